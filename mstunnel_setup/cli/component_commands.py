@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from mstunnel_setup.containers import engine
     from mstunnel_setup.operations import capture as capture_work
     from mstunnel_setup.operations import component, sessions
+    from mstunnel_setup.operations import report as report_work
 else:
     engine = LazyModule("containers.engine")
     capture_work = LazyModule("operations.capture")
     component = LazyModule("operations.component")
+    report_work = LazyModule("operations.report")
     sessions = LazyModule("operations.sessions")
 
 
@@ -85,6 +87,19 @@ def show(
 ) -> None:
     """Show status, users, sessions and bans, like occtl."""
     run_command("mst-cli server show", common, lambda operator: sessions.show(operator, what or []))
+
+
+@server_app.command()
+@with_options
+def report(
+    common: CommonOptions,
+    since: Annotated[
+        str,
+        typer.Option("--since", metavar="TIME", help="From this time on: 90m, 24h, 7d, 2026-11-26T19:00."),
+    ] = "24h",
+) -> None:
+    """Show sessions, time, traffic and last address of each user."""
+    run_command("mst-cli server report", common, lambda operator: report_work.report(operator, since))
 
 
 @disconnect_app.command("user")

@@ -160,6 +160,15 @@ SHOW_TOPIC_MISSING = declare(
     UsageError, "show-topic-missing", "nothing is named that `show` is to show", "Add one of: {known}."
 )
 SHOW_UNKNOWN = declare(UsageError, "show-unknown", "there is no `show {words}`", "Use one of: {known}.")
+SINCE_FUTURE = declare(
+    UsageError, "since-future", "{text} is in the future", "Give a time that has passed, such as 24h."
+)
+SINCE_INVALID = declare(
+    UsageError,
+    "since-invalid",
+    "{text} is neither a time nor an age",
+    "Write a time as 2026-11-26T19:00 (UTC unless it names an offset), or an age as 90m, 24h or 7d.",
+)
 SITE_NOT_JOINED = declare(
     UsageError, "site-not-joined", "this server has not joined a site yet", "Run mstunnel-setup."
 )
@@ -193,6 +202,11 @@ LOOK_BEFORE_SENDING = declare_notice(
     "look-before-sending",
     "the file contains no known secret, but it contains names and addresses",
     "Review it before you send it.",
+)
+REPORT_TRUNCATED = declare_notice(
+    "report-truncated",
+    "the log names more than {limit} users; {records} records of others are left out",
+    "Report a shorter time, with a later --since.",
 )
 NO_HEALTH_REPORT = declare_notice(
     "agent-not-reported",

@@ -22,15 +22,15 @@ _DIGITS: Final = 20
 class SessionRecord:
     """A session that began or ended: `client` is the device's address outside, `assigned` inside the tunnel.
 
-    Bytes are those from and to the device; they and `seconds` are 0 when it begins.
+    `bytes_in` came from the device, `bytes_out` went to it; they and `seconds` are 0 when it begins.
     """
 
     operation: Operation
     client: str
     assigned: str
     user: str
-    received: int = 0
-    sent: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
     seconds: int = 0
 
 
@@ -58,13 +58,15 @@ def session_record(line: str) -> SessionRecord | None:
     operation = fields[1]
     if len(fields) != _FIELDS.get(operation):
         return None
-    received, sent, seconds = (whole_number(field, _DIGITS) or 0 for field in (*fields[9:], "", "", "")[:3])
+    bytes_in, bytes_out, seconds = (
+        whole_number(field, _DIGITS) or 0 for field in (*fields[9:], "", "", "")[:3]
+    )
     return SessionRecord(
         operation=cast("Operation", operation),
         client=fields[2],
         assigned=fields[5],
         user=fields[6],
-        received=received,
-        sent=sent,
+        bytes_in=bytes_in,
+        bytes_out=bytes_out,
         seconds=seconds,
     )

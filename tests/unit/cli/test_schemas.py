@@ -167,6 +167,8 @@ REFUSED = {
     "mst-cli agent logs": (2, "not-installed"),
     "mst-cli server show users": (2, "not-installed"),
     "mst-cli server show user nobody": (2, "not-installed"),
+    "mst-cli server report": (2, "not-installed"),
+    "mst-cli server report --since yesterday": (2, "since-invalid"),
     "mst-cli server disconnect user nobody": (2, "not-installed"),
     "mst-cli upgrade check": (2, "not-installed"),
     "mst-cli import_cert": (2, "not-installed"),

@@ -56,8 +56,8 @@ def test_records_are_read_as_the_gateway_writes_them() -> None:
         client=PHONE,
         assigned="10.8.0.5",
         user=USER,
-        received=1000,
-        sent=2000,
+        bytes_in=1000,
+        bytes_out=2000,
         seconds=61,
     )
 
@@ -81,7 +81,7 @@ def test_other_lines_are_no_records(line: str) -> None:
 def test_numbers_that_are_none_count_as_nothing() -> None:
     record = session_record(f"{END.removesuffix('1000,2000,61')},-1,²")
     assert record is not None
-    assert (record.received, record.sent, record.seconds) == (0, 0, 0)
+    assert (record.bytes_in, record.bytes_out, record.seconds) == (0, 0, 0)
 
 
 # ocserv 1.3.0 and our patches, as `tests/attack/test_device.py` meets them.

@@ -1,0 +1,147 @@
+"""`mst-cli server report`: sessions, time and traffic of each user, from the records in the gateway's log."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.install.installed import open_gateway
+from mstunnel_setup.operations.errors import REPORT_TRUNCATED
+from mstunnel_setup.operations.gateway_log import SessionRecord, log_since, session_record
+from mstunnel_setup.operations.since import since
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+from mstunnel_setup.text import plain
+
+MOST_USERS: Final = 50_000
+_TABLE: Final = "{:36} {:>5} {:>7} {:>6} {:>6} {}"
+_USER_WIDTH: Final = 36
+_CLIENT_WIDTH: Final = 15
+_UNITS: Final = ("", "k", "M", "G", "T", "P", "E")
+_THOUSAND: Final = 1000
+_TEN: Final = 10
+
+
+@dataclass
+class Usage:
+    """What one user did; time (seconds) and bytes are those of sessions that have ended.
+
+    `open` are sessions whose end the log does not have, `client` is the address that was seen last.
+    """
+
+    sessions: int = 0
+    open: int = 0
+    seconds: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    client: str = ""
+
+
+@dataclass
+class Accounts:
+    """The usage by user, of at most MOST_USERS; `left_out` counts the records of others.
+
+    Its size depends on the number of users and of addresses in the tunnel, not on that of the records.
+    """
+
+    users: dict[str, Usage] = field(default_factory=dict)
+    left_out: int = 0
+    _holders: dict[str, str] = field(default_factory=dict)
+
+    def add(self, record: SessionRecord) -> None:
+        """Count a record; those of one log come in its order."""
+        usage = self.users.get(record.user)
+        if usage is None:
+            if len(self.users) >= MOST_USERS:
+                self.left_out += 1
+                return
+            usage = self.users[record.user] = Usage()
+        usage.client = record.client
+        holder = self._holders.pop(record.assigned, None)
+        if holder is not None:
+            self.users[holder].open -= 1
+        if record.operation == "connect":
+            self._holders[record.assigned] = record.user
+            usage.sessions += 1
+            usage.open += 1
+            return
+        # Without its beginning in this log it began earlier.
+        usage.sessions += holder != record.user
+        usage.seconds += record.seconds
+        usage.bytes_in += record.bytes_in
+        usage.bytes_out += record.bytes_out
+
+
+def accounts_of(lines: Iterable[str]) -> Accounts:
+    """What the records among the lines of a log add up to."""
+    accounts = Accounts()
+    for line in lines:
+        if record := session_record(line):
+            accounts.add(record)
+    return accounts
+
+
+def report(operator: Operator, age: str) -> Result:
+    """The usage of each user, the most traffic first, since a time or an age.
+
+    Raises UsageError for what is neither, and where nothing is installed.
+    """
+    now = operator.clock.now()
+    begin = since(age, now)
+    with open_gateway(operator) as ports:
+        accounts = accounts_of(log_since(ports, begin))
+    ordered = sorted(accounts.users.items(), key=lambda item: -(item[1].bytes_in + item[1].bytes_out))
+    total = _total(accounts)
+    data: JsonObject = {
+        "since": begin.isoformat(timespec="seconds"),
+        "until": now.isoformat(timespec="seconds"),
+        "users": [{"user": user, **vars(usage)} for user, usage in ordered],
+        "total": {name: value for name, value in vars(total).items() if name != "client"},
+    }
+    truncated = (REPORT_TRUNCATED(limit=MOST_USERS, records=accounts.left_out),) if accounts.left_out else ()
+    summary = f"{len(ordered)} users since {begin:%Y-%m-%d %H:%M} UTC"
+    return Result("warning" if truncated else "ok", data, truncated, text=[*_lines(ordered, total, summary)])
+
+
+def _total(accounts: Accounts) -> Usage:
+    every = accounts.users.values()
+    return Usage(
+        sessions=sum(usage.sessions for usage in every),
+        open=sum(usage.open for usage in every),
+        seconds=sum(usage.seconds for usage in every),
+        bytes_in=sum(usage.bytes_in for usage in every),
+        bytes_out=sum(usage.bytes_out for usage in every),
+    )
+
+
+def _lines(ordered: Iterable[tuple[str, Usage]], total: Usage, summary: str) -> Iterator[str]:
+    yield _TABLE.format("User", "Sess.", "Time", "In", "Out", "Last address")
+    for user, usage in ordered:
+        yield from _row(plain(user, _USER_WIDTH), usage)
+    yield from _row(summary, total)
+    if total.open:
+        yield f"Time and bytes of {total.open} open sessions count when they end."
+
+
+def _row(name: str, usage: Usage) -> Iterator[str]:
+    """One line of at most 80 columns; an address of IPv6 has a line of its own."""
+    client = plain(usage.client)
+    fits = len(client) <= _CLIENT_WIDTH
+    sizes = (_size(usage.bytes_in), _size(usage.bytes_out))
+    yield _TABLE.format(name, usage.sessions, _time(usage.seconds), *sizes, client if fits else "").rstrip()
+    if not fits:
+        yield f"  {client}"
+
+
+def _time(seconds: int) -> str:
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours}h{rest // 60:02}m" if hours else f"{rest // 60}m{rest % 60:02}s"
+
+
+def _size(count: int) -> str:
+    """A number of bytes in at most five characters: `999`, `1.2M`, `123G`."""
+    value, power = float(count), 0
+    while value >= _THOUSAND and power < len(_UNITS) - 1:
+        value, power = value / _THOUSAND, power + 1
+    digits = 1 if power and value < _TEN else 0
+    return f"{value:.{digits}f}{_UNITS[power]}"

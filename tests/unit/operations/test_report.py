@@ -1,0 +1,176 @@
+"""Accounts of users: what records add up to, since when, and in how much memory."""
+
+import tracemalloc
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.operations import report
+from mstunnel_setup.operations.report import Usage, accounts_of
+from mstunnel_setup.operations.since import since
+from mstunnel_setup.result import Result
+from tests.unit.clocks import FakeClock
+from tests.unit.fakes import ports_of
+from tests.unit.operators import operator_of
+from tests.unit.results import lines_of, object_of, rows_of
+from tests.unit.schemas import validate
+
+NOW = datetime(2026, 11, 26, 20, tzinfo=UTC)
+Report: TypeAlias = Callable[[Iterable[str]], Result]
+
+ADA, BOB = "5b1c2f7e-64f1-4b8b-9c53-0a5a1f0c7d11", "0b5e1c6e-30f6-4c5e-9d6f-2f4a4d8f6a10"
+
+
+def begun(user: str, address: str = "10.8.0.5", client: str = "192.0.2.7") -> str:
+    return f"OCSERV_TELEMETRY,connect,{client},10.90.0.10,10.8.0.1,{address},{user},phone,Tunnel"
+
+
+def ended(
+    user: str, numbers: str = "1000,2000,60", address: str = "10.8.0.5", client: str = "192.0.2.7"
+) -> str:
+    first = begun(user, address, client).replace(",connect,", ",disconnect,", 1)
+    return f"{first},{numbers}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "usage"),
+    [
+        ([begun(ADA), ended(ADA)], Usage(1, 0, 60, 1000, 2000)),
+        ([begun(ADA)], Usage(1, 1)),
+        ([ended(ADA)], Usage(1, 0, 60, 1000, 2000)),
+        ([ended(ADA), begun(ADA)], Usage(2, 1, 60, 1000, 2000)),
+        ([begun(ADA), ended(ADA), begun(ADA), ended(ADA)], Usage(2, 0, 120, 2000, 4000)),
+        ([begun(ADA), begun(ADA, "10.8.0.6"), ended(ADA, address="10.8.0.6")], Usage(2, 1, 60, 1000, 2000)),
+        # The gateway was killed: the address is given out again, so the earlier session is over.
+        ([begun(ADA), begun(BOB), ended(BOB)], Usage(1, 0)),
+        ([begun(ADA), begun(ADA)], Usage(2, 1)),
+        (["ocserv[1]: something else", "", begun(ADA)], Usage(1, 1)),
+    ],
+)
+def test_sessions_and_what_they_carried_add_up(lines: list[str], usage: Usage) -> None:
+    usage.client = "192.0.2.7"
+    assert accounts_of(lines).users[ADA] == usage
+
+
+def test_the_last_address_is_that_of_the_last_record() -> None:
+    lines = [begun(ADA), ended(ADA, client="192.0.2.9")]
+    assert accounts_of(lines).users[ADA].client == "192.0.2.9"
+
+
+def test_a_huge_log_needs_the_memory_of_its_users() -> None:
+    def lines() -> Iterator[str]:
+        for number in range(100_000):
+            user = f"user-{number % 5}"
+            yield begun(user, f"10.8.0.{number % 100}")
+            yield "worker: " + "x" * 200
+            yield ended(user, address=f"10.8.0.{number % 100}")
+
+    tracemalloc.start()
+    try:
+        accounts = accounts_of(lines())
+        assert tracemalloc.get_traced_memory()[1] < 500_000
+    finally:
+        tracemalloc.stop()
+    assert [usage.sessions for usage in accounts.users.values()] == [20_000] * 5
+
+
+def test_more_users_than_the_limit_are_counted_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "MOST_USERS", 3)
+    accounts = accounts_of(begun(f"user-{number}", f"10.8.0.{number}") for number in range(10))
+    assert (len(accounts.users), accounts.left_out) == (3, 7)
+
+
+@pytest.fixture
+def reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
+    def run(lines: Iterable[str]) -> Result:
+        monkeypatch.setattr(report, "open_gateway", lambda _operator: nullcontext(ports_of(tmp_path)))
+        monkeypatch.setattr(report, "log_since", lambda _ports, _since: lines)
+        result = report.report(operator_of(tmp_path, clock=FakeClock(NOW)), "1h")
+        fixed = {"schema": "mstunnel/1", "command": "mst-cli server report", "errors": []}
+        warnings = [vars(notice) for notice in result.warnings]
+        validate({**fixed, "status": result.status, "warnings": warnings, "data": dict(result.data)})
+        assert max(map(len, lines_of(result))) <= 80
+        return result
+
+    return run
+
+
+def test_the_table_fits_80_columns_and_begins_with_the_most_traffic(reported: Report) -> None:
+    many = "123456789012345,98765432109876543,123456789"
+    result = reported(
+        [
+            ended(ADA, many, client="203.0.113.113"),
+            ended(BOB, client="2001:db8:1234:5678:9abc:def0:1234:5678"),
+            begun("ada of the accounting department of Contoso", "10.8.0.9"),
+        ]
+    )
+    assert [row["user"] for row in rows_of(result, "users")][:2] == [ADA, BOB]
+    total = object_of(result, "total")
+    assert (total["sessions"], total["open"], total["seconds"]) == (3, 1, 123456849)
+    text = "\n".join(lines_of(result))
+    assert "123T" in text
+    assert "2001:db8:1234:5678:9abc:def0:1234:5678" in text
+    assert "1 open sessions" in text
+
+
+def test_a_log_without_records_is_no_error(reported: Report) -> None:
+    result = reported([])
+    assert (result.status, result.data["users"]) == ("ok", [])
+    assert lines_of(result)[-1].startswith("0 users since 2026-11-26 19:00 UTC")
+
+
+def test_what_is_left_out_is_warned_about(reported: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "MOST_USERS", 1)
+    result = reported([begun(ADA), begun(BOB, "10.8.0.6")])
+    assert [notice.code for notice in result.warnings] == ["report-truncated"]
+
+
+@pytest.mark.parametrize(
+    ("text", "before"),
+    [
+        ("90m", timedelta(minutes=90)),
+        ("1h30m", timedelta(minutes=90)),
+        ("1.5h", timedelta(minutes=90)),
+        ("300ms", timedelta(milliseconds=300)),
+        ("7d", timedelta(days=7)),
+        ("2w", timedelta(days=14)),
+        ("2026-11-26", timedelta(hours=20)),
+        ("2026-11-26T19:00", timedelta(hours=1)),
+        ("2026-11-26 19:00:00", timedelta(hours=1)),
+        ("2026-11-26T19:00:00.123456789Z", timedelta(seconds=3600 - 0.123456)),
+        ("2026-11-26T19:00+02:00", timedelta(hours=3)),
+        ("1795719600", timedelta(hours=1)),
+        ("0001-01-01T00:00+14:00", NOW - datetime.fromtimestamp(0, UTC)),
+    ],
+)
+def test_a_time_or_an_age_is_understood(text: str, before: timedelta) -> None:
+    assert since(text, NOW) == NOW - before
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "since-invalid"),
+        ("yesterday", "since-invalid"),
+        ("24", "since-invalid"),
+        ("24 h", "since-invalid"),
+        ("-1h", "since-invalid"),
+        ("1h-", "since-invalid"),
+        ("²h", "since-invalid"),
+        ("999999999w", "since-invalid"),
+        ("2026-13-01", "since-invalid"),
+        ("2026-11-26T19:00+99:00", "since-invalid"),
+        ("2026-11-27", "since-future"),
+        ("99999999999", "since-future"),
+    ],
+)
+def test_what_is_no_time_that_has_passed_is_refused(text: str, code: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        since(text, NOW)
+    assert caught.value.code == code
+    assert caught.value.hint
