@@ -1,9 +1,11 @@
 """The generated files: `render` fills in a template of `templates/`; one filter for each quoting rule.
 
 No value can add a line: values of a text file are refused if they contain control characters.
-Sources: systemd.syntax(7), systemd.service(5), podman-systemd.unit(5), ocserv(8), the shell of POSIX.
+Sources: systemd.syntax(7), systemd.service(5), podman-systemd.unit(5), ocserv(8), the shell of POSIX,
+YAML 1.2, the Compose specification (interpolation).
 """
 
+import json
 import re
 import shlex
 from functools import cache
@@ -49,7 +51,18 @@ def _environment() -> "Environment":
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    rules = (systemd, systemd_command, systemd_text, quadlet, quadlet_word, shell, ocserv, plain)
+    rules = (
+        systemd,
+        systemd_command,
+        systemd_text,
+        quadlet,
+        quadlet_word,
+        shell,
+        ocserv,
+        plain,
+        yaml,
+        compose,
+    )
     environment.filters.update({rule.__name__: rule for rule in rules})
     return environment
 
@@ -116,6 +129,16 @@ def ocserv(value: object) -> str:
     if set(text) & set('"\\#;'):
         raise UNQUOTABLE(value=text, reason='ocserv has no way to write ", \\, # and ;')
     return text
+
+
+def yaml(value: str) -> str:
+    """`value` as a double-quoted scalar of YAML, of which JSON's texts are a part."""
+    return json.dumps(_line(value), ensure_ascii=False)
+
+
+def compose(value: str) -> str:
+    """`value` in a Compose file, where `$` begins a variable."""
+    return yaml(value.replace("$", "$$"))
 
 
 def _unquoted(value: str) -> str:

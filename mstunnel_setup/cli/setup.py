@@ -7,6 +7,7 @@ import typer
 
 from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.install_options import InstallOptions
+from mstunnel_setup.cli.lazy import add_lazy_group
 from mstunnel_setup.cli.options import CommonOptions, full, new_app, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import VersionOption, show_version
@@ -21,6 +22,9 @@ answers_app = new_group("Write, check and show answer files.")
 app.add_typer(answers_app, name="answers")
 self_app = new_group("Manage this program itself.")
 app.add_typer(self_app, name="self")
+add_lazy_group(
+    app, "render", "Render the containers as files, without starting them.", "render_commands", "render_app"
+)
 
 
 @app.callback(invoke_without_command=True)

@@ -24,14 +24,18 @@ _PODMAN_ONLY = frozenset({"noexec", "nosuid", "nodev", "notmpcopyup"})
 
 def volume_arguments(volumes: Sequence[Volume], engine: EngineName = "podman") -> Iterator[str]:
     """The options that mount `volumes`."""
-    for volume in volumes:
-        yield f"--volume={volume.host}:{volume.container}:{_known_options(volume.options, engine)}"
+    yield from (f"--volume={mount_words(volume, engine)}" for volume in volumes)
 
 
 def tmpfs_arguments(mounts: Sequence[Tmpfs], engine: EngineName = "podman") -> Iterator[str]:
     """The options that mount a tmpfs at each place."""
-    for mount in mounts:
-        yield f"--tmpfs={mount.path}:{_known_options(mount.options, engine)}"
+    yield from (f"--tmpfs={mount_words(mount, engine)}" for mount in mounts)
+
+
+def mount_words(mount: Volume | Tmpfs, engine: EngineName) -> str:
+    """A mount as options and Compose files have it, without what the engine does not know."""
+    place = mount.path if isinstance(mount, Tmpfs) else f"{mount.host}:{mount.container}"
+    return f"{place}:{_known_options(mount.options, engine)}"
 
 
 def _known_options(options: Sequence[str], engine: EngineName) -> str:

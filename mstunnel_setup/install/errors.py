@@ -299,6 +299,11 @@ WRONG_LEAF_SERVED = declare(
 # Warnings
 
 KEPT = declare_notice("kept", "left in place: {reason}", "Remove it by hand if you no longer need it.")
+PLACEHOLDERS_LEFT = declare_notice(
+    "placeholders-left",
+    "the manifest has placeholders: {placeholders}",
+    "Replace each one by what it names, or create the Secrets with the commands at the top.",
+)
 PLAN_INCOMPLETE = declare_notice(
     "plan-incomplete",
     "the account's steps cannot be planned before the account exists",

@@ -5,12 +5,14 @@ from collections.abc import Callable
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from mstunnel_setup import rendering
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.readiness.parse import unit_environment
 from tests.unit.containers.systemd_words import words
-from tests.unit.test_rendering import HOSTILE, sh
+from tests.unit.hostile import HOSTILE
+from tests.unit.test_rendering import sh
 
 Rule = Callable[[str], str]
 
@@ -20,7 +22,10 @@ BREAKS = ("a\nb", "a\r", "\0", "\x1b[1m", "a\udc80")
 
 
 UNQUOTED = (rendering.plain, rendering.systemd_text, rendering.quadlet, rendering.ocserv)
-QUOTED = (rendering.systemd, rendering.systemd_command, rendering.quadlet_word, rendering.shell)
+QUOTED = (
+    *(rendering.systemd, rendering.systemd_command, rendering.quadlet_word, rendering.shell),
+    *(rendering.yaml, rendering.compose),
+)
 
 
 @pytest.mark.parametrize("rule", [*UNQUOTED, *QUOTED])
@@ -69,6 +74,14 @@ def test_a_unit_has_the_variable(value: str) -> None:
 @example("it's")
 def test_a_shell_reads_the_word(value: str) -> None:
     assert sh("-c", f"printf %s {rendering.shell(value)}") == value
+
+
+@given(TEXT)
+@example(HOSTILE)
+@example("yes")
+def test_yaml_has_the_text(value: str) -> None:
+    read = YAML(typ="safe").load(f"a: {rendering.yaml(value)}\nb: {rendering.compose(value)}\n")
+    assert read == {"a": value, "b": value.replace("$", "$$")}
 
 
 def test_shells_differ_about_one_pair_of_characters() -> None:

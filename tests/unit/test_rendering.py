@@ -21,7 +21,6 @@ from jinja2 import meta
 from mstunnel_setup import rendering
 from mstunnel_setup.containers import engine_unit, quadlet
 from mstunnel_setup.containers.run_arguments import container_options
-from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.configuration import ServerConfiguration
@@ -32,14 +31,14 @@ from mstunnel_setup.install import proxy_files
 from mstunnel_setup.readiness.parse import assignments, unit_environment
 from mstunnel_setup.rendering import render
 from tests.unit.containers.systemd_words import words
+from tests.unit.hostile import HOSTILE, SPEC
+from tests.unit.manifests import check_compose, check_kubernetes
 
 Rule = Callable[[str], str]
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
 PACKAGE = ROOT / "mstunnel_setup"
 PAGES = sorted(str(path.relative_to(TEMPLATES))[:-3] for path in TEMPLATES.rglob("*.html.j2"))
-# Whatever a quoting rule has to deal with.
-HOSTILE = '50% %h of $HOME ${X} "q" `id` ; # \\é'
 # systemd takes neither quotes nor backslashes in the path of a program.
 PROGRAM = HOSTILE.translate(dict.fromkeys(map(ord, '"\\')))
 # No shell reads it differently from another one.
@@ -128,17 +127,6 @@ def check_timer(tmp_path: Path) -> None:
     a_unit(tmp_path, "systemd/mstunnel_monitor.service", engine="podman")
     assert verify(tmp_path, "ours.timer", text) == ""
     assert f"take the certificate {HOSTILE.replace('%', '%%')} of" in text
-
-
-SPEC = ContainerSpec(
-    name="gateway",
-    image="registry.example:5000/tunnel/server@sha256:" + "0a" * 32,
-    description='50% of "$HOME"',
-    labels={"text": HOSTILE},
-    volumes=(Volume(host=f"/{HOSTILE}", container="/b"),),
-    environment_files=(f"/{HOSTILE}",),
-    health=HealthCheck(command=("test", HOSTILE)),
-)
 
 
 def check_engine_unit(tmp_path: Path) -> None:
@@ -231,6 +219,7 @@ def check_style(tmp_path: Path) -> None:
 # Every template that is a file, and what proves it with the parser of that file.
 CHECKS = {
     "audit/mst.rules": check_audit_rules,
+    "compose/compose.yaml": check_compose,
     "gateway/env.sh": check_env,
     "gateway/ocserv.conf": check_ocserv,
     "init/openrc/mstunnel": lambda path: check_init_script(path, "openrc/mstunnel"),
@@ -239,6 +228,7 @@ CHECKS = {
     "init/sysv/mstunnel_monitor": lambda path: check_init_script(path, "sysv/mstunnel_monitor"),
     "kernel/90-mstunnel.conf": check_sysctl,
     "kernel/modules-load.conf": check_modules,
+    "kubernetes/mstunnel.yaml": check_kubernetes,
     "lab/lab.css": check_style,
     "network/uplink.nft": check_uplink_rules,
     "podman/90-mstunnel-bridge.conf": check_bridge,

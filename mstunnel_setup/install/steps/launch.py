@@ -1,7 +1,7 @@
 """Step `launch`: start both containers, now and at every boot."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mstunnel_setup import __version__, paths
@@ -92,19 +92,7 @@ def _containers(context: Context, port: int) -> Launch:
         context.fail(TUN_MISSING(device=_TUN))
     server_image, agent_image = images.references(context)
     _refuse_taken(context, port)
-    setting = container_specs.Setting(
-        configuration=str(ports.files.locate(paths.CONFIGURATION)),
-        server_state=str(ports.files.locate(paths.SERVER_STATE)),
-        agent_state=str(ports.files.locate(paths.AGENT_STATE)),
-        environment=environment.content(context),
-        limits_processes=b"pids" in (ports.files.given.read(_CONTROLLERS) or b"") or Path(_PIDS).is_dir(),
-        traced=environment.settings(context).get("TRACE_SESSIONS") in _TRACED,
-        journal=_JOURNAL if Path(_JOURNAL_SOCKET).exists() else "",
-        local_names=images.local_names(context),
-        network=network(ports.files, ports.processes) if paths.ROOTLESS else "",
-        rootless=paths.ROOTLESS,
-        resolver=_resolver(ports.files, port) if paths.ROOTLESS else "",
-    )
+    setting = replace(setting_of(context, port), local_names=images.local_names(context))
     containers = (
         container_specs.server(server_image, setting, port),
         container_specs.agent(agent_image, setting),
@@ -124,6 +112,23 @@ def _containers(context: Context, port: int) -> Launch:
         path_of(ports.files, "mst-cli"),
         own_addresses(ports.files, ports.clock),
         _versions(ports, server_image, agent_image),
+    )
+
+
+def setting_of(context: Context, port: int) -> container_specs.Setting:
+    """Where containers will run on this host; no engine is asked. Raises CheckError without a network."""
+    files = context.ports.files
+    return container_specs.Setting(
+        configuration=str(files.locate(paths.CONFIGURATION)),
+        server_state=str(files.locate(paths.SERVER_STATE)),
+        agent_state=str(files.locate(paths.AGENT_STATE)),
+        environment=environment.content(context),
+        limits_processes=b"pids" in (files.given.read(_CONTROLLERS) or b"") or Path(_PIDS).is_dir(),
+        traced=environment.settings(context).get("TRACE_SESSIONS") in _TRACED,
+        journal=_JOURNAL if Path(_JOURNAL_SOCKET).exists() else "",
+        network=network(files, context.ports.processes) if paths.ROOTLESS else "",
+        rootless=paths.ROOTLESS,
+        resolver=_resolver(files, port) if paths.ROOTLESS else "",
     )
 
 

@@ -1,0 +1,14 @@
+"""A Compose file (compose-spec.io): the containers for `docker compose` on a host prepared for them."""
+
+from collections.abc import Sequence
+
+from mstunnel_setup import rendering
+from mstunnel_setup.containers.run_arguments import mount_words
+from mstunnel_setup.containers.spec import ContainerSpec
+
+
+def render(specs: Sequence[ContainerSpec]) -> str:
+    """The text of `compose.yaml`. Raises StepError `value-unquotable`."""
+    mounts = {spec.name: [mount_words(volume, "docker") for volume in spec.volumes] for spec in specs}
+    memory = {spec.name: [mount_words(place, "docker") for place in spec.tmpfs] for spec in specs}
+    return rendering.render("compose/compose.yaml", specs=specs, mounts=mounts, memory=memory)

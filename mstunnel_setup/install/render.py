@@ -1,0 +1,120 @@
+"""`mstunnel-setup render quadlet|kubernetes|compose`: the containers as files, without starting any.
+
+The files come from the specifications that the step `launch` uses.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers import compose, kubernetes, quadlet
+from mstunnel_setup.containers.kubernetes import ConfigurationFile
+from mstunnel_setup.containers.spec import ContainerSpec
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.gateway.ocserv_conf import served_port
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install import container_specs
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import PLACEHOLDERS_LEFT
+from mstunnel_setup.install.session import open_run, require_answers
+from mstunnel_setup.install.steps import images, launch
+from mstunnel_setup.operator import Operator, Settings
+from mstunnel_setup.result import Notice, Result
+
+Format: TypeAlias = Literal["quadlet", "kubernetes", "compose"]
+
+_MODE: Final = 0o644
+# What both containers cannot work without; the others are taken along where they are.
+_NEEDED: Final = (paths.OCSERV_CONF, paths.OIDC_JSON, paths.AGENT_INFO, paths.AGENT_SETTINGS)
+_FURTHER: Final = (
+    paths.PROBE_URL,
+    paths.ADMIN_SETTINGS,
+    paths.IMAGES_CONFIGURED,
+    paths.HEALTH_THRESHOLDS,
+)
+
+
+@dataclass(frozen=True)
+class RenderRequest:
+    """The format, the directory to write to (None: standard output), and the port (None: the one in use)."""
+
+    format: Format
+    directory: Path | None = None
+    port: int | None = None
+
+
+def render(operator: Operator, settings: Settings, request: RenderRequest) -> Result:
+    """The files, shown or written. Raises UsageError when the images are not known."""
+    with open_run(operator, settings, exclusively=False) as run:
+        require_answers(run, [images.STEP])
+        placeholders, texts = _texts(run.context, request)
+    warnings: tuple[Notice, ...] = (
+        (PLACEHOLDERS_LEFT(placeholders=", ".join(placeholders)),) if placeholders else ()
+    )
+    data: JsonObject = {"format": request.format, "files": [*texts], "placeholders": [*placeholders]}
+    if request.directory is None:
+        return Result("ok", {**data, "texts": {**texts}}, warnings, text=[*_shown(texts)])
+    written = _written(operator.files.given, request.directory, texts)
+    lines = [f"Written: {name}." for name in written] or ["All files are as they were."]
+    return Result("changed" if written else "unchanged", data, warnings, text=lines)
+
+
+def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Mapping[str, str]]:
+    """The placeholders left, and the texts by name of the file."""
+    port = request.port or served_port(context.ports.files.read(paths.OCSERV_CONF) or b"") or context.port
+    server_image, agent_image = images.references(context)
+    setting = launch.setting_of(context, port)
+    if request.format == "kubernetes":
+        # A pod has no journal of the host, and a network of its own.
+        setting = replace(setting, journal="", network="", resolver="", rootless=False)
+    server = container_specs.server(server_image, setting, port)
+    agent = container_specs.agent(agent_image, setting)
+    if request.format == "quadlet":
+        return (), dict(_quadlets((server, agent), rootless=paths.ROOTLESS))
+    if request.format == "compose":
+        return (), {"compose.yaml": compose.render((server, agent))}
+    files = [*_configuration(context.ports.files)]
+    secrets = map(kubernetes.placeholder, kubernetes.SECRET_FILES)
+    unknown = (
+        file.content
+        for file in files
+        if file.content in (kubernetes.placeholder(file.path), kubernetes.NODES)
+    )
+    return (*secrets, *unknown), {"mstunnel.yaml": kubernetes.render(server, agent, files)}
+
+
+def _quadlets(specs: Sequence[ContainerSpec], *, rootless: bool) -> Iterator[tuple[str, str]]:
+    for spec in specs:
+        yield f"{spec.name}.container", quadlet.render(spec, rootless=rootless)
+
+
+def _configuration(files: Files) -> Iterator[ConfigurationFile]:
+    """The files for the ConfigMap; none of them holds a secret."""
+    roots = [f"{paths.CA_TRUST}/{name}" for name in files.names(paths.CA_TRUST) if name.endswith(".crt")]
+    for path in (*_NEEDED, *_FURTHER, *roots):
+        content = files.read(path)
+        if content is not None:
+            yield ConfigurationFile(path, content.decode("utf-8", errors="replace"))
+        elif path in _NEEDED:
+            yield ConfigurationFile(path, kubernetes.placeholder(path))
+    yield ConfigurationFile(paths.HOST_ADDRESSES, kubernetes.NODES)
+
+
+def _shown(texts: Mapping[str, str]) -> Iterator[str]:
+    """The texts; several are told apart by a comment with their names."""
+    for name, text in texts.items():
+        if len(texts) > 1:
+            yield f"# {name}"
+        yield from text.splitlines()
+
+
+def _written(files: Files, directory: Path, texts: Mapping[str, str]) -> list[str]:
+    """Write what differs, into a directory that is made where it is missing; the paths."""
+    files.make_directories(str(directory))
+    found = {f"{directory}/{name}": text.encode() for name, text in texts.items()}
+    changed = [path for path, content in found.items() if files.read(path) != content]
+    for path in changed:
+        files.write(path, found[path], _MODE)
+    return changed

@@ -1,0 +1,241 @@
+"""The containers as files are those that the step `launch` runs; no secret is among them."""
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers import quadlet
+from mstunnel_setup.containers.actions import InstallQuadlet
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.install import render
+from mstunnel_setup.install.render import Format, RenderRequest
+from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.steps import launch
+from mstunnel_setup.result import Result
+from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Scene, configuration
+from tests.unit.operators import operator_of
+from tests.unit.results import lines_of, object_of
+from tests.unit.schemas import validate
+
+SCHEMAS = json.loads((Path(__file__).parents[2] / "corpora/kubernetes/v1.37.json").read_text())
+SECRET = "a-secret-of-this-host"
+
+
+@pytest.fixture(autouse=True)
+def host(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """A host with an installation, whose secrets are all the same word."""
+    run = scene.opened()
+    context = scene.context(images__server=SERVER_IMAGE, images__agent=AGENT_IMAGE)
+    opened = Run(context, run.runner, run.journal, run.files, run.scope)
+    monkeypatch.setattr(render, "open_run", lambda *_given, **_more: nullcontext(opened))
+    for path in (paths.ENVIRONMENT, f"{paths.GENERATIONS}/1/key.pem", paths.AGENT_CREDENTIAL):
+        scene.write(path, f"SECRET='{SECRET}'\n")
+    for path in (paths.OIDC_JSON, paths.AGENT_INFO, paths.AGENT_SETTINGS):
+        scene.write(path, "{}\n")
+    scene.write(f"{paths.CA_TRUST}/tenant-ca.crt", "a root\n")
+    wire = configuration(8443).to_wire()
+    scene.write(paths.OCSERV_CONF, ocserv_conf(ServerConfiguration.from_wire(wire)))
+    return scene
+
+
+def rendered(scene: Scene, wanted: Format, directory: Path | None = None, port: int | None = None) -> Result:
+    """The result, valid by its schema."""
+    result = render.render(operator_of(scene.root), {}, RenderRequest(wanted, directory, port))
+    fixed = {"schema": "mstunnel/1", "command": f"mstunnel-setup render {wanted}", "errors": []}
+    warnings = [vars(notice) for notice in result.warnings]
+    validate({**fixed, "status": result.status, "warnings": warnings, "data": dict(result.data)})
+    assert SECRET not in json.dumps(dict(result.data)) + "".join(lines_of(result))
+    return result
+
+
+def text_of(scene: Scene, wanted: Format, name: str, port: int | None = None) -> str:
+    return str(object_of(rendered(scene, wanted, port=port), "texts")[name])
+
+
+def test_quadlet_files_are_those_that_an_installation_writes(
+    host: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, content in (("_TUN", ""), ("_CONTROLLERS", "cpu memory pids\n")):
+        (tmp_path / name).write_text(content)
+        monkeypatch.setattr(launch, name, str(tmp_path / name))
+    host.remember("joined-site", {"id": OSAKA.id, "name": "Osaka", "public_address": ""})
+    host.graph.configuration = configuration(8443)
+    context = host.context(images__server=SERVER_IMAGE, images__agent=AGENT_IMAGE)
+    actions = launch.STEP.decide(launch.STEP.gather(context))
+    written = {
+        action.path.rpartition("/")[2]: action.text
+        for action in actions
+        if isinstance(action, InstallQuadlet)
+    }
+    assert len(written) == 2
+    assert object_of(rendered(host, "quadlet"), "texts") == written
+
+
+def test_podman_s_own_generator_accepts_the_quadlet_files(host: Scene) -> None:
+    texts = object_of(rendered(host, "quadlet"), "texts")
+    for name, text in texts.items():
+        assert "ExecStart=" in quadlet.check(host.files, Processes(), name, str(text))
+
+
+def test_a_compose_file_has_what_the_specifications_have(host: Scene) -> None:
+    found = YAML(typ="safe").load(text_of(host, "compose", "compose.yaml"))["services"]
+    server, agent = found["mstunnel-server"], found["mstunnel-agent"]
+    assert [server["image"], agent["image"]] == [SERVER_IMAGE, AGENT_IMAGE]
+    assert server["ports"] == ["8443:8443/tcp", "8443:8443/udp"]
+    assert server["cap_add"] == ["NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID"]
+    assert (server["cap_drop"], agent["cap_drop"], "cap_add" in agent) == (["ALL"], ["ALL"], False)
+    assert all(each["read_only"] and each["security_opt"] == ["no-new-privileges"] for each in found.values())
+    assert (agent["user"], server["devices"]) == ("65532:0", ["/dev/net/tun"])
+
+
+def documents(scene: Scene) -> dict[str, list[dict[str, Any]]]:
+    """The objects of the manifest by kind."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for each in YAML(typ="safe").load_all(text_of(scene, "kubernetes", "mstunnel.yaml")):
+        found.setdefault(each["kind"], []).append(each)
+    return found
+
+
+def test_the_manifest_is_valid_by_the_schemas_of_kubernetes(host: Scene) -> None:
+    for kind, found in documents(host).items():
+        for each in found:
+            jsonschema.validate(each, {**SCHEMAS, "$ref": f"#/$defs/{kind}"})
+
+
+def test_the_schemas_of_kubernetes_can_refuse(host: Scene) -> None:
+    (deployment,) = documents(host)["Deployment"]
+    deployment["spec"]["template"]["spec"]["containers"][0]["capabilities"] = ["NET_ADMIN"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(deployment, {**SCHEMAS, "$ref": "#/$defs/Deployment"})
+
+
+def test_one_pod_at_a_time_serves_one_address_and_sees_the_addresses_of_devices(host: Scene) -> None:
+    found = documents(host)
+    (deployment,), (service,) = found["Deployment"], found["Service"]
+    assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]["type"]) == (1, "Recreate")
+    assert service["spec"]["externalTrafficPolicy"] == "Local"
+    assert [port["protocol"] for port in service["spec"]["ports"]] == ["TCP", "UDP"]
+
+
+def test_the_pod_has_the_rights_of_the_specifications_and_no_more(host: Scene) -> None:
+    (deployment,) = documents(host)["Deployment"]
+    pod = deployment["spec"]["template"]["spec"]
+    server, agent = pod["containers"]
+    assert server["securityContext"]["capabilities"] == {
+        "drop": ["ALL"],
+        "add": ["NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID"],
+    }
+    for each in (agent, *pod["initContainers"]):
+        assert each["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    for each in (server, agent, *pod["initContainers"]):
+        assert each["securityContext"]["readOnlyRootFilesystem"]
+        assert not each["securityContext"]["allowPrivilegeEscalation"]
+    assert pod["automountServiceAccountToken"] is False
+    keys = {each["name"]: [mount["name"] for mount in each["volumeMounts"]] for each in pod["containers"]}
+    assert "certificate" in keys["mstunnel-server"]
+    assert not {"certificate", "identity", "environment"} & {*keys["mstunnel-agent"]}
+    assert not {"agent", "identity", "inbox"} & {*keys["mstunnel-server"]}
+    volumes = {volume["name"] for volume in pod["volumes"]}
+    mounted = {
+        m["name"] for each in (*pod["containers"], *pod["initContainers"]) for m in each["volumeMounts"]
+    }
+    assert mounted == volumes
+
+
+def test_each_container_writes_into_directories_of_its_own_user(host: Scene) -> None:
+    (deployment,) = documents(host)["Deployment"]
+    server, agent = deployment["spec"]["template"]["spec"]["containers"]
+    paths_of = {
+        each["name"]: {mount["mountPath"] for mount in each["volumeMounts"] if mount.get("subPath")}
+        for each in (server, agent)
+    }
+    assert paths_of["mstunnel-server"] == {paths.SERVER_STATE_INSIDE}
+    assert paths_of["mstunnel-agent"] == {
+        *(paths.SERVER_STATE_INSIDE, paths.AGENT_STATE_INSIDE),
+        *(paths.AGENT_DIRECTORY, paths.INBOX),
+    }
+
+
+def test_the_agent_s_health_does_not_take_the_gateway_off_the_service(host: Scene) -> None:
+    (deployment,) = documents(host)["Deployment"]
+    server, agent = deployment["spec"]["template"]["spec"]["containers"]
+    assert ("readinessProbe" in server, "readinessProbe" in agent) == (True, False)
+    assert "livenessProbe" in agent
+
+
+def test_a_changed_configuration_starts_the_pod_again(host: Scene) -> None:
+    def digest() -> object:
+        (deployment,) = documents(host)["Deployment"]
+        return deployment["spec"]["template"]["metadata"]["annotations"]
+
+    before = digest()
+    assert digest() == before
+    host.write(paths.OIDC_JSON, '{"a": 1}\n')
+    assert digest() != before
+
+
+def test_secrets_are_placeholders_that_are_named(host: Scene) -> None:
+    result = rendered(host, "kubernetes")
+    found = {each["metadata"]["name"]: each["stringData"] for each in documents(host)["Secret"]}
+    assert found["mstunnel-certificate"]["tls.key"] == f"<content of {paths.ACTIVE}/key.pem>"
+    values = {value for data in found.values() for value in data.values()}
+    assert values == {*result.data["placeholders"]} - {"<addresses of the nodes>"}
+    assert [notice.code for notice in result.warnings] == ["placeholders-left"]
+
+
+def test_files_that_are_not_secret_are_in_the_manifest_and_missing_ones_are_named(host: Scene) -> None:
+    (found,) = documents(host)["ConfigMap"]
+    assert found["data"]["ca-trust__tenant-ca.crt"] == "a root\n"
+    assert "tcp-port = 8443" in found["data"]["ocserv.conf"]
+    host.files.remove(paths.OIDC_JSON)
+    (found,) = documents(host)["ConfigMap"]
+    assert found["data"]["oidc.json"] == f"<content of {paths.OIDC_JSON}>\n"
+    assert f"<content of {paths.OIDC_JSON}>" in rendered(host, "kubernetes").data["placeholders"]
+
+
+def test_the_addresses_of_this_host_are_not_taken_for_those_of_the_nodes(host: Scene) -> None:
+    host.write(paths.HOST_ADDRESSES, "192.0.2.1\n")
+    (found,) = documents(host)["ConfigMap"]
+    assert found["data"]["host-addresses"] == "<addresses of the nodes>\n"
+
+
+@pytest.mark.parametrize(("port", "published"), [(None, 8443), (444, 444)])
+def test_the_port_is_the_one_in_use_unless_another_is_given(
+    host: Scene, port: int | None, published: int
+) -> None:
+    assert f"{published}:{published}/tcp" in text_of(host, "compose", "compose.yaml", port)
+
+
+def test_files_are_written_once_and_again_only_when_they_differ(
+    host: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Files, "given", property(lambda _files: host.files))
+    directory = Path("/root/gw1")
+    first = rendered(host, "quadlet", directory)
+    assert (first.status, host.files.names(str(directory))) == (
+        "changed",
+        ["mstunnel-agent.container", "mstunnel-server.container"],
+    )
+    assert "texts" not in first.data
+    assert rendered(host, "quadlet", directory).status == "unchanged"
+    assert lines_of(rendered(host, "quadlet", directory, port=444)) == [
+        f"Written: {directory}/mstunnel-server.container."
+    ]
+
+
+def test_images_that_are_not_known_are_refused_by_name(host: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.prompter.interactive = False
+    monkeypatch.setattr(render, "open_run", lambda *_given, **_more: nullcontext(host.opened()))
+    with pytest.raises(UsageError) as caught:
+        render.render(operator_of(host.root), {}, RenderRequest("compose"))
+    assert caught.value.code == "answers-missing"

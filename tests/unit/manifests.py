@@ -1,0 +1,33 @@
+"""Compose files and Kubernetes manifests, as a parser of YAML reads them back."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers import compose, kubernetes
+from mstunnel_setup.containers.spec import Tmpfs
+from tests.unit.hostile import HOSTILE, SPEC
+
+
+def check_compose(_tmp_path: Path) -> None:
+    """Compose replaces variables after YAML was read."""
+    service = YAML(typ="safe").load(compose.render([SPEC]))["services"]["gateway"]
+    assert service["labels"]["text"].replace("$$", "$") == HOSTILE
+    assert f"/{HOSTILE}:/b:rw" in [words.replace("$$", "$") for words in service["volumes"]]
+    assert service["healthcheck"]["test"][0] == "CMD"
+    assert not re.search(r"(?<!\$)\$(\$\$)*(?!\$)", json.dumps(service)), "a single $ begins a variable"
+
+
+def check_kubernetes(_tmp_path: Path) -> None:
+    host = replace(SPEC, volumes=(), devices=("/dev/net/tun",), tmpfs=(Tmpfs(path="/run"),))
+    content = f"first\n  {HOSTILE}\n\n# no comment\n"
+    file = kubernetes.ConfigurationFile(paths.OCSERV_CONF, content)
+    text = kubernetes.render(host, replace(host, name="agent", devices=()), [file])
+    documents = {each["kind"]: each for each in YAML(typ="safe").load_all(text)}
+    assert documents["ConfigMap"]["data"] == {"ocserv.conf": content}
+    (server, _agent) = documents["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert server["livenessProbe"]["exec"]["command"] == [*SPEC.health.command]  # type: ignore[union-attr]
