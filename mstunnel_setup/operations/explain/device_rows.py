@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from mstunnel_setup.operations.explain.model import Facts, Row
+from mstunnel_setup.operations.explain.model import Facts, Outcome, Row
 from mstunnel_setup.operations.explain.token_rules import claim_problems, moment, time_problem, user_of
 from mstunnel_setup.text import plain
 
@@ -36,11 +36,13 @@ def token(facts: Facts) -> Row:
         return Row("token", "ok", "not used: devices present certificates here")
     if facts.token is not None:
         return _given_token(facts, facts.token.claims)
+    if facts.refused and facts.log is not None:
+        # Many devices share the address of one office or mobile network.
+        result: Outcome = "warning" if facts.connected else "problem"
+        seen = f"{facts.refused} sign-ins refused in 24 hours; the last: {facts.log.reason or 'no reason'}"
+        return Row("token", result, seen, _reason_hint(facts.log.reason))
     if facts.connected:
         return Row("token", "ok", "accepted when the device connected")
-    if facts.refused and facts.log is not None:
-        seen = f"{facts.refused} sign-ins refused in 24 hours; the last: {facts.log.reason or 'no reason'}"
-        return Row("token", "problem", seen, _reason_hint(facts.log.reason))
     others = facts.log.others if facts.log else 0
     seen = f"no token given; {others} sign-ins from other addresses refused in 24 hours"
     hint = f"{_ADD_FILE} The log names refused devices by address: `mst-cli explain ADDRESS`."

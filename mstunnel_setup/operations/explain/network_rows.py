@@ -27,7 +27,7 @@ def routes(facts: Facts) -> Row:
             hint = "Remove the range: `mst-admin config update NAME --exclude …` sets the list."
             return Row("routes", "problem", f"{address} is excluded by {excluded}", hint)
         if served.route_to(address) is None:
-            seen = f"{address} is outside the {len(served.includes)} ranges of the tunnel"
+            seen = f"{address} is in no range that goes into the tunnel ({len(served.includes)} ranges)"
             hint = "Add it: `mst-admin config update NAME --include …` sets the list; devices reconnect."
             return Row("routes", "problem", seen, hint)
     route = served.route_to(facts.destinations[0])
@@ -51,7 +51,7 @@ def dns(facts: Facts) -> Row:
     if not facts.dns:
         hint = "Check the gateway with `mst-cli server status`."
         return Row("dns", "unknown", f"not asked: {', '.join(served.dns_servers)}", hint)
-    return Row("dns", "ok", f"{', '.join(served.dns_servers)} answer on TCP port 53")
+    return Row("dns", "ok", f"answering on TCP port 53: {', '.join(served.dns_servers)}")
 
 
 def _name(facts: Facts) -> Row:

@@ -79,6 +79,11 @@ def test_a_refused_device_shows_the_reason_of_the_gateway_and_what_to_do() -> No
     assert results(refused)["session"] == "problem"
 
 
+def test_a_refused_device_is_seen_beside_a_connected_one_that_shares_its_address() -> None:
+    shared = found(facts(PHONE, log=LogFindings(2, "Token malformed - no kid")))
+    assert (shared["token"].result, shared["session"].result) == ("warning", "ok")
+
+
 @pytest.mark.parametrize(
     ("reason", "step"),
     [
@@ -156,10 +161,10 @@ def test_a_pool_without_a_free_address_is_a_problem() -> None:
     [
         (INTRANET, "routes", "ok", "by 10.99.0.0/16"),
         (INTRANET, "firewall", "ok", "forwards"),
-        ("198.51.100.9", "routes", "problem", "outside the 1 ranges"),
+        ("198.51.100.9", "routes", "problem", "in no range"),
         ("10.99.7.1", "routes", "problem", "excluded by 10.99.7.0/24"),
         ("10.8.0.77", "firewall", "problem", "kept apart"),
-        ("2001:db8::1", "routes", "problem", "outside"),
+        ("2001:db8::1", "routes", "problem", "in no range"),
     ],
 )
 def test_a_destination_is_compared_with_routes_and_rules(
