@@ -1,0 +1,92 @@
+"""What commands tell of devices on a real gateway: who is connected, who is refused, and why."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.attack.tokens import Forger
+from tests.testbed import vpn
+from tests.testbed.installation import PUBLIC_ADDRESS, Installation
+from tests.testbed.testbed import INTRANET_PAGE
+from tests.testbed.waiting import eventually
+
+pytestmark = pytest.mark.e2e
+
+CLIENT_OUTSIDE = "10.90.0.20"
+INTRANET, SERVER_INSIDE = "10.99.0.80", "10.99.0.10"
+OUTSIDE_THE_ROUTES = "198.51.100.9"
+TOKEN_FILE = "/root/device.token"
+
+
+def explain(host: Installation, who: str, *more: str) -> Mapping[str, dict[str, str]]:
+    """The rows of `mst-cli explain`, by their id."""
+    done = host.program("mst-cli", "explain", who, *more, "--unattended", "--output", "json", check=False)
+    rows = json.loads(done.stdout)["data"]["rows"]
+    assert done.code == (3 if any(row["result"] == "problem" for row in rows) else 0), done.describe()
+    return {row["id"]: row for row in rows}
+
+
+def results(rows: Mapping[str, dict[str, str]], *names: str) -> list[str]:
+    return [rows[name]["result"] for name in names]
+
+
+def test_a_connected_client_a_refused_one_and_an_address_outside_the_routes(gateway: Installation) -> None:
+    gateway.connect()
+    user, address = gateway.token_user(), gateway.client_address()
+    for subject in (user, address, CLIENT_OUTSIDE):
+        connected = explain(gateway, subject)
+        names = ("gateway", "token", "claims", "session", "lease", "routes", "inbound")
+        assert results(connected, *names) == ["ok"] * len(names), connected
+        assert connected["lease"]["seen"] == address
+    gateway.disconnect()
+
+    expired = Forger(gateway).token(exp=Forger.now() - 5)
+    authority = gateway.authority.pem.decode()
+    refused = vpn.connect(
+        gateway.testbed.client, f"https://{PUBLIC_ADDRESS}/", token=expired, authority=authority
+    )
+    assert refused.code != 0
+    rows = explain(gateway, CLIENT_OUTSIDE)
+    assert results(rows, "token", "session") == ["problem", "problem"], rows
+    assert "validity period" in rows["token"]["seen"]
+    gateway.server.write(TOKEN_FILE, expired, 0o600)
+    rows = explain(gateway, user, "--token-file", TOKEN_FILE)
+    assert results(rows, "token", "claims") == ["problem", "ok"], rows
+    assert rows["token"]["seen"].startswith("expired at ")
+    assert expired not in json.dumps(rows)
+
+    rows = explain(gateway, OUTSIDE_THE_ROUTES)
+    assert results(rows, "routes", "session") == ["problem", "unknown"], rows
+
+
+def test_a_destination_is_judged_by_the_rules_of_the_running_gateway(gateway: Installation) -> None:
+    assert results(explain(gateway, INTRANET), "routes", "firewall") == ["ok", "ok"]
+    rows = explain(gateway, SERVER_INSIDE)
+    assert results(rows, "routes", "firewall") == ["ok", "problem"], rows
+    assert "host" in rows["firewall"]["seen"]
+
+
+def test_the_report_adds_up_what_the_gateway_logged_of_a_session(gateway: Installation) -> None:
+    gateway.connect()
+    user = gateway.token_user()
+    assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+    before = report(gateway)[user]
+    assert before["open"] == 1
+    gateway.disconnect()
+    assert eventually(lambda: report(gateway)[user]["open"] == 0, 30)
+    after = report(gateway)[user]
+    assert after["sessions"] == before["sessions"]
+    assert after["client"] == CLIENT_OUTSIDE
+    for name in ("bytes_in", "bytes_out"):
+        assert after[name] - before[name] > len(INTRANET_PAGE), name
+    # The journal keeps what the container that is gone has logged.
+    gateway.program("mst-cli", "server", "restart")
+    assert report(gateway)[user]["bytes_in"] == after["bytes_in"]
+
+
+def report(host: Installation) -> Mapping[str, dict[str, Any]]:
+    """What `mst-cli server report` counts, by user."""
+    done = host.program("mst-cli", "server", "report", "--since", "1h", "--output", "json")
+    return {row["user"]: row for row in json.loads(done.stdout)["data"]["users"]}
