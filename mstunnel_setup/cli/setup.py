@@ -19,6 +19,8 @@ app = new_app(
 )
 answers_app = new_group("Write, check and show answer files.")
 app.add_typer(answers_app, name="answers")
+adopt_app = new_group("Take over a server on which Microsoft's own gateway is installed.")
+app.add_typer(adopt_app, name="adopt")
 self_app = new_group("Manage this program itself.")
 app.add_typer(self_app, name="self")
 
@@ -169,6 +171,24 @@ def save_answers(
     from mstunnel_setup.install.saved_answers import save  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} answers save", common, lambda operator: save(operator, file.absolute()))
+
+
+@adopt_app.command("inventory")
+@with_options
+def adopt_inventory(common: CommonOptions) -> None:
+    """Show what Microsoft's own gateway left on this server; secrets appear as fingerprints."""
+    from mstunnel_setup.install.adopt.commands import inventory as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} adopt inventory", common, run)
+
+
+@adopt_app.command("plan")
+@with_options
+def adopt_plan(common: CommonOptions, options: InstallOptions) -> None:
+    """Show what would be carried over, changed and lost, and what is in the way."""
+    from mstunnel_setup.install.adopt.commands import plan as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} adopt plan", common, lambda operator: run(operator, options.request()))
 
 
 @self_app.command("verify")

@@ -289,6 +289,13 @@ TUN_MISSING = declare(
 UNINSTALL_DECLINED = declare(
     UsageError, "uninstall-declined", "nothing was removed", "Run the command again and answer yes."
 )
+VENDOR_INSTALLED = declare(
+    CheckError,
+    "vendor-installed",
+    "Microsoft's own gateway is installed here ({signs}); nothing was changed",
+    "To take it over, start with `mstunnel-setup adopt plan`. To start from nothing, remove it first with "
+    "its own `mst-cli uninstall`.",
+)
 WRONG_LEAF_SERVED = declare(
     NetworkError,
     "wrong-leaf-served",

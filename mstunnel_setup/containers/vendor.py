@@ -1,0 +1,87 @@
+"""The containers of Microsoft's own gateway: they have the names of ours, and not our label."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers.spec import MANAGED_LABEL
+from mstunnel_setup.foreign import json_value
+from mstunnel_setup.host.errors import ProcessError
+from mstunnel_setup.host.process import Processes
+
+EngineProgram: TypeAlias = Literal["podman", "docker"]
+
+NAMES: Final = (paths.SERVER, paths.AGENT)
+_ENGINES: Final[tuple[EngineProgram, ...]] = ("podman", "docker")
+_QUERY_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class VendorContainer:
+    """One container, as its engine describes it.
+
+    `image_id` is the engine's, `restart_policy` what the engine does when it ends (`no`, `always`, …),
+    `ports` are published (`443/tcp to 443`), `mounts` paths of the host and of the container.
+    """
+
+    engine: EngineProgram
+    name: str
+    image: str = ""
+    image_id: str = ""
+    running: bool = False
+    restart_policy: str = "no"
+    network: str = ""
+    ports: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+
+
+def vendor_containers(processes: Processes, names: Sequence[str] = NAMES) -> tuple[VendorContainer, ...]:
+    """The containers of the vendor's gateway, running or not, in both engines.
+
+    Those of another account's rootless Podman are not visible.
+    """
+    found = (inspect(processes, engine, name) for engine in _ENGINES for name in names)
+    return tuple(item for item in found if item is not None)
+
+
+def inspect(processes: Processes, engine: EngineProgram, name: str) -> VendorContainer | None:
+    """The container `name`; None when there is none, or when it is ours."""
+    if processes.find(engine) is None:
+        return None
+    try:
+        told = processes.run((engine, "container", "inspect", name), timeout=_QUERY_TIMEOUT, check=False)
+        found = json_value(told.output) if told.code == 0 else []
+    except (ProcessError, ValueError):
+        return None
+    described = next((item for item in found if isinstance(item, dict)), None)
+    if described is None or (_part(described, "Config").get("Labels") or {}).get(MANAGED_LABEL) == "1":
+        return None
+    return _container(engine, name, described)
+
+
+def _container(engine: EngineProgram, name: str, described: Mapping[str, Any]) -> VendorContainer:
+    settings = _part(described, "HostConfig")
+    mounts = [item for item in described.get("Mounts") or () if isinstance(item, dict)]
+    return VendorContainer(
+        engine=engine,
+        name=name,
+        image=str(described.get("ImageName") or _part(described, "Config").get("Image") or ""),
+        image_id=str(described.get("Image") or ""),
+        running=bool(_part(described, "State").get("Running")),
+        restart_policy=str(_part(settings, "RestartPolicy").get("Name") or "no"),
+        network=str(settings.get("NetworkMode") or ""),
+        ports=tuple(_ports(_part(settings, "PortBindings"))),
+        mounts=tuple(f"{item.get('Source')} at {item.get('Destination')}" for item in mounts),
+    )
+
+
+def _ports(bindings: Mapping[str, Any]) -> Iterator[str]:
+    for inside, places in sorted(bindings.items()):
+        for place in places or ():
+            yield f"{place.get('HostPort')}/{inside.partition('/')[2]} to {inside.partition('/')[0]}"
+
+
+def _part(described: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = described.get(name)
+    return found if isinstance(found, dict) else {}
