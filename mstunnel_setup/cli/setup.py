@@ -7,7 +7,14 @@ import typer
 
 from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.install_options import InstallOptions
-from mstunnel_setup.cli.options import CommonOptions, full, new_app, new_group, with_options
+from mstunnel_setup.cli.options import (
+    CommonOptions,
+    SignInOptions,
+    full,
+    new_app,
+    new_group,
+    with_options,
+)
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import VersionOption, show_version
 
@@ -189,6 +196,57 @@ def adopt_plan(common: CommonOptions, options: InstallOptions) -> None:
     from mstunnel_setup.install.adopt.commands import plan as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} adopt plan", common, lambda operator: run(operator, options.request()))
+
+
+@adopt_app.command("switch")
+@with_options
+def adopt_switch(
+    common: CommonOptions,
+    options: InstallOptions,
+    plan: Annotated[
+        str,
+        typer.Option(
+            "--plan", metavar="DIGEST", envvar="MSTUNNEL_PLAN", help="The plan, by its last line; to begin."
+        ),
+    ] = "",
+) -> None:
+    """Install this gateway in place of Microsoft's; a failure brings that back."""
+    from mstunnel_setup.install.adopt.switch import switch as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} adopt switch", common, lambda operator: run(operator, options.request(), plan))
+
+
+@adopt_app.command("rollback")
+@with_options
+def adopt_rollback(
+    common: CommonOptions,
+    options: SignInOptions,
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline",
+            envvar="MSTUNNEL_ROLLBACK_OFFLINE",
+            help="Do not change the tenant; list what remains there.",
+        ),
+    ] = False,
+) -> None:
+    """Remove this gateway and bring Microsoft's back as it was."""
+    from mstunnel_setup.install.adopt.switch import rollback as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(
+        f"{_PROGRAM} adopt rollback",
+        common,
+        lambda operator: run(operator, options.settings(), offline=offline),
+    )
+
+
+@adopt_app.command("commit")
+@with_options
+def adopt_commit(common: CommonOptions) -> None:
+    """End the adoption: Microsoft's gateway stays stopped, and no rollback brings it back."""
+    from mstunnel_setup.install.adopt.switch import commit as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} adopt commit", common, run)
 
 
 @self_app.command("verify")

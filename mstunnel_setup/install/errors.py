@@ -289,6 +289,12 @@ TUN_MISSING = declare(
 UNINSTALL_DECLINED = declare(
     UsageError, "uninstall-declined", "nothing was removed", "Run the command again and answer yes."
 )
+ADOPTION_UNFINISHED = declare(
+    UsageError,
+    "adoption-unfinished",
+    "the adoption of Microsoft's own gateway on this host is not finished",
+    "Continue with `mstunnel-setup adopt switch`, or go back with `mstunnel-setup adopt rollback`.",
+)
 VENDOR_INSTALLED = declare(
     CheckError,
     "vendor-installed",

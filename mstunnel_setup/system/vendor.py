@@ -5,7 +5,7 @@ from typing import Final
 
 from mstunnel_setup.host.files import Files
 
-PROGRAMS: Final = ("/usr/sbin/mst-cli", "/usr/sbin/mstunnel_monitor")
+PROGRAMS: Final = ("mst-cli", "mstunnel_monitor")
 MONITOR_UNIT: Final = "mstunnel_monitor.service"
 # The monitor's messages speak of services of these names; their unit files are not documented.
 UNITS: Final = (MONITOR_UNIT, "mstunnel-server.service", "mstunnel-agent.service")
@@ -18,8 +18,11 @@ _OUR_UNITS = (b"Description=Monitor of the Microsoft Tunnel gateway", b"org.mstu
 
 
 def vendor_programs(files: Files) -> tuple[str, ...]:
-    """The programs at the vendor's places that are not ours."""
-    return tuple(path for path in PROGRAMS if files.state(path) is not None and not _is_ours(files, path))
+    """The programs with the vendor's names that are not ours, in /usr/sbin or where that leads."""
+    state = files.state("/usr/sbin")
+    directory = "/usr/bin" if state is not None and state.kind == "link" else "/usr/sbin"
+    found = [f"{directory}/{name}" for name in PROGRAMS]
+    return tuple(path for path in found if files.state(path) is not None and not _is_ours(files, path))
 
 
 def vendor_units(files: Files) -> tuple[str, ...]:

@@ -34,9 +34,11 @@ AGENT_SETTINGS = {
 }
 
 
-def lay_down(root: Path) -> None:
-    """Its files, the certificate among them; owners are those of the test."""
+def lay_down(root: Path, chain: bytes = b"", key: bytes = b"") -> None:
+    """Its files, this certificate or one of the tests' authority among them; the test owns them."""
     pki = Pki()
+    chain = chain or pki.pem("leaf") + pki.pem("inter")
+    key = key or key_bytes(pki.key_name("leaf"))
     _write(root, "usr/sbin/mst-cli", "#!/bin/bash\necho the vendor's\n", 0o755)
     _write(root, "usr/sbin/mstunnel_monitor", "#!/bin/bash\nsleep infinity\n", 0o755)
     _write(root, "etc/systemd/system/mstunnel_monitor.service", MONITOR)
@@ -46,8 +48,8 @@ def lay_down(root: Path) -> None:
     _write(root, "etc/mstunnel/AgentSettings.json", json.dumps(AGENT_SETTINGS))
     _write(root, "etc/mstunnel/ocserv.conf", OCSERV)
     _write(root, "etc/mstunnel/env.sh", ENVIRONMENT, 0o600)
-    _write(root, "etc/mstunnel/certs/active.crt", pki.pem("leaf") + pki.pem("inter"))
-    _write(root, "etc/mstunnel/private/active.key", key_bytes(pki.key_name("leaf")), 0o770)
+    _write(root, "etc/mstunnel/certs/active.crt", chain)
+    _write(root, "etc/mstunnel/private/active.key", key, 0o770)
     _write(root, "etc/mstunnel/private/agent.p12", b"the agent's own identity", 0o600)
     _write(root, "etc/crontab", "@reboot root mst-cli server restart\n17 * * * * root true\n")
 

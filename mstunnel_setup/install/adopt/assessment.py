@@ -9,6 +9,7 @@ from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.containers.vendor import NAMES
 from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.errors import CheckError
+from mstunnel_setup.install.adopt.adoption import beside
 from mstunnel_setup.install.adopt.errors import (
     ASIDE_OCCUPIED,
     CERTIFICATE_NOT_FOUND,
@@ -18,7 +19,7 @@ from mstunnel_setup.install.adopt.errors import (
     MESSAGES_WAITING,
     OWNED_BY_ACCOUNT,
 )
-from mstunnel_setup.install.adopt.inventory import Inventory, beside
+from mstunnel_setup.install.adopt.inventory import Inventory
 from mstunnel_setup.redaction import STARS
 from mstunnel_setup.result import Notice
 
@@ -68,7 +69,7 @@ def assess(inventory: Inventory, given: Mapping[str, Any], occupied: tuple[str, 
             *_changed(inventory, has_certificate=has_certificate),
             *_lost(inventory),
         ),
-        answers=dict(_answers(inventory, has_certificate=has_certificate)),
+        answers=dict(_answers(inventory)),
         blockers=tuple(_blockers(inventory, occupied, has_certificate=has_certificate)),
         notices=tuple(_notices(inventory)),
     )
@@ -127,12 +128,7 @@ def _carried_variables(inventory: Inventory) -> list[str]:
     return [name for name in _VARIABLES if STARS not in inventory.environment.get(name, STARS)]
 
 
-def _answers(inventory: Inventory, *, has_certificate: bool) -> Iterator[tuple[str, JsonValue]]:
-    """As they are after the switch, when the vendor's directory lies aside."""
-    certificate = inventory.certificate
-    if certificate.fingerprint and not has_certificate:
-        yield "certificate.chain", [_moved(certificate.chain)]
-        yield "certificate.key", _moved(certificate.key)
+def _answers(inventory: Inventory) -> Iterator[tuple[str, JsonValue]]:
     if site := inventory.tenant.get("SiteId"):
         yield "site", site
     if tenant := inventory.tenant.get("AADTenantId"):
@@ -140,13 +136,6 @@ def _answers(inventory: Inventory, *, has_certificate: bool) -> Iterator[tuple[s
     variables: JsonObject = {name: inventory.environment[name] for name in _carried_variables(inventory)}
     if variables:
         yield "environment", variables
-    if inventory.containers:
-        yield "engine", inventory.containers[0].engine
-
-
-def _moved(path: str) -> str:
-    below = path.removeprefix(f"{paths.CONFIGURATION}/")
-    return path if below == path else f"{beside(paths.CONFIGURATION)}/{below}"
 
 
 def _blockers(
@@ -158,7 +147,7 @@ def _blockers(
             yield CERTIFICATE_NOT_FOUND()
         for problem, hint in zip(certificate.problems, certificate.hints, strict=True):
             yield CERTIFICATE_UNUSABLE(chain=certificate.chain, problem=problem, hint=hint)
-    if inventory.owner:
+    if inventory.owner is not None:
         yield OWNED_BY_ACCOUNT(owner=inventory.owner)
     kind = next((file.kind for file in inventory.files), "directory")
     if kind != "directory":

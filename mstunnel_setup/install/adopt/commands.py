@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.install.adopt.adoption import KEY, beside
 from mstunnel_setup.install.adopt.assessment import Assessment, Fate, assess, set_aside
 from mstunnel_setup.install.adopt.errors import INSTALLATION_BEGUN, VENDOR_MISSING
-from mstunnel_setup.install.adopt.inventory import Inventory, beside, take_inventory
+from mstunnel_setup.install.adopt.inventory import Inventory, take_inventory
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.scope import Scope
@@ -52,7 +53,7 @@ def plan(operator: Operator, request: InstallRequest) -> Result:
 
 def require_vendor(run: Run, *, lab: bool) -> Inventory:
     """The inventory. Raises UsageError without the vendor's gateway, and where an installation has begun."""
-    if run.context.receipt.entries:
+    if set(run.context.receipt.entries) - {KEY}:
         raise INSTALLATION_BEGUN()
     found = take_inventory(run.context.ports, lab=lab)
     if not found.signs.signs:

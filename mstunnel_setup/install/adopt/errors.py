@@ -1,6 +1,6 @@
 """Errors and warnings of `mstunnel-setup adopt`, each declared once (docs/reference/errors.md)."""
 
-from mstunnel_setup.errors import CheckError, UsageError, declare
+from mstunnel_setup.errors import CheckError, EngineError, StepError, UsageError, declare
 from mstunnel_setup.result import declare_notice
 
 VENDOR_MISSING = declare(
@@ -61,4 +61,55 @@ CONTAINERS_UNSEEN = declare_notice(
     "vendor-containers-unseen",
     "neither Podman nor Docker shows {missing}",
     "Check `podman ps --all` and `docker ps --all` as root, and for an account that runs them.",
+)
+
+# The switch and its end.
+
+PLAN_MISSING = declare(
+    UsageError,
+    "adoption-plan-missing",
+    "the switch needs the digest of the plan that you agreed to",
+    "Read `mstunnel-setup adopt plan`, then give its last line: --plan DIGEST.",
+)
+PLAN_OUTDATED = declare(
+    CheckError,
+    "adoption-plan-outdated",
+    "this host has changed since the plan {given}; nothing was changed",
+    "Read the plan again: `mstunnel-setup adopt plan`.",
+)
+NOTHING_ADOPTED = declare(
+    UsageError,
+    "nothing-adopted",
+    "there is no adoption to {verb} here",
+    "See `mstunnel-setup status`.",
+)
+ADOPTION_NOT_VERIFIED = declare(
+    CheckError,
+    "adoption-not-verified",
+    "the switch has not come to its end",
+    "Continue it: `mstunnel-setup adopt switch`.",
+)
+ROLLED_BACK = declare(
+    StepError,
+    "adoption-rolled-back",
+    "the switch failed, and Microsoft's gateway serves again: {reason}",
+    "{hint} Then start again with `mstunnel-setup adopt plan`.",
+)
+ROLLBACK_FAILED = declare(
+    StepError,
+    "adoption-rollback-failed",
+    "the switch failed ({reason}), and so did the way back: {problem}",
+    "{hint} Then run `mstunnel-setup adopt rollback`.",
+)
+BACKUP_UNREADABLE = declare(
+    StepError,
+    "adoption-backup-unreadable",
+    "the backup {path} cannot be read as it was written",
+    "Check the disk, then run the same command again.",
+)
+CONTAINER_VANISHED = declare(
+    EngineError,
+    "vendor-container-vanished",
+    "the {engine} container {name} is gone since the plan",
+    "Go back with `mstunnel-setup adopt rollback`.",
 )

@@ -5,9 +5,9 @@ Its files are documented in parts. What is missing or cannot be read is left out
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 from mstunnel_setup import paths
@@ -88,8 +88,9 @@ class Inventory:
 
     @property
     def owner(self) -> int | None:
-        """The number of the account that owns /etc/mstunnel; None without the directory."""
-        return next((file.uid for file in self.files if file.path == paths.CONFIGURATION), None)
+        """The number of another account that owns /etc/mstunnel; None where this one or root does."""
+        uid = next((file.uid for file in self.files if file.path == paths.CONFIGURATION), 0)
+        return None if uid in (0, os.geteuid()) else uid
 
 
 def take_inventory(ports: Ports, *, lab: bool = False) -> Inventory:
@@ -188,8 +189,3 @@ def _object(files: Files, path: str) -> Mapping[str, Any]:
 
 def _as_json(value: Any) -> Any:
     return asdict(value)
-
-
-def beside(path: str) -> str:
-    """Where a file or directory of the vendor's gateway lies while this program's gateway is in its place."""
-    return f"{PurePosixPath(path)}.vendor"
