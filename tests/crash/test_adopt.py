@@ -173,3 +173,37 @@ def test_an_unfinished_switch_is_not_committed(host: VendorArena) -> None:
     ended = host.run("mstunnel-setup", "adopt", "commit")
 
     assert (ended.code, ended.error) == (3, "adoption-not-verified")
+
+
+def test_a_later_failure_brings_nothing_back_that_was_replaced_well(scene: Scene, host: VendorArena) -> None:
+    """Given once more on a finished switch: ours serves, whatever the tenant answers today."""
+    assert host.install().code == 0
+    host.write_answers({"certificate": None, "site": "Nowhere"})
+
+    assert host.install().code not in (0, 10)
+
+    assert containers(host)["mstunnel-server"]["status"] == "running"
+    assert containers(host)["mstunnel-server.vendor"]["status"] == "exited"
+
+
+def test_what_was_edited_since_the_switch_is_kept_beside_what_comes_back(
+    scene: Scene, host: VendorArena
+) -> None:
+    assert host.install().code == 0
+    (host.root / "etc/mstunnel/env.sh").write_text("TRACE_SESSIONS=2\n")
+
+    ended = host.uninstall()
+
+    assert ended.code == 0
+    found = host.state()
+    left = {path: found["tree"].pop(path) for path in list(found["tree"]) if ".left" in path}
+    assert set(left) == {"/etc/mstunnel.left", "/etc/mstunnel.left/env.sh"}
+    assert differences(scene.before, found) == []
+
+
+def test_what_an_earlier_adoption_left_blocks_the_plan(scene: Scene, host: VendorArena) -> None:
+    (host.root / "etc/mstunnel.vendor").mkdir()
+
+    ended = host.run("mstunnel-setup", "adopt", "plan", "--answers", str(host.answers))
+
+    assert (ended.code, ended.error) == (3, "vendor-aside-occupied")

@@ -208,13 +208,17 @@ class SetAside(Action[HasFiles]):
 
     @override
     def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
-        """Move it back; what others have put in its place since is kept."""
+        """Move it back. What is in its place, such as files that were edited since, is renamed to `.left`."""
         if ports.files.state(self.aside) is None:
             return Undone(Undo.ABSENT)
+        name, reason = PurePosixPath(self.path).name, ""
         if not _is_free(ports, self.path):
-            return Undone(Undo.KEPT, f"{self.aside}: something else is in the place of {self.path}")
-        ports.files.give_name(self.aside, PurePosixPath(self.path).name)
-        return Undone(Undo.RESTORED)
+            reason = f"What was in {self.path} and changed since the switch is in {self.path}.left."
+            if ports.files.state(f"{self.path}.left") is not None:
+                return Undone(Undo.KEPT, f"{self.aside}: {self.path} and {self.path}.left are in use")
+            ports.files.give_name(self.path, f"{name}.left")
+        ports.files.give_name(self.aside, name)
+        return Undone(Undo.RESTORED, reason)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from mstunnel_setup import paths
+from mstunnel_setup.containers.vendor import NAMES, vendor_containers
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.errors import NOT_ROOT, ExitCode
 from mstunnel_setup.install.adopt.adoption import KEY, beside
 from mstunnel_setup.install.adopt.assessment import Assessment, Fate, assess, set_aside
 from mstunnel_setup.install.adopt.errors import INSTALLATION_BEGUN, VENDOR_MISSING
@@ -53,6 +55,8 @@ def plan(operator: Operator, request: InstallRequest) -> Result:
 
 def require_vendor(run: Run, *, lab: bool) -> Inventory:
     """The inventory. Raises UsageError without the vendor's gateway, and where an installation has begun."""
+    if paths.ROOTLESS and run.files.live:
+        raise NOT_ROOT(what="this command")
     if set(run.context.receipt.entries) - {KEY}:
         raise INSTALLATION_BEGUN()
     found = take_inventory(run.context.ports, lab=lab)
@@ -64,6 +68,9 @@ def require_vendor(run: Run, *, lab: bool) -> Inventory:
 def assessment(run: Run, found: Inventory) -> Assessment:
     """The judgement of `found` with the answers of this run."""
     occupied = [beside(path) for path in set_aside(found) if run.files.state(beside(path)) is not None]
+    if run.files.live:
+        left = vendor_containers(run.context.ports.processes, [beside(name) for name in NAMES])
+        occupied += [f"{item.engine} container {item.name}" for item in left]
     return assess(found, run.context.answers.record(), tuple(occupied))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from mstunnel_setup import paths
 from mstunnel_setup.answers.merge import answered, require
+from mstunnel_setup.engine.action import Undo
 from mstunnel_setup.engine.runner import Removal
 from mstunnel_setup.errors import NOT_ROOT, NetworkError, SetupError, SignInError, TenantError
 from mstunnel_setup.install.adopt import adoption
@@ -47,9 +48,10 @@ _STAYS = (
 def switch(operator: Operator, request: InstallRequest, digest: str) -> Result:
     """Put our gateway in the place of Microsoft's, or continue; `digest` is of the plan, for the beginning.
 
-    Once the other gateway is stopped, a failure brings it back: StepError `adoption-rolled-back`. Before
-    that it still serves, and a failure leaves everything for the next run. Raises CheckError for a plan that
-    is outdated or blocked, and UsageError where answers are missing, before the first change.
+    From the stop of the other gateway until ours is verified, a failure brings it back: StepError
+    `adoption-rolled-back`. Before that it still serves, and a failure leaves everything for the next run.
+    Raises CheckError for a plan that is outdated or blocked, and UsageError where answers are missing,
+    before the first change.
     """
     _refuse_account()
     request = with_lab(operator.clock, request)
@@ -69,7 +71,7 @@ def switch(operator: Operator, request: InstallRequest, digest: str) -> Result:
         try:
             done = run.runner.run(judging(steps), run.context)
         except SetupError as error:
-            if _is_handed_over(run):
+            if _is_between(run):
                 _bring_back(run, error)
             raise
         outcome = Outcome(steps_data(done), run.context.answers.account, summary(run.context))
@@ -87,7 +89,9 @@ def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result
             raise NOTHING_ADOPTED(verb="roll back")
         removals = remove_installation(run, offline=offline)
     forget_program(operator.files)
-    return Result("changed", as_data(removals), kept(removals), text=["Microsoft's gateway is back."])
+    moved = [removal.undone.reason for removal in removals if removal.undone.outcome is Undo.RESTORED]
+    text = ["Microsoft's gateway is back.", *filter(None, moved)]
+    return Result("changed", as_data(removals), kept(removals), text=text)
 
 
 def commit(operator: Operator) -> Result:
@@ -174,9 +178,11 @@ def _unanswered(run: Run, agreed: Adoption) -> dict[str, object]:
     return {path: value for path, value in agreed.answers.items() if origins[path].kind == "default"}
 
 
-def _is_handed_over(run: Run) -> bool:
-    """Whether one of Microsoft's containers may be stopped already."""
-    return any(entry.step == adoption.HAND_OVER for entry in run.context.receipt.entries.values())
+def _is_between(run: Run) -> bool:
+    """Whether Microsoft's containers may be stopped, and ours have not proved themselves yet."""
+    receipt = run.context.receipt
+    begun = any(entry.step == adoption.HAND_OVER for entry in receipt.entries.values())
+    return begun and "verify" not in receipt.steps
 
 
 def _bring_back(run: Run, error: SetupError) -> None:
