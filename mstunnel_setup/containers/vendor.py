@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 from mstunnel_setup import paths
+from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.spec import MANAGED_LABEL
 from mstunnel_setup.foreign import json_value
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.process import Processes
 
-EngineProgram: TypeAlias = Literal["podman", "docker"]
-
 NAMES: Final = (paths.SERVER, paths.AGENT)
-_ENGINES: Final[tuple[EngineProgram, ...]] = ("podman", "docker")
+_ENGINES: Final[tuple[EngineName, ...]] = ("podman", "docker")
 _QUERY_TIMEOUT = 60.0
 
 
@@ -25,7 +24,7 @@ class VendorContainer:
     `ports` are published (`443/tcp to 443`), `mounts` paths of the host and of the container.
     """
 
-    engine: EngineProgram
+    engine: EngineName
     name: str
     image: str = ""
     image_id: str = ""
@@ -45,7 +44,7 @@ def vendor_containers(processes: Processes, names: Sequence[str] = NAMES) -> tup
     return tuple(item for item in found if item is not None)
 
 
-def inspect(processes: Processes, engine: EngineProgram, name: str) -> VendorContainer | None:
+def inspect(processes: Processes, engine: EngineName, name: str) -> VendorContainer | None:
     """The container `name`; None when there is none, or when it is ours."""
     if processes.find(engine) is None:
         return None
@@ -60,7 +59,7 @@ def inspect(processes: Processes, engine: EngineProgram, name: str) -> VendorCon
     return _container(engine, name, described)
 
 
-def _container(engine: EngineProgram, name: str, described: Mapping[str, Any]) -> VendorContainer:
+def _container(engine: EngineName, name: str, described: Mapping[str, Any]) -> VendorContainer:
     settings = _part(described, "HostConfig")
     mounts = [item for item in described.get("Mounts") or () if isinstance(item, dict)]
     return VendorContainer(

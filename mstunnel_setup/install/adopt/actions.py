@@ -9,7 +9,8 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from mstunnel_setup.containers.vendor import EngineProgram, VendorContainer, inspect
+from mstunnel_setup.containers.run_arguments import EngineName
+from mstunnel_setup.containers.vendor import VendorContainer, inspect
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs, as_list
@@ -95,7 +96,7 @@ class NoteRunning(Action[HasUnits]):
 
     kind: ClassVar[str] = "note-running"
     units: tuple[str, ...]
-    containers: tuple[tuple[EngineProgram, str], ...]
+    containers: tuple[tuple[EngineName, str], ...]
 
     @property
     @override
@@ -229,7 +230,7 @@ class SetContainerAside(Action[HasProcesses]):
     """
 
     kind: ClassVar[str] = "set-container-aside"
-    engine: EngineProgram
+    engine: EngineName
     name: str
     aside: str
     for_good: bool = True

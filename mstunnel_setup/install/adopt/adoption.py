@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from mstunnel_setup import paths
-from mstunnel_setup.containers.vendor import EngineProgram
+from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.engine.action import AnyAction
 from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory
 from mstunnel_setup.engine.receipt import Receipt
@@ -22,6 +22,7 @@ from mstunnel_setup.install.adopt.actions import (
     SetContainerAside,
     StopUnit,
 )
+from mstunnel_setup.install.steps import environment
 from mstunnel_setup.system.vendor import MONITOR_UNIT
 
 ADOPT: Final = "adopt"
@@ -31,11 +32,6 @@ KEY: Final = f"answer:{_NAME}"
 """The first object in the journal of an adoption; gone once that is committed."""
 BACKUP: Final = f"{paths.HOST_STATE}/vendor-backup.tar"
 _ASIDE = "vendor"
-_DIRECTORIES = (
-    (paths.CONFIGURATION, 0o755),
-    (paths.CERTIFICATES, 0o755),
-    (paths.PRIVATE, paths.PRIVATE_MODE),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +48,7 @@ class Copy:
 class Stopped:
     """One container to stop; `for_good` where its engine would start it again."""
 
-    engine: EngineProgram
+    engine: EngineName
     name: str
     for_good: bool
 
@@ -111,16 +107,14 @@ def _hand_over(adoption: Adoption) -> AnyStep:
 
 def _before(adoption: Adoption) -> Iterator[AnyAction]:
     yield StoreAnswer(name=_NAME, value=adoption.data)
-    running: list[tuple[EngineProgram, str]] = [(item.engine, item.name) for item in adoption.containers]
+    running: list[tuple[EngineName, str]] = [(item.engine, item.name) for item in adoption.containers]
     yield NoteRunning(units=adoption.units, containers=tuple(running))
     yield BackUpFiles(path=BACKUP, sources=adoption.aside)
     # First of all: it would start what is stopped, or upgrade it.
     yield from (StopUnit(unit=unit) for unit in adoption.units if unit == MONITOR_UNIT)
     yield from (SetAside(path=path, name=PurePosixPath(beside(path)).name) for path in adoption.aside)
-    if adoption.copies:
-        yield from (MakeDirectory(path=path, mode=mode) for path, mode in _DIRECTORIES)
-    parents = {str(PurePosixPath(copy.path).parent) for copy in adoption.copies}
-    yield from (MakeDirectory(path=path) for path in sorted(parents - {path for path, _ in _DIRECTORIES}))
+    directories = ((paths.CONFIGURATION, 0o755), *environment.DIRECTORIES) if adoption.copies else ()
+    yield from (MakeDirectory(path=path, mode=mode) for path, mode in directories)
     yield from (CopyFile(**asdict(copy)) for copy in adoption.copies)
 
 
