@@ -1,12 +1,15 @@
 """The containers of Microsoft's own gateway: they have the names of ours, and not our label."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from mstunnel_setup import paths
+from mstunnel_setup.containers.errors import ENGINE_FAILED
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.spec import MANAGED_LABEL
+from mstunnel_setup.errors import EngineError
 from mstunnel_setup.foreign import json_value
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.process import Processes
@@ -14,6 +17,8 @@ from mstunnel_setup.host.process import Processes
 NAMES: Final = (paths.SERVER, paths.AGENT)
 _ENGINES: Final[tuple[EngineName, ...]] = ("podman", "docker")
 _QUERY_TIMEOUT = 60.0
+# How both engines say it, in lower case.
+_ABSENT = "no such container"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,27 +41,44 @@ class VendorContainer:
 
 
 def vendor_containers(processes: Processes, names: Sequence[str] = NAMES) -> tuple[VendorContainer, ...]:
-    """The containers of the vendor's gateway, running or not, in both engines.
+    """The containers of the vendor's gateway, running or not, in the engines that answer.
 
     Those of another account's rootless Podman are not visible.
     """
-    found = (inspect(processes, engine, name) for engine in _ENGINES for name in names)
-    return tuple(item for item in found if item is not None)
+    return tuple(_found(processes, names))
+
+
+def _found(processes: Processes, names: Sequence[str]) -> Iterator[VendorContainer]:
+    for engine in _ENGINES:
+        for name in names:
+            with suppress(EngineError):
+                found = inspect(processes, engine, name)
+                if found is not None:
+                    yield found
 
 
 def inspect(processes: Processes, engine: EngineName, name: str) -> VendorContainer | None:
-    """The container `name`; None when there is none, or when it is ours."""
+    """The container `name`; None when there is none, or when it is ours.
+
+    Raises EngineError `engine-failed` when the engine does not tell: that is no proof of absence.
+    """
     if processes.find(engine) is None:
         return None
+    described = _described(processes, engine, name)
+    labels = _part(described, "Config").get("Labels") or {}
+    return _container(engine, name, described) if described and labels.get(MANAGED_LABEL) != "1" else None
+
+
+def _described(processes: Processes, engine: EngineName, name: str) -> Mapping[str, Any]:
+    """What the engine says of a container; empty when there is none."""
     try:
         told = processes.run((engine, "container", "inspect", name), timeout=_QUERY_TIMEOUT, check=False)
-        found = json_value(told.output) if told.code == 0 else []
-    except (ProcessError, ValueError):
-        return None
-    described = next((item for item in found if isinstance(item, dict)), None)
-    if described is None or (_part(described, "Config").get("Labels") or {}).get(MANAGED_LABEL) == "1":
-        return None
-    return _container(engine, name, described)
+        if told.code and _ABSENT in told.error.lower():
+            return {}
+        (described,) = json_value(told.output)
+    except (ProcessError, ValueError, TypeError) as error:
+        raise ENGINE_FAILED(operation=f"inspect the container {name} with {engine}", reason=error) from error
+    return described if isinstance(described, dict) else {}
 
 
 def _container(engine: EngineName, name: str, described: Mapping[str, Any]) -> VendorContainer:

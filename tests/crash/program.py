@@ -93,7 +93,7 @@ class RecordedProcesses(Processes):
             answer = self._engine.systemctl(arguments[1:], self._root)
         else:
             answer = self._engine.host(arguments, self._root)
-        return Completed(answer["code"], answer["output"], "")
+        return Completed(answer["code"], answer["output"], answer.get("error", ""))
 
 
 def main() -> None:

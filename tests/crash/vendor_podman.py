@@ -15,7 +15,7 @@ def answer(containers: dict[str, dict[str, Any]], arguments: Sequence[str]) -> d
     verb, *options = arguments
     name = options[0] if verb == "rename" else options[-1]
     if name not in containers:
-        return {"code": 125, "output": "[]\n"}
+        return {"code": 125, "output": "[]\n", "error": f"Error: no such container {name}\n"}
     found = containers[name]
     if verb == "update":
         found["restart"] = options[0].removeprefix("--restart=")

@@ -27,7 +27,7 @@ Fate: TypeAlias = Literal["carried", "changed", "lost"]
 
 # Names in env.sh that mean the same to both gateways.
 _VARIABLES: Final = (*PROXIES, "TRACE_SESSIONS", "DEBUG_LEVEL")
-# Settings of ocserv.conf that the tenant's server configuration has, and those that only its file shows.
+# Settings of ocserv.conf that follow from the site's server configuration here, or are fixed.
 _OWN_OF_OCSERV: Final = ("session-timeout", "max-clients", "mtu", "dpd", "mobile-dpd", "tls-priorities")
 _ALWAYS_LOST: Final = (
     ("record in the tenant", "the record of Microsoft's server stays, and nothing reports to it any more"),
@@ -109,7 +109,9 @@ def _changed(inventory: Inventory, *, has_certificate: bool) -> Iterator[Item]:
     for path, line in inventory.cron:
         yield Item("changed", f"cron job in {path}", f"calls the mst-cli of this program: {line}")
     for container in inventory.containers:
-        detail = f"stopped, kept as {beside(container.name)}, restart policy no ({container.restart_policy})"
+        detail = (
+            f"stopped and kept as {beside(container.name)}; restart policy today: {container.restart_policy}"
+        )
         yield Item("changed", f"{container.engine} container {container.name}", detail)
     for path in set_aside(inventory):
         yield Item("changed", path, f"moved to {beside(path)}")

@@ -5,9 +5,13 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.containers.spec import MANAGED_LABEL
+from mstunnel_setup.containers.vendor import inspect, vendor_containers
+from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Completed
 from mstunnel_setup.readiness.read.vendor import vendor
 from mstunnel_setup.rendering import render
+from tests.unit.readiness.test_read_programs import FakeProcesses
 from tests.unit.vendor import VendorEngine, described, engine, lay_down
 
 NONE = VendorEngine()
@@ -75,3 +79,15 @@ def test_a_start_script_of_our_packages_is_no_sign(tmp_path: Path, script: str) 
     (tmp_path / "usr/sbin/mst-cli").write_text(script)
 
     assert vendor(Files(tmp_path), NONE).signs == ()
+
+
+@pytest.mark.parametrize(
+    "told", [Completed(1, "", "Cannot connect to the Docker daemon"), Completed(0, "?", "")]
+)
+def test_an_engine_that_does_not_tell_is_no_proof_of_absence(told: Completed) -> None:
+    """A way back that took it for one would forget the container; to recognise a host it is no sign."""
+    silent = FakeProcesses({"docker": told})
+
+    with pytest.raises(EngineError):
+        inspect(silent, "docker", "mstunnel-server")
+    assert vendor_containers(silent) == ()
