@@ -8,7 +8,14 @@ import typer
 from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.install_options import InstallOptions
 from mstunnel_setup.cli.lazy import add_lazy_group
-from mstunnel_setup.cli.options import CommonOptions, full, new_app, new_group, with_options
+from mstunnel_setup.cli.options import (
+    CommonOptions,
+    SignInOptions,
+    full,
+    new_app,
+    new_group,
+    with_options,
+)
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import VersionOption, show_version
 
@@ -20,6 +27,8 @@ app = new_app(
 )
 answers_app = new_group("Write, check and show answer files.")
 app.add_typer(answers_app, name="answers")
+adopt_app = new_group("Take over a server on which Microsoft's own gateway is installed.")
+app.add_typer(adopt_app, name="adopt")
 self_app = new_group("Manage this program itself.")
 app.add_typer(self_app, name="self")
 add_lazy_group(
@@ -173,6 +182,75 @@ def save_answers(
     from mstunnel_setup.install.saved_answers import save  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} answers save", common, lambda operator: save(operator, file.absolute()))
+
+
+@adopt_app.command("inventory")
+@with_options
+def adopt_inventory(common: CommonOptions) -> None:
+    """Show what Microsoft's own gateway left on this server; secrets appear as fingerprints."""
+    from mstunnel_setup.install.adopt.commands import inventory as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} adopt inventory", common, run)
+
+
+@adopt_app.command("plan")
+@with_options
+def adopt_plan(common: CommonOptions, options: InstallOptions) -> None:
+    """Show what would be carried over, changed and lost, and what is in the way."""
+    from mstunnel_setup.install.adopt.commands import plan as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} adopt plan", common, lambda operator: run(operator, options.request()))
+
+
+@adopt_app.command("switch")
+@with_options
+def adopt_switch(
+    common: CommonOptions,
+    options: InstallOptions,
+    plan: Annotated[
+        str,
+        typer.Option(
+            "--plan", metavar="DIGEST", envvar="MSTUNNEL_PLAN", help="The plan, by its last line; to begin."
+        ),
+    ] = "",
+) -> None:
+    """Install this gateway in place of Microsoft's; a failure brings that back."""
+    from mstunnel_setup.install.adopt.switch import switch as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} adopt switch", common, lambda operator: run(operator, options.request(), plan))
+
+
+@adopt_app.command("rollback")
+@with_options
+def adopt_rollback(
+    common: CommonOptions,
+    options: SignInOptions,
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline",
+            envvar="MSTUNNEL_ROLLBACK_OFFLINE",
+            help="Do not change the tenant; list what remains there.",
+        ),
+    ] = False,
+) -> None:
+    """Remove this gateway and bring Microsoft's back as it was."""
+    from mstunnel_setup.install.adopt.switch import rollback as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(
+        f"{_PROGRAM} adopt rollback",
+        common,
+        lambda operator: run(operator, options.settings(), offline=offline),
+    )
+
+
+@adopt_app.command("commit")
+@with_options
+def adopt_commit(common: CommonOptions) -> None:
+    """End the adoption: Microsoft's gateway stays stopped, and no rollback brings it back."""
+    from mstunnel_setup.install.adopt.switch import commit as run  # noqa: PLC0415 (`--help` stays fast)
+
+    run_command(f"{_PROGRAM} adopt commit", common, run)
 
 
 @self_app.command("verify")

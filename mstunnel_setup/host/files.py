@@ -1,4 +1,4 @@
-"""The file writer: only this module, safe_paths, untrusted and appender change the file system.
+"""The file writer: only this module, safe_paths, temporary, untrusted and appender change the file system.
 
 Every write has six properties: a temporary file in the same directory; an unpredictable name opened with
 `O_EXCL | O_NOFOLLOW`; the final mode from its creation on; `fsync` of the file; `fsync` of the directory; and
@@ -13,8 +13,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import re
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,9 +33,9 @@ from mstunnel_setup.host.safe_paths import (
     refuse_hard_linked,
     refuse_irregular,
 )
+from mstunnel_setup.host.temporary import discard, sweep, temporary_name
 from mstunnel_setup.paths import AGENT_USER
 
-_RANDOM_BYTES = 8
 # What the agent leaves for root to read; a configuration is a few kilobytes.
 _LARGEST_OF_AGENT = 4 * 1024 * 1024
 # Pipes opened by the administrator's shell, as with `<(command)`.
@@ -169,8 +167,8 @@ class Files:
         """A new file to fill, which replaces the one at `path` when the block succeeds."""
         with above(self.root, path, "write") as (parent, name):
             refuse_irregular(parent, name, "write", path)
-            _sweep(parent, name)
-            temporary = f".{name}.{secrets.token_hex(_RANDOM_BYTES)}"
+            sweep(parent, name)
+            temporary = temporary_name(name)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             handle = os.open(temporary, flags, mode & 0o600, dir_fd=parent)
             try:
@@ -179,7 +177,7 @@ class Files:
                 yield handle
                 os.replace(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
             except BaseException:
-                _discard(parent, temporary)
+                discard(parent, temporary)
                 raise
             finally:
                 os.close(handle)
@@ -236,14 +234,20 @@ class Files:
         """Make `path` a symbolic link to `target`, replacing another link atomically."""
         with above(self.root, path, "link") as (parent, name):
             refuse_irregular(parent, name, "link", path, allowed=stat.S_ISLNK)
-            _sweep(parent, name)
-            temporary = f".{name}.{secrets.token_hex(_RANDOM_BYTES)}"
+            sweep(parent, name)
+            temporary = temporary_name(name)
             os.symlink(target, temporary, dir_fd=parent)
             try:
                 os.replace(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
             except BaseException:
-                _discard(parent, temporary)
+                discard(parent, temporary)
                 raise
+            os.fsync(parent)
+
+    def give_name(self, path: str, name: str) -> None:
+        """Give what is at `path`, of any kind, another name in its directory, where nothing has that name."""
+        with above(self.root, path, "rename") as (parent, earlier):
+            os.rename(earlier, name, src_dir_fd=parent, dst_dir_fd=parent)
             os.fsync(parent)
 
     def give(self, path: str, uid: int, gid: int) -> None:
@@ -272,7 +276,7 @@ class Files:
         if self.state(str(PurePosixPath(path).parent)) is None:
             return
         with above(self.root, path, "remove") as (parent, name):
-            _sweep(parent, name)
+            sweep(parent, name)
             try:
                 os.unlink(name, dir_fd=parent)
             except FileNotFoundError:
@@ -369,31 +373,3 @@ def _fill(handle: int, content: bytes, mode: int, owner: tuple[int, int] | None)
     # The file was created with at most 0600; a wider mode is set when the content is complete.
     os.fchmod(handle, mode)
     os.fsync(handle)
-
-
-def _sweep(parent: int, name: str) -> None:
-    """Remove temporary files for `name` that killed processes left behind."""
-    ours = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{{2 * _RANDOM_BYTES}}}")
-    for leftover in filter(ours.fullmatch, os.listdir(parent)):
-        # Already gone, being written by another process, or not removable by us.
-        with contextlib.suppress(OSError):
-            _remove_unused(parent, leftover)
-
-
-def _remove_unused(parent: int, leftover: str) -> None:
-    """Remove a leftover of any kind; raises BlockingIOError for a file that is still being written."""
-    if not stat.S_ISREG(os.stat(leftover, dir_fd=parent, follow_symlinks=False).st_mode):
-        os.unlink(leftover, dir_fd=parent)
-        return
-    handle = os.open(leftover, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.unlink(leftover, dir_fd=parent)
-    finally:
-        os.close(handle)
-
-
-def _discard(parent: int, temporary: str) -> None:
-    """Remove a temporary file; a later run removes what fails now."""
-    with contextlib.suppress(OSError):
-        os.unlink(temporary, dir_fd=parent)

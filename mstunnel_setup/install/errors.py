@@ -289,6 +289,19 @@ TUN_MISSING = declare(
 UNINSTALL_DECLINED = declare(
     UsageError, "uninstall-declined", "nothing was removed", "Run the command again and answer yes."
 )
+ADOPTION_UNFINISHED = declare(
+    UsageError,
+    "adoption-unfinished",
+    "the adoption of Microsoft's own gateway on this host is not finished",
+    "Continue with `mstunnel-setup adopt switch`, or go back with `mstunnel-setup adopt rollback`.",
+)
+VENDOR_INSTALLED = declare(
+    CheckError,
+    "vendor-installed",
+    "Microsoft's own gateway is installed here ({signs}); nothing was changed",
+    "To take it over, start with `mstunnel-setup adopt plan`. To start from nothing, remove it first with "
+    "its own `mst-cli uninstall`.",
+)
 WRONG_LEAF_SERVED = declare(
     NetworkError,
     "wrong-leaf-served",

@@ -14,7 +14,7 @@ from mstunnel_setup.errors import NOT_ROOT, SetupError
 from mstunnel_setup.install.account_files import refuse_unreadable
 from mstunnel_setup.install.errors import STEP_TOO_EARLY
 from mstunnel_setup.install.lab_tenant import with_lab
-from mstunnel_setup.install.preflight import judging, refuse_unready
+from mstunnel_setup.install.preflight import judging, refuse_unready, refuse_vendor
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import (
     DONE,
@@ -161,6 +161,7 @@ def _run(
         scope=scope,
         port=port,
     ) as run:
+        refuse_vendor(run.context)
         require_answers(run, steps, later)
         if later:
             refuse_unreadable(run.context, operator.answers)

@@ -13,7 +13,7 @@ from mstunnel_setup.install.errors import PLAN_INCOMPLETE
 from mstunnel_setup.install.install import accepted, steps_data
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.preflight import judging, refuse_unready
+from mstunnel_setup.install.preflight import judging, refuse_unready, refuse_vendor
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import scope_to_install
 from mstunnel_setup.install.scope import Scope
@@ -37,6 +37,7 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
         ) as run:
             if scope is Scope.HOST and accounts.find(run.context.answers.account) is not None:
                 become(operator, run.context.answers.account)
+            refuse_vendor(run.context)
             require_answers(run, steps, chosen_steps(request.skip, scope))
             refuse_unready(run.context, [step.name for step in steps])
             found = run.runner.plan(judging(steps), run.context)

@@ -6,7 +6,9 @@ from typing import Any
 
 from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.errors import CheckError, ChecksFailedError
+from mstunnel_setup.install.adopt import adoption
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import ADOPTION_UNFINISHED, VENDOR_INSTALLED
 from mstunnel_setup.install.readiness_input import readiness_settings
 from mstunnel_setup.install.steps import (
     account,
@@ -22,8 +24,9 @@ from mstunnel_setup.install.steps import (
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import endpoints_of, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
-from mstunnel_setup.readiness.facts import EngineFacts, Facts, Section, TunnelFacts
+from mstunnel_setup.readiness.facts import EngineFacts, Facts, Section, TunnelFacts, VendorFacts
 from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
+from mstunnel_setup.readiness.read.vendor import vendor
 from mstunnel_setup.tenant_sign_in import cloud_of
 from mstunnel_setup.text import plain
 
@@ -37,6 +40,22 @@ _FIREWALL = frozenset({"firewall-tcp", "firewall-udp"})
 OF_STEPS = ("program-older", "tun-missing", "port-in-use", "licence-missing")
 """What steps check themselves, beyond mst-readiness; `--ignore-check` takes these ids as well."""
 _ALL = frozenset(item.id for item in checks.CHECKS)
+
+
+def refuse_vendor(context: Context) -> None:
+    """Raise CheckError `vendor-installed` on a host of Microsoft's own gateway: nothing may overwrite it.
+
+    An installation that has begun found none, or has taken it over. Raises UsageError `adoption-unfinished`
+    until that gateway is stopped.
+    """
+    receipt = context.receipt
+    if adoption.KEY in receipt.entries and adoption.HAND_OVER not in receipt.steps:
+        raise ADOPTION_UNFINISHED()
+    if receipt.entries:
+        return
+    found = vendor(context.ports.files, context.ports.processes)
+    if found.signs:
+        raise VENDOR_INSTALLED(signs=", ".join(found.signs))
 
 
 def refuse_unready(context: Context, steps: Collection[str]) -> None:
@@ -127,6 +146,8 @@ def _tell_closed(context: Context, facts: Facts) -> None:
 def planned(facts: Facts, steps: Collection[str]) -> Facts:
     """The facts as the steps will leave them: what the steps fix is no reason to refuse."""
     changes: dict[str, Section] = {}
+    if adoption.ADOPT in steps:
+        changes["vendor"] = VendorFacts()
     if "kernel" in steps and facts.kernel is not None:
         port = facts.settings.port if facts.settings.mode == "rootless" else None
         changes["kernel"] = kernel.expected(facts.kernel, port)

@@ -28,7 +28,7 @@ from mstunnel_setup.install.errors import (
     ROOT_ROOTLESS,
 )
 from mstunnel_setup.install.installed import journal_of
-from mstunnel_setup.install.preflight import refuse_unready
+from mstunnel_setup.install.preflight import refuse_unready, refuse_vendor
 from mstunnel_setup.install.programs import FILE
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import answers, open_run, refuse_unsupported, require_answers
@@ -93,6 +93,7 @@ def planned_by_root(
     with open_run(operator, settings, ignored_checks=ignored, exclusively=False, scope=Scope.HOST) as run:
         require_answers(run, steps, later)
         refuse_unreadable(run.context, operator.answers)
+        refuse_vendor(run.context)
         refuse_unready(run.context, [step.name for step in steps])
         planned = run.runner.plan(steps, run.context)
         return planned, tuple(f"{name}={value}" for name, value in environment.proxies(run.context).items())

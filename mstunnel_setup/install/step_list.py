@@ -28,6 +28,13 @@ from mstunnel_setup.engine.file_actions import (
 from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
+from mstunnel_setup.install.adopt.actions import (
+    BackUpFiles,
+    NoteRunning,
+    SetAside,
+    SetContainerAside,
+    StopUnit,
+)
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import (
     account,
@@ -123,6 +130,7 @@ def steps_of(scope: Scope) -> tuple[AnyStep, ...]:
 
 CODEC = Codec(
     [
+        BackUpFiles,
         ChooseEngine,
         ConfigureUnit,
         CopyFile,
@@ -151,6 +159,7 @@ CODEC = Codec(
         MakeDirectory,
         MakeStateDirectory,
         MergeFile,
+        NoteRunning,
         OpenMailbox,
         PlaceIdentity,
         PlaceKey,
@@ -161,8 +170,11 @@ CODEC = Codec(
         RemoveServerRecord,
         RunContainer,
         ScheduleImport,
+        SetAside,
+        SetContainerAside,
         SetSysctl,
         StartService,
+        StopUnit,
         WriteAuditRules,
         WriteFile,
         WriteGatewayConfiguration,

@@ -13,7 +13,7 @@ from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import FILE_MISSING
 from mstunnel_setup.install.install import steps_data
-from mstunnel_setup.install.preflight import refuse_unready, refuse_unsuited
+from mstunnel_setup.install.preflight import refuse_unready, refuse_unsuited, refuse_vendor
 from mstunnel_setup.install.session import Run, open_run, require_answers, step_named
 from mstunnel_setup.install.step_list import ORDER
 from mstunnel_setup.install.steps import eula, sign_in
@@ -55,6 +55,7 @@ def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool
 def _refuse(run: Run) -> None:
     """Make all checks and ask all questions before anything is placed; raises as an installation does."""
     names = [step.name for step in ORDER]
+    refuse_vendor(run.context)
     refuse_unready(run.context, names)
     if run.context.ports.files.live and not run.context.receipt.entries:
         eula.STEP.gather(run.context)

@@ -31,6 +31,7 @@ from mstunnel_setup.readiness.read.cloud import CloudReader, Way
 from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.readiness.read.programs import ProgramReader
 from mstunnel_setup.readiness.read.uplink import obstacle
+from mstunnel_setup.readiness.read.vendor import vendor
 from mstunnel_setup.tls.ca_trust import added_roots_pem
 
 Reader: TypeAlias = Callable[[], Section]
@@ -122,6 +123,7 @@ class Examiner:
             "proxies": host.proxies,
             "security": programs.security,
             "ports": host.ports,
+            "vendor": lambda: vendor(self.files, self.processes),
             "rootless": lambda: self._rootless(host),
             "certificate": certificate.certificate,
             "revocation": certificate.revocation,

@@ -178,6 +178,22 @@ class PortFacts(Section):
     holders: tuple[PortHolder, ...] = ()
 
 
+class VendorFacts(Section):
+    """Signs of Microsoft's own gateway: programs and units (paths), and containers by engine and name.
+
+    The directory /etc/mstunnel is none: auditing scripts create it before any installation.
+    """
+
+    programs: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+
+    @property
+    def signs(self) -> tuple[str, ...]:
+        """All of them, for people; empty where the gateway is not installed."""
+        return (*self.programs, *self.units, *(f"container {name}" for name in self.containers))
+
+
 class RootlessFacts(Section):
     """The service account of a rootless gateway; counts of subordinate ids; free bytes of its home.
 
@@ -309,6 +325,7 @@ class Facts(Section):
     proxies: ProxyFacts | None = None
     security: SecurityFacts | None = None
     ports: PortFacts | None = None
+    vendor: VendorFacts | None = None
     rootless: RootlessFacts | None = None
     certificate: CertificateFacts | None = None
     revocation: RevocationFacts | None = None

@@ -195,6 +195,7 @@ PORT_IN_USE = _problem(
     "{protocol} {port} is in use by {name} ({address})",
     "Stop that program (`ss -lptun` shows it), or give the server configuration another port.",
 )
+VENDOR_PRESENT = _problem("vendor-gateway", "{signs}", "Take it over: `mstunnel-setup adopt plan`.")
 FIREWALL_UNKNOWN = _unknown(
     "firewall-*", "{where}: the rules cannot be evaluated", "Make sure {protocol} {port} is allowed."
 )
@@ -280,7 +281,6 @@ CERTIFICATE_UNUSABLE = _problem("certificate-readable", "{problem}", "{hint}")
 CERTIFICATE_EXPIRES = _problem(
     "certificate-days-left", "{days_left} days", "Renew it and import it with `mst-cli import_cert`."
 )
-
 CERTIFICATE_REFUSED = _problem("certificate-*", "{findings}", "{hint}")
 CERTIFICATE_DOUBTFUL = _warning("certificate-*", "{findings}", "{hint}")
 

@@ -25,7 +25,7 @@ from mstunnel_setup.containers.engine import ContainerState, Finished, Health, I
 from mstunnel_setup.containers.spec import ContainerSpec, Volume, digest_tag
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.readiness.parse import unit_environment
-from tests.crash import kernel
+from tests.crash import kernel, vendor_podman
 
 SERVER = "mstunnel-server"
 DEAD = f"sha256:{'d' * 64}"
@@ -85,14 +85,15 @@ class Daemon:
     def state(self) -> dict[str, Any]:
         """Images, containers and units as they are now, without times."""
         with self._lock:
+            shown = ("status", "labels", "image", "restart")
             containers = {
-                name: {key: item[key] for key in ("status", "labels", "image")}
-                for name, item in self.containers.items()
+                name: {key: item.get(key) for key in shown} for name, item in self.containers.items()
             }
             return {
                 "images": sorted(self.images),
                 "containers": containers,
                 "units": sorted([*self.units, *self.services]),
+                "services": dict(self.services),
             }
 
     def _handler(self) -> type[socketserver.BaseRequestHandler]:
@@ -166,6 +167,8 @@ class Daemon:
         return found and {**found, "digest": self.images.get(found["image"], "")}
 
     def _do_host(self, arguments: list[str], root: str) -> dict[str, Any]:
+        if arguments[0] == "podman":
+            return vendor_podman.answer(self.containers, arguments[1:])
         return kernel.answer(arguments, Path(root))
 
     def _do_systemctl(self, arguments: list[str], root: str) -> dict[str, Any]:
@@ -374,7 +377,7 @@ class RecordedEngine:
         return dict(call("systemctl", arguments=list(arguments), root=root))
 
     def host(self, arguments: Sequence[str], root: str) -> dict[str, Any]:
-        """What a program does that changes kernel or SELinux."""
+        """What a program does that changes kernel, SELinux or containers of others."""
         call = self._change if kernel.changes(arguments) else self._ask
         return dict(call("host", arguments=list(arguments), root=root))
 

@@ -35,7 +35,7 @@ def lay_down_openrc(root: Path) -> None:
 
 def changes(arguments: Sequence[str]) -> bool:
     """Whether the command does more than tell."""
-    return not {"-l", "status"} & {*arguments}
+    return not {"-l", "status", "inspect"} & {*arguments}
 
 
 def answer(arguments: Sequence[str], root: Path) -> dict[str, object]:

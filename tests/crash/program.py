@@ -22,6 +22,7 @@ from typing import Any
 import msal  # noqa: F401 (imported here, not in every run)
 
 import mstunnel_setup.cli.render as render_module
+import mstunnel_setup.install.adopt.switch as adopt_module
 import mstunnel_setup.install.install
 import mstunnel_setup.install.installed as installed_module
 import mstunnel_setup.install.plan
@@ -43,7 +44,7 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import SERVER_NOT_LISTED
 from mstunnel_setup.install.ports import Ports, open_ports
 from mstunnel_setup.install.steps import launch, verify
-from tests.crash import faults, kernel, sabotage, warm
+from tests.crash import faults, kernel, sabotage, vendor_podman, warm
 from tests.crash.engine import RecordedEngine
 from tests.crash.points import Points
 
@@ -74,12 +75,15 @@ class RecordedProcesses(Processes):
         self._root = root
 
     def find(self, program: str) -> str | None:
-        """As the original; what is answered here is there."""
-        return f"/usr/sbin/{program}" if program in kernel.PROGRAMS else super().find(program)
+        """As the original; what is answered here is there, and this machine's Docker is not."""
+        if program == "docker":
+            return None
+        return f"/usr/sbin/{program}" if program in ("podman", *kernel.PROGRAMS) else super().find(program)
 
     def run(self, arguments: Sequence[str], **options: Any) -> Completed:
         """As the original."""
-        if arguments[0] not in ("systemctl", *kernel.PROGRAMS):
+        recorded = arguments[0] == "podman" and arguments[1] in vendor_podman.VERBS
+        if arguments[0] not in ("systemctl", *kernel.PROGRAMS) and not recorded:
             return super().run(arguments, **options)
         check = bool(options.get("check", True))
         return faults.process(arguments, check=check, answer=lambda: self._answer(arguments))
@@ -89,7 +93,7 @@ class RecordedProcesses(Processes):
             answer = self._engine.systemctl(arguments[1:], self._root)
         else:
             answer = self._engine.host(arguments, self._root)
-        return Completed(answer["code"], answer["output"], "")
+        return Completed(answer["code"], answer["output"], answer.get("error", ""))
 
 
 def main() -> None:
@@ -184,7 +188,7 @@ def _pretend(request: dict[str, Any]) -> None:
     if request.get("live"):
         # The files below the root are those of the host that runs; what else it is like is not judged.
         Files.live = property(lambda files: str(files.root) == request["root"])  # type: ignore[method-assign,assignment]
-        for module in (mstunnel_setup.install.install, mstunnel_setup.operations.restore):
+        for module in (mstunnel_setup.install.install, mstunnel_setup.operations.restore, adopt_module):
             module.refuse_unready = lambda *_arguments: None  # type: ignore[attr-defined]
         for module in (mstunnel_setup.install.preflight, mstunnel_setup.operations.restore):
             module.refuse_unsuited = lambda *_arguments: None  # type: ignore[attr-defined]

@@ -95,4 +95,4 @@ def test_a_sample_of_the_kill_loop_has_each_host_and_way() -> None:
     sample = cases(everything=False)
     assert {(name, way) for name, way, _ in sample} == set(product(VARIANTS, _WAYS))
     assert set(sample) < set(cases(everything=True))
-    assert len(sample) == 30
+    assert len(sample) == 33

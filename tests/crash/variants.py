@@ -11,6 +11,7 @@ from typing import Any
 from tests.crash import kernel
 from tests.crash.arena import IMAGES, Arena
 from tests.crash.kill import Scene
+from tests.crash.vendor import VendorArena
 
 _PROXY = {"http_proxy": "http://proxy.crash.test:3128", "no_proxy": "127.0.0.1,localhost"}
 
@@ -22,10 +23,11 @@ class Variant:
     prepare: Callable[[Arena], None]
     request: Mapping[str, Any] = field(default_factory=dict)
     every: int = 1
+    kind: type[Arena] = Arena
 
     def scene(self, place: Path) -> Scene:
         """An arena of this kind, rehearsed."""
-        arena = Arena(place, **self.request)
+        arena = self.kind(place, **self.request)
         try:
             return Scene(arena, lambda: self.prepare(arena)).rehearse()
         except BaseException:
@@ -91,6 +93,13 @@ def _secret_in_advance(arena: Arena) -> None:
     arena.write_answers({"identity": arena.secret_identity()})
 
 
+def _vendor(arena: Arena) -> None:
+    """Microsoft's own gateway runs: the switch stops it, and the way back starts it."""
+    assert isinstance(arena, VendorArena)
+    kernel.lay_down(arena.root)
+    arena.lay_down()
+
+
 def _archive(path: Path) -> Path:
     """Both images in one archive, under other names than their references."""
     manifests = [
@@ -117,6 +126,7 @@ VARIANTS = {
         {"manner": "unit", "engine_name": "docker", "live": True, "one_file": __file__},
         every=2,
     ),
+    "vendor": Variant(_vendor, {"manner": "quadlet", "live": True}, every=5, kind=VendorArena),
     "openrc": Variant(_openrc, {"manner": "engine", "live": True}, every=10),
     "secret": Variant(_secret, every=10),
     "secret in advance": Variant(_secret_in_advance, every=20),

@@ -30,7 +30,7 @@ def gateway(prepared: Installation) -> Iterator[Installation]:
     prepared.restore()
     prepared.setup()
     yield prepared
-    _clear(prepared)
+    clear(prepared)
 
 
 @pytest.fixture
@@ -38,10 +38,11 @@ def host(prepared: Installation) -> Iterator[Installation]:
     """A server ready for an installation; whatever a test leaves behind is removed."""
     prepared.restore()
     yield prepared
-    _clear(prepared)
+    clear(prepared)
 
 
-def _clear(installation: Installation) -> None:
+def clear(installation: Installation) -> None:
+    """Remove the gateway, whatever state it is in, and what a test changed by hand."""
     installation.disconnect()
     installation.uninstall()
     # Uninstall keeps what a test changed by hand; the next one starts without it.

@@ -38,7 +38,7 @@ WANTED = "environment.wanted"
 TENANT_ROOTS = f"{paths.CA_TRUST}/tenant-ca.crt"
 """Where the certificates of `tenant.ca_file` are kept."""
 _SHELL_PROXIES = "/etc/profile.d/http_proxy.sh"
-_DIRECTORIES = ((paths.CERTIFICATES, 0o755), (paths.PRIVATE, paths.PRIVATE_MODE), (paths.CA_TRUST, 0o755))
+DIRECTORIES = ((paths.CERTIFICATES, 0o755), (paths.PRIVATE, paths.PRIVATE_MODE), (paths.CA_TRUST, 0o755))
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def _refuse_key(ca_file: str, content: bytes) -> None:
 
 
 def _decide(environment: Environment) -> Sequence[Action[Ports]]:
-    actions: list[Action[Ports]] = [MakeDirectory(path=path, mode=mode) for path, mode in _DIRECTORIES]
+    actions: list[Action[Ports]] = [MakeDirectory(path=path, mode=mode) for path, mode in DIRECTORIES]
     actions.append(MakeStateDirectory(path=paths.AGENT_DIRECTORY))
     actions += given_to_agent(paths.AGENT_DIRECTORY, rootless=environment.rootless)
     # Remembered after the file is written: a run cut off in between must still know the older lines as ours.

@@ -11,6 +11,7 @@ from mstunnel_setup.readiness.facts import (
     SecurityFacts,
     Settings,
     SystemFacts,
+    VendorFacts,
 )
 from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
 from mstunnel_setup.readiness.proxies import ports, unlabelled
@@ -222,6 +223,17 @@ def _port_free(protocol: str) -> None:
 
 _port_free("tcp")
 _port_free("udp")
+
+
+@CHECKS.add(
+    "vendor-gateway",
+    "Microsoft's own gateway",
+    passes="No programs, units or containers of Microsoft's own Tunnel Gateway are here.",
+)
+def _vendor_gateway(vendor: VendorFacts) -> Verdict:
+    if not vendor.signs:
+        return passed("not installed")
+    return findings.VENDOR_PRESENT(signs=", ".join(vendor.signs))
 
 
 def _firewall(protocol: str) -> None:

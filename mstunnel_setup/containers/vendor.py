@@ -1,0 +1,108 @@
+"""The containers of Microsoft's own gateway: they have the names of ours, and not our label."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers.errors import ENGINE_FAILED
+from mstunnel_setup.containers.run_arguments import EngineName
+from mstunnel_setup.containers.spec import MANAGED_LABEL
+from mstunnel_setup.errors import EngineError
+from mstunnel_setup.foreign import json_value
+from mstunnel_setup.host.errors import ProcessError
+from mstunnel_setup.host.process import Processes
+
+NAMES: Final = (paths.SERVER, paths.AGENT)
+_ENGINES: Final[tuple[EngineName, ...]] = ("podman", "docker")
+_QUERY_TIMEOUT = 60.0
+# How both engines say it, in lower case.
+_ABSENT = "no such container"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VendorContainer:
+    """One container, as its engine describes it.
+
+    `image_id` is the engine's, `restart_policy` what the engine does when it ends (`no`, `always`, …),
+    `ports` are published (`443/tcp to 443`), `mounts` paths of the host and of the container.
+    """
+
+    engine: EngineName
+    name: str
+    image: str = ""
+    image_id: str = ""
+    running: bool = False
+    restart_policy: str = "no"
+    network: str = ""
+    ports: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+
+
+def vendor_containers(processes: Processes, names: Sequence[str] = NAMES) -> tuple[VendorContainer, ...]:
+    """The containers of the vendor's gateway, running or not, in the engines that answer.
+
+    Those of another account's rootless Podman are not visible.
+    """
+    return tuple(_found(processes, names))
+
+
+def _found(processes: Processes, names: Sequence[str]) -> Iterator[VendorContainer]:
+    for engine in _ENGINES:
+        for name in names:
+            with suppress(EngineError):
+                found = inspect(processes, engine, name)
+                if found is not None:
+                    yield found
+
+
+def inspect(processes: Processes, engine: EngineName, name: str) -> VendorContainer | None:
+    """The container `name`; None when there is none, or when it is ours.
+
+    Raises EngineError `engine-failed` when the engine does not tell: that is no proof of absence.
+    """
+    if processes.find(engine) is None:
+        return None
+    described = _described(processes, engine, name)
+    labels = _part(described, "Config").get("Labels") or {}
+    return _container(engine, name, described) if described and labels.get(MANAGED_LABEL) != "1" else None
+
+
+def _described(processes: Processes, engine: EngineName, name: str) -> Mapping[str, Any]:
+    """What the engine says of a container; empty when there is none."""
+    try:
+        told = processes.run((engine, "container", "inspect", name), timeout=_QUERY_TIMEOUT, check=False)
+        if told.code and _ABSENT in told.error.lower():
+            return {}
+        (described,) = json_value(told.output)
+    except (ProcessError, ValueError, TypeError) as error:
+        raise ENGINE_FAILED(operation=f"inspect the container {name} with {engine}", reason=error) from error
+    return described if isinstance(described, dict) else {}
+
+
+def _container(engine: EngineName, name: str, described: Mapping[str, Any]) -> VendorContainer:
+    settings = _part(described, "HostConfig")
+    mounts = [item for item in described.get("Mounts") or () if isinstance(item, dict)]
+    return VendorContainer(
+        engine=engine,
+        name=name,
+        image=str(described.get("ImageName") or _part(described, "Config").get("Image") or ""),
+        image_id=str(described.get("Image") or ""),
+        running=bool(_part(described, "State").get("Running")),
+        restart_policy=str(_part(settings, "RestartPolicy").get("Name") or "no"),
+        network=str(settings.get("NetworkMode") or ""),
+        ports=tuple(_ports(_part(settings, "PortBindings"))),
+        mounts=tuple(f"{item.get('Source')} at {item.get('Destination')}" for item in mounts),
+    )
+
+
+def _ports(bindings: Mapping[str, Any]) -> Iterator[str]:
+    for inside, places in sorted(bindings.items()):
+        for place in places or ():
+            yield f"{place.get('HostPort')}/{inside.partition('/')[2]} to {inside.partition('/')[0]}"
+
+
+def _part(described: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = described.get(name)
+    return found if isinstance(found, dict) else {}

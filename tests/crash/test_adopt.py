@@ -1,0 +1,209 @@
+"""The switch from Microsoft's own gateway: refused, failed, rolled back, committed. test_kill kills it."""
+
+import tarfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.crash.arena import differences
+from tests.crash.engine import DEAD
+from tests.crash.kill import KILLED, Scene
+from tests.crash.vendor import CONTAINERS, VendorArena
+
+_REFUSED = {"port": "http", "what": "403", "at": 1}
+
+
+@pytest.fixture
+def scene(variant: Callable[[str], Scene]) -> Scene:
+    """The other gateway runs, and nothing has begun."""
+    found = variant("vendor")
+    found.reset()
+    return found
+
+
+@pytest.fixture
+def host(scene: Scene) -> VendorArena:
+    """Its host."""
+    assert isinstance(scene.arena, VendorArena)
+    return scene.arena
+
+
+def containers(host: VendorArena) -> dict[str, Any]:
+    """The containers by name."""
+    found: dict[str, Any] = host.daemon.state()["containers"]
+    return found
+
+
+def switch(host: VendorArena, *arguments: str) -> Any:
+    """Run the switch without the options of the arena."""
+    given = ("--answers", str(host.answers), *arguments)
+    return host.run("mstunnel-setup", "adopt", "switch", *given)
+
+
+def test_the_other_gateway_is_kept_stopped_and_ours_serves_its_certificate(host: VendorArena) -> None:
+    served = (host.root / "etc/mstunnel/certs/active.crt").read_text()
+
+    assert host.install().code == 0
+
+    found = containers(host)
+    for name in CONTAINERS:
+        kept = found[f"{name}.vendor"]
+        assert (kept["status"], kept["restart"]) == ("exited", "no")
+        assert found[name]["labels"] != {}
+    chain = (host.root / "etc/mstunnel/private/active/chain.pem").read_text()
+    assert chain.startswith(served.split("-----END")[0])
+    assert (host.root / "etc/mstunnel.vendor/private/agent.p12").read_bytes() == b"the agent's own identity"
+    assert "TRACE_SESSIONS=1" in (host.root / "etc/mstunnel/env.sh").read_text()
+
+
+def test_the_backup_is_for_root_only_and_holds_everything(host: VendorArena) -> None:
+    assert host.install().code == 0
+
+    place = host.root / "var/lib/mstunnel/vendor-backup.tar"
+    assert place.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(place) as archive:
+        key = archive.getmember("etc/mstunnel/private/active.key")
+        assert (key.mode, key.uid) == (0o770, (host.root / "etc").stat().st_uid)
+        assert {"usr/sbin/mst-cli", "etc/systemd/system/mstunnel_monitor.service"} <= {*archive.getnames()}
+
+
+def test_a_switch_needs_the_digest_of_a_plan_of_today(scene: Scene, host: VendorArena) -> None:
+    missing = switch(host)
+    assert (missing.code, missing.error) == (2, "adoption-plan-missing")
+
+    (host.root / "etc/mstunnel/env.sh").write_text("TRACE_SESSIONS=2\n")
+    before = host.state()
+    outdated = switch(host, "--plan", host.digest)
+
+    assert (outdated.code, outdated.error) == (3, "adoption-plan-outdated")
+    assert differences(before, host.state()) == []
+
+
+def test_terms_that_are_not_accepted_stop_it_before_the_first_change(scene: Scene, host: VendorArena) -> None:
+    """Microsoft's marker of acceptance lies there, and is about other terms."""
+    (host.root / "etc/mstunnel/EulaAccepted").touch()
+    host.write_answers({"certificate": None, "eula": None})
+    digest = host.run("mstunnel-setup", "adopt", "plan", "--answers", str(host.answers)).envelope["data"][
+        "digest"
+    ]
+    before = host.state()
+
+    ended = switch(host, "--plan", digest)
+
+    assert (ended.code, ended.error) == (2, "answers-missing")
+    assert differences(before, host.state()) == []
+
+
+def test_a_gateway_that_does_not_start_brings_the_other_one_back(scene: Scene, host: VendorArena) -> None:
+    images = {**host.images, "server": f"registry.crash.test/gateway@{DEAD}"}
+    host.write_answers({"certificate": None, "images": images})
+
+    failed = host.install()
+
+    assert (failed.code, failed.error) == (10, "adoption-rolled-back")
+    assert "adopt plan" in failed.envelope["errors"][0]["hint"]
+    assert differences(scene.before, host.state()) == []
+
+
+def test_a_failure_before_the_other_gateway_is_stopped_leaves_it_serving(
+    scene: Scene, host: VendorArena
+) -> None:
+    failed = host.install(fault=_REFUSED)
+
+    assert failed.code not in (0, 1)
+    assert failed.error != "adoption-rolled-back"
+    assert {name: item["status"] for name, item in containers(host).items()} == dict.fromkeys(
+        CONTAINERS, "running"
+    )
+    assert host.install().code == 0
+    assert differences(scene.golden, host.state()) == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["plan"], ["step", "eula"]])
+def test_meanwhile_nothing_else_installs(scene: Scene, host: VendorArena, arguments: list[str]) -> None:
+    host.install(fault=_REFUSED)
+
+    ended = host.run("mstunnel-setup", *arguments, "--answers", str(host.answers))
+
+    assert (ended.code, ended.error) == (2, "adoption-unfinished")
+
+
+def test_a_restart_in_the_middle_is_continued_without_the_plan(scene: Scene, host: VendorArena) -> None:
+    at = next(number for number, name in enumerate(scene.points, 1) if "rename" in name and ".vendor" in name)
+    assert host.install(kill_at=at + 1).code == KILLED
+
+    assert switch(host).code == 0
+
+    assert differences(scene.golden, host.state()) == []
+
+
+@pytest.mark.parametrize("way", ["adopt rollback", "mst-cli uninstall"])
+def test_a_finished_switch_goes_back_exactly(scene: Scene, host: VendorArena, way: str) -> None:
+    assert host.install().code == 0
+
+    if way == "adopt rollback":
+        ended = host.uninstall()
+    else:
+        ended = host.run("mst-cli", "uninstall", "--answers", str(host.answers))
+
+    assert ended.code == 0
+    assert differences(scene.before, host.state()) == []
+
+
+def test_after_a_commit_there_is_no_way_back_and_nothing_of_theirs_is_touched(host: VendorArena) -> None:
+    assert host.install().code == 0
+    committed = host.run("mstunnel-setup", "adopt", "commit")
+    assert committed.code == 0
+    kept = {path: text for path, text in host.tree().items() if ".vendor" in path}
+
+    again = host.run("mstunnel-setup", "adopt", "rollback")
+    assert (again.code, again.error) == (2, "nothing-adopted")
+    assert host.run("mst-cli", "uninstall", "--answers", str(host.answers)).code == 0
+
+    assert {path: text for path, text in host.tree().items() if ".vendor" in path} == kept
+    assert {name: item["status"] for name, item in containers(host).items()} == {
+        f"{name}.vendor": "exited" for name in CONTAINERS
+    }
+
+
+def test_an_unfinished_switch_is_not_committed(host: VendorArena) -> None:
+    host.install(fault=_REFUSED)
+
+    ended = host.run("mstunnel-setup", "adopt", "commit")
+
+    assert (ended.code, ended.error) == (3, "adoption-not-verified")
+
+
+def test_a_later_failure_brings_nothing_back_that_was_replaced_well(scene: Scene, host: VendorArena) -> None:
+    """Given once more on a finished switch: ours serves, whatever the tenant answers today."""
+    assert host.install().code == 0
+    host.write_answers({"certificate": None, "site": "Nowhere"})
+
+    assert host.install().code not in (0, 10)
+
+    assert containers(host)["mstunnel-server"]["status"] == "running"
+    assert containers(host)["mstunnel-server.vendor"]["status"] == "exited"
+
+
+def test_what_was_edited_since_the_switch_is_kept_beside_what_comes_back(
+    scene: Scene, host: VendorArena
+) -> None:
+    assert host.install().code == 0
+    (host.root / "etc/mstunnel/env.sh").write_text("TRACE_SESSIONS=2\n")
+
+    ended = host.uninstall()
+
+    assert ended.code == 0
+    found = host.state()
+    left = {path: found["tree"].pop(path) for path in list(found["tree"]) if ".left" in path}
+    assert set(left) == {"/etc/mstunnel.left", "/etc/mstunnel.left/env.sh"}
+    assert differences(scene.before, found) == []
+
+
+def test_what_an_earlier_adoption_left_blocks_the_plan(scene: Scene, host: VendorArena) -> None:
+    (host.root / "etc/mstunnel.vendor").mkdir()
+
+    ended = host.run("mstunnel-setup", "adopt", "plan", "--answers", str(host.answers))
+
+    assert (ended.code, ended.error) == (3, "vendor-aside-occupied")

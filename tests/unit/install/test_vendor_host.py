@@ -1,0 +1,226 @@
+"""On a host of Microsoft's own gateway nothing is installed, and nothing changes; `adopt` looks at it."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.cli import setup
+from mstunnel_setup.cli.render import run_app
+from mstunnel_setup.install.adopt.assessment import assess
+from mstunnel_setup.install.adopt.inventory import take_inventory
+from tests.unit.install.scenes import Scene
+from tests.unit.schemas import validate
+from tests.unit.tls.pki import Pki
+from tests.unit.vendor import AGENT_SETTINGS, TENANT, engine, lay_down
+
+CERTIFICATE = "etc/mstunnel/certs/active.crt"
+
+
+def tree(root: Path) -> dict[str, Any]:
+    """Everything below the root: contents, modes and targets of links."""
+
+    def content(path: Path) -> Any:
+        if path.is_symlink():
+            return str(path.readlink())
+        return path.read_bytes() if path.is_file() else None
+
+    return {
+        str(path.relative_to(root)): (path.lstat().st_mode, content(path)) for path in sorted(root.rglob("*"))
+    }
+
+
+@pytest.fixture
+def host(scene: Scene) -> Path:
+    lay_down(scene.root)
+    (scene.root / "var/log").mkdir(parents=True)
+    return scene.root
+
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def run(host: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """Run mstunnel-setup; whatever it answers, the host is as it was."""
+    before = tree(host)
+
+    def work(*arguments: str, code: int = 0) -> dict[str, Any]:
+        options = ["--unattended", "--output", "json", "--root", str(host)]
+        assert run_app(setup.app, "mstunnel-setup", [*arguments, *options]) == code
+        envelope: dict[str, Any] = json.loads(capsys.readouterr().out)
+        validate(envelope)
+        return envelope
+
+    yield work
+    assert tree(host) == before
+
+
+@pytest.mark.parametrize("arguments", [["--accept-eula"], ["plan"], ["step", "eula"], ["step", "kernel"]])
+def test_an_installation_is_refused_before_its_first_change(run: Run, arguments: list[str]) -> None:
+    (error,) = run(*arguments, code=3)["errors"]
+
+    assert error["code"] == "vendor-installed"
+    assert "/usr/sbin/mst-cli" in error["message"]
+    assert "mstunnel-setup adopt plan" in error["hint"]
+
+
+def test_no_check_to_ignore_lets_it_be_overwritten(run: Run) -> None:
+    envelope = run("--accept-eula", "--ignore-check", "vendor-gateway", code=3)
+
+    assert [error["code"] for error in envelope["errors"]] == ["vendor-installed"]
+
+
+def test_the_inventory_lists_files_with_owner_mode_and_digest_and_shows_no_secret(
+    run: Run, host: Path
+) -> None:
+    envelope = run("adopt", "inventory")
+
+    files = {item["path"]: item for item in envelope["data"]["files"]}
+    assert files["/etc/mstunnel/private/active.key"]["mode"] == "0770"
+    assert len(files["/etc/mstunnel/private/agent.p12"]["sha256"]) == 64
+    assert envelope["data"]["gateway"]["session-timeout"] == "43200"
+    assert [line for _path, line in envelope["data"]["cron"]] == ["@reboot root mst-cli server restart"]
+    shown = json.dumps(envelope)
+    assert "hunter22" not in shown
+    assert "PRIVATE KEY" not in shown
+
+
+def test_the_inventory_is_for_hosts_of_the_vendor(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    (scene.root / "var/log").mkdir(parents=True)
+    options = ["--output", "json", "--root", str(scene.root)]
+
+    assert run_app(setup.app, "mstunnel-setup", ["adopt", "inventory", *options]) == 2
+
+    assert json.loads(capsys.readouterr().out)["errors"][0]["code"] == "vendor-missing"
+
+
+def assessed(scene: Scene, **given: Any) -> Any:
+    return assess(take_inventory(scene.context().ports), given)
+
+
+@pytest.fixture
+def vendor_host(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """The same with its containers, on a machine that trusts the certificate's authority."""
+    monkeypatch.setattr("mstunnel_setup.host.files.Files.live", True)
+    lay_down(scene.root)
+    scene.processes = engine()
+    scene.trusted = (Pki().certificate("root"),)
+    return scene
+
+
+def test_certificate_site_tenant_and_settings_are_carried_over(vendor_host: Scene) -> None:
+    found = assessed(vendor_host)
+
+    assert found.blockers == ()
+    assert found.answers == {
+        "site": AGENT_SETTINGS["SiteId"],
+        "tenant.id": TENANT,
+        "environment": {"TRACE_SESSIONS": "1"},
+    }
+    carried = {item.subject for item in found.items if item.fate == "carried"}
+    assert {"certificate", "site", "server configuration", "TRACE_SESSIONS in env.sh"} == carried
+
+
+def test_every_loss_is_named(vendor_host: Scene) -> None:
+    lost = {item.subject: item.detail for item in assessed(vendor_host).items if item.fate == "lost"}
+
+    assert lost["https_proxy in env.sh"] == "it holds a password"
+    assert {"sessions", "agent's identity", "record in the tenant"} <= set(lost)
+
+
+def test_files_programs_units_and_containers_are_set_aside(vendor_host: Scene) -> None:
+    changed = {item.subject: item.detail for item in assessed(vendor_host).items if item.fate == "changed"}
+
+    assert changed["/etc/mstunnel"] == "moved to /etc/mstunnel.vendor"
+    assert changed["/usr/sbin/mst-cli"] == "moved to /usr/sbin/mst-cli.vendor"
+    assert "kept as mstunnel-server.vendor" in changed["podman container mstunnel-server"]
+    assert "43200 today" in changed["session-timeout in ocserv.conf"]
+
+
+def codes(found: Any) -> list[str]:
+    return [error.code for error in found.blockers]
+
+
+def test_a_certificate_that_cannot_be_used_blocks(vendor_host: Scene) -> None:
+    other = Pki({"leaf": {"key": "p384/other"}}).pem("leaf")
+    (vendor_host.root / CERTIFICATE).write_bytes(other)
+    assert codes(assessed(vendor_host)) == ["vendor-certificate-unusable"]
+
+    (vendor_host.root / CERTIFICATE).unlink()
+    assert codes(assessed(vendor_host)) == ["vendor-certificate-missing"]
+
+
+def test_a_certificate_in_the_answers_replaces_that_of_the_vendor(vendor_host: Scene) -> None:
+    (vendor_host.root / CERTIFICATE).unlink()
+
+    found = assessed(vendor_host, **{"certificate.pfx": "/root/site.pfx"})
+
+    assert codes(found) == []
+    assert [item.fate for item in found.items if item.subject == "certificate"] == ["changed"]
+
+
+def test_an_expired_certificate_blocks(vendor_host: Scene) -> None:
+    vendor_host.clock.sleep(100 * 86400)
+
+    assert codes(assessed(vendor_host)) == ["vendor-certificate-unusable"]
+
+
+def test_a_link_into_the_folder_of_an_acme_client_is_followed(vendor_host: Scene) -> None:
+    place = vendor_host.root / "root/.acme.sh/site.crt"
+    place.parent.mkdir(parents=True)
+    (vendor_host.root / CERTIFICATE).rename(place)
+    (vendor_host.root / CERTIFICATE).symlink_to("/root/.acme.sh/site.crt")
+
+    found = take_inventory(vendor_host.context().ports).certificate
+    assert (found.chain, found.problems) == ("/root/.acme.sh/site.crt", ())
+
+
+def test_what_an_earlier_adoption_left_blocks(vendor_host: Scene) -> None:
+    found = assess(take_inventory(vendor_host.context().ports), {}, ("/etc/mstunnel.vendor",))
+
+    assert codes(found) == ["vendor-aside-occupied"]
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        (CERTIFICATE, b"another"),
+        ("etc/mstunnel/env.sh", b"TRACE_SESSIONS=2\n"),
+        ("etc/mstunnel/ca-trust/new.crt", b"root"),
+        ("usr/sbin/mst-cli.new", None),
+    ],
+)
+def test_the_digest_of_a_plan_changes_with_what_it_rests_on(
+    vendor_host: Scene, path: str, content: bytes | None
+) -> None:
+    before = take_inventory(vendor_host.context().ports).digest
+    if content is None:
+        (vendor_host.root / "usr/sbin/mst-cli").unlink()
+    else:
+        (vendor_host.root / path).parent.mkdir(exist_ok=True)
+        (vendor_host.root / path).write_bytes(content)
+
+    assert take_inventory(vendor_host.context().ports).digest != before
+
+
+def test_the_digest_stays_while_the_agent_of_the_vendor_works(vendor_host: Scene) -> None:
+    before = take_inventory(vendor_host.context().ports).digest
+    (vendor_host.root / "etc/mstunnel/messages/in").mkdir(parents=True)
+    (vendor_host.root / "etc/mstunnel/messages/in/1.json").write_text("{}")
+    healthy = {**AGENT_SETTINGS, "CurrentServerHealthStatus": 1}
+    (vendor_host.root / "etc/mstunnel/AgentSettings.json").write_text(json.dumps(healthy))
+
+    assert take_inventory(vendor_host.context().ports).digest == before
+
+
+def test_a_plan_that_is_blocked_ends_with_3_and_says_why(run: Run) -> None:
+    """This machine does not know the time of the certificate: it has ended long ago, or not begun."""
+    envelope = run("adopt", "plan", code=3)
+
+    assert envelope["data"]["blocked"]
+    assert [error["code"] for error in envelope["errors"]] == ["vendor-certificate-unusable"] * len(
+        envelope["errors"]
+    )
