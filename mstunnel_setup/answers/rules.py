@@ -148,4 +148,26 @@ RULES: Mapping[str, Rule] = {
     "environment": environment,
     "token": token,
 }
-"""The rules, by section of the answer file."""
+"""The rules inside a section of the answer file, by its name."""
+
+
+def findings_of_rules(answers: Section) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What the rules find in answers by name, sections among them: the keys to it, and what to do."""
+    for name, rule in RULES.items():
+        section = answers.get(name, {})
+        for key, text in rule(section) if isinstance(section, Mapping) else ():
+            yield (name, key), text
+    yield from _ways_to_authenticate(answers)
+
+
+def _ways_to_authenticate(answers: Section) -> Iterator[tuple[tuple[str, ...], str]]:
+    """A second way is another one, and what is about certificates needs devices that have some."""
+    ways = [answers.get("authentication", "oidc"), answers.get("authentication_also", "none")]
+    if ways == ["certificate", "certificate"]:
+        yield ("authentication_also",), "`authentication` is `certificate` already: remove it"
+    devices = answers.get("devices", {})
+    if "certificate" in ways or not isinstance(devices, Mapping):
+        return
+    ways_with_one = "`authentication: certificate` or `authentication_also: certificate`"
+    for key in map(str, devices):
+        yield ("devices", key), f"`{key}` is for certificates of devices: set {ways_with_one}, or remove it"

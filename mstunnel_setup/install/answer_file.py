@@ -4,6 +4,7 @@ import json
 
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.load import load
+from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.errors import ANSWER_FILE_MISSING
 from mstunnel_setup.install.installed import journal_of
 from mstunnel_setup.install.scope import Scope
@@ -19,11 +20,14 @@ def new() -> Result:
 
 
 def check(operator: Operator) -> Result:
-    """Whether the answer file is valid. Raises UsageError naming everything that is not."""
+    """Whether the answer file is valid, and what it says of devices, as far as its files are on this machine.
+
+    Raises UsageError naming everything that is not, or CertificateError.
+    """
     path = operator.answers
     if path is None:
         raise ANSWER_FILE_MISSING()
-    load(path)
+    device_certificates.refuse_unusable(load(path).answers, operator.files, operator.clock.now())
     return Result(data={"file": str(path)}, text=[f"{path} is a valid answer file."])
 
 

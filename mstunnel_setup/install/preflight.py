@@ -6,6 +6,7 @@ from typing import Any
 
 from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.errors import CheckError, ChecksFailedError
+from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.readiness_input import readiness_settings
 from mstunnel_setup.install.steps import (
@@ -49,6 +50,7 @@ def refuse_unready(context: Context, steps: Collection[str]) -> None:
         return
     if "images" in steps:
         images.judge_archives(context)
+    device_certificates.refuse_unusable(context.answers, context.ports.files, context.ports.clock.now())
     if not context.ports.files.live:
         return
     environment.STEP.gather(context)

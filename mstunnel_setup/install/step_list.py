@@ -65,7 +65,7 @@ from mstunnel_setup.system.uplink import InstallUplink
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer, RemoveServerRecord
 from mstunnel_setup.tenant.existing_identity import PlaceAgentCredential, UseAppIdentity
 from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
-from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity, PlaceKey
+from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity, PlaceKey, PlaceRevocations
 from mstunnel_setup.tls.schedule import ScheduleImport
 from mstunnel_setup.upgrade.actions import OpenMailbox
 
@@ -154,6 +154,7 @@ CODEC = Codec(
         OpenMailbox,
         PlaceIdentity,
         PlaceKey,
+        PlaceRevocations,
         PullImage,
         ReachTarget,
         RegisterServer,

@@ -13,7 +13,7 @@ from mstunnel_setup.errors import CONFIGURATION_MISSING
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.log_level import log_level
-from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions
+from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, has_revocation_list
 from mstunnel_setup.gateway.oidc import Issuers, TokenRules, TokenVersion
 from mstunnel_setup.gateway.rendering import render
 from mstunnel_setup.install.context import Context
@@ -47,7 +47,13 @@ def pulled(context: Context) -> ServerConfiguration:
 def _gather(context: Context) -> Configuration:
     ports = context.ports
     level = log_level(ports.files, environment.settings(context), ports.clock.now()).level
-    options = GatewayOptions(Authentication(context.answers.authentication), level)
+    answers = context.answers
+    options = GatewayOptions(
+        Authentication(answers.authentication),
+        level,
+        certificate_too=answers.authentication_also == "certificate",
+        revocation_list=answers.devices.crl_file is not None or has_revocation_list(ports.files),
+    )
     server = pulled(context)
     for warning in server.warnings:
         context.note(f"Server configuration: {warning.message}. {warning.hint}".rstrip())
