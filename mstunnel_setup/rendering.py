@@ -49,7 +49,7 @@ def _environment() -> "Environment":
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    rules = (systemd, systemd_command, systemd_text, quadlet, quadlet_word, shell, ocserv, plain)
+    rules = (systemd, systemd_command, systemd_text, quadlet, quadlet_word, shell, ocserv, radius, plain)
     environment.filters.update({rule.__name__: rule for rule in rules})
     return environment
 
@@ -116,6 +116,13 @@ def ocserv(value: object) -> str:
     if set(text) & set('"\\#;'):
         raise UNQUOTABLE(value=text, reason='ocserv has no way to write ", \\, # and ;')
     return text
+
+
+def radius(value: str) -> str:
+    """`value` as one word of a file that radcli reads: it splits lines at blanks and knows no quotes."""
+    if not value or " " in value or not value.isascii():
+        raise UNQUOTABLE(value=value, reason="radcli reads no blanks, and nothing beyond ASCII")
+    return _line(value)
 
 
 def _unquoted(value: str) -> str:

@@ -13,7 +13,7 @@ from mstunnel_setup.answers.problems import problems
 from mstunnel_setup.answers.rules import findings_of_rules
 from mstunnel_setup.errors import ValuesError
 
-_PARTS = ("tenant", "sign_in", "certificate", "environment", "images", "devices", "token")
+_PARTS = ("tenant", "sign_in", "certificate", "environment", "images", "devices", "radius", "token")
 _SECTIONS = frozenset({*((name,) for name in _PARTS), ("token", "required_claims")})
 
 

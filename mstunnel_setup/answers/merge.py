@@ -234,6 +234,8 @@ def _alternatives_of_devices(chosen: _Layer) -> Iterator[tuple[int, tuple[str, .
         yield min(way.rank for way in ways), ("devices.ca_file", "devices.crl_file")
     if method and method.value == "certificate":
         yield method.rank, ("authentication_also",)
+    if method and method.value != "radius":
+        yield method.rank, ("radius.servers", "radius.secret", "radius.nas_identifier")
 
 
 def _refused(problems: Sequence[Problem], chosen: _Layer) -> AnswersError:

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
+from mstunnel_setup.answers.radius import RadiusAnswers
 from mstunnel_setup.answers.rules import findings_of_rules
 from mstunnel_setup.answers.token import Issuer, TokenAnswers
 from mstunnel_setup.answers.values import (
@@ -251,8 +252,9 @@ class AnswerFile(Part):
         examples=[{"https_proxy": "http://proxy.example.com:3128", "TRACE_SESSIONS": 1}],
     )
     images: ImageAnswers = Field(default=ImageAnswers(), description="Container images")
-    authentication: Literal["oidc", "certificate"] = Field(
-        default="oidc", description="How devices authenticate: oidc (an Entra token) or certificate"
+    authentication: Literal["oidc", "certificate", "radius"] = Field(
+        default="oidc",
+        description="How devices authenticate: oidc (an Entra token), certificate, or radius (password)",
     )
     authentication_also: Literal["none", "certificate"] = Field(
         default="none",
@@ -260,6 +262,9 @@ class AnswerFile(Part):
     )
     devices: DeviceAnswers = Field(
         default=DeviceAnswers(), description="Whose certificates let a device in, where certificates do"
+    )
+    radius: RadiusAnswers = Field(
+        default=RadiusAnswers(), description="The servers that judge names and passwords, with radius"
     )
     token: TokenAnswers = Field(default=TokenAnswers(), description="Which Entra tokens the gateway accepts")
 

@@ -1,7 +1,7 @@
 """Rules between the keys of a section. They look at keys, so they hold for any mixture of sources."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from mstunnel_setup.answers.variables import refuse_wrong
@@ -165,9 +165,26 @@ def _ways_to_authenticate(answers: Section) -> Iterator[tuple[tuple[str, ...], s
     ways = [answers.get("authentication", "oidc"), answers.get("authentication_also", "none")]
     if ways == ["certificate", "certificate"]:
         yield ("authentication_also",), "`authentication` is `certificate` already: remove it"
-    devices = answers.get("devices", {})
-    if "certificate" in ways or not isinstance(devices, Mapping):
+    yield from _only_with(answers, "devices", "certificate", ways)
+    yield from _only_with(answers, "radius", "radius", ways[:1])
+    if ways[0] == "radius":
+        yield from _radius_needs(answers.get("radius", {}))
+
+
+def _only_with(
+    answers: Section, name: str, way: str, ways: Sequence[object]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The keys of a section that belongs to one way to authenticate, which none of `ways` is."""
+    section = answers.get(name, {})
+    if way in ways or not isinstance(section, Mapping):
         return
-    ways_with_one = "`authentication: certificate` or `authentication_also: certificate`"
-    for key in map(str, devices):
-        yield ("devices", key), f"`{key}` is for certificates of devices: set {ways_with_one}, or remove it"
+    setting = " or ".join(f"`{key}: {way}`" for key in ("authentication", "authentication_also")[: len(ways)])
+    for key in map(str, section):
+        yield (name, key), f"`{key}` is for {setting}: set that, or remove it"
+
+
+def _radius_needs(section: object) -> Iterator[tuple[tuple[str, ...], str]]:
+    given = section if isinstance(section, Mapping) else {}
+    for key in ("servers", "secret"):
+        if not given.get(key):
+            yield ("authentication",), f"`authentication: radius` needs `radius.{key}`: add it"

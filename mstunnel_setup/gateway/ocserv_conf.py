@@ -66,6 +66,7 @@ class Authentication(StrEnum):
 
     OIDC = "oidc"
     CERTIFICATE = "certificate"
+    RADIUS = "radius"
 
     @classmethod
     def _missing_(cls, value: object) -> "Authentication":
@@ -114,6 +115,7 @@ def ocserv_conf(configuration: ServerConfiguration, options: GatewayOptions | No
         configuration=configuration,
         options=options or GatewayOptions(),
         oidc=paths.OIDC_JSON,
+        radius_client=paths.RADIUS_CLIENT,
         # A link that is switched atomically, so key and chain always belong together.
         identity=paths.ACTIVE,
         device_authority=DEVICE_AUTHORITY,

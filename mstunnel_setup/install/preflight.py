@@ -50,6 +50,8 @@ def refuse_unready(context: Context, steps: Collection[str]) -> None:
         return
     if "images" in steps:
         images.judge_archives(context)
+    if "configure" in steps:
+        configure.refuse_radius_secret(context)
     device_certificates.refuse_unusable(context.answers, context.ports.files, context.ports.clock.now())
     if not context.ports.files.live:
         return

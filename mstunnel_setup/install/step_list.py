@@ -28,6 +28,7 @@ from mstunnel_setup.engine.file_actions import (
 from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
+from mstunnel_setup.gateway.radius import PlaceRadiusServers
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import (
     account,
@@ -154,6 +155,7 @@ CODEC = Codec(
         OpenMailbox,
         PlaceIdentity,
         PlaceKey,
+        PlaceRadiusServers,
         PlaceRevocations,
         PullImage,
         ReachTarget,

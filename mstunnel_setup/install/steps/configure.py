@@ -1,12 +1,13 @@
 """Step `configure`: the server configuration of the site, as files the gateway reads."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mstunnel_setup import paths
 from mstunnel_setup.answers.address import is_probe_address
+from mstunnel_setup.answers.radius import RadiusAnswers
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import WriteFile, WriteJson
+from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile, WriteJson
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CONFIGURATION_MISSING
@@ -15,6 +16,7 @@ from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.log_level import log_level
 from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, has_revocation_list
 from mstunnel_setup.gateway.oidc import Issuers, TokenRules, TokenVersion
+from mstunnel_setup.gateway.radius import PlaceRadiusServers, client_conf, refuse_secret
 from mstunnel_setup.gateway.rendering import render
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
@@ -33,6 +35,7 @@ class Configuration:
     options: GatewayOptions
     oidc: JsonObject
     probe_url: str = ""
+    radius: RadiusAnswers = field(default_factory=RadiusAnswers)
 
 
 def pulled(context: Context) -> ServerConfiguration:
@@ -64,6 +67,7 @@ def _gather(context: Context) -> Configuration:
         options,
         _token_rules(context).document(),
         address if is_probe_address(address) else "",
+        answers.radius,
     )
 
 
@@ -93,8 +97,27 @@ def _decide(configuration: Configuration) -> Sequence[Action[Ports]]:
         WriteJson(path=paths.ADMIN_SETTINGS, value=rendered.settings, managed=True),
         WriteJson(path=paths.OIDC_JSON, value=configuration.oidc),
         WriteFile(path=paths.PROBE_URL, text=f"{configuration.probe_url}\n", managed=True),
+        *_radius(configuration.radius),
         WriteGatewayConfiguration(path=paths.OCSERV_CONF, text=rendered.text, image=configuration.image),
     )
+
+
+def _radius(given: RadiusAnswers) -> Sequence[Action[Ports]]:
+    """The actions that name the RADIUS servers to the gateway; none where it asks none."""
+    if given.secret is None:
+        return ()
+    text = client_conf(given.servers, given.nas_identifier or "")
+    return (
+        MakeDirectory(path=paths.RADIUS, mode=0o700),
+        WriteFile(path=paths.RADIUS_CLIENT, text=text, mode=0o600),
+        PlaceRadiusServers(servers=given.servers, secret=str(given.secret)),
+    )
+
+
+def refuse_radius_secret(context: Context) -> None:
+    """Raise UsageError for a secret that cannot be read, or that the gateway would read as another one."""
+    if reference := context.answers.radius.secret:
+        refuse_secret(context.secret(reference), str(reference))
 
 
 STEP = Step("configure", "Configuration of the gateway", _gather, _decide, needs=("sign-in",))

@@ -88,7 +88,7 @@ def test_how_devices_authenticate_is_what_the_installer_wrote(files: Files) -> N
     put(files, paths.AGENT_INFO, {**INFO, "Authentication": "oidc", "AuthenticationAlso": "certificate"})
     assert read_gateway_options(files) == GatewayOptions(certificate_too=True, revocation_list=True)
 
-    put(files, paths.AGENT_INFO, {**INFO, "Authentication": "radius"})
+    put(files, paths.AGENT_INFO, {**INFO, "Authentication": "pam"})
     with pytest.raises(UsageError):
         read_gateway_options(files)
 

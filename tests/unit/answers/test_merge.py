@@ -95,7 +95,7 @@ def test_problems_name_the_origin_and_come_all_at_once() -> None:
     with pytest.raises(UsageError) as caught:
         merge({"certificate.chain": "/c.pem"}, {"MSTUNNEL_ENGINE": "lxc"}, None, {"authentication": "magic"})
     assert caught.value.message.splitlines() == [
-        "earlier answer: `authentication` must be `oidc` or `certificate`",
+        "earlier answer: `authentication` must be `oidc`, `certificate` or `radius`",
         "environment MSTUNNEL_ENGINE: `MSTUNNEL_ENGINE` must be `auto`, `podman` or `docker`",
         "option --cert: `--cert` requires `--key`: add it",
     ]

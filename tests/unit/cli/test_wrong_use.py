@@ -70,8 +70,8 @@ def test_what_the_gateway_does_not_do_is_refused_when_the_answers_are_checked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "answers.yaml"
-    path.write_text("version: 1\nauthentication: radius\n")
-    assert "`authentication` must be `oidc` or `certificate`" in checked(path, capsys).err
+    path.write_text("version: 1\nauthentication: pam\n")
+    assert "`authentication` must be `oidc`, `certificate` or `radius`" in checked(path, capsys).err
 
 
 def test_files_about_devices_are_judged_with_the_answers_where_they_are_on_this_machine(
