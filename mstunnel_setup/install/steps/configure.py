@@ -14,7 +14,13 @@ from mstunnel_setup.errors import CONFIGURATION_MISSING
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.log_level import log_level
-from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, has_revocation_list
+from mstunnel_setup.gateway.ocserv_conf import (
+    DEVICE_AUTHORITY,
+    DEVICE_REVOCATIONS,
+    Authentication,
+    GatewayOptions,
+    has_revocation_list,
+)
 from mstunnel_setup.gateway.oidc import Issuers, TokenRules, TokenVersion
 from mstunnel_setup.gateway.radius import PlaceRadiusServers, client_conf, refuse_secret
 from mstunnel_setup.gateway.rendering import render
@@ -118,6 +124,17 @@ def refuse_radius_secret(context: Context) -> None:
     """Raise UsageError for a secret that cannot be read, or that the gateway would read as another one."""
     if reference := context.answers.radius.secret:
         refuse_secret(context.secret(reference), str(reference))
+
+
+def given_up(context: Context) -> list[str]:
+    """What was placed for a way to authenticate that the answers no longer name; a secret is part of it."""
+    answers = context.answers
+    of_certificates = (f"file:{path}" for path in (DEVICE_AUTHORITY, DEVICE_REVOCATIONS))
+    of_radius = (f"file:{paths.RADIUS_CLIENT}", f"file:{paths.RADIUS_SERVERS}", f"directory:{paths.RADIUS}")
+    return [
+        *(() if answers.certificates_of_devices else of_certificates),
+        *(() if answers.authentication == "radius" else of_radius),
+    ]
 
 
 STEP = Step("configure", "Configuration of the gateway", _gather, _decide, needs=("sign-in",))

@@ -13,7 +13,7 @@ from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATI
 from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.preflight import refuse_unready
-from mstunnel_setup.install.steps import certificate
+from mstunnel_setup.install.steps import certificate, configure
 from tests.unit.install.scenes import Scene, paths_of
 from tests.unit.tls.revocation_material import PKI, revocation_list
 
@@ -134,3 +134,12 @@ def test_the_journal_holds_no_list(scene: Scene) -> None:
     journal = "".join(str(record) for record in scene.journal.records)
     assert "BEGIN X509 CRL" not in journal
     assert "device-ca.crl" in journal
+
+
+def test_another_way_to_authenticate_takes_authority_and_list_away(scene: Scene) -> None:
+    run(scene, **given_files(scene))
+    runner = scene.opened().runner
+    assert runner.take_back(configure.given_up(context(scene, authentication="certificate"))) == []
+    runner.take_back(configure.given_up(context(scene)))
+    assert scene.files.state(DEVICE_AUTHORITY) is scene.files.state(DEVICE_REVOCATIONS) is None
+    assert scene.files.state(paths.SITE_CERTIFICATE) is not None
