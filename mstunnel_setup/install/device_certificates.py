@@ -1,7 +1,7 @@
 """The part of step `certificate` about devices: whose certificates let one in, and which are revoked."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -31,13 +31,18 @@ def missing(context: Context) -> Sequence[str]:
 
 def refuse_unusable(answers: AnswerFile, files: Files, now: datetime) -> None:
     """Judge those of the files that lie on this machine. Raises CertificateError or UsageError."""
-    ca_file, crl_file = answers.devices.ca_file, answers.devices.crl_file
-    content = None if ca_file is None else files.read_given(ca_file)
-    if ca_file is None or content is None:
-        return
-    authorities = device_authorities(content, ca_file, now)
-    listed = None if crl_file is None else files.read_given(crl_file)
-    if crl_file is not None and listed is not None:
+    _judge(answers.devices.ca_file or "", answers.devices.crl_file or "", files.read_given, now)
+
+
+def judge_placed(files: Files, now: datetime) -> None:
+    """Judge what an earlier run has placed, which may be out of date by now. Raises CertificateError."""
+    _judge(DEVICE_AUTHORITY, DEVICE_REVOCATIONS, files.read, now)
+
+
+def _judge(ca_file: str, crl_file: str, read: Callable[[str], bytes | None], now: datetime) -> None:
+    content, listed = (read(path) if path else None for path in (ca_file, crl_file))
+    authorities = () if content is None else device_authorities(content, ca_file, now)
+    if authorities and listed is not None:
         judge_lists(read_lists(listed, crl_file), crl_file, authorities, now)
 
 
