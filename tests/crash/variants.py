@@ -13,6 +13,8 @@ from tests.crash.arena import IMAGES, Arena
 from tests.crash.kill import Scene
 from tests.testbed.certificates import Authority
 
+_AUTHORITY = Authority()
+_LIST = _AUTHORITY.revocation_list()
 _PROXY = {"http_proxy": "http://proxy.crash.test:3128", "no_proxy": "127.0.0.1,localhost"}
 
 
@@ -75,9 +77,8 @@ def _everything(arena: Arena) -> None:
 
 def _devices(directory: Path) -> dict[str, Any]:
     """The answers for devices with a password or a certificate, and the files that they name."""
-    authority = Authority()
-    (directory / "device-ca.pem").write_bytes(authority.pem)
-    (directory / "device-ca.crl").write_bytes(authority.revocation_list())
+    (directory / "device-ca.pem").write_bytes(_AUTHORITY.pem)
+    (directory / "device-ca.crl").write_bytes(_LIST)
     secret = f"file:{directory}/secret"  # as good a secret as any
     return {
         "authentication": "radius",
