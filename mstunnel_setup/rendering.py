@@ -59,6 +59,7 @@ def _environment() -> "Environment":
         quadlet_word,
         shell,
         ocserv,
+        radius,
         plain,
         yaml,
         compose,
@@ -129,6 +130,13 @@ def ocserv(value: object) -> str:
     if set(text) & set('"\\#;'):
         raise UNQUOTABLE(value=text, reason='ocserv has no way to write ", \\, # and ;')
     return text
+
+
+def radius(value: str) -> str:
+    """`value` as one word of a file that radcli reads: it splits lines at blanks and knows no quotes."""
+    if not value or " " in value or not value.isascii():
+        raise UNQUOTABLE(value=value, reason="radcli reads no blanks, and nothing beyond ASCII")
+    return _line(value)
 
 
 def yaml(value: str) -> str:

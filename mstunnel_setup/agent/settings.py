@@ -10,7 +10,7 @@ from mstunnel_setup.agent.errors import AGENT_FILE_INVALID, AGENT_FILE_MISSING
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.log_level import is_verbose, log_level
-from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions
+from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, has_revocation_list
 from mstunnel_setup.host.files import Files
 
 _GUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -34,6 +34,7 @@ class AgentInfo(BaseModel):
     authority: str | None = Field(default=None, alias="Authority")
     graph: str | None = Field(default=None, alias="Graph")
     authentication: str = Field(default=Authentication.OIDC, alias="Authentication")
+    authentication_also: str = Field(default="none", alias="AuthenticationAlso")
 
 
 class AgentSettings(BaseModel):
@@ -55,12 +56,17 @@ def read_agent_settings(files: Files) -> AgentSettings:
     return _read(files, paths.AGENT_SETTINGS, AgentSettings)
 
 
-def read_gateway_options(files: Files, authentication: str, now: datetime) -> GatewayOptions:
-    """The gateway's settings besides the server configuration at the time `now`; read at every check-in.
+def read_gateway_options(files: Files) -> GatewayOptions:
+    """How the installer had devices authenticate: from files that root writes, and the agent cannot.
 
-    Raises EnvironmentFileError or UsageError when `env.sh` or a setting in it is wrong.
+    Raises StepError `agent-file-missing` or `agent-file-invalid`.
     """
-    return GatewayOptions(Authentication(authentication), read_log_level(files, now))
+    info = read_agent_info(files)
+    return GatewayOptions(
+        Authentication(info.authentication),
+        certificate_too=info.authentication_also == Authentication.CERTIFICATE,
+        revocation_list=has_revocation_list(files),
+    )
 
 
 def read_log_level(files: Files, now: datetime) -> int:

@@ -1,6 +1,6 @@
 """The answer file: read, judged, and kept with the place of every value."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,15 +10,11 @@ from mstunnel_setup.answers.document import DocumentError, KeyPath, Position, Pr
 from mstunnel_setup.answers.errors import ANSWERS_FORBIDDEN, ANSWERS_INVALID, ANSWERS_UNREADABLE
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.problems import problems
-from mstunnel_setup.answers.rules import RULES
+from mstunnel_setup.answers.rules import findings_of_rules
 from mstunnel_setup.errors import ValuesError
 
-_SECTIONS = frozenset(
-    {
-        *((name,) for name in ("tenant", "sign_in", "certificate", "environment", "images", "token")),
-        ("token", "required_claims"),
-    }
-)
+_PARTS = ("tenant", "sign_in", "certificate", "environment", "images", "devices", "radius", "token")
+_SECTIONS = frozenset({*((name,) for name in _PARTS), ("token", "required_claims")})
 
 
 class AnswersError(ValuesError):
@@ -37,14 +33,7 @@ def judge(raw: Mapping[str, object]) -> tuple[AnswerFile | None, list[Problem]]:
     except ValidationError as error:
         # What has no place comes from the rules across sections, which are reported one by one below.
         own = [problem for problem in problems(error, AnswerFile) if problem.path]
-    return None, [*own, *_rule_problems(raw)]
-
-
-def _rule_problems(raw: Mapping[str, object]) -> Iterator[Problem]:
-    for name, rule in RULES.items():
-        section = raw.get(name, {})
-        for key, text in rule(section) if isinstance(section, Mapping) else ():
-            yield Problem((name, key), text)
+    return None, [*own, *(Problem(path, text) for path, text in findings_of_rules(raw))]
 
 
 @dataclass(frozen=True)

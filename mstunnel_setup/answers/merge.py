@@ -214,6 +214,7 @@ def _alternatives(chosen: _Layer) -> Iterator[tuple[int, tuple[str, ...]]]:
         yield cloud.rank, ("tenant.authority", "tenant.graph")
     if method:
         yield method.rank, tuple(f"sign_in.{key}" for key in foreign_keys(str(method.value)))
+    yield from _alternatives_of_devices(chosen)
     for one, other in (("tenant.ca_file", "tenant.ca_pem"), ("tenant.ca_pem", "tenant.ca_file")):
         if one in chosen:
             yield chosen[one].rank, (other,)
@@ -224,6 +225,17 @@ def _alternatives(chosen: _Layer) -> Iterator[tuple[int, tuple[str, ...]]]:
             yield min(ranks), (pfx, f"{section}.passphrase")
         if pfx in chosen:
             yield chosen[pfx].rank, pair
+
+
+def _alternatives_of_devices(chosen: _Layer) -> Iterator[tuple[int, tuple[str, ...]]]:
+    method, also = chosen.get("authentication"), chosen.get("authentication_also")
+    ways = [way for way in (method, also) if way]
+    if ways and all(way.value != "certificate" for way in ways):
+        yield min(way.rank for way in ways), ("devices.ca_file", "devices.crl_file")
+    if method and method.value == "certificate":
+        yield method.rank, ("authentication_also",)
+    if method and method.value != "radius":
+        yield method.rank, ("radius.servers", "radius.secret", "radius.nas_identifier")
 
 
 def _refused(problems: Sequence[Problem], chosen: _Layer) -> AnswersError:

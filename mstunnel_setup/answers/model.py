@@ -1,11 +1,11 @@
 """The answer file as models. Descriptions here become `answers new`, the JSON Schema and the help."""
 
-from collections.abc import Iterator
-from typing import Literal, cast
+from typing import Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from mstunnel_setup.answers.rules import RULES
+from mstunnel_setup.answers.radius import RadiusAnswers
+from mstunnel_setup.answers.rules import findings_of_rules
 from mstunnel_setup.answers.token import Issuer, TokenAnswers
 from mstunnel_setup.answers.values import (
     GRAPH_COMMAND_LINE_TOOLS,
@@ -161,6 +161,21 @@ class CertificateAnswers(Part):
     )
 
 
+class DeviceAnswers(Part):
+    """Whose certificates let a device in, where devices authenticate with one."""
+
+    ca_file: FilePath | None = Field(
+        default=None,
+        description="The CA that issues the devices' certificates, or several (PEM)",
+        examples=["/root/device-ca.pem"],
+    )
+    crl_file: FilePath | None = Field(
+        default=None,
+        description="Which of these certificates are revoked: the CA's list (PEM, or DER)",
+        examples=["/root/device-ca.crl"],
+    )
+
+
 class ImageAnswers(Part):
     """The container images, always by digest."""
 
@@ -237,8 +252,19 @@ class AnswerFile(Part):
         examples=[{"https_proxy": "http://proxy.example.com:3128", "TRACE_SESSIONS": 1}],
     )
     images: ImageAnswers = Field(default=ImageAnswers(), description="Container images")
-    authentication: Literal["oidc", "certificate"] = Field(
-        default="oidc", description="How devices authenticate: oidc (an Entra token) or certificate"
+    authentication: Literal["oidc", "certificate", "radius"] = Field(
+        default="oidc",
+        description="How devices authenticate: oidc (an Entra token), certificate, or radius (password)",
+    )
+    authentication_also: Literal["none", "certificate"] = Field(
+        default="none",
+        description="certificate: a certificate alone lets a device in, too; none: it does not",
+    )
+    devices: DeviceAnswers = Field(
+        default=DeviceAnswers(), description="Whose certificates let a device in, where certificates do"
+    )
+    radius: RadiusAnswers = Field(
+        default=RadiusAnswers(), description="The servers that judge names and passwords, with radius"
     )
     token: TokenAnswers = Field(default=TokenAnswers(), description="Which Entra tokens the gateway accepts")
 
@@ -254,20 +280,19 @@ class AnswerFile(Part):
         return GRAPH_COMMAND_LINE_TOOLS
 
     @property
+    def certificates_of_devices(self) -> bool:
+        """Whether a certificate lets a device in."""
+        return "certificate" in (self.authentication, self.authentication_also)
+
+    @property
     def eula_accepted(self) -> bool:
         """Whether the licence terms are accepted."""
         return self.eula == "accept"
 
     @model_validator(mode="after")
     def _sections_fit(self) -> "AnswerFile":
-        findings = [f"{name}.{key}: {text}" for name, key, text in self._findings()]
+        given = {name: value.given() if isinstance(value, Part) else value for name, value in self}
+        findings = [f"{'.'.join(path)}: {text}" for path, text in findings_of_rules(given)]
         if findings:
             raise ValueError("; ".join(findings))
         return self
-
-    def _findings(self) -> Iterator[tuple[str, str, str]]:
-        for name, rule in RULES.items():
-            section = getattr(self, name)
-            given = section if isinstance(section, dict) else cast("Part", section).given()
-            for key, text in rule(given):
-                yield name, key, text

@@ -1,7 +1,7 @@
 """Rules between the keys of a section. They look at keys, so they hold for any mixture of sources."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from mstunnel_setup.answers.variables import refuse_wrong
@@ -148,4 +148,43 @@ RULES: Mapping[str, Rule] = {
     "environment": environment,
     "token": token,
 }
-"""The rules, by section of the answer file."""
+"""The rules inside a section of the answer file, by its name."""
+
+
+def findings_of_rules(answers: Section) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What the rules find in answers by name, sections among them: the keys to it, and what to do."""
+    for name, rule in RULES.items():
+        section = answers.get(name, {})
+        for key, text in rule(section) if isinstance(section, Mapping) else ():
+            yield (name, key), text
+    yield from _ways_to_authenticate(answers)
+
+
+def _ways_to_authenticate(answers: Section) -> Iterator[tuple[tuple[str, ...], str]]:
+    """A second way is another one, and what is about certificates needs devices that have some."""
+    ways = [answers.get("authentication", "oidc"), answers.get("authentication_also", "none")]
+    if ways == ["certificate", "certificate"]:
+        yield ("authentication_also",), "`authentication` is `certificate` already: remove it"
+    yield from _only_with(answers, "devices", "certificate", ways)
+    yield from _only_with(answers, "radius", "radius", ways[:1])
+    if ways[0] == "radius":
+        yield from _radius_needs(answers.get("radius", {}))
+
+
+def _only_with(
+    answers: Section, name: str, way: str, ways: Sequence[object]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The keys of a section that belongs to one way to authenticate, which none of `ways` is."""
+    section = answers.get(name, {})
+    if way in ways or not isinstance(section, Mapping):
+        return
+    setting = " or ".join(f"`{key}: {way}`" for key in ("authentication", "authentication_also")[: len(ways)])
+    for key in map(str, section):
+        yield (name, key), f"`{key}` is for {setting}: set that, or remove it"
+
+
+def _radius_needs(section: object) -> Iterator[tuple[tuple[str, ...], str]]:
+    given = section if isinstance(section, Mapping) else {}
+    for key in ("servers", "secret"):
+        if not given.get(key):
+            yield ("authentication",), f"`authentication: radius` needs `radius.{key}`: add it"

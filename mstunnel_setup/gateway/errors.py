@@ -101,3 +101,9 @@ LISTEN_PORT_CHANGED = declare(
     "the site is configured for port {wanted}, but the container still publishes port {published}",
     "Wait a minute: the monitor of the host re-creates the container. This ends the sessions.",
 )
+RADIUS_SECRET_INVALID = declare(
+    UsageError,
+    "radius-secret-invalid",
+    "the secret in {reference} cannot be one of a RADIUS server",
+    "Set another one here and on the server: 1 to 60 printable ASCII characters, without blanks.",
+)

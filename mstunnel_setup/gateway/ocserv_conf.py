@@ -16,7 +16,9 @@ CONFIGURATION_MODE: Final = 0o644
 """Mode of `ocserv.conf`; it names keys and holds none."""
 
 DEVICE_AUTHORITY: Final = f"{paths.CERTIFICATES}/device-ca.crt"
-"""The authority that issues the devices' certificates, for certificate authentication."""
+"""The authorities that issue the devices' certificates, for certificate authentication: PEM."""
+DEVICE_REVOCATIONS: Final = f"{paths.CERTIFICATES}/device-ca.crl"
+"""Which of these are revoked, where a list was given: PEM, which ocserv does not read after a list in DER."""
 
 DEAD_END_NETWORK: Final = "fdb3:7c1e:94a2::/64"
 """Addresses for devices whose IPv6 traffic ends at the gateway: a unique local prefix (RFC 4193).
@@ -64,6 +66,7 @@ class Authentication(StrEnum):
 
     OIDC = "oidc"
     CERTIFICATE = "certificate"
+    RADIUS = "radius"
 
     @classmethod
     def _missing_(cls, value: object) -> "Authentication":
@@ -72,10 +75,26 @@ class Authentication(StrEnum):
 
 @dataclass(frozen=True)
 class GatewayOptions:
-    """Local options of a gateway. `debug_level` is `DEBUG_LEVEL` of `env.sh`."""
+    """Local options of a gateway.
+
+    `debug_level` is `DEBUG_LEVEL` of `env.sh`, `certificate_too` whether a certificate is enough as well, and
+    `revocation_list` whether there is a list of revoked ones.
+    """
 
     authentication: Authentication = Authentication.OIDC
     debug_level: int = 0
+    certificate_too: bool = False
+    revocation_list: bool = False
+
+    @property
+    def certificates(self) -> bool:
+        """Whether a certificate lets a device in."""
+        return self.certificate_too or self.authentication is Authentication.CERTIFICATE
+
+
+def has_revocation_list(files: Files) -> bool:
+    """Whether a list of the devices' revoked certificates was placed on this host."""
+    return files.state(DEVICE_REVOCATIONS) is not None
 
 
 def debug_level(value: str) -> int:
@@ -96,9 +115,11 @@ def ocserv_conf(configuration: ServerConfiguration, options: GatewayOptions | No
         configuration=configuration,
         options=options or GatewayOptions(),
         oidc=paths.OIDC_JSON,
+        radius_client=paths.RADIUS_CLIENT,
         # A link that is switched atomically, so key and chain always belong together.
         identity=paths.ACTIVE,
         device_authority=DEVICE_AUTHORITY,
+        device_revocations=DEVICE_REVOCATIONS,
         socket=_SOCKET,
         session_log=_SESSION_LOG,
         control_socket=_CONTROL_SOCKET,

@@ -4,6 +4,9 @@ import json
 
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.load import load
+from mstunnel_setup.answers.secret import reveal
+from mstunnel_setup.gateway.radius import refuse_secret
+from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.errors import ANSWER_FILE_MISSING
 from mstunnel_setup.install.installed import journal_of
 from mstunnel_setup.install.scope import Scope
@@ -19,11 +22,18 @@ def new() -> Result:
 
 
 def check(operator: Operator) -> Result:
-    """Whether the answer file is valid. Raises UsageError naming everything that is not."""
+    """Whether the answer file is valid, and what it names for devices, as far as that is on this machine.
+
+    Raises UsageError naming everything that is not, or CertificateError.
+    """
     path = operator.answers
     if path is None:
         raise ANSWER_FILE_MISSING()
-    load(path)
+    answers = load(path).answers
+    device_certificates.refuse_unusable(answers, operator.files, operator.clock.now())
+    reference = answers.radius.secret
+    if reference and reference.place == "file" and operator.files.read_given(reference.name) is not None:
+        refuse_secret(reveal(reference, operator.files, operator.secrets.register), str(reference))
     return Result(data={"file": str(path)}, text=[f"{path} is a valid answer file."])
 
 

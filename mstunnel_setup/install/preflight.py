@@ -6,6 +6,7 @@ from typing import Any
 
 from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.errors import CheckError, ChecksFailedError
+from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.adopt import adoption
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import ADOPTION_UNFINISHED, VENDOR_INSTALLED
@@ -68,6 +69,9 @@ def refuse_unready(context: Context, steps: Collection[str]) -> None:
         return
     if "images" in steps:
         images.judge_archives(context)
+    if "configure" in steps:
+        configure.refuse_radius_secret(context)
+    device_certificates.refuse_unusable(context.answers, context.ports.files, context.ports.clock.now())
     if not context.ports.files.live:
         return
     environment.STEP.gather(context)

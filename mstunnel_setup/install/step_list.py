@@ -28,6 +28,7 @@ from mstunnel_setup.engine.file_actions import (
 from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
+from mstunnel_setup.gateway.radius import PlaceRadiusServers
 from mstunnel_setup.install.adopt.actions import (
     BackUpFiles,
     NoteRunning,
@@ -72,7 +73,7 @@ from mstunnel_setup.system.uplink import InstallUplink
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer, RemoveServerRecord
 from mstunnel_setup.tenant.existing_identity import PlaceAgentCredential, UseAppIdentity
 from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
-from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity, PlaceKey
+from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity, PlaceKey, PlaceRevocations
 from mstunnel_setup.tls.schedule import ScheduleImport
 from mstunnel_setup.upgrade.actions import OpenMailbox
 
@@ -163,6 +164,8 @@ CODEC = Codec(
         OpenMailbox,
         PlaceIdentity,
         PlaceKey,
+        PlaceRadiusServers,
+        PlaceRevocations,
         PullImage,
         ReachTarget,
         RegisterServer,

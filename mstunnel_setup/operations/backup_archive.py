@@ -14,7 +14,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.foreign import json_value
-from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
 from mstunnel_setup.operations.errors import BACKUP_INVALID
 from mstunnel_setup.upgrade import feed
 from mstunnel_setup.upgrade.record import HISTORY
@@ -29,6 +29,7 @@ FILES = {
     paths.SITE_CERTIFICATE: (f"{paths.ACTIVE}/chain.pem", f"{paths.ACTIVE}/root.pem"),
     paths.SITE_KEY: (f"{paths.ACTIVE}/key.pem",),
     DEVICE_AUTHORITY: (DEVICE_AUTHORITY,),
+    DEVICE_REVOCATIONS: (DEVICE_REVOCATIONS,),
     paths.HEALTH_THRESHOLDS: (paths.HEALTH_THRESHOLDS,),
     # What may be taken by an upgrade is root's to say, also for a rootless gateway.
     **({} if paths.ROOTLESS else {path: (path,) for path in (CATALOGUE, feed.SETTINGS, feed.ROOT)}),

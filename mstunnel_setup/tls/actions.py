@@ -14,6 +14,7 @@ from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import CertificateError, SetupError
 from mstunnel_setup.tls.agent_credential import CREDENTIAL_DAYS, new_agent_credential, read_agent_credential
 from mstunnel_setup.tls.chain_building import prefer_trusted
+from mstunnel_setup.tls.device_authority import lists_pem, read_lists
 from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING, CERTIFICATE_SOURCE_CHANGED
 from mstunnel_setup.tls.load import (
     chain_pem,
@@ -164,6 +165,36 @@ class PlaceKey(PlacedFile[HasIdentities]):
     @override
     def content_digest(self, outputs: Outputs) -> str:
         """The digest of the checked key."""
+        return self.digest
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceRevocations(PlacedFile[HasFiles]):
+    """Write the revocation lists of a file that was checked, as PEM.
+
+    They may be long, so the journal gets their digest only.
+    """
+
+    kind: ClassVar[str] = "place-revocations"
+    source: str
+    digest: str
+
+    @override
+    def describe(self) -> str:
+        """What will be done."""
+        return f"place the revocation list from {self.source}"
+
+    @override
+    def content(self, ports: HasFiles, outputs: Outputs) -> bytes:
+        """The lists. Raises CertificateError when the source has changed since the check."""
+        content = lists_pem(read_lists(_content(ports, self.source), self.source))
+        if hashlib.sha256(content).hexdigest() != self.digest:
+            raise CERTIFICATE_SOURCE_CHANGED(files=self.source)
+        return content
+
+    @override
+    def content_digest(self, outputs: Outputs) -> str:
+        """The digest of the checked lists."""
         return self.digest
 
 

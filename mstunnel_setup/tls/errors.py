@@ -14,6 +14,18 @@ CERTIFICATE_UNSUPPORTED = declare(
     "{where} uses an unsupported algorithm",
     "Use a certificate with an RSA key (2048 bits or more) or an EC key (P-256, P-384 or P-521).",
 )
+DEVICE_AUTHORITY_UNUSABLE = declare(
+    CertificateError,
+    "device-authority-unusable",
+    "devices cannot be checked with {path}: {problem}",
+    "Give the current certificates of the CAs that issue the devices' certificates: PEM, and nothing else.",
+)
+DEVICE_REVOCATIONS_UNUSABLE = declare(
+    CertificateError,
+    "device-revocations-unusable",
+    "revoked devices cannot be told with {path}: {problem}",
+    "Get the current, complete list of that CA (its CRL distribution point has it).",
+)
 GENERATION_INCOMPLETE = declare(
     CertificateError,
     "generation-incomplete",

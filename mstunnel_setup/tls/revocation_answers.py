@@ -182,7 +182,7 @@ def _crl_answer(
     issuer: x509.Certificate,
     now: datetime,
 ) -> Answer:
-    if crl.issuer != issuer.subject or not _signs(issuer, crl):
+    if crl.issuer != issuer.subject or not signs_list(issuer, crl):
         raise _unusable("crl", "the list is not signed by the authority")
     _require_about(crl, certificate)
     _require_current("crl", crl.last_update_utc, crl.next_update_utc, now)
@@ -236,7 +236,7 @@ def _require_whole(crl: x509.CertificateRevocationList) -> None:
         raise _unusable("crl", "an entry of the list has an unknown critical extension")
 
 
-def _signs(issuer: x509.Certificate, crl: x509.CertificateRevocationList) -> bool:
+def signs_list(issuer: x509.Certificate, crl: x509.CertificateRevocationList) -> bool:
     """Whether the list has the issuer's signature, and its key is for lists (RFC 5280, 6.3.3)."""
     key, usage = issuer.public_key(), extension(issuer, x509.KeyUsage)
     if usage is not None and not usage.crl_sign:

@@ -12,7 +12,10 @@ from tests.crash import kernel
 from tests.crash.arena import IMAGES, Arena
 from tests.crash.kill import Scene
 from tests.crash.vendor import VendorArena
+from tests.testbed.certificates import Authority
 
+_AUTHORITY = Authority()
+_LIST = _AUTHORITY.revocation_list()
 _PROXY = {"http_proxy": "http://proxy.crash.test:3128", "no_proxy": "127.0.0.1,localhost"}
 
 
@@ -69,8 +72,22 @@ def _everything(arena: Arena) -> None:
             "engine": "docker",
             "images": {**arena.images, "archive": [str(_archive(arena.directory / "images.tar"))]},
             "identity": arena.prepared_identity(),
+            **_devices(arena.directory),
         }
     )
+
+
+def _devices(directory: Path) -> dict[str, Any]:
+    """The answers for devices with a password or a certificate, and the files that they name."""
+    (directory / "device-ca.pem").write_bytes(_AUTHORITY.pem)
+    (directory / "device-ca.crl").write_bytes(_LIST)
+    secret = f"file:{directory}/secret"  # as good a secret as any
+    return {
+        "authentication": "radius",
+        "radius": {"servers": "radius.crash.test", "secret": secret},
+        "authentication_also": "certificate",
+        "devices": {"ca_file": f"{directory}/device-ca.pem", "crl_file": f"{directory}/device-ca.crl"},
+    }
 
 
 def _openrc(arena: Arena) -> None:

@@ -118,7 +118,8 @@ BEFORE_ANY_STEP = {
     ),
     "terms declined": Refusal(2, "answers-invalid", ("eula", "accept"), answers(eula="decline")),
     "no answer file": Refusal(2, "answers-unreadable", (FILE,), run("rm", FILE)),
-    "radius": Refusal(2, "answers-invalid", ("authentication", "oidc"), answers(authentication="radius")),
+    "pam": Refusal(2, "answers-invalid", ("authentication", "oidc"), answers(authentication="pam")),
+    "radius": Refusal(2, "answers-invalid", ("radius.servers",), answers(authentication="radius")),
     "Docker without root": Refusal(
         2, "rootless-needs-podman", ("--engine docker",), answers(mode="rootless", engine="docker")
     ),

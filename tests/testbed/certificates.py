@@ -12,7 +12,7 @@ _DAY = timedelta(days=1)
 
 
 class Authority:
-    """Issues server certificates; `pem` is its own."""
+    """Issues certificates of servers and of devices; `pem` is its own."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -33,6 +33,24 @@ class Authority:
         builder = builder.add_extension(usage, critical=False)
         leaf = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
         return leaf + self.pem, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    def issue_device(self, user: str) -> tuple[bytes, bytes]:
+        """Certificate and key in PEM for a device of `user`."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, user)])
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+        builder = self._builder(subject, key.public_key(), 90).add_extension(usage, critical=False)
+        leaf = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
+        return leaf, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    def revocation_list(self, *revoked: bytes) -> bytes:
+        """A list (DER) of these certificates (PEM), valid for a day."""
+        now = datetime.now(UTC)
+        builder = x509.CertificateRevocationListBuilder(self._name, now - _DAY, now + _DAY)
+        for pem in revoked:
+            serial = x509.load_pem_x509_certificate(pem).serial_number
+            builder = builder.add_revoked_certificate(x509.RevokedCertificateBuilder(serial, now).build())
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.DER)
 
     def _builder(
         self, subject: x509.Name, key: ec.EllipticCurvePublicKey, days: int

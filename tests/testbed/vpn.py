@@ -6,6 +6,9 @@ from tests.testbed.machine import Machine
 from tests.testbed.process import Completed
 
 TOKEN = "/root/openconnect.token"
+CERTIFICATE = "/root/openconnect-certificate.pem"
+KEY = "/root/openconnect-key.pem"
+PASSWORD = "/root/openconnect-password"
 AUTHORITY = "/root/openconnect-ca.pem"
 LOG = "/root/openconnect.log"
 PID = "/run/openconnect.pid"
@@ -17,13 +20,24 @@ while pgrep -f '[/]vpnc-script' >/dev/null; do sleep 0.05; done
 """
 
 
-def connect(client: Machine, url: str, *, token: str, authority: str) -> Completed:
-    """Sign in at `url` with an access token and stay connected, with routes and name servers set.
+def connect(
+    client: Machine,
+    url: str,
+    *,
+    authority: str,
+    token: str = "",
+    certificate: tuple[bytes, bytes] | None = None,
+    password: tuple[str, str] | None = None,
+) -> Completed:
+    """Sign in at `url` and stay connected, with routes and name servers set.
 
+    The client presents an access token, a certificate with its key (PEM), both, or a user and its password.
     `authority` is the certificate (PEM) that the gateway's leaf must come from. The result's standard output
     is what the client said until it was connected, or gave up with an exit code other than 0.
     """
-    command = f"{_prepared(client, url, token, authority)} --background --pid-file={PID}"
+    identity = _certificate(client, *certificate) if certificate else ""
+    identity += _password(client, *password) if password else ""
+    command = f"{_prepared(client, url, token, authority)} {identity} --background --pid-file={PID}"
     # The background process would hold a pipe open for as long as it lives.
     connected = client.shell(f"{command} >{LOG} 2>&1; code=$?; cat {LOG}; exit $code", check=False)
     if connected.code == 0:
@@ -45,8 +59,19 @@ def keep_connected(client: Machine, url: str, *, token: str, authority: str) -> 
 def _prepared(client: Machine, url: str, token: str, authority: str) -> str:
     client.write(TOKEN, token, 0o600)
     client.write(AUTHORITY, authority)
-    sign_in = f"--http-auth=Bearer --token-mode=oidc --token-secret=@{TOKEN}"
+    sign_in = f"--http-auth=Bearer --token-mode=oidc --token-secret=@{TOKEN}" if token else ""
     return f"openconnect --protocol=anyconnect {sign_in} --cafile={AUTHORITY} --non-inter {url}"
+
+
+def _certificate(client: Machine, certificate: bytes, key: bytes) -> str:
+    client.write(CERTIFICATE, certificate)
+    client.write(KEY, key, 0o600)
+    return f"--certificate={CERTIFICATE} --sslkey={KEY}"
+
+
+def _password(client: Machine, user: str, password: str) -> str:
+    client.write(PASSWORD, f"{password}\n", 0o600)
+    return f"--user={user} --passwd-on-stdin <{PASSWORD}"
 
 
 def address(client: Machine, seconds: float = 10) -> str:

@@ -1,8 +1,11 @@
-"""Step `certificate`: find the TLS certificate, judge it, and put it where the gateway reads it."""
+"""Step `certificate`: find the TLS certificate, judge it, and put it where the gateway reads it.
+
+What the gateway checks the devices' certificates with, where they have some, is placed as well.
+"""
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NoReturn
 
@@ -12,7 +15,7 @@ from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, Wr
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.errors import CertificateError, UsageError
-from mstunnel_setup.install import revocation
+from mstunnel_setup.install import device_certificates, revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
 from mstunnel_setup.install.ports import Ports
@@ -31,11 +34,15 @@ _PASSPHRASE_ASKS = 3
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate that was read: where from, its name, and the copies for the usual places."""
+    """A certificate that was read: where from, its name, and the copies for the usual places.
+
+    `of_devices` are the actions that place what certificates of devices are checked with.
+    """
 
     source: IdentitySource
     identity: Identity = field(repr=False)
     copies: tuple[Action[Ports], ...] = ()
+    of_devices: tuple[Action[Ports], ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -49,7 +56,7 @@ def _gather(context: Context) -> Certificate:
     context.gathered.identity = found.identity
     examine(context, found.identity, address(context))
     refuse_revoked(context, found.identity)
-    return found
+    return replace(found, of_devices=tuple(device_certificates.placing(context)))
 
 
 def find(context: Context) -> Certificate:
@@ -300,7 +307,8 @@ def switching(name: str) -> Link:
 
 
 def _decide(certificate: Certificate) -> Sequence[Action[Ports]]:
-    return (*certificate.copies, *placing(certificate), switching(certificate.fingerprint))
+    switched = switching(certificate.fingerprint)
+    return (*certificate.copies, *placing(certificate), switched, *certificate.of_devices)
 
 
-STEP = Step("certificate", "TLS certificate", _gather, _decide)
+STEP = Step("certificate", "TLS certificate", _gather, _decide, missing=device_certificates.missing)

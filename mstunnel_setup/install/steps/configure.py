@@ -1,20 +1,28 @@
 """Step `configure`: the server configuration of the site, as files the gateway reads."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mstunnel_setup import paths
 from mstunnel_setup.answers.address import is_probe_address
+from mstunnel_setup.answers.radius import RadiusAnswers
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import WriteFile, WriteJson
+from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile, WriteJson
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CONFIGURATION_MISSING
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.log_level import log_level
-from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions
+from mstunnel_setup.gateway.ocserv_conf import (
+    DEVICE_AUTHORITY,
+    DEVICE_REVOCATIONS,
+    Authentication,
+    GatewayOptions,
+    has_revocation_list,
+)
 from mstunnel_setup.gateway.oidc import Issuers, TokenRules, TokenVersion
+from mstunnel_setup.gateway.radius import PlaceRadiusServers, client_conf, refuse_secret
 from mstunnel_setup.gateway.rendering import render
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
@@ -33,6 +41,7 @@ class Configuration:
     options: GatewayOptions
     oidc: JsonObject
     probe_url: str = ""
+    radius: RadiusAnswers = field(default_factory=RadiusAnswers)
 
 
 def pulled(context: Context) -> ServerConfiguration:
@@ -47,7 +56,13 @@ def pulled(context: Context) -> ServerConfiguration:
 def _gather(context: Context) -> Configuration:
     ports = context.ports
     level = log_level(ports.files, environment.settings(context), ports.clock.now()).level
-    options = GatewayOptions(Authentication(context.answers.authentication), level)
+    answers = context.answers
+    options = GatewayOptions(
+        Authentication(answers.authentication),
+        level,
+        certificate_too=answers.authentication_also == "certificate",
+        revocation_list=answers.devices.crl_file is not None or has_revocation_list(ports.files),
+    )
     server = pulled(context)
     for warning in server.warnings:
         context.note(f"Server configuration: {warning.message}. {warning.hint}".rstrip())
@@ -58,6 +73,7 @@ def _gather(context: Context) -> Configuration:
         options,
         _token_rules(context).document(),
         address if is_probe_address(address) else "",
+        answers.radius,
     )
 
 
@@ -87,8 +103,38 @@ def _decide(configuration: Configuration) -> Sequence[Action[Ports]]:
         WriteJson(path=paths.ADMIN_SETTINGS, value=rendered.settings, managed=True),
         WriteJson(path=paths.OIDC_JSON, value=configuration.oidc),
         WriteFile(path=paths.PROBE_URL, text=f"{configuration.probe_url}\n", managed=True),
+        *_radius(configuration.radius),
         WriteGatewayConfiguration(path=paths.OCSERV_CONF, text=rendered.text, image=configuration.image),
     )
+
+
+def _radius(given: RadiusAnswers) -> Sequence[Action[Ports]]:
+    """The actions that name the RADIUS servers to the gateway; none where it asks none."""
+    if given.secret is None:
+        return ()
+    text = client_conf(given.servers, given.nas_identifier or "")
+    return (
+        MakeDirectory(path=paths.RADIUS, mode=0o700),
+        WriteFile(path=paths.RADIUS_CLIENT, text=text, mode=0o600),
+        PlaceRadiusServers(servers=given.servers, secret=str(given.secret)),
+    )
+
+
+def refuse_radius_secret(context: Context) -> None:
+    """Raise UsageError for a secret that cannot be read, or that the gateway would read as another one."""
+    if reference := context.answers.radius.secret:
+        refuse_secret(context.secret(reference), str(reference))
+
+
+def given_up(context: Context) -> list[str]:
+    """What was placed for a way to authenticate that the answers no longer name; a secret is part of it."""
+    answers = context.answers
+    of_certificates = (f"file:{path}" for path in (DEVICE_AUTHORITY, DEVICE_REVOCATIONS))
+    of_radius = (f"file:{paths.RADIUS_CLIENT}", f"file:{paths.RADIUS_SERVERS}", f"directory:{paths.RADIUS}")
+    return [
+        *(() if answers.certificates_of_devices else of_certificates),
+        *(() if answers.authentication == "radius" else of_radius),
+    ]
 
 
 STEP = Step("configure", "Configuration of the gateway", _gather, _decide, needs=("sign-in",))

@@ -66,6 +66,7 @@ class Registration:
     cloud: Cloud
     authentication: str
     deployment_mode: DeploymentMode
+    authentication_also: str = "none"
     prepared: Prepared | None = None
     secret: bool = False
     left_record: str = ""
@@ -95,6 +96,7 @@ def _gather(context: Context) -> Registration:
         application_name=application_name,
         cloud=cloud_of(context.answers),
         authentication=context.answers.authentication,
+        authentication_also=context.answers.authentication_also,
         deployment_mode=DeploymentMode.STANDALONE_ROOTLESS if rootless else DeploymentMode.STANDALONE_ROOTFUL,
         prepared=prepared,
         secret=context.answers.identity.credential == "secret",
@@ -193,6 +195,8 @@ def _decide(registration: Registration) -> Sequence[Action[Ports]]:
         "Cloud": registration.cloud.name,
         "Authentication": registration.authentication,
     }
+    if registration.authentication_also != "none":
+        info["AuthenticationAlso"] = registration.authentication_also
     settings = {"SiteId": registration.site_id, "ServerId": output(server.key, "server_id")}
     return (
         *((application, credential) if made_later else (credential, application)),

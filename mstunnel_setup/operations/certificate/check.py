@@ -8,13 +8,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import ExitCode, NetworkError
+from mstunnel_setup.errors import CertificateError, ExitCode, NetworkError
 from mstunnel_setup.host.network import served_leaf
-from mstunnel_setup.install import revocation
+from mstunnel_setup.install import device_certificates, revocation
+from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.operations.certificate.activation import installed_run, previous, serving_port
-from mstunnel_setup.operations.certificate.findings import NONE_IN_USE, NOT_SERVED
+from mstunnel_setup.operations.certificate.findings import DEVICES_NOT_CHECKED, NONE_IN_USE, NOT_SERVED
 from mstunnel_setup.operations.certificate.repair import placement_findings
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
@@ -80,6 +81,13 @@ def check(operator: Operator) -> Result:
     )
 
 
+def _about_devices(context: Context) -> Iterator[Finding]:
+    try:
+        device_certificates.judge_placed(context.ports.files, context.ports.clock.now())
+    except CertificateError as error:
+        yield DEVICES_NOT_CHECKED(problem=error.message, remedy=error.hint)
+
+
 def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Finding]:
     """The findings about placement, certificate and what is served.
 
@@ -89,6 +97,7 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Finding]:
     placement = tuple(placement_findings(context.ports))
     yield from placement
     yield from exposed_keys(context.ports)
+    yield from _about_devices(context)
     identity = generations.in_use(context.ports)
     if identity is None:
         if not placement:

@@ -18,3 +18,4 @@ NONE_IN_USE = _error(
     "certificate-not-in-use", "no certificate is in use", "Import one with `mst-cli import_cert`."
 )
 NOT_SERVED = _error("not-served", "{reason}", "{remedy}")
+DEVICES_NOT_CHECKED = _error("devices-not-checked", "{problem}", "{remedy}")

@@ -47,11 +47,13 @@ def collect(operator: Operator, ports: Ports) -> dict[str, str]:
 
 
 def known_secrets(ports: Ports) -> list[bytes]:
-    """Every secret that lies on this host where ours are kept: keys, proxy credentials, env.sh."""
+    """Every secret that lies on this host where ours are kept: keys, RADIUS servers, env.sh."""
     ours = (paths.SITE_KEY, paths.SITE_PFX, paths.AGENT_CREDENTIAL, paths.AGENT_SECRET)
     found = [ports.files.read(path) for path in ours]
     names = ports.files.names(paths.GENERATIONS)
     found += [ports.files.read(f"{paths.GENERATIONS}/{name}/key.pem") for name in names]
+    servers = (ports.files.read(paths.RADIUS_SERVERS) or b"").splitlines()
+    found += [line.partition(b" ")[2] for line in servers if not line.startswith(b"#")]
     settings = (ports.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="replace")
     # Up to the last @ of the line: a password in an address is seldom encoded.
     for account in _ACCOUNT.findall(settings):

@@ -2,20 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final, NamedTuple
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.gateway_report import read_report
-from mstunnel_setup.agent.settings import read_agent_info, read_log_level
+from mstunnel_setup.agent.settings import read_gateway_options, read_log_level
 from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.engine.lock import exclusive
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.gateway import handover, rendering
 from mstunnel_setup.gateway.handover import Handed, Verdict
 from mstunnel_setup.gateway.log_level import served_level, with_level
-from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, Authentication, GatewayOptions
+from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, GatewayOptions
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.operations.errors import GATEWAY_REMOVED
@@ -34,7 +34,7 @@ class _Known(NamedTuple):
     """Data that was judged, for devices that authenticate so, and the name of what is to be served."""
 
     content: bytes
-    authentication: Authentication
+    options: GatewayOptions
     handed: Handed
     wanted: str
 
@@ -86,12 +86,12 @@ class Configurations:
 
     def _judge(self, content: bytes) -> _Known:
         """The data, judged and rendered once: at most looks the same bytes lie there."""
-        authentication = Authentication(read_agent_info(self.files).authentication)
+        options = read_gateway_options(self.files)
         known = self._known
-        if known is None or (known.content, known.authentication) != (content, authentication):
+        if known is None or (known.content, known.options) != (content, options):
             handed = handover.judge(content)
-            wanted = rendering.render(handed.configuration, GatewayOptions(authentication)).digest
-            known = _Known(content, authentication, handed, wanted)
+            wanted = rendering.render(handed.configuration, options).digest
+            known = _Known(content, options, handed, wanted)
             self._known = known
         return known
 
@@ -109,7 +109,7 @@ class Configurations:
             self._answer(_verdict(known.handed.digest, record))
             return
         level = served_level(self._present()) or 0
-        options = GatewayOptions(known.authentication, level)
+        options = replace(known.options, debug_level=level)
         files = rendering.render(known.handed.configuration, options, rendering.open_port(present)).files
         change = _change(present, files)
         changed = rendering.changes(present, files)

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import unified_diff
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.settings import read_gateway_options
+from mstunnel_setup.agent.settings import read_gateway_options, read_log_level
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CONFIGURATION_MISSING, ExitCode
 from mstunnel_setup.gateway import rendering
@@ -66,10 +67,10 @@ def _wanted(context: Context) -> Rendered:
     found = context.ports.graph.configuration_of(site.chosen_id(context))
     if found is None:
         raise CONFIGURATION_MISSING()
-    options = read_gateway_options(
-        context.ports.files, context.answers.authentication, context.ports.clock.now()
-    )
-    port = rendering.open_port(rendering.current(context.ports.files))
+    files = context.ports.files
+    level = read_log_level(files, context.ports.clock.now())
+    options = replace(read_gateway_options(files), debug_level=level)
+    port = rendering.open_port(rendering.current(files))
     return rendering.render(ServerConfiguration.from_wire(found.to_wire()), options, port)
 
 

@@ -10,11 +10,12 @@ from mstunnel_setup.agent.settings import (
     read_agent_info,
     read_agent_settings,
     read_gateway_options,
+    read_log_level,
     read_proxies,
 )
 from mstunnel_setup.agent.tenant import trusted_roots
 from mstunnel_setup.errors import CertificateError, StepError, UsageError
-from mstunnel_setup.gateway.ocserv_conf import Authentication
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS, Authentication, GatewayOptions
 from mstunnel_setup.host.files import Files
 from tests.unit.agent.fakes import SERVER, SITE
 from tests.unit.tenant.credentials import certificate, rsa_key
@@ -77,13 +78,24 @@ def test_a_broken_file_is_named_with_the_place(files: Files, value: object, plac
     assert caught.value.code == "agent-file-invalid"
 
 
-def test_gateway_options(files: Files) -> None:
-    assert read_gateway_options(files, "certificate", NOW).authentication is Authentication.CERTIFICATE
-    files.write(paths.ENVIRONMENT, b"# comment\nexport DEBUG_LEVEL='2'\n")
-    assert read_gateway_options(files, "oidc", NOW).debug_level == 2
+def test_how_devices_authenticate_is_what_the_installer_wrote(files: Files) -> None:
+    put(files, paths.AGENT_INFO, INFO)
+    assert read_gateway_options(files) == GatewayOptions(Authentication.OIDC)
+    put(files, paths.AGENT_INFO, {**INFO, "Authentication": "certificate"})
+    assert read_gateway_options(files) == GatewayOptions(Authentication.CERTIFICATE)
+    files.make_directories(paths.CERTIFICATES)
+    files.write(DEVICE_REVOCATIONS, b"a list")
+    put(files, paths.AGENT_INFO, {**INFO, "Authentication": "oidc", "AuthenticationAlso": "certificate"})
+    assert read_gateway_options(files) == GatewayOptions(certificate_too=True, revocation_list=True)
 
+    put(files, paths.AGENT_INFO, {**INFO, "Authentication": "pam"})
     with pytest.raises(UsageError):
-        read_gateway_options(files, "radius", NOW)
+        read_gateway_options(files)
+
+
+def test_how_much_the_gateway_logs_is_in_env_sh(files: Files) -> None:
+    files.write(paths.ENVIRONMENT, b"# comment\nexport DEBUG_LEVEL='2'\n")
+    assert read_log_level(files, NOW) == 2
 
 
 def test_the_way_out_is_that_of_env_sh(files: Files) -> None:

@@ -95,7 +95,7 @@ def test_problems_name_the_origin_and_come_all_at_once() -> None:
     with pytest.raises(UsageError) as caught:
         merge({"certificate.chain": "/c.pem"}, {"MSTUNNEL_ENGINE": "lxc"}, None, {"authentication": "magic"})
     assert caught.value.message.splitlines() == [
-        "earlier answer: `authentication` must be `oidc` or `certificate`",
+        "earlier answer: `authentication` must be `oidc`, `certificate` or `radius`",
         "environment MSTUNNEL_ENGINE: `MSTUNNEL_ENGINE` must be `auto`, `podman` or `docker`",
         "option --cert: `--cert` requires `--key`: add it",
     ]
@@ -123,6 +123,20 @@ def test_another_cloud_or_method_drops_what_belonged_to_the_old_one() -> None:
     answers = merge({}, {"intune_env": "FXP", "MSTUNNEL_SIGN_IN_METHOD": "device-code"}, loaded)
     assert (answers.tenant.authority, answers.tenant.graph) == (None, None)
     assert answers.sign_in.client_secret is None
+
+
+def test_another_way_to_authenticate_drops_what_belonged_to_the_old_one() -> None:
+    earlier = {"authentication": "certificate", "devices.ca_file": "/ca.pem", "devices.crl_file": "/ca.crl"}
+    answers = merge({}, {"MSTUNNEL_AUTHENTICATION": "oidc"}, None, earlier)
+    assert (answers.certificates_of_devices, answers.devices.given()) == (False, {})
+    answers = merge({}, {"MSTUNNEL_AUTHENTICATION_ALSO": "none"}, None, {**earlier, "authentication": "oidc"})
+    assert (answers.certificates_of_devices, answers.devices.given()) == (False, {})
+
+
+def test_certificates_instead_of_certificates_as_well_keep_their_authority() -> None:
+    earlier = {"authentication": "oidc", "authentication_also": "certificate", "devices.ca_file": "/ca.pem"}
+    answers = merge({}, {"MSTUNNEL_AUTHENTICATION": "certificate"}, None, earlier)
+    assert (answers.authentication_also, answers.devices.ca_file) == ("none", "/ca.pem")
 
 
 def test_both_forms_from_one_source_stay_an_error() -> None:

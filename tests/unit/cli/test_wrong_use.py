@@ -8,6 +8,7 @@ import pytest
 
 from mstunnel_setup.cli import mst_cli, setup
 from mstunnel_setup.cli.render import run_app
+from tests.unit.tls.pki import Pki
 
 FIVE = """\
 version: 1
@@ -69,5 +70,17 @@ def test_what_the_gateway_does_not_do_is_refused_when_the_answers_are_checked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "answers.yaml"
-    path.write_text("version: 1\nauthentication: radius\n")
-    assert "`authentication` must be `oidc` or `certificate`" in checked(path, capsys).err
+    path.write_text("version: 1\nauthentication: pam\n")
+    assert "`authentication` must be `oidc`, `certificate` or `radius`" in checked(path, capsys).err
+
+
+def test_files_about_devices_are_judged_with_the_answers_where_they_are_on_this_machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, ca_file = tmp_path / "answers.yaml", tmp_path / "device-ca.pem"
+    path.write_text(f"version: 1\nauthentication: certificate\ndevices: {{ca_file: {ca_file}}}\n")
+    arguments = ["answers", "check", "--answers", str(path), "--output", "json"]
+    assert run_app(setup.app, "mstunnel-setup", arguments) == 0
+    ca_file.write_bytes(Pki().pem("leaf"))
+    assert run_app(setup.app, "mstunnel-setup", arguments) == 4
+    assert "leaf is not a CA" in capsys.readouterr().out

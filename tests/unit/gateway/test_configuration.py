@@ -24,7 +24,10 @@ REFUSED = {name: case for name, case in CASES.items() if "error" in case}
 
 def options(case: dict[str, Any]) -> GatewayOptions:
     return GatewayOptions(
-        Authentication(case.get("authentication", "oidc")), debug_level(case.get("debug_level", ""))
+        Authentication(case.get("authentication", "oidc")),
+        debug_level(case.get("debug_level", "")),
+        certificate_too=case.get("certificate_too", False),
+        revocation_list=case.get("revocation_list", False),
     )
 
 

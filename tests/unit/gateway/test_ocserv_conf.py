@@ -180,9 +180,9 @@ def test_a_debug_level_that_is_no_number(value: str) -> None:
     assert caught.value.code == "debug-level-invalid"
 
 
-def test_radius_is_refused_by_name() -> None:
-    with pytest.raises(UsageError, match="radius") as caught:
-        Authentication("radius")
+def test_another_method_is_refused_by_name() -> None:
+    with pytest.raises(UsageError, match="pam") as caught:
+        Authentication("pam")
 
     assert caught.value.code == "authentication-unsupported"
     assert "oidc, certificate" in caught.value.hint

@@ -50,9 +50,10 @@ class Host(FakeClock):
         self.looks.clear()
         self.restart()
 
-    def inform(self, authentication: str) -> None:
+    def inform(self, authentication: str, also: str = "none") -> None:
         """What the installer wrote of the agent and its devices."""
         info = {"AgentId": _SITE, "AADTenantId": _SITE, "Authentication": authentication}
+        info["AuthenticationAlso"] = also
         self.files.write(paths.AGENT_INFO, json.dumps(info).encode())
 
     def restart(self) -> None:

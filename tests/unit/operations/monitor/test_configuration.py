@@ -9,6 +9,7 @@ import pytest
 from mstunnel_setup import paths
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.gateway import handover, rendering
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.operations.monitor.configuration import read_record
 from tests.unit.operations.monitor.hosts import Host, document
@@ -167,6 +168,18 @@ def test_the_host_decides_how_devices_authenticate_and_how_much_is_logged(host: 
     host.inform("certificate")
     host.monitor.look()
     assert b'auth = "certificate"\n' in host.conf()
+
+
+def test_a_certificate_as_well_and_its_revocation_list_are_what_the_installer_placed(host: Host) -> None:
+    host.give(network="10.2.0.0/16")
+    host.inform("oidc", also="certificate")
+    host.monitor.look()
+    assert b'\nenable-auth = "certificate"\n' in host.conf()
+    assert b"\ncrl = " not in host.conf()
+    host.files.make_directories(paths.CERTIFICATES)
+    host.files.write(DEVICE_REVOCATIONS, b"a list")
+    host.monitor.look()
+    assert f"\ncrl = {DEVICE_REVOCATIONS}\n".encode() in host.conf()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,100 @@
+"""The part of step `certificate` about devices: whose certificates let one in, and which are revoked."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import Certificate
+
+from mstunnel_setup.answers.model import AnswerFile
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.file_actions import WriteFile
+from mstunnel_setup.errors import CertificateError, UsageError
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.tls.actions import PlaceRevocations
+from mstunnel_setup.tls.device_authority import device_authorities, judge_lists, lists_pem, read_lists
+from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING
+
+_CA_FILE = "devices.ca_file"
+_QUESTION = "Path of the certificate of the CA that issues the devices' certificates (PEM)"
+
+
+def missing(context: Context) -> Sequence[str]:
+    """The setting that an unattended run lacks, unless an earlier run has placed what it names."""
+    placed = context.ports.files.state(DEVICE_AUTHORITY) is not None
+    return (_CA_FILE,) if context.answers.certificates_of_devices and not placed else ()
+
+
+def refuse_unusable(answers: AnswerFile, files: Files, now: datetime) -> None:
+    """Judge those of the files that lie on this machine. Raises CertificateError or UsageError."""
+    _judge(answers.devices.ca_file or "", answers.devices.crl_file or "", files.read_given, now)
+
+
+def judge_placed(files: Files, now: datetime) -> None:
+    """Judge what an earlier run has placed, which may be out of date by now. Raises CertificateError."""
+    _judge(DEVICE_AUTHORITY, DEVICE_REVOCATIONS, files.read, now)
+
+
+def _judge(ca_file: str, crl_file: str, read: Callable[[str], bytes | None], now: datetime) -> None:
+    content, listed = (read(path) if path else None for path in (ca_file, crl_file))
+    authorities = () if content is None else device_authorities(content, ca_file, now)
+    if authorities and listed is not None:
+        judge_lists(read_lists(listed, crl_file), crl_file, authorities, now)
+
+
+def placing(context: Context) -> Sequence[Action[Ports]]:
+    """The actions that place the CAs and the lists; a person is asked for the CA. None without such devices.
+
+    What an earlier run has placed stays when the files it came from are gone. Raises CertificateError.
+    """
+    if not context.answers.certificates_of_devices:
+        return ()
+    if context.prompter.interactive and missing(context):
+        _ask(context)
+    authorities = _authorities(context, _given(context, context.answers.devices.ca_file, DEVICE_AUTHORITY))
+    text = "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in authorities)
+    return (WriteFile(path=DEVICE_AUTHORITY, text=text), *_placing_lists(context, authorities))
+
+
+def _placing_lists(context: Context, authorities: Sequence[Certificate]) -> Sequence[Action[Ports]]:
+    named = context.answers.devices.crl_file
+    if named is None:
+        return ()
+    source = _given(context, named, DEVICE_REVOCATIONS)
+    lists = read_lists(_read(context, source), source)
+    judge_lists(lists, source, authorities, context.ports.clock.now())
+    digest = hashlib.sha256(lists_pem(lists)).hexdigest()
+    return (PlaceRevocations(path=DEVICE_REVOCATIONS, source=source, digest=digest),)
+
+
+def _ask(context: Context) -> None:
+    """Have a person name the file, until it can be used."""
+    while context.answers.devices.ca_file is None:
+        path = context.prompter.ask(_QUESTION)
+        try:
+            _authorities(context, path)
+            context.take({_CA_FILE: path})
+        except (CertificateError, UsageError) as error:
+            context.prompter.say(f"{error.message}. {error.hint}")
+
+
+def _given(context: Context, named: str | None, placed: str) -> str:
+    """The file that the answers name, or what an earlier run made of it; a real path of this machine."""
+    files = context.ports.files
+    is_gone = named is None or files.read_given(named) is None
+    return str(files.locate(placed)) if is_gone and files.state(placed) is not None else named or placed
+
+
+def _authorities(context: Context, path: str) -> tuple[Certificate, ...]:
+    return device_authorities(_read(context, path), path, context.ports.clock.now())
+
+
+def _read(context: Context, path: str) -> bytes:
+    content = context.ports.files.read_given(path)
+    if content is None:
+        raise CERTIFICATE_FILE_MISSING(path=path)
+    return content

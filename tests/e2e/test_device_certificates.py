@@ -1,0 +1,103 @@
+"""Devices with certificates: the right ones connect, a revoked one and one of another CA do not."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from tests.testbed import vpn
+from tests.testbed.certificates import Authority
+from tests.testbed.installation import PUBLIC_ADDRESS, Installation
+from tests.testbed.process import Completed
+from tests.testbed.testbed import INTRANET_PAGE
+from tests.testbed.waiting import eventually
+
+pytestmark = pytest.mark.e2e
+
+DEVICES: Final = Authority()
+# Of the same name: only the key tells it from the right one.
+STRANGERS: Final = Authority()
+ADA: Final = DEVICES.issue_device("ada")
+GRACE: Final = DEVICES.issue_device("grace")
+STRANGER: Final = STRANGERS.issue_device("ada")
+LISTED = "/etc/mstunnel/certs/device-ca.crl"
+
+
+@pytest.fixture(scope="module")
+def installed(prepared: Installation) -> Iterator[Installation]:
+    """A gateway for certificates, on which Grace's is revoked."""
+    prepared.restore()
+    prepared.server.write(prepared.path("device-ca.pem"), DEVICES.pem, 0o644)
+    revoke(prepared, GRACE)
+    prepared.write_answers({"authentication": "certificate", "devices": devices(prepared)})
+    prepared.setup()
+    yield prepared
+    prepared.disconnect()
+    prepared.uninstall()
+    left = prepared.server.run(["ls", "/etc/mstunnel/certs"], check=False).stdout
+    prepared.server.run(["rm", "-rf", "/etc/mstunnel"])
+    assert "device-ca" not in left
+
+
+def devices(host: Installation) -> dict[str, Any]:
+    return {"ca_file": host.path("device-ca.pem"), "crl_file": host.path("device-ca.crl")}
+
+
+def revoke(host: Installation, *identities: tuple[bytes, bytes]) -> None:
+    """Put the list of the CA where the answers say it is."""
+    revoked = DEVICES.revocation_list(*(certificate for certificate, _key in identities))
+    host.server.write(host.path("device-ca.crl"), revoked, 0o644)
+
+
+def connect(host: Installation, identity: tuple[bytes, bytes] | None, token: str = "") -> Completed:
+    host.disconnect()
+    url, authority = f"https://{PUBLIC_ADDRESS}/", host.authority.pem.decode()
+    return vpn.connect(host.testbed.client, url, token=token, certificate=identity, authority=authority)
+
+
+def users(host: Installation) -> str:
+    return host.server.run(["mst-cli", "server", "show", "users"]).stdout
+
+
+def test_a_device_connects_with_its_certificate_and_is_known_by_its_name(installed: Installation) -> None:
+    connected = connect(installed, ADA)
+    assert connected.code == 0, connected.describe()
+    assert installed.fetch_internal_page().stdout == INTRANET_PAGE
+    assert "ada" in users(installed)
+
+
+@pytest.mark.parametrize("identity", [GRACE, STRANGER, None], ids=["revoked", "of-another-ca", "none"])
+def test_another_certificate_or_none_lets_nobody_in(
+    installed: Installation, identity: tuple[bytes, bytes] | None
+) -> None:
+    refused = connect(installed, identity, token="" if identity else installed.token())
+    assert refused.code != 0, refused.describe()
+    assert vpn.address(installed.testbed.client, seconds=1) == ""
+
+
+def test_a_newer_list_is_taken_without_a_restart(installed: Installation) -> None:
+    started = installed.started()
+    try:
+        revoke(installed, GRACE, ADA)
+        installed.setup("step", "certificate")
+        assert eventually(lambda: connect(installed, ADA).code != 0, seconds=20)
+    finally:
+        revoke(installed, GRACE)
+        installed.setup("step", "certificate")
+    assert eventually(lambda: connect(installed, ADA).code == 0, seconds=20)
+    assert installed.started() == started
+
+
+def test_either_a_token_or_a_certificate_is_enough(installed: Installation) -> None:
+    also = {"authentication": "oidc", "authentication_also": "certificate", "devices": devices(installed)}
+    installed.write_answers(also)
+    installed.setup()
+    installed.wait_until_healthy()
+    with_token = connect(installed, None, token=installed.token())
+    assert with_token.code == 0, with_token.describe()
+    assert installed.token_user() in users(installed)
+    with_certificate = connect(installed, ADA)
+    assert with_certificate.code == 0, with_certificate.describe()
+    assert "ada" in users(installed)
+    assert connect(installed, GRACE, token=installed.token()).code != 0
+    assert connect(installed, None).code != 0

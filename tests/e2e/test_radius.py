@@ -1,0 +1,67 @@
+"""Users with name and password: a real RADIUS server judges them, and its secret is nowhere else."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from tests.testbed import vpn
+from tests.testbed.installation import PUBLIC_ADDRESS, Installation
+from tests.testbed.process import Completed
+from tests.testbed.testbed import INTRANET_PAGE
+
+pytestmark = pytest.mark.e2e
+
+SECRET: Final = "Radius#,Key;with=signs$"
+PASSWORD: Final = "correct horse"
+PLACE: Final = "/etc/mstunnel/private/radius/servers"
+
+
+@pytest.fixture(scope="module")
+def installed(prepared: Installation) -> Iterator[Installation]:
+    prepared.restore()
+    prepared.testbed.start_radius(SECRET, "ada", PASSWORD)
+    prepared.server.write(prepared.path("radius-secret"), f"{SECRET}\n", 0o600)
+    servers = {"servers": "radius.tunnel.test", "secret": f"file:{prepared.path('radius-secret')}"}
+    prepared.write_answers({"authentication": "radius", "radius": servers})
+    prepared.setup()
+    yield prepared
+    prepared.disconnect()
+    prepared.uninstall()
+    left = prepared.server.run(["ls", "-R", "/etc/mstunnel"], check=False).stdout
+    prepared.server.run(["rm", "-rf", "/etc/mstunnel"])
+    assert "radius" not in left
+
+
+def connect(host: Installation, user: str, password: str) -> Completed:
+    host.disconnect()
+    url, authority = f"https://{PUBLIC_ADDRESS}/", host.authority.pem.decode()
+    return vpn.connect(host.testbed.client, url, password=(user, password), authority=authority)
+
+
+def test_a_user_connects_with_the_right_password_and_is_known_by_name(installed: Installation) -> None:
+    connected = connect(installed, "ada", PASSWORD)
+    assert connected.code == 0, connected.describe()
+    assert installed.fetch_internal_page().stdout == INTRANET_PAGE
+    assert "ada" in installed.server.run(["mst-cli", "server", "show", "users"]).stdout
+
+
+@pytest.mark.parametrize(("user", "password"), [("ada", "wrong"), ("grace", PASSWORD)])
+def test_a_wrong_password_or_an_unknown_user_is_refused(
+    installed: Installation, user: str, password: str
+) -> None:
+    refused = connect(installed, user, password)
+    assert refused.code != 0, refused.describe()
+    assert vpn.address(installed.testbed.client, seconds=1) == ""
+
+
+def test_the_secret_is_in_one_file_that_its_owner_alone_reads(installed: Installation) -> None:
+    server = installed.server
+    server.run(["mst-cli", "diagnose", "/root/radius-bundle.tar.gz"])
+    server.run(["sh", "-c", "mkdir -p /tmp/bundle && tar -xzf /root/radius-bundle.tar.gz -C /tmp/bundle"])
+    places = (
+        "/etc/mstunnel /var/lib/mstunnel /var/lib/mstunnel-agent /var/lib/mstunnel-server /var/log /run /tmp"
+    )
+    found = server.shell(f"grep -rlF '{SECRET}' {places} 2>/dev/null", check=False).stdout.split()
+    assert found == [PLACE]
+    assert server.run(["stat", "--format=%a %u", PLACE]).stdout.split() == ["600", "0"]

@@ -1,0 +1,145 @@
+"""The step `certificate` places what certificates of devices are checked with, after it was judged."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.answers.merge import require
+from mstunnel_setup.errors import CertificateError, UsageError
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
+from mstunnel_setup.install import device_certificates
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.preflight import refuse_unready
+from mstunnel_setup.install.steps import certificate, configure
+from tests.unit.install.scenes import Scene, paths_of
+from tests.unit.tls.revocation_material import PKI, revocation_list
+
+LIST, NEWER = revocation_list(pem=True), revocation_list(pem=True, without_leaf=True)
+PLACED = [f"file:{DEVICE_AUTHORITY}", f"file:{DEVICE_REVOCATIONS}"]
+
+
+@pytest.fixture(autouse=True)
+def unattended(scene: Scene) -> None:
+    scene.prompter.interactive = False
+    for directory in (paths.CERTIFICATES, paths.PRIVATE):
+        scene.files.make_directories(directory)
+
+
+def context(scene: Scene, **answers: Any) -> Context:
+    chain, key = scene.place_certificate(pki=PKI)
+    return scene.context(
+        certificate__chain=chain, certificate__key=key, tenant__cloud="custom", **CLOUD, **answers
+    )
+
+
+CLOUD = {"tenant__authority": "https://login.test", "tenant__graph": "https://graph.test"}
+
+
+def run(scene: Scene, **answers: Any) -> Sequence[str]:
+    given = {"authentication": "certificate", **answers}
+    return paths_of(scene.run(certificate.STEP, context(scene, **given)))
+
+
+def given_files(scene: Scene) -> dict[str, str]:
+    return {
+        "devices__ca_file": str(scene.write("/root/device-ca.pem", PKI.pem("inter"))),
+        "devices__crl_file": str(scene.write("/root/device-ca.crl", LIST)),
+    }
+
+
+def test_authority_and_list_are_placed_once_and_removed_with_the_rest(scene: Scene) -> None:
+    files = given_files(scene)
+    assert set(PLACED) <= set(run(scene, **files))
+    assert scene.files.read(DEVICE_AUTHORITY) == PKI.pem("inter")
+    assert scene.files.read(DEVICE_REVOCATIONS) == LIST
+    assert [scene.files.state(path).mode for path in (DEVICE_AUTHORITY, DEVICE_REVOCATIONS)] == [0o644] * 2  # type: ignore[union-attr]
+    assert run(scene, **files) == []
+    scene.undo()
+    assert scene.files.state(DEVICE_AUTHORITY) is scene.files.state(DEVICE_REVOCATIONS) is None
+
+
+def test_a_newer_list_is_taken_by_running_the_step_again(scene: Scene) -> None:
+    files = given_files(scene)
+    run(scene, **files)
+    scene.write("/root/device-ca.crl", NEWER)
+    assert run(scene, **files) == PLACED[1:]
+    assert scene.files.read(DEVICE_REVOCATIONS) == NEWER
+
+
+def test_what_was_placed_stays_when_the_files_it_came_from_are_gone(scene: Scene) -> None:
+    files = given_files(scene)
+    run(scene, **files)
+    for path in files.values():
+        Path(path).unlink()
+    assert run(scene, **files) == run(scene) == []
+
+
+def test_devices_with_tokens_need_no_authority(scene: Scene) -> None:
+    assert not set(PLACED) & set(run(scene, authentication="oidc"))
+    assert device_certificates.missing(context(scene)) == ()
+
+
+def test_certificates_as_well_need_it(scene: Scene) -> None:
+    also = {"authentication": "oidc", "authentication_also": "certificate"}
+    assert PLACED[0] in run(scene, **also, **given_files(scene))
+
+
+def test_a_missing_authority_is_named_like_every_missing_answer(scene: Scene) -> None:
+    without = context(scene, authentication="certificate")
+    with pytest.raises(UsageError, match=r"`devices\.ca_file`: give MSTUNNEL_DEVICES_CA_FILE or") as caught:
+        require(without.answers, certificate.STEP.missing(without))
+    assert caught.value.code == "answers-missing"
+
+
+def test_a_person_is_asked_until_the_file_can_be_used(scene: Scene) -> None:
+    scene.prompter.interactive = True
+    wrong = scene.write("/root/leaf.pem", PKI.pem("leaf"))
+    right = scene.write("/root/ca.pem", PKI.pem("inter"))
+    scene.prompter.typed = ["device-ca.pem", "/root/none.pem", str(wrong), str(right)]
+    asked = context(scene, authentication="certificate")
+    scene.run(certificate.STEP, asked)
+    assert (scene.files.read(DEVICE_AUTHORITY), asked.answers.devices.ca_file) == (
+        PKI.pem("inter"),
+        str(right),
+    )
+    relative, none, leaf = scene.prompter.said[-3:]
+    assert "device-ca.pem does not exist" in relative
+    assert "/root/none.pem does not exist" in none
+    assert "leaf is not a CA" in leaf
+
+
+def test_files_that_cannot_be_used_are_refused_before_the_first_change(scene: Scene) -> None:
+    files = given_files(scene)
+    scene.write("/root/device-ca.crl", revocation_list(signer="p256/stranger"))
+    with pytest.raises(CertificateError, match="not signed by that CA"):
+        refuse_unready(scene.context(authentication="certificate", **files), ["certificate"])
+    scene.write("/root/device-ca.pem", PKI.pem("leaf"))
+    with pytest.raises(CertificateError, match="leaf is not a CA"):
+        refuse_unready(scene.context(authentication="certificate", **files), ["certificate"])
+
+
+def test_a_list_that_changes_after_the_check_is_not_placed(scene: Scene) -> None:
+    files = given_files(scene)
+    planned = device_certificates.placing(context(scene, authentication="certificate", **files))
+    scene.write("/root/device-ca.crl", NEWER)
+    with pytest.raises(CertificateError, match="changed since the check"):
+        planned[-1].apply(context(scene).ports, {})
+
+
+def test_the_journal_holds_no_list(scene: Scene) -> None:
+    run(scene, **given_files(scene))
+    journal = "".join(str(record) for record in scene.journal.records)
+    assert "BEGIN X509 CRL" not in journal
+    assert "device-ca.crl" in journal
+
+
+def test_another_way_to_authenticate_takes_authority_and_list_away(scene: Scene) -> None:
+    run(scene, **given_files(scene))
+    runner = scene.opened().runner
+    assert runner.take_back(configure.given_up(context(scene, authentication="certificate"))) == []
+    runner.take_back(configure.given_up(context(scene)))
+    assert scene.files.state(DEVICE_AUTHORITY) is scene.files.state(DEVICE_REVOCATIONS) is None
+    assert scene.files.state(paths.SITE_CERTIFICATE) is not None
