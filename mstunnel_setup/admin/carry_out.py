@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from mstunnel_setup.admin.assignments import ASSIGNMENTS, TYPE
 from mstunnel_setup.admin.change import CONFIGURATION, Body, Change
 from mstunnel_setup.admin.errors import NAME_UNKNOWN
 from mstunnel_setup.admin.plan import Tenant, only
-from mstunnel_setup.admin.profile_changes import ASSIGNMENTS, SITE, SITE_ID, TYPE, PresentProfile
+from mstunnel_setup.admin.profile_changes import SITE, SITE_ID, PresentProfile
 from mstunnel_setup.admin.profiles.present import is_tunnel_profile
 from mstunnel_setup.admin.profiles.wire import ROOT_TYPES
 from mstunnel_setup.tenant.graph_admin import AdminGraph

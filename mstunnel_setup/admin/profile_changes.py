@@ -4,26 +4,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mstunnel_setup.admin.change import Body, Change, Kind, Wire
+from mstunnel_setup.admin.assignments import ASSIGNMENTS, TYPE, target_of, targets, wanted_targets
+from mstunnel_setup.admin.change import Body, Change, Wire
+from mstunnel_setup.admin.comparison import differences, update
 from mstunnel_setup.admin.errors import CONNECTION_TYPE_FIXED, NAME_AMBIGUOUS, PROFILE_PLATFORM_FIXED
 from mstunnel_setup.admin.profiles.objects import ProfileObject
 from mstunnel_setup.admin.profiles.present import (
-    TARGETS,
-    canonical,
     extra,
     is_tunnel_profile,
     present_body,
     profile_object,
 )
 from mstunnel_setup.admin.profiles.root import root_of
-from mstunnel_setup.admin.profiles.wire import CLIENT_KEYS, TYPES, profile_body, root_body, root_name, targets
+from mstunnel_setup.admin.profiles.wire import CLIENT_KEYS, TYPES, profile_body, root_body, root_name
 from mstunnel_setup.admin.wire import without_empty
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
 
 SITE: Final = "site"
 """Name under which a profile's site stands among its properties."""
-ASSIGNMENTS: Final = "assignments"
-TYPE: Final = "@odata.type"
 SITE_ID: Final = "microsoftTunnelSiteId"
 
 
@@ -63,7 +61,7 @@ def profile_changes(
     if profile.connection_type and profile.connection_type is not present_profile.connection:
         raise CONNECTION_TYPE_FIXED(name=profile.name, connection=present_profile.connection)
     body = _body(profile.model_copy(update={"connection_type": present_profile.connection_type}), place)
-    body[ASSIGNMENTS] = _assigned(profile, found)
+    body[ASSIGNMENTS] = wanted_targets(profile, found.assignments)
     named = extra(found.found).get(SITE_ID)
     same_site = place.site_id and named == place.site_id
     said = {
@@ -71,10 +69,11 @@ def profile_changes(
         SITE: place.name if same_site else named,
         ASSIGNMENTS: _before(found)[ASSIGNMENTS],
     }
-    differs = _differences(said, body)
+    differs = differences(said, body)
     if "customData" in differs:
         differs |= _custom_settings(body, found.found)
-    yield from _update("profile", found.found, {**_before(found), SITE: said[SITE]}, differs)
+    before = {**_before(found), SITE: said[SITE]}
+    yield from update("profile", found.found.display_name, found.found.id, before, differs)
 
 
 def _body(profile: ProfileObject, place: Place) -> Body:
@@ -118,15 +117,10 @@ def _root(profile: ProfileObject, found: PresentProfile | None) -> Iterator[Chan
         return
     _require_platform(profile, found.found, body[TYPE])
     before = _before(found)
-    body[ASSIGNMENTS] = _assigned(profile, found)
-    yield from _update("trusted root", found.found, before, _differences(before, body))
-
-
-def _update(kind: Kind, found: DeviceConfiguration, before: Wire, differs: Wire) -> Iterator[Change]:
-    """The change, if any; `before` also tells the type, which every write has to name."""
-    if differs:
-        known = {name: before.get(name) for name in (TYPE, *differs)}
-        yield Change("update", kind, found.display_name, found.id, differs, known)
+    body[ASSIGNMENTS] = wanted_targets(profile, found.assignments)
+    yield from update(
+        "trusted root", found.found.display_name, found.found.id, before, differences(before, body)
+    )
 
 
 def _named(name: str, present: Sequence[PresentProfile], *, tunnel: bool) -> PresentProfile | None:
@@ -146,39 +140,6 @@ def _require_platform(profile: ProfileObject, found: DeviceConfiguration, wanted
         raise PROFILE_PLATFORM_FIXED(profile=found.display_name, platform=profile.platform)
 
 
-def _assigned(profile: ProfileObject, present: PresentProfile) -> list[Wire]:
-    """The declared targets, each as it is there already, with its filter; and those that no file can say."""
-    there = [_target(item) for item in present.assignments]
-    known = {_identity(item): item for item in there}
-    others = [item for item in there if item[TYPE] not in TARGETS]
-    return [*(known.get(_identity(item), item) for item in targets(profile)), *others]
-
-
 def _before(present: PresentProfile) -> Body:
     wire = present.found.model_dump(mode="json", by_alias=True)
-    return {**wire, ASSIGNMENTS: [_target(item) for item in present.assignments]}
-
-
-def _target(item: DeviceConfigurationAssignment) -> Body:
-    return item.target.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def _differences(before: Wire, body: Wire) -> Body:
-    """The properties of `body` that are not so in `before`; null, empty and false mean the same."""
-    differs = {
-        name: value
-        for name, value in body.items()
-        if name != ASSIGNMENTS and canonical(value) != canonical(before.get(name))
-    }
-    if _unordered(body[ASSIGNMENTS]) != _unordered(before[ASSIGNMENTS]):
-        differs[ASSIGNMENTS] = body[ASSIGNMENTS]
-    return differs
-
-
-def _unordered(found: Sequence[Wire]) -> set[tuple[str, str]]:
-    return {_identity(item) for item in found}
-
-
-def _identity(target: Wire) -> tuple[str, str]:
-    """Who is meant: a filter only narrows it."""
-    return str(target[TYPE]), str(target.get("groupId") or "").casefold()
+    return {**wire, ASSIGNMENTS: [target_of(item) for item in present.assignments]}

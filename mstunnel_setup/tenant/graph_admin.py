@@ -9,7 +9,8 @@ from typing import Final, TypeAlias
 
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.tenant.errors import METRIC_MALFORMED
-from mstunnel_setup.tenant.graph import LARGEST_PAGE, Graph, guid, read_entity
+from mstunnel_setup.tenant.graph import LARGEST_PAGE, guid, read_entity
+from mstunnel_setup.tenant.graph_apps import AppGraph
 from mstunnel_setup.tenant.transport import equals, query
 from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,
@@ -30,7 +31,7 @@ _THRESHOLDS: Final = "/deviceManagement/microsoftTunnelHealthThresholds"
 _PROFILES: Final = "/deviceManagement/deviceConfigurations"
 
 
-class AdminGraph(Graph):
+class AdminGraph(AppGraph):
     """Microsoft Graph of one tenant, with everything an administrator changes there."""
 
     def configurations(self, name: str = "") -> list[TunnelConfiguration]:

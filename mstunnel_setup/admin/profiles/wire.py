@@ -5,7 +5,6 @@ retired stand-alone client; Defender is `microsoftProtect`.
 """
 
 import base64
-from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from typing import Final
@@ -43,10 +42,6 @@ CONNECTIONS: Final = {
     ConnectionType.TUNNEL: "microsoftTunnel",
     ConnectionType.PROTECT: "microsoftProtect",
 }
-ALL_USERS: Final = "#microsoft.graph.allLicensedUsersAssignmentTarget"
-ALL_DEVICES: Final = "#microsoft.graph.allDevicesAssignmentTarget"
-GROUP: Final = "#microsoft.graph.groupAssignmentTarget"
-EXCLUDED_GROUP: Final = "#microsoft.graph.exclusionGroupAssignmentTarget"
 _ACTIONS: Final = {
     "connect": "connect",
     "establish": "connect",
@@ -99,18 +94,6 @@ def root_body(profile: ProfileObject, root: Certificate) -> Body:
 def root_name(name: str) -> str:
     """Name of the profile with the trusted root that goes with the VPN profile called `name`."""
     return f"{name} (trusted root)"
-
-
-def targets(profile: ProfileObject) -> Iterator[Body]:
-    """To whom the profile is assigned."""
-    if profile.all_users:
-        yield {"@odata.type": ALL_USERS}
-    if profile.all_devices:
-        yield {"@odata.type": ALL_DEVICES}
-    for group in profile.groups:
-        yield {"@odata.type": GROUP, "groupId": group}
-    for group in profile.excluded_groups:
-        yield {"@odata.type": EXCLUDED_GROUP, "groupId": group}
 
 
 def _android(profile: ProfileObject, server: Body) -> Body:

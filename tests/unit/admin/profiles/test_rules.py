@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from mstunnel_setup.admin.assignments import targets
 from mstunnel_setup.admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
 from mstunnel_setup.admin.profiles.lint import lint
 from mstunnel_setup.admin.profiles.objects import ProfileObject
 from mstunnel_setup.admin.profiles.present import profile_object
 from mstunnel_setup.admin.profiles.rules import judge_profile
-from mstunnel_setup.admin.profiles.wire import profile_body, server_address, targets
+from mstunnel_setup.admin.profiles.wire import profile_body, server_address
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelSite
 
 HERE = Path(__file__).parent
