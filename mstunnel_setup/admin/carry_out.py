@@ -1,25 +1,36 @@
 """Doing planned changes in a tenant."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from mstunnel_setup.admin.assignments import ASSIGNMENTS, TYPE
+from mstunnel_setup.admin.carry_out_apps import (
+    create_app_configuration,
+    delete_app_configuration,
+    read_app_configurations,
+    update_app_configuration,
+)
 from mstunnel_setup.admin.change import CONFIGURATION, Body, Change
 from mstunnel_setup.admin.errors import NAME_UNKNOWN
+from mstunnel_setup.admin.objects import Declarations
 from mstunnel_setup.admin.plan import Tenant, only
 from mstunnel_setup.admin.profile_changes import SITE, SITE_ID, PresentProfile
 from mstunnel_setup.admin.profiles.present import is_tunnel_profile
 from mstunnel_setup.admin.profiles.wire import ROOT_TYPES
 from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.tenant.graph_apps import MOBILE_APPS
 
 
-def read_tenant(graph: AdminGraph, *, profiles: bool = True) -> Tenant:
-    """Everything that can be declared, as the tenant has it now; profiles only when asked for."""
+def read_tenant(graph: AdminGraph, sections: Collection[str] = Declarations.model_fields) -> Tenant:
+    """What these sections of declarations can hold, as the tenant has it now; sites and their like always."""
+    apps = tuple(graph.app_objects(MOBILE_APPS)) if "app_configurations" in sections else ()
     return Tenant(
         tuple(graph.configurations()),
         tuple(graph.site_list()),
         tuple(graph.thresholds()),
-        tuple(read_profiles(graph)) if profiles else (),
+        tuple(read_profiles(graph)) if "profiles" in sections else (),
+        tuple(read_app_configurations(graph, apps)) if "app_configurations" in sections else (),
+        apps,
     )
 
 
@@ -91,6 +102,9 @@ _DOERS: dict[tuple[str, str], Callable[[Change, AdminGraph], Any]] = {
     ("trusted root", "create"): _create_profile,
     ("trusted root", "update"): _update_profile,
     ("trusted root", "delete"): lambda change, graph: graph.delete_profile(change.identifier),
+    ("app configuration", "create"): create_app_configuration,
+    ("app configuration", "update"): update_app_configuration,
+    ("app configuration", "delete"): delete_app_configuration,
 }
 
 

@@ -6,7 +6,15 @@ from typing import Any, Literal, TypeAlias
 
 from mstunnel_setup.text import plain
 
-Kind: TypeAlias = Literal["configuration", "site", "threshold", "server", "trusted root", "profile"]
+Kind: TypeAlias = Literal[
+    "configuration",
+    "site",
+    "threshold",
+    "server",
+    "trusted root",
+    "profile",
+    "app configuration",
+]
 Verb: TypeAlias = Literal["create", "update", "delete"]
 Body: TypeAlias = dict[str, Any]
 """Properties of an object of the tenant, by their names in Graph."""

@@ -1,6 +1,6 @@
 """Objects of Intune compared property by property: as they are declared, and as the tenant has them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mstunnel_setup.admin.assignments import ASSIGNMENTS, TYPE, same_targets
@@ -29,8 +29,10 @@ def differences(before: Wire, body: Wire) -> Body:
     return differs
 
 
-def update(kind: Kind, name: str, identifier: str, before: Wire, differs: Wire) -> Iterator[Change]:
-    """The change, if any; `before` also tells the type, which every write has to name."""
+def update(
+    kind: Kind, name: str, identifier: str, before: Wire, differs: Wire, *, also: Sequence[str] = ()
+) -> Iterator[Change]:
+    """The change, if any; `before` also tells the type, which every write has to name, and what is `also`."""
     if differs:
-        known = {key: before.get(key) for key in (TYPE, *differs)}
+        known = {key: before.get(key) for key in (TYPE, *also, *differs)}
         yield Change("update", kind, name, identifier, differs, known)

@@ -7,6 +7,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from mstunnel_setup.admin.apps.objects import AppConfigurationObject
+from mstunnel_setup.admin.apps.rules import judge_app_configuration
 from mstunnel_setup.admin.errors import DECLARATIONS_INVALID, DECLARATIONS_MISSING
 from mstunnel_setup.admin.objects import ConfigurationObject, Declarations, SiteObject, ThresholdObject
 from mstunnel_setup.admin.profiles.objects import ProfileObject
@@ -22,9 +24,7 @@ from mstunnel_setup.errors import CertificateError, UsageError
 T = TypeVar("T", bound=BaseModel)
 T_co = TypeVar("T_co", bound=BaseModel, covariant=True)
 _SUFFIXES = frozenset({".yaml", ".yml"})
-_SECTIONS = frozenset(
-    {("configurations",), ("sites",), ("thresholds",), ("corporate_networks",), ("profiles",)}
-)
+_SECTIONS = frozenset((name,) for name in Declarations.model_fields if name != "version")
 
 
 class DeclarationError(UsageError):
@@ -51,13 +51,14 @@ class Placed(Generic[T_co]):
 
 @dataclass(frozen=True)
 class Declared:
-    """All objects of all files, whether any file speaks about profiles, and the warnings there are."""
+    """All objects of all files, the keys that the files have, even if empty, and the warnings there are."""
 
     configurations: tuple[Placed[ConfigurationObject], ...] = ()
     sites: tuple[Placed[SiteObject], ...] = ()
     thresholds: tuple[Placed[ThresholdObject], ...] = ()
     profiles: tuple[Placed[ProfileObject], ...] = ()
-    about_profiles: bool = False
+    app_configurations: tuple[Placed[AppConfigurationObject], ...] = ()
+    sections: frozenset[str] = frozenset()
     warnings: tuple[Finding, ...] = ()
 
 
@@ -90,7 +91,8 @@ def parse_declarations(contents: Sequence[tuple[str, bytes]], resolve: Resolve |
         tuple(_placed(parsed, "sites")),
         tuple(_placed(parsed, "thresholds")),
         tuple(_placed(parsed, "profiles")),
-        any("profiles" in declarations.model_fields_set for _, declarations in parsed),
+        tuple(_placed(parsed, "app_configurations")),
+        frozenset(name for _, declarations in parsed for name in declarations.model_fields_set),
     )
     networks = [network for _, declarations in parsed for network in declarations.corporate_networks]
     judged = [*_networks(parsed), *_judged(found, [] if lines else networks, resolve)]
@@ -142,6 +144,8 @@ def _judged(
     yield from _told(
         found.profiles, lambda value: judge_profile(value, split_rules=_split_rules(value, found))
     )
+    profiles = [item.value for item in found.profiles]
+    yield from _told(found.app_configurations, lambda value: judge_app_configuration(value, profiles))
 
 
 def _told(
@@ -180,6 +184,7 @@ def _twins(found: Declared) -> Iterator[str]:
         ("name", found.sites),
         ("metric", found.thresholds),
         ("name", found.profiles),
+        ("name", found.app_configurations),
     ):
         first: dict[str, Placed[BaseModel]] = {}
         for item in objects:

@@ -2,6 +2,18 @@
 
 from mstunnel_setup.errors import CertificateError, TenantError, UsageError, declare
 
+APP_CONFIGURATION_FIXED = declare(
+    TenantError,
+    "app-configuration-fixed",
+    "the app configuration {name} in the tenant is for {channel} on {platform}",
+    "Use another name: channel and operating system of an app configuration cannot be changed.",
+)
+APP_MISSING = declare(
+    TenantError,
+    "app-missing",
+    "the tenant has no {platform} app {app}",
+    "Add the app to the tenant first: in the admin center, below Apps.",
+)
 CONNECTION_TYPE_FIXED = declare(
     TenantError,
     "connection-type-fixed",
@@ -80,6 +92,21 @@ NOT_CONFIRMED = declare(
     "not-confirmed",
     "not confirmed, so nothing was changed: {question}",
     "Answer yes, or use --yes.",
+)
+OBJECT_FILE_INVALID = declare(
+    UsageError,
+    "object-file-invalid",
+    "{problem}",
+    "Correct the file; `mst-admin {command} schema` prints a JSON Schema that editors check it with.",
+)
+OBJECT_FILE_UNREADABLE = declare(
+    UsageError, "object-file-unreadable", "the file {path} cannot be read: {reason}", "Check the path."
+)
+OBJECT_UNKNOWN = declare(
+    TenantError,
+    "object-unknown",
+    "the tenant has no {kind} {name}",
+    "Create it with `mst-admin {command} create`.",
 )
 PROFILE_INVALID = declare(
     UsageError,

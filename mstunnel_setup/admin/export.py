@@ -9,6 +9,12 @@ from ssl import DER_cert_to_PEM_cert
 from pydantic import BaseModel
 
 from mstunnel_setup.admin import findings
+from mstunnel_setup.admin.apps.wire import (
+    PresentAppConfiguration,
+    app_configuration_object,
+    is_about_tunnel,
+)
+from mstunnel_setup.admin.apps.wire import not_declared as not_declared_of
 from mstunnel_setup.admin.change import Wire
 from mstunnel_setup.admin.plan import Tenant
 from mstunnel_setup.admin.profile_changes import PresentProfile, is_tunnel
@@ -30,6 +36,7 @@ def declarations_of(tenant: Tenant) -> dict[str, str]:
         "sites": [site_object(item) for item in tenant.sites],
         "thresholds": [threshold_object(item) for item in tenant.thresholds],
         "profiles": [_profile(item, tenant) for item in tenant.profiles if is_tunnel(item)],
+        "app_configurations": list(map(app_configuration_object, _tunnel_configurations(tenant))),
     }
     return {
         f"{name}.yaml": _HEAD
@@ -47,6 +54,7 @@ def shared_names(tenant: Tenant) -> Iterator[Finding]:
         ("server configuration", [item.display_name for item in tenant.configurations]),
         ("site", [item.display_name for item in tenant.sites]),
         ("VPN profile", [item.found.display_name for item in tenant.profiles if is_tunnel(item)]),
+        ("app configuration", [item.name for item in _tunnel_configurations(tenant)]),
     ):
         for name, count in Counter(map(str.casefold, names)).items():
             if count > 1:
@@ -55,10 +63,16 @@ def shared_names(tenant: Tenant) -> Iterator[Finding]:
 
 
 def unsaid(tenant: Tenant) -> Iterator[Finding]:
-    """What the profiles have beside what a file can hold."""
+    """What profiles and app configurations have beside what a file can hold."""
     for item in tenant.profiles:
         if is_tunnel(item):
             yield from not_declared(item.found, item.assignments)
+    for configuration in _tunnel_configurations(tenant):
+        yield from not_declared_of(configuration)
+
+
+def _tunnel_configurations(tenant: Tenant) -> list[PresentAppConfiguration]:
+    return [item for item in tenant.app_configurations if is_about_tunnel(item)]
 
 
 def _profile(item: PresentProfile, tenant: Tenant) -> ProfileObject:

@@ -3,8 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
+from mstunnel_setup.admin.app_configuration_changes import (
+    app_configuration_changes,
+    app_configuration_deletion,
+    require_app,
+)
+from mstunnel_setup.admin.apps.objects import AppConfigurationObject
+from mstunnel_setup.admin.apps.wire import PresentAppConfiguration, is_about_tunnel
 from mstunnel_setup.admin.change import CONFIGURATION, Change, update_of
 from mstunnel_setup.admin.declared import DeclarationError, Declared, Placed
 from mstunnel_setup.admin.errors import NAME_AMBIGUOUS
@@ -30,25 +37,33 @@ from mstunnel_setup.admin.wire import (
 )
 from mstunnel_setup.gateway.configuration import DEFAULT_PORT
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
+from mstunnel_setup.tenant.wire_apps import MobileApp
 
+NamedObject: TypeAlias = ConfigurationObject | SiteObject | ProfileObject | AppConfigurationObject
 Named = TypeVar("Named", TunnelConfiguration, TunnelSite)
 
 
 @dataclass(frozen=True)
 class Tenant:
-    """What the tenant has; profiles and trusted roots are there only when they were requested, for them."""
+    """What the tenant has; what stands after the thresholds is there only when it was requested.
+
+    Among the profiles are trusted roots. Apps are there for the app configurations that name them.
+    """
 
     configurations: tuple[TunnelConfiguration, ...] = ()
     sites: tuple[TunnelSite, ...] = ()
     thresholds: tuple[HealthThreshold, ...] = ()
     profiles: tuple[PresentProfile, ...] = ()
+    app_configurations: tuple[PresentAppConfiguration, ...] = ()
+    apps: tuple[MobileApp, ...] = ()
 
 
 def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = False) -> list[Change]:
     """The changes that make the tenant as declared; with `prune` also the deletion of everything else.
 
-    Objects are found again by name. Raises TenantError `name-ambiguous` when the tenant has two of a name,
-    DeclarationError when a site names a server configuration, or a profile a site, that exists nowhere.
+    Objects are found again by name. Raises TenantError `name-ambiguous` when the tenant has two of a name and
+    `app-missing`, DeclarationError when a site names a server configuration, or a profile a site, that exists
+    nowhere.
     """
     known = {item.value.name.casefold() for item in declared.configurations}
     if not prune:
@@ -68,6 +83,9 @@ def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = Fal
     ]
     for item, place in zip(declared.profiles, places, strict=True):
         changes += profile_changes(item.value, place, tenant.profiles)
+    for configuration in declared.app_configurations:
+        require_app(configuration.value, tenant.apps)
+        changes += app_configuration_changes(configuration.value, tenant.app_configurations)
     deletions = list(_deletions(declared, tenant)) if prune else []
     return [*(change for change in changes if change), *deletions]
 
@@ -130,14 +148,17 @@ def only(objects: Sequence[Named], name: str, what: str) -> Named | None:
 def _deletions(declared: Declared, tenant: Tenant) -> Iterator[Change]:
     """What is used goes after what uses it: profiles, sites, server configurations. Thresholds stay.
 
-    Profiles go only where declarations speak about profiles at all.
+    Profiles and app configurations go only where declarations speak about them at all.
     """
-    if declared.about_profiles:
-        kept = {item.value.name.casefold() for item in declared.profiles}
-        for present in tenant.profiles:
-            name = present.found.display_name
-            if is_tunnel(present) and name.casefold() not in kept:
-                yield from profile_deletions(name, tenant.profiles)
+    if "app_configurations" in declared.sections:
+        kept = _names(declared.app_configurations)
+        others = (item for item in tenant.app_configurations if item.name.casefold() not in kept)
+        yield from (app_configuration_deletion(item) for item in others if is_about_tunnel(item))
+    if "profiles" in declared.sections:
+        kept = _names(declared.profiles)
+        names = [item.found.display_name for item in tenant.profiles if is_tunnel(item)]
+        for name in names:
+            yield from profile_deletions(name, tenant.profiles) if name.casefold() not in kept else ()
     for site in _others(tenant.sites, declared.sites):
         yield Change("delete", "site", site.display_name, site.id)
     for configuration in _others(tenant.configurations, declared.configurations):
@@ -147,8 +168,12 @@ def _deletions(declared: Declared, tenant: Tenant) -> Iterator[Change]:
 def _others(
     present: Sequence[Named], declared: Sequence[Placed[ConfigurationObject]] | Sequence[Placed[SiteObject]]
 ) -> list[Named]:
-    kept = {item.value.name.casefold() for item in declared}
+    kept = _names(declared)
     return [item for item in present if item.display_name.casefold() not in kept]
+
+
+def _names(declared: Sequence[Placed[NamedObject]]) -> set[str]:
+    return {item.value.name.casefold() for item in declared}
 
 
 def _place(item: Placed[ProfileObject], declared: Declared, tenant: Tenant) -> Place:

@@ -11,11 +11,10 @@ from typing import Final, Generic, TypeVar
 from mstunnel_setup.tenant.errors import ID_MALFORMED
 from mstunnel_setup.tenant.graph import LARGEST_PAGE, Graph, read_entity
 from mstunnel_setup.tenant.transport import query
-from mstunnel_setup.tenant.wire import CONFIGURATION_READ, CONFIGURATION_READ_WRITE
+from mstunnel_setup.tenant.wire import CONFIGURATION_READ, CONFIGURATION_READ_WRITE, IntuneObject
 from mstunnel_setup.tenant.wire_apps import (
     AndroidManagedAppProtection,
     AppAssignment,
-    AppManagementObject,
     IosManagedAppProtection,
     ManagedMobileApp,
     MobileApp,
@@ -24,17 +23,18 @@ from mstunnel_setup.tenant.wire_apps import (
 )
 from mstunnel_setup.text import plain
 
-Item = TypeVar("Item", bound=AppManagementObject)
+Item = TypeVar("Item", bound=IntuneObject)
+Item_co = TypeVar("Item_co", bound=IntuneObject, covariant=True)
 _ID: Final = re.compile(r"([A-Z]_)?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ROOT: Final = "/deviceAppManagement"
 
 
 @dataclass(frozen=True)
-class AppCollection(Generic[Item]):
+class AppCollection(Generic[Item_co]):
     """One collection of Graph; `assignments` is how the body of its action `assign` calls them."""
 
     segment: str
-    model: type[Item]
+    model: type[Item_co]
     assignments: str = "assignments"
 
     def path(self, identifier: str = "", more: str = "") -> str:

@@ -1,26 +1,11 @@
-"""Wire models of Graph below /deviceAppManagement: apps, their configurations, and app protection.
-
-As in `wire`, properties that only derived types have are kept beside those that are named here.
-"""
+"""Wire models of Graph below /deviceAppManagement: apps, their configurations, and app protection."""
 
 from pydantic import Field
 
-from mstunnel_setup.tenant.wire import AssignmentTarget, Moment, StringList, WireModel
+from mstunnel_setup.tenant.wire import AssignmentTarget, IntuneObject, StringList, WireModel
 
 
-class AppManagementObject(WireModel):
-    """What all objects below /deviceAppManagement have."""
-
-    odata_type: str = Field(default="", alias="@odata.type")
-    id: str = ""
-    display_name: str = ""
-    description: str | None = None
-    role_scope_tag_ids: StringList = ()
-    created_date_time: Moment | None = None
-    last_modified_date_time: Moment | None = None
-
-
-class MobileApp(AppManagementObject):
+class MobileApp(IntuneObject):
     """mobileApp: an app that the tenant can assign."""
 
     publisher: str | None = None
@@ -32,29 +17,23 @@ class MobileApp(AppManagementObject):
         return str(extra.get("packageId") or extra.get("bundleId") or "").removeprefix("app:")
 
 
-class MobileAppConfiguration(AppManagementObject):
+class MobileAppConfiguration(IntuneObject):
     """managedDeviceMobileAppConfiguration: what an app is told on enrolled devices."""
 
     targeted_mobile_apps: StringList = ()
     version: int | None = None
 
 
-class TargetedManagedAppConfiguration(AppManagementObject):
+class TargetedManagedAppConfiguration(IntuneObject):
     """targetedManagedAppConfiguration: what managed apps are told, on any device."""
 
-    version: str | None = None
 
-
-class AndroidManagedAppProtection(AppManagementObject):
+class AndroidManagedAppProtection(IntuneObject):
     """androidManagedAppProtection: how managed apps on Android protect what they hold."""
 
-    version: str | None = None
 
-
-class IosManagedAppProtection(AppManagementObject):
+class IosManagedAppProtection(IntuneObject):
     """iosManagedAppProtection: the same on iOS."""
-
-    version: str | None = None
 
 
 class ManagedMobileApp(WireModel):

@@ -220,7 +220,7 @@ GROUP_BOTH_WAYS = declare_finding(
 NOT_ASSIGNED = _warning(
     "groups",
     "not-assigned",
-    "the profile is not assigned to any user",
+    "the {what} is not assigned to any user",
     "Add groups by id, or all_users: true.",
 )
 

@@ -7,12 +7,14 @@ from typing import Final
 from mstunnel_setup.admin.profiles import findings
 from mstunnel_setup.admin.profiles.exclusions import judge_exclusions
 from mstunnel_setup.admin.profiles.objects import ConnectionType, Platform, ProfileObject, ProxyObject
+from mstunnel_setup.admin.profiles.rules_assignment import judge_assignment
 from mstunnel_setup.admin.profiles.rules_on_demand import judge_on_demand
 from mstunnel_setup.admin.profiles.rules_settings import judge_settings
 from mstunnel_setup.answers.address import is_host, is_web_address
 from mstunnel_setup.answers.finding import Finding
 
-_PACKAGE: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
+PACKAGE: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
+"""The form of a package or bundle id."""
 _MOST: Final = 500
 _PORTS: Final = range(1, 65536)
 _ANDROID_ONLY: Final = ("always_on", "lockdown", "lockdown_exclusions", "proxy_exclusions")
@@ -40,7 +42,7 @@ def judge_profile(profile: ProfileObject, *, split_rules: bool | None = None) ->
         *(_ios(profile, split_rules=split_rules) if profile.is_ios else _android(profile)),
         *_ipv6(profile, split_rules=split_rules),
         *judge_settings(profile),
-        *_assignment(profile),
+        *judge_assignment(profile, "profile"),
     )
 
 
@@ -98,7 +100,7 @@ def _apps(profile: ProfileObject) -> Iterator[Finding]:
     if len(profile.apps) > _MOST:
         yield findings.APPS_TOO_MANY(most=_MOST)
     for name in (*(app.id for app in profile.apps), *profile.lockdown_exclusions):
-        if not _PACKAGE.fullmatch(name):
+        if not PACKAGE.fullmatch(name):
             key = "apps" if name in {app.id for app in profile.apps} else "lockdown_exclusions"
             yield findings.APP_ID_INVALID(name=name[:80]).at(key)
 
@@ -113,11 +115,3 @@ def _ios(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Findin
         profile.safari_domains or profile.associated_domains or profile.excluded_domains
     ):
         yield findings.DOMAINS_WITHOUT_PER_APP()
-
-
-def _assignment(profile: ProfileObject) -> Iterator[Finding]:
-    both = set(profile.groups) & set(profile.excluded_groups)
-    if both:
-        yield findings.GROUP_BOTH_WAYS(group=min(both))
-    if not (profile.groups or profile.all_users or profile.all_devices):
-        yield findings.NOT_ASSIGNED()

@@ -52,6 +52,13 @@ add_lazy_group(
 add_lazy_group(app, "profile", "VPN profiles for Android Enterprise and iOS.", "admin.profile", "profile_app")
 add_lazy_group(
     app,
+    "app-config",
+    "App configurations: what Defender and other apps are told.",
+    "admin.app_config",
+    "app_config_app",
+)
+add_lazy_group(
+    app,
     "proxy-exclusions",
     "Proxy exclusion lists of Android profiles.",
     "admin.proxy_exclusions",

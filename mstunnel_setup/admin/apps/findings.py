@@ -1,0 +1,128 @@
+"""Findings about app configurations, each declared once (docs/reference/mst-admin.md)."""
+
+from functools import partial
+from typing import Final
+
+from mstunnel_setup.answers.finding import declare_finding
+
+_warning = partial(declare_finding, fatal=False)
+_SETTINGS: Final = "settings"
+
+APP_CONFIG_PLATFORM = declare_finding(
+    "platform",
+    "app-config-platform",
+    "platform is {platform}, which managed apps do not distinguish",
+    "Write android or ios.",
+)
+APP_CONFIG_KEY = declare_finding(
+    "channel", "app-config-key", "{key} is only for {other}", "Remove it, or change channel or platform."
+)
+APP_CONFIG_APPS = declare_finding(
+    "apps",
+    "app-config-apps",
+    "an app configuration for managed devices is for exactly one app, not {count}",
+    "Declare one app configuration for each app.",
+)
+APP_CONFIG_WITHOUT_APPS = declare_finding(
+    "apps", "app-config-without-apps", "there is no app", "Write the ids of one or more apps."
+)
+APP_CONFIG_APP_ID = declare_finding(
+    "apps",
+    "app-config-app-id",
+    "“{name}” is not the id of a package or bundle",
+    "Write one such as com.microsoft.scmx.",
+)
+
+# Settings of Microsoft Defender
+
+APP_SETTING_VALUE = declare_finding(
+    _SETTINGS,
+    "app-setting-value",
+    "settings.{name} is “{value}”: it must be {allowed}",
+    "Write {allowed}.",
+)
+APP_SETTING_SPELLING = declare_finding(
+    _SETTINGS,
+    "app-setting-spelling",
+    "settings.{name} is spelled differently: the key is {spelled}",
+    "Write {spelled}.",
+)
+APP_SETTING_CHANNEL = declare_finding(
+    _SETTINGS,
+    "app-setting-channel",
+    "settings.{name} is documented for {other} only, not for {here}",
+    "Remove it, or declare it in an app configuration for {other}.",
+)
+APP_SETTING_PROFILE = declare_finding(
+    _SETTINGS,
+    "app-setting-profile",
+    "settings.{name} is a setting of the VPN profile",
+    "Write it into custom_settings of the VPN profile.",
+)
+APP_SETTING_DEPRECATED = declare_finding(
+    _SETTINGS,
+    "app-setting-deprecated",
+    "settings.{name} is deprecated on Android",
+    "Write antiphishing and vpn instead.",
+)
+APP_SETTING_UNKNOWN = _warning(
+    _SETTINGS,
+    "app-setting-unknown",
+    "settings.{name} is not documented for Microsoft Defender here",
+    "Check the name: documented are {known}. Others are passed on unchanged.",
+)
+APP_SETTING_BLANKS = declare_finding(
+    _SETTINGS,
+    "app-setting-blanks",
+    "settings.{name} begins or ends with a blank",
+    "Remove the blanks around name and value: apps read them as part of it.",
+)
+WORK_PROFILE_SWITCHES = declare_finding(
+    _SETTINGS,
+    "work-profile-switches",
+    "antiphishing is {antiphishing} and vpn is {vpn}: in a work profile, different values switch both off",
+    "Set both to the same value, or platform to android-device-owner.",
+)
+MAM_CONFIGS_MISSING = declare_finding(
+    _SETTINGS,
+    "mam-configs-missing",
+    "{names} count in managed apps only with DefenderMAMConfigs",
+    "Add DefenderMAMConfigs: 1.",
+)
+TUNNEL_ONLY_BESIDE_PROTECTION = declare_finding(
+    _SETTINGS,
+    "tunnel-only-beside-protection",
+    "settings.TunnelOnly switches Defender off, so {names} cannot be on",
+    "Remove them, or TunnelOnly.",
+)
+DATA_BOUNDARY_NEEDS_TUNNEL_ONLY = declare_finding(
+    "eu_data_boundary",
+    "data-boundary-needs-tunnel-only",
+    "eu_data_boundary is wanted, but Defender's threat protection is on, which does not comply with it",
+    "Add the setting TunnelOnly: true.",
+)
+DATA_BOUNDARY_ELSEWHERE = declare_finding(
+    "eu_data_boundary",
+    "data-boundary-elsewhere",
+    "eu_data_boundary is kept by an app configuration for iOS on managed devices only",
+    "Remove it; on Android set defendertoggle: 0 in custom_settings of the VPN profile.",
+)
+
+# Together with a VPN profile
+
+APP_CONFIG_CONFLICT = declare_finding(
+    "platform",
+    "app-config-conflict",
+    "in a personally-owned work profile it conflicts with the custom settings of the VPN profile {profile}",
+    "Move the settings into custom_settings of the profile and delete the app configuration, or assign them "
+    "to different groups.",
+)
+
+# An app configuration that is in the tenant already
+
+APP_CONFIG_NOT_DECLARABLE = _warning(
+    "app_configurations",
+    "app-config-not-declarable",
+    "{name}: a file cannot hold {what}",
+    "`apply` leaves it unchanged in this tenant; if the object is re-created, set it by hand.",
+)
