@@ -1,7 +1,8 @@
 """App configurations compared with the tenant's."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
+from mstunnel_setup.admin.apps.app_objects import AppPlatform
 from mstunnel_setup.admin.apps.objects import AppConfigurationObject
 from mstunnel_setup.admin.apps.settings_wire import LISTS
 from mstunnel_setup.admin.apps.store import app_ids
@@ -54,12 +55,18 @@ def app_configuration_deletion(present: PresentAppConfiguration) -> Change:
     return Change("delete", "app configuration", present.name, present.id, before={TYPE: kind})
 
 
-def require_app(declared: AppConfigurationObject, apps: Iterable[MobileApp]) -> None:
-    """Raise TenantError `app-missing` unless the tenant has the app that enrolled devices configure."""
+def require_app(
+    declared: AppConfigurationObject, apps: Collection[MobileApp], new: Collection[str] = ()
+) -> None:
+    """Raise TenantError `app-missing` unless the tenant has the app that enrolled devices configure.
+
+    `new` are the keys of apps that will be there.
+    """
     if not declared.on_devices:
         return
     for name in declared.apps:
-        if not app_ids(apps, name, is_ios=declared.is_ios):
+        key = f"{AppPlatform.IOS if declared.is_ios else AppPlatform.ANDROID}:{name}".casefold()
+        if key not in new and not app_ids(apps, name, is_ios=declared.is_ios):
             raise APP_MISSING(platform="iOS" if declared.is_ios else "Android", app=name)
 
 

@@ -58,6 +58,7 @@ APP_CONFIGURATIONS: Final = FileObjects[AppConfigurationObject, PresentAppConfig
     head=("NAME", "CHANNEL", "PLATFORM", "ID"),
     row=lambda item: (item.name, item.channel, item.declared.platform, item.id),
     read=_read,
+    search=lambda declared: declared.name,
     object_of=app_configuration_object,
     judge=_judge,
     changes=_changes,

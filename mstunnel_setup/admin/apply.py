@@ -96,7 +96,7 @@ def schema() -> Result:
 
 def _read(graph: AdminGraph, declared: Declared) -> Tenant:
     """The tenant; some objects cost requests each, so only those that the declarations speak about."""
-    return read_tenant(graph, declared.sections)
+    return read_tenant(graph, declared.sections, {item.value.key for item in declared.apps})
 
 
 def _refused(

@@ -90,14 +90,19 @@ def target_of(item: Assignment) -> Body:
 def wanted_targets(declared: Assignable, present: Iterable[Assignment]) -> list[Wire]:
     """The declared targets, each as it is there already, with its filter; and those that no file can say."""
     there = [target_of(item) for item in present]
-    known = {_identity(item): item for item in there}
-    others = [item for item in there if item[TYPE] not in _DECLARABLE]
-    return [*(known.get(_identity(item), item) for item in targets(declared)), *others]
+    known = {identity(item): item for item in there}
+    others = [item for item in there if not is_declarable(item)]
+    return [*(known.get(identity(item), item) for item in targets(declared)), *others]
 
 
 def same_targets(first: Sequence[Wire], second: Sequence[Wire]) -> bool:
     """Whether both name the same: a filter only narrows a target."""
-    return {_identity(item) for item in first} == {_identity(item) for item in second}
+    return {identity(item) for item in first} == {identity(item) for item in second}
+
+
+def is_declarable(target: Wire) -> bool:
+    """Whether a file can say the kind of a target."""
+    return target[TYPE] in _DECLARABLE
 
 
 def undeclarable_targets(assignments: Iterable[Assignment]) -> Iterator[str]:
@@ -116,5 +121,6 @@ def _groups(there: Iterable[AssignmentTarget], kind: str) -> Iterator[str]:
             yield item.group_id
 
 
-def _identity(target: Wire) -> tuple[str, str]:
+def identity(target: Wire) -> tuple[str, str]:
+    """Who a target means, whatever its filter: type, and group if there is one."""
     return str(target[TYPE]), str(target.get("groupId") or "").casefold()

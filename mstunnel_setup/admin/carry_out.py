@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
+from mstunnel_setup.admin.apps.app_wire import PresentApp
 from mstunnel_setup.admin.assignments import ASSIGNMENTS, TYPE
 from mstunnel_setup.admin.carry_out_apps import (
     create_app_configuration,
@@ -10,27 +11,38 @@ from mstunnel_setup.admin.carry_out_apps import (
     read_app_configurations,
     update_app_configuration,
 )
+from mstunnel_setup.admin.carry_out_store import create_app, delete_app, read_apps, update_app
 from mstunnel_setup.admin.change import CONFIGURATION, Body, Change
 from mstunnel_setup.admin.errors import NAME_UNKNOWN
 from mstunnel_setup.admin.objects import Declarations
 from mstunnel_setup.admin.plan import Tenant, only
-from mstunnel_setup.admin.profile_changes import SITE, SITE_ID, PresentProfile
+from mstunnel_setup.admin.profile_changes import SITE, SITE_ID, PresentProfile, profile_names
 from mstunnel_setup.admin.profiles.present import is_tunnel_profile
 from mstunnel_setup.admin.profiles.wire import ROOT_TYPES
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.graph_apps import MOBILE_APPS
 
 
-def read_tenant(graph: AdminGraph, sections: Collection[str] = Declarations.model_fields) -> Tenant:
-    """What these sections of declarations can hold, as the tenant has it now; sites and their like always."""
-    apps = tuple(graph.app_objects(MOBILE_APPS)) if "app_configurations" in sections else ()
+def read_tenant(
+    graph: AdminGraph,
+    sections: Collection[str] = Declarations.model_fields,
+    apps: Collection[str] | None = None,
+) -> Tenant:
+    """What these sections of declarations can hold, as the tenant has it now; sites and their like always.
+
+    `apps` are the keys of those whose assignments are read, None: all that may be about the tunnel.
+    """
+    profiles = tuple(read_profiles(graph)) if {"profiles", "apps"} & set(sections) else ()
+    every = tuple(graph.app_objects(MOBILE_APPS)) if {"apps", "app_configurations"} & set(sections) else ()
+    wanted = [app for app in every if apps is None or PresentApp(app).key in apps]
     return Tenant(
         tuple(graph.configurations()),
         tuple(graph.site_list()),
         tuple(graph.thresholds()),
-        tuple(read_profiles(graph)) if "profiles" in sections else (),
-        tuple(read_app_configurations(graph, apps)) if "app_configurations" in sections else (),
-        apps,
+        profiles,
+        every,
+        tuple(read_apps(graph, wanted, profile_names(profiles))) if "apps" in sections else (),
+        tuple(read_app_configurations(graph, every)) if "app_configurations" in sections else (),
     )
 
 
@@ -102,6 +114,9 @@ _DOERS: dict[tuple[str, str], Callable[[Change, AdminGraph], Any]] = {
     ("trusted root", "create"): _create_profile,
     ("trusted root", "update"): _update_profile,
     ("trusted root", "delete"): lambda change, graph: graph.delete_profile(change.identifier),
+    ("app", "create"): create_app,
+    ("app", "update"): update_app,
+    ("app", "delete"): delete_app,
     ("app configuration", "create"): create_app_configuration,
     ("app configuration", "update"): update_app_configuration,
     ("app configuration", "delete"): delete_app_configuration,

@@ -13,6 +13,7 @@ Kind: TypeAlias = Literal[
     "server",
     "trusted root",
     "profile",
+    "app",
     "app configuration",
 ]
 Verb: TypeAlias = Literal["create", "update", "delete"]

@@ -24,7 +24,7 @@ def differences(before: Wire, body: Wire) -> Body:
         for name, value in body.items()
         if name != ASSIGNMENTS and canonical(value) != canonical(before.get(name))
     }
-    if not same_targets(body[ASSIGNMENTS], before[ASSIGNMENTS]):
+    if ASSIGNMENTS in body and not same_targets(body[ASSIGNMENTS], before[ASSIGNMENTS]):
         differs[ASSIGNMENTS] = body[ASSIGNMENTS]
     return differs
 

@@ -7,6 +7,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from mstunnel_setup.admin.apps.app_objects import StoreAppObject
+from mstunnel_setup.admin.apps.app_rules import judge_app, judge_per_app
 from mstunnel_setup.admin.apps.objects import AppConfigurationObject
 from mstunnel_setup.admin.apps.rules import judge_app_configuration
 from mstunnel_setup.admin.errors import DECLARATIONS_INVALID, DECLARATIONS_MISSING
@@ -57,6 +59,7 @@ class Declared:
     sites: tuple[Placed[SiteObject], ...] = ()
     thresholds: tuple[Placed[ThresholdObject], ...] = ()
     profiles: tuple[Placed[ProfileObject], ...] = ()
+    apps: tuple[Placed[StoreAppObject], ...] = ()
     app_configurations: tuple[Placed[AppConfigurationObject], ...] = ()
     sections: frozenset[str] = frozenset()
     warnings: tuple[Finding, ...] = ()
@@ -91,6 +94,7 @@ def parse_declarations(contents: Sequence[tuple[str, bytes]], resolve: Resolve |
         tuple(_placed(parsed, "sites")),
         tuple(_placed(parsed, "thresholds")),
         tuple(_placed(parsed, "profiles")),
+        tuple(_placed(parsed, "apps")),
         tuple(_placed(parsed, "app_configurations")),
         frozenset(name for _, declarations in parsed for name in declarations.model_fields_set),
     )
@@ -144,7 +148,10 @@ def _judged(
     yield from _told(
         found.profiles, lambda value: judge_profile(value, split_rules=_split_rules(value, found))
     )
-    profiles = [item.value for item in found.profiles]
+    profiles, apps = [item.value for item in found.profiles], [item.value for item in found.apps]
+    if "apps" in found.sections:
+        yield from _told(found.profiles, lambda value: judge_per_app(value, apps))
+    yield from _told(found.apps, lambda value: judge_app(value, profiles))
     yield from _told(found.app_configurations, lambda value: judge_app_configuration(value, profiles))
 
 
@@ -184,6 +191,7 @@ def _twins(found: Declared) -> Iterator[str]:
         ("name", found.sites),
         ("metric", found.thresholds),
         ("name", found.profiles),
+        ("key", found.apps),
         ("name", found.app_configurations),
     ):
         first: dict[str, Placed[BaseModel]] = {}

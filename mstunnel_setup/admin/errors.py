@@ -12,7 +12,7 @@ APP_MISSING = declare(
     TenantError,
     "app-missing",
     "the tenant has no {platform} app {app}",
-    "Add the app to the tenant first: in the admin center, below Apps.",
+    "Add it with `mst-admin app create`, declare it below `apps`, or add it in the admin center.",
 )
 CONNECTION_TYPE_FIXED = declare(
     TenantError,

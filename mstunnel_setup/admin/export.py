@@ -9,12 +9,14 @@ from ssl import DER_cert_to_PEM_cert
 from pydantic import BaseModel
 
 from mstunnel_setup.admin import findings
+from mstunnel_setup.admin.apps import app_wire, wire
+from mstunnel_setup.admin.apps.app_wire import app_object
+from mstunnel_setup.admin.apps.app_wire import is_about_tunnel as is_tunnel_app
 from mstunnel_setup.admin.apps.wire import (
     PresentAppConfiguration,
     app_configuration_object,
     is_about_tunnel,
 )
-from mstunnel_setup.admin.apps.wire import not_declared as not_declared_of
 from mstunnel_setup.admin.change import Wire
 from mstunnel_setup.admin.plan import Tenant
 from mstunnel_setup.admin.profile_changes import PresentProfile, is_tunnel
@@ -36,6 +38,7 @@ def declarations_of(tenant: Tenant) -> dict[str, str]:
         "sites": [site_object(item) for item in tenant.sites],
         "thresholds": [threshold_object(item) for item in tenant.thresholds],
         "profiles": [_profile(item, tenant) for item in tenant.profiles if is_tunnel(item)],
+        "apps": [app_object(item) for item in tenant.apps if is_tunnel_app(item)],
         "app_configurations": list(map(app_configuration_object, _tunnel_configurations(tenant))),
     }
     return {
@@ -67,8 +70,10 @@ def unsaid(tenant: Tenant) -> Iterator[Finding]:
     for item in tenant.profiles:
         if is_tunnel(item):
             yield from not_declared(item.found, item.assignments)
+    for app in filter(is_tunnel_app, tenant.apps):
+        yield from app_wire.not_declared(app)
     for configuration in _tunnel_configurations(tenant):
-        yield from not_declared_of(configuration)
+        yield from wire.not_declared(configuration)
 
 
 def _tunnel_configurations(tenant: Tenant) -> list[PresentAppConfiguration]:

@@ -58,7 +58,8 @@ Present = TypeVar("Present", bound=PresentObject)
 class FileObjects(Generic[Declared, Present]):
     """One kind of objects. `what` is its name for people, `key` in results, `command` that of its commands.
 
-    `read` finds what the tenant has: all, or what has a name or id. `judge` judges a file, with the tenant if
+    `read` finds what the tenant has: all, or what has a name or id; `search` is by what it finds what a file
+    declares. `judge` judges a file, with the tenant if
     there is one. `object_of` writes what the tenant has as a file does. `changes` make the tenant as it is
     declared, `deletion` undoes that.
     """
@@ -71,6 +72,7 @@ class FileObjects(Generic[Declared, Present]):
     head: tuple[str, ...]
     row: Callable[[Present], tuple[str, ...]]
     read: Callable[[AdminGraph, str], Sequence[Present]]
+    search: Callable[[Declared], str]
     object_of: Callable[[Present], Declared]
     judge: Callable[[Declared, AdminGraph | None], Iterable[Finding]]
     changes: Callable[[Declared, Sequence[Present], AdminGraph], Iterable[Change]]
@@ -135,7 +137,7 @@ class FileObjects(Generic[Declared, Present]):
         document, declared = self._load(file)
         judged(placed(self.judge(declared, None), document))
         graph = open_tenant(operator, settings)
-        present, name = self.read(graph, declared.name), declared.name
+        present, name = self.read(graph, self.search(declared)), declared.name
         if new and present:
             raise NAME_TAKEN(place="tenant", kind=self.what, name=name, command=f"{self.command} update")
         if not new and not present:
@@ -143,7 +145,7 @@ class FileObjects(Generic[Declared, Present]):
         warnings = judged(placed(self.judge(declared, graph), document))
         changes = list(self.changes(declared, present, graph))
         carry_out(changes, graph, lambda _change: None)
-        return _result(changes, {"id": self._find(graph, name).id}, warnings)
+        return _result(changes, {"id": self._find(graph, self.search(declared)).id}, warnings)
 
     def _find(self, graph: AdminGraph, wanted: str) -> Present:
         """The one with this name or id. Raises TenantError `name-unknown` and `name-ambiguous`."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictInt
 
+from mstunnel_setup.admin.apps.app_objects import StoreAppObject
 from mstunnel_setup.admin.apps.objects import AppConfigurationObject
 from mstunnel_setup.admin.profiles.objects import ProfileObject
 from mstunnel_setup.answers.values import Line, Part
@@ -117,6 +118,7 @@ class Declarations(Trimmed):
     sites: tuple[SiteObject, ...] = Field(default=(), description="Sites")
     thresholds: tuple[ThresholdObject, ...] = Field(default=(), description="Health thresholds")
     profiles: tuple[ProfileObject, ...] = Field(default=(), description="VPN profiles")
+    apps: tuple[StoreAppObject, ...] = Field(default=(), description="Apps and their assignments")
     app_configurations: tuple[AppConfigurationObject, ...] = Field(
         default=(), description="App configurations"
     )

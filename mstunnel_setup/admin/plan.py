@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias, TypeVar
 
+from mstunnel_setup.admin.app_changes import app_changes, require_profiles
 from mstunnel_setup.admin.app_configuration_changes import (
     app_configuration_changes,
     app_configuration_deletion,
     require_app,
 )
+from mstunnel_setup.admin.apps.app_wire import PresentApp
 from mstunnel_setup.admin.apps.objects import AppConfigurationObject
 from mstunnel_setup.admin.apps.wire import PresentAppConfiguration, is_about_tunnel
 from mstunnel_setup.admin.change import CONFIGURATION, Change, update_of
@@ -22,6 +24,7 @@ from mstunnel_setup.admin.profile_changes import (
     is_tunnel,
     profile_changes,
     profile_deletions,
+    profile_names,
 )
 from mstunnel_setup.admin.profiles.objects import ProfileObject
 from mstunnel_setup.admin.profiles.wire import server_address
@@ -47,15 +50,17 @@ Named = TypeVar("Named", TunnelConfiguration, TunnelSite)
 class Tenant:
     """What the tenant has; what stands after the thresholds is there only when it was requested.
 
-    Among the profiles are trusted roots. Apps are there for the app configurations that name them.
+    Among the profiles are trusted roots. `mobile_apps` are all apps, `apps` those with their assignments that
+    declarations are about.
     """
 
     configurations: tuple[TunnelConfiguration, ...] = ()
     sites: tuple[TunnelSite, ...] = ()
     thresholds: tuple[HealthThreshold, ...] = ()
     profiles: tuple[PresentProfile, ...] = ()
+    mobile_apps: tuple[MobileApp, ...] = ()
+    apps: tuple[PresentApp, ...] = ()
     app_configurations: tuple[PresentAppConfiguration, ...] = ()
-    apps: tuple[MobileApp, ...] = ()
 
 
 def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = False) -> list[Change]:
@@ -83,11 +88,21 @@ def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = Fal
     ]
     for item, place in zip(declared.profiles, places, strict=True):
         changes += profile_changes(item.value, place, tenant.profiles)
-    for configuration in declared.app_configurations:
-        require_app(configuration.value, tenant.apps)
-        changes += app_configuration_changes(configuration.value, tenant.app_configurations)
+    changes += _apps(declared, tenant)
     deletions = list(_deletions(declared, tenant)) if prune else []
     return [*(change for change in changes if change), *deletions]
+
+
+def _apps(declared: Declared, tenant: Tenant) -> Iterator[Change]:
+    """Apps, which name profiles, and then app configurations, which name apps."""
+    names = {*(item.value.name for item in declared.profiles), *profile_names(tenant.profiles).values()}
+    for app in declared.apps:
+        require_profiles(app.value, names)
+        yield from app_changes(app.value, tenant.apps)
+    new = {app.value.key for app in declared.apps}
+    for configuration in declared.app_configurations:
+        require_app(configuration.value, tenant.mobile_apps, new)
+        yield from app_configuration_changes(configuration.value, tenant.app_configurations)
 
 
 def configuration_change(declared: ConfigurationObject, present: TunnelConfiguration | None) -> Change | None:

@@ -1,6 +1,6 @@
 """VPN profiles and the trusted roots that go with them, compared with the tenant's."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -103,6 +103,11 @@ def profile_deletions(name: str, present: Sequence[PresentProfile]) -> Iterator[
 def is_tunnel(item: PresentProfile) -> bool:
     """Whether this is a VPN profile for Microsoft Tunnel, and not a trusted root."""
     return is_tunnel_profile(item.found)
+
+
+def profile_names(present: Iterable[PresentProfile]) -> dict[str, str]:
+    """The names of the VPN profiles for Microsoft Tunnel by their ids."""
+    return {item.found.id: item.found.display_name for item in present if is_tunnel(item)}
 
 
 def _root(profile: ProfileObject, found: PresentProfile | None) -> Iterator[Change]:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, StrictBool, StrictStr, model_validat
 
 from mstunnel_setup.foreign import json_value
 from mstunnel_setup.lab.bodies import Body, Guid, Name, Part, Text
-from mstunnel_setup.lab.bodies_assignments import GRAPH, OWN_TYPE, TypedPart
+from mstunnel_setup.lab.bodies_assignments import GRAPH, OWN_TYPE, AssignBody, AssignmentBody, TypedPart
 from mstunnel_setup.tenant.wire_apps import MobileApp, MobileAppConfiguration, TargetedManagedAppConfiguration
 
 _KIND: Final = "androidenterprise#managedConfiguration"
@@ -166,6 +166,43 @@ class IosStoreAppBody(Body):
     app_store_url: Annotated[StrictStr, Field(pattern=r"^https://")]
     applicable_device_type: DeviceTypeBody
     minimum_supported_operating_system: dict[StrictStr, StrictBool]
+
+
+class AppSettingsBody(Part):
+    """mobileAppAssignmentSettings of a store; which of them is judged by the type of the app."""
+
+    odata_type: Annotated[
+        Literal[
+            "#microsoft.graph.iosStoreAppAssignmentSettings",
+            "#microsoft.graph.iosVppAppAssignmentSettings",
+            "#microsoft.graph.androidManagedStoreAppAssignmentSettings",
+        ],
+        Field(alias=OWN_TYPE),
+    ]
+    vpn_configuration_id: Guid | None = None
+    is_removable: StrictBool | None = None
+    uninstall_on_device_removal: StrictBool | None = None
+    prevent_managed_app_backup: StrictBool | None = None
+    use_device_licensing: StrictBool | None = None
+    prevent_auto_app_update: StrictBool | None = None
+    auto_update_mode: Literal["default", "postponed", "priority"] | None = None
+    android_managed_store_app_track_ids: Texts | None = None
+
+
+class AppAssignmentBody(AssignmentBody):
+    """mobileAppAssignment."""
+
+    intent: Literal["available", "required", "uninstall", "availableWithoutEnrollment"]
+    settings: AppSettingsBody | None = None
+
+
+class AssignAppBody(AssignBody[AppAssignmentBody]):
+    """Body of the action assign of an app."""
+
+    entity = MobileApp
+    type_name = f"{GRAPH}mobileAppAssignment"
+
+    assignments: Annotated[tuple[AppAssignmentBody, ...], Field(alias="mobileAppAssignments")]
 
 
 class ApproveBody(Body):

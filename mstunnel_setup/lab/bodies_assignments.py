@@ -1,12 +1,12 @@
 """Bodies that say to whom an entity is assigned."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Generic, Literal, TypeVar
 
 from pydantic import Field, StrictStr
 
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab.bodies import Body, Guid, Part
-from mstunnel_setup.tenant.wire import DeviceConfiguration
+from mstunnel_setup.tenant.wire import DeviceConfiguration, WireModel
 
 GRAPH: Final = "microsoft.graph."
 OWN_TYPE: Final = "@odata.type"
@@ -41,13 +41,16 @@ class AssignmentBody(TypedPart):
     target: TargetBody
 
 
-class AssignBody(Body):
+A = TypeVar("A", bound=AssignmentBody)
+
+
+class AssignBody(Body, Generic[A]):
     """Body of the action assign."""
 
-    entity = DeviceConfiguration
+    entity: ClassVar[type[WireModel]] = DeviceConfiguration
     type_name = f"{GRAPH}deviceConfigurationAssignment"
 
-    assignments: tuple[AssignmentBody, ...]
+    assignments: tuple[A, ...]
 
     def assigned(self) -> list[JsonObject]:
         """Return the assignments as JSON values under wire names."""

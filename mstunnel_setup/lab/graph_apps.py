@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,19 +12,23 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_apps import (
     DEVICE_BODIES,
+    AppAssignmentBody,
     ApproveBody,
+    AssignAppBody,
     IosStoreAppBody,
     ManagedAppConfigurationBody,
     TargetAppsBody,
 )
-from mstunnel_setup.lab.bodies_assignments import AssignBody
+from mstunnel_setup.lab.bodies_assignments import AssignBody, AssignmentBody
 from mstunnel_setup.lab.errors import BAD_REQUEST, GraphError
 from mstunnel_setup.lab.graph_http import caller_of, collection, read_body
 from mstunnel_setup.lab.odata import entity_type
 from mstunnel_setup.lab.permissions import may_read_tunnel, may_write_tunnel
 from mstunnel_setup.lab.state import Lab, lab_of
 from mstunnel_setup.lab.typed_entities import T, TypedEntities
+from mstunnel_setup.tenant.wire import DeviceConfiguration
 from mstunnel_setup.tenant.wire_apps import (
+    PLAY_APP,
     AppAssignment,
     ManagedMobileApp,
     MobileApp,
@@ -104,6 +108,23 @@ class ManagedAppPolicies(TypedEntities[T]):
 
 
 @dataclass(frozen=True)
+class Apps(TypedEntities[MobileApp]):
+    """Apps: the settings of their assignments are those of their store, and name VPN profiles that exist."""
+
+    def replace_assignments(self, lab: Lab, identifier: str, body: AssignBody[Any]) -> None:
+        """Assign an app; raises `GraphError` 400."""
+        store = lab.required(MobileApp, identifier).odata_type
+        for item in body.assignments:
+            settings = item.settings if isinstance(item, AppAssignmentBody) else None
+            if settings and settings.odata_type != f"{store}AssignmentSettings":
+                raise GraphError(BAD_REQUEST, "BadRequest", f"The settings are not those of a {store}.")
+            profile = settings and settings.vpn_configuration_id
+            if profile and lab.store.get(DeviceConfiguration, profile) is None:
+                raise GraphError(BAD_REQUEST, "BadRequest", f"The VPN profile '{profile}' does not exist.")
+        super().replace_assignments(lab, identifier, body)
+
+
+@dataclass(frozen=True)
 class DeviceAppConfigurations(TypedEntities[MobileAppConfiguration]):
     """App configurations of enrolled devices: each is for apps that the tenant has."""
 
@@ -150,7 +171,7 @@ async def synchronise(request: Request) -> Response:
 def _play_app(package: str) -> JsonObject:
     """An app as managed Google Play brings it."""
     return {
-        "@odata.type": "#microsoft.graph.androidManagedStoreApp",
+        "@odata.type": PLAY_APP,
         "id": str(uuid.uuid4()),
         "displayName": package,
         "publisher": "Google Play",
@@ -160,14 +181,14 @@ def _play_app(package: str) -> JsonObject:
     }
 
 
-_APPS: Final = TypedEntities(
+_APPS: Final = Apps(
     _ROOT,
     "mobileApps",
     MobileApp,
     "mobileApp",
     {f"#{IosStoreAppBody.type_name}": IosStoreAppBody},
     AppAssignment,
-    AssignBody,
+    AssignAppBody,
 )
 _DEVICE_CONFIGURATIONS: Final = DeviceAppConfigurations(
     _ROOT,
@@ -176,7 +197,7 @@ _DEVICE_CONFIGURATIONS: Final = DeviceAppConfigurations(
     "managedDeviceMobileAppConfiguration",
     DEVICE_BODIES,
     AppAssignment,
-    AssignBody,
+    AssignBody[AssignmentBody],
 )
 _MANAGED_CONFIGURATIONS: Final = ManagedAppPolicies(
     _ROOT,

@@ -5,7 +5,7 @@ from typing import Final
 from starlette.routing import Route
 
 from mstunnel_setup.lab.bodies import judge
-from mstunnel_setup.lab.bodies_assignments import AssignBody
+from mstunnel_setup.lab.bodies_assignments import AssignBody, AssignmentBody
 from mstunnel_setup.lab.bodies_profiles import PROFILE_BODIES
 from mstunnel_setup.lab.bodies_tunnel import ThresholdBody
 from mstunnel_setup.lab.errors import BAD_REQUEST, CONFLICT, GraphError
@@ -74,7 +74,7 @@ _PROFILES: Final = TypedEntities(
     "deviceConfiguration",
     PROFILE_BODIES,
     DeviceConfigurationAssignment,
-    AssignBody,
+    AssignBody[AssignmentBody],
 )
 
 ROUTES = [

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -39,7 +39,7 @@ class TypedEntities(Generic[T]):
     name: str
     bodies: Mapping[str, type[Body]]
     assignment: type[DeviceConfigurationAssignment | AppAssignment]
-    assign: type[AssignBody]
+    assign: type[AssignBody[Any]]
     prefix: str = ""
 
     @property
@@ -99,7 +99,7 @@ class TypedEntities(Generic[T]):
             self.replace_assignments(lab, found.id, body)
         return self._assigned(request, found.id)
 
-    def replace_assignments(self, lab: Lab, identifier: str, body: AssignBody) -> None:
+    def replace_assignments(self, lab: Lab, identifier: str, body: AssignBody[Any]) -> None:
         """Assign an entity to what the body names; raises `GraphError` 400."""
         wanted = [self._assignment(identifier, item) for item in body.assigned()]
         if len({item.id for item in wanted}) < len(wanted):

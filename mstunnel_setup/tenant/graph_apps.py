@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from mstunnel_setup.tenant.errors import ID_MALFORMED
+from mstunnel_setup.tenant.errors import ID_MALFORMED, PLAY_APP_MISSING
 from mstunnel_setup.tenant.graph import LARGEST_PAGE, Graph, read_entity
 from mstunnel_setup.tenant.transport import query
 from mstunnel_setup.tenant.wire import CONFIGURATION_READ, CONFIGURATION_READ_WRITE, IntuneObject
 from mstunnel_setup.tenant.wire_apps import (
+    PLAY_APP,
     AndroidManagedAppProtection,
     AppAssignment,
     IosManagedAppProtection,
@@ -27,6 +28,9 @@ Item = TypeVar("Item", bound=IntuneObject)
 Item_co = TypeVar("Item_co", bound=IntuneObject, covariant=True)
 _ID: Final = re.compile(r"([A-Z]_)?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ROOT: Final = "/deviceAppManagement"
+_PLAY: Final = "/deviceManagement/androidManagedStoreAccountEnterpriseSettings"
+_SYNCHRONISATION_SECONDS: Final = 120.0
+_SYNCHRONISATION_PAUSE: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,23 @@ class AppGraph(Graph):
         """Replace the apps that a policy for managed apps is about."""
         body = {"apps": [dict(item) for item in apps], "appGroupType": "selectedPublicApps"}
         self._transport.send("POST", of.path(identifier, "/targetApps"), body, needs=CONFIGURATION_READ_WRITE)
+
+    def add_play_app(self, package: str) -> str:
+        """Approve an app of managed Google Play, synchronise, and return its id in the tenant.
+
+        Raises TenantError `play-app-missing` when it does not come within two minutes.
+        """
+        approval = {"packageIds": [f"app:{package}"], "approveAllPermissions": True}
+        self._transport.send("POST", f"{_PLAY}/approveApps", approval, needs=CONFIGURATION_READ_WRITE)
+        self._transport.send("POST", f"{_PLAY}/syncApps", needs=CONFIGURATION_READ_WRITE)
+        end = self._clock.monotonic() + _SYNCHRONISATION_SECONDS
+        while True:
+            for app in self.app_objects(MOBILE_APPS):
+                if app.odata_type == PLAY_APP and app.identifier == package:
+                    return app.id
+            if self._clock.monotonic() + _SYNCHRONISATION_PAUSE > end:
+                raise PLAY_APP_MISSING(package=package)
+            self._clock.sleep(_SYNCHRONISATION_PAUSE)
 
 
 def _identifier(text: str) -> str:

@@ -1,8 +1,13 @@
 """Wire models of Graph below /deviceAppManagement: apps, their configurations, and app protection."""
 
+from typing import Final
+
 from pydantic import Field
 
 from mstunnel_setup.tenant.wire import AssignmentTarget, IntuneObject, StringList, WireModel
+
+PLAY_APP: Final = "#microsoft.graph.androidManagedStoreApp"
+"""Type of an app of managed Google Play."""
 
 
 class MobileApp(IntuneObject):

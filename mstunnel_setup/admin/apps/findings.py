@@ -1,4 +1,4 @@
-"""Findings about app configurations, each declared once (docs/reference/mst-admin.md)."""
+"""Findings about apps and app configurations, each declared once (docs/reference/mst-admin.md)."""
 
 from functools import partial
 from typing import Final
@@ -21,7 +21,7 @@ APP_CONFIG_APPS = declare_finding(
     "apps",
     "app-config-apps",
     "an app configuration for managed devices is for exactly one app, not {count}",
-    "Declare one app configuration for each app.",
+    "Write one app configuration for each app.",
 )
 APP_CONFIG_WITHOUT_APPS = declare_finding(
     "apps", "app-config-without-apps", "there is no app", "Write the ids of one or more apps."
@@ -108,6 +108,40 @@ DATA_BOUNDARY_ELSEWHERE = declare_finding(
     "Remove it; on Android set defendertoggle: 0 in custom_settings of the VPN profile.",
 )
 
+# Apps
+
+APP_KEY = declare_finding("platform", "app-key", "{key} is only for {other}", "Remove it.")
+APP_INCOMPLETE = declare_finding(
+    "publisher", "app-incomplete", "an app for iOS needs {key}", "Copy it from the page in the App Store."
+)
+APP_STORE_URL = declare_finding(
+    "store_url",
+    "app-store-url",
+    "store_url is “{url}”: it is not an https address",
+    "Write the address of the page in the App Store.",
+)
+APP_ASSIGNED_TWICE = declare_finding(
+    "assignments",
+    "app-assigned-twice",
+    "{target} is in more than one assignment",
+    "Remove it from all but one of them.",
+)
+APP_NOT_ASSIGNED = _warning(
+    "assignments", "app-not-assigned", "the app is not assigned to any user", "Add assignments."
+)
+APP_VPN_NOT_PER_APP = declare_finding(
+    "assignments",
+    "app-vpn-not-per-app",
+    "the VPN profile {profile} is not a per-app VPN for iOS",
+    "Name a VPN profile with per_app: true, or remove vpn_profile.",
+)
+PER_APP_WITHOUT_APP = _warning(
+    "per_app",
+    "per-app-without-app",
+    "no declared app is assigned with the per-app VPN profile {profile}, so none of them uses it",
+    "Name it as vpn_profile in the assignments of the apps that use the tunnel.",
+)
+
 # Together with a VPN profile
 
 APP_CONFIG_CONFLICT = declare_finding(
@@ -118,7 +152,7 @@ APP_CONFIG_CONFLICT = declare_finding(
     "to different groups.",
 )
 
-# An app configuration that is in the tenant already
+# What is in the tenant already
 
 APP_CONFIG_NOT_DECLARABLE = _warning(
     "app_configurations",

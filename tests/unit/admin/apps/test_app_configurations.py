@@ -10,7 +10,6 @@ import pytest
 
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.tenant.graph_apps import DEVICE_APP_CONFIGURATIONS
-from tests.unit.admin.apps.conftest import add_defender
 from tests.unit.admin.labs import MstAdmin, Tenant
 
 GROUP = "11111111-2222-3333-4444-555555555555"
@@ -135,9 +134,12 @@ def test_an_export_gives_another_tenant_the_same(
     assert "app_configurations.yaml" in exported.data["files"]
     assert admin("diff", target, "--no-resolve", "--exit-code", "--prune").code == 0
     copy = command(empty)
+    apps = tmp_path / "export/apps.yaml"
+    text = apps.read_text()
+    apps.unlink()
     missing = copy("apply", target, "--no-resolve")
     assert missing.codes("errors") == ["app-missing"]
-    add_defender(empty)
+    apps.write_text(text)
     assert copy("apply", target, "--no-resolve").code == 0
     assert copy("apply", target, "--no-resolve").data["changes"] == []
 
