@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from mstunnel_setup.admin.apps import settings_wire
+from mstunnel_setup.admin.apps.mam_policies import ROOTS_KEY, SITE_KEY, root_entries, root_names
 from mstunnel_setup.admin.apps.store import app_ids
 from mstunnel_setup.admin.apps.wire import (
     ANDROID_TYPE,
@@ -15,6 +16,10 @@ from mstunnel_setup.admin.apps.wire import (
 )
 from mstunnel_setup.admin.assignments import ASSIGNMENTS, TYPE
 from mstunnel_setup.admin.change import Body, Change, Wire
+from mstunnel_setup.admin.errors import TRUSTED_ROOT_UNKNOWN
+from mstunnel_setup.admin.profiles.wire import ROOT_TYPES
+from mstunnel_setup.admin.references import site_id
+from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.graph_apps import (
     DEVICE_APP_CONFIGURATIONS,
@@ -22,7 +27,7 @@ from mstunnel_setup.tenant.graph_apps import (
     MOBILE_APPS,
     AppCollection,
 )
-from mstunnel_setup.tenant.wire import IntuneObject
+from mstunnel_setup.tenant.wire import DeviceConfiguration, IntuneObject
 from mstunnel_setup.tenant.wire_apps import MobileApp, MobileAppConfiguration
 
 _IDENTIFIERS: Final = {
@@ -64,7 +69,7 @@ def create_app_configuration(change: Change, graph: AdminGraph) -> None:
     body = _body(change, change.after[TYPE], graph)
     if of is MANAGED_APP_CONFIGURATIONS:
         body |= {"targetedAppManagementLevels": "unspecified", "appGroupType": "selectedPublicApps"}
-        body["apps"] = _managed_apps(change.after)
+        body["apps"] = managed_apps(change.after)
     created = graph.create_app_object(of, body)
     graph.assign_app_object(of, created.id, _assigned(change))
 
@@ -73,7 +78,7 @@ def update_app_configuration(change: Change, graph: AdminGraph) -> None:
     """Change what differs of an app configuration."""
     of = _COLLECTIONS[change.before[TYPE]]
     body = _body(change, change.before[TYPE], graph)
-    if of is MANAGED_APP_CONFIGURATIONS and (apps := _managed_apps(change.after)):
+    if of is MANAGED_APP_CONFIGURATIONS and (apps := managed_apps(change.after)):
         graph.target_apps(of, change.identifier, apps)
     if body.keys() - {TYPE}:
         graph.update_app_object(of, change.identifier, body)
@@ -95,7 +100,26 @@ def _body(change: Change, kind: str, graph: AdminGraph) -> Body:
         body[settings_wire.PAYLOAD] = settings_wire.payload(packages[0], change.after[settings_wire.ANDROID])
     if kind != MANAGED_TYPE:
         body |= _device_apps(change.after, graph)
+    elif settings_wire.MANAGED in body:
+        body[settings_wire.MANAGED] = [_looked_up(item, graph) for item in body[settings_wire.MANAGED]]
     return {TYPE: kind, **body}
+
+
+def _looked_up(entry: Wire, graph: AdminGraph) -> Body:
+    """A setting of the tunnel, with what was to be created before it looked up by its name."""
+    if entry["name"] == SITE_KEY and not is_guid(entry["value"]):
+        return {**entry, "value": site_id(entry["value"], graph)}
+    if entry["name"] == ROOTS_KEY and (names := root_names(entry["value"])):
+        return {**entry, "value": root_entries(_roots(names, graph))}
+    return dict(entry)
+
+
+def _roots(names: Sequence[str], graph: AdminGraph) -> Iterator[DeviceConfiguration]:
+    for name in names:
+        found = [item for item in graph.profiles(name) if item.odata_type in ROOT_TYPES]
+        if not found:
+            raise TRUSTED_ROOT_UNKNOWN(name=name)
+        yield found[0]
 
 
 def _device_apps(after: Wire, graph: AdminGraph) -> Body:
@@ -109,7 +133,7 @@ def _device_apps(after: Wire, graph: AdminGraph) -> Body:
     return {"targetedMobileApps": ids, **package}
 
 
-def _managed_apps(after: Wire) -> list[Body]:
+def managed_apps(after: Wire) -> list[Body]:
     """The apps that a policy for managed apps is about."""
     return [
         {"mobileAppIdentifier": {TYPE: kind, key: name}}

@@ -15,6 +15,7 @@ Kind: TypeAlias = Literal[
     "profile",
     "app",
     "app configuration",
+    "app protection",
 ]
 Verb: TypeAlias = Literal["create", "update", "delete"]
 Body: TypeAlias = dict[str, Any]

@@ -9,6 +9,8 @@ from pydantic import BaseModel
 
 from mstunnel_setup.admin.apps.app_objects import StoreAppObject
 from mstunnel_setup.admin.apps.app_rules import judge_app, judge_per_app
+from mstunnel_setup.admin.apps.mam_objects import MamObject
+from mstunnel_setup.admin.apps.mam_rules import judge_mam
 from mstunnel_setup.admin.apps.objects import AppConfigurationObject
 from mstunnel_setup.admin.apps.rules import judge_app_configuration
 from mstunnel_setup.admin.errors import DECLARATIONS_INVALID, DECLARATIONS_MISSING
@@ -61,6 +63,7 @@ class Declared:
     profiles: tuple[Placed[ProfileObject], ...] = ()
     apps: tuple[Placed[StoreAppObject], ...] = ()
     app_configurations: tuple[Placed[AppConfigurationObject], ...] = ()
+    mam: tuple[Placed[MamObject], ...] = ()
     sections: frozenset[str] = frozenset()
     warnings: tuple[Finding, ...] = ()
 
@@ -96,6 +99,7 @@ def parse_declarations(contents: Sequence[tuple[str, bytes]], resolve: Resolve |
         tuple(_placed(parsed, "profiles")),
         tuple(_placed(parsed, "apps")),
         tuple(_placed(parsed, "app_configurations")),
+        tuple(_placed(parsed, "mam")),
         frozenset(name for _, declarations in parsed for name in declarations.model_fields_set),
     )
     networks = [network for _, declarations in parsed for network in declarations.corporate_networks]
@@ -153,6 +157,15 @@ def _judged(
         yield from _told(found.profiles, lambda value: judge_per_app(value, apps))
     yield from _told(found.apps, lambda value: judge_app(value, profiles))
     yield from _told(found.app_configurations, lambda value: judge_app_configuration(value, profiles))
+    yield from _judged_mam(found)
+
+
+def _judged_mam(found: Declared) -> Iterator[tuple[str, Finding]]:
+    others, profiles = [item.value for item in found.mam], [item.value for item in found.profiles]
+    yield from _told(
+        found.mam,
+        lambda value: judge_mam(value, others, profiles, split_rules=_split_rules(value, found)),
+    )
 
 
 def _told(
@@ -163,8 +176,8 @@ def _told(
             yield item.line(finding.key, finding.message), finding
 
 
-def _split_rules(profile: ProfileObject, found: Declared) -> bool | None:
-    """Whether the site of a profile has split tunnelling rules; None when it is not declared here."""
+def _split_rules(profile: ProfileObject | MamObject, found: Declared) -> bool | None:
+    """Whether the site that is named has split tunnelling rules; None when it is not declared here."""
     sites = {item.value.name.casefold(): item.value.configuration.casefold() for item in found.sites}
     for item in found.configurations:
         if item.value.name.casefold() == sites.get(profile.site.casefold()):
@@ -193,6 +206,7 @@ def _twins(found: Declared) -> Iterator[str]:
         ("name", found.profiles),
         ("key", found.apps),
         ("name", found.app_configurations),
+        ("name", found.mam),
     ):
         first: dict[str, Placed[BaseModel]] = {}
         for item in objects:

@@ -138,6 +138,12 @@ SERVER_NOT_INSTALLED = declare(
 TRUSTED_ROOT_MISSING = declare(
     CertificateError, "trusted-root-missing", "there is no certificate at {path}", "Check the path."
 )
+TRUSTED_ROOT_UNKNOWN = declare(
+    TenantError,
+    "trusted-root-unknown",
+    "the tenant has no trusted root profile {name}",
+    "Use the name of an existing one, or create it first.",
+)
 TRUSTED_ROOT_UNSUITABLE = declare(
     CertificateError,
     "trusted-root-unsuitable",

@@ -12,12 +12,14 @@ from mstunnel_setup.admin import findings
 from mstunnel_setup.admin.apps import app_wire, wire
 from mstunnel_setup.admin.apps.app_wire import app_object
 from mstunnel_setup.admin.apps.app_wire import is_about_tunnel as is_tunnel_app
+from mstunnel_setup.admin.apps.mam_policies import mam_object
 from mstunnel_setup.admin.apps.wire import (
     PresentAppConfiguration,
     app_configuration_object,
     is_about_tunnel,
 )
 from mstunnel_setup.admin.change import Wire
+from mstunnel_setup.admin.mam_changes import policies_of_mam
 from mstunnel_setup.admin.plan import Tenant
 from mstunnel_setup.admin.profile_changes import PresentProfile, is_tunnel
 from mstunnel_setup.admin.profiles.objects import ProfileObject
@@ -40,6 +42,7 @@ def declarations_of(tenant: Tenant) -> dict[str, str]:
         "profiles": [_profile(item, tenant) for item in tenant.profiles if is_tunnel(item)],
         "apps": [app_object(item) for item in tenant.apps if is_tunnel_app(item)],
         "app_configurations": list(map(app_configuration_object, _tunnel_configurations(tenant))),
+        "mam": list(map(mam_object, tenant.mam)),
     }
     return {
         f"{name}.yaml": _HEAD
@@ -77,7 +80,9 @@ def unsaid(tenant: Tenant) -> Iterator[Finding]:
 
 
 def _tunnel_configurations(tenant: Tenant) -> list[PresentAppConfiguration]:
-    return [item for item in tenant.app_configurations if is_about_tunnel(item)]
+    """The app configurations that are not a part of Tunnel for MAM."""
+    of_mam = policies_of_mam(tenant.mam)
+    return [item for item in tenant.app_configurations if is_about_tunnel(item) and item.id not in of_mam]
 
 
 def _profile(item: PresentProfile, tenant: Tenant) -> ProfileObject:

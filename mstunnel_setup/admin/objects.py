@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictInt
 
 from mstunnel_setup.admin.apps.app_objects import StoreAppObject
+from mstunnel_setup.admin.apps.mam_objects import MamObject
 from mstunnel_setup.admin.apps.objects import AppConfigurationObject
 from mstunnel_setup.admin.profiles.objects import ProfileObject
 from mstunnel_setup.answers.values import Line, Part
@@ -122,3 +123,4 @@ class Declarations(Trimmed):
     app_configurations: tuple[AppConfigurationObject, ...] = Field(
         default=(), description="App configurations"
     )
+    mam: tuple[MamObject, ...] = Field(default=(), description="Tunnel for MAM")

@@ -12,11 +12,20 @@ from mstunnel_setup.admin.app_configuration_changes import (
     require_app,
 )
 from mstunnel_setup.admin.apps.app_wire import PresentApp
+from mstunnel_setup.admin.apps.mam_objects import MamObject
+from mstunnel_setup.admin.apps.mam_policies import PresentMam, PresentProtection, find_mam
 from mstunnel_setup.admin.apps.objects import AppConfigurationObject
 from mstunnel_setup.admin.apps.wire import PresentAppConfiguration, is_about_tunnel
 from mstunnel_setup.admin.change import CONFIGURATION, Change, update_of
 from mstunnel_setup.admin.declared import DeclarationError, Declared, Placed
 from mstunnel_setup.admin.errors import NAME_AMBIGUOUS
+from mstunnel_setup.admin.mam_changes import (
+    MamPolicies,
+    mam_changes,
+    mam_deletions,
+    policies_of_mam,
+    roots_value,
+)
 from mstunnel_setup.admin.objects import ConfigurationObject, SiteObject, ThresholdObject
 from mstunnel_setup.admin.profile_changes import (
     Place,
@@ -42,7 +51,7 @@ from mstunnel_setup.gateway.configuration import DEFAULT_PORT
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
 from mstunnel_setup.tenant.wire_apps import MobileApp
 
-NamedObject: TypeAlias = ConfigurationObject | SiteObject | ProfileObject | AppConfigurationObject
+NamedObject: TypeAlias = ConfigurationObject | SiteObject | ProfileObject | AppConfigurationObject | MamObject
 Named = TypeVar("Named", TunnelConfiguration, TunnelSite)
 
 
@@ -61,6 +70,13 @@ class Tenant:
     mobile_apps: tuple[MobileApp, ...] = ()
     apps: tuple[PresentApp, ...] = ()
     app_configurations: tuple[PresentAppConfiguration, ...] = ()
+    protections: tuple[PresentProtection, ...] = ()
+
+    @property
+    def mam(self) -> list[PresentMam]:
+        """What Tunnel for MAM consists of among the policies."""
+        sites = {site.id: site.display_name for site in self.sites}
+        return list(find_mam(self.app_configurations, self.protections, sites))
 
 
 def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = False) -> list[Change]:
@@ -89,6 +105,11 @@ def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = Fal
     for item, place in zip(declared.profiles, places, strict=True):
         changes += profile_changes(item.value, place, tenant.profiles)
     changes += _apps(declared, tenant)
+    policies = MamPolicies(tenant.app_configurations, tenant.protections)
+    made = [change for change in changes if change]
+    for mam in declared.mam:
+        roots = roots_value(mam.value.trusted_roots, tenant.profiles, made)
+        changes += mam_changes(mam.value, _place(mam, declared, tenant), roots, policies)
     deletions = list(_deletions(declared, tenant)) if prune else []
     return [*(change for change in changes if change), *deletions]
 
@@ -163,12 +184,21 @@ def only(objects: Sequence[Named], name: str, what: str) -> Named | None:
 def _deletions(declared: Declared, tenant: Tenant) -> Iterator[Change]:
     """What is used goes after what uses it: profiles, sites, server configurations. Thresholds stay.
 
-    Profiles and app configurations go only where declarations speak about them at all.
+    Profiles, app configurations and Tunnel for MAM go only where declarations speak about them at all.
     """
+    if "mam" in declared.sections:
+        kept = _names(declared.mam)
+        for mam in tenant.mam:
+            yield from mam_deletions(mam) if mam.name.casefold() not in kept else ()
     if "app_configurations" in declared.sections:
         kept = _names(declared.app_configurations)
         others = (item for item in tenant.app_configurations if item.name.casefold() not in kept)
-        yield from (app_configuration_deletion(item) for item in others if is_about_tunnel(item))
+        of_mam = policies_of_mam(tenant.mam)
+        yield from (
+            app_configuration_deletion(item)
+            for item in others
+            if is_about_tunnel(item) and item.id not in of_mam
+        )
     if "profiles" in declared.sections:
         kept = _names(declared.profiles)
         names = [item.found.display_name for item in tenant.profiles if is_tunnel(item)]
@@ -191,8 +221,8 @@ def _names(declared: Sequence[Placed[NamedObject]]) -> set[str]:
     return {item.value.name.casefold() for item in declared}
 
 
-def _place(item: Placed[ProfileObject], declared: Declared, tenant: Tenant) -> Place:
-    """Where the site of a profile is, or will be. Raises DeclarationError when there is none."""
+def _place(item: Placed[ProfileObject] | Placed[MamObject], declared: Declared, tenant: Tenant) -> Place:
+    """Where the site that is named is, or will be. Raises DeclarationError when there is none."""
     wanted = item.value.site.casefold()
     present = next((site for site in tenant.sites if wanted in {site.id, site.display_name.casefold()}), None)
     name = present.display_name.casefold() if present else wanted

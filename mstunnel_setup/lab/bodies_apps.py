@@ -13,7 +13,13 @@ from pydantic import AfterValidator, Field, StrictBool, StrictStr, model_validat
 from mstunnel_setup.foreign import json_value
 from mstunnel_setup.lab.bodies import Body, Guid, Name, Part, Text
 from mstunnel_setup.lab.bodies_assignments import GRAPH, OWN_TYPE, AssignBody, AssignmentBody, TypedPart
-from mstunnel_setup.tenant.wire_apps import MobileApp, MobileAppConfiguration, TargetedManagedAppConfiguration
+from mstunnel_setup.tenant.wire_apps import (
+    AndroidManagedAppProtection,
+    IosManagedAppProtection,
+    MobileApp,
+    MobileAppConfiguration,
+    TargetedManagedAppConfiguration,
+)
 
 _KIND: Final = "androidenterprise#managedConfiguration"
 Texts = tuple[StrictStr, ...]
@@ -143,6 +149,29 @@ class ManagedAppConfigurationBody(Body):
         "unspecified"
     )
     custom_settings: tuple[KeyValueBody, ...] = ()
+
+
+class _ProtectionBody(Body):
+    display_name: Name
+    description: Text | None = None
+    role_scope_tag_ids: Texts = ("0",)
+    app_group_type: AppGroup = "selectedPublicApps"
+
+
+class AndroidProtectionBody(_ProtectionBody):
+    """androidManagedAppProtection, as far as the tunnel needs it."""
+
+    entity = AndroidManagedAppProtection
+    type_name = f"{GRAPH}androidManagedAppProtection"
+
+    connect_to_vpn_on_launch: StrictBool = False
+
+
+class IosProtectionBody(_ProtectionBody):
+    """iosManagedAppProtection, as far as the tunnel needs it."""
+
+    entity = IosManagedAppProtection
+    type_name = f"{GRAPH}iosManagedAppProtection"
 
 
 class DeviceTypeBody(TypedPart):

@@ -12,9 +12,11 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_apps import (
     DEVICE_BODIES,
+    AndroidProtectionBody,
     AppAssignmentBody,
     ApproveBody,
     AssignAppBody,
+    IosProtectionBody,
     IosStoreAppBody,
     ManagedAppConfigurationBody,
     TargetAppsBody,
@@ -29,7 +31,9 @@ from mstunnel_setup.lab.typed_entities import T, TypedEntities
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 from mstunnel_setup.tenant.wire_apps import (
     PLAY_APP,
+    AndroidManagedAppProtection,
     AppAssignment,
+    IosManagedAppProtection,
     ManagedMobileApp,
     MobileApp,
     MobileAppConfiguration,
@@ -210,7 +214,34 @@ _MANAGED_CONFIGURATIONS: Final = ManagedAppPolicies(
     "A_",
 )
 
-ROUTES = [*_APPS.routes, *_DEVICE_CONFIGURATIONS.routes, *_MANAGED_CONFIGURATIONS.routes]
+_ANDROID_PROTECTIONS: Final = ManagedAppPolicies(
+    _ROOT,
+    "androidManagedAppProtections",
+    AndroidManagedAppProtection,
+    "androidManagedAppProtection",
+    {f"#{AndroidProtectionBody.type_name}": AndroidProtectionBody},
+    AppAssignment,
+    AssignBody[AssignmentBody],
+    "T_",
+)
+_IOS_PROTECTIONS: Final = ManagedAppPolicies(
+    _ROOT,
+    "iosManagedAppProtections",
+    IosManagedAppProtection,
+    "iosManagedAppProtection",
+    {f"#{IosProtectionBody.type_name}": IosProtectionBody},
+    AppAssignment,
+    AssignBody[AssignmentBody],
+    "T_",
+)
+
+ROUTES = [
+    *_APPS.routes,
+    *_DEVICE_CONFIGURATIONS.routes,
+    *_MANAGED_CONFIGURATIONS.routes,
+    *_ANDROID_PROTECTIONS.routes,
+    *_IOS_PROTECTIONS.routes,
+]
 STORE_ROUTES = [
     Route(f"{_STORE}/approveApps", approve, methods=["POST"]),
     Route(f"{_STORE}/syncApps", synchronise, methods=["POST"]),

@@ -142,6 +142,42 @@ PER_APP_WITHOUT_APP = _warning(
     "Name it as vpn_profile in the assignments of the apps that use the tunnel.",
 )
 
+# Tunnel for MAM
+
+MAM_APPS_MISSING = declare_finding(
+    "apps",
+    "mam-apps-missing",
+    "on iOS the tunnel is for single apps, and there is none",
+    "Add their bundle ids.",
+)
+MAM_APPS_WITHOUT_EDGE = declare_finding(
+    "apps",
+    "mam-apps-without-edge",
+    "the list of apps that use the tunnel does not have Edge, which starts it",
+    "Add {edge}.",
+)
+MAM_BYPASSED_HOST = declare_finding(
+    "bypassed_urls", "mam-bypassed-host", "“{host}” is not a host name", "Write the host alone."
+)
+MAM_PROXY_WITHOUT_PAC = _warning(
+    "proxy",
+    "mam-proxy-without-pac",
+    "with a direct proxy, iOS ignores the split tunnelling rules that the site {has}",
+    "Set proxy.pac_url instead.",
+)
+MAM_TWICE = declare_finding(
+    "groups",
+    "mam-twice",
+    "a group also gets {other}, but a device takes the tunnel settings of one policy only",
+    "Remove the group from one of them.",
+)
+MAM_BESIDE_PROFILE = _warning(
+    "groups",
+    "mam-beside-profile",
+    "a group also gets the VPN profile {profile}, but a device uses the tunnel of one of them only",
+    "Check that enrolled devices and devices that are not are in different groups.",
+)
+
 # Together with a VPN profile
 
 APP_CONFIG_CONFLICT = declare_finding(

@@ -36,7 +36,7 @@ def judge_profile(profile: ProfileObject, *, split_rules: bool | None = None) ->
     return (
         *_platform(profile),
         *_connection(profile),
-        *(_proxy(profile.proxy) if profile.proxy else ()),
+        *(judge_proxy(profile.proxy) if profile.proxy else ()),
         *_exclusions(profile),
         *_apps(profile),
         *(_ios(profile, split_rules=split_rules) if profile.is_ios else _android(profile)),
@@ -53,7 +53,8 @@ def _platform(profile: ProfileObject) -> Iterator[Finding]:
             yield findings.KEY_OF_ANOTHER_PLATFORM(key=key, other=other).at(key)
 
 
-def _proxy(proxy: ProxyObject) -> Iterator[Finding]:
+def judge_proxy(proxy: ProxyObject) -> Iterator[Finding]:
+    """All findings about a proxy."""
     if (proxy.pac_url is None) == (proxy.address is None):
         yield findings.PROXY_INCOMPLETE()
     elif proxy.pac_url is not None and not is_web_address(proxy.pac_url):

@@ -66,6 +66,13 @@ add_lazy_group(
 )
 add_lazy_group(
     app,
+    "mam",
+    "Tunnel for MAM: the tunnel for apps on devices that are not enrolled.",
+    "admin.mam",
+    "mam_app",
+)
+add_lazy_group(
+    app,
     "proxy-exclusions",
     "Proxy exclusion lists of Android profiles.",
     "admin.proxy_exclusions",

@@ -105,6 +105,7 @@ QUIET = {
     "mst-admin schema": "ok",
     "mst-admin profile schema": "ok",
     "mst-admin app schema": "ok",
+    "mst-admin mam schema": "ok",
     "mst-admin app-config schema": "ok",
     "mst-admin proxy-exclusions check *.contoso.com": "ok",
 }
