@@ -19,7 +19,7 @@ from mstunnel_setup.admin.carry_out import read_profiles
 from mstunnel_setup.admin.carry_out_apps import read_app_configurations
 from mstunnel_setup.admin.change import Change
 from mstunnel_setup.admin.file_commands import FileObjects
-from mstunnel_setup.admin.profile_changes import is_tunnel
+from mstunnel_setup.admin.present_profiles import is_tunnel
 from mstunnel_setup.admin.profiles.objects import ProfileObject
 from mstunnel_setup.admin.profiles.present import profile_object
 from mstunnel_setup.answers.finding import Finding

@@ -22,7 +22,8 @@ from mstunnel_setup.admin.change import CONFIGURATION, Body, Change
 from mstunnel_setup.admin.mam_changes import base_names
 from mstunnel_setup.admin.objects import Declarations
 from mstunnel_setup.admin.plan import Tenant
-from mstunnel_setup.admin.profile_changes import SITE, SITE_ID, PresentProfile, profile_names
+from mstunnel_setup.admin.present_profiles import PresentProfile, profile_names
+from mstunnel_setup.admin.profile_changes import SITE, SITE_ID
 from mstunnel_setup.admin.profiles.present import is_tunnel_profile
 from mstunnel_setup.admin.profiles.wire import ROOT_TYPES
 from mstunnel_setup.admin.references import configuration_id, site_id
@@ -40,7 +41,7 @@ def read_tenant(
     `apps` are the keys of those whose assignments are read, None: all that may be about the tunnel.
     """
     known = frozenset(sections)
-    profiles = tuple(read_profiles(graph)) if {"profiles", "apps", "mam"} & known else ()
+    profiles = tuple(read_profiles(graph)) if {"profiles", "trusted_roots", "apps", "mam"} & known else ()
     every = tuple(graph.app_objects(MOBILE_APPS)) if {"apps", "app_configurations"} & known else ()
     has_configurations = bool({"app_configurations", "mam"} & known)
     configurations = tuple(read_app_configurations(graph, every)) if has_configurations else ()

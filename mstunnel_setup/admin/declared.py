@@ -15,9 +15,9 @@ from mstunnel_setup.admin.apps.objects import AppConfigurationObject
 from mstunnel_setup.admin.apps.rules import judge_app_configuration
 from mstunnel_setup.admin.errors import DECLARATIONS_INVALID, DECLARATIONS_MISSING
 from mstunnel_setup.admin.objects import ConfigurationObject, Declarations, SiteObject, ThresholdObject
-from mstunnel_setup.admin.profiles.objects import ProfileObject
-from mstunnel_setup.admin.profiles.root import with_root
-from mstunnel_setup.admin.profiles.rules import judge_profile
+from mstunnel_setup.admin.profiles.objects import ProfileObject, TrustedRootObject
+from mstunnel_setup.admin.profiles.root import with_certificate, with_root
+from mstunnel_setup.admin.profiles.rules import judge_profile, judge_root
 from mstunnel_setup.admin.rules_configuration import judge_configuration, judge_networks
 from mstunnel_setup.admin.rules_site import Resolve, judge_site, judge_threshold
 from mstunnel_setup.answers.document import Document, DocumentError, Problem, read
@@ -60,6 +60,7 @@ class Declared:
     configurations: tuple[Placed[ConfigurationObject], ...] = ()
     sites: tuple[Placed[SiteObject], ...] = ()
     thresholds: tuple[Placed[ThresholdObject], ...] = ()
+    trusted_roots: tuple[Placed[TrustedRootObject], ...] = ()
     profiles: tuple[Placed[ProfileObject], ...] = ()
     apps: tuple[Placed[StoreAppObject], ...] = ()
     app_configurations: tuple[Placed[AppConfigurationObject], ...] = ()
@@ -96,6 +97,7 @@ def parse_declarations(contents: Sequence[tuple[str, bytes]], resolve: Resolve |
         tuple(_placed(parsed, "configurations")),
         tuple(_placed(parsed, "sites")),
         tuple(_placed(parsed, "thresholds")),
+        tuple(_placed(parsed, "trusted_roots")),
         tuple(_placed(parsed, "profiles")),
         tuple(_placed(parsed, "apps")),
         tuple(_placed(parsed, "app_configurations")),
@@ -109,7 +111,7 @@ def parse_declarations(contents: Sequence[tuple[str, bytes]], resolve: Resolve |
     if lines:
         raise DeclarationError(lines)
     warnings = tuple(replace(item, message=line) for line, item in judged)
-    return replace(found, profiles=tuple(_with_roots(found)), warnings=warnings)
+    return replace(_with_certificates(found), warnings=warnings)
 
 
 def _files(path: Path) -> list[Path]:
@@ -152,6 +154,7 @@ def _judged(
     yield from _told(
         found.profiles, lambda value: judge_profile(value, split_rules=_split_rules(value, found))
     )
+    yield from _told(found.trusted_roots, judge_root)
     profiles, apps = [item.value for item in found.profiles], [item.value for item in found.apps]
     if "apps" in found.sections:
         yield from _told(found.profiles, lambda value: judge_per_app(value, apps))
@@ -185,16 +188,25 @@ def _split_rules(profile: ProfileObject | MamObject, found: Declared) -> bool | 
     return None
 
 
-def _with_roots(found: Declared) -> Iterator[Placed[ProfileObject]]:
-    """The profiles with their roots as certificates. Raises DeclarationError with all that are unusable."""
-    lines = []
-    for item in found.profiles:
-        try:
-            yield replace(item, value=with_root(item.value))
-        except CertificateError as error:
-            lines.append(item.line("trusted_root", error.message))
+def _with_certificates(found: Declared) -> Declared:
+    """The same with certificates in place of paths. Raises DeclarationError with all that are unusable."""
+    lines: list[str] = []
+    roots = tuple(_read(found.trusted_roots, with_certificate, "certificate", lines))
+    profiles = tuple(_read(found.profiles, with_root, "trusted_root", lines))
     if lines:
         raise DeclarationError(lines)
+    return replace(found, trusted_roots=roots, profiles=profiles)
+
+
+def _read(
+    objects: Iterable[Placed[T]], read_certificate: Callable[[T], T], key: str, lines: list[str]
+) -> Iterator[Placed[T]]:
+    """The objects with their certificates; what is wrong with others is added to `lines`."""
+    for item in objects:
+        try:
+            yield replace(item, value=read_certificate(item.value))
+        except CertificateError as error:
+            lines.append(item.line(key, error.message))
 
 
 def _twins(found: Declared) -> Iterator[str]:
@@ -203,6 +215,7 @@ def _twins(found: Declared) -> Iterator[str]:
         ("name", found.configurations),
         ("name", found.sites),
         ("metric", found.thresholds),
+        ("name", found.trusted_roots),
         ("name", found.profiles),
         ("key", found.apps),
         ("name", found.app_configurations),

@@ -27,7 +27,8 @@ from mstunnel_setup.admin.assignments import ASSIGNMENTS, TYPE, target_of, targe
 from mstunnel_setup.admin.change import Body, Change
 from mstunnel_setup.admin.comparison import differences, update
 from mstunnel_setup.admin.errors import NAME_AMBIGUOUS, TRUSTED_ROOT_UNKNOWN
-from mstunnel_setup.admin.profile_changes import Place, PresentProfile, is_tunnel
+from mstunnel_setup.admin.present_profiles import PresentProfile, is_tunnel
+from mstunnel_setup.admin.profile_changes import Place
 from mstunnel_setup.admin.wire import without_empty
 
 ANDROID_PROTECTION: Final = "#microsoft.graph.androidManagedAppProtection"

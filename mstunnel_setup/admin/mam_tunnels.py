@@ -20,7 +20,7 @@ from mstunnel_setup.admin.mam_changes import (
     roots_value,
 )
 from mstunnel_setup.admin.plan import place_of
-from mstunnel_setup.admin.profile_changes import is_tunnel
+from mstunnel_setup.admin.present_profiles import is_tunnel
 from mstunnel_setup.admin.profiles.lint import split_rules
 from mstunnel_setup.admin.profiles.present import profile_object
 from mstunnel_setup.answers.finding import Finding

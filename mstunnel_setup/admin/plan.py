@@ -27,16 +27,11 @@ from mstunnel_setup.admin.mam_changes import (
     roots_value,
 )
 from mstunnel_setup.admin.objects import ConfigurationObject, SiteObject, ThresholdObject
-from mstunnel_setup.admin.profile_changes import (
-    Place,
-    PresentProfile,
-    is_tunnel,
-    profile_changes,
-    profile_deletions,
-    profile_names,
-)
+from mstunnel_setup.admin.present_profiles import PresentProfile, is_tunnel, profile_names
+from mstunnel_setup.admin.profile_changes import Place, profile_changes, profile_deletions
 from mstunnel_setup.admin.profiles.objects import ProfileObject
 from mstunnel_setup.admin.profiles.wire import server_address
+from mstunnel_setup.admin.root_changes import root_changes
 from mstunnel_setup.admin.wire import (
     changed,
     configuration_body,
@@ -102,6 +97,8 @@ def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = Fal
         *(_site(item.value, tenant, now) for item in declared.sites),
         *(_threshold(item.value, tenant) for item in declared.thresholds),
     ]
+    for root in declared.trusted_roots:
+        changes += root_changes(root.value, tenant.profiles)
     for item, place in zip(declared.profiles, places, strict=True):
         changes += profile_changes(item.value, place, tenant.profiles)
     changes += _apps(declared, tenant)

@@ -224,6 +224,15 @@ NOT_ASSIGNED = _warning(
     "Add groups by id, or all_users: true.",
 )
 
+# Trusted roots
+
+TRUSTED_ROOT_NAME = declare_finding(
+    "name",
+    "trusted-root-name",
+    "{name} is the name of a trusted root that goes with a VPN profile",
+    "Write another name, or set trusted_root in the profile.",
+)
+
 # A profile that is in the tenant already
 
 NOT_A_TUNNEL_PROFILE = declare_finding(

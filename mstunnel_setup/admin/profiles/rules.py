@@ -6,10 +6,17 @@ from typing import Final
 
 from mstunnel_setup.admin.profiles import findings
 from mstunnel_setup.admin.profiles.exclusions import judge_exclusions
-from mstunnel_setup.admin.profiles.objects import ConnectionType, Platform, ProfileObject, ProxyObject
+from mstunnel_setup.admin.profiles.objects import (
+    ConnectionType,
+    Platform,
+    ProfileObject,
+    ProxyObject,
+    TrustedRootObject,
+)
 from mstunnel_setup.admin.profiles.rules_assignment import judge_assignment
 from mstunnel_setup.admin.profiles.rules_on_demand import judge_on_demand
 from mstunnel_setup.admin.profiles.rules_settings import judge_settings
+from mstunnel_setup.admin.profiles.wire import root_name
 from mstunnel_setup.answers.address import is_host, is_web_address
 from mstunnel_setup.answers.finding import Finding
 
@@ -44,6 +51,13 @@ def judge_profile(profile: ProfileObject, *, split_rules: bool | None = None) ->
         *judge_settings(profile),
         *judge_assignment(profile, "profile"),
     )
+
+
+def judge_root(declared: TrustedRootObject) -> Iterator[Finding]:
+    """All findings about a trusted root: one that only a policy names needs no assignment."""
+    if declared.name.endswith(root_name("")):
+        yield findings.TRUSTED_ROOT_NAME(name=declared.name)
+    yield from (item for item in judge_assignment(declared, "trusted root") if item.fatal)
 
 
 def _platform(profile: ProfileObject) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from mstunnel_setup.admin.profiles.objects import (
     ProfileObject,
     ProxyObject,
     RuleObject,
+    TrustedRootObject,
 )
 
 TYPES: Final = {
@@ -33,6 +34,7 @@ _ROOTS: Final = {
     Platform.IOS: "#microsoft.graph.iosTrustedRootCertificate",
 }
 ROOT_TYPES: Final = frozenset(_ROOTS.values())
+ROOT_PLATFORMS: Final = {name: platform for platform, name in _ROOTS.items()}
 _ANDROID_CLIENT: Final = {"key": "MicrosoftDefenderAppSettings", "value": None}
 _IOS_CLIENT: Final = {"key": "MSTunnelProtectMode", "value": "1"}
 CLIENT_KEYS: Final = frozenset({str(_ANDROID_CLIENT["key"]), str(_IOS_CLIENT["key"])})
@@ -80,12 +82,12 @@ def profile_body(profile: ProfileObject, site_id: str, address: str) -> Body:
     return {**common, **(_ios(profile, server) if profile.is_ios else _android(profile, server))}
 
 
-def root_body(profile: ProfileObject, root: Certificate) -> Body:
+def root_body(declared: TrustedRootObject, root: Certificate) -> Body:
     """The body of the profile that makes devices trust a private authority."""
     return {
-        "@odata.type": _ROOTS[profile.platform],
-        "displayName": root_name(profile.name),
-        "roleScopeTagIds": list(profile.role_scope_tag_ids),
+        "@odata.type": _ROOTS[declared.platform],
+        "displayName": declared.name,
+        "roleScopeTagIds": list(declared.role_scope_tag_ids),
         "trustedRootCertificate": base64.b64encode(root.public_bytes(Encoding.DER)).decode(),
         "certFileName": "root.cer",
     }
