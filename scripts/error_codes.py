@@ -108,15 +108,18 @@ def _tables() -> dict[str, str]:
             (
                 (_anchor(item.code), *_texts(item))
                 for name, item, found in made
-                if isinstance(found, Rule)
-                and found.fatal is fatal
-                and (".profiles." in name) is (kind == "profile")
+                if isinstance(found, Rule) and found.fatal is fatal and _rules_about(name) == kind
             ),
         )
-        for kind in ("object", "profile")
+        for kind in ("object", "profile", "app")
         for fatal in (True, False)
     }
     return {**checks, "certificates": certificates, **rules}
+
+
+def _rules_about(name: str) -> str:
+    """What a rule, by its name in the source, is about: the table that lists it begins so."""
+    return next((kind for kind in ("profile", "app") if f".{kind}s." in name), "object")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

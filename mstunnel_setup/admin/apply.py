@@ -95,8 +95,8 @@ def schema() -> Result:
 
 
 def _read(graph: AdminGraph, declared: Declared) -> Tenant:
-    """The tenant; its profiles cost a request each, so only when the declarations speak about profiles."""
-    return read_tenant(graph, profiles=declared.about_profiles)
+    """The tenant; some objects cost requests each, so only those that the declarations speak about."""
+    return read_tenant(graph, declared.sections, {item.value.key for item in declared.apps})
 
 
 def _refused(

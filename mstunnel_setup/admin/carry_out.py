@@ -1,24 +1,60 @@
 """Doing planned changes in a tenant."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
+from mstunnel_setup.admin.apps.app_wire import PresentApp
+from mstunnel_setup.admin.assignments import ASSIGNMENTS, TYPE
+from mstunnel_setup.admin.carry_out_apps import (
+    create_app_configuration,
+    delete_app_configuration,
+    read_app_configurations,
+    update_app_configuration,
+)
+from mstunnel_setup.admin.carry_out_mam import (
+    create_protection,
+    delete_protection,
+    read_protections,
+    update_protection,
+)
+from mstunnel_setup.admin.carry_out_store import create_app, delete_app, read_apps, update_app
 from mstunnel_setup.admin.change import CONFIGURATION, Body, Change
-from mstunnel_setup.admin.errors import NAME_UNKNOWN
-from mstunnel_setup.admin.plan import Tenant, only
-from mstunnel_setup.admin.profile_changes import ASSIGNMENTS, SITE, SITE_ID, TYPE, PresentProfile
+from mstunnel_setup.admin.mam_changes import base_names
+from mstunnel_setup.admin.objects import Declarations
+from mstunnel_setup.admin.plan import Tenant
+from mstunnel_setup.admin.present_profiles import PresentProfile, profile_names
+from mstunnel_setup.admin.profile_changes import SITE, SITE_ID
 from mstunnel_setup.admin.profiles.present import is_tunnel_profile
 from mstunnel_setup.admin.profiles.wire import ROOT_TYPES
+from mstunnel_setup.admin.references import configuration_id, site_id
 from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.tenant.graph_apps import MOBILE_APPS
 
 
-def read_tenant(graph: AdminGraph, *, profiles: bool = True) -> Tenant:
-    """Everything that can be declared, as the tenant has it now; profiles only when asked for."""
+def read_tenant(
+    graph: AdminGraph,
+    sections: Collection[str] = Declarations.model_fields,
+    apps: Collection[str] | None = None,
+) -> Tenant:
+    """What these sections of declarations can hold, as the tenant has it now; sites and their like always.
+
+    `apps` are the keys of those whose assignments are read, None: all that may be about the tunnel.
+    """
+    known = frozenset(sections)
+    profiles = tuple(read_profiles(graph)) if {"profiles", "trusted_roots", "apps", "mam"} & known else ()
+    every = tuple(graph.app_objects(MOBILE_APPS)) if {"apps", "app_configurations"} & known else ()
+    has_configurations = bool({"app_configurations", "mam"} & known)
+    configurations = tuple(read_app_configurations(graph, every)) if has_configurations else ()
+    wanted = [app for app in every if apps is None or PresentApp(app).key in apps]
     return Tenant(
         tuple(graph.configurations()),
         tuple(graph.site_list()),
         tuple(graph.thresholds()),
-        tuple(read_profiles(graph)) if profiles else (),
+        profiles,
+        every,
+        tuple(read_apps(graph, wanted, profile_names(profiles))) if "apps" in sections else (),
+        configurations,
+        tuple(read_protections(graph, base_names(configurations))) if "mam" in sections else (),
     )
 
 
@@ -90,24 +126,16 @@ _DOERS: dict[tuple[str, str], Callable[[Change, AdminGraph], Any]] = {
     ("trusted root", "create"): _create_profile,
     ("trusted root", "update"): _update_profile,
     ("trusted root", "delete"): lambda change, graph: graph.delete_profile(change.identifier),
+    ("app", "create"): create_app,
+    ("app", "update"): update_app,
+    ("app", "delete"): delete_app,
+    ("app configuration", "create"): create_app_configuration,
+    ("app configuration", "update"): update_app_configuration,
+    ("app configuration", "delete"): delete_app_configuration,
+    ("app protection", "create"): create_protection,
+    ("app protection", "update"): update_protection,
+    ("app protection", "delete"): delete_protection,
 }
-
-
-def configuration_id(wanted: str, graph: AdminGraph) -> str:
-    """The id of the server configuration with this name or id. Raises TenantError."""
-    named = only(graph.configurations(wanted), wanted, "server configuration")
-    found = named or next((item for item in graph.configurations() if item.id == wanted.lower()), None)
-    if found is None:
-        raise NAME_UNKNOWN(place="tenant", kind="server configuration", name=wanted, command="config")
-    return found.id
-
-
-def site_id(wanted: str, graph: AdminGraph) -> str:
-    """The id of the site with this name. Raises TenantError."""
-    found = only(graph.site_list(wanted), wanted, "site")
-    if found is None:
-        raise NAME_UNKNOWN(place="tenant", kind="site", name=wanted, command="site")
-    return found.id
 
 
 def _without_reference(change: Change) -> Body:

@@ -7,7 +7,16 @@ from typing import Any, Literal, TypeAlias
 from mstunnel_setup.text import plain
 
 Kind: TypeAlias = Literal[
-    "configuration", "site", "threshold", "server", "trusted root", "profile", "Conditional Access policy"
+    "configuration",
+    "site",
+    "threshold",
+    "server",
+    "trusted root",
+    "profile",
+    "app",
+    "app configuration",
+    "app protection",
+    "Conditional Access policy",
 ]
 Verb: TypeAlias = Literal["create", "update", "delete"]
 Body: TypeAlias = dict[str, Any]

@@ -7,11 +7,17 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from mstunnel_setup.admin.apps.app_objects import StoreAppObject
+from mstunnel_setup.admin.apps.app_rules import judge_app, judge_per_app
+from mstunnel_setup.admin.apps.mam_objects import MamObject
+from mstunnel_setup.admin.apps.mam_rules import judge_mam
+from mstunnel_setup.admin.apps.objects import AppConfigurationObject
+from mstunnel_setup.admin.apps.rules import judge_app_configuration
 from mstunnel_setup.admin.errors import DECLARATIONS_INVALID, DECLARATIONS_MISSING
 from mstunnel_setup.admin.objects import ConfigurationObject, Declarations, SiteObject, ThresholdObject
-from mstunnel_setup.admin.profiles.objects import ProfileObject
-from mstunnel_setup.admin.profiles.root import with_root
-from mstunnel_setup.admin.profiles.rules import judge_profile
+from mstunnel_setup.admin.profiles.objects import ProfileObject, TrustedRootObject
+from mstunnel_setup.admin.profiles.root import with_certificate, with_root
+from mstunnel_setup.admin.profiles.rules import judge_profile, judge_root
 from mstunnel_setup.admin.rules_configuration import judge_configuration, judge_networks
 from mstunnel_setup.admin.rules_site import Resolve, judge_site, judge_threshold
 from mstunnel_setup.answers.document import Document, DocumentError, Problem, read
@@ -22,9 +28,7 @@ from mstunnel_setup.errors import CertificateError, UsageError
 T = TypeVar("T", bound=BaseModel)
 T_co = TypeVar("T_co", bound=BaseModel, covariant=True)
 _SUFFIXES = frozenset({".yaml", ".yml"})
-_SECTIONS = frozenset(
-    {("configurations",), ("sites",), ("thresholds",), ("corporate_networks",), ("profiles",)}
-)
+_SECTIONS = frozenset((name,) for name in Declarations.model_fields if name != "version")
 
 
 class DeclarationError(UsageError):
@@ -51,13 +55,17 @@ class Placed(Generic[T_co]):
 
 @dataclass(frozen=True)
 class Declared:
-    """All objects of all files, whether any file speaks about profiles, and the warnings there are."""
+    """All objects of all files, the keys that the files have, even if empty, and the warnings there are."""
 
     configurations: tuple[Placed[ConfigurationObject], ...] = ()
     sites: tuple[Placed[SiteObject], ...] = ()
     thresholds: tuple[Placed[ThresholdObject], ...] = ()
+    trusted_roots: tuple[Placed[TrustedRootObject], ...] = ()
     profiles: tuple[Placed[ProfileObject], ...] = ()
-    about_profiles: bool = False
+    apps: tuple[Placed[StoreAppObject], ...] = ()
+    app_configurations: tuple[Placed[AppConfigurationObject], ...] = ()
+    mam: tuple[Placed[MamObject], ...] = ()
+    sections: frozenset[str] = frozenset()
     warnings: tuple[Finding, ...] = ()
 
 
@@ -89,8 +97,12 @@ def parse_declarations(contents: Sequence[tuple[str, bytes]], resolve: Resolve |
         tuple(_placed(parsed, "configurations")),
         tuple(_placed(parsed, "sites")),
         tuple(_placed(parsed, "thresholds")),
+        tuple(_placed(parsed, "trusted_roots")),
         tuple(_placed(parsed, "profiles")),
-        any("profiles" in declarations.model_fields_set for _, declarations in parsed),
+        tuple(_placed(parsed, "apps")),
+        tuple(_placed(parsed, "app_configurations")),
+        tuple(_placed(parsed, "mam")),
+        frozenset(name for _, declarations in parsed for name in declarations.model_fields_set),
     )
     networks = [network for _, declarations in parsed for network in declarations.corporate_networks]
     judged = [*_networks(parsed), *_judged(found, [] if lines else networks, resolve)]
@@ -99,7 +111,7 @@ def parse_declarations(contents: Sequence[tuple[str, bytes]], resolve: Resolve |
     if lines:
         raise DeclarationError(lines)
     warnings = tuple(replace(item, message=line) for line, item in judged)
-    return replace(found, profiles=tuple(_with_roots(found)), warnings=warnings)
+    return replace(_with_certificates(found), warnings=warnings)
 
 
 def _files(path: Path) -> list[Path]:
@@ -142,6 +154,21 @@ def _judged(
     yield from _told(
         found.profiles, lambda value: judge_profile(value, split_rules=_split_rules(value, found))
     )
+    yield from _told(found.trusted_roots, judge_root)
+    profiles, apps = [item.value for item in found.profiles], [item.value for item in found.apps]
+    if "apps" in found.sections:
+        yield from _told(found.profiles, lambda value: judge_per_app(value, apps))
+    yield from _told(found.apps, lambda value: judge_app(value, profiles))
+    yield from _told(found.app_configurations, lambda value: judge_app_configuration(value, profiles))
+    yield from _judged_mam(found)
+
+
+def _judged_mam(found: Declared) -> Iterator[tuple[str, Finding]]:
+    others, profiles = [item.value for item in found.mam], [item.value for item in found.profiles]
+    yield from _told(
+        found.mam,
+        lambda value: judge_mam(value, others, profiles, split_rules=_split_rules(value, found)),
+    )
 
 
 def _told(
@@ -152,8 +179,8 @@ def _told(
             yield item.line(finding.key, finding.message), finding
 
 
-def _split_rules(profile: ProfileObject, found: Declared) -> bool | None:
-    """Whether the site of a profile has split tunnelling rules; None when it is not declared here."""
+def _split_rules(profile: ProfileObject | MamObject, found: Declared) -> bool | None:
+    """Whether the site that is named has split tunnelling rules; None when it is not declared here."""
     sites = {item.value.name.casefold(): item.value.configuration.casefold() for item in found.sites}
     for item in found.configurations:
         if item.value.name.casefold() == sites.get(profile.site.casefold()):
@@ -161,16 +188,25 @@ def _split_rules(profile: ProfileObject, found: Declared) -> bool | None:
     return None
 
 
-def _with_roots(found: Declared) -> Iterator[Placed[ProfileObject]]:
-    """The profiles with their roots as certificates. Raises DeclarationError with all that are unusable."""
-    lines = []
-    for item in found.profiles:
-        try:
-            yield replace(item, value=with_root(item.value))
-        except CertificateError as error:
-            lines.append(item.line("trusted_root", error.message))
+def _with_certificates(found: Declared) -> Declared:
+    """The same with certificates in place of paths. Raises DeclarationError with all that are unusable."""
+    lines: list[str] = []
+    roots = tuple(_read(found.trusted_roots, with_certificate, "certificate", lines))
+    profiles = tuple(_read(found.profiles, with_root, "trusted_root", lines))
     if lines:
         raise DeclarationError(lines)
+    return replace(found, trusted_roots=roots, profiles=profiles)
+
+
+def _read(
+    objects: Iterable[Placed[T]], read_certificate: Callable[[T], T], key: str, lines: list[str]
+) -> Iterator[Placed[T]]:
+    """The objects with their certificates; what is wrong with others is added to `lines`."""
+    for item in objects:
+        try:
+            yield replace(item, value=read_certificate(item.value))
+        except CertificateError as error:
+            lines.append(item.line(key, error.message))
 
 
 def _twins(found: Declared) -> Iterator[str]:
@@ -179,7 +215,11 @@ def _twins(found: Declared) -> Iterator[str]:
         ("name", found.configurations),
         ("name", found.sites),
         ("metric", found.thresholds),
+        ("name", found.trusted_roots),
         ("name", found.profiles),
+        ("key", found.apps),
+        ("name", found.app_configurations),
+        ("name", found.mam),
     ):
         first: dict[str, Placed[BaseModel]] = {}
         for item in objects:

@@ -3,6 +3,18 @@
 from mstunnel_setup.errors import CertificateError, TenantError, UsageError, declare
 from mstunnel_setup.result import declare_notice
 
+APP_CONFIGURATION_FIXED = declare(
+    TenantError,
+    "app-configuration-fixed",
+    "the app configuration {name} in the tenant is for {channel} on {platform}",
+    "Use another name: channel and operating system of an app configuration cannot be changed.",
+)
+APP_MISSING = declare(
+    TenantError,
+    "app-missing",
+    "the tenant has no {platform} app {app}",
+    "Add it with `mst-admin app create`, declare it below `apps`, or add it in the admin center.",
+)
 CLOUD_APP_MISSING = declare(
     TenantError,
     "cloud-app-missing",
@@ -94,6 +106,21 @@ NOT_CONFIRMED = declare(
     "not confirmed, so nothing was changed: {question}",
     "Answer yes, or use --yes.",
 )
+OBJECT_FILE_INVALID = declare(
+    UsageError,
+    "object-file-invalid",
+    "{problem}",
+    "Correct the file; `mst-admin {command} schema` prints a JSON Schema that editors check it with.",
+)
+OBJECT_FILE_UNREADABLE = declare(
+    UsageError, "object-file-unreadable", "the file {path} cannot be read: {reason}", "Check the path."
+)
+OBJECT_UNKNOWN = declare(
+    TenantError,
+    "object-unknown",
+    "the tenant has no {kind} {name}",
+    "Create it with `mst-admin {command} create`.",
+)
 POLICY_FILE_INVALID = declare(
     UsageError,
     "policy-file-invalid",
@@ -144,6 +171,12 @@ SERVER_NOT_INSTALLED = declare(
 )
 TRUSTED_ROOT_MISSING = declare(
     CertificateError, "trusted-root-missing", "there is no certificate at {path}", "Check the path."
+)
+TRUSTED_ROOT_UNKNOWN = declare(
+    TenantError,
+    "trusted-root-unknown",
+    "the tenant has no trusted root profile {name}",
+    "Use the name of an existing one, or create it first.",
 )
 TRUSTED_ROOT_UNSUITABLE = declare(
     CertificateError,

@@ -9,12 +9,23 @@ from ssl import DER_cert_to_PEM_cert
 from pydantic import BaseModel
 
 from mstunnel_setup.admin import findings
+from mstunnel_setup.admin.apps import app_wire, wire
+from mstunnel_setup.admin.apps.app_wire import app_object
+from mstunnel_setup.admin.apps.app_wire import is_about_tunnel as is_tunnel_app
+from mstunnel_setup.admin.apps.mam_policies import mam_object
+from mstunnel_setup.admin.apps.wire import (
+    PresentAppConfiguration,
+    app_configuration_object,
+    is_about_tunnel,
+)
+from mstunnel_setup.admin.assignments import assignees
 from mstunnel_setup.admin.change import Wire
+from mstunnel_setup.admin.mam_changes import policies_of_mam
 from mstunnel_setup.admin.plan import Tenant
-from mstunnel_setup.admin.profile_changes import PresentProfile, is_tunnel
-from mstunnel_setup.admin.profiles.objects import ProfileObject
+from mstunnel_setup.admin.present_profiles import PresentProfile, is_tunnel
+from mstunnel_setup.admin.profiles.objects import ProfileObject, TrustedRootObject
 from mstunnel_setup.admin.profiles.present import extra, not_declared, profile_object
-from mstunnel_setup.admin.profiles.wire import root_name
+from mstunnel_setup.admin.profiles.wire import ROOT_PLATFORMS, root_name
 from mstunnel_setup.admin.wire import configuration_object, site_object, threshold_object
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.text import plain
@@ -29,7 +40,11 @@ def declarations_of(tenant: Tenant) -> dict[str, str]:
         "configurations": [configuration_object(item) for item in tenant.configurations],
         "sites": [site_object(item) for item in tenant.sites],
         "thresholds": [threshold_object(item) for item in tenant.thresholds],
+        "trusted_roots": list(_trusted_roots(tenant)),
         "profiles": [_profile(item, tenant) for item in tenant.profiles if is_tunnel(item)],
+        "apps": [app_object(item) for item in tenant.apps if is_tunnel_app(item)],
+        "app_configurations": list(map(app_configuration_object, _tunnel_configurations(tenant))),
+        "mam": list(map(mam_object, tenant.mam)),
     }
     return {
         f"{name}.yaml": _HEAD
@@ -47,6 +62,7 @@ def shared_names(tenant: Tenant) -> Iterator[Finding]:
         ("server configuration", [item.display_name for item in tenant.configurations]),
         ("site", [item.display_name for item in tenant.sites]),
         ("VPN profile", [item.found.display_name for item in tenant.profiles if is_tunnel(item)]),
+        ("app configuration", [item.name for item in _tunnel_configurations(tenant)]),
     ):
         for name, count in Counter(map(str.casefold, names)).items():
             if count > 1:
@@ -55,10 +71,36 @@ def shared_names(tenant: Tenant) -> Iterator[Finding]:
 
 
 def unsaid(tenant: Tenant) -> Iterator[Finding]:
-    """What the profiles have beside what a file can hold."""
+    """What profiles and app configurations have beside what a file can hold."""
     for item in tenant.profiles:
         if is_tunnel(item):
             yield from not_declared(item.found, item.assignments)
+    for app in filter(is_tunnel_app, tenant.apps):
+        yield from app_wire.not_declared(app)
+    for configuration in _tunnel_configurations(tenant):
+        yield from wire.not_declared(configuration)
+
+
+def _tunnel_configurations(tenant: Tenant) -> list[PresentAppConfiguration]:
+    """The app configurations that are not a part of Tunnel for MAM."""
+    of_mam = policies_of_mam(tenant.mam)
+    return [item for item in tenant.app_configurations if is_about_tunnel(item) and item.id not in of_mam]
+
+
+def _trusted_roots(tenant: Tenant) -> Iterator[TrustedRootObject]:
+    """Those that Tunnel for MAM names and that do not go with a VPN profile."""
+    wanted = {name for mam in tenant.mam for name in mam_object(mam).trusted_roots}
+    of_profiles = {root_name(item.found.display_name) for item in tenant.profiles if is_tunnel(item)}
+    for item in tenant.profiles:
+        name, der = item.found.display_name, extra(item.found).get("trustedRootCertificate")
+        if not is_tunnel(item) and der and name in wanted - of_profiles:
+            yield TrustedRootObject.model_construct(
+                name=name,
+                platform=ROOT_PLATFORMS[item.found.odata_type],
+                certificate=DER_cert_to_PEM_cert(b64decode(der)),
+                role_scope_tag_ids=item.found.role_scope_tag_ids,
+                **assignees(item.assignments),
+            )
 
 
 def _profile(item: PresentProfile, tenant: Tenant) -> ProfileObject:

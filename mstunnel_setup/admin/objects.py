@@ -7,7 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictInt
 
-from mstunnel_setup.admin.profiles.objects import ProfileObject
+from mstunnel_setup.admin.apps.app_objects import StoreAppObject
+from mstunnel_setup.admin.apps.mam_objects import MamObject
+from mstunnel_setup.admin.apps.objects import AppConfigurationObject
+from mstunnel_setup.admin.profiles.objects import ProfileObject, TrustedRootObject
 from mstunnel_setup.answers.values import Line, Part
 
 DEFAULT_SCOPE_TAGS = ("0",)
@@ -115,4 +118,12 @@ class Declarations(Trimmed):
     configurations: tuple[ConfigurationObject, ...] = Field(default=(), description="Server configurations")
     sites: tuple[SiteObject, ...] = Field(default=(), description="Sites")
     thresholds: tuple[ThresholdObject, ...] = Field(default=(), description="Health thresholds")
+    trusted_roots: tuple[TrustedRootObject, ...] = Field(
+        default=(), description="Trusted root profiles that do not go with a VPN profile"
+    )
     profiles: tuple[ProfileObject, ...] = Field(default=(), description="VPN profiles")
+    apps: tuple[StoreAppObject, ...] = Field(default=(), description="Apps and their assignments")
+    app_configurations: tuple[AppConfigurationObject, ...] = Field(
+        default=(), description="App configurations"
+    )
+    mam: tuple[MamObject, ...] = Field(default=(), description="Tunnel for MAM")

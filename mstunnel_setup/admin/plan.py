@@ -3,21 +3,35 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
+from mstunnel_setup.admin.app_changes import app_changes, require_profiles
+from mstunnel_setup.admin.app_configuration_changes import (
+    app_configuration_changes,
+    app_configuration_deletion,
+    require_app,
+)
+from mstunnel_setup.admin.apps.app_wire import PresentApp
+from mstunnel_setup.admin.apps.mam_objects import MamObject
+from mstunnel_setup.admin.apps.mam_policies import PresentMam, PresentProtection, find_mam
+from mstunnel_setup.admin.apps.objects import AppConfigurationObject
+from mstunnel_setup.admin.apps.wire import PresentAppConfiguration, is_about_tunnel
 from mstunnel_setup.admin.change import CONFIGURATION, Change, update_of
 from mstunnel_setup.admin.declared import DeclarationError, Declared, Placed
 from mstunnel_setup.admin.errors import NAME_AMBIGUOUS
-from mstunnel_setup.admin.objects import ConfigurationObject, SiteObject, ThresholdObject
-from mstunnel_setup.admin.profile_changes import (
-    Place,
-    PresentProfile,
-    is_tunnel,
-    profile_changes,
-    profile_deletions,
+from mstunnel_setup.admin.mam_changes import (
+    MamPolicies,
+    mam_changes,
+    mam_deletions,
+    policies_of_mam,
+    roots_value,
 )
+from mstunnel_setup.admin.objects import ConfigurationObject, SiteObject, ThresholdObject
+from mstunnel_setup.admin.present_profiles import PresentProfile, is_tunnel, profile_names
+from mstunnel_setup.admin.profile_changes import Place, profile_changes, profile_deletions
 from mstunnel_setup.admin.profiles.objects import ProfileObject
 from mstunnel_setup.admin.profiles.wire import server_address
+from mstunnel_setup.admin.root_changes import root_changes
 from mstunnel_setup.admin.wire import (
     changed,
     configuration_body,
@@ -30,25 +44,42 @@ from mstunnel_setup.admin.wire import (
 )
 from mstunnel_setup.gateway.configuration import DEFAULT_PORT
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
+from mstunnel_setup.tenant.wire_apps import MobileApp
 
+NamedObject: TypeAlias = ConfigurationObject | SiteObject | ProfileObject | AppConfigurationObject | MamObject
 Named = TypeVar("Named", TunnelConfiguration, TunnelSite)
 
 
 @dataclass(frozen=True)
 class Tenant:
-    """What the tenant has; profiles and trusted roots are there only when they were requested, for them."""
+    """What the tenant has; what stands after the thresholds is there only when it was requested.
+
+    Among the profiles are trusted roots. `mobile_apps` are all apps, `apps` those with their assignments that
+    declarations are about.
+    """
 
     configurations: tuple[TunnelConfiguration, ...] = ()
     sites: tuple[TunnelSite, ...] = ()
     thresholds: tuple[HealthThreshold, ...] = ()
     profiles: tuple[PresentProfile, ...] = ()
+    mobile_apps: tuple[MobileApp, ...] = ()
+    apps: tuple[PresentApp, ...] = ()
+    app_configurations: tuple[PresentAppConfiguration, ...] = ()
+    protections: tuple[PresentProtection, ...] = ()
+
+    @property
+    def mam(self) -> list[PresentMam]:
+        """What Tunnel for MAM consists of among the policies."""
+        sites = {site.id: site.display_name for site in self.sites}
+        return list(find_mam(self.app_configurations, self.protections, sites))
 
 
 def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = False) -> list[Change]:
     """The changes that make the tenant as declared; with `prune` also the deletion of everything else.
 
-    Objects are found again by name. Raises TenantError `name-ambiguous` when the tenant has two of a name,
-    DeclarationError when a site names a server configuration, or a profile a site, that exists nowhere.
+    Objects are found again by name. Raises TenantError `name-ambiguous` when the tenant has two of a name and
+    `app-missing`, DeclarationError when a site names a server configuration, or a profile a site, that exists
+    nowhere.
     """
     known = {item.value.name.casefold() for item in declared.configurations}
     if not prune:
@@ -66,10 +97,30 @@ def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = Fal
         *(_site(item.value, tenant, now) for item in declared.sites),
         *(_threshold(item.value, tenant) for item in declared.thresholds),
     ]
+    for root in declared.trusted_roots:
+        changes += root_changes(root.value, tenant.profiles)
     for item, place in zip(declared.profiles, places, strict=True):
         changes += profile_changes(item.value, place, tenant.profiles)
+    changes += _apps(declared, tenant)
+    policies = MamPolicies(tenant.app_configurations, tenant.protections)
+    made = [change for change in changes if change]
+    for mam in declared.mam:
+        roots = roots_value(mam.value.trusted_roots, tenant.profiles, made)
+        changes += mam_changes(mam.value, _place(mam, declared, tenant), roots, policies)
     deletions = list(_deletions(declared, tenant)) if prune else []
     return [*(change for change in changes if change), *deletions]
+
+
+def _apps(declared: Declared, tenant: Tenant) -> Iterator[Change]:
+    """Apps, which name profiles, and then app configurations, which name apps."""
+    names = {*(item.value.name for item in declared.profiles), *profile_names(tenant.profiles).values()}
+    for app in declared.apps:
+        require_profiles(app.value, names)
+        yield from app_changes(app.value, tenant.apps)
+    new = {app.value.key for app in declared.apps}
+    for configuration in declared.app_configurations:
+        require_app(configuration.value, tenant.mobile_apps, new)
+        yield from app_configuration_changes(configuration.value, tenant.app_configurations)
 
 
 def configuration_change(declared: ConfigurationObject, present: TunnelConfiguration | None) -> Change | None:
@@ -130,14 +181,26 @@ def only(objects: Sequence[Named], name: str, what: str) -> Named | None:
 def _deletions(declared: Declared, tenant: Tenant) -> Iterator[Change]:
     """What is used goes after what uses it: profiles, sites, server configurations. Thresholds stay.
 
-    Profiles go only where declarations speak about profiles at all.
+    Profiles, app configurations and Tunnel for MAM go only where declarations speak about them at all.
     """
-    if declared.about_profiles:
-        kept = {item.value.name.casefold() for item in declared.profiles}
-        for present in tenant.profiles:
-            name = present.found.display_name
-            if is_tunnel(present) and name.casefold() not in kept:
-                yield from profile_deletions(name, tenant.profiles)
+    if "mam" in declared.sections:
+        kept = _names(declared.mam)
+        for mam in tenant.mam:
+            yield from mam_deletions(mam) if mam.name.casefold() not in kept else ()
+    if "app_configurations" in declared.sections:
+        kept = _names(declared.app_configurations)
+        others = (item for item in tenant.app_configurations if item.name.casefold() not in kept)
+        of_mam = policies_of_mam(tenant.mam)
+        yield from (
+            app_configuration_deletion(item)
+            for item in others
+            if is_about_tunnel(item) and item.id not in of_mam
+        )
+    if "profiles" in declared.sections:
+        kept = _names(declared.profiles)
+        names = [item.found.display_name for item in tenant.profiles if is_tunnel(item)]
+        for name in names:
+            yield from profile_deletions(name, tenant.profiles) if name.casefold() not in kept else ()
     for site in _others(tenant.sites, declared.sites):
         yield Change("delete", "site", site.display_name, site.id)
     for configuration in _others(tenant.configurations, declared.configurations):
@@ -147,12 +210,16 @@ def _deletions(declared: Declared, tenant: Tenant) -> Iterator[Change]:
 def _others(
     present: Sequence[Named], declared: Sequence[Placed[ConfigurationObject]] | Sequence[Placed[SiteObject]]
 ) -> list[Named]:
-    kept = {item.value.name.casefold() for item in declared}
+    kept = _names(declared)
     return [item for item in present if item.display_name.casefold() not in kept]
 
 
-def _place(item: Placed[ProfileObject], declared: Declared, tenant: Tenant) -> Place:
-    """Where the site of a profile is, or will be. Raises DeclarationError when there is none."""
+def _names(declared: Sequence[Placed[NamedObject]]) -> set[str]:
+    return {item.value.name.casefold() for item in declared}
+
+
+def _place(item: Placed[ProfileObject] | Placed[MamObject], declared: Declared, tenant: Tenant) -> Place:
+    """Where the site that is named is, or will be. Raises DeclarationError when there is none."""
     wanted = item.value.site.casefold()
     present = next((site for site in tenant.sites if wanted in {site.id, site.display_name.casefold()}), None)
     name = present.display_name.casefold() if present else wanted

@@ -4,26 +4,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mstunnel_setup.admin.change import Body, Change, Kind, Wire
-from mstunnel_setup.admin.errors import CONNECTION_TYPE_FIXED, NAME_AMBIGUOUS, PROFILE_PLATFORM_FIXED
+from mstunnel_setup.admin.assignments import ASSIGNMENTS, targets, wanted_targets
+from mstunnel_setup.admin.change import Body, Change, Wire
+from mstunnel_setup.admin.comparison import differences, update
+from mstunnel_setup.admin.errors import CONNECTION_TYPE_FIXED, PROFILE_PLATFORM_FIXED
+from mstunnel_setup.admin.present_profiles import PresentProfile, named, properties_of
 from mstunnel_setup.admin.profiles.objects import ProfileObject
 from mstunnel_setup.admin.profiles.present import (
-    TARGETS,
-    canonical,
     extra,
-    is_tunnel_profile,
     present_body,
     profile_object,
 )
-from mstunnel_setup.admin.profiles.root import root_of
-from mstunnel_setup.admin.profiles.wire import CLIENT_KEYS, TYPES, profile_body, root_body, root_name, targets
+from mstunnel_setup.admin.profiles.wire import CLIENT_KEYS, TYPES, profile_body, root_name
+from mstunnel_setup.admin.root_changes import root_changes, root_deletion, root_of
 from mstunnel_setup.admin.wire import without_empty
-from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
+from mstunnel_setup.tenant.wire import DeviceConfiguration
 
 SITE: Final = "site"
 """Name under which a profile's site stands among its properties."""
-ASSIGNMENTS: Final = "assignments"
-TYPE: Final = "@odata.type"
 SITE_ID: Final = "microsoftTunnelSiteId"
 
 
@@ -36,14 +34,6 @@ class Place:
     address: str
 
 
-@dataclass(frozen=True)
-class PresentProfile:
-    """A device configuration of the tenant, and to whom it is assigned."""
-
-    found: DeviceConfiguration
-    assignments: tuple[DeviceConfigurationAssignment, ...] = ()
-
-
 def profile_changes(
     profile: ProfileObject, place: Place, present: Sequence[PresentProfile]
 ) -> Iterator[Change]:
@@ -53,8 +43,9 @@ def profile_changes(
 
     Raises TenantError: `name-ambiguous`, `profile-platform-fixed`, `connection-type-fixed`.
     """
-    yield from _root(profile, _named(root_name(profile.name), present, tunnel=False))
-    found = _named(profile.name, present, tunnel=True)
+    root = root_of(profile)
+    yield from root_changes(root, present) if root else root_deletion(root_name(profile.name), present)
+    found = named(profile.name, present, tunnel=True)
     if found is None:
         yield Change("create", "profile", profile.name, after=without_empty(_body(profile, place)))
         return
@@ -63,18 +54,19 @@ def profile_changes(
     if profile.connection_type and profile.connection_type is not present_profile.connection:
         raise CONNECTION_TYPE_FIXED(name=profile.name, connection=present_profile.connection)
     body = _body(profile.model_copy(update={"connection_type": present_profile.connection_type}), place)
-    body[ASSIGNMENTS] = _assigned(profile, found)
-    named = extra(found.found).get(SITE_ID)
-    same_site = place.site_id and named == place.site_id
+    body[ASSIGNMENTS] = wanted_targets(profile, found.assignments)
+    site = extra(found.found).get(SITE_ID)
+    same_site = place.site_id and site == place.site_id
     said = {
         **present_body(present_profile, found.found, place.address),
-        SITE: place.name if same_site else named,
-        ASSIGNMENTS: _before(found)[ASSIGNMENTS],
+        SITE: place.name if same_site else site,
+        ASSIGNMENTS: properties_of(found)[ASSIGNMENTS],
     }
-    differs = _differences(said, body)
+    differs = differences(said, body)
     if "customData" in differs:
         differs |= _custom_settings(body, found.found)
-    yield from _update("profile", found.found, {**_before(found), SITE: said[SITE]}, differs)
+    before = {**properties_of(found), SITE: said[SITE]}
+    yield from update("profile", found.found.display_name, found.found.id, before, differs)
 
 
 def _body(profile: ProfileObject, place: Place) -> Body:
@@ -94,91 +86,12 @@ def _custom_settings(body: Wire, found: DeviceConfiguration) -> Body:
 
 def profile_deletions(name: str, present: Sequence[PresentProfile]) -> Iterator[Change]:
     """What deletes a profile and the trusted root that goes with it."""
-    profile, root = _named(name, present, tunnel=True), _named(root_name(name), present, tunnel=False)
+    profile = named(name, present, tunnel=True)
     if profile is not None:
         yield Change("delete", "profile", profile.found.display_name, profile.found.id)
-    if root is not None:
-        yield Change("delete", "trusted root", root.found.display_name, root.found.id)
+    yield from root_deletion(root_name(name), present)
 
 
-def is_tunnel(item: PresentProfile) -> bool:
-    """Whether this is a VPN profile for Microsoft Tunnel, and not a trusted root."""
-    return is_tunnel_profile(item.found)
-
-
-def _root(profile: ProfileObject, found: PresentProfile | None) -> Iterator[Change]:
-    name, root = root_name(profile.name), root_of(profile)
-    if root is None:
-        if found is not None:
-            yield Change("delete", "trusted root", name, found.found.id)
-        return
-    body = root_body(profile, root)
-    if found is None:
-        yield Change("create", "trusted root", name, after={**body, ASSIGNMENTS: list(targets(profile))})
-        return
-    _require_platform(profile, found.found, body[TYPE])
-    before = _before(found)
-    body[ASSIGNMENTS] = _assigned(profile, found)
-    yield from _update("trusted root", found.found, before, _differences(before, body))
-
-
-def _update(kind: Kind, found: DeviceConfiguration, before: Wire, differs: Wire) -> Iterator[Change]:
-    """The change, if any; `before` also tells the type, which every write has to name."""
-    if differs:
-        known = {name: before.get(name) for name in (TYPE, *differs)}
-        yield Change("update", kind, found.display_name, found.id, differs, known)
-
-
-def _named(name: str, present: Sequence[PresentProfile], *, tunnel: bool) -> PresentProfile | None:
-    found = [
-        item
-        for item in present
-        if item.found.display_name.casefold() == name.casefold() and is_tunnel(item) is tunnel
-    ]
-    if len(found) > 1:
-        ids = ", ".join(item.found.id for item in found)
-        raise NAME_AMBIGUOUS(count=len(found), kind="profile", name=name, ids=ids)
-    return found[0] if found else None
-
-
-def _require_platform(profile: ProfileObject, found: DeviceConfiguration, wanted: str = "") -> None:
-    if found.odata_type != (wanted or TYPES[profile.platform]):
+def _require_platform(profile: ProfileObject, found: DeviceConfiguration) -> None:
+    if found.odata_type != TYPES[profile.platform]:
         raise PROFILE_PLATFORM_FIXED(profile=found.display_name, platform=profile.platform)
-
-
-def _assigned(profile: ProfileObject, present: PresentProfile) -> list[Wire]:
-    """The declared targets, each as it is there already, with its filter; and those that no file can say."""
-    there = [_target(item) for item in present.assignments]
-    known = {_identity(item): item for item in there}
-    others = [item for item in there if item[TYPE] not in TARGETS]
-    return [*(known.get(_identity(item), item) for item in targets(profile)), *others]
-
-
-def _before(present: PresentProfile) -> Body:
-    wire = present.found.model_dump(mode="json", by_alias=True)
-    return {**wire, ASSIGNMENTS: [_target(item) for item in present.assignments]}
-
-
-def _target(item: DeviceConfigurationAssignment) -> Body:
-    return item.target.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def _differences(before: Wire, body: Wire) -> Body:
-    """The properties of `body` that are not so in `before`; null, empty and false mean the same."""
-    differs = {
-        name: value
-        for name, value in body.items()
-        if name != ASSIGNMENTS and canonical(value) != canonical(before.get(name))
-    }
-    if _unordered(body[ASSIGNMENTS]) != _unordered(before[ASSIGNMENTS]):
-        differs[ASSIGNMENTS] = body[ASSIGNMENTS]
-    return differs
-
-
-def _unordered(found: Sequence[Wire]) -> set[tuple[str, str]]:
-    return {_identity(item) for item in found}
-
-
-def _identity(target: Wire) -> tuple[str, str]:
-    """Who is meant: a filter only narrows it."""
-    return str(target[TYPE]), str(target.get("groupId") or "").casefold()

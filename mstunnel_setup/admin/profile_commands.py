@@ -13,7 +13,8 @@ from mstunnel_setup.admin.judged_values import judged
 from mstunnel_setup.admin.lines import NOTHING, details, table
 from mstunnel_setup.admin.named_files import names_file
 from mstunnel_setup.admin.plan import place_of
-from mstunnel_setup.admin.profile_changes import PresentProfile, is_tunnel, profile_changes, profile_deletions
+from mstunnel_setup.admin.present_profiles import PresentProfile, is_tunnel
+from mstunnel_setup.admin.profile_changes import profile_changes, profile_deletions
 from mstunnel_setup.admin.profiles.lint import lint as lint_present
 from mstunnel_setup.admin.profiles.lint import split_rules
 from mstunnel_setup.admin.profiles.objects import ProfileFile

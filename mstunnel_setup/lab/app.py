@@ -11,6 +11,7 @@ from mstunnel_setup.lab import (
     connection,
     control,
     graph_access,
+    graph_apps,
     graph_credentials,
     graph_directory,
     graph_intune,
@@ -60,14 +61,24 @@ def make_app(labs: Labs) -> Starlette:
 
     Tunnel entities exist in Graph beta only; directory objects in beta and v1.0.
     """
-    intune = [*graph_tunnel.ROUTES, *graph_servers.ROUTES, *graph_intune.ROUTES, *graph_logs.ROUTES]
+    intune = [
+        *graph_tunnel.ROUTES,
+        *graph_servers.ROUTES,
+        *graph_intune.ROUTES,
+        *graph_logs.ROUTES,
+        *graph_apps.STORE_ROUTES,
+    ]
     directory = [
         *graph_directory.ROUTES,
         *graph_credentials.ROUTES,
         *graph_keys.ROUTES,
         *graph_access.ROUTES,
     ]
-    beta = [Mount("/deviceManagement", routes=intune), *directory]
+    beta = [
+        Mount("/deviceManagement", routes=intune),
+        Mount("/deviceAppManagement", routes=graph_apps.ROUTES),
+        *directory,
+    ]
     graph = [Mount("/beta", routes=beta), Mount("/v1.0", routes=directory)]
     app = Starlette(
         routes=[

@@ -1,4 +1,4 @@
-"""Bodies that write device configurations: VPN profiles of three kinds, trusted roots, assignments.
+"""Bodies that write device configurations: VPN profiles of three kinds, trusted roots.
 
 Properties: docs/reference/mst-admin.md (generated models of msgraph-beta-sdk). The lab knows the properties
 that Microsoft Tunnel uses.
@@ -11,12 +11,9 @@ from typing import Annotated, Final, Literal
 from cryptography import x509
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr
 
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.lab.bodies import Body, Guid, Name, Part, Text
+from mstunnel_setup.lab.bodies import Body, Guid, Name, Text
+from mstunnel_setup.lab.bodies_assignments import GRAPH, TypedPart
 from mstunnel_setup.tenant.wire import DeviceConfiguration
-
-_GRAPH: Final = "microsoft.graph."
-_OWN_TYPE: Final = "@odata.type"
 
 Authentication = Literal["certificate", "usernameAndPassword", "sharedSecret", "derivedCredential", "azureAD"]
 AndroidConnection = Literal[
@@ -36,13 +33,7 @@ Port = Annotated[StrictInt, Field(ge=0, le=65535)]
 Texts = tuple[StrictStr, ...]
 
 
-class _Typed(Part):
-    """A part that may say of which type it is, as client libraries do."""
-
-    odata_type: Annotated[StrictStr | None, Field(alias=_OWN_TYPE)] = None
-
-
-class VpnServerBody(_Typed):
+class VpnServerBody(TypedPart):
     """vpnServer."""
 
     address: Annotated[StrictStr, Field(min_length=1)]
@@ -50,7 +41,7 @@ class VpnServerBody(_Typed):
     is_default_server: StrictBool = False
 
 
-class ProxyBody(_Typed):
+class ProxyBody(TypedPart):
     """vpnProxyServer."""
 
     address: StrictStr | None = None
@@ -58,21 +49,21 @@ class ProxyBody(_Typed):
     automatic_configuration_script_url: StrictStr | None = None
 
 
-class KeyValueBody(_Typed):
+class KeyValueBody(TypedPart):
     """keyValue, an entry of customData."""
 
     key: Annotated[StrictStr, Field(min_length=1)]
     value: StrictStr | None = None
 
 
-class KeyValuePairBody(_Typed):
+class KeyValuePairBody(TypedPart):
     """keyValuePair, an entry of customKeyValueData."""
 
     name: Annotated[StrictStr, Field(min_length=1)]
     value: StrictStr | None = None
 
 
-class AppBody(_Typed):
+class AppBody(TypedPart):
     """appListItem."""
 
     name: Annotated[StrictStr, Field(min_length=1)]
@@ -81,7 +72,7 @@ class AppBody(_Typed):
     app_id: StrictStr | None = None
 
 
-class OnDemandRuleBody(_Typed):
+class OnDemandRuleBody(TypedPart):
     """vpnOnDemandRule."""
 
     action: Literal["connect", "evaluateConnection", "ignore", "disconnect"]
@@ -99,7 +90,7 @@ class ProfileBody(Body):
     """What all device configurations have."""
 
     entity = DeviceConfiguration
-    type_name = f"{_GRAPH}deviceConfiguration"
+    type_name = f"{GRAPH}deviceConfiguration"
 
     display_name: Name
     description: Text | None = None
@@ -131,7 +122,7 @@ class _AndroidBody(_VpnBody):
 class AndroidWorkProfileBody(_AndroidBody):
     """androidWorkProfileVpnConfiguration."""
 
-    type_name = f"{_GRAPH}androidWorkProfileVpnConfiguration"
+    type_name = f"{GRAPH}androidWorkProfileVpnConfiguration"
 
     fingerprint: StrictStr | None = None
 
@@ -139,13 +130,13 @@ class AndroidWorkProfileBody(_AndroidBody):
 class AndroidDeviceOwnerBody(_AndroidBody):
     """androidDeviceOwnerVpnConfiguration."""
 
-    type_name = f"{_GRAPH}androidDeviceOwnerVpnConfiguration"
+    type_name = f"{GRAPH}androidDeviceOwnerVpnConfiguration"
 
 
 class IosBody(_VpnBody):
     """iosVpnConfiguration."""
 
-    type_name = f"{_GRAPH}iosVpnConfiguration"
+    type_name = f"{GRAPH}iosVpnConfiguration"
 
     connection_type: AppleConnection
     server: VpnServerBody
@@ -179,19 +170,19 @@ class _RootBody(ProfileBody):
 class AndroidWorkProfileRootBody(_RootBody):
     """androidWorkProfileTrustedRootCertificate."""
 
-    type_name = f"{_GRAPH}androidWorkProfileTrustedRootCertificate"
+    type_name = f"{GRAPH}androidWorkProfileTrustedRootCertificate"
 
 
 class AndroidDeviceOwnerRootBody(_RootBody):
     """androidDeviceOwnerTrustedRootCertificate."""
 
-    type_name = f"{_GRAPH}androidDeviceOwnerTrustedRootCertificate"
+    type_name = f"{GRAPH}androidDeviceOwnerTrustedRootCertificate"
 
 
 class IosRootBody(_RootBody):
     """iosTrustedRootCertificate."""
 
-    type_name = f"{_GRAPH}iosTrustedRootCertificate"
+    type_name = f"{GRAPH}iosTrustedRootCertificate"
 
 
 PROFILE_BODIES: Final[dict[str, type[ProfileBody]]] = {
@@ -206,39 +197,3 @@ PROFILE_BODIES: Final[dict[str, type[ProfileBody]]] = {
     )
 }
 """The types of device configuration that the lab knows, by `@odata.type`."""
-
-
-class TargetBody(Part):
-    """deviceAndAppManagementAssignmentTarget."""
-
-    odata_type: Annotated[
-        Literal[
-            "#microsoft.graph.groupAssignmentTarget",
-            "#microsoft.graph.exclusionGroupAssignmentTarget",
-            "#microsoft.graph.allLicensedUsersAssignmentTarget",
-            "#microsoft.graph.allDevicesAssignmentTarget",
-        ],
-        Field(alias=_OWN_TYPE),
-    ]
-    group_id: Guid | None = None
-    device_and_app_management_assignment_filter_id: Guid | None = None
-    device_and_app_management_assignment_filter_type: Literal["none", "include", "exclude"] = "none"
-
-
-class AssignmentBody(_Typed):
-    """deviceConfigurationAssignment."""
-
-    target: TargetBody
-
-
-class AssignBody(Body):
-    """Body of the action assign."""
-
-    entity = DeviceConfiguration
-    type_name = f"{_GRAPH}deviceConfigurationAssignment"
-
-    assignments: tuple[AssignmentBody, ...]
-
-    def targets(self) -> list[JsonObject]:
-        """Return the targets as JSON values under wire names."""
-        return [item.target.document() for item in self.assignments]

@@ -93,7 +93,7 @@ def collection(
 
 @dataclass(frozen=True)
 class Entities(Generic[E]):
-    """The entities of one kind below /deviceManagement, and what Graph answers about them.
+    """The entities of one kind below `root`, and what Graph answers about them.
 
     `document` shows one. `create` and `change` judge what was sent and store it, `remove` takes one away; all
     three raise `GraphError`.
@@ -106,11 +106,12 @@ class Entities(Generic[E]):
     create: Callable[[Lab, object], E]
     change: Callable[[Lab, E, object], E]
     remove: Callable[[Lab, E], None]
+    root: str = "deviceManagement"
 
     @property
     def context(self) -> str:
         """The path of the collection, as `@odata.context` has it."""
-        return f"deviceManagement/{self.segment}"
+        return f"{self.root}/{self.segment}"
 
     @property
     def routes(self) -> tuple[Route, Route]:

@@ -26,14 +26,26 @@ from mstunnel_setup.tenant.wire import (
     LogCollection,
     TunnelConfiguration,
 )
+from mstunnel_setup.tenant.wire_apps import (
+    AndroidManagedAppProtection,
+    IosManagedAppProtection,
+    MobileApp,
+    MobileAppConfiguration,
+    TargetedManagedAppConfiguration,
+)
 
 _PARTS_OF_A_TOKEN: Final = 3
 _GRAPH_NAMES: Final[Mapping[type[Entity], str]] = {
+    AndroidManagedAppProtection: "androidManagedAppProtection",
     DeviceConfiguration: "deviceConfiguration",
     HealthThreshold: "microsoftTunnelHealthThreshold",
+    IosManagedAppProtection: "iosManagedAppProtection",
     LogCollection: "microsoftTunnelServerLogCollectionResponse",
+    MobileApp: "mobileApp",
+    MobileAppConfiguration: "managedDeviceMobileAppConfiguration",
     ServerRecord: "microsoftTunnelServer",
     SiteRecord: "microsoftTunnelSite",
+    TargetedManagedAppConfiguration: "targetedManagedAppConfiguration",
     TunnelConfiguration: "microsoftTunnelConfiguration",
 }
 

@@ -257,6 +257,13 @@ PERMISSION_MISSING = declare(
     "Graph denied access: {request}",
     "Grant the application consent to {permission}{role}.",
 )
+PLAY_APP_MISSING = declare(
+    TenantError,
+    "play-app-missing",
+    "managed Google Play did not bring the app {package}",
+    "Check in the admin center that the tenant is connected to managed Google Play, add the app there, then "
+    "run the command again.",
+)
 REQUEST_REFUSED = declare(
     TenantError,
     "request-refused",

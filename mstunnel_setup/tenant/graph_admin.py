@@ -10,7 +10,8 @@ from typing import Final, TypeAlias
 
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.tenant.errors import METRIC_MALFORMED
-from mstunnel_setup.tenant.graph import LARGEST_PAGE, Graph, guid, read_entity, server_path
+from mstunnel_setup.tenant.graph import LARGEST_PAGE, guid, read_entity, server_path
+from mstunnel_setup.tenant.graph_apps import AppGraph
 from mstunnel_setup.tenant.transport import equals, query
 from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,
@@ -42,7 +43,7 @@ _POLICIES: Final = "/identity/conditionalAccess/policies"
 _PROFILES: Final = "/deviceManagement/deviceConfigurations"
 
 
-class AdminGraph(Graph):
+class AdminGraph(AppGraph):
     """Microsoft Graph of one tenant, with everything an administrator changes there."""
 
     def configurations(self, name: str = "") -> list[TunnelConfiguration]:

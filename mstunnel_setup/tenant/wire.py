@@ -246,17 +246,22 @@ class HealthThreshold(WireModel):
     default_unhealthy_threshold: int | None = None
 
 
-class DeviceConfiguration(WireModel):
-    """deviceConfiguration, base of VPN profiles and trusted roots; properties of derived types are kept."""
+class IntuneObject(WireModel):
+    """What Intune's objects of several types have; properties of the derived types are kept."""
 
     odata_type: str = Field(default="", alias="@odata.type")
     id: str = ""
     display_name: str = ""
     description: str | None = None
     role_scope_tag_ids: StringList = ()
-    version: int | None = None
     created_date_time: Moment | None = None
     last_modified_date_time: Moment | None = None
+
+
+class DeviceConfiguration(IntuneObject):
+    """deviceConfiguration, base of VPN profiles and trusted roots."""
+
+    version: int | None = None
 
 
 class AssignmentTarget(WireModel):

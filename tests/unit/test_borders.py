@@ -291,7 +291,7 @@ def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text("")
     for module in ("lab/app.py", "admin/wire.py"):
-        (package / module).write_text("from mstunnel_setup.tenant import wire, wire_access\n")
+        (package / module).write_text("from mstunnel_setup.tenant import wire, wire_access, wire_apps\n")
     return package
 
 

@@ -220,8 +220,17 @@ GROUP_BOTH_WAYS = declare_finding(
 NOT_ASSIGNED = _warning(
     "groups",
     "not-assigned",
-    "the profile is not assigned to any user",
+    "the {what} is not assigned to any user",
     "Add groups by id, or all_users: true.",
+)
+
+# Trusted roots
+
+TRUSTED_ROOT_NAME = declare_finding(
+    "name",
+    "trusted-root-name",
+    "{name} is the name of a trusted root that goes with a VPN profile",
+    "Write another name, or set trusted_root in the profile.",
 )
 
 # A profile that is in the tenant already

@@ -13,6 +13,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from mstunnel_setup.admin.assignments import AllDevices, AllUsers, ExcludedGroups, Groups
+from mstunnel_setup.admin.named_object import NamedObject
 from mstunnel_setup.answers.values import Guid, Line, Part
 
 PEM_START = "-----BEGIN CERTIFICATE-----"
@@ -174,6 +176,18 @@ class ProfileObject(Part):
     def custom(self, key: str, default: str) -> str:
         """The value of a custom setting in lower case, or its default."""
         return self.custom_settings.get(key, default).lower()
+
+
+class TrustedRootObject(NamedObject):
+    """A certificate of a private authority, root or intermediate, that devices and apps trust."""
+
+    platform: Platform = Field(description="android-work-profile, android-device-owner or ios")
+    certificate: Root = Field(description="The full path of a PEM or DER file, or the PEM itself")
+    all_users: AllUsers = False
+    all_devices: AllDevices = False
+    groups: Groups = ()
+    excluded_groups: ExcludedGroups = ()
+    role_scope_tag_ids: tuple[str, ...] = Field(default=("0",), description="Ids of scope tags")
 
 
 class ProfileFile(ProfileObject):

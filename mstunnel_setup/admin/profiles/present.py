@@ -1,34 +1,23 @@
 """VPN profiles of the tenant, whatever created them, as they would be written."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 
+from mstunnel_setup.admin.assignments import assignees, undeclarable_targets
 from mstunnel_setup.admin.change import Body, Wire
+from mstunnel_setup.admin.comparison import canonical
 from mstunnel_setup.admin.profiles import findings
 from mstunnel_setup.admin.profiles.objects import AppObject, ProfileObject, ProxyObject, RuleObject
-from mstunnel_setup.admin.profiles.wire import (
-    ALL_DEVICES,
-    ALL_USERS,
-    CLIENT_KEYS,
-    CONNECTIONS,
-    EXCLUDED_GROUP,
-    GROUP,
-    TYPES,
-    profile_body,
-)
+from mstunnel_setup.admin.profiles.wire import CLIENT_KEYS, CONNECTIONS, TYPES, profile_body
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
 from mstunnel_setup.text import plain
-
-TARGETS: Final = frozenset({ALL_USERS, ALL_DEVICES, GROUP, EXCLUDED_GROUP})
-"""The kinds of assignment that a file can express."""
 
 _PLATFORMS: Final = {name: platform for platform, name in TYPES.items()}
 _CONNECTIONS: Final = {name: connection for connection, name in CONNECTIONS.items()}
 _ACTIONS: Final = {"evaluateConnection": "evaluate"}
 _DOMAIN_ACTIONS: Final = {"connectIfNeeded": "connect-if-needed", "neverConnect": "never-connect"}
 _INTERFACES: Final = {"ethernet": "ethernet", "wiFi": "wifi", "cellular": "cellular"}
-_FILTER: Final = "deviceAndAppManagementAssignmentFilterId"
 _OF_THE_TENANT: Final = frozenset(
     {"id", "version", "createdDateTime", "lastModifiedDateTime", "supportsScopeTags", "microsoftTunnelSiteId"}
 )
@@ -72,11 +61,8 @@ def profile_object(
         custom_settings={
             str(key): str(value) for key, value in entries if key not in CLIENT_KEYS and value is not None
         },
-        all_users=any(item.target.odata_type == ALL_USERS for item in assignments),
-        all_devices=any(item.target.odata_type == ALL_DEVICES for item in assignments),
-        groups=tuple(_groups(assignments, GROUP)),
-        excluded_groups=tuple(_groups(assignments, EXCLUDED_GROUP)),
         role_scope_tag_ids=found.role_scope_tag_ids,
+        **assignees(assignments),
     )
     connection = _CONNECTIONS.get(str(wire.get("connectionType")), profile.connection)
     other = None if connection is profile.connection else connection
@@ -98,7 +84,7 @@ def not_declared(
     found: DeviceConfiguration, assignments: Sequence[DeviceConfigurationAssignment]
 ) -> Iterator[Finding]:
     """What a file cannot say of a profile: a tenant that is made from the file does not get it."""
-    for what in (*_lost_properties(found, assignments), *_lost_targets(assignments)):
+    for what in (*_lost_properties(found, assignments), *undeclarable_targets(assignments)):
         yield findings.PROFILE_NOT_DECLARABLE(profile=plain(found.display_name), what=plain(what))
 
 
@@ -120,25 +106,6 @@ def _lost_properties(
         for item in entries
         if item.get("value") is None and item.get("key") not in CLIENT_KEYS
     )
-
-
-def _lost_targets(assignments: Sequence[DeviceConfigurationAssignment]) -> Iterator[str]:
-    for item in assignments:
-        target = item.target
-        if target.odata_type not in TARGETS:
-            yield f"the assignment {target.odata_type.rpartition('.')[2]}"
-        elif (target.model_extra or {}).get(_FILTER):
-            yield f"the filter of the assignment to {target.group_id or target.odata_type.rpartition('.')[2]}"
-
-
-def canonical(value: Any) -> Any:
-    """A value for comparison: Graph writes out what is not set, and the types of parts."""
-    if isinstance(value, Mapping):
-        kept = {name: canonical(item) for name, item in value.items() if not name.startswith("@")}
-        return {name: item for name, item in kept.items() if item} or None
-    if isinstance(value, list | tuple):
-        return [canonical(item) for item in value] or None
-    return None if value == "notConfigured" else value or None
 
 
 def addresses_of(found: DeviceConfiguration) -> list[str]:
@@ -191,9 +158,3 @@ def _rule(wire: Wire) -> RuleObject:
         probe_url=wire.get("probeUrl"),
         probe_required_url=wire.get("probeRequiredUrl"),
     )
-
-
-def _groups(assignments: Sequence[DeviceConfigurationAssignment], kind: str) -> Iterator[str]:
-    for item in assignments:
-        if item.target.odata_type == kind and item.target.group_id:
-            yield item.target.group_id

@@ -1,10 +1,10 @@
-"""The trusted root that a profile sends to its devices: read, judged, and made part of the profile."""
+"""Trusted roots that are declared: read from their files, and judged."""
 
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import BasicConstraints, Certificate, ExtensionNotFound, load_pem_x509_certificate
+from cryptography.x509 import BasicConstraints, Certificate, ExtensionNotFound
 
 from mstunnel_setup.admin.errors import TRUSTED_ROOT_MISSING, TRUSTED_ROOT_UNSUITABLE
-from mstunnel_setup.admin.profiles.objects import PEM_START, ProfileObject
+from mstunnel_setup.admin.profiles.objects import PEM_START, ProfileObject, TrustedRootObject
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tls.read import read_material
 
@@ -13,21 +13,24 @@ def with_root(profile: ProfileObject) -> ProfileObject:
     """The profile with the PEM of its trusted root in place of a path. Raises CertificateError."""
     if profile.trusted_root is None:
         return profile
-    inline = profile.trusted_root.lstrip().startswith(PEM_START)
-    name = "trusted_root" if inline else profile.trusted_root
-    content = profile.trusted_root.encode() if inline else Files().read(profile.trusted_root)
+    return profile.model_copy(update={"trusted_root": _pem(profile.trusted_root, "trusted_root")})
+
+
+def with_certificate(declared: TrustedRootObject) -> TrustedRootObject:
+    """The trusted root with the PEM of its certificate in place of a path. Raises CertificateError."""
+    return declared.model_copy(update={"certificate": _pem(declared.certificate, "certificate")})
+
+
+def _pem(given: str, key: str) -> str:
+    """The one certificate at a path, or in a text, as PEM. Raises CertificateError."""
+    inline = given.lstrip().startswith(PEM_START)
+    content = given.encode() if inline else Files().read(given)
     if content is None:
-        raise TRUSTED_ROOT_MISSING(path=profile.trusted_root)
+        raise TRUSTED_ROOT_MISSING(path=given)
     (root, *others) = read_material(content).certificates or (None,)
     if root is None or others or not _is_authority(root):
-        raise TRUSTED_ROOT_UNSUITABLE(path=name)
-    pem = root.public_bytes(Encoding.PEM).decode()
-    return profile.model_copy(update={"trusted_root": pem})
-
-
-def root_of(profile: ProfileObject) -> Certificate | None:
-    """The trusted root of a profile that was given by `with_root`."""
-    return load_pem_x509_certificate(profile.trusted_root.encode()) if profile.trusted_root else None
+        raise TRUSTED_ROOT_UNSUITABLE(path=key if inline else given)
+    return root.public_bytes(Encoding.PEM).decode()
 
 
 def _is_authority(certificate: Certificate) -> bool:

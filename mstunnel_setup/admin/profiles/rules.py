@@ -6,13 +6,22 @@ from typing import Final
 
 from mstunnel_setup.admin.profiles import findings
 from mstunnel_setup.admin.profiles.exclusions import judge_exclusions
-from mstunnel_setup.admin.profiles.objects import ConnectionType, Platform, ProfileObject, ProxyObject
+from mstunnel_setup.admin.profiles.objects import (
+    ConnectionType,
+    Platform,
+    ProfileObject,
+    ProxyObject,
+    TrustedRootObject,
+)
+from mstunnel_setup.admin.profiles.rules_assignment import judge_assignment
 from mstunnel_setup.admin.profiles.rules_on_demand import judge_on_demand
 from mstunnel_setup.admin.profiles.rules_settings import judge_settings
+from mstunnel_setup.admin.profiles.wire import root_name
 from mstunnel_setup.answers.address import is_host, is_web_address
 from mstunnel_setup.answers.finding import Finding
 
-_PACKAGE: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
+PACKAGE: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
+"""The form of a package or bundle id."""
 _MOST: Final = 500
 _PORTS: Final = range(1, 65536)
 _ANDROID_ONLY: Final = ("always_on", "lockdown", "lockdown_exclusions", "proxy_exclusions")
@@ -34,14 +43,21 @@ def judge_profile(profile: ProfileObject, *, split_rules: bool | None = None) ->
     return (
         *_platform(profile),
         *_connection(profile),
-        *(_proxy(profile.proxy) if profile.proxy else ()),
+        *(judge_proxy(profile.proxy) if profile.proxy else ()),
         *_exclusions(profile),
         *_apps(profile),
         *(_ios(profile, split_rules=split_rules) if profile.is_ios else _android(profile)),
         *_ipv6(profile, split_rules=split_rules),
         *judge_settings(profile),
-        *_assignment(profile),
+        *judge_assignment(profile, "profile"),
     )
+
+
+def judge_root(declared: TrustedRootObject) -> Iterator[Finding]:
+    """All findings about a trusted root: one that only a policy names needs no assignment."""
+    if declared.name.endswith(root_name("")):
+        yield findings.TRUSTED_ROOT_NAME(name=declared.name)
+    yield from (item for item in judge_assignment(declared, "trusted root") if item.fatal)
 
 
 def _platform(profile: ProfileObject) -> Iterator[Finding]:
@@ -51,7 +67,8 @@ def _platform(profile: ProfileObject) -> Iterator[Finding]:
             yield findings.KEY_OF_ANOTHER_PLATFORM(key=key, other=other).at(key)
 
 
-def _proxy(proxy: ProxyObject) -> Iterator[Finding]:
+def judge_proxy(proxy: ProxyObject) -> Iterator[Finding]:
+    """All findings about a proxy."""
     if (proxy.pac_url is None) == (proxy.address is None):
         yield findings.PROXY_INCOMPLETE()
     elif proxy.pac_url is not None and not is_web_address(proxy.pac_url):
@@ -98,7 +115,7 @@ def _apps(profile: ProfileObject) -> Iterator[Finding]:
     if len(profile.apps) > _MOST:
         yield findings.APPS_TOO_MANY(most=_MOST)
     for name in (*(app.id for app in profile.apps), *profile.lockdown_exclusions):
-        if not _PACKAGE.fullmatch(name):
+        if not PACKAGE.fullmatch(name):
             key = "apps" if name in {app.id for app in profile.apps} else "lockdown_exclusions"
             yield findings.APP_ID_INVALID(name=name[:80]).at(key)
 
@@ -113,11 +130,3 @@ def _ios(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Findin
         profile.safari_domains or profile.associated_domains or profile.excluded_domains
     ):
         yield findings.DOMAINS_WITHOUT_PER_APP()
-
-
-def _assignment(profile: ProfileObject) -> Iterator[Finding]:
-    both = set(profile.groups) & set(profile.excluded_groups)
-    if both:
-        yield findings.GROUP_BOTH_WAYS(group=min(both))
-    if not (profile.groups or profile.all_users or profile.all_devices):
-        yield findings.NOT_ASSIGNED()

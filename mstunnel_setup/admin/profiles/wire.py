@@ -5,7 +5,6 @@ retired stand-alone client; Defender is `microsoftProtect`.
 """
 
 import base64
-from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from typing import Final
@@ -21,6 +20,7 @@ from mstunnel_setup.admin.profiles.objects import (
     ProfileObject,
     ProxyObject,
     RuleObject,
+    TrustedRootObject,
 )
 
 TYPES: Final = {
@@ -34,6 +34,7 @@ _ROOTS: Final = {
     Platform.IOS: "#microsoft.graph.iosTrustedRootCertificate",
 }
 ROOT_TYPES: Final = frozenset(_ROOTS.values())
+ROOT_PLATFORMS: Final = {name: platform for platform, name in _ROOTS.items()}
 _ANDROID_CLIENT: Final = {"key": "MicrosoftDefenderAppSettings", "value": None}
 _IOS_CLIENT: Final = {"key": "MSTunnelProtectMode", "value": "1"}
 CLIENT_KEYS: Final = frozenset({str(_ANDROID_CLIENT["key"]), str(_IOS_CLIENT["key"])})
@@ -43,10 +44,6 @@ CONNECTIONS: Final = {
     ConnectionType.TUNNEL: "microsoftTunnel",
     ConnectionType.PROTECT: "microsoftProtect",
 }
-ALL_USERS: Final = "#microsoft.graph.allLicensedUsersAssignmentTarget"
-ALL_DEVICES: Final = "#microsoft.graph.allDevicesAssignmentTarget"
-GROUP: Final = "#microsoft.graph.groupAssignmentTarget"
-EXCLUDED_GROUP: Final = "#microsoft.graph.exclusionGroupAssignmentTarget"
 _ACTIONS: Final = {
     "connect": "connect",
     "establish": "connect",
@@ -85,12 +82,12 @@ def profile_body(profile: ProfileObject, site_id: str, address: str) -> Body:
     return {**common, **(_ios(profile, server) if profile.is_ios else _android(profile, server))}
 
 
-def root_body(profile: ProfileObject, root: Certificate) -> Body:
+def root_body(declared: TrustedRootObject, root: Certificate) -> Body:
     """The body of the profile that makes devices trust a private authority."""
     return {
-        "@odata.type": _ROOTS[profile.platform],
-        "displayName": root_name(profile.name),
-        "roleScopeTagIds": list(profile.role_scope_tag_ids),
+        "@odata.type": _ROOTS[declared.platform],
+        "displayName": declared.name,
+        "roleScopeTagIds": list(declared.role_scope_tag_ids),
         "trustedRootCertificate": base64.b64encode(root.public_bytes(Encoding.DER)).decode(),
         "certFileName": "root.cer",
     }
@@ -99,18 +96,6 @@ def root_body(profile: ProfileObject, root: Certificate) -> Body:
 def root_name(name: str) -> str:
     """Name of the profile with the trusted root that goes with the VPN profile called `name`."""
     return f"{name} (trusted root)"
-
-
-def targets(profile: ProfileObject) -> Iterator[Body]:
-    """To whom the profile is assigned."""
-    if profile.all_users:
-        yield {"@odata.type": ALL_USERS}
-    if profile.all_devices:
-        yield {"@odata.type": ALL_DEVICES}
-    for group in profile.groups:
-        yield {"@odata.type": GROUP, "groupId": group}
-    for group in profile.excluded_groups:
-        yield {"@odata.type": EXCLUDED_GROUP, "groupId": group}
 
 
 def _android(profile: ProfileObject, server: Body) -> Body:

@@ -57,6 +57,27 @@ add_lazy_group(
 add_lazy_group(app, "profile", "VPN profiles for Android Enterprise and iOS.", "admin.profile", "profile_app")
 add_lazy_group(
     app,
+    "app",
+    "Apps from the App Store and managed Google Play: to whom they are assigned, by which VPN.",
+    "admin.store_app",
+    "store_app_app",
+)
+add_lazy_group(
+    app,
+    "app-config",
+    "App configurations: what Defender and other apps are told.",
+    "admin.app_config",
+    "app_config_app",
+)
+add_lazy_group(
+    app,
+    "mam",
+    "Tunnel for MAM: the tunnel for apps on devices that are not enrolled.",
+    "admin.mam",
+    "mam_app",
+)
+add_lazy_group(
+    app,
     "proxy-exclusions",
     "Proxy exclusion lists of Android profiles.",
     "admin.proxy_exclusions",

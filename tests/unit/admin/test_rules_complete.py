@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.admin import findings
+from mstunnel_setup.admin.apps import findings as of_apps
 from mstunnel_setup.admin.profiles import findings as of_profiles
 from mstunnel_setup.errors import Declared
 
@@ -15,15 +16,20 @@ FIXTURES = [
     *(ROOT / "tests/unit/admin/profiles").glob("*.yaml"),
     # What depends on the site as well.
     ROOT / "tests/unit/admin/profiles/test_rules.py",
+    *(ROOT / "tests/unit/admin/apps").glob("*.yaml"),
 ]
-OF_A_TENANT = {findings.NAME_SHARED, of_profiles.PROFILE_NOT_DECLARABLE}
-"""What an export reports; tests/unit/admin/test_apply.py has their cases."""
+OF_A_TENANT = {
+    findings.NAME_SHARED,
+    of_profiles.PROFILE_NOT_DECLARABLE,
+    of_apps.APP_CONFIG_NOT_DECLARABLE,
+}
+"""What an export reports; the tests of exports have their cases."""
 OF_OPTIONS = {findings.SETTING_MALFORMED}
 """What only the command line can get wrong; tests/unit/admin/test_commands.py has its case."""
 
 CODES = sorted(
     item.code
-    for module in (findings, of_profiles)
+    for module in (findings, of_profiles, of_apps)
     for item in vars(module).values()
     if isinstance(item, Declared) and item not in OF_A_TENANT | OF_OPTIONS
 )

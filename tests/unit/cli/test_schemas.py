@@ -104,6 +104,9 @@ QUIET = {
     "mst-cli uninstall": "unchanged",
     "mst-admin schema": "ok",
     "mst-admin profile schema": "ok",
+    "mst-admin app schema": "ok",
+    "mst-admin mam schema": "ok",
+    "mst-admin app-config schema": "ok",
     "mst-admin proxy-exclusions check *.contoso.com": "ok",
 }
 

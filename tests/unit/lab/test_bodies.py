@@ -1,5 +1,6 @@
 """Whatever is sent, a body is read or refused with 400; it never breaks the server."""
 
+import base64
 from ipaddress import ip_network
 from typing import Any
 
@@ -8,6 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mstunnel_setup.lab.bodies import Body, judge
+from mstunnel_setup.lab.bodies_apps import (
+    AndroidAppConfigurationBody,
+    IosAppConfigurationBody,
+    IosStoreAppBody,
+    ManagedAppConfigurationBody,
+    TargetAppsBody,
+)
 from mstunnel_setup.lab.bodies_directory import ApplicationBody, AppRoleAssignmentBody, OwnerBody
 from mstunnel_setup.lab.bodies_tunnel import ConfigurationBody, ServerBody, SiteBody
 from mstunnel_setup.lab.errors import GraphError
@@ -20,6 +28,11 @@ KINDS: tuple[type[Body], ...] = (
     ApplicationBody,
     AppRoleAssignmentBody,
     OwnerBody,
+    AndroidAppConfigurationBody,
+    IosAppConfigurationBody,
+    IosStoreAppBody,
+    ManagedAppConfigurationBody,
+    TargetAppsBody,
 )
 NAMES = sorted({wire_name(name) for kind in KINDS for name in kind.model_fields})
 VALUES = st.recursive(
@@ -61,3 +74,30 @@ def test_every_right_configuration_is_taken(network: str, port: int, routes: lis
         {"displayName": "x", "network": network, "listenPort": port, "routesExclude": routes},
     )
     assert list(body.route_excludes) == list(body.routes_exclude) == routes
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        (b"none", "must be JSON, in base64"),
+        (b"[]", "must have the kind androidenterprise#managedConfiguration"),
+        (b"{}", "must have the kind androidenterprise#managedConfiguration"),
+        (
+            b'{"kind": "androidenterprise#managedConfiguration", "managedProperty": [{"valueInteger": 1}]}',
+            "must have a list of managedProperty, each with a key",
+        ),
+        (
+            b'{"kind": "androidenterprise#managedConfiguration", "managedProperty": 1}',
+            "must have a list of managedProperty, each with a key",
+        ),
+    ],
+)
+def test_settings_of_android_that_are_none_are_refused(payload: bytes, said: str) -> None:
+    body = {
+        "displayName": "x",
+        "targetedMobileApps": ["00000000-0000-4000-8000-000000000000"],
+        "packageId": "app:com.contoso.app",
+        "payloadJson": base64.b64encode(payload).decode(),
+    }
+    with pytest.raises(GraphError, match=said):
+        judge(AndroidAppConfigurationBody, body)

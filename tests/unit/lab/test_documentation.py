@@ -8,6 +8,7 @@ import pytest
 from mstunnel_setup.admin.metrics import METRICS
 from mstunnel_setup.lab import (
     control,
+    graph_apps,
     graph_credentials,
     graph_directory,
     graph_intune,
@@ -28,6 +29,7 @@ GRAPH = (
     graph_directory,
     graph_credentials,
     graph_keys,
+    graph_apps,
 )
 LAST_SEGMENTS = {
     re.sub(r"\{\w+\}", "{id}", route.path).rsplit("/", 1)[-1] for module in GRAPH for route in module.ROUTES

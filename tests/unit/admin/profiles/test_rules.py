@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from mstunnel_setup.admin.assignments import targets
 from mstunnel_setup.admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
 from mstunnel_setup.admin.profiles.lint import lint
-from mstunnel_setup.admin.profiles.objects import ProfileObject
+from mstunnel_setup.admin.profiles.objects import ProfileObject, TrustedRootObject
 from mstunnel_setup.admin.profiles.present import profile_object
-from mstunnel_setup.admin.profiles.rules import judge_profile
-from mstunnel_setup.admin.profiles.wire import profile_body, server_address, targets
+from mstunnel_setup.admin.profiles.rules import judge_profile, judge_root
+from mstunnel_setup.admin.profiles.wire import profile_body, server_address
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelSite
 
 HERE = Path(__file__).parent
@@ -33,6 +34,20 @@ PLATFORMS: dict[str, dict[str, Any]] = {
     "ios": {"platform": "ios", "on_demand_rules": [{"action": "connect"}]},
 }
 SITE_ID = "99999999-2222-3333-4444-555555555555"
+
+
+@pytest.mark.parametrize(
+    ("keys", "codes"),
+    [
+        ({}, []),
+        ({"groups": BASE["groups"]}, []),
+        ({"name": "Tunnel (trusted root)"}, ["trusted-root-name"]),
+        ({"groups": BASE["groups"], "excluded_groups": BASE["groups"]}, ["group-both-ways"]),
+    ],
+)
+def test_a_trusted_root_is_judged(keys: dict[str, Any], codes: list[str]) -> None:
+    values = {"name": "Contoso root", "platform": "ios", "certificate": "/root.pem", **keys}
+    assert [item.code for item in judge_root(TrustedRootObject.model_validate(values))] == codes
 
 
 def _profile(case: dict[str, Any]) -> ProfileObject:

@@ -1,0 +1,1 @@
+"""Apps of the tenant: what they are told about the tunnel."""

@@ -1,0 +1,81 @@
+"""`mst-admin mam`: the work."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from mstunnel_setup.admin.apps.mam_objects import MamFile, MamObject
+from mstunnel_setup.admin.apps.mam_policies import PresentMam, find_mam, mam_object
+from mstunnel_setup.admin.apps.mam_rules import judge_mam
+from mstunnel_setup.admin.carry_out import read_profiles
+from mstunnel_setup.admin.carry_out_apps import read_app_configurations
+from mstunnel_setup.admin.carry_out_mam import read_protections
+from mstunnel_setup.admin.change import Change
+from mstunnel_setup.admin.file_commands import FileObjects
+from mstunnel_setup.admin.find import find_site
+from mstunnel_setup.admin.mam_changes import (
+    MamPolicies,
+    base_names,
+    mam_changes,
+    mam_deletions,
+    roots_value,
+)
+from mstunnel_setup.admin.plan import place_of
+from mstunnel_setup.admin.present_profiles import is_tunnel
+from mstunnel_setup.admin.profiles.lint import split_rules
+from mstunnel_setup.admin.profiles.present import profile_object
+from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.tenant.graph_admin import AdminGraph
+
+
+def _read(graph: AdminGraph, wanted: str) -> list[PresentMam]:
+    policies, sites = _policies(graph), {site.id: site.display_name for site in graph.sites()}
+    found = find_mam(policies.configurations, policies.protections, sites)
+    return [
+        item
+        for item in found
+        if not wanted or wanted.casefold() in {item.name.casefold(), item.id.casefold()}
+    ]
+
+
+def _policies(graph: AdminGraph) -> MamPolicies:
+    configurations = list(read_app_configurations(graph, ()))
+    return MamPolicies(configurations, list(read_protections(graph, base_names(configurations))))
+
+
+def _judge(declared: MamObject, graph: AdminGraph | None) -> Iterable[Finding]:
+    if graph is None:
+        return judge_mam(declared)
+    others = [mam_object(item) for item in _read(graph, "")]
+    others = [item for item in others if item.name.casefold() != declared.name.casefold()]
+    profiles = [
+        profile_object(item.found, item.assignments) for item in read_profiles(graph) if is_tunnel(item)
+    ]
+    rules = split_rules(find_site(graph, declared.site))
+    return judge_mam(declared, others, profiles, split_rules=rules)
+
+
+def _changes(declared: MamObject, _present: Sequence[PresentMam], graph: AdminGraph) -> Iterator[Change]:
+    place = place_of(find_site(graph, declared.site))
+    roots = roots_value(declared.trusted_roots, read_profiles(graph), ())
+    return mam_changes(declared, place, roots, _policies(graph))
+
+
+MAM: Final = FileObjects[MamObject, PresentMam](
+    what="tunnel for MAM",
+    key="mam_tunnel",
+    command="mam",
+    file=MamFile,
+    empty=frozenset({("groups",), ("apps",)}),
+    head=("NAME", "PLATFORM", "SITE", "ID"),
+    row=lambda item: (item.name, *_platform_and_site(mam_object(item)), item.id),
+    read=_read,
+    search=lambda declared: declared.name,
+    object_of=mam_object,
+    judge=_judge,
+    changes=_changes,
+    deletion=mam_deletions,
+)
+
+
+def _platform_and_site(declared: MamObject) -> tuple[str, str]:
+    return declared.platform, declared.site

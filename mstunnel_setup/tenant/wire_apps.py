@@ -1,0 +1,63 @@
+"""Wire models of Graph below /deviceAppManagement: apps, their configurations, and app protection."""
+
+from typing import Final
+
+from pydantic import Field
+
+from mstunnel_setup.tenant.wire import AssignmentTarget, IntuneObject, StringList, WireModel
+
+PLAY_APP: Final = "#microsoft.graph.androidManagedStoreApp"
+"""Type of an app of managed Google Play."""
+
+
+class MobileApp(IntuneObject):
+    """mobileApp: an app that the tenant can assign."""
+
+    publisher: str | None = None
+
+    @property
+    def identifier(self) -> str:
+        """The package (Android) or bundle (iOS) id; empty for other kinds of apps."""
+        extra = self.model_extra or {}
+        return str(extra.get("packageId") or extra.get("bundleId") or "").removeprefix("app:")
+
+
+class MobileAppConfiguration(IntuneObject):
+    """managedDeviceMobileAppConfiguration: what an app is told on enrolled devices."""
+
+    targeted_mobile_apps: StringList = ()
+    version: int | None = None
+
+
+class TargetedManagedAppConfiguration(IntuneObject):
+    """targetedManagedAppConfiguration: what managed apps are told, on any device."""
+
+
+class AndroidManagedAppProtection(IntuneObject):
+    """androidManagedAppProtection: how managed apps on Android protect what they hold."""
+
+
+class IosManagedAppProtection(IntuneObject):
+    """iosManagedAppProtection: the same on iOS."""
+
+
+class ManagedMobileApp(WireModel):
+    """managedMobileApp: an app that a policy for managed apps is about."""
+
+    id: str = ""
+    mobile_app_identifier: dict[str, object] = Field(default_factory=dict)
+
+    @property
+    def identifier(self) -> str:
+        """The package or bundle id."""
+        wire = self.mobile_app_identifier
+        return str(wire.get("packageId") or wire.get("bundleId") or "")
+
+
+class AppAssignment(WireModel):
+    """One assignment of an object below /deviceAppManagement; only an app's has intent and settings."""
+
+    id: str = ""
+    target: AssignmentTarget = AssignmentTarget()
+    intent: str | None = None
+    settings: dict[str, object] | None = None

@@ -1,0 +1,66 @@
+"""Apps of managed Google Play come by a synchronisation; ids are judged before they become part of a path."""
+
+import pytest
+
+from mstunnel_setup.errors import TenantError
+from mstunnel_setup.tenant.clouds import cloud
+from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.tenant.graph_apps import MANAGED_APP_CONFIGURATIONS, MOBILE_APPS
+from tests.unit.clocks import FakeClock
+from tests.unit.tenant.fakes import FakeHttp, FixedToken, Reply, response
+
+DONE, NONE = response(204), response(200, {"value": []})
+THERE = response(
+    200,
+    {
+        "value": [
+            {"@odata.type": "#microsoft.graph.iosStoreApp", "id": "ios", "bundleId": "com.microsoft.scmx"},
+            {
+                "@odata.type": "#microsoft.graph.androidManagedStoreApp",
+                "id": "android",
+                "packageId": "com.microsoft.scmx",
+            },
+        ]
+    },
+)
+
+
+def over(*replies: Reply) -> tuple[FakeHttp, FakeClock, AdminGraph]:
+    http, clock = FakeHttp(list(replies)), FakeClock()
+    return http, clock, AdminGraph(http, cloud("public"), FixedToken(), clock)
+
+
+def test_an_app_of_google_play_is_approved_synchronised_and_awaited() -> None:
+    http, clock, graph = over(DONE, DONE, NONE, THERE)
+    assert graph.add_play_app("com.microsoft.scmx") == "android"
+    assert [call.url.rpartition("/")[2].partition("?")[0] for call in http.calls] == [
+        "approveApps",
+        "syncApps",
+        "mobileApps",
+        "mobileApps",
+    ]
+    assert http.calls[0].options["json"]["packageIds"] == ["app:com.microsoft.scmx"]
+    assert clock.monotonic() > 0
+
+
+def test_an_app_that_does_not_come_is_reported() -> None:
+    _, clock, graph = over(DONE, DONE, NONE)
+    begin = clock.monotonic()
+    with pytest.raises(TenantError) as caught:
+        graph.add_play_app("com.microsoft.scmx")
+    assert caught.value.code == "play-app-missing"
+    assert 100 < clock.monotonic() - begin <= 120
+
+
+@pytest.mark.parametrize("identifier", ["../x", "A_", "1", "AB_00000000-0000-4000-8000-000000000000"])
+def test_what_is_no_id_does_not_become_part_of_a_path(identifier: str) -> None:
+    http, _, graph = over(NONE)
+    with pytest.raises(TenantError) as caught:
+        graph.app_assignments(MOBILE_APPS, identifier)
+    assert (caught.value.code, http.calls) == ("id-malformed", [])
+
+
+def test_ids_of_policies_for_managed_apps_begin_with_a_letter() -> None:
+    http, _, graph = over(NONE)
+    graph.targeted_apps(MANAGED_APP_CONFIGURATIONS, "A_00000000-0000-4000-8000-000000000000")
+    assert http.calls[0].url.endswith("/A_00000000-0000-4000-8000-000000000000/apps")
