@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -199,7 +199,7 @@ def test_our_units_are_clean_and_shut_in(host: Host) -> None:
 def test_the_monitor_tells_systemd_what_it_does(host: Host) -> None:
     if not host.kind.systemd:
         pytest.skip("no systemd here")
-    show = ["systemctl", "show", "--property=Type,StatusText", MONITOR]
+    show: Sequence[str] = ("systemctl", "show", "--property=Type,StatusText", MONITOR)
     if host.kind.account:
         show = host.kind.as_account("systemctl", "--user", *show[1:])
     status = "StatusText=mstunnel-server: well; mstunnel-agent: well"
