@@ -33,7 +33,7 @@ def gateway(facts: Facts) -> Row:
 def token(facts: Facts) -> Row:
     """Whether the token is valid now: the given one, or by what the gateway logged about the device."""
     if facts.served is not None and not facts.served.by_token:
-        return Row("token", "ok", "not used: devices present certificates here")
+        return Row("token", "ok", "not used: devices present no token here")
     if facts.token is not None:
         return _given_token(facts, facts.token.claims)
     if facts.refused and facts.log is not None:
@@ -65,7 +65,7 @@ def _reason_hint(reason: str) -> str:
 def claims(facts: Facts) -> Row:
     """Whether the claims follow the rules for tokens."""
     if facts.served is not None and not facts.served.by_token:
-        return Row("claims", "ok", "not used: devices present certificates here")
+        return Row("claims", "ok", "not used: devices present no token here")
     if facts.token is None or not facts.token.claims:
         if facts.connected:
             return Row("claims", "ok", "accepted when the device connected")
