@@ -14,6 +14,12 @@ from mstunnel_setup.errors import (
 from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.result import declare_notice
 
+POD_BY_TOKEN_ONLY = declare(
+    UsageError,
+    "pod-by-token-only",
+    "devices authenticate here by {ways}, whose files are not part of the manifest",
+    "Render for `authentication: oidc` alone, or as `quadlet` or `compose`.",
+)
 ACCOUNT_PART_FAILED = declare(
     StepError,
     "account-part-failed",

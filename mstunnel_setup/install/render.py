@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup import paths
+from mstunnel_setup.answers.merge import Answers
 from mstunnel_setup.containers import compose, kubernetes, quadlet
 from mstunnel_setup.containers.kubernetes import ConfigurationFile
 from mstunnel_setup.containers.spec import ContainerSpec
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.gateway.ocserv_conf import served_port
+from mstunnel_setup.gateway.ocserv_conf import Authentication, served_port
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import PLACEHOLDERS_LEFT
+from mstunnel_setup.install.errors import PLACEHOLDERS_LEFT, POD_BY_TOKEN_ONLY
 from mstunnel_setup.install.session import open_run, require_answers
 from mstunnel_setup.install.steps import images, launch
 from mstunnel_setup.operator import Operator, Settings
@@ -46,8 +47,10 @@ class RenderRequest:
 
 
 def render(operator: Operator, settings: Settings, request: RenderRequest) -> Result:
-    """The files, shown or written. Raises UsageError when the images are not known."""
+    """The files, shown or written. Raises UsageError `pod-by-token-only`, and without known images."""
     with open_run(operator, settings, exclusively=False) as run:
+        if request.format == "kubernetes":
+            _require_tokens(run.context.answers)
         require_answers(run, [images.STEP])
         placeholders, texts = _texts(run.context, request)
     warnings: tuple[Notice, ...] = (
@@ -59,6 +62,12 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
     written = _written(operator.files.given, request.directory, texts)
     lines = [f"Written: {name}." for name in written] or ["All files are as they were."]
     return Result("changed" if written else "unchanged", data, warnings, text=lines)
+
+
+def _require_tokens(answers: Answers) -> None:
+    ways = {answers.authentication, answers.authentication_also} - {"none"}
+    if ways != {Authentication.OIDC}:
+        raise POD_BY_TOKEN_ONLY(ways=" and ".join(sorted(ways)))
 
 
 def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Mapping[str, str]]:

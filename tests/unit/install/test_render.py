@@ -98,6 +98,26 @@ def test_a_compose_file_has_what_the_specifications_have(host: Scene) -> None:
     assert (agent["user"], server["devices"]) == ("65532:0", ["/dev/net/tun"])
 
 
+@pytest.mark.parametrize(
+    ("answers", "ways"),
+    [
+        ({"authentication": "certificate"}, "certificate"),
+        ({"authentication_also": "certificate"}, "certificate and oidc"),
+    ],
+)
+def test_a_pod_is_refused_where_devices_present_more_than_a_token(
+    host: Scene, monkeypatch: pytest.MonkeyPatch, answers: dict[str, str], ways: str
+) -> None:
+    run = host.opened()
+    context = host.context(images__server=SERVER_IMAGE, images__agent=AGENT_IMAGE, **answers)
+    opened = Run(context, run.runner, run.journal, run.files, run.scope)
+    monkeypatch.setattr(render, "open_run", lambda *_given, **_more: nullcontext(opened))
+    with pytest.raises(UsageError, match=f"by {ways}, whose") as caught:
+        rendered(host, "kubernetes")
+    assert caught.value.code == "pod-by-token-only"
+    assert rendered(host, "quadlet").status == "ok"
+
+
 def documents(scene: Scene) -> dict[str, list[dict[str, Any]]]:
     """The objects of the manifest by kind."""
     found: dict[str, list[dict[str, Any]]] = {}
