@@ -15,7 +15,7 @@ from typing import Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from mstunnel_setup import paths
-from mstunnel_setup.gateway.ocserv_conf import HIGHEST_LEVEL, debug_level
+from mstunnel_setup.gateway.ocserv_conf import HIGHEST_LEVEL, HIGHEST_WITH_PASSWORDS, debug_level
 from mstunnel_setup.host.files import Files
 
 VERBOSE_HOURS: Final = 8
@@ -44,12 +44,17 @@ class LogLevel:
 
 
 def log_level(files: Files, settings: Mapping[str, str], now: datetime) -> LogLevel:
-    """The level at the time `now`; `settings` are those of `env.sh`. Raises UsageError for an invalid one."""
-    usual = HIGHEST_LEVEL if is_verbose(settings) else debug_level(settings.get("DEBUG_LEVEL", ""))
-    verbose = _verbose(files)
+    """The level at the time `now`; `settings` are those of `env.sh`. Raises UsageError for an invalid one.
+
+    Where devices authenticate with passwords it is lower, so that none is logged.
+    """
+    asks_radius = files.state(paths.RADIUS_CLIENT) is not None
+    highest = HIGHEST_WITH_PASSWORDS if asks_radius else HIGHEST_LEVEL
+    wanted = HIGHEST_LEVEL if is_verbose(settings) else debug_level(settings.get("DEBUG_LEVEL", ""))
+    usual, verbose = min(wanted, highest), _verbose(files)
     if verbose is None or verbose.until <= now:
         return LogLevel(usual, usual)
-    return LogLevel(max(verbose.level, usual), usual, verbose.until)
+    return LogLevel(min(max(verbose.level, usual), highest), usual, verbose.until)
 
 
 def is_verbose(settings: Mapping[str, str]) -> bool:

@@ -41,6 +41,9 @@ ISOLATE_WORKERS: Final = True
 HIGHEST_LEVEL: Final = 4
 """Higher levels of ocserv log what users do (8 and 9)."""
 
+HIGHEST_WITH_PASSWORDS: Final = 3
+"""At level 4 ocserv logs what a client posts, the password among it."""
+
 # Defaults, unless an advanced setting overrides them. Times are in seconds.
 _DEFAULTS: Final = {
     "session-timeout": "3600",
@@ -85,6 +88,12 @@ class GatewayOptions:
     debug_level: int = 0
     certificate_too: bool = False
     revocation_list: bool = False
+
+    @property
+    def log_level(self) -> int:
+        """What ocserv logs: no password, whatever is wanted."""
+        highest = HIGHEST_WITH_PASSWORDS if self.authentication is Authentication.RADIUS else HIGHEST_LEVEL
+        return min(self.debug_level, highest)
 
     @property
     def certificates(self) -> bool:

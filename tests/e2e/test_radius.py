@@ -57,6 +57,9 @@ def test_a_wrong_password_or_an_unknown_user_is_refused(
 
 def test_the_secret_is_in_one_file_that_its_owner_alone_reads(installed: Installation) -> None:
     server = installed.server
+    server.run(["mst-cli", "log", "level", "verbose"])
+    assert connect(installed, "ada", PASSWORD).code == 0
+    assert PASSWORD not in server.run(["mst-cli", "server", "logs", "--tail", "2000"]).stdout
     server.run(["mst-cli", "diagnose", "/root/radius-bundle.tar.gz"])
     server.run(["sh", "-c", "mkdir -p /tmp/bundle && tar -xzf /root/radius-bundle.tar.gz -C /tmp/bundle"])
     places = (
