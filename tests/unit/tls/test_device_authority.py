@@ -113,6 +113,7 @@ def test_a_key_that_is_not_for_lists_signs_none() -> None:
         revocation_list()[:90],
         revocation_list(pem=True)[:90],
     ],
+    ids=["empty", "text", "certificate", "certificate as DER", "cut off", "cut off PEM"],
 )
 def test_what_is_no_list_is_refused(content: bytes) -> None:
     with pytest.raises(CertificateError, match=PATH) as caught:
