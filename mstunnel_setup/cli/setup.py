@@ -1,23 +1,24 @@
 """The command line of `mstunnel-setup`: options and names; the work is in one module per command."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.install_options import InstallOptions
-from mstunnel_setup.cli.lazy import add_lazy_group
-from mstunnel_setup.cli.options import (
-    CommonOptions,
-    SignInOptions,
-    full,
-    new_app,
-    new_group,
-    with_options,
-)
+from mstunnel_setup.cli.lazy import LazyModule, add_lazy_group
+from mstunnel_setup.cli.options import CommonOptions, full, new_app, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import VersionOption, show_version
+
+if TYPE_CHECKING:
+    from mstunnel_setup.install import answer_file, saved_answers
+    from mstunnel_setup.operations import version as version_work
+else:
+    answer_file = LazyModule("install.answer_file")
+    saved_answers = LazyModule("install.saved_answers")
+    version_work = LazyModule("operations.version")
 
 _PROGRAM = "mstunnel-setup"
 
@@ -27,8 +28,13 @@ app = new_app(
 )
 answers_app = new_group("Write, check and show answer files.")
 app.add_typer(answers_app, name="answers")
-adopt_app = new_group("Take over a server on which Microsoft's own gateway is installed.")
-app.add_typer(adopt_app, name="adopt")
+add_lazy_group(
+    app,
+    "adopt",
+    "Take over a server on which Microsoft's own gateway is installed.",
+    "adopt_commands",
+    "adopt_app",
+)
 self_app = new_group("Manage this program itself.")
 app.add_typer(self_app, name="self")
 add_lazy_group(
@@ -141,36 +147,30 @@ def rollback(common: CommonOptions) -> None:
 @with_options
 def new_answers(common: CommonOptions) -> None:
     """Write a commented answer file to standard output."""
-    from mstunnel_setup.install.answer_file import new  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} answers new", common, lambda _operator: new())
+    run_command(f"{_PROGRAM} answers new", common, lambda _operator: answer_file.new())
 
 
 @answers_app.command("check")
 @with_options
 def check_answers(common: CommonOptions) -> None:
     """Check the answer file given with --answers."""
-    from mstunnel_setup.install.answer_file import check  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} answers check", common, check)
+    run_command(f"{_PROGRAM} answers check", common, answer_file.check)
 
 
 @answers_app.command("schema")
 @with_options
 def answers_schema(common: CommonOptions) -> None:
     """Print the JSON Schema of answer files, for editors."""
-    from mstunnel_setup.install.answer_file import schema  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} answers schema", common, lambda _operator: schema())
+    run_command(f"{_PROGRAM} answers schema", common, lambda _operator: answer_file.schema())
 
 
 @answers_app.command("show")
 @with_options
 def show_answers(common: CommonOptions, options: InstallOptions) -> None:
     """Show the merged answers and where each value came from."""
-    from mstunnel_setup.install.answer_file import show  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} answers show", common, lambda operator: show(operator, options.settings()))
+    run_command(
+        f"{_PROGRAM} answers show", common, lambda operator: answer_file.show(operator, options.settings())
+    )
 
 
 @answers_app.command("save")
@@ -179,78 +179,9 @@ def save_answers(
     common: CommonOptions, file: Annotated[Path, typer.Argument(help="The new answer file.")]
 ) -> None:
     """Write the answers of this installation to FILE, for the next server."""
-    from mstunnel_setup.install.saved_answers import save  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} answers save", common, lambda operator: save(operator, file.absolute()))
-
-
-@adopt_app.command("inventory")
-@with_options
-def adopt_inventory(common: CommonOptions) -> None:
-    """Show what Microsoft's own gateway left on this server; secrets appear as fingerprints."""
-    from mstunnel_setup.install.adopt.commands import inventory as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} adopt inventory", common, run)
-
-
-@adopt_app.command("plan")
-@with_options
-def adopt_plan(common: CommonOptions, options: InstallOptions) -> None:
-    """Show what would be carried over, changed and lost, and what is in the way."""
-    from mstunnel_setup.install.adopt.commands import plan as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} adopt plan", common, lambda operator: run(operator, options.request()))
-
-
-@adopt_app.command("switch")
-@with_options
-def adopt_switch(
-    common: CommonOptions,
-    options: InstallOptions,
-    plan: Annotated[
-        str,
-        typer.Option(
-            "--plan", metavar="DIGEST", envvar="MSTUNNEL_PLAN", help="The plan, by its last line; to begin."
-        ),
-    ] = "",
-) -> None:
-    """Install this gateway in place of Microsoft's; a failure brings that back."""
-    from mstunnel_setup.install.adopt.switch import switch as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} adopt switch", common, lambda operator: run(operator, options.request(), plan))
-
-
-@adopt_app.command("rollback")
-@with_options
-def adopt_rollback(
-    common: CommonOptions,
-    options: SignInOptions,
-    offline: Annotated[
-        bool,
-        typer.Option(
-            "--offline",
-            envvar="MSTUNNEL_ROLLBACK_OFFLINE",
-            help="Do not change the tenant; list what remains there.",
-        ),
-    ] = False,
-) -> None:
-    """Remove this gateway and bring Microsoft's back as it was."""
-    from mstunnel_setup.install.adopt.switch import rollback as run  # noqa: PLC0415 (`--help` stays fast)
-
     run_command(
-        f"{_PROGRAM} adopt rollback",
-        common,
-        lambda operator: run(operator, options.settings(), offline=offline),
+        f"{_PROGRAM} answers save", common, lambda operator: saved_answers.save(operator, file.absolute())
     )
-
-
-@adopt_app.command("commit")
-@with_options
-def adopt_commit(common: CommonOptions) -> None:
-    """End the adoption: Microsoft's gateway stays stopped, and no rollback brings it back."""
-    from mstunnel_setup.install.adopt.switch import commit as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} adopt commit", common, run)
 
 
 @self_app.command("verify")
@@ -279,18 +210,18 @@ def self_verify(
     ] = None,
 ) -> None:
     """Verify this file and its unpacked files against the checksums of the build."""
-    from mstunnel_setup.operations.version import self_verify as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} self verify", common, lambda operator: run(operator.files, public_key, sums))
+    run_command(
+        f"{_PROGRAM} self verify",
+        common,
+        lambda operator: version_work.self_verify(operator.files, public_key, sums),
+    )
 
 
 @self_app.command("licenses")
 @with_options
 def self_licenses(common: CommonOptions) -> None:
     """Show the licences of everything that this program brings."""
-    from mstunnel_setup.operations.version import self_licenses as run  # noqa: PLC0415 (`--help` stays fast)
-
-    run_command(f"{_PROGRAM} self licenses", common, lambda _operator: run())
+    run_command(f"{_PROGRAM} self licenses", common, lambda _operator: version_work.self_licenses())
 
 
 def main() -> int:

@@ -1,14 +1,15 @@
 """The containers of Microsoft's own gateway: they have the names of ours, and not our label."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.errors import ENGINE_FAILED
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.spec import MANAGED_LABEL
+from mstunnel_setup.engine.values import JsonObject, as_list, as_object
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.foreign import json_value
 from mstunnel_setup.host.errors import ProcessError
@@ -65,11 +66,11 @@ def inspect(processes: Processes, engine: EngineName, name: str) -> VendorContai
     if processes.find(engine) is None:
         return None
     described = _described(processes, engine, name)
-    labels = _part(described, "Config").get("Labels") or {}
+    labels = as_object(as_object(described.get("Config")).get("Labels"))
     return _container(engine, name, described) if described and labels.get(MANAGED_LABEL) != "1" else None
 
 
-def _described(processes: Processes, engine: EngineName, name: str) -> Mapping[str, Any]:
+def _described(processes: Processes, engine: EngineName, name: str) -> JsonObject:
     """What the engine says of a container; empty when there is none."""
     try:
         told = processes.run((engine, "container", "inspect", name), timeout=_QUERY_TIMEOUT, check=False)
@@ -78,31 +79,26 @@ def _described(processes: Processes, engine: EngineName, name: str) -> Mapping[s
         (described,) = json_value(told.output)
     except (ProcessError, ValueError, TypeError) as error:
         raise ENGINE_FAILED(operation=f"inspect the container {name} with {engine}", reason=error) from error
-    return described if isinstance(described, dict) else {}
+    return as_object(described)
 
 
-def _container(engine: EngineName, name: str, described: Mapping[str, Any]) -> VendorContainer:
-    settings = _part(described, "HostConfig")
-    mounts = [item for item in described.get("Mounts") or () if isinstance(item, dict)]
+def _container(engine: EngineName, name: str, described: JsonObject) -> VendorContainer:
+    settings = as_object(described.get("HostConfig"))
+    mounts = map(as_object, as_list(described.get("Mounts")))
     return VendorContainer(
         engine=engine,
         name=name,
-        image=str(described.get("ImageName") or _part(described, "Config").get("Image") or ""),
+        image=str(described.get("ImageName") or as_object(described.get("Config")).get("Image") or ""),
         image_id=str(described.get("Image") or ""),
-        running=bool(_part(described, "State").get("Running")),
-        restart_policy=str(_part(settings, "RestartPolicy").get("Name") or "no"),
+        running=bool(as_object(described.get("State")).get("Running")),
+        restart_policy=str(as_object(settings.get("RestartPolicy")).get("Name") or "no"),
         network=str(settings.get("NetworkMode") or ""),
-        ports=tuple(_ports(_part(settings, "PortBindings"))),
+        ports=tuple(_ports(as_object(settings.get("PortBindings")))),
         mounts=tuple(f"{item.get('Source')} at {item.get('Destination')}" for item in mounts),
     )
 
 
-def _ports(bindings: Mapping[str, Any]) -> Iterator[str]:
+def _ports(bindings: JsonObject) -> Iterator[str]:
     for inside, places in sorted(bindings.items()):
-        for place in places or ():
+        for place in map(as_object, as_list(places)):
             yield f"{place.get('HostPort')}/{inside.partition('/')[2]} to {inside.partition('/')[0]}"
-
-
-def _part(described: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = described.get(name)
-    return found if isinstance(found, dict) else {}

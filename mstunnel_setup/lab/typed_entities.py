@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.engine.values import JsonObject, as_object
 from mstunnel_setup.lab.bodies import Body, judge
 from mstunnel_setup.lab.bodies_assignments import OWN_TYPE, AssignBody
 from mstunnel_setup.lab.errors import BAD_REQUEST, GraphError
@@ -128,8 +128,7 @@ class TypedEntities(Generic[T]):
         return self.model.from_wire({OWN_TYPE: f"#{kind.type_name}", **known, **body, **times, **number})
 
     def _assignment(self, identifier: str, item: JsonObject) -> DeviceConfigurationAssignment | AppAssignment:
-        target = item["target"]
-        assert isinstance(target, dict)  # noqa: S101 (its model says so)
+        target = as_object(item["target"])
         who = target.get("groupId") or str(target[OWN_TYPE]).removeprefix(_PREFIX)
         return self.assignment.from_wire({"id": f"{identifier}_{who}", **item})
 

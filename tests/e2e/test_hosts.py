@@ -15,7 +15,7 @@ from tests.testbed.machine import Entry
 from tests.testbed.paths import PROGRAM_PYTHON
 from tests.testbed.process import TestbedError
 from tests.testbed.testbed import INTRANET_PAGE, Testbed
-from tests.testbed.waiting import eventually
+from tests.testbed.waiting import eventually, settled
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -99,7 +99,7 @@ def test_the_engine_is_one_whose_run_is_recorded(host: Host) -> None:
 
 
 def test_a_second_run_changes_nothing(host: Host) -> None:
-    before, started = host_tree(host), host.started()
+    before, started = settled(lambda: host_tree(host)), host.started()
     assert json.loads(host.setup().stdout)["data"]["actions"] == 0
     assert json.loads(host.setup_plan("--exit-code").stdout)["status"] == "unchanged"
     assert host_tree(host) == before

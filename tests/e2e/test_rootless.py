@@ -15,6 +15,7 @@ from tests.testbed.machine import Entry
 from tests.testbed.process import Completed
 from tests.testbed.terminal import Terminal
 from tests.testbed.testbed import INTRANET_PAGE, Testbed
+from tests.testbed.waiting import settled
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(600)]
 
@@ -175,7 +176,7 @@ def test_a_killed_half_of_the_account_is_finished_without_root(host: Host) -> No
 
 
 def test_a_later_run_needs_no_root_and_changes_nothing(host: Host) -> None:
-    before, started = tree(host), host.started()
+    before, started = settled(lambda: tree(host)), host.started()
     again = host.install()
     assert (again.code, json.loads(again.stdout)["data"]["actions"]) == (0, 0), again.describe()
     assert tree(host) == before

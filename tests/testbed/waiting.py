@@ -2,6 +2,19 @@
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+Seen = TypeVar("Seen")
+
+
+def settled(look: Callable[[], Seen], seconds: float = 20) -> Seen:
+    """What is seen once it is the same `seconds` later: a monitor looks every eight."""
+    seen = look()
+    while True:
+        time.sleep(seconds)
+        before, seen = seen, look()
+        if before == seen:
+            return seen
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 30) -> bool:

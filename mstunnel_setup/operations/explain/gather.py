@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Final
 
@@ -90,7 +90,7 @@ class _Inside:
 
     def refuses(self, address: Address) -> bool:
         """Whether a rule keeps devices from this address of the host (`images/gateway/traffic-rules`)."""
-        name = f"host{'6' if address.version != 4 else ''}"  # noqa: PLR2004 (the version of IP)
+        name = "host" if isinstance(address, IPv4Address) else "host6"
         return self._output("nft", "get", "element", "inet", "mstunnel", name, f"{{ {address} }}") is not None
 
     def routes(self, address: Address) -> bool:
