@@ -60,7 +60,7 @@ def test_the_secret_is_in_one_file_that_its_owner_alone_reads(installed: Install
     server.run(["mst-cli", "log", "level", "verbose"])
     assert connect(installed, "ada", PASSWORD).code == 0
     assert PASSWORD not in server.run(["mst-cli", "server", "logs", "--tail", "2000"]).stdout
-    server.run(["mst-cli", "diagnose", "/root/radius-bundle.tar.gz"])
+    server.run(["mst-cli", "diagnose", "/root/radius-bundle.tar.gz", "--unattended"])
     server.run(["sh", "-c", "mkdir -p /tmp/bundle && tar -xzf /root/radius-bundle.tar.gz -C /tmp/bundle"])
     places = (
         "/etc/mstunnel /var/lib/mstunnel /var/lib/mstunnel-agent /var/lib/mstunnel-server /var/log /run /tmp"
