@@ -16,6 +16,7 @@ from mstunnel_setup.tenant.wire import TunnelServer, TunnelSite
 from mstunnel_setup.upgrade.release import Catalogue, Digests
 
 _AT_ONCE: Final = 8
+_LOOK_SECONDS: Final = 0.5
 _NAMED: Final = 5
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -43,7 +44,11 @@ def at_once(work: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
     Ctrl-C does not wait for the requests that are under way.
     """
     with ThreadPool(_AT_ONCE) as pool:
-        return pool.map(work, items, chunksize=1)
+        found = pool.map_async(work, items, chunksize=1)
+        # Python sees a signal that comes just before a wait when that ends.
+        while not found.ready():
+            found.wait(_LOOK_SECONDS)
+        return found.get()
 
 
 def places(graph: AdminGraph, site: str | None) -> list[Place]:

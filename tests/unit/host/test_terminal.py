@@ -131,7 +131,9 @@ def test_it_is_killed_with_its_relay() -> None:
 
 def test_it_sees_the_size_of_the_window_and_its_changes() -> None:
     shown = "print(*os.get_terminal_size(), flush=True)"
-    wait = "signal.signal(signal.SIGWINCH, lambda *_: None); print('up', flush=True); signal.pause()"
+    # Blocked, it waits until it is asked for, however early it comes.
+    blocked = "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGWINCH})"
+    wait = f"{blocked}; print('up', flush=True); signal.sigwait({{signal.SIGWINCH}})"
     terminal = begun(f"import os, signal; {wait}; {shown}")
     terminal.until("up")
     fcntl.ioctl(terminal.handle, termios.TIOCSWINSZ, struct.pack("HHHH", 41, 141, 0, 0))
