@@ -12,7 +12,7 @@ _ADD_FILE: Final = "Save a token of the device to a file, and add `--token-file 
 _ASK_GATEWAY: Final = "Check the gateway with `mst-cli server status`."
 _SIGN_IN_AGAIN: Final = "Compare the clocks of device and server (`timedatectl`), then sign in again there."
 _CORRECT_CLAIMS: Final = (
-    "Compare user, app and tenant with docs/reference/tokens.md; the rules are `token` in the answer file."
+    "Use an account and an app of this tenant; the rules for tokens are `token` in the answer file."
 )
 # By what the gateway logs of a refused token; the first that fits.
 _REASONS: Final[Mapping[str, str]] = {

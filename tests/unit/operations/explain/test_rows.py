@@ -87,8 +87,8 @@ def test_a_refused_device_is_seen_beside_a_connected_one_that_shares_its_address
 @pytest.mark.parametrize(
     ("reason", "step"),
     [
-        ("Required claim not met. Claim: aud", "tokens.md"),
-        ("Token has no GUID in claim: oid", "tokens.md"),
+        ("Required claim not met. Claim: aud", "rules for tokens"),
+        ("Token has no GUID in claim: oid", "rules for tokens"),
         ("JWK with kid=x not found", "mst-readiness network"),
         ("Token malformed - no header", "--token-file"),
         ("", "--token-file"),
