@@ -31,7 +31,7 @@ def inventory(common: CommonOptions) -> None:
 @adopt_app.command()
 @with_options
 def plan(common: CommonOptions, options: InstallOptions) -> None:
-    """Show what would be carried over, changed and lost, and what is in the way."""
+    """Show what would be carried over, changed and lost, and what prevents it."""
     run_command(f"{_GROUP} plan", common, lambda operator: commands.plan(operator, options.request()))
 
 

@@ -23,7 +23,7 @@ DEVICE_AUTHORITY_UNUSABLE = declare(
 DEVICE_REVOCATIONS_UNUSABLE = declare(
     CertificateError,
     "device-revocations-unusable",
-    "revoked devices cannot be told with {path}: {problem}",
+    "{path} cannot identify revoked devices: {problem}",
     "Get the current, complete list of that CA (its CRL distribution point has it).",
 )
 GENERATION_INCOMPLETE = declare(

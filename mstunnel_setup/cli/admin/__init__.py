@@ -65,7 +65,7 @@ add_lazy_group(
 add_lazy_group(
     app,
     "app-config",
-    "App configurations: what Defender and other apps are told.",
+    "App configurations: settings that Defender and other apps receive.",
     "admin.app_config",
     "app_config_app",
 )

@@ -1,4 +1,4 @@
-"""`mst-admin app-config`: what apps are told."""
+"""`mst-admin app-config`: settings that apps receive."""
 
 from typing import TYPE_CHECKING
 

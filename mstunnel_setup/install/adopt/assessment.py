@@ -1,4 +1,4 @@
-"""What becomes of each part of Microsoft's gateway: carried over, changed or lost; and what is in the way."""
+"""What becomes of each part of Microsoft's gateway: carried over, changed or lost; and what prevents that."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ _OWN_OF_OCSERV: Final = ("session-timeout", "max-clients", "mtu", "dpd", "mobile
 _ALWAYS_LOST: Final = (
     ("record in the tenant", "the record of Microsoft's server stays, and nothing reports to it any more"),
     ("health, trends and logs", "the admin center shows none for this server: `mst-cli health` does"),
-    ("agent's identity", "agent.p12 is not used: the new server registers with an identity of its own"),
+    ("agent's identity", "agent.p12 is not used: the new server registers with its own identity"),
     ("sessions", "all end at the switch; devices connect again"),
 )
 

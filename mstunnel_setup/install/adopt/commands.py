@@ -29,7 +29,7 @@ def inventory(operator: Operator) -> Result:
 
 
 def plan(operator: Operator, request: InstallRequest) -> Result:
-    """What would become of each part, and what is in the way (exit code 3); nothing is changed."""
+    """What would become of each part, and what prevents it (exit code 3); nothing is changed."""
     request = with_lab(operator.clock, request)
     with open_run(operator, request.settings, exclusively=False, scope=Scope.ALL) as run:
         found = require_vendor(run, lab=run.context.answers.tenant.cloud == "custom")
