@@ -1,7 +1,6 @@
 """Every generated file is a template; what a value holds, the file's real parser reads back unchanged."""
 
 import ast
-import ctypes
 import html.parser
 import re
 import shutil
@@ -13,7 +12,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import pytest
@@ -27,15 +25,15 @@ from mstunnel_setup.errors import StepError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
-from mstunnel_setup.gateway.radius import client_conf, servers_file
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install import proxy_files
 from mstunnel_setup.readiness.parse import assignments, unit_environment
 from mstunnel_setup.rendering import render
 from tests.unit.containers.systemd_words import words
-from tests.unit.hostile import HOSTILE, SPEC
+from tests.unit.hostile import BREAKS, HOSTILE, SPEC
 from tests.unit.manifests import check_compose, check_kubernetes
+from tests.unit.radius_files import check_radius_client, check_radius_servers
 
 Rule = Callable[[str], str]
 ROOT = Path(__file__).parents[2]
@@ -46,7 +44,6 @@ PAGES = sorted(str(path.relative_to(TEMPLATES))[:-3] for path in TEMPLATES.rglob
 PROGRAM = HOSTILE.translate(dict.fromkeys(map(ord, '"\\')))
 # No shell reads it differently from another one.
 TEXT = st.text(st.characters(exclude_categories=["C"], exclude_characters="\u2028\u2029"), max_size=20)
-BREAKS = ("a\nb", "a\r", "\0", "\x1b[1m", "a\udc80")
 
 
 def installed(root: Path, name: str) -> str:
@@ -187,38 +184,6 @@ def check_ocserv(tmp_path: Path) -> None:
     for value in (HOSTILE, *BREAKS):
         with pytest.raises(StepError):
             rendering.ocserv(value)
-
-
-def radcli(tmp_path: Path, servers: list[str], secret: str) -> tuple[ctypes.CDLL, Any]:
-    """The library that ocserv reads these files with, and what it made of them: nothing if they are wrong."""
-    library = ctypes.CDLL("libradcli.so.4")
-    library.rc_read_config.restype = library.rc_conf_str.restype = ctypes.c_void_p
-    (tmp_path / "servers").write_text(servers_file(servers, secret))
-    text = client_conf(servers, "gw.1").replace("/etc/mstunnel/private/radius", str(tmp_path))
-    (tmp_path / "radiusclient.conf").write_text(text)
-    return library, library.rc_read_config(str(tmp_path / "radiusclient.conf").encode())
-
-
-def check_radius_client(tmp_path: Path) -> None:
-    library, read = radcli(tmp_path, ["192.0.2.7:1645", "[2001:db8::7]"], "secret")
-    assert read
-    value = library.rc_conf_str(ctypes.c_void_p(read), b"nas-identifier")
-    assert ctypes.string_at(value) == b"gw.1"
-    for value in ("a b", "", "é", *BREAKS):
-        with pytest.raises(StepError):
-            client_conf([value], "gw")
-
-
-def check_radius_servers(tmp_path: Path) -> None:
-    secret = "".join(map(chr, range(33, 93)))
-    library, read = radcli(tmp_path, ["192.0.2.7:1645", "[2001:db8::7]"], secret)
-    for host in (b"192.0.2.7", b"2001:db8::7"):
-        found, place = ctypes.create_string_buffer(96), ctypes.c_void_p()
-        assert library.rc_find_server_addr(ctypes.c_void_p(read), host, ctypes.byref(place), found, 0) == 0
-        assert found.value.decode() == secret
-    for value in ("a b", "", "\t", *BREAKS):
-        with pytest.raises(StepError):
-            servers_file(["192.0.2.7"], value)
 
 
 def check_sysctl(tmp_path: Path) -> None:
