@@ -15,13 +15,10 @@ from mstunnel_setup.admin.apps.wire import (
     app_configuration_object,
     is_about_tunnel,
 )
-from mstunnel_setup.admin.carry_out import read_profiles
+from mstunnel_setup.admin.carry_out import tunnel_profiles
 from mstunnel_setup.admin.carry_out_apps import read_app_configurations
 from mstunnel_setup.admin.change import Change
 from mstunnel_setup.admin.file_commands import FileObjects
-from mstunnel_setup.admin.present_profiles import is_tunnel
-from mstunnel_setup.admin.profiles.objects import ProfileObject
-from mstunnel_setup.admin.profiles.present import profile_object
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.graph_apps import MOBILE_APPS
@@ -33,13 +30,7 @@ def _read(graph: AdminGraph, wanted: str) -> list[PresentAppConfiguration]:
 
 
 def _judge(declared: AppConfigurationObject, graph: AdminGraph | None) -> Iterable[Finding]:
-    return judge_app_configuration(declared, _profiles(graph) if graph else ())
-
-
-def _profiles(graph: AdminGraph) -> Iterator[ProfileObject]:
-    for item in read_profiles(graph):
-        if is_tunnel(item):
-            yield profile_object(item.found, item.assignments)
+    return judge_app_configuration(declared, tunnel_profiles(graph) if graph else ())
 
 
 def _changes(

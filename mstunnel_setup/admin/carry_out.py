@@ -22,9 +22,10 @@ from mstunnel_setup.admin.change import CONFIGURATION, Body, Change
 from mstunnel_setup.admin.mam_changes import base_names
 from mstunnel_setup.admin.objects import Declarations
 from mstunnel_setup.admin.plan import Tenant
-from mstunnel_setup.admin.present_profiles import PresentProfile, profile_names
+from mstunnel_setup.admin.present_profiles import PresentProfile, is_tunnel, profile_names
 from mstunnel_setup.admin.profile_changes import SITE, SITE_ID
-from mstunnel_setup.admin.profiles.present import is_tunnel_profile
+from mstunnel_setup.admin.profiles.objects import ProfileObject
+from mstunnel_setup.admin.profiles.present import is_tunnel_profile, profile_object
 from mstunnel_setup.admin.profiles.wire import ROOT_TYPES
 from mstunnel_setup.admin.references import configuration_id, site_id
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -63,6 +64,13 @@ def read_profiles(graph: AdminGraph, name: str = "") -> Iterator[PresentProfile]
     for found in graph.profiles(name):
         if is_tunnel_profile(found) or found.odata_type in ROOT_TYPES:
             yield PresentProfile(found, tuple(graph.assignments(found.id)))
+
+
+def tunnel_profiles(graph: AdminGraph) -> Iterator[ProfileObject]:
+    """The VPN profiles for Microsoft Tunnel as they would be written."""
+    for item in read_profiles(graph):
+        if is_tunnel(item):
+            yield profile_object(item.found, item.assignments)
 
 
 def carry_out(changes: Sequence[Change], graph: AdminGraph, done: Callable[[Change], None]) -> None:

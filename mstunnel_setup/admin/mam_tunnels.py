@@ -6,7 +6,7 @@ from typing import Final
 from mstunnel_setup.admin.apps.mam_objects import MamFile, MamObject
 from mstunnel_setup.admin.apps.mam_policies import PresentMam, find_mam, mam_object
 from mstunnel_setup.admin.apps.mam_rules import judge_mam
-from mstunnel_setup.admin.carry_out import read_profiles
+from mstunnel_setup.admin.carry_out import read_profiles, tunnel_profiles
 from mstunnel_setup.admin.carry_out_apps import read_app_configurations
 from mstunnel_setup.admin.carry_out_mam import read_protections
 from mstunnel_setup.admin.change import Change
@@ -20,9 +20,7 @@ from mstunnel_setup.admin.mam_changes import (
     roots_value,
 )
 from mstunnel_setup.admin.plan import place_of
-from mstunnel_setup.admin.present_profiles import is_tunnel
 from mstunnel_setup.admin.profiles.lint import split_rules
-from mstunnel_setup.admin.profiles.present import profile_object
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
@@ -47,11 +45,8 @@ def _judge(declared: MamObject, graph: AdminGraph | None) -> Iterable[Finding]:
         return judge_mam(declared)
     others = [mam_object(item) for item in _read(graph, "")]
     others = [item for item in others if item.name.casefold() != declared.name.casefold()]
-    profiles = [
-        profile_object(item.found, item.assignments) for item in read_profiles(graph) if is_tunnel(item)
-    ]
     rules = split_rules(find_site(graph, declared.site))
-    return judge_mam(declared, others, profiles, split_rules=rules)
+    return judge_mam(declared, others, [*tunnel_profiles(graph)], split_rules=rules)
 
 
 def _changes(declared: MamObject, _present: Sequence[PresentMam], graph: AdminGraph) -> Iterator[Change]:

@@ -7,13 +7,11 @@ from mstunnel_setup.admin.app_changes import app_changes, app_deletion, require_
 from mstunnel_setup.admin.apps.app_objects import StoreAppFile, StoreAppObject
 from mstunnel_setup.admin.apps.app_rules import judge_app
 from mstunnel_setup.admin.apps.app_wire import PresentApp, app_object, is_store_app
-from mstunnel_setup.admin.carry_out import read_profiles
+from mstunnel_setup.admin.carry_out import read_profiles, tunnel_profiles
 from mstunnel_setup.admin.carry_out_store import read_apps
 from mstunnel_setup.admin.change import Change
 from mstunnel_setup.admin.file_commands import FileObjects
-from mstunnel_setup.admin.present_profiles import is_tunnel, profile_names
-from mstunnel_setup.admin.profiles.objects import ProfileObject
-from mstunnel_setup.admin.profiles.present import profile_object
+from mstunnel_setup.admin.present_profiles import profile_names
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.graph_apps import MOBILE_APPS
@@ -31,17 +29,11 @@ def _read(graph: AdminGraph, wanted: str) -> list[PresentApp]:
 
 
 def _judge(declared: StoreAppObject, graph: AdminGraph | None) -> Iterable[Finding]:
-    return judge_app(declared, _profiles(graph) if graph else ())
-
-
-def _profiles(graph: AdminGraph) -> Iterator[ProfileObject]:
-    for item in read_profiles(graph):
-        if is_tunnel(item):
-            yield profile_object(item.found, item.assignments)
+    return judge_app(declared, tunnel_profiles(graph) if graph else ())
 
 
 def _changes(declared: StoreAppObject, present: Sequence[PresentApp], graph: AdminGraph) -> Iterator[Change]:
-    require_profiles(declared, [item.name for item in _profiles(graph)])
+    require_profiles(declared, [item.name for item in tunnel_profiles(graph)])
     yield from app_changes(declared, present)
 
 
