@@ -117,6 +117,7 @@ GUIDS = st.uuids().map(str)
 ENGINES: st.SearchStrategy[Any] = st.sampled_from(["podman", "docker"])
 CHOSEN = st.builds(Chosen, ENGINES, st.just("26.1.5"), TEXT)
 PORTS = st.integers(1, 65535)
+WATCHED = st.lists(st.sampled_from(["/etc/mstunnel", "/var/lib/mstunnel"]), unique=True).map(tuple)
 
 
 @st.composite
@@ -192,7 +193,7 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
         st.none() | st.booleans(),
     ),
     "boot": st.booleans(),
-    "audit": st.builds(audit.Audit, st.booleans(), st.lists(TEXT).map(tuple), st.booleans()),
+    "audit": st.builds(audit.Audit, st.booleans(), WATCHED, st.booleans()),
     "uplink": st.builds(
         uplink.Uplink,
         st.sampled_from(["mstunnel", "gate.way"]),
