@@ -2,7 +2,7 @@
 BIN := .venv/bin
 
 # Benchmarks write build/bench/NAME.json.
-.PHONY: demo test check lint e2e crash crash-strace bench docs screenshots recording dist packages sign feed images setup clean
+.PHONY: demo test check lint e2e e2e-short crash crash-strace bench docs screenshots recording dist packages sign feed images setup clean
 
 # Everything; setup-base, setup-demo and setup-lint install only the packages that such a target needs.
 setup:
@@ -24,8 +24,13 @@ test: setup
 check: setup
 	@$(BIN)/python -m scripts.check $(FILES)
 
-# Files on a testbed run in the order of tests/e2e/conftest.py. Most of it waits for servers, so there are more of them
-# than cores. Writes the outcomes of all attacks into docs/explanation/security.md.
+# Files on a testbed run in the order of tests/e2e/conftest.py.
+e2e-short: setup
+	@$(BIN)/python -m tests.testbed images >/dev/null
+	@$(BIN)/pytest -m "e2e and not long and not core" -n 2 --dist loadfile --no-loadscope-reorder
+
+# Most of it waits for servers, so there are more of them than cores. Writes the outcomes of all attacks into
+# docs/explanation/security.md.
 e2e: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@rm -rf build/attack
