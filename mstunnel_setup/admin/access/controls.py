@@ -59,7 +59,7 @@ def warnings_of_tenant(
 
 
 def concerns_tunnel(policy: ConditionalAccessPolicy) -> bool:
-    """Whether the resources of a policy include the tunnel, by itself or with all others."""
+    """Whether the resources of a policy include the tunnel, alone or with all others."""
     applications = policy.conditions.applications
     included = {GATEWAY_APP_ID, "All"}.intersection(applications.include_applications)
     return bool(included) and GATEWAY_APP_ID not in applications.exclude_applications

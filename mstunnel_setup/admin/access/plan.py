@@ -88,7 +88,7 @@ def _next_state(wanted: str, present: str, *, enable: bool) -> str:
 def _present(
     declared: PolicyObject, policies: Sequence[ConditionalAccessPolicy]
 ) -> ConditionalAccessPolicy | None:
-    """The tenant's policy of that name; one that is for other resources too is nobody's to overwrite here."""
+    """The tenant's policy of that name; one for other resources too is never overwritten."""
     found = [item for item in policies if item.display_name.casefold() == declared.title.casefold()]
     if len(found) > 1:
         ids = ", ".join(item.id for item in found)

@@ -1,1 +1,1 @@
-"""Apps of the tenant: what they are told about the tunnel."""
+"""Apps of the tenant, and their settings for the tunnel."""

@@ -1,7 +1,7 @@
 """Tunnel for MAM as policies: what it consists of, and how it is found again among those of a tenant.
 
-Names of settings: docs/reference/mst-admin.md. On Android, Defender connects and Edge is told so; on iOS each
-app connects by itself.
+Names of settings: docs/reference/mst-admin.md. On Android, Defender connects for Edge, too; on iOS each
+app connects on its own.
 """
 
 import json
