@@ -71,13 +71,11 @@ def page(testbed: Testbed) -> None:
 @pytest.fixture(scope="module")
 def internet(testbed: Testbed) -> Machine:
     """A router that the device has for all that is not on its own link, watched."""
-    options = (
-        "--detach",
-        "--name=router",
-        "--cap-add=NET_ADMIN",
-        "--network=outside:ip=10.90.0.70,ip6=fd00:90::70",
-    )
-    testbed.namespace.podman("run", *options, testbed.images["lab"].reference)
+    # The device has the gateway behind it as well: it forwards.
+    forwards = ("--sysctl=net.ipv4.ip_forward=1", "--sysctl=net.ipv6.conf.all.forwarding=1")
+    options = ("--detach", "--name=router", "--cap-add=NET_ADMIN", *forwards)
+    at = "--network=outside:ip=10.90.0.70,ip6=fd00:90::70"
+    testbed.namespace.podman("run", *options, at, testbed.images["lab"].reference)
     router = Machine(testbed.namespace, "router")
     for address in _INTERNET:
         router.run(["ip", "address", "add", address, "dev", "lo"])
