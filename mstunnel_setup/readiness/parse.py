@@ -88,6 +88,12 @@ def default_device(table: str) -> str:
     return next((route.device for route in _routes(table) if route.network == "0.0.0.0/0"), "")
 
 
+def default_device_6(table: str) -> str:
+    """The device of the default route in /proc/net/ipv6_route; empty when there is none."""
+    # Where nothing leads, the kernel shows a route that rejects, at its loopback device.
+    return next((device for _, device in _DEFAULT_ROUTE_6.findall(table) if device != "lo"), "")
+
+
 def advertised_devices(table: str) -> tuple[str, ...]:
     """The devices in /proc/net/ipv6_route whose default route the kernel learned from a router."""
     found = _DEFAULT_ROUTE_6.findall(table)

@@ -33,7 +33,11 @@ def testbed() -> Iterator[Testbed]:
 
 @pytest.fixture(scope="module")
 def installed(testbed: Testbed) -> Installation:
-    """A gateway with an IPv6 address for a name, whose devices get IPv6 and look names up over it."""
+    """A gateway with an IPv6 address for a name, whose devices get IPv6 and look names up over it.
+
+    Its host has IPv6 alone, so that images, tenant and network are reached by it, too.
+    """
+    testbed.server.shell("for device in eth0 eth1; do ip -4 address flush dev $device; done")
     installation = Installation(testbed, testbed.start_registry().references)
     installation.prepare()
     installation.place_certificate(*installation.authority.issue(_PUBLIC))
@@ -71,7 +75,7 @@ def page(testbed: Testbed) -> None:
 @pytest.fixture(scope="module")
 def internet(testbed: Testbed) -> Machine:
     """A router that the device has for all that is not on its own link, watched."""
-    # The device has the gateway behind it as well: it forwards.
+    # openconnect then reaches the gateway through it, too.
     forwards = ("--sysctl=net.ipv4.ip_forward=1", "--sysctl=net.ipv6.conf.all.forwarding=1")
     options = ("--detach", "--name=router", "--cap-add=NET_ADMIN", *forwards)
     at = "--network=outside:ip=10.90.0.70,ip6=fd00:90::70"
@@ -118,6 +122,13 @@ def test_a_device_fetches_a_page_over_ipv6_alone(gateway: Installation, page: No
     assert fetch(gateway) == _PAGE
     users = gateway.server.run(["mst-cli", "server", "show", "users", "--output", "json"]).stdout
     assert [user["Remote IP"] for user in json.loads(users)["data"]["rows"]] == ["fd00:90::20"]
+
+
+def test_the_host_needs_no_ipv4(gateway: Installation) -> None:
+    assert gateway.server.run(["ip", "-4", "route", "show", "default"]).stdout == ""
+    found = gateway.server.run(["mst-readiness", "host", "--output", "json"], check=False).stdout
+    results = {item["id"]: item["result"] for item in json.loads(found)["data"]["findings"]}
+    assert (results["ipv6-network"], results["mtu"]) == ("pass", "pass")
 
 
 def test_a_second_run_changes_nothing(gateway: Installation) -> None:

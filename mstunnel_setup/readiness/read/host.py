@@ -174,7 +174,8 @@ class HostReader:
     def addresses(self) -> AddressFacts:
         """Routes, bridges, resolvers and the MTU of the default route."""
         table = text_of(self.files, "/proc/net/route")
-        device = parse.default_device(table)
+        table6 = text_of(self.files, "/proc/net/ipv6_route")
+        device = parse.default_device(table) or parse.default_device_6(table6)
         mtu = text_of(self.files, f"/sys/class/net/{device}/mtu").strip() if device else ""
         return AddressFacts(
             routes=parse.routes(table),

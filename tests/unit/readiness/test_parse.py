@@ -29,6 +29,7 @@ READERS: list[tuple[Any, Callable[[str], object]]] = [
     (tuple, parse.routes),
     (str, parse.default_device),
     (tuple, parse.advertised_devices),
+    (str, parse.default_device_6),
     (tuple, parse.resolvers),
     (dict, parse.unit_environment),
     (tuple, lambda data: parse.proxy_places("here", parse.assignments(data))),
@@ -106,6 +107,8 @@ def test_the_kernel_tells_default_routes_of_routers_from_others() -> None:
         )
     )
     assert parse.advertised_devices(table) == ("eth0",)
+    assert parse.default_device_6(table) == "eth0"
+    assert parse.default_device_6(row.format(target=zero, bits="00", flags="00200200", device="lo")) == ""
 
 
 @given(st.dictionaries(NAMES, st.from_regex(r"[a-z0-9:/.-]{1,20}", fullmatch=True), max_size=5))
