@@ -20,6 +20,9 @@ _LONGEST_KEY_NAME: Final = 128
 _TIMES_OF_GATEWAY: Final = range(-(2**63), 2**63)
 _TIMES: Final = ("nbf", "exp", "iat")
 _GUID: Final = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_VALUES: Final = (Comparison.LISTED, Comparison.LISTED_IF_PRESENT)
+_WORDS: Final = (Comparison.WORDS, Comparison.WORDS_IF_PRESENT, Comparison.NO_WORDS)
+_REQUIRED: Final = (Comparison.LISTED, Comparison.WORDS)
 
 
 @dataclass(frozen=True)
@@ -95,11 +98,6 @@ def claim_problems(claims: Mapping[str, object], rules: JsonObject) -> Iterator[
     yield from chain.from_iterable(_value_problems(claims, rules, each) for each in _VALUES)
     yield from chain.from_iterable(_word_problems(claims, rules, each) for each in _WORDS)
     yield from _user_problem(claims, rules)
-
-
-_VALUES: Final = (Comparison.LISTED, Comparison.LISTED_IF_PRESENT)
-_WORDS: Final = (Comparison.WORDS, Comparison.WORDS_IF_PRESENT, Comparison.NO_WORDS)
-_REQUIRED: Final = (Comparison.LISTED, Comparison.WORDS)
 
 
 def _value_problems(
