@@ -16,6 +16,7 @@ DECLARED = {metric.name for metric in METRICS}
 RULES_TEST = RULES.with_suffix(".test.yml")
 QUERIES = [(path, title, query) for path in DASHBOARDS for title, query in queries(path)]
 COLUMNS = 24
+GUIDE = Path(__file__).parents[2] / "docs/how-to/prometheus.md"
 
 
 def metrics_of(query: str) -> set[str]:
@@ -51,6 +52,11 @@ def test_alerts_ask_for_metrics_that_exist_and_say_what_to_do() -> None:
         assert metrics_of(rule["expr"])
         assert rule["labels"]["severity"] in ("warning", "critical")
         assert set(rule["annotations"]) == {"summary", "description"}
+
+
+def test_the_guide_lists_each_alert_with_its_severity() -> None:
+    listed = re.findall(r"^\| `(Mstunnel\w+)` \|.*\| (\w+) \|$", GUIDE.read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted((rule["alert"], rule["labels"]["severity"]) for rule in alerts())
 
 
 @pytest.mark.parametrize(("path", "title", "query"), QUERIES, ids=[f"{p.stem}-{t}" for p, t, _ in QUERIES])
