@@ -4,7 +4,7 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,6 +29,8 @@ pytestmark = pytest.mark.long
 
 CLI = str(Path(sys.executable).with_name("mst-cli"))
 DECLARED = {metric.name for metric in METRICS}
+# From `/metrics`, and from a node exporter.
+JOBS = ("mstunnel", "node")
 SERVERS = ("gw1", "gw2", "gw3")
 MINUTES = 24 * 60
 BYTES_PER_CONNECTION = 2_000_000
@@ -108,15 +110,13 @@ def answers(url: str) -> bool:
         return False
 
 
-def configuration(served: int, exporter: int) -> dict[str, Any]:
-    def job(name: str, port: int) -> dict[str, Any]:
-        target = {"targets": [f"127.0.0.1:{port}"], "labels": {"instance": "gw1"}}
-        return {"job_name": name, "static_configs": [target]}
-
+def configuration(ports: Sequence[int]) -> dict[str, Any]:
+    targets = [{"targets": [f"127.0.0.1:{port}"], "labels": {"instance": "gw1"}} for port in ports]
+    jobs = zip(JOBS, targets, strict=True)
     return {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(RULES)],
-        "scrape_configs": [job("mstunnel", served), job("node", exporter)],
+        "scrape_configs": [{"job_name": name, "static_configs": [target]} for name, target in jobs],
     }
 
 
@@ -130,7 +130,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     files.write(TEXTFILE, render(a_round(everything(now), Counters(check_ins=MINUTES))).encode())
     backfill(directory, now)
     web, served, exporter = free_port(), free_port(), free_port()
-    YAML().dump(configuration(served, exporter), directory / "prometheus.yml")
+    YAML().dump(configuration((served, exporter)), directory / "prometheus.yml")
     collected = files.locate(paths.AGENT_STATE)
     with ExitStack() as running:
         for command in (
@@ -152,8 +152,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
             running.enter_context(started(*command))
         found = Prometheus(f"http://127.0.0.1:{web}")
         assert eventually(lambda: answers(f"{found.url}/-/ready"), 60)
-        for job in ("mstunnel", "node"):
-            assert eventually(lambda job=job: bool(found.collected(job)), 60), job  # type: ignore[misc]
+        assert eventually(lambda: len(found.ask("up == 1")) == len(JOBS), 60)
         yield found
 
 
@@ -168,8 +167,8 @@ def backfill(directory: Path, now: datetime) -> None:
 
 
 def test_both_ways_lead_to_the_same_values(prometheus: Prometheus) -> None:
-    served = prometheus.collected("mstunnel")
-    assert served == prometheus.collected("node")
+    served, exported = map(prometheus.collected, JOBS)
+    assert served == exported
     assert {json.loads(series)["__name__"] for series in served} == DECLARED
     assert prometheus.ask("node_textfile_scrape_error")[0]["value"][1] == "0"
 
