@@ -140,13 +140,13 @@ class Browser:
 
 
 @contextmanager
-def chromium(profile: Path, certificate: bytes, *options: str) -> Iterator[Browser]:
-    """A browser with a new profile that trusts the key of `certificate` (PEM)."""
+def chromium(profile: Path, certificate: bytes | None, *options: str) -> Iterator[Browser]:
+    """A browser with a new profile that trusts the key of `certificate` (PEM), if one is given."""
     settings = ChromeOptions()
     settings.binary_location = str(shutil.which("chromium"))
     settings.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    trusted = f"--ignore-certificate-errors-spki-list={key_digest(certificate)}"
-    for flag in (*FLAGS, f"--user-data-dir={profile}", trusted, *options):
+    trusted = [f"--ignore-certificate-errors-spki-list={key_digest(certificate)}"] if certificate else []
+    for flag in (*FLAGS, f"--user-data-dir={profile}", *trusted, *options):
         settings.add_argument(flag)
     driver = Chrome(options=settings, service=ChromeService(shutil.which("chromedriver")))
     driver.set_page_load_timeout(30)
