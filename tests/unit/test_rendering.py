@@ -15,9 +15,9 @@ from pathlib import Path
 
 import jinja2
 import pytest
-import yaml
 from hypothesis import strategies as st
 from jinja2 import meta
+from ruamel.yaml import YAML
 
 from mstunnel_setup import rendering
 from mstunnel_setup.containers import engine_unit, quadlet
@@ -230,7 +230,7 @@ def check_lab_answers(_path: Path) -> None:
     certificate = ["-----BEGIN CERTIFICATE-----", "AAAA", "-----END CERTIFICATE-----"]
     urls = {"authority": HOSTILE, "graph": HOSTILE}
     text = render("lab/answers.yaml", urls=urls, client_id=HOSTILE, certificate=certificate)
-    found = yaml.safe_load(text)
+    found = YAML(typ="safe").load(text)
     assert found["tenant"] == {"cloud": "custom", "ca_pem": "\n".join(certificate) + "\n", **urls}
     assert found["sign_in"] == {"client_id": HOSTILE}
 
