@@ -75,6 +75,24 @@ def test_an_edit_keeps_when_an_app_is_updated(administrator: Pages, lab: Any, de
     assert [item["settings"]["autoUpdateMode"] for item in found] == ["priority", "priority"]
 
 
+def test_an_app_whose_assignments_the_form_cannot_show_is_not_edited(
+    administrator: Pages, lab: Any, defender: Any
+) -> None:
+    path = f"{APPS}/{defender['android']}"
+    settings = {"@odata.type": "#microsoft.graph.androidManagedStoreAppAssignmentSettings"}
+    targets = (
+        {"@odata.type": f"#microsoft.graph.all{who}AssignmentTarget"} for who in ("Devices", "LicensedUsers")
+    )
+    modes = ("priority", "postponed")
+    assignments = [
+        {"intent": "required", "target": target, "settings": settings | {"autoUpdateMode": mode}}
+        for target, mode in zip(targets, modes, strict=True)
+    ]
+    lab.graph("admin", "POST", f"{path}/assign", {"mobileAppAssignments": assignments})
+    page = administrator.open(f"/admin/apps/{defender['android']}/edit")
+    assert (page.status, "Use mst-admin." in page.text) == (409, True)
+
+
 def test_tunnel_only_by_an_app_configuration(administrator: Pages, lab: Any, defender: Any) -> None:
     """The European Union's data boundary, as the seed document describes it."""
     typed = {"name": "EU", "settings": "TunnelOnly=True", "eu_data_boundary": "yes", "groups": GROUP}
