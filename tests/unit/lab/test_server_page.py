@@ -14,6 +14,7 @@ import pytest
 
 from tests.unit.lab.pages import Pages
 
+SEED = Path(__file__).with_name("seed.yaml")
 PROGRAMS = Path(sys.executable).parent
 PRE = re.compile(r"<pre[^>]*>(.*?)</pre>", re.DOTALL)
 
@@ -111,3 +112,18 @@ def test_every_printed_command_exists(administrator: Pages, tmp_path: Path) -> N
         if words[0] in {"mstunnel-setup", "mst-readiness"}:
             names = [word for word in words[1:] if word.isalpha()]
             assert run(tmp_path, shlex.join([words[0], *names, "--help"])).returncode == 0, line
+
+
+def test_another_tenant_has_the_answer_file_only(start_lab: Any, trusting: Any, tmp_path: Path) -> None:
+    """`--lab` leads to the home tenant, so that the script would join the wrong one."""
+    other = tmp_path / "other.yaml"
+    other.write_text(SEED.read_text().replace("lab.example", "other.example"))
+    running = start_lab("--port", "0", "--seed", str(SEED), "--seed", str(other)).description
+    with trusting(running["ca_file"]) as session:
+        users = [user for tenant in running["tenants"] for user in tenant["users"]]
+        pages = Pages({**running, "users": users}, session)
+        assert pages.sign_in("admin@other.example").address.endswith("/admin/servers")
+        answers = printed(pages)[1]
+        assert running["tenants"][1]["authority"] in answers
+        assert "Download script" not in pages.page.text
+        assert pages.open("/admin/servers/new/mstunnel-setup").status == 404
