@@ -30,10 +30,19 @@ from mstunnel_setup.lab.errors import not_found
 from mstunnel_setup.lab.graph_apps import DEVICE_CONFIGURATIONS, MANAGED_CONFIGURATIONS
 from mstunnel_setup.lab.state import Lab
 from mstunnel_setup.lab.web import app_configuration_form as texts
-from mstunnel_setup.lab.web.changes import RefusedError, Subject, Wish, form_page, stored, submitted
+from mstunnel_setup.lab.web.changes import (
+    RefusedError,
+    Subject,
+    Wish,
+    choice_page,
+    delete_page,
+    form_page,
+    stored,
+    submitted,
+)
 from mstunnel_setup.lab.web.forms import Form, Values, problems_of
 from mstunnel_setup.lab.web.lists import Column, listing
-from mstunnel_setup.lab.web.render import go_to, page, words
+from mstunnel_setup.lab.web.render import go_to, page
 from mstunnel_setup.lab.web.session import signed_in
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
 from mstunnel_setup.tenant.wire_apps import (
@@ -195,10 +204,7 @@ async def policy(request: Request, lab: Lab) -> Response:
 @signed_in
 async def choose(request: Request, _lab: Lab) -> Response:
     """Choose channel and platform of a new one."""
-    if (kind := request.query_params.get("kind")) in texts.KINDS:
-        return go_to(f"{_ALL}/new/{kind}")
-    label = "Enrollment type and platform"
-    return page(request, "kind.html", tab=_TAB, what=_WHAT, label=label, text=_CHOICE, kinds=texts.KINDS)
+    return choice_page(request, _WHAT, _ALL, texts.KINDS, label="Enrollment type and platform", text=_CHOICE)
 
 
 @signed_in
@@ -227,8 +233,7 @@ async def delete(request: Request, lab: Lab) -> Response:
     """Delete one, after a question."""
     found = _found(request, lab).found
     if request.method == "GET":
-        what, back = words(request)(_WHAT), f"{_ALL}/{found.id}"
-        return page(request, "delete.html", tab=_TAB, what=what, name=found.display_name, back=back, also="")
+        return delete_page(request, _WHAT, _ALL, found)
     if isinstance(found, MobileAppConfiguration):
         DEVICE_CONFIGURATIONS.remove(lab, found)
     else:

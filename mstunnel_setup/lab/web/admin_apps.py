@@ -26,10 +26,19 @@ from mstunnel_setup.lab.errors import CONFLICT, GraphError, not_found
 from mstunnel_setup.lab.graph_apps import APPS, add_play_app
 from mstunnel_setup.lab.state import Lab
 from mstunnel_setup.lab.web import app_form as texts
-from mstunnel_setup.lab.web.changes import RefusedError, Subject, Wish, form_page, stored, submitted
+from mstunnel_setup.lab.web.changes import (
+    RefusedError,
+    Subject,
+    Wish,
+    choice_page,
+    delete_page,
+    form_page,
+    stored,
+    submitted,
+)
 from mstunnel_setup.lab.web.forms import Form, Values, problems_of
 from mstunnel_setup.lab.web.lists import Column, listing
-from mstunnel_setup.lab.web.render import go_to, page, words
+from mstunnel_setup.lab.web.render import go_to, page
 from mstunnel_setup.lab.web.session import signed_in
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 from mstunnel_setup.tenant.wire_apps import PLAY_APP, AppAssignment, MobileApp
@@ -154,9 +163,7 @@ async def app(request: Request, lab: Lab) -> Response:
 @signed_in
 async def choose(request: Request, _lab: Lab) -> Response:
     """Choose the store of a new one."""
-    if (kind := request.query_params.get("kind")) in texts.KINDS:
-        return go_to(f"{_ALL}/new/{kind}")
-    return page(request, "kind.html", tab=_TAB, what=_WHAT, label="App type", text=_CHOICE, kinds=texts.KINDS)
+    return choice_page(request, _WHAT, _ALL, texts.KINDS, label="App type", text=_CHOICE)
 
 
 @signed_in
@@ -187,8 +194,7 @@ async def delete(request: Request, lab: Lab) -> Response:
     """Delete one, after a question."""
     found = _found(request, lab).found
     if request.method == "GET":
-        what, back = words(request)(_WHAT), f"{_ALL}/{found.id}"
-        return page(request, "delete.html", tab=_TAB, what=what, name=found.display_name, back=back, also="")
+        return delete_page(request, _WHAT, _ALL, found)
     APPS.remove(lab, found)
     return go_to(_ALL)
 

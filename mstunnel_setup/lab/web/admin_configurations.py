@@ -16,13 +16,14 @@ from mstunnel_setup.lab.web.changes import (
     RefusedError,
     Subject,
     Wish,
+    delete_page,
     form_page,
     submitted,
     without_scope_tags,
 )
 from mstunnel_setup.lab.web.forms import Form, Values, problems_of
 from mstunnel_setup.lab.web.lists import Column, listing
-from mstunnel_setup.lab.web.render import go_to, page, words
+from mstunnel_setup.lab.web.render import go_to, page
 from mstunnel_setup.lab.web.session import signed_in
 from mstunnel_setup.tenant.wire import TunnelConfiguration
 
@@ -99,8 +100,7 @@ async def delete(request: Request, lab: Lab) -> Response:
     """Delete one, after a question."""
     found = _found(request, lab)
     if request.method == "GET":
-        what, back = words(request)(_WHAT), f"{_ALL}/{found.id}"
-        return page(request, "delete.html", tab=_TAB, what=what, name=found.display_name, back=back, also="")
+        return delete_page(request, _WHAT, _ALL, found)
     tunnel.delete_configuration(lab, found)
     return go_to(_ALL)
 

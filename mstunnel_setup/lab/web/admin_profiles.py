@@ -26,13 +26,15 @@ from mstunnel_setup.lab.web.changes import (
     RefusedError,
     Subject,
     Wish,
+    choice_page,
+    delete_page,
     form_page,
     stored,
     submitted,
 )
 from mstunnel_setup.lab.web.forms import Form, Problems, Values, lines, problems_of, read
 from mstunnel_setup.lab.web.lists import Column, listing
-from mstunnel_setup.lab.web.render import attachment, go_to, page, words
+from mstunnel_setup.lab.web.render import attachment, go_to, page
 from mstunnel_setup.lab.web.session import signed_in
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelConfiguration
 
@@ -144,17 +146,7 @@ async def profile(request: Request, lab: Lab) -> Response:
 @signed_in
 async def choose(request: Request, _lab: Lab) -> Response:
     """Choose platform and profile type of a new one."""
-    if (kind := request.query_params.get("kind")) in texts.KINDS:
-        return go_to(f"{_ALL}/new/{kind}")
-    return page(
-        request,
-        "kind.html",
-        tab=_TAB,
-        what=_WHAT,
-        label="Platform and profile",
-        text=_CHOICE,
-        kinds=texts.KINDS,
-    )
+    return choice_page(request, _WHAT, _ALL, texts.KINDS, label="Platform and profile", text=_CHOICE)
 
 
 @signed_in
@@ -225,8 +217,7 @@ async def delete(request: Request, lab: Lab) -> Response:
     """Delete one, after a question."""
     found, _present = _found(request, lab)
     if request.method == "GET":
-        what, back = words(request)(_WHAT), f"{_ALL}/{found.id}"
-        return page(request, "delete.html", tab=_TAB, what=what, name=found.display_name, back=back, also="")
+        return delete_page(request, _WHAT, _ALL, found)
     PROFILES.remove(lab, found)
     return go_to(_ALL)
 

@@ -12,6 +12,7 @@ from mstunnel_setup.lab.errors import GraphError, not_found
 from mstunnel_setup.lab.lazy_entities import Rows
 from mstunnel_setup.lab.records import ServerRecord, SiteRecord
 from mstunnel_setup.lab.state import Lab, labs_of
+from mstunnel_setup.lab.web.changes import delete_page
 from mstunnel_setup.lab.web.lists import Column, listing
 from mstunnel_setup.lab.web.render import attachment, field, go_to, page, words
 from mstunnel_setup.lab.web.server_columns import server_columns
@@ -96,10 +97,7 @@ async def delete(request: Request, lab: Lab) -> Response:
     """Remove one, after a question."""
     found = lab.required(ServerRecord, request.path_params["id"])
     if request.method == "GET":
-        what, back = words(request)("server"), f"{_ALL}/{found.id}"
-        return page(
-            request, "delete.html", tab=_TAB, what=what, name=found.display_name, back=back, also=_GOES_ON
-        )
+        return delete_page(request, "server", _ALL, found, _GOES_ON)
     tunnel.delete_server(lab, found)
     return go_to(_ALL)
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData
@@ -18,11 +18,25 @@ from mstunnel_setup.lab.state import Lab
 from mstunnel_setup.lab.typed_entities import T, TypedEntities
 from mstunnel_setup.lab.web import render
 from mstunnel_setup.lab.web.forms import Form, Group, Problems, Values, problems_in, read
-from mstunnel_setup.lab.web.render import go_to, page
+from mstunnel_setup.lab.web.render import go_to, page, words
 from mstunnel_setup.tenant.wire import IntuneObject, TunnelConfiguration, TunnelSite
 
 Found: TypeAlias = IntuneObject | TunnelConfiguration | TunnelSite
 _STALE: Final = "Someone else has changed this in the meantime. Open it again to see the current values."
+
+
+class Named(Protocol):
+    """What has an id and a name."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def display_name(self) -> str:
+        """Its name."""
+        ...
 
 
 class RefusedError(Exception):
@@ -90,6 +104,23 @@ def form_page(
     form = Form(subject.groups, values, shown)
     status = 400 if form.problems else 200
     return page(request, "form.html", status, form=form, notice=notice, **subject.context)
+
+
+def delete_page(request: Request, what: str, place: str, found: Named, also: str = "") -> Response:
+    """Ask whether to delete an object of the kind `what` that is listed at `place`."""
+    name, kind, back = found.display_name, words(request)(what), f"{place}/{found.id}"
+    tab = place.rpartition("/")[2]
+    return page(request, "delete.html", 200, tab=tab, what=kind, name=name, back=back, also=also)
+
+
+def choice_page(
+    request: Request, what: str, place: str, kinds: Mapping[str, str], *, label: str, text: str
+) -> Response:
+    """Ask of which of several kinds a new object is to be, and lead to its form."""
+    if (kind := request.query_params.get("kind")) in kinds:
+        return go_to(f"{place}/new/{kind}")
+    tab = place.rpartition("/")[2]
+    return page(request, "kind.html", 200, tab=tab, what=what, label=label, text=text, kinds=kinds)
 
 
 async def submitted(
