@@ -208,7 +208,7 @@ def exclusions(administrator: Administrator, directory: Path) -> None:
     assert exported.read_text() == good.read_text()
 
 
-def test_an_ios_profile_with_an_on_demand_rule(administrator: Administrator) -> None:
+def test_an_ios_profile_with_an_on_demand_rule(administrator: Administrator, screenshots: Path) -> None:
     """Tunnel and web protection together, with the rule that the vendor asks for."""
     name = administrator.name("iOS")
     begin_profile(administrator, "iOS/iPadOS (VPN)", name)
@@ -220,6 +220,8 @@ def test_an_ios_profile_with_an_on_demand_rule(administrator: Administrator) -> 
     )
     administrator.press("Review + create")
     assert administrator.say("Nothing was saved") in administrator.browser.text()
+    if administrator.say.language == "en":
+        administrator.browser.screenshot(screenshots / "lab-profile.png")
     administrator.press("Add on-demand rule")
     administrator.choose("I want to do the following", "Connect VPN")
     administrator.fill({"But only if this URL probe succeeds": "https://probe.contoso.com/"})
