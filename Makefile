@@ -70,7 +70,7 @@ recording: setup
 # The pictures of the documentation, as the tests of the pages see them.
 screenshots: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
-	@$(BIN)/pytest --screenshots docs/images tests/browser/test_pages.py tests/browser/test_prometheus.py tests/e2e/test_admin_center.py
+	@$(BIN)/pytest --screenshots docs/images tests/browser tests/e2e/test_admin_center.py
 
 dist: setup-base
 	@$(BIN)/python -m scripts.dist
