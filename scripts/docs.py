@@ -1,4 +1,4 @@
-"""Write the reference pages that follow from the code: steps, commands, answers, errors.
+"""Write the reference pages that follow from the code: steps, commands, answers, coverage, errors.
 
 `python -m scripts.docs` writes them; tests/unit/test_docs.py fails when a committed page is out of date.
 """
@@ -17,7 +17,7 @@ from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
-from scripts import command_page, error_codes
+from scripts import command_page, coverage, error_codes
 from scripts.command_tree import flat
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +31,7 @@ def pages() -> dict[Path, str]:
         "steps.md": steps(),
         "commands.md": command_page.commands(),
         "answers.md": answers(),
+        "coverage.md": coverage.page(),
         "errors.md": error_codes.errors_page(),
     }
     with_tables = {
