@@ -56,7 +56,9 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
 
 
 def _engine(ports: Ports) -> tuple[str, str] | tuple[None, None]:
-    """Name and version of the container engine, if one answers."""
+    """Name and version of the container engine, if one answers; the one of this machine is no other host's."""
+    if not ports.files.live:
+        return None, None
     try:
         return ports.chosen.name, ports.engine.version()
     except SetupError:
