@@ -14,6 +14,7 @@ from mstunnel_setup.install import answer_file
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 from tests.unit.operators import operator_of
+from tests.unit.results import lines_of
 
 WRITERS = [answer_file.new, answer_file.schema]
 
@@ -33,7 +34,7 @@ def test_the_file_has_what_is_printed_without_one(
     operator = operator_of(tmp_path)
     printed, written = write(operator, None), write(operator, file)
     assert (printed.status, written.status) == ("ok", "changed")
-    assert file.read_text().splitlines() == list(printed.text)
+    assert file.read_text().splitlines() == lines_of(printed)
     assert written.data == {"file": str(file)}
     assert file.stat().st_mode & 0o777 == 0o600
 
