@@ -56,8 +56,8 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
 
 
 def _engine(ports: Ports) -> tuple[str, str] | tuple[None, None]:
-    """Name and version of the container engine, if one answers; the one of this machine is no other host's."""
-    if not ports.files.live:
+    """Name and version of the host's container engine, if one answers."""
+    if not ports.files.live:  # only the engine of this machine could answer
         return None, None
     try:
         return ports.chosen.name, ports.engine.version()
