@@ -1,4 +1,4 @@
-"""Write the reference pages that follow from the code: steps, commands, answers, errors, metrics.
+"""Write the reference pages that follow from the code: steps, commands, answers, coverage, errors, metrics.
 
 `python -m scripts.docs` writes them; tests/unit/test_docs.py fails when a committed page is out of date.
 """
@@ -18,7 +18,7 @@ from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
-from scripts import command_page, error_codes, token_tables
+from scripts import command_page, coverage, error_codes, token_tables
 from scripts.command_tree import flat
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +32,7 @@ def pages() -> dict[Path, str]:
         "steps.md": steps(),
         "commands.md": command_page.commands(),
         "answers.md": answers(),
+        "coverage.md": coverage.page(),
         "errors.md": error_codes.errors_page(),
         "metrics.md": metrics(),
     }
