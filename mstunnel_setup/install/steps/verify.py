@@ -1,4 +1,7 @@
-"""Step `verify`: prove from outside that the gateway serves what was installed."""
+"""Step `verify`: prove from outside that the gateway serves what was installed.
+
+A gateway that cannot open its tunnel device, because it was started before the device, is restarted once.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup import paths
-from mstunnel_setup.containers import control
+from mstunnel_setup.containers import control, tunnel_device
+from mstunnel_setup.containers.tunnel_device import RenewTunnelDevice
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import SetupError, TenantError
@@ -19,6 +23,7 @@ from mstunnel_setup.install.errors import (
     AGENT_NOT_CHECKED_IN,
     CONTAINER_UNHEALTHY,
     SERVER_NOT_LISTED,
+    TUNNEL_DEVICE_CLOSED,
     WRONG_LEAF_SERVED,
 )
 from mstunnel_setup.install.ports import Ports
@@ -49,13 +54,14 @@ def _gather(context: Context) -> Promise:
 
 
 def _decide(_promise: Promise) -> Sequence[Action[Ports]]:
-    """Looking changes nothing."""
-    return ()
+    """Looking changes nothing; a gateway that was started too early is started once more."""
+    return (RenewTunnelDevice(),)
 
 
 def _prove(context: Context, promise: Promise) -> None:
     serves(context, promise.port)
     healthy(context)
+    _opens_tunnel(context)
     within_patience(context, lambda: _has_checked_in(context, promise))
 
 
@@ -103,6 +109,11 @@ def _containers_are_healthy(context: Context) -> None:
         if state is None or state.status != "running" or state.health != "healthy":
             seen = "missing" if state is None else f"{state.status}, {state.health or 'no health reported'}"
             raise CONTAINER_UNHEALTHY(container=name, state=seen, component=name.removeprefix("mstunnel-"))
+
+
+def _opens_tunnel(context: Context) -> None:
+    if reason := tunnel_device.closed(context.ports):
+        context.fail(TUNNEL_DEVICE_CLOSED(device=tunnel_device.DEVICE, reason=reason))
 
 
 def _has_checked_in(context: Context, promise: Promise) -> None:
