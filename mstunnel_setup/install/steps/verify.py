@@ -3,6 +3,7 @@
 A gateway that cannot open its tunnel device, because it was started before the device, is restarted once.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,12 +16,14 @@ from mstunnel_setup.containers.tunnel_device import RenewTunnelDevice
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import SetupError, TenantError
+from mstunnel_setup.gateway import report
 from mstunnel_setup.host.network import served_leaf
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.agent_report import AgentReport, Refusal, read_report
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
     AGENT_NOT_CHECKED_IN,
+    CONFIGURATION_NOT_APPLIED,
     CONTAINER_UNHEALTHY,
     SERVER_NOT_LISTED,
     TUNNEL_DEVICE_CLOSED,
@@ -62,6 +65,7 @@ def _prove(context: Context, promise: Promise) -> None:
     serves(context, promise.port)
     healthy(context)
     _opens_tunnel(context)
+    within_patience(context, lambda: _applies_the_configuration(context))
     within_patience(context, lambda: _has_checked_in(context, promise))
 
 
@@ -114,6 +118,19 @@ def _containers_are_healthy(context: Context) -> None:
 def _opens_tunnel(context: Context) -> None:
     if reason := tunnel_device.closed(context.ports):
         context.fail(TUNNEL_DEVICE_CLOSED(device=tunnel_device.DEVICE, reason=reason))
+
+
+def _applies_the_configuration(context: Context) -> None:
+    """A gateway that runs looks at its files every few seconds, and may restart for them."""
+    files = context.ports.files
+    said, configuration = report.read_report(files), files.read(paths.OCSERV_CONF)
+    applied = said.configuration if said else None
+    if applied is None or configuration is None:
+        return
+    if applied.digest != hashlib.sha256(configuration).hexdigest():
+        raise CONFIGURATION_NOT_APPLIED(reason="it still runs an earlier one")
+    if applied.refusal is not None:
+        raise CONFIGURATION_NOT_APPLIED(reason=applied.refusal)
 
 
 def _has_checked_in(context: Context, promise: Promise) -> None:
