@@ -13,10 +13,11 @@ from mstunnel_setup import paths
 from mstunnel_setup.agent.health_rows import State
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.tenant import enrol
+from mstunnel_setup.errors import TenantError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.lab.seed import default_seed
-from mstunnel_setup.tenant.wire import DeploymentMode, TunnelSite
+from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, LabHealth, TunnelServer, TunnelSite
 from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.last_decision import read_standing
 from mstunnel_setup.upgrade.mailbox import Answer
@@ -161,6 +162,9 @@ def test_a_tenant_that_offers_only_what_graph_offers(tmp_path: Path) -> None:
         assert codes.count("slot") >= 1
         assert set(codes) <= {"slot", "asked"}
 
+        health = TunnelServer(lab_health=LabHealth(status=HealthStatus.HEALTHY))
+        with pytest.raises(TenantError, match="labHealth"):
+            ports.graph.update_server(ports.site_id, ports.server_id, health)
         record = ports.graph.server(ports.site_id, ports.server_id)
         assert record is not None
         assert record.last_checkin_date_time is not None
