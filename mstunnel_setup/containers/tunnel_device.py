@@ -61,9 +61,9 @@ class RenewTunnelDevice(Action[HasEngine]):
 
     @override
     def apply(self, ports: HasEngine, outputs: Outputs) -> JsonObject:
-        """Restart it; the journal keeps why."""
-        reason = out_of_date(ports)
-        control.restart(ports, paths.SERVER)
+        """Restart it, unless a run that was cut off has done so; the journal keeps why."""
+        if reason := out_of_date(ports):
+            control.restart(ports, paths.SERVER)
         return {"reason": reason}
 
     @override

@@ -292,3 +292,16 @@ def test_without_the_device_on_the_host_a_restart_is_left_out(
         _verify(scene, port)
     assert caught.value.code == "tunnel-device-closed"
     assert scene.engine.restarts == []
+
+
+@pytest.mark.usefixtures("device")
+def test_a_restart_that_helped_before_the_run_was_killed_is_not_made_again(
+    scene: Scene, tmp_path: Path
+) -> None:
+    action = {"kind": "renew-tunnel-device"}
+    scene.journal.append("begin", step="verify", key="tunnel-device", action=action, before={})
+    with _serving(tmp_path, _PKI) as port:
+        scene.graph.configuration = configuration(port)
+        assert len(scene.run(verify.STEP, scene.context())) == 1
+        _verify(scene, port)
+    assert scene.engine.restarts == []
