@@ -34,7 +34,7 @@ def closed(ports: HasEngine) -> str:
 def out_of_date(ports: HasEngine) -> str:
     """Why the gateway cannot open the tunnel device that the host has; empty without such a difference.
 
-    The usual cause is a device that appeared, or was made anew, after the container was started. Whether the
+    The usual cause is a device that appeared, or was replaced, after the container was started. Whether the
     host itself can open it is not tried: the monitor's own unit may use no device.
     """
     return closed(ports) if Path(DEVICE).exists() else ""

@@ -85,7 +85,7 @@ def refuse_unready(context: Context, steps: Collection[str]) -> None:
 
 
 def refuse_account(context: Context, steps: Collection[str]) -> None:
-    """Sign in before the first change where nobody is asked for what comes before, and raise SignInError.
+    """Sign in before the first change of an unattended run. Raises SignInError, CertificateError.
 
     So an account without role or licence leaves the host as it was. The certificate is judged first: one
     that is awaited or refused costs no sign-in. An installation that has begun signs in at its step.
