@@ -60,11 +60,16 @@ class RenewTunnelDevice(Action[HasEngine]):
         return not out_of_date(ports)
 
     @override
+    def capture(self, ports: HasEngine) -> JsonObject:
+        """Why it is restarted, for who reads the journal."""
+        return {"reason": out_of_date(ports)}
+
+    @override
     def apply(self, ports: HasEngine, outputs: Outputs) -> JsonObject:
-        """Restart it, unless a run that was cut off has done so; the journal keeps why."""
-        if reason := out_of_date(ports):
+        """Restart it, unless a run that was cut off has done so."""
+        if out_of_date(ports):
             control.restart(ports, paths.SERVER)
-        return {"reason": reason}
+        return {}
 
     @override
     def undo(self, ports: HasEngine, record: UndoRecord[HasEngine]) -> Undone:

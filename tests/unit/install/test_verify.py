@@ -269,7 +269,7 @@ def test_a_gateway_that_cannot_open_its_tunnel_device_is_restarted_once(scene: S
         _verify(scene, port)
     assert scene.engine.restarts == [paths.SERVER]
     assert "restart mstunnel-server" in done.describe()
-    (why,) = (out for key, out in scene.context().receipt.outputs.items() if key == done.key)
+    why = scene.context().receipt.entries[done.key].before
     assert why == {"reason": "sh: 1: cannot open /dev/net/tun: Operation not permitted"}
 
 
