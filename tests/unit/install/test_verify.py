@@ -19,6 +19,7 @@ from mstunnel_setup.agent.status_file import Failure
 from mstunnel_setup.agent.thresholds import Thresholds
 from mstunnel_setup.containers import tunnel_device
 from mstunnel_setup.containers.engine import Finished
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import EngineError, NetworkError, TenantError
 from mstunnel_setup.gateway import report
 from mstunnel_setup.install.steps import certificate, verify
@@ -298,7 +299,7 @@ def test_without_the_device_on_the_host_a_restart_is_left_out(
 def test_a_restart_that_helped_before_the_run_was_killed_is_not_made_again(
     scene: Scene, tmp_path: Path
 ) -> None:
-    action = {"kind": "renew-tunnel-device"}
+    action: JsonObject = {"kind": "renew-tunnel-device"}
     scene.journal.append("begin", step="verify", key="tunnel-device", action=action, before={})
     with _serving(tmp_path, _PKI) as port:
         scene.graph.configuration = configuration(port)
