@@ -81,6 +81,7 @@ SETTINGS = (
     Setting("client_to_client"),
     Setting("token.version"),
     Setting("token.scope"),
+    Setting("token.clients"),
     Setting("token.maximum_lifetime"),
     Setting("token.required_claims", section=True),
 )
