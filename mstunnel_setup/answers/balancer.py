@@ -22,7 +22,7 @@ def _balancer(text: str) -> str:
         )
     if network.prefixlen < _SHORTEST[network.version]:
         raise ValueError(
-            f"must not be wider than /{_SHORTEST[network.version]}, as each address in it can name any device: "
+            f"must not be wider than /{_SHORTEST[network.version]}, as all of it can claim to be any device: "
             "name the balancers"
         )
     return _shown(network)

@@ -274,8 +274,8 @@ class AnswerFile(Part):
     )
     proxy_protocol_from: Balancers = Field(
         default=(),
-        description="Balancers that send the PROXY protocol: address or network, or a list; TCP from any other "
-        "address is refused",
+        description="Balancers that send the PROXY protocol: address or network, or a list; other addresses "
+        "cannot connect by TCP",
         examples=[["192.0.2.10", "192.0.2.11"]],
         json_schema_extra={"type": ["string", "array"]},
     )
