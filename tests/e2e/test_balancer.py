@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import pytest
@@ -36,7 +37,7 @@ for _ in range(int(sys.argv[2])):
 
 @pytest.fixture(scope="module")
 def site(prepared: Installation) -> Iterator[Site]:
-    booted = Site.boot(prepared.testbed, DEVICES)
+    booted = Site.boot(prepared.testbed, prepared.lab, DEVICES)
     yield booted
     booted.remove()
 
@@ -91,7 +92,7 @@ def test_each_device_is_known_by_its_own_address_and_its_channels_meet(connected
     places = {device: place(connected, device) for device in connected.devices}
     assert len(set(places.values())) > 1
     for number, (device, name) in enumerate(places.items(), 101):
-        assert eventually(lambda d=device, n=name: connected.sessions(n)[d]["DTLS cipher"], 20), device
+        assert eventually(partial(has_dtls, connected, name, device), 20), device
         assert connected.sessions(name)[device]["Remote IP"] == f"{NETWORKS['outside']}.{number}"
         assert connected.page(device).stdout == INTRANET_PAGE
         assert f"{NETWORKS['outside']}.{number}" in connected.gateways[name].logs()
@@ -127,8 +128,7 @@ def test_no_device_is_lost_when_the_servers_are_replaced_one_at_a_time(site: Sit
         stopping = threading.Thread(target=site.stop, args=(name,))
         stopping.start()
         # The port is closed first; a session goes on meanwhile.
-        refused = ("--haproxy-protocol",)
-        assert eventually(lambda n=name, r=refused: get(site, "balancer", address_of(n), *r).code == 7, 10)
+        assert eventually(partial(is_closed, site, name), 10)
         assert leaver is None or site.page(leaver).stdout == INTRANET_PAGE
         stopping.join()
         await_all(site)
@@ -137,10 +137,22 @@ def test_no_device_is_lost_when_the_servers_are_replaced_one_at_a_time(site: Sit
     site.disconnect()
 
 
+def has_dtls(site: Site, name: str, device: str) -> bool:
+    return bool(site.sessions(name)[device].get("DTLS cipher"))
+
+
+def has_page(site: Site, device: str) -> bool:
+    return site.page(device).stdout == INTRANET_PAGE
+
+
+def is_closed(site: Site, name: str) -> bool:
+    return get(site, "balancer", address_of(name), "--haproxy-protocol").code == 7
+
+
 def await_all(site: Site) -> None:
     """Every device gets the page within a minute."""
     for device in site.devices:
-        assert eventually(lambda d=device: site.page(d).stdout == INTRANET_PAGE, 60), device
+        assert eventually(partial(has_page, site, device), 60), device
 
 
 def test_an_installed_gateway_takes_its_balancers_from_the_answers(site: Site, host: Installation) -> None:

@@ -1,12 +1,12 @@
-"""Gateways of one site behind a balancer, and devices that connect to it; no installer, no tenant."""
+"""Gateways of one site behind a balancer, without servers around them, and devices that connect to it."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, ocserv_conf
+from mstunnel_setup.gateway.ocserv_conf import GatewayOptions, ocserv_conf
 from tests.testbed import vpn
 from tests.testbed.certificates import Authority
 from tests.testbed.machine import Machine
@@ -40,14 +40,18 @@ class Site:
     """`gateways` by name; `devices` by the name in their certificates, which is their user."""
 
     testbed: Testbed
-    authority: Authority
-    gateways: dict[str, Machine]
-    devices: dict[str, Machine]
+    lab: Mapping[str, Any]
+    authority: Authority = field(default_factory=Authority)
+    gateways: dict[str, Machine] = field(default_factory=dict)
+    devices: dict[str, Machine] = field(default_factory=dict)
 
     @classmethod
-    def boot(cls, testbed: Testbed, devices: int) -> "Site":
-        """Start three gateways behind nginx, one more without a balancer, and the devices."""
-        site = cls(testbed, Authority(), {}, {})
+    def boot(cls, testbed: Testbed, lab: Mapping[str, Any], devices: int) -> "Site":
+        """Start three gateways behind nginx, one more without a balancer, and the devices.
+
+        `lab` says where the tenant is, whose tokens the gateways accept beside certificates.
+        """
+        site = cls(testbed, lab)
         for name in (*NAMES, "plain"):
             site.start(name)
         testbed.start_balancer(
@@ -71,16 +75,25 @@ class Site:
             "routeIncludes": [f"{NETWORKS['internal']}.0/24"],
             "advancedSettings": settings,
         }
-        options = GatewayOptions(Authentication.CERTIFICATE, proxy_protocol=proxied)
+        options = GatewayOptions(certificate_too=True, proxy_protocol=proxied)
+        tenant = f"{self.lab['authority']}/{self.lab['tenant_id']}/v2.0"
+        tokens = {
+            "openid_configuration_url": f"{tenant}/.well-known/openid-configuration",
+            "user_name_claim": "oid",
+            "required_claims": {"iss": tenant},
+        }
         chain, key = self.authority.issue(BALANCER)
         balancers = f"{address_of('balancer')}\n{address_of('haproxy')}\n"
-        files = {
+        files: dict[str, str | bytes] = {
+            "ca-trust/lab.crt": self.testbed.lab.read(self.lab["ca_file"]),
+            "oidc.json": json.dumps(tokens),
             "ocserv.conf": ocserv_conf(ServerConfiguration.from_wire(wire), options),
             "certs/device-ca.crt": self.authority.pem,
             "private/active/chain.pem": chain,
             "private/active/key.pem": key,
-            **({"balancers": balancers} if proxied else {}),
         }
+        if proxied:
+            files["balancers"] = balancers
         gateway = self.testbed.start_gateway(name, _LAST[name], files)
         self.gateways[name] = gateway
         healthy = ["/usr/libexec/mstunnel/healthcheck"]
