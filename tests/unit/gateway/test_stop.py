@@ -13,16 +13,21 @@ from mstunnel_setup.install import container_specs
 
 ENTRYPOINT = Path(__file__).parents[3] / "images/gateway/entrypoint"
 DOCUMENT = {"id": "c", "displayName": "d", "network": "10.0.0.0/8"}
-# The server ends a second after the signal, and meanwhile the monitor has the gateway look at its files.
+# After the signal the server goes on until the monitor has had the gateway look at its files, and then some.
 _SIGNALLED = """
-trap 'echo looked' HUP
-python3 -c 'import signal, time
-signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), print("ended", flush=True), exit(0)))
-print("up", flush=True)
+trap 'echo looked; touch looked' HUP
+python3 -c 'import os, signal, time
+def end(*_):
+    os.kill(os.getppid(), signal.SIGHUP)
+    while not os.path.exists("looked"): time.sleep(0.01)
+    time.sleep(0.3)
+    print("ended", flush=True)
+    exit(0)
+signal.signal(signal.SIGTERM, end)
+open("up", "w").close()
 while True: signal.pause()' &
 server=$!
-sleep 0.5
-{ sleep 0.3; kill -HUP $$; } &
+until [ -e up ]; do sleep 0.05; done
 stop
 echo stopped
 """
@@ -35,10 +40,10 @@ def functions(*names: str) -> str:
     return "\n".join(line for start in starts for line in lines[start : lines.index("}", start) + 1])
 
 
-def test_a_signal_meanwhile_does_not_end_the_wait_for_the_server() -> None:
-    script = functions("stop", "serving") + _SIGNALLED
-    done = subprocess.run(["sh", "-eu", "-c", script], capture_output=True, text=True, check=True, timeout=20)
-    assert done.stdout.split() == ["up", "looked", "ended", "stopped"]
+def test_a_signal_meanwhile_does_not_end_the_wait_for_the_server(tmp_path: Path) -> None:
+    command = ["sh", "-eu", "-c", functions("stop", "serving") + _SIGNALLED]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=20)
+    assert done.stdout.split() == ["looked", "ended", "stopped"]
 
 
 def with_drain(milliseconds: str) -> str:
