@@ -165,3 +165,6 @@ def test_an_installed_gateway_takes_its_balancers_from_the_answers(site: Site, h
     answer = get(site, "balancer", PUBLIC_ADDRESS, "--haproxy-protocol")
     assert answer.stdout.endswith("\n200")
     assert host.server.run(["mst-cli", "cert", "check"]).code == 0
+    host.write_answers({})
+    host.setup()
+    assert eventually(lambda: get(site, "device1", PUBLIC_ADDRESS).stdout.endswith("\n200"))
