@@ -17,6 +17,7 @@ from mstunnel_setup.tls.ca_trust import added_roots_pem
 from mstunnel_setup.tls.certificate import is_issued_by, is_self_signed
 from mstunnel_setup.tls.read import read_material
 from mstunnel_setup.tls.revocation_answers import RevocationState
+from mstunnel_setup.tls.revocation_fetch import fetching
 
 _EVERY_SECONDS: Final = 3600.0
 _TIMEOUT: Final = 5.0
@@ -65,7 +66,7 @@ class CertificateWatch:
         http = HttpSession(self.clock, roots=roots, timeout=_TIMEOUT, deadline=_TIMEOUT)
         try:
             path = (*chain, *self._root_of(chain[-1]))
-            verdicts = revocation.ask(path, revocation_record.fetching(http), self.clock.now())
+            verdicts = revocation.ask(path, fetching(http), self.clock.now())
         finally:
             http.close()
         revocation_record.keep(self.files, revocation_record.ASKED_BY_AGENT, name, verdicts, self.clock.now())

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from mstunnel_setup.agent.gateway_report import GatewayReport, Probe
 from mstunnel_setup.agent.measure import Machine
 from mstunnel_setup.agent.thresholds import Threshold, Thresholds
+from mstunnel_setup.gateway.report import GatewayReport, Probe
 from mstunnel_setup.tls.revocation_answers import RevocationState
 
 _LATEST_CHECK_IN: Final = timedelta(minutes=5)

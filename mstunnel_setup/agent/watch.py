@@ -6,7 +6,6 @@ from datetime import datetime
 
 from mstunnel_setup.agent.certificates import CertificateWatch
 from mstunnel_setup.agent.events import Tell, line, problem
-from mstunnel_setup.agent.gateway_report import read_report
 from mstunnel_setup.agent.health_report import HealthReport, ReportedRow, write_health
 from mstunnel_setup.agent.health_rows import Observation, Row, State, judge_rows, overall
 from mstunnel_setup.agent.measure import Measure
@@ -15,6 +14,7 @@ from mstunnel_setup.agent.registry import Ask, RegistryWatch
 from mstunnel_setup.agent.status_file import Failure
 from mstunnel_setup.agent.thresholds import Thresholds, read_thresholds, with_tenant
 from mstunnel_setup.errors import SetupError, StepError, declared
+from mstunnel_setup.gateway.report import read_report
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import proxy_for

@@ -81,6 +81,12 @@ CONTAINER_UNHEALTHY = declare(
     "container {container} is {state}",
     "See why with `mst-cli {component} logs --tail 20`, then run `mst-cli {component} restart`.",
 )
+CONFIGURATION_NOT_APPLIED = declare(
+    EngineError,
+    "configuration-not-applied",
+    "the gateway has not applied its configuration: {reason}",
+    "See why with `mst-cli server logs --tail 20`, then run `mst-cli server restart`.",
+)
 ENGINE_INSTALLED = declare(
     UsageError,
     "engine-installed",

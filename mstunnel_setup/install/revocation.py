@@ -10,6 +10,7 @@ from mstunnel_setup.tls.load import fingerprint
 from mstunnel_setup.tls.model import Finding, Identity
 from mstunnel_setup.tls.revocation import Verdict, revocation_findings
 from mstunnel_setup.tls.revocation import ask as ask_authorities
+from mstunnel_setup.tls.revocation_fetch import fetching
 
 LAST = revocation_record.ASKED_BY_COMMANDS
 _TIMEOUT = 5.0
@@ -35,7 +36,7 @@ def ask(context: Context, identity: Identity) -> Revocation:
     path = best_path(identity.leaf, identity.given or identity.chain, roots, now)
     http = http_session(context, timeout=_TIMEOUT, deadline=_DEADLINE)
     try:
-        return Revocation(ask_authorities(path.certificates, revocation_record.fetching(http), now))
+        return Revocation(ask_authorities(path.certificates, fetching(http), now))
     finally:
         http.close()
 

@@ -58,8 +58,14 @@ StringList = Annotated[tuple[str, ...], BeforeValidator(_none_as_empty)]
 class WireModel(BaseModel):
     """Base of all Graph entities: frozen, camelCase on the wire, unknown properties kept."""
 
+    # A command builds the schemas of those that it reads, which are few.
     model_config = ConfigDict(
-        frozen=True, extra="allow", alias_generator=wire_name, populate_by_name=True, ser_json_bytes="base64"
+        frozen=True,
+        extra="allow",
+        alias_generator=wire_name,
+        populate_by_name=True,
+        ser_json_bytes="base64",
+        defer_build=True,
     )
 
     def to_wire(self) -> JsonObject:

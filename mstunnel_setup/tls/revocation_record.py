@@ -5,7 +5,6 @@ A damaged file, or one of a newer release, is ignored: the authorities are asked
 
 from collections.abc import Sequence
 from datetime import datetime
-from http import HTTPStatus
 from typing import Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -15,10 +14,8 @@ from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.host import messages
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.text import plain
-from mstunnel_setup.tls.errors import REVOCATION_REFUSED
-from mstunnel_setup.tls.revocation import Fetch, Verdict
+from mstunnel_setup.tls.revocation import Verdict
 from mstunnel_setup.tls.revocation_answers import RevocationState
 
 ASKED_BY_COMMANDS: Final = f"{paths.STATE}/revocation.json"
@@ -69,22 +66,6 @@ class Record(BaseModel):
             for attempt in attempts
             if attempt.problem
         ]
-
-
-def fetching(http: HttpSession) -> Fetch:
-    """How `tls.revocation` fetches: any other status than 200 is no answer. Raises NetworkError."""
-
-    def fetch(address: str, body: bytes | None) -> bytes:
-        if body is None:
-            response = http.get(address)
-        else:
-            headers = {"Content-Type": "application/ocsp-request", "Accept": "application/ocsp-response"}
-            response = http.post(address, data=body, headers=headers)
-        if response.status_code != HTTPStatus.OK:
-            raise REVOCATION_REFUSED(status=response.status_code)
-        return response.content
-
-    return fetch
 
 
 def state_of(verdicts: Sequence[Verdict]) -> RevocationState:

@@ -48,5 +48,6 @@ def test_the_manifest_serves_a_client(gateway: Installation) -> None:
     finally:
         gateway.disconnect()
         gateway.server.run(["podman", "kube", "down", MANIFEST], check=False)
+        gateway.server.run(["podman", "network", "rm", "podman-default-kube-network"], check=False)
         for name in ("server", "agent"):
             gateway.program("mst-cli", name, "start")

@@ -1,5 +1,6 @@
 """Step `verify`: prove from outside that the gateway serves what was installed."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,11 +12,13 @@ from mstunnel_setup.containers import control
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import SetupError, TenantError
+from mstunnel_setup.gateway import report
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.agent_report import AgentReport, Refusal, read_report
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
     AGENT_NOT_CHECKED_IN,
+    CONFIGURATION_NOT_APPLIED,
     CONTAINER_UNHEALTHY,
     SERVER_NOT_LISTED,
     WRONG_LEAF_SERVED,
@@ -55,6 +58,7 @@ def _decide(_promise: Promise) -> Sequence[Action[Ports]]:
 def _prove(context: Context, promise: Promise) -> None:
     serves(context, promise.port)
     healthy(context)
+    within_patience(context, lambda: _applies_the_configuration(context))
     within_patience(context, lambda: _has_checked_in(context, promise))
 
 
@@ -101,6 +105,19 @@ def _containers_are_healthy(context: Context) -> None:
         if state is None or state.status != "running" or state.health != "healthy":
             seen = "missing" if state is None else f"{state.status}, {state.health or 'no health reported'}"
             raise CONTAINER_UNHEALTHY(container=name, state=seen, component=name.removeprefix("mstunnel-"))
+
+
+def _applies_the_configuration(context: Context) -> None:
+    """A gateway that runs looks at its files every few seconds, and may restart for them."""
+    files = context.ports.files
+    said, configuration = report.read_report(files), files.read(paths.OCSERV_CONF)
+    applied = said.configuration if said else None
+    if applied is None or configuration is None:
+        return
+    if applied.digest != hashlib.sha256(configuration).hexdigest():
+        raise CONFIGURATION_NOT_APPLIED(reason="it still runs an earlier one")
+    if applied.refusal is not None:
+        raise CONFIGURATION_NOT_APPLIED(reason=applied.refusal)
 
 
 def _has_checked_in(context: Context, promise: Promise) -> None:

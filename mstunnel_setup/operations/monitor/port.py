@@ -4,12 +4,12 @@ import hashlib
 from typing import Final
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.gateway_report import Applied, read_report
 from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.gateway.admin_settings import listen_port
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, port_in_use, served_port, with_port
+from mstunnel_setup.gateway.report import Applied, read_report
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.errors import PORT_IN_USE
 from mstunnel_setup.install.session import Run

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.gateway_report import read_report
 from mstunnel_setup.agent.settings import read_gateway_options, read_log_level
 from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.engine.lock import exclusive
@@ -16,6 +15,7 @@ from mstunnel_setup.gateway import handover, rendering
 from mstunnel_setup.gateway.handover import Handed, Verdict
 from mstunnel_setup.gateway.log_level import served_level, with_level
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, GatewayOptions
+from mstunnel_setup.gateway.report import read_report
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.operations.errors import GATEWAY_REMOVED

@@ -3,8 +3,8 @@
 from typing import Final
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.gateway_report import Probe, read_report
 from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.gateway.report import Probe, read_report
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import verify

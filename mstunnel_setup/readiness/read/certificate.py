@@ -20,7 +20,7 @@ from mstunnel_setup.tls.load import load_identity_files, load_identity_pfx
 from mstunnel_setup.tls.model import Finding, Identity
 from mstunnel_setup.tls.revocation import ask, revocation_findings
 from mstunnel_setup.tls.revocation_answers import RevocationState
-from mstunnel_setup.tls.revocation_record import fetching
+from mstunnel_setup.tls.revocation_fetch import fetching
 
 
 @dataclass(frozen=True)

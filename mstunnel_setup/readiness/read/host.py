@@ -184,9 +184,12 @@ class HostReader:
             for item in parse.routes(table)
             if item.device.startswith(_BRIDGE_DEVICES)
         ]
-        defined = [*self._defined_bridges(), *standing]
-        default = [] if defined else [self._default_bridge()]
-        return tuple({(item.network, item.name): item for item in (*standing, *defined, *default)}.values())
+        found = [*standing, *self._defined_bridges(), *standing]
+        # Another network than the engine's own says nothing of the one that the gateway will use.
+        default = self._default_bridge()
+        if all(item.name.removeprefix("cni-") != default.name for item in found):
+            found.append(default)
+        return tuple({(item.network, item.name): item for item in found}.values())
 
     def _defined_bridges(self) -> list[Bridge]:
         daemon = "/etc/docker/daemon.json"

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.agent.gateway_report import GatewayReport, Probe
 from mstunnel_setup.agent.health_rows import TABLE, Observation, State, judge_rows, overall
 from mstunnel_setup.agent.measure import Machine
 from mstunnel_setup.agent.thresholds import Threshold, Thresholds
+from mstunnel_setup.gateway.report import GatewayReport, Probe
 from mstunnel_setup.tls.revocation_answers import RevocationState
 from tests.unit.clocks import START
 

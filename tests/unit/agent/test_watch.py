@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.gateway_report import REPORT
 from mstunnel_setup.agent.health_report import read_health
 from mstunnel_setup.agent.health_rows import TABLE, State
 from mstunnel_setup.agent.metrics import GAUGES, METRICS, Counters
 from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.gateway.report import REPORT
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.wire import HealthThreshold
 from tests.unit.clocks import START, FakeClock

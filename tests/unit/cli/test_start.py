@@ -108,6 +108,12 @@ def test_a_command_that_only_looks_loads_no_step(command: str, tmp_path: Path) -
     assert packages(loaded) & {"jinja2", "msal", "ruamel", "tuf"} == set()
 
 
+@pytest.mark.parametrize("command", ["status", "health"])
+def test_the_summary_of_a_host_asks_nothing_over_http(command: str, tmp_path: Path) -> None:
+    _, loaded = started("mst-cli", command, "--root", str(tmp_path))
+    assert "requests" not in loaded
+
+
 def test_each_program_starts_with_the_version() -> None:
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     assert scripts == dict.fromkeys(MODULES, "mstunnel_setup.cli.dispatch:main")

@@ -1,5 +1,6 @@
 """Step `verify`: the leaf on the port, both containers, the agent's check-in; each given three minutes."""
 
+import hashlib
 import socket
 import ssl
 import threading
@@ -17,6 +18,7 @@ from mstunnel_setup.agent.health_rows import State
 from mstunnel_setup.agent.status_file import Failure
 from mstunnel_setup.agent.thresholds import Thresholds
 from mstunnel_setup.errors import EngineError, NetworkError, TenantError
+from mstunnel_setup.gateway import report
 from mstunnel_setup.install.steps import certificate, verify
 from mstunnel_setup.tenant.wire import TunnelServer
 from tests.unit.install.scenes import OSAKA, Scene, configuration, container
@@ -149,6 +151,42 @@ def test_a_container_that_was_healthy_when_it_stopped(scene: Scene, tmp_path: Pa
     scene.engine.containers["mstunnel-agent"] = container("exited", "healthy")
     with _serving(tmp_path, _PKI) as port, pytest.raises(EngineError):
         _verify(scene, port)
+
+
+def _gateway_says(scene: Scene, configuration: bytes, outcome: str) -> None:
+    """The gateway's report after it looked at `configuration`."""
+    scene.files.make_directory(paths.SERVER_STATE)
+    digest = hashlib.sha256(configuration).hexdigest()
+    scene.write(report.REPORT, f"time 1795000000\nconfiguration {digest} {outcome}\n".encode())
+
+
+def test_a_configuration_that_the_gateway_takes_in_time(scene: Scene, tmp_path: Path) -> None:
+    scene.write(paths.OCSERV_CONF, b"new")
+    _gateway_says(scene, b"old", "applied ")
+    scene.clock.during = [lambda: None, lambda: _gateway_says(scene, b"new", "applied ")]
+    with _serving(tmp_path, _PKI) as port:
+        _verify(scene, port)
+    assert scene.clock.elapsed == 2
+
+
+@pytest.mark.parametrize(
+    ("looked_at", "outcome", "reason"),
+    [
+        (b"old", "applied ", "it still runs an earlier one"),
+        (b"new", "refused line 3: unknown", "line 3: unknown"),
+    ],
+    ids=["overlooked", "refused"],
+)
+def test_a_configuration_that_the_gateway_does_not_apply(
+    scene: Scene, tmp_path: Path, looked_at: bytes, outcome: str, reason: str
+) -> None:
+    scene.write(paths.OCSERV_CONF, b"new")
+    _gateway_says(scene, looked_at, outcome)
+    with _serving(tmp_path, _PKI) as port, pytest.raises(EngineError) as caught:
+        _verify(scene, port)
+    assert caught.value.code == "configuration-not-applied"
+    assert caught.value.message.endswith(reason)
+    assert 180 < scene.clock.elapsed < 190
 
 
 def test_a_server_that_the_tenant_does_not_list(scene: Scene, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mstunnel_setup.admin.metrics import METRICS
-from mstunnel_setup.agent.gateway_report import GatewayReport, Probe
 from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows
 from mstunnel_setup.agent.measure import Machine
 from mstunnel_setup.agent.thresholds import Threshold, Thresholds
+from mstunnel_setup.gateway.report import GatewayReport, Probe
 from mstunnel_setup.lab import health, trends
 from mstunnel_setup.lab.store import Store
 from mstunnel_setup.lab.trends import Point

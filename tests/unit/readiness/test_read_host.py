@@ -202,6 +202,13 @@ def test_the_network_backend_is_the_one_that_podman_would_use(
     assert sources == ({CONFLIST} if backend == "cni" else {"default"})
 
 
+def test_a_network_that_others_made_does_not_hide_the_one_of_podman(files: Files) -> None:
+    other = '{"name": "kube", "network_interface": "podman1", "subnets": [{"subnet": "10.89.0.0/24"}]}'
+    put(files, {"/etc/containers/networks/kube.json": other})
+    found = [(bridge.network, bridge.name) for bridge in reader(files).addresses().bridges]
+    assert found == [("10.89.0.0/24", "podman1"), ("10.88.0.0/16", "podman0")]
+
+
 def test_the_last_file_that_sets_the_range_of_podman_counts(files: Files) -> None:
     main, own = "/etc/containers/containers.conf", "/etc/containers/containers.conf.d/90-mstunnel-bridge.conf"
     put(files, {main: '[network]\ndefault_subnet = "10.77.0.0/24"\n'})

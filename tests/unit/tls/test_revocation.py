@@ -18,7 +18,7 @@ from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.tls.model import Finding, Severity
 from mstunnel_setup.tls.revocation import Verdict, ask, crl_addresses, ocsp_addresses, revocation_findings
 from mstunnel_setup.tls.revocation_answers import RevocationState, read_crl, read_ocsp
-from mstunnel_setup.tls.revocation_record import fetching
+from mstunnel_setup.tls.revocation_fetch import fetching
 from tests.unit.tls.authority import Authority, forward_proxy, free_port
 from tests.unit.tls.pki import NOW, Pki, private_key
 from tests.unit.tls.revocation_material import (

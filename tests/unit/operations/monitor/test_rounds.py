@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.gateway_report import REPORT
 from mstunnel_setup.errors import EngineError, LockedError
+from mstunnel_setup.gateway.report import REPORT
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.operations.monitor import rounds
 from mstunnel_setup.operations.monitor.rounds import Monitor

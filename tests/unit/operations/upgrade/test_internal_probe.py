@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.gateway_report import REPORT
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.gateway.report import REPORT
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.operations.upgrade.internal_probe import reached_address, reaches_inside
 from tests.unit.clocks import START, FakeClock

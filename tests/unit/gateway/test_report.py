@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mstunnel_setup.agent.gateway_report import Applied, parse_report
+from mstunnel_setup.gateway.report import Applied, parse_report
 
 REPORT = Path(__file__).parents[3] / "images/gateway/report"
 STATUS = '{\n  "Status": "online",\n  "Active sessions": 7\n}'
