@@ -76,7 +76,7 @@ class Site:
             "advancedSettings": settings,
         }
         options = GatewayOptions(certificate_too=True, proxy_protocol=proxied)
-        tenant = f"{self.lab['authority']}/{self.lab['tenant_id']}/v2.0"
+        tenant = f"{self.lab['authority']}/v2.0"
         tokens = {
             "openid_configuration_url": f"{tenant}/.well-known/openid-configuration",
             "user_name_claim": "oid",
