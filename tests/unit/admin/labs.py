@@ -117,6 +117,26 @@ def running(directory: Path, seed: Path) -> Iterator[Tenant]:
         yield Tenant(directory, facts)
 
 
+def object_file(tmp_path: Path, text: str) -> str:
+    """The path of a file that declares one object."""
+    path = tmp_path / "object.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def declare(tmp_path: Path, text: str) -> str:
+    """A folder of declarations with one file; ROOT in it stands for the certificate of `root_file`."""
+    directory = tmp_path / "declared"
+    directory.mkdir(exist_ok=True)
+    (directory / "tenant.yaml").write_text(text.replace("ROOT", str(tmp_path / "root.pem")), encoding="utf-8")
+    return str(directory)
+
+
+def changes(found: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What a plan does, to which kind of object, of which name."""
+    return [(item["verb"], item["kind"], item["name"]) for item in found["changes"]]
+
+
 def root_file(tmp_path: Path, *, authority: bool = True) -> Path:
     """The certificate of a private authority, or of what is none."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string("CN=Private root")

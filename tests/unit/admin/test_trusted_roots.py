@@ -3,9 +3,8 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from tests.unit.admin.labs import MstAdmin, Tenant, root_file
+from tests.unit.admin.labs import MstAdmin, Tenant, changes, declare, root_file
 
 DECLARED = """\
 version: 1
@@ -28,23 +27,12 @@ mam:
 """
 
 
-def _declare(tmp_path: Path, text: str) -> str:
-    directory = tmp_path / "declared"
-    directory.mkdir(exist_ok=True)
-    (directory / "roots.yaml").write_text(text.replace("ROOT", str(tmp_path / "root.pem")))
-    return str(directory)
-
-
-def _changes(found: dict[str, Any]) -> list[tuple[str, str, str]]:
-    return [(item["verb"], item["kind"], item["name"]) for item in found["changes"]]
-
-
 def test_they_come_before_what_names_them(admin: MstAdmin, tmp_path: Path) -> None:
     root_file(tmp_path)
-    directory = _declare(tmp_path, DECLARED)
+    directory = declare(tmp_path, DECLARED)
     applied = admin("apply", directory, "--no-resolve")
     assert applied.code == 0, applied.message
-    assert _changes(applied.data) == [
+    assert changes(applied.data) == [
         ("create", "trusted root", "Contoso root"),
         ("create", "trusted root", "Other root"),
         ("create", "app configuration", "Phones (tunnel)"),
@@ -63,7 +51,7 @@ def test_they_come_before_what_names_them(admin: MstAdmin, tmp_path: Path) -> No
         "Other root",
         "Phones (tunnel)",
     ]
-    fixed = _declare(tmp_path, DECLARED.replace("platform: android-work-profile", "platform: ios"))
+    fixed = declare(tmp_path, DECLARED.replace("platform: android-work-profile", "platform: ios"))
     assert admin("diff", fixed, "--no-resolve").codes("errors") == ["profile-platform-fixed"]
 
 
@@ -71,7 +59,7 @@ def test_an_export_has_those_that_are_named_and_prune_deletes_none(
     admin: MstAdmin, command: Callable[[Tenant], MstAdmin], empty: Tenant, tmp_path: Path
 ) -> None:
     root_file(tmp_path)
-    assert admin("apply", _declare(tmp_path, DECLARED), "--no-resolve").code == 0
+    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
     target = tmp_path / "export"
     assert "trusted_roots.yaml" in admin("export", str(target)).data["files"]
     assert "Other root" not in (target / "trusted_roots.yaml").read_text()
@@ -83,11 +71,11 @@ def test_an_export_has_those_that_are_named_and_prune_deletes_none(
 
 def test_mistakes_have_their_place(admin: MstAdmin, tmp_path: Path) -> None:
     root_file(tmp_path, authority=False)
-    refused = admin("diff", _declare(tmp_path, DECLARED), "--no-resolve")
-    assert f"roots.yaml:5:18: {tmp_path}/root.pem does not hold exactly one CA" in refused.message
-    assert "roots.yaml:8:18: " in refused.message
+    refused = admin("diff", declare(tmp_path, DECLARED), "--no-resolve")
+    assert f"tenant.yaml:5:18: {tmp_path}/root.pem does not hold exactly one CA" in refused.message
+    assert "tenant.yaml:8:18: " in refused.message
     root_file(tmp_path)
-    twice = _declare(tmp_path, DECLARED.replace("Other root", "contoso root"))
+    twice = declare(tmp_path, DECLARED.replace("Other root", "contoso root"))
     assert "`contoso root` is already declared" in admin("diff", twice, "--no-resolve").message
-    of_a_profile = _declare(tmp_path, DECLARED.replace("Other root", "Phones (trusted root)"))
+    of_a_profile = declare(tmp_path, DECLARED.replace("Other root", "Phones (trusted root)"))
     assert "goes with a VPN profile" in admin("diff", of_a_profile, "--no-resolve").message

@@ -4,13 +4,12 @@ import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.tenant.graph_apps import DEVICE_APP_CONFIGURATIONS
-from tests.unit.admin.labs import MstAdmin, Tenant
+from tests.unit.admin.labs import MstAdmin, Tenant, changes, declare, object_file
 
 GROUP = "11111111-2222-3333-4444-555555555555"
 OTHER = "99999999-2222-3333-4444-555555555555"
@@ -49,25 +48,8 @@ app_configurations:
 pytestmark = pytest.mark.usefixtures("with_defender")
 
 
-def _file(tmp_path: Path, text: str) -> str:
-    path = tmp_path / "configuration.yaml"
-    path.write_text(text)
-    return str(path)
-
-
-def _declare(tmp_path: Path, text: str) -> str:
-    directory = tmp_path / "declared"
-    directory.mkdir(exist_ok=True)
-    (directory / "apps.yaml").write_text(text)
-    return str(directory)
-
-
-def _changes(found: dict[str, Any]) -> list[tuple[str, str, str]]:
-    return [(item["verb"], item["kind"], item["name"]) for item in found["changes"]]
-
-
 def test_one_is_created_shown_changed_and_deleted(admin: MstAdmin, tmp_path: Path) -> None:
-    file = _file(tmp_path, IOS)
+    file = object_file(tmp_path, IOS)
     assert admin("app-config", "lint", file).status == "ok"
     created = admin("app-config", "create", file)
     assert (created.code, created.status) == (0, "changed"), created.message
@@ -79,7 +61,7 @@ def test_one_is_created_shown_changed_and_deleted(admin: MstAdmin, tmp_path: Pat
     assert (setting["appConfigKey"], setting["appConfigKeyType"]) == ("TunnelOnly", "stringType")
     assert shown["declared"]["groups"] == [GROUP]
     text = IOS.replace("{TunnelOnly: true}", "{TunnelOnly: true, WebProtection: false}").replace(GROUP, OTHER)
-    updated = admin("app-config", "update", _file(tmp_path, text))
+    updated = admin("app-config", "update", object_file(tmp_path, text))
     (change,) = updated.data["changes"]
     assert set(change["after"]) == {"settings", "assignments"}
     assert admin("app-config", "lint", created.data["id"]).status == "ok"
@@ -93,11 +75,11 @@ def test_one_is_created_shown_changed_and_deleted(admin: MstAdmin, tmp_path: Pat
 
 
 def test_declarations_are_planned_applied_and_found_in_order(admin: MstAdmin, tmp_path: Path) -> None:
-    directory = _declare(tmp_path, DECLARED)
+    directory = declare(tmp_path, DECLARED)
     planned = admin("diff", directory, "--exit-code")
     assert planned.code == ExitCode.CHANGES_PENDING
     names = ["Defender on iPads", "Defender in work profiles", "Defender without enrolment"]
-    assert _changes(planned.data) == [("create", "app configuration", name) for name in names]
+    assert changes(planned.data) == [("create", "app configuration", name) for name in names]
     assert admin("apply", directory).status == "changed"
     assert admin("apply", directory).data["changes"] == []
     shown = admin("app-config", "show", "Defender in work profiles").data["app_configuration"]
@@ -114,13 +96,13 @@ def test_declarations_are_planned_applied_and_found_in_order(admin: MstAdmin, tm
         "channel: managed-apps\n",
         "channel: managed-apps\n    apps: [com.microsoft.scmx, com.microsoft.emmx]\n",
     )
-    changed = admin("apply", _declare(tmp_path, text)).data["changes"]
+    changed = admin("apply", declare(tmp_path, text)).data["changes"]
     assert [(item["name"], set(item["after"])) for item in changed] == [
         ("Defender in work profiles", {"managedProperty"}),
         ("Defender without enrolment", {"packageIds"}),
     ]
     assert admin("apply", directory).data["changes"] == []
-    lines = admin.text("diff", _declare(tmp_path, DECLARED)).splitlines()
+    lines = admin.text("diff", declare(tmp_path, DECLARED)).splitlines()
     assert "~ app configuration Defender in work profiles" in lines
     assert any("key=antiphishing valueInteger=0" in line for line in lines)
 
@@ -128,7 +110,7 @@ def test_declarations_are_planned_applied_and_found_in_order(admin: MstAdmin, tm
 def test_an_export_gives_another_tenant_the_same(
     admin: MstAdmin, command: Callable[[Tenant], MstAdmin], empty: Tenant, tmp_path: Path
 ) -> None:
-    assert admin("apply", _declare(tmp_path, DECLARED)).code == 0
+    assert admin("apply", declare(tmp_path, DECLARED)).code == 0
     target = str(tmp_path / "export")
     exported = admin("export", target)
     assert "app_configurations.yaml" in exported.data["files"]
@@ -147,16 +129,16 @@ def test_an_export_gives_another_tenant_the_same(
 def test_prune_deletes_only_what_is_for_the_tunnel_and_where_it_is_declared(
     admin: MstAdmin, tmp_path: Path
 ) -> None:
-    directory = _declare(tmp_path, DECLARED)
+    directory = declare(tmp_path, DECLARED)
     assert admin("apply", directory).code == 0
     other = IOS.replace("Defender on iPhones", "Other").replace("managed-devices", "managed-apps")
     other = other.replace("settings: {TunnelOnly: true}\neu_data_boundary: true", "apps: [com.contoso.app]")
-    assert admin("app-config", "create", _file(tmp_path, other)).code == 0
+    assert admin("app-config", "create", object_file(tmp_path, other)).code == 0
     silent = "version: 1\nprofiles: []\n"
     assert "app configuration" not in [
-        item["kind"] for item in admin("diff", _declare(tmp_path, silent), "--prune").data["changes"]
+        item["kind"] for item in admin("diff", declare(tmp_path, silent), "--prune").data["changes"]
     ]
-    none = _declare(tmp_path, "version: 1\napp_configurations: []\n")
+    none = declare(tmp_path, "version: 1\napp_configurations: []\n")
     pruned = [item for item in admin("diff", none, "--prune").data["changes"] if "app" in item["kind"]]
     assert {item["name"] for item in pruned} == {
         "Defender on iPads",
@@ -177,11 +159,11 @@ profiles:
     custom_settings: {{vpn: 1, antiphishing: 1}}
     groups: [{GROUP}]
 """
-    refused = admin("diff", _declare(tmp_path, DECLARED + profile))
+    refused = admin("diff", declare(tmp_path, DECLARED + profile))
     assert refused.codes("errors") == ["declarations-invalid"]
-    assert "apps.yaml:11:15: in a personally-owned work profile it conflicts" in refused.message
-    assert admin("apply", _declare(tmp_path, f"version: 1\n{profile}"), "--no-resolve").code == 0
-    file = _file(
+    assert "tenant.yaml:11:15: in a personally-owned work profile it conflicts" in refused.message
+    assert admin("apply", declare(tmp_path, f"version: 1\n{profile}"), "--no-resolve").code == 0
+    file = object_file(
         tmp_path,
         IOS.replace("ios", "android-work-profile")
         .replace("TunnelOnly: true", "")
@@ -194,27 +176,28 @@ profiles:
 
 
 def test_channel_and_system_are_fixed(admin: MstAdmin, tmp_path: Path) -> None:
-    assert admin("app-config", "create", _file(tmp_path, IOS)).code == 0
+    assert admin("app-config", "create", object_file(tmp_path, IOS)).code == 0
     other = IOS.replace("platform: ios", "platform: android").replace("{TunnelOnly: true}", "{}")
     other = other.replace("eu_data_boundary: true\n", "")
-    refused = admin("app-config", "update", _file(tmp_path, other))
+    refused = admin("app-config", "update", object_file(tmp_path, other))
     assert refused.codes("errors") == ["app-configuration-fixed"]
     assert admin("app-config", "delete", "Defender on iPhones", "--yes").code == 0
 
 
 def test_mistakes_have_line_and_column(admin: MstAdmin, tmp_path: Path) -> None:
-    refused = admin("app-config", "create", _file(tmp_path, IOS.replace("settings", "setings")))
+    refused = admin("app-config", "create", object_file(tmp_path, IOS.replace("settings", "setings")))
     assert refused.codes("errors") == ["object-file-invalid"]
-    assert "configuration.yaml:5:1: unknown key `setings`; did you mean `settings`?" in refused.message
-    bad = admin("app-config", "lint", _file(tmp_path, IOS.replace("TunnelOnly", "tunnelonly")))
+    assert "object.yaml:5:1: unknown key `setings`; did you mean `settings`?" in refused.message
+    bad = admin("app-config", "lint", object_file(tmp_path, IOS.replace("TunnelOnly", "tunnelonly")))
     assert (bad.code, bad.codes("errors")) == (
         ExitCode.CHECK,
         ["app-setting-spelling", "data-boundary-needs-tunnel-only"],
     )
-    assert "configuration.yaml:5:11: settings.tunnelonly" in bad.message
+    assert "object.yaml:5:11: settings.tunnelonly" in bad.message
     listed = IOS.replace("{TunnelOnly: true}", "{TunnelOnly: [true]}")
     assert (
-        "`settings.TunnelOnly` must be text" in admin("app-config", "lint", _file(tmp_path, listed)).message
+        "`settings.TunnelOnly` must be text"
+        in admin("app-config", "lint", object_file(tmp_path, listed)).message
     )
     missing = admin("app-config", "lint", str(tmp_path / "none.yaml"))
     assert missing.codes("errors") == ["object-file-unreadable"]
@@ -227,7 +210,7 @@ def test_editors_get_a_schema(admin: MstAdmin) -> None:
 def test_what_a_file_cannot_say_is_reported_and_stays(
     admin: MstAdmin, tenant: Tenant, tmp_path: Path
 ) -> None:
-    assert admin("app-config", "create", _file(tmp_path, IOS)).code == 0
+    assert admin("app-config", "create", object_file(tmp_path, IOS)).code == 0
     created = admin("app-config", "show", "Defender on iPhones").data["app_configuration"]
     token = {
         "appConfigKey": "user",
@@ -249,7 +232,9 @@ def test_what_a_file_cannot_say_is_reported_and_stays(
         "Defender on iPhones: a file cannot hold the setting user",
         f"Defender on iPhones: a file cannot hold the filter of the assignment to {GROUP}",
     ]
-    changed = _file(tmp_path, IOS.replace("{TunnelOnly: true}", "{TunnelOnly: true, issupervised: 'x'}"))
+    changed = object_file(
+        tmp_path, IOS.replace("{TunnelOnly: true}", "{TunnelOnly: true, issupervised: 'x'}")
+    )
     assert admin("app-config", "update", changed).status == "changed"
     shown = admin("app-config", "show", "Defender on iPhones").data["app_configuration"]
     assert [item["appConfigKey"] for item in shown["settings"]] == ["TunnelOnly", "issupervised", "user"]

@@ -3,9 +3,8 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from tests.unit.admin.labs import MstAdmin, Tenant, root_file
+from tests.unit.admin.labs import MstAdmin, Tenant, changes, declare, object_file, root_file
 
 GROUP = "11111111-2222-3333-4444-555555555555"
 OTHER = "99999999-2222-3333-4444-555555555555"
@@ -43,34 +42,17 @@ mam:
 """
 
 
-def _file(tmp_path: Path, text: str) -> str:
-    path = tmp_path / "mam.yaml"
-    path.write_text(text)
-    return str(path)
-
-
-def _declare(tmp_path: Path, text: str) -> str:
-    directory = tmp_path / "declared"
-    directory.mkdir(exist_ok=True)
-    (directory / "tenant.yaml").write_text(text.replace("ROOT", str(tmp_path / "root.pem")))
-    return str(directory)
-
-
-def _changes(found: dict[str, Any]) -> list[tuple[str, str, str]]:
-    return [(item["verb"], item["kind"], item["name"]) for item in found["changes"]]
-
-
 def _settings(admin: MstAdmin, name: str) -> dict[str, str]:
     policy = admin("mam", "show", name).data["mam_tunnel"]["policies"][0]
     return {item["name"]: item["value"] for item in policy["customSettings"]}
 
 
 def test_one_object_is_three_policies(admin: MstAdmin, tmp_path: Path) -> None:
-    file = _file(tmp_path, ANDROID)
+    file = object_file(tmp_path, ANDROID)
     assert admin("mam", "lint", file).status == "ok"
     created = admin("mam", "create", file)
     assert (created.code, created.status) == (0, "changed"), created.message
-    assert _changes(created.data) == [
+    assert changes(created.data) == [
         ("create", "app configuration", "Field (tunnel)"),
         ("create", "app configuration", "Field (Edge)"),
         ("create", "app protection", "Field (protection)"),
@@ -89,11 +71,11 @@ def test_one_object_is_three_policies(admin: MstAdmin, tmp_path: Path) -> None:
     settings = _settings(admin, "Field")
     assert settings["com.microsoft.tunnel.site_id"] == site["id"]
     assert settings["com.microsoft.tunnel.server_address"] == "gw.lab.example:443"
-    updated = admin("mam", "update", _file(tmp_path, ANDROID.replace("strict_tunnel: true\n", "")))
+    updated = admin("mam", "update", object_file(tmp_path, ANDROID.replace("strict_tunnel: true\n", "")))
     assert [(item["name"], set(item["after"])) for item in updated.data["changes"]] == [
         ("Field (Edge)", {"customSettings"})
     ]
-    moved = admin("mam", "update", _file(tmp_path, ANDROID.replace(GROUP, OTHER)))
+    moved = admin("mam", "update", object_file(tmp_path, ANDROID.replace(GROUP, OTHER)))
     assert [set(item["after"]) for item in moved.data["changes"]] == [
         {"assignments"},
         {"customSettings", "assignments"},
@@ -103,7 +85,7 @@ def test_one_object_is_three_policies(admin: MstAdmin, tmp_path: Path) -> None:
     assert [item["displayName"] for item in admin("mam", "list").data["mam_tunnels"]] == ["Field"]
     assert admin("mam", "delete", "Field").codes("errors") == ["not-confirmed"]
     deleted = admin("mam", "delete", "Field", "--yes").data
-    assert {verb for verb, _, _ in _changes(deleted)} == {"delete"}
+    assert {verb for verb, _, _ in changes(deleted)} == {"delete"}
     assert len(deleted["changes"]) == 3
     assert admin("mam", "show", "Field").codes("errors") == ["name-unknown"]
     assert "site" in admin("mam", "schema").data["properties"]
@@ -111,7 +93,7 @@ def test_one_object_is_three_policies(admin: MstAdmin, tmp_path: Path) -> None:
 
 def test_it_follows_a_site_and_a_root_that_are_made_with_it(admin: MstAdmin, tmp_path: Path) -> None:
     root_file(tmp_path)
-    directory = _declare(tmp_path, DECLARED)
+    directory = declare(tmp_path, DECLARED)
     applied = admin("apply", directory, "--no-resolve")
     assert applied.code == 0, applied.message
     assert admin("apply", directory, "--no-resolve").data["changes"] == []
@@ -131,14 +113,14 @@ def test_it_follows_a_site_and_a_root_that_are_made_with_it(admin: MstAdmin, tmp
     ]
     (renewed,) = json.loads(_settings(admin, "Phones")["com.microsoft.tunnel.trusted_root_certificates"])
     assert renewed["trustedRootCertificate"] != entry["trustedRootCertificate"]
-    moved = _declare(tmp_path, DECLARED.replace("oslo.lab.example", "new.lab.example"))
+    moved = declare(tmp_path, DECLARED.replace("oslo.lab.example", "new.lab.example"))
     assert [item["name"] for item in admin("apply", moved, "--no-resolve").data["changes"]] == [
         "Oslo",
         "iPhone",
         "Phones (tunnel)",
     ]
-    without_edge = _declare(tmp_path, DECLARED.replace(", com.microsoft.msedge", ""))
-    assert ("delete", "app configuration", "Phones (Edge)") in _changes(
+    without_edge = declare(tmp_path, DECLARED.replace(", com.microsoft.msedge", ""))
+    assert ("delete", "app configuration", "Phones (Edge)") in changes(
         admin("apply", without_edge, "--no-resolve", "--yes").data
     )
 
@@ -147,7 +129,7 @@ def test_an_export_gives_another_tenant_the_same(
     admin: MstAdmin, command: Callable[[Tenant], MstAdmin], empty: Tenant, tmp_path: Path
 ) -> None:
     root_file(tmp_path)
-    assert admin("apply", _declare(tmp_path, DECLARED), "--no-resolve").code == 0
+    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
     target = str(tmp_path / "export")
     written = admin("export", target)
     assert "mam.yaml" in written.data["files"]
@@ -163,10 +145,10 @@ def test_an_export_gives_another_tenant_the_same(
 
 def test_prune_deletes_all_policies_of_what_is_not_declared(admin: MstAdmin, tmp_path: Path) -> None:
     root_file(tmp_path)
-    assert admin("apply", _declare(tmp_path, DECLARED), "--no-resolve").code == 0
-    silent = admin("diff", _declare(tmp_path, "version: 1\napp_configurations: []\n"), "--prune").data
+    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
+    silent = admin("diff", declare(tmp_path, "version: 1\napp_configurations: []\n"), "--prune").data
     assert not any("app" in item["kind"] for item in silent["changes"])
-    pruned = admin("diff", _declare(tmp_path, "version: 1\nmam: []\n"), "--prune").data["changes"]
+    pruned = admin("diff", declare(tmp_path, "version: 1\nmam: []\n"), "--prune").data["changes"]
     assert [item["name"] for item in pruned if "app" in item["kind"]] == [
         "Phones (tunnel)",
         "Phones (Edge)",
@@ -177,13 +159,13 @@ def test_prune_deletes_all_policies_of_what_is_not_declared(admin: MstAdmin, tmp
 def test_what_is_not_there_is_found_before_any_change(admin: MstAdmin, tmp_path: Path) -> None:
     root_file(tmp_path)
     unknown = DECLARED.replace("iPhone (trusted root)]", "Nowhere]")
-    assert admin("apply", _declare(tmp_path, unknown), "--no-resolve").codes("errors") == [
+    assert admin("apply", declare(tmp_path, unknown), "--no-resolve").codes("errors") == [
         "trusted-root-unknown"
     ]
     head, _, tail = DECLARED.rpartition("site: Oslo")
-    refused = admin("diff", _declare(tmp_path, f"{head}site: Nowhere{tail}"), "--no-resolve")
+    refused = admin("diff", declare(tmp_path, f"{head}site: Nowhere{tail}"), "--no-resolve")
     assert refused.message.endswith("tenant.yaml:18:11: no site is called `Nowhere`")
     twice = DECLARED + "  - " + ANDROID.partition("\n")[2].replace("\n", "\n    ")
     twice += "\n  - " + ANDROID.replace("Field", "Again").partition("\n")[2].replace("\n", "\n    ")
-    refused = admin("diff", _declare(tmp_path, twice), "--no-resolve")
+    refused = admin("diff", declare(tmp_path, twice), "--no-resolve")
     assert "a group also gets Again" in refused.message

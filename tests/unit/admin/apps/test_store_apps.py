@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from mstunnel_setup.tenant.graph_apps import MOBILE_APPS
-from tests.unit.admin.labs import MstAdmin, Tenant
+from tests.unit.admin.labs import MstAdmin, Tenant, changes, declare, object_file
 
 GROUP = "11111111-2222-3333-4444-555555555555"
 OTHER = "99999999-2222-3333-4444-555555555555"
@@ -51,25 +50,8 @@ app_configurations:
 """
 
 
-def _file(tmp_path: Path, text: str) -> str:
-    path = tmp_path / "app.yaml"
-    path.write_text(text)
-    return str(path)
-
-
-def _declare(tmp_path: Path, text: str) -> str:
-    directory = tmp_path / "declared"
-    directory.mkdir(exist_ok=True)
-    (directory / "apps.yaml").write_text(text)
-    return str(directory)
-
-
-def _changes(found: dict[str, Any]) -> list[tuple[str, str, str]]:
-    return [(item["verb"], item["kind"], item["name"]) for item in found["changes"]]
-
-
 def test_one_is_created_shown_changed_and_deleted(admin: MstAdmin, tmp_path: Path) -> None:
-    file = _file(tmp_path, IOS)
+    file = object_file(tmp_path, IOS)
     assert admin("app", "lint", file).status == "ok"
     created = admin("app", "create", file)
     assert (created.code, created.status) == (0, "changed"), created.message
@@ -80,7 +62,7 @@ def test_one_is_created_shown_changed_and_deleted(admin: MstAdmin, tmp_path: Pat
         assert shown["app"]["bundleId"] == "com.microsoft.scmx"
         assert shown["declared"]["assignments"] == [{"intent": "required", "groups": [GROUP]}]
     text = IOS.replace("required", "available").replace("name: Defender for iOS", "name: Defender")
-    (change,) = admin("app", "update", _file(tmp_path, text)).data["changes"]
+    (change,) = admin("app", "update", object_file(tmp_path, text)).data["changes"]
     assert set(change["after"]) == {"displayName", "assignments"}
     assert admin("app", "lint", "Defender").status == "ok"
     assert [item["id"] for item in admin("app", "list").data["apps"]] == [created.data["id"]]
@@ -93,10 +75,10 @@ def test_one_is_created_shown_changed_and_deleted(admin: MstAdmin, tmp_path: Pat
 def test_apps_come_after_their_profiles_and_before_their_configurations(
     admin: MstAdmin, tenant: Tenant, tmp_path: Path
 ) -> None:
-    directory = _declare(tmp_path, DECLARED)
+    directory = declare(tmp_path, DECLARED)
     applied = admin("apply", directory, "--no-resolve")
     assert applied.code == 0, applied.message
-    assert _changes(applied.data) == [
+    assert changes(applied.data) == [
         ("create", "profile", "Per-app tunnel"),
         ("create", "app", "Edge for iOS"),
         ("create", "app", "Defender for Android"),
@@ -110,19 +92,19 @@ def test_apps_come_after_their_profiles_and_before_their_configurations(
         for item in tenant.graph().app_assignments(MOBILE_APPS, edge)
     } == {(GROUP, "required", profile), (OTHER, "available", None)}
     text = DECLARED.replace(", vpn_profile: Per-app tunnel", "").replace("high-priority", "postponed")
-    changed = admin("apply", _declare(tmp_path, text), "--no-resolve")
+    changed = admin("apply", declare(tmp_path, text), "--no-resolve")
     assert changed.codes() == ["per-app-ignores-split-rules", "per-app-without-app"]
     assert [(item["name"], set(item["after"])) for item in changed.data["changes"]] == [
         ("Edge for iOS", {"assignments"}),
         ("com.microsoft.scmx", {"assignments"}),
     ]
-    assert admin("apply", _declare(tmp_path, DECLARED), "--no-resolve").status == "changed"
+    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").status == "changed"
 
 
 def test_an_export_gives_another_tenant_the_same(
     admin: MstAdmin, command: Callable[[Tenant], MstAdmin], empty: Tenant, tmp_path: Path
 ) -> None:
-    assert admin("apply", _declare(tmp_path, DECLARED), "--no-resolve").code == 0
+    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
     target = str(tmp_path / "export")
     assert "apps.yaml" in admin("export", target).data["files"]
     assert admin("diff", target, "--no-resolve", "--exit-code", "--prune").code == 0
@@ -135,8 +117,8 @@ def test_an_export_gives_another_tenant_the_same(
 
 
 def test_apps_are_never_pruned(admin: MstAdmin, tmp_path: Path) -> None:
-    assert admin("apply", _declare(tmp_path, DECLARED), "--no-resolve").code == 0
-    none = _declare(tmp_path, "version: 1\napps: []\n")
+    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
+    none = declare(tmp_path, "version: 1\napps: []\n")
     assert "app" not in [
         item["kind"] for item in admin("diff", none, "--prune", "--no-resolve").data["changes"]
     ]
@@ -144,7 +126,7 @@ def test_apps_are_never_pruned(admin: MstAdmin, tmp_path: Path) -> None:
 
 def test_a_vpn_profile_that_is_not_there_is_found_before_any_change(admin: MstAdmin, tmp_path: Path) -> None:
     text = IOS.replace("scmx", "other").replace(f"[{GROUP}]", f"[{GROUP}], vpn_profile: Nowhere")
-    refused = admin("app", "create", _file(tmp_path, text))
+    refused = admin("app", "create", object_file(tmp_path, text))
     assert refused.codes("errors") == ["profile-unknown"]
     declared = "version: 1\napps:\n  - " + text.partition("\n")[2].replace("\n", "\n    ")
-    assert admin("apply", _declare(tmp_path, declared)).codes("errors") == ["profile-unknown"]
+    assert admin("apply", declare(tmp_path, declared)).codes("errors") == ["profile-unknown"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.errors import ExitCode
-from tests.unit.admin.labs import MstAdmin, root_file
+from tests.unit.admin.labs import MstAdmin, object_file, root_file
 
 GROUP = "11111111-2222-3333-4444-555555555555"
 ANDROID = """\
@@ -25,14 +25,8 @@ IOS = (
 )
 
 
-def _file(tmp_path: Path, text: str) -> str:
-    path = tmp_path / "profile.yaml"
-    path.write_text(text)
-    return str(path)
-
-
 def test_an_android_profile_is_created_assigned_and_found_in_order(admin: MstAdmin, tmp_path: Path) -> None:
-    file = _file(tmp_path, ANDROID)
+    file = object_file(tmp_path, ANDROID)
     assert admin("profile", "lint", file).codes() == ["proxy-needs-android-10"]
     created = admin("profile", "create", file)
     assert (created.code, created.status) == (0, "changed"), created.message
@@ -52,7 +46,7 @@ def test_an_android_profile_is_created_assigned_and_found_in_order(admin: MstAdm
 
 @pytest.mark.parametrize("word", ["android-dedicated", "Dedicated"])
 def test_dedicated_devices_are_refused_with_the_reason(admin: MstAdmin, tmp_path: Path, word: str) -> None:
-    file = _file(tmp_path, ANDROID.replace("android-work-profile", word))
+    file = object_file(tmp_path, ANDROID.replace("android-work-profile", word))
     for command in ("lint", "create"):
         refused = admin("profile", command, file)
         assert refused.code != 0
@@ -71,7 +65,7 @@ def test_a_profile_whose_site_moved_is_found_out(admin: MstAdmin) -> None:
 def test_an_ios_profile_brings_its_trusted_root(admin: MstAdmin, tmp_path: Path) -> None:
     rules = "on_demand_rules: [{action: connect}]\ncustom_settings: {AutoOnboard: true}\n"
     text = f"{IOS}{rules}groups: [{GROUP}]\ntrusted_root: {root_file(tmp_path)}\n"
-    created = admin("profile", "create", _file(tmp_path, text))
+    created = admin("profile", "create", object_file(tmp_path, text))
     assert created.code == 0, created.message
     assert [(item["verb"], item["kind"]) for item in created.data["changes"]] == [
         ("create", "trusted root"),
@@ -84,19 +78,19 @@ def test_an_ios_profile_brings_its_trusted_root(admin: MstAdmin, tmp_path: Path)
 
 def test_a_file_is_the_whole_profile_when_it_is_updated(admin: MstAdmin, tmp_path: Path) -> None:
     text = f"{IOS}on_demand_rules: [{{action: connect}}]\n"
-    assert admin("profile", "update", _file(tmp_path, text.replace("iOS", "none"))).codes("errors") == [
+    assert admin("profile", "update", object_file(tmp_path, text.replace("iOS", "none"))).codes("errors") == [
         "profile-unknown"
     ]
-    updated = admin("profile", "update", _file(tmp_path, text))
+    updated = admin("profile", "update", object_file(tmp_path, text))
     assert updated.code == 0, updated.message
     assert [(item["verb"], item["kind"]) for item in updated.data["changes"]] == [
         ("delete", "trusted root"),
         ("update", "profile"),
     ]
     assert set(updated.data["changes"][1]["after"]) == {"customData", "assignments"}
-    assert admin("profile", "update", _file(tmp_path, text)).status == "unchanged"
+    assert admin("profile", "update", object_file(tmp_path, text)).status == "unchanged"
     android = IOS.replace("platform: ios", "platform: android-device-owner")
-    other = admin("profile", "update", _file(tmp_path, android))
+    other = admin("profile", "update", object_file(tmp_path, android))
     assert other.codes("errors") == ["profile-platform-fixed"], other.message
 
 
@@ -104,7 +98,7 @@ def test_a_profile_is_deleted_with_its_root_and_only_after_confirmation(
     admin: MstAdmin, tmp_path: Path
 ) -> None:
     text = f"{IOS.replace('iOS', 'one day')}trusted_root: {root_file(tmp_path)}\n"
-    assert admin("profile", "create", _file(tmp_path, text)).code == 0
+    assert admin("profile", "create", object_file(tmp_path, text)).code == 0
     assert admin("profile", "delete", "Tunnel for one day").codes("errors") == ["not-confirmed"]
     deleted = admin("profile", "delete", "Tunnel for one day", "--yes")
     assert [item["name"] for item in deleted.data["changes"]] == [
@@ -116,31 +110,31 @@ def test_a_profile_is_deleted_with_its_root_and_only_after_confirmation(
 
 def test_what_is_no_authority_is_no_trusted_root(admin: MstAdmin, tmp_path: Path) -> None:
     text = f"{IOS.replace('Tunnel', 'Other')}trusted_root: {root_file(tmp_path, authority=False)}\n"
-    refused = admin("profile", "create", _file(tmp_path, text))
+    refused = admin("profile", "create", object_file(tmp_path, text))
     assert (refused.code, refused.codes("errors")) == (ExitCode.CERTIFICATE, ["trusted-root-unsuitable"])
 
 
 def test_mistakes_have_line_and_column(admin: MstAdmin, tmp_path: Path) -> None:
     refused = admin(
-        "profile", "create", _file(tmp_path, ANDROID.replace("always_on: true", "always_om: true"))
+        "profile", "create", object_file(tmp_path, ANDROID.replace("always_on: true", "always_om: true"))
     )
     assert refused.codes("errors") == ["profile-invalid"]
-    assert "profile.yaml:6:1: unknown key `always_om`; did you mean `always_on`?" in refused.message
-    bad = admin("profile", "lint", _file(tmp_path, ANDROID.replace("defendertoggle: 0", "VPN: 1")))
+    assert "object.yaml:6:1: unknown key `always_om`; did you mean `always_on`?" in refused.message
+    bad = admin("profile", "lint", object_file(tmp_path, ANDROID.replace("defendertoggle: 0", "VPN: 1")))
     assert (bad.code, bad.codes("errors")) == (ExitCode.CHECK, ["custom-setting-spelling"])
-    assert "profile.yaml:9:18: custom_settings.VPN" in bad.message
+    assert "object.yaml:9:18: custom_settings.VPN" in bad.message
 
 
 @pytest.mark.parametrize("verb", ["create", "update"])
 def test_every_mistake_of_a_file_is_a_separate_error(admin: MstAdmin, tmp_path: Path, verb: str) -> None:
     keys = ANDROID.replace("always_on", "always_om").replace("proxy:", "proxi:")
-    refused = admin("profile", verb, _file(tmp_path, keys))
+    refused = admin("profile", verb, object_file(tmp_path, keys))
     assert refused.codes("errors") == ["profile-invalid", "profile-invalid"]
     values = ANDROID.replace("3128", "0").replace("*.contoso.com", "contoso.*")
-    refused = admin("profile", verb, _file(tmp_path, values))
+    refused = admin("profile", verb, object_file(tmp_path, values))
     assert refused.codes("errors") == ["proxy-port-invalid", "exclusion-malformed"]
     assert [
-        line.partition(": ")[0].rpartition("profile.yaml")[2] for line in refused.message.splitlines()
+        line.partition(": ")[0].rpartition("object.yaml")[2] for line in refused.message.splitlines()
     ] == [
         ":7:8",
         ":8:19",
