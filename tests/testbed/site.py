@@ -17,7 +17,7 @@ from tests.testbed.waiting import eventually
 
 NAMES = ("gw1", "gw2", "gw3")
 BALANCER = f"balancer.{DOMAIN}"
-DRAIN_SECONDS = 4
+DRAIN_SECONDS = 8
 _LAST = {"gw1": 71, "gw2": 72, "gw3": 73, "plain": 74, "balancer": 70, "haproxy": 75}
 # Devices of this site get no name servers.
 _INTRANET = f"http://{NETWORKS['internal']}.80/"
