@@ -17,7 +17,7 @@ from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
-from scripts import command_page, error_codes
+from scripts import command_page, error_codes, token_tables
 from scripts.command_tree import flat
 
 ROOT = Path(__file__).parents[1]
@@ -33,9 +33,10 @@ def pages() -> dict[Path, str]:
         "answers.md": answers(),
         "errors.md": error_codes.errors_page(),
     }
+    tables = error_codes.tables() | token_tables.tables()
     with_tables = {
-        PAGES / name: error_codes.with_tables((PAGES / name).read_text())
-        for name in ("certificates.md", "mst-admin.md", "readiness.md")
+        PAGES / name: error_codes.with_tables((PAGES / name).read_text(), tables)
+        for name in ("certificates.md", "mst-admin.md", "readiness.md", "tokens.md")
     }
     return {PAGES / name: f"{NOTE}\n{text.rstrip()}\n" for name, text in made.items()} | with_tables
 

@@ -53,7 +53,7 @@ def errors_page() -> str:
         name = "" if exit_code == _WARNINGS else ExitCode(exit_code).name.lower().replace("_", "-")
         title = f"Exit code {exit_code}: {name}" if name else "Warnings"
         cells = ((_code(item), *_texts(item)) for item in rows)
-        parts.append(f"## {title}\n\n{_table(('Code', 'Message', 'What to do'), cells)}")
+        parts.append(f"## {title}\n\n{table(('Code', 'Message', 'What to do'), cells)}")
     return "\n".join(parts)
 
 
@@ -72,18 +72,19 @@ def _exit_code(item: Item) -> int:
     return _WARNINGS if item.page == ERRORS_PAGE else 0
 
 
-def with_tables(page: str) -> str:
+def with_tables(page: str, named: Mapping[str, str]) -> str:
     """A hand-written page with its tables: each between `<!-- NAME: begin -->` and `<!-- NAME: end -->`."""
-    for name, table in _tables().items():
+    for name, text in named.items():
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
         before, found, rest = page.partition(begin)
-        page = f"{before}{begin}{table}{end}{rest.partition(end)[2]}" if found else page
+        page = f"{before}{begin}{text}{end}{rest.partition(end)[2]}" if found else page
     return page
 
 
-def _tables() -> dict[str, str]:
+def tables() -> dict[str, str]:
+    """The tables of declarations, by the names of their places."""
     checks = {
-        f"checks-{group}": _table(
+        f"checks-{group}": table(
             ("Id", "Severity", "Passes when", "Why it matters"),
             (
                 (_anchor(item.id), item.severity, item.passes, explanations()[item.id].why)
@@ -94,7 +95,7 @@ def _tables() -> dict[str, str]:
         for group in Group
     }
     made = [(name, item, item.example()) for name, item in declarations().items()]
-    certificates = _table(
+    certificates = table(
         ("Id", "Severity", "Message", "What to do"),
         (
             (_anchor(item.code), found.severity, *_texts(item))
@@ -103,7 +104,7 @@ def _tables() -> dict[str, str]:
         ),
     )
     rules = {
-        f"{kind}-{'refusals' if fatal else 'warnings'}": _table(
+        f"{kind}-{'refusals' if fatal else 'warnings'}": table(
             ("Code", "Message", "What to do"),
             (
                 (_anchor(item.code), *_texts(item))
@@ -122,7 +123,8 @@ def _rules_about(name: str) -> str:
     return next((kind for kind in ("profile", "app") if f".{kind}s." in name), "object")
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 

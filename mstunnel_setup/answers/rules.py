@@ -28,6 +28,18 @@ _CLAIMS_ELSEWHERE = {
     "oid": "it is the user: remove it",
     **dict.fromkeys(("exp", "iat", "nbf"), "set `token.maximum_lifetime` and remove it"),
 }
+# Claims that Entra writes as text although they look like numbers (access token claims reference).
+_CLAIMS_OF_TEXT = ("appidacr", "azpacr", "ver", "xms_idrel", "xms_sub_fct")
+# What the gateway accepts of a claim anyway: any other value would let nobody in.
+_CLAIMS_OF_MEMBERS: Mapping[str, str | int] = {"acct": 0, "idtyp": "user"}
+# Their keys sign for every tenant, or for personal accounts.
+_NO_TENANT = {
+    **dict.fromkeys(("common", "organizations"), "an endpoint that all tenants share"),
+    **dict.fromkeys(
+        ("consumers", "9188040d-6c67-4c5b-b112-36a304b66dad"),
+        "the tenant of personal accounts, which are never accepted",
+    ),
+}
 
 
 def tenant(section: Section) -> Iterator[Finding]:
@@ -40,21 +52,44 @@ def tenant(section: Section) -> Iterator[Finding]:
             yield key, f"`{key}` is for `cloud: custom` only: set that cloud or remove `{key}`"
     if "ca_file" in section and "ca_pem" in section:
         yield "ca_pem", "use either `ca_file` or `ca_pem`: remove one of them"
-    yield from _issuer_of_another(str(section.get("issuer", "")), str(section.get("id", "")))
+    issuer, tenant_id = str(section.get("issuer", "")).lower(), str(section.get("id", "")).lower()
+    yield from _issuer_of_another(issuer, tenant_id)
+    for part in issuer.split("/"):
+        if part in _NO_TENANT:
+            yield "issuer", f"`issuer` names `{part}`, {_NO_TENANT[part]}: name your tenant by its id"
+    if _GUID.fullmatch(tenant_id) and tenant_id in _NO_TENANT:
+        yield "id", f"`id` is {_NO_TENANT[tenant_id]}: name your tenant"
 
 
 def _issuer_of_another(issuer: str, tenant_id: str) -> Iterator[Finding]:
-    named = _GUID.search(issuer.lower())
-    if named and _GUID.fullmatch(tenant_id.lower()) and named[0] != tenant_id.lower():
+    named = _GUID.search(issuer)
+    if named and _GUID.fullmatch(tenant_id) and named[0] != tenant_id:
         yield "issuer", f"`issuer` names the tenant {named[0]}, and `id` another one: correct one of them"
 
 
 def token(section: Section) -> Iterator[Finding]:
-    """No further claim stands against what another setting says."""
+    """No further claim stands against what another setting says, or has a value that no token has."""
     claims = section.get("required_claims", {})
-    for name in claims if isinstance(claims, Mapping) else ():
-        if name in _CLAIMS_ELSEWHERE:
-            yield "required_claims", f"`token.required_claims` has `{name}`: {_CLAIMS_ELSEWHERE[name]}"
+    elsewhere = _CLAIMS_ELSEWHERE
+    if "clients" in section:
+        elsewhere = {
+            **elsewhere,
+            **dict.fromkeys(("appid", "azp"), "set `token.clients` alone and remove it"),
+        }
+    for name, value in claims.items() if isinstance(claims, Mapping) else ():
+        if name in elsewhere:
+            yield "required_claims", f"`token.required_claims` has `{name}`: {elsewhere[name]}"
+        elif name in _CLAIMS_OF_TEXT and not isinstance(value, str):
+            yield "required_claims", f"`token.required_claims.{name}` is text in tokens: write it in quotes"
+        elif name in _CLAIMS_OF_MEMBERS and not _same(value, wanted := _CLAIMS_OF_MEMBERS[name]):
+            kind = "text" if isinstance(wanted, str) else "number"
+            text = f"can only be the {kind} `{wanted}`, as in tokens of members: correct or remove it"
+            yield "required_claims", f"`token.required_claims.{name}` {text}"
+
+
+def _same(found: object, wanted: object) -> bool:
+    """Equality as the gateway compares: neither `"0"` nor `false` is 0."""
+    return type(found) is type(wanted) and found == wanted
 
 
 def sign_in(section: Section) -> Iterator[Finding]:
@@ -158,6 +193,20 @@ def findings_of_rules(answers: Section) -> Iterator[tuple[tuple[str, ...], str]]
         for key, text in rule(section) if isinstance(section, Mapping) else ():
             yield (name, key), text
     yield from _ways_to_authenticate(answers)
+    yield from _issuer_of_version(answers.get("tenant", {}), answers.get("token", {}))
+
+
+def _issuer_of_version(
+    tenant_section: object, token_section: object
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """An issuer of Microsoft's says which version its tokens have."""
+    if not (isinstance(tenant_section, Mapping) and isinstance(token_section, Mapping)):
+        return
+    issuer, version = str(tenant_section.get("issuer", "")), str(token_section.get("version", ""))
+    own = "2" if issuer.endswith("/v2.0") else "1" if issuer.startswith("https://sts.") else version
+    if issuer and version and own != version:
+        text = f"`tenant.issuer` is of version {own}, and `token.version` is {version}: correct one of them"
+        yield ("token", "version"), text
 
 
 def _ways_to_authenticate(answers: Section) -> Iterator[tuple[tuple[str, ...], str]]:

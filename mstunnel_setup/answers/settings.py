@@ -82,6 +82,7 @@ SETTINGS = (
     Setting("proxy_protocol_from"),
     Setting("token.version"),
     Setting("token.scope"),
+    Setting("token.clients"),
     Setting("token.maximum_lifetime"),
     Setting("token.required_claims", section=True),
 )

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
-from mstunnel_setup.answers.values import Part, matching
+from mstunnel_setup.answers.values import Guid, Part, matching
 
 _SHORTEST, _LONGEST = 300, 7 * 24 * 3600
 _DEFAULT_LIFETIME: Final = 30 * 3600
@@ -38,6 +38,9 @@ _Scope: TypeAlias = Annotated[
         r"[!#-\[\]-~]{1,200}", "must be one permission as in the claim `scp`, without spaces: correct it"
     ),
 ]
+_Clients: TypeAlias = Annotated[
+    tuple[Guid, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
+]
 Claims: TypeAlias = dict[
     Annotated[
         str,
@@ -65,6 +68,13 @@ class TokenAnswers(Part):
         default=None,
         description="Delegated permission that the claim scp must contain; default: Tunnel_Allow",
         examples=["Tunnel_Allow"],
+    )
+    clients: _Clients = Field(
+        default=(),
+        description="Ids of the only apps whose tokens are accepted, one or a list (claim azp, in version 1 "
+        "appid); default: any app",
+        examples=["11111111-2222-3333-4444-555555555555"],
+        json_schema_extra={"type": ["string", "array"]},
     )
     maximum_lifetime: Annotated[int, AfterValidator(_lifetime)] = Field(
         default=_DEFAULT_LIFETIME,

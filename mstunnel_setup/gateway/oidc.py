@@ -1,54 +1,21 @@
 """`oidc.json`: which access tokens let a device in.
 
-Source: docs/reference/tokens.md. ocserv compares `required_claims` for equality and refuses a token without
-`exp`, `nbf` and `iat`; the other keys are those of images/gateway/patches/01-token-rules.patch.
+The rules about claims are a table; docs/reference/tokens.md shows it with the sources that it names. ocserv
+compares `required_claims` for equality and refuses a token without `exp`, `nbf` and `iat`; the other keys are
+those of images/gateway/patches/01-token-rules.patch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from enum import StrEnum
+from typing import Final, TypeAlias
 
 from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.gateway.issuers import TokenVersion
 
-TokenVersion: TypeAlias = Literal[1, 2]
 ClaimValue: TypeAlias = str | int | bool
 
-_V2: Final = 2
 _KEY_REFRESH_SECONDS: Final = 900
-_MEMBER, _GUEST, _SERVICE_PRINCIPAL = "1", "5", "7"
-_ACCOUNT_OF_AN_AGENT: Final = "13"
-
-
-@dataclass(frozen=True)
-class Issuers:
-    """The `iss` claims of one tenant's tokens, and where its OpenID documents are.
-
-    `authority` is the sign-in host's URL, with which both issuers of a custom cloud begin.
-    """
-
-    cloud: str
-    authority: str
-    tenant_id: str
-
-    def version(self, issuer: str | None) -> TokenVersion:
-        """The token version of an issuer; without one 1 in Microsoft's clouds, 2 in a custom cloud."""
-        if issuer:
-            return 2 if issuer.endswith("/v2.0") else 1
-        return 2 if self.cloud == "custom" else 1
-
-    def issuer(self, version: TokenVersion) -> str:
-        """The issuer in tokens of this version; Microsoft's clouds share one host for version 1."""
-        if version == _V2:
-            return f"{self._base}/v2.0"
-        return f"{self._base}/" if self.cloud == "custom" else f"https://sts.windows.net/{self.tenant_id}/"
-
-    def metadata(self, version: TokenVersion) -> str:
-        """The OpenID document that names the keys of tokens of this version."""
-        return f"{self._base}{'/v2.0' if version == _V2 else ''}/.well-known/openid-configuration"
-
-    @property
-    def _base(self) -> str:
-        return f"{self.authority.rstrip('/')}/{self.tenant_id}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +23,8 @@ class TokenRules:
     """Rules for tokens: delegated, of a member of this tenant, for this gateway, short-lived.
 
     `metadata` is the address of the OpenID document, `home_issuers` are the `idp` values of members, `scope`
-    one delegated permission, `maximum_lifetime` in seconds; `required_claims` are compared for equality,
-    after ours.
+    one delegated permission, `clients` the only applications that may present a token (none: any),
+    `maximum_lifetime` in seconds; `required_claims` are compared for equality, after ours.
     """
 
     metadata: str
@@ -67,11 +34,12 @@ class TokenRules:
     home_issuers: tuple[str, ...]
     scope: str
     maximum_lifetime: int
+    version: TokenVersion = 1
+    clients: tuple[str, ...] = ()
     required_claims: Mapping[str, ClaimValue] = field(default_factory=dict)
 
     def document(self) -> JsonObject:
         """The object of `oidc.json`. The user of a session is the object id (`mst-cli server show user`)."""
-        members = sorted({self.issuer, *self.home_issuers})
         return {
             "openid_configuration_url": self.metadata,
             "minimum_jwk_refresh_time": _KEY_REFRESH_SECONDS,
@@ -79,17 +47,164 @@ class TokenRules:
             "user_name_claim": "oid",
             "user_name_format": "guid",
             "maximum_lifetime": self.maximum_lifetime,
-            "required_claims": {
-                "aud": self.audience,
-                "iss": self.issuer,
-                "tid": self.tenant_id,
-                **self.required_claims,
-            },
-            "optional_claims": {"acct": [0], "idp": [*members], "idtyp": ["user"]},
-            "required_words": {"scp": [self.scope]},
-            "optional_words": {"xms_idrel": [_MEMBER]},
-            "forbidden_words": {
-                "xms_idrel": [_GUEST, _SERVICE_PRINCIPAL],
-                "xms_sub_fct": [_ACCOUNT_OF_AN_AGENT],
-            },
+            **{str(each): claims for each in Comparison if (claims := self._claims(each))},
         }
+
+    def _claims(self, comparison: "Comparison") -> JsonObject:
+        """What the claims are compared with by one kind of comparison."""
+        given: JsonObject = {}
+        for rule in CLAIM_RULES:
+            if rule.comparison is comparison and (values := rule.values(self)):
+                given[rule.claim] = values[0] if comparison is Comparison.EQUAL else [*values]
+        return {**given, **self.required_claims} if comparison is Comparison.EQUAL else given
+
+
+class Comparison(StrEnum):
+    """How a claim is compared with the values of a rule; each is a key of `oidc.json`."""
+
+    EQUAL = "required_claims"
+    LISTED = "listed_claims"
+    LISTED_IF_PRESENT = "optional_claims"
+    WORDS = "required_words"
+    WORDS_IF_PRESENT = "optional_words"
+    NO_WORDS = "forbidden_words"
+
+
+@dataclass(frozen=True)
+class ClaimRule:
+    """One rule about a claim, by the name that `mst-cli explain` shows.
+
+    `values` are those of a tenant; without any the rule is left out. `answer` is the setting that decides
+    them. `passes`, `reason` and `source` are for the reference page.
+    """
+
+    name: str
+    claim: str
+    comparison: Comparison
+    values: Callable[[TokenRules], Sequence[ClaimValue]]
+    passes: str
+    reason: str
+    source: str
+    answer: str = ""
+
+
+def _members(rules: TokenRules) -> Sequence[str]:
+    return sorted({rules.issuer, *rules.home_issuers})
+
+
+CLAIM_RULES: Final = (
+    ClaimRule(
+        "audience",
+        "aud",
+        Comparison.EQUAL,
+        lambda rules: (rules.audience,),
+        "is Microsoft Tunnel Gateway, `3678c9e9-9681-447a-974d-d19f668fcd88`",
+        "a token for another service is no key to this one",
+        "validation",
+        "token.required_claims.aud",
+    ),
+    ClaimRule(
+        "issuer",
+        "iss",
+        Comparison.EQUAL,
+        lambda rules: (rules.issuer,),
+        "is the issuer of the cloud and version",
+        "the boundary of the tenant",
+        "validation",
+        "tenant.issuer, token.version",
+    ),
+    ClaimRule(
+        "tenant",
+        "tid",
+        Comparison.EQUAL,
+        lambda rules: (rules.tenant_id,),
+        "is the tenant that the server is registered in",
+        "the boundary of the tenant",
+        "validation",
+    ),
+    ClaimRule(
+        "client-v1",
+        "appid",
+        Comparison.LISTED,
+        lambda rules: rules.clients if rules.version == 1 else (),
+        "is one of your applications, in tokens of version 1",
+        "limits the apps; no proof of the app, as apps of one vendor can share refresh tokens",
+        "claims",
+        "token.clients",
+    ),
+    ClaimRule(
+        "client",
+        "azp",
+        Comparison.LISTED,
+        lambda rules: () if rules.version == 1 else rules.clients,
+        "is one of your applications, in tokens of version 2",
+        "the same for tokens of version 2",
+        "claims",
+        "token.clients",
+    ),
+    ClaimRule(
+        "member",
+        "acct",
+        Comparison.LISTED_IF_PRESENT,
+        lambda _: (0,),
+        "is the number 0, if present",
+        "1 is a guest",
+        "optional",
+    ),
+    ClaimRule(
+        "home-account",
+        "idp",
+        Comparison.LISTED_IF_PRESENT,
+        _members,
+        "is an issuer of this tenant, if present",
+        "another one verified the account of a guest",
+        "claims; the rule is inferred",
+    ),
+    ClaimRule(
+        "user-token",
+        "idtyp",
+        Comparison.LISTED_IF_PRESENT,
+        lambda _: ("user",),
+        "is `user`, if present",
+        "`app` is a token of an application for itself",
+        "optional, agents",
+    ),
+    ClaimRule(
+        "scope",
+        "scp",
+        Comparison.WORDS,
+        lambda rules: (rules.scope,),
+        "contains the permission as a word (`Tunnel_Allow`)",
+        "only tokens of people who signed in have scopes",
+        "claims, validation",
+        "token.scope",
+    ),
+    ClaimRule(
+        "relation",
+        "xms_idrel",
+        Comparison.WORDS_IF_PRESENT,
+        lambda _: ("1",),
+        "contains 1, if present",
+        "1 is a member",
+        "agents; the rule is inferred",
+    ),
+    ClaimRule(
+        "no-guest",
+        "xms_idrel",
+        Comparison.NO_WORDS,
+        lambda _: ("5", "7"),
+        "contains neither 5 nor 7",
+        "5 is a guest, 7 a service principal",
+        "agents; the rule is inferred",
+    ),
+    ClaimRule(
+        "person",
+        "xms_sub_fct",
+        Comparison.NO_WORDS,
+        lambda _: ("13",),
+        "does not contain 13",
+        "13 is the account of an AI agent, which otherwise looks like a person",
+        "agents; the rule is inferred",
+    ),
+)
+"""The rules about claims, in the order of the gateway."""

@@ -20,6 +20,12 @@ POD_BY_TOKEN_ONLY = declare(
     "devices authenticate here by {ways}, whose files are not part of the manifest",
     "Render for `authentication: oidc` alone, or as `quadlet` or `compose`.",
 )
+ISSUER_OF_ANOTHER_TENANT = declare(
+    UsageError,
+    "issuer-of-another-tenant",
+    "`tenant.issuer` names the tenant {named}, and this server is registered in {tenant}",
+    "Correct `tenant.issuer`, or remove it: the default is the issuer of the tenant.",
+)
 ACCOUNT_PART_FAILED = declare(
     StepError,
     "account-part-failed",

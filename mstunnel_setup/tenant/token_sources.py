@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from mstunnel_setup.foreign import json_value
 from mstunnel_setup.host.clock import Clock
@@ -57,8 +57,18 @@ def claims(token: str) -> Mapping[str, object]:
 
     Graph verifies its tokens; here the claims only serve earlier and better messages.
     """
+    return _decoded(token, "claims")
+
+
+def header(token: str) -> Mapping[str, object]:
+    """Return the header of a token when it is a JWT, else nothing. Nothing is verified."""
+    return _decoded(token, "header")
+
+
+def _decoded(token: str, name: Literal["header", "claims"]) -> Mapping[str, object]:
+    """Return one of the two parts of a JWT that are JSON."""
     try:
-        _header, part, _signature = token.split(".")
+        part = dict(zip(("header", "claims", "signature"), token.split("."), strict=True))[name]
         padded = part + "=" * (-len(part) % 4)
         found = json_value(base64.urlsafe_b64decode(padded))
     except ValueError:

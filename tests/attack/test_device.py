@@ -1,13 +1,15 @@
 """Attacker: a device. It presents any token it likes; at last it has taken over the process it speaks to."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import pytest
 
+from mstunnel_setup.gateway.fixed_rules import rule_of
 from tests.attack.record import record
 from tests.attack.test_gateway import examine_neighbour
-from tests.attack.tokens import ACCEPTED, REFUSED, Forger
+from tests.attack.tokens import ACCEPTED, NO_CLAIM, REFUSED, STRANGER, Forger
 from tests.testbed import kinds, vpn
 from tests.testbed.installation import LAB, PUBLIC_ADDRESS, TOKEN, Installation
 from tests.testbed.process import Completed
@@ -19,6 +21,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 ATTACKER = "device"
 AUTOMATION = ("5b1c2f7e-64f1-4b8b-9c53-0a5a1f0c7d11", "Automation~of/the+testbed.8")
 GATEWAY = "3678c9e9-9681-447a-974d-d19f668fcd88"
+REASON = "ocserv-oidc: "
 CURSOR = "/root/attack.cursor"
 # Runs with the numbers and the files of a worker; prints what it got at and should not have.
 TAKEN_OVER = """
@@ -48,12 +51,12 @@ class Gateway(Installation):
         self.setup()
         return self
 
-    def present(self, token: str) -> Completed:
-        """Have the real client connect with this token, whatever it did before."""
+    def present(self, make: Callable[[], str]) -> Completed:
+        """Have the real client connect with a token made now, whatever it did before."""
         self.in_gateway("occtl", "unban", "ip", self.client_outside)
         self.logged()
         url, authority = f"https://{PUBLIC_ADDRESS}/", self.authority.pem.decode()
-        return vpn.connect(self.testbed.client, url, token=token, authority=authority)
+        return vpn.connect(self.testbed.client, url, token=make(), authority=authority)
 
     def logged(self) -> str:
         """What the gateway has logged since the last call."""
@@ -93,19 +96,24 @@ def gateway() -> Iterator[Gateway]:
 
 @pytest.fixture(scope="module")
 def forger(gateway: Gateway) -> Forger:
-    return Forger(gateway)
+    return Forger.of(gateway)
 
 
-def enter(gateway: Gateway, token: str) -> bool:
-    """Whether the device is let in with this token; it is out again afterwards."""
-    came_in = gateway.present(token).code == 0
+def enter(gateway: Gateway, make: Callable[[], str]) -> bool:
+    """Whether the device is let in with a token made now; it is out again afterwards."""
+    came_in = gateway.present(make).code == 0
     vpn.disconnect(gateway.testbed.client)
     return came_in
 
 
+def first_reason(log: str) -> str:
+    """The first and most exact reason that the gateway logged for a refusal."""
+    return next((line.partition(REASON)[2] for line in log.splitlines() if REASON in line), "")
+
+
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_people_of_this_tenant_are_let_in(gateway: Gateway, forger: Forger, name: str) -> None:
-    connected = gateway.present(ACCEPTED[name](forger))
+    connected = gateway.present(lambda: ACCEPTED[name](forger))
     assert connected.code == 0, connected.describe() + gateway.logged()
     assert gateway.users() == [gateway.token_user()]
     assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
@@ -113,13 +121,13 @@ def test_people_of_this_tenant_are_let_in(gateway: Gateway, forger: Forger, name
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_any_other_token_is_refused_for_its_reason(gateway: Gateway, forger: Forger, name: str) -> None:
-    make, reason = REFUSED[name]
-    came_in = enter(gateway, make(forger))
+def test_any_other_token_is_refused_by_its_rule(gateway: Gateway, forger: Forger, name: str) -> None:
+    make, rule = REFUSED[name]
+    came_in = enter(gateway, lambda: make(forger))
     record(ATTACKER, name, "let in" if came_in else "refused")
     log = gateway.logged()
     assert not came_in, log
-    assert reason in log
+    assert rule is None or rule_of(first_reason(log)) == rule, log
     assert "INJECTED" not in log.replace("\\n", "")
     assert gateway.users() == []
 
@@ -131,7 +139,7 @@ def test_what_an_application_gets_for_itself_from_the_tenant_is_refused(gateway:
     fields = [word for pair in form.items() for word in ("--data-urlencode", "=".join(pair))]
     address = f"{gateway.lab['authority']}/oauth2/v2.0/token"
     answer = lab.run(["curl", "--silent", "--cacert", gateway.lab["ca_file"], *fields, address]).stdout
-    came_in = enter(gateway, json.loads(answer)["access_token"])
+    came_in = enter(gateway, lambda: json.loads(answer)["access_token"])
     record(ATTACKER, "app-only token of an application of the tenant", "let in" if came_in else "refused")
     assert not came_in
 
@@ -139,14 +147,14 @@ def test_what_an_application_gets_for_itself_from_the_tenant_is_refused(gateway:
 def test_a_guest_who_signed_in_is_refused(gateway: Gateway) -> None:
     lab = gateway.testbed.lab
     lab.run(["mstunnel-lab", "token", "--user", f"guest@{DOMAIN}", "--out", TOKEN, "--dir", LAB])
-    came_in = enter(gateway, lab.read(TOKEN))
+    came_in = enter(gateway, lambda: lab.read(TOKEN))
     record(ATTACKER, "token of a guest who signed in", "let in" if came_in else "refused")
     assert not came_in
     assert "acct" in gateway.logged()
 
 
 def test_after_all_of_it_the_gateway_serves_as_before(gateway: Gateway, forger: Forger) -> None:
-    assert enter(gateway, forger.good)
+    assert enter(gateway, lambda: forger.good)
     assert gateway.in_gateway("test", "-e", "/run/INJECTED").code != 0
 
 
@@ -201,8 +209,65 @@ def test_neither_worker_nor_main_process_reaches_more_with_other_engines(kind: k
         examine_service(other)
 
 
+# Reads other rules from its input; ends by itself, or after five seconds with this code.
+STILL_RUNNING = 124
+SECOND_SERVER = r"""
+cat >/tmp/oidc.json
+sed -E -e 's#/etc/mstunnel/oidc.json#/tmp/oidc.json#' \
+    -e 's#^(occtl-)?socket-file .*#\1socket-file = /tmp/\1second#' \
+    -e 's#^(tcp|udp)-port .*#\1-port = 8443#' -e 's#^device .*#device = second#' \
+    /etc/mstunnel/ocserv.conf >/tmp/second.conf
+timeout 5 ocserv --foreground --log-stderr --config /tmp/second.conf
+"""
+# Each would be a rule that nobody keeps, were it ignored: what is added to `oidc.json`, or changed there.
+UNSOUND: Mapping[str, Mapping[str, object]] = {
+    "unknown rule": {"refused_claims": {"acct": [1]}},
+    "rule that is no object": {"forbidden_words": ["5"]},
+    "value that is no list": {"listed_claims": {"azp": "x"}},
+    "list without values": {"optional_claims": {"acct": []}},
+    "word with a space": {"forbidden_words": {"xms_idrel": ["5 7"]}},
+    "word that is a number": {"forbidden_words": {"xms_idrel": [5]}},
+    "no claims required": {"required_claims": {}},
+    "required claims in a list": {"required_claims": ["iss"]},
+    "lifetime in text": {"maximum_lifetime": "3600"},
+    "another form of names": {"user_name_format": "text"},
+}
+
+
+@pytest.mark.parametrize("name", UNSOUND)
+def test_the_gateway_does_not_start_with_a_rule_that_it_cannot_keep(gateway: Gateway, name: str) -> None:
+    rules = json.loads(gateway.server.read("/etc/mstunnel/oidc.json"))
+    started = start_second_server(gateway, json.dumps({**rules, **UNSOUND[name]}))
+    assert started.code != STILL_RUNNING, started.describe()
+    assert f"unknown or malformed rule: {next(iter(UNSOUND[name]))}" in started.stderr
+
+
+def test_the_gateway_does_not_start_with_a_rule_that_is_there_twice(gateway: Gateway) -> None:
+    text = gateway.server.read("/etc/mstunnel/oidc.json").rstrip().removesuffix("}")
+    started = start_second_server(gateway, text + ', "forbidden_words": {"xms_idrel": ["9"]}}')
+    assert started.code != STILL_RUNNING, started.describe()
+    assert "failed to load config file" in started.stderr
+
+
+def start_second_server(gateway: Gateway, rules: str) -> Completed:
+    """Start ocserv with other rules beside the one that serves."""
+    command = gateway.testbed.kind.engine_command(
+        "exec", "--interactive", "mstunnel-server", "sh", "-c", SECOND_SERVER
+    )
+    return gateway.server.run(command, stdin=rules, check=False)
+
+
+def test_a_second_server_starts_with_the_rules_of_the_first(gateway: Gateway) -> None:
+    started = start_second_server(gateway, gateway.server.read("/etc/mstunnel/oidc.json"))
+    assert started.code == STILL_RUNNING, started.describe()
+
+
+APP, OTHER_APP = "1b730954-1685-4b74-9bfd-dac224a7b894", "d3590ed6-52b3-4102-aeff-aad2292ab01c"
+
+
 def test_the_rules_for_tokens_are_those_of_the_answers(gateway: Gateway, forger: Forger) -> None:
-    chosen = {"version": 1, "scope": "Custom.Use", "maximum_lifetime": 7200, "required_claims": {"azp": "x"}}
+    chosen: dict[str, object] = {"version": 1, "scope": "Custom.Use", "maximum_lifetime": 7200}
+    chosen |= {"clients": [APP, OTHER_APP], "required_claims": {"appidacr": "0"}}
     gateway.write_answers({"environment": {"DEBUG_LEVEL": 2}, "token": chosen})
     gateway.logged()
     gateway.setup()
@@ -210,15 +275,21 @@ def test_the_rules_for_tokens_are_those_of_the_answers(gateway: Gateway, forger:
     assert eventually(lambda: "configuration changed: restart" in gateway.logged(), 30)
     gateway.wait_until_healthy()
     issuer = forger.issuer.removesuffix("v2.0")
-    good = {"iss": issuer, "ver": "1.0", "scp": "Custom.Use", "azp": "x"}
-    assert enter(gateway, forger.token(**good)), gateway.logged()
-    for name, wrong, reason in (
-        ("issuer of version 2", {"iss": forger.issuer}, "iss"),
-        ("the usual scope", {"scp": "Tunnel_Allow"}, "scp"),
-        ("another application", {"azp": "y"}, "azp"),
-        ("valid for longer", {"exp": forger.now() + 3 * 3600}, "more than 7200 seconds"),
+    good = {"iss": issuer, "ver": "1.0", "scp": "Custom.Use", "appid": OTHER_APP, "appidacr": "0"}
+    assert enter(gateway, lambda: forger.token(**good)), gateway.logged()
+    for name, wrong, rule in (
+        ("issuer of version 2", {"iss": forger.issuer}, "issuer"),
+        ("the usual scope", {"scp": "Tunnel_Allow"}, "scope"),
+        ("another application", {"appid": STRANGER}, "client-v1"),
+        ("no application", {"appid": NO_CLAIM}, "client-v1"),
+        ("an application with a secret", {"appidacr": "1"}, "required-claims"),
+        ("number instead of text", {"appidacr": 0}, "required-claims"),
+        ("valid for longer", {"exp": forger.now() + 3 * 3600}, "lifetime"),
+        ("guest in version 1", {"acct": 1, "xms_idrel": "5 30"}, "member"),
+        ("app-only in version 1", {"idtyp": "app", "xms_idrel": "7 18"}, "user-token"),
+        ("account of an agent in version 1", {"xms_sub_fct": "9 3 13"}, "person"),
     ):
-        came_in = enter(gateway, forger.token(**{**good, **wrong}))
+        came_in = enter(gateway, partial(forger.token, **{**good, **wrong}))
         record(ATTACKER, f"{name}, where the answers say otherwise", "let in" if came_in else "refused")
         assert not came_in
-        assert reason in gateway.logged()
+        assert rule_of(first_reason(gateway.logged())) == rule

@@ -42,7 +42,7 @@ def test_a_connected_client_a_refused_one_and_an_address_outside_the_routes(gate
         assert connected["lease"]["seen"] == address
     gateway.disconnect()
 
-    expired = Forger(gateway).token(exp=Forger.now() - 5)
+    expired = Forger.of(gateway).token(exp=Forger.now() - 5)
     authority = gateway.authority.pem.decode()
     refused = vpn.connect(
         gateway.testbed.client, f"https://{PUBLIC_ADDRESS}/", token=expired, authority=authority
@@ -51,6 +51,7 @@ def test_a_connected_client_a_refused_one_and_an_address_outside_the_routes(gate
     rows = explain(gateway, CLIENT_OUTSIDE)
     assert results(rows, "token", "session") == ["problem", "problem"], rows
     assert "validity period" in rows["token"]["seen"]
+    assert rows["token"]["seen"].endswith("(rule validity)")
     gateway.server.write(TOKEN_FILE, expired, 0o600)
     rows = explain(gateway, user, "--token-file", TOKEN_FILE)
     assert results(rows, "token", "claims") == ["problem", "ok"], rows

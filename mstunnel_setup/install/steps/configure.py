@@ -13,6 +13,7 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CONFIGURATION_MISSING
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.issuers import Issuers, TokenVersion, tenant_of
 from mstunnel_setup.gateway.log_level import log_level
 from mstunnel_setup.gateway.ocserv_conf import (
     DEVICE_AUTHORITY,
@@ -21,10 +22,11 @@ from mstunnel_setup.gateway.ocserv_conf import (
     GatewayOptions,
     has_revocation_list,
 )
-from mstunnel_setup.gateway.oidc import Issuers, TokenRules, TokenVersion
+from mstunnel_setup.gateway.oidc import TokenRules
 from mstunnel_setup.gateway.radius import PlaceRadiusServers, client_conf, refuse_secret
 from mstunnel_setup.gateway.rendering import render
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import ISSUER_OF_ANOTHER_TENANT
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import environment, images, site
 from mstunnel_setup.tenant_sign_in import cloud_of
@@ -81,12 +83,15 @@ def _gather(context: Context) -> Configuration:
 
 
 def _token_rules(context: Context) -> TokenRules:
+    """The rules of the answers. Raises UsageError: with an issuer of another tenant nobody gets in."""
     cloud, answers, issuer = (
         cloud_of(context.answers),
         context.answers.token,
         context.answers.tenant.issuer,
     )
     issuers = Issuers(cloud.name, cloud.authority, context.ports.graph.tenant_id())
+    if issuer and tenant_of(issuer) not in ("", issuers.tenant_id.lower()):
+        raise ISSUER_OF_ANOTHER_TENANT(named=tenant_of(issuer), tenant=issuers.tenant_id)
     version = _VERSIONS[answers.version] if answers.version else issuers.version(issuer)
     return TokenRules(
         metadata=issuers.metadata(version),
@@ -96,6 +101,8 @@ def _token_rules(context: Context) -> TokenRules:
         home_issuers=(issuers.issuer(1), issuers.issuer(2)),
         scope=answers.scope or cloud.gateway_scope,
         maximum_lifetime=answers.maximum_lifetime,
+        version=version,
+        clients=answers.clients,
         required_claims=answers.required_claims,
     )
 

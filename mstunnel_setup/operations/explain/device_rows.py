@@ -4,13 +4,21 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from mstunnel_setup.operations.explain.model import Facts, Outcome, Row
-from mstunnel_setup.operations.explain.token_rules import claim_problems, moment, time_problem, user_of
+from mstunnel_setup.gateway.fixed_rules import rule_of
+from mstunnel_setup.operations.explain.model import Facts, Outcome, Row, Token
+from mstunnel_setup.operations.explain.token_rules import (
+    claim_problems,
+    header_problem,
+    moment,
+    time_problem,
+    user_of,
+)
 from mstunnel_setup.text import plain
 
 _ADD_FILE: Final = "Save a token of the device to a file, and add `--token-file FILE`."
 _ASK_GATEWAY: Final = "Check the gateway with `mst-cli server status`."
 _SIGN_IN_AGAIN: Final = "Compare the clocks of device and server (`timedatectl`), then sign in again there."
+_GET_FROM_ENTRA: Final = "Get an access token from Microsoft Entra for the gateway, and check that one."
 _CORRECT_CLAIMS: Final = (
     "Use an account and an app of this tenant; the rules for tokens are `token` in the answer file."
 )
@@ -35,11 +43,15 @@ def token(facts: Facts) -> Row:
     if facts.served is not None and not facts.served.by_token:
         return Row("token", "ok", "not used: devices present no token here")
     if facts.token is not None:
-        return _given_token(facts, facts.token.claims)
+        return _given_token(facts, facts.token)
     if facts.refused and facts.log is not None:
         # Many devices share the address of one office or mobile network.
         result: Outcome = "warning" if facts.connected else "problem"
-        seen = f"{facts.refused} sign-ins refused in 24 hours; the last: {facts.log.reason or 'no reason'}"
+        rule = rule_of(facts.log.reason)
+        seen = (
+            f"{facts.refused} sign-ins refused in 24 hours; the last: {facts.log.reason or 'no reason'}"
+            f"{f' (rule {rule})' if rule else ''}"
+        )
         return Row("token", result, seen, _reason_hint(facts.log.reason))
     if facts.connected:
         return Row("token", "ok", "accepted when the device connected")
@@ -49,12 +61,14 @@ def token(facts: Facts) -> Row:
     return Row("token", "unknown", seen, hint)
 
 
-def _given_token(facts: Facts, claims: Mapping[str, object]) -> Row:
-    if not claims:
+def _given_token(facts: Facts, given: Token) -> Row:
+    if not given.claims:
         return Row("token", "problem", "the file holds no JSON Web Token", _ADD_FILE)
-    if problem := time_problem(claims, facts.rules, facts.now):
-        return Row("token", "problem", problem, _SIGN_IN_AGAIN)
-    seen = f"valid until {moment(int(str(claims['exp'])))}; its signature was not verified here"
+    if problem := header_problem(given.header, facts.rules):
+        return Row("token", "problem", str(problem), _GET_FROM_ENTRA)
+    if problem := time_problem(given.claims, facts.rules, facts.now):
+        return Row("token", "problem", str(problem), _SIGN_IN_AGAIN)
+    seen = f"valid until {moment(int(str(given.claims['exp'])))}; its signature was not verified here"
     return Row("token", "ok", seen)
 
 
@@ -77,7 +91,7 @@ def claims(facts: Facts) -> Row:
 
 def _given_claims(facts: Facts, given: Mapping[str, object]) -> Row:
     if problems := [*claim_problems(given, facts.rules)]:
-        return Row("claims", "problem", "; ".join(problems), _CORRECT_CLAIMS)
+        return Row("claims", "problem", "; ".join(map(str, problems)), _CORRECT_CLAIMS)
     user = user_of(given, facts.rules)
     if facts.subject.kind == "user" and facts.subject.text != user:
         hint = f"Explain that user: `mst-cli explain {user}`."

@@ -25,7 +25,7 @@ from mstunnel_setup.operations.explain.refusals import LogFindings, read_log
 from mstunnel_setup.operations.gateway_log import log_since
 from mstunnel_setup.operations.sessions import ask
 from mstunnel_setup.operator import Operator
-from mstunnel_setup.tenant.token_sources import claims
+from mstunnel_setup.tenant.token_sources import claims, header
 from mstunnel_setup.tls.model import Finding, Severity
 
 _WINDOW: Final = timedelta(hours=24)
@@ -72,7 +72,7 @@ def read_token(operator: Operator, file: Path) -> Token:
         raise FILE_MISSING(path=file)
     text = content[:_LARGEST_TOKEN].decode("ascii", "replace").strip()
     operator.secrets.register(text)
-    return Token(claims(text))
+    return Token(claims(text), header(text))
 
 
 class _Inside:

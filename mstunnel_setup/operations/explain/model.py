@@ -47,9 +47,10 @@ class Subject:
 
 @dataclass(frozen=True)
 class Token:
-    """A device's access token, decoded and not verified; `claims` is empty for what is no JWT."""
+    """A device's access token, decoded and not verified; both parts are empty for what is no JWT."""
 
     claims: Mapping[str, object]
+    header: Mapping[str, object]
 
 
 @dataclass(frozen=True, kw_only=True)

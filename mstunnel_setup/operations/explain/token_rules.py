@@ -3,32 +3,76 @@
 Only claims that a rule names are ever shown. The signature is not verified here.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Final
 
 from mstunnel_setup.engine.values import JsonObject, as_list, as_object
-from mstunnel_setup.foreign import whole_number
+from mstunnel_setup.gateway.fixed_rules import FURTHER_CLAIMS
+from mstunnel_setup.gateway.oidc import CLAIM_RULES, Comparison
 from mstunnel_setup.text import plain
 
 _SHOWN: Final = 80
-_TIMES: Final = ("nbf", "iat", "exp")
+_LONGEST_KEY_NAME: Final = 128
+_TIMES_OF_GATEWAY: Final = range(-(2**63), 2**63)
+_TIMES: Final = ("nbf", "exp", "iat")
+_GUID: Final = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_VALUES: Final = (Comparison.LISTED, Comparison.LISTED_IF_PRESENT)
+_WORDS: Final = (Comparison.WORDS, Comparison.WORDS_IF_PRESENT, Comparison.NO_WORDS)
+_REQUIRED: Final = (Comparison.LISTED, Comparison.WORDS)
 
 
-def time_problem(claims: Mapping[str, object], rules: JsonObject, now: float) -> str | None:
+@dataclass(frozen=True)
+class Broken:
+    """A rule by its name, and how the token breaks it."""
+
+    rule: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.text} (rule {self.rule})"
+
+
+def header_problem(header: Mapping[str, object], rules: JsonObject) -> Broken | None:
+    """The first rule that the header breaks; None when it breaks none."""
+    name, algorithm = header.get("kid"), rules.get("algorithm")
+    if (
+        not isinstance(name, str)
+        or len(name) > _LONGEST_KEY_NAME
+        or not all("!" <= one <= "~" for one in name)
+    ):
+        return Broken("key-name", "kid is no name of a key")
+    if header.get("typ") != "JWT":
+        return Broken("type", f"typ is {_shown(header.get('typ'))}, required is JWT")
+    if algorithm is not None and header.get("alg") != algorithm:
+        return Broken("algorithm", f"alg is {_shown(header.get('alg'))}, required is {_shown(algorithm)}")
+    return None
+
+
+def time_problem(claims: Mapping[str, object], rules: JsonObject, now: float) -> Broken | None:
     """Why the token is not valid at `now`, in Unix seconds; None when it is."""
     times = {name: claims.get(name) for name in _TIMES}
     missing = [name for name, value in times.items() if not _is_time(value)]
     if missing:
-        return f"the token has no valid time in: {', '.join(missing)}"
-    begin, issued, end = (int(str(times[name])) for name in _TIMES)
+        return Broken("validity", f"the token has no valid time in: {', '.join(missing)}")
+    begin, end, issued = (int(str(times[name])) for name in _TIMES)
     if end < now:
-        return f"expired at {moment(end)}, {now - end:.0f} s ago"
-    if max(begin, issued) > now:
-        return f"valid from {moment(max(begin, issued))}, in {max(begin, issued) - now:.0f} s"
+        return Broken("validity", f"expired at {moment(end)}, {now - end:.0f} s ago")
+    if begin > now:
+        return Broken("validity", f"valid from {moment(begin)}, in {begin - now:.0f} s")
     longest = rules.get("maximum_lifetime")
-    if isinstance(longest, int) and end - min(begin, issued) > longest:
-        return f"valid for {end - min(begin, issued)} s, the longest allowed is {longest} s"
+    return _lifetime_problem(begin, issued, end, now, longest) if isinstance(longest, int) else None
+
+
+def _lifetime_problem(begin: int, issued: int, end: int, now: float, longest: int) -> Broken | None:
+    if issued > now:
+        return Broken("lifetime", f"issued at {moment(issued)}, in {issued - now:.0f} s")
+    lasts = max(end - min(begin, issued), int(end - now))
+    if min(begin, issued) < 0 or lasts > longest:
+        return Broken("lifetime", f"valid for {lasts} s, the longest allowed is {longest} s")
     return None
 
 
@@ -41,29 +85,57 @@ def moment(seconds: int) -> str:
 
 
 def _is_time(value: object) -> bool:
-    return isinstance(value, int) and whole_number(str(value), 18) is not None
+    """A number as the gateway reads it: 64 bits with the sign, and 0 is none."""
+    return type(value) is int and value != 0 and value in _TIMES_OF_GATEWAY
 
 
-def claim_problems(claims: Mapping[str, object], rules: JsonObject) -> Iterator[str]:
-    """Every rule that a claim breaks, with its value."""
-    for name, expected in as_object(rules.get("required_claims")).items():
+def claim_problems(claims: Mapping[str, object], rules: JsonObject) -> Iterator[Broken]:
+    """Every rule that a claim breaks, with its value, in the order of the gateway."""
+    for name, expected in as_object(rules.get(Comparison.EQUAL)).items():
         if not _same(claims.get(name), expected):
-            yield f"{name} is {_shown(claims.get(name))}, required is {_shown(expected)}"
-    for name, allowed in as_object(rules.get("optional_claims")).items():
-        if name in claims and not any(_same(claims[name], value) for value in as_list(allowed)):
-            yield f"{name} is {_shown(claims[name])}, allowed is {_listed(as_list(allowed))}"
-    yield from _without_words(claims, as_object(rules.get("required_words")))
-    optional = as_object(rules.get("optional_words"))
-    yield from _without_words(claims, {name: optional[name] for name in optional if name in claims})
-    for name, forbidden in as_object(rules.get("forbidden_words")).items():
-        if {*map(str, as_list(forbidden))} & _words(claims, name):
-            yield f"{name} is {_shown(claims[name])}, forbidden is {_listed(as_list(forbidden))}"
+            text = f"{name} is {_shown(claims.get(name))}, required is {_shown(expected)}"
+            yield Broken(_rule(Comparison.EQUAL, name), text)
+    yield from chain.from_iterable(_value_problems(claims, rules, each) for each in _VALUES)
+    yield from chain.from_iterable(_word_problems(claims, rules, each) for each in _WORDS)
+    yield from _user_problem(claims, rules)
 
 
-def _without_words(claims: Mapping[str, object], rule: JsonObject) -> Iterator[str]:
-    for name, wanted in rule.items():
-        if not {*map(str, as_list(wanted))} <= _words(claims, name):
-            yield f"{name} is {_shown(claims.get(name))}, required is {_listed(as_list(wanted))}"
+def _value_problems(
+    claims: Mapping[str, object], rules: JsonObject, comparison: Comparison
+) -> Iterator[Broken]:
+    for name, allowed in as_object(rules.get(comparison)).items():
+        judged = name in claims or comparison in _REQUIRED
+        if judged and not any(_same(claims.get(name), value) for value in as_list(allowed)):
+            text = f"{name} is {_shown(claims.get(name))}, allowed is {_listed(as_list(allowed))}"
+            yield Broken(_rule(comparison, name), text)
+
+
+def _word_problems(
+    claims: Mapping[str, object], rules: JsonObject, comparison: Comparison
+) -> Iterator[Broken]:
+    """Words are in a text; a claim that is none breaks the rule, whatever the words."""
+    for name, given in as_object(rules.get(comparison)).items():
+        if name not in claims and comparison not in _REQUIRED:
+            continue
+        found, words = claims.get(name), {*map(str, as_list(given))}
+        held = {*found.split(" ")} if isinstance(found, str) else None
+        forbidden = comparison is Comparison.NO_WORDS
+        if held is None or (words & held if forbidden else words - held):
+            text = f"{'forbidden' if forbidden else 'required'} is {_listed(as_list(given))}"
+            yield Broken(_rule(comparison, name), f"{name} is {_shown(found)}, {text}")
+
+
+def _user_problem(claims: Mapping[str, object], rules: JsonObject) -> Iterator[Broken]:
+    name = str(rules.get("user_name_claim", "oid"))
+    found, guid = claims.get(name), "user_name_format" in rules
+    if not isinstance(found, str) or (guid and not _GUID.fullmatch(found)):
+        yield Broken("user", f"{name} is {_shown(found)}, required is {'a GUID' if guid else 'text'}")
+
+
+def _rule(comparison: Comparison, claim: str) -> str:
+    """The declared name of the rule, or of those that the answers add."""
+    named = (rule.name for rule in CLAIM_RULES if (rule.comparison, rule.claim) == (comparison, claim))
+    return next(named, FURTHER_CLAIMS)
 
 
 def _same(found: object, expected: object) -> bool:
@@ -75,11 +147,6 @@ def user_of(claims: Mapping[str, object], rules: JsonObject) -> str:
     """The user whose session the token would open; empty when it names none."""
     found = claims.get(str(rules.get("user_name_claim", "oid")))
     return plain(found, _SHOWN) if isinstance(found, str) else ""
-
-
-def _words(claims: Mapping[str, object], name: str) -> set[str]:
-    found = claims.get(name)
-    return {*found.split(" ")} if isinstance(found, str) else set()
 
 
 def _listed(values: Sequence[object]) -> str:

@@ -48,11 +48,8 @@ def test_the_rules_for_tokens_keep_slashes_and_types() -> None:
         "Tunnel.Use",
         7200,
     )
-    assert answers.token.required_claims == {
-        "azp": "11111111-2222-3333-4444-55555555555a",
-        "acct": 0,
-        "xms_cc": "1",
-    }
+    assert answers.token.clients == ("22222222-2222-3333-4444-55555555555b",)
+    assert answers.token.required_claims == {"acct": 0, "xms_cc": "1"}
 
 
 def test_variables_keep_the_way_they_are_written() -> None:

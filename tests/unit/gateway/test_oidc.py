@@ -2,7 +2,8 @@
 
 import pytest
 
-from mstunnel_setup.gateway.oidc import Issuers, TokenRules, TokenVersion
+from mstunnel_setup.gateway.issuers import ISSUERS, Issuers, TokenVersion
+from mstunnel_setup.gateway.oidc import TokenRules
 
 TENANT = "0b5e1c6e-30f6-4c5e-9d6f-2f4a4d8f6a10"
 V1 = f"https://sts.windows.net/{TENANT}/"
@@ -85,3 +86,17 @@ def test_further_claims_are_required_too() -> None:
         "azp": "an app",
         "acct": 0,
     }
+
+
+@pytest.mark.parametrize(("version", "claim"), [(1, "appid"), (2, "azp")])
+def test_only_the_named_applications_may_present_a_token(version: TokenVersion, claim: str) -> None:
+    rules = TokenRules(**{**vars(RULES), "version": version, "clients": ("an app", "another")})
+    assert rules.document()["listed_claims"] == {claim: ["an app", "another"]}
+
+
+@pytest.mark.parametrize("cloud", ["public", "gcc-high", "dod", "custom"])
+def test_each_cloud_has_one_form_of_each_version_and_one_default(cloud: str) -> None:
+    own = [form for form in ISSUERS if cloud in form.clouds]
+    assert sorted(form.version for form in own) == [1, 2]
+    assert [form.default for form in own].count(True) == 1
+    assert all(form.source for form in own)

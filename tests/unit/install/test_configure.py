@@ -6,7 +6,7 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.file_actions import WriteFile, WriteJson
-from mstunnel_setup.errors import SetupError, TenantError
+from mstunnel_setup.errors import SetupError, TenantError, UsageError
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.install.steps import configure, environment
 from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Accepting, Scene, configuration
@@ -71,6 +71,20 @@ def test_the_answers_choose_the_rules_for_tokens(scene: Scene) -> None:
     other = _files(scene, tenant__issuer="https://sts.example/x/")[paths.OIDC_JSON]
     assert other["required_claims"]["iss"] == "https://sts.example/x/"
     assert "https://sts.example/x/" in other["optional_claims"]["idp"]
+
+
+def test_the_applications_that_may_present_a_token(scene: Scene) -> None:
+    apps = ["1b730954-1685-4b74-9bfd-dac224a7b894", "d3590ed6-52b3-4102-aeff-aad2292ab01c"]
+    assert _files(scene, token__clients=apps)[paths.OIDC_JSON]["listed_claims"] == {"appid": apps}
+    of_version_2 = _files(scene, token__clients=apps, token__version="2")[paths.OIDC_JSON]
+    assert of_version_2["listed_claims"] == {"azp": apps}
+
+
+def test_an_issuer_of_another_tenant_is_refused(scene: Scene) -> None:
+    other = "https://sts.windows.net/99999999-2222-3333-4444-555555555555/"
+    with pytest.raises(UsageError) as caught:
+        _files(scene, tenant__issuer=other)
+    assert caught.value.code == "issuer-of-another-tenant"
 
 
 def test_a_lab_issues_its_own_tokens(scene: Scene) -> None:

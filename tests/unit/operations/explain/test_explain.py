@@ -131,11 +131,17 @@ def test_a_name_is_resolved_by_the_gateway(host: Scene) -> None:
 def test_a_given_token_is_decoded_and_never_shown(host: Scene, tmp_path: Path) -> None:
     now = int(host.clock.now().timestamp())
     claims = {"tid": "x", "oid": "ada", "upn": "ada@example.com", "nbf": now, "iat": now, "exp": now + 60}
-    part = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    header = {"alg": "RS256", "typ": "JWT", "kid": "k"}
+    head, part = (
+        base64.urlsafe_b64encode(json.dumps(each).encode()).rstrip(b"=").decode() for each in (header, claims)
+    )
     file = tmp_path / "token"
-    file.write_text(f"header.{part}.signature")
+    file.write_text(f"{head}.{part}.signature")
     result = explain(host, "ada", file)
-    assert (outcome(result, "token"), seen(result, "claims")) == ("ok", "tid is x, required is t")
+    assert (outcome(result, "token"), seen(result, "claims")) == (
+        "ok",
+        "tid is x, required is t (rule tenant)",
+    )
     shown = json.dumps(dict(result.data)) + "".join(lines_of(result))
     assert part not in shown
     assert "ada@example.com" not in shown

@@ -33,6 +33,7 @@ SESSION: JsonObject = {
     "Connected at": "2026-11-26 19:00",
 }
 RULES: JsonObject = {"required_claims": {"tid": "t"}, "user_name_claim": "oid", "maximum_lifetime": 108000}
+HEADER = {"alg": "RS256", "typ": "JWT", "kid": "k"}
 CLAIMS = {"tid": "t", "oid": USER, "nbf": NOW - 60, "iat": NOW - 60, "exp": NOW + 3600}
 
 
@@ -76,6 +77,7 @@ def test_a_refused_device_shows_the_reason_of_the_gateway_and_what_to_do() -> No
     assert (row.result, "timedatectl" in row.hint) == ("problem", True)
     assert "3 sign-ins refused" in row.seen
     assert "validity period" in row.seen
+    assert row.seen.endswith("(rule validity)")
     assert results(refused)["session"] == "problem"
 
 
@@ -110,8 +112,24 @@ def test_each_reason_leads_to_its_step(reason: str, step: str) -> None:
     ],
 )
 def test_the_times_of_a_given_token_are_judged(changes: dict[str, object], result: str, part: str) -> None:
-    row = found(facts(USER, token=Token({**CLAIMS, **changes})))["token"]
+    row = found(facts(USER, token=Token({**CLAIMS, **changes}, HEADER)))["token"]
     assert (row.result, part in row.seen) == (result, True), row.seen
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"alg": "HS256"}, "algorithm"),
+        ({"typ": "at+jwt"}, "type"),
+        ({"kid": "x\n"}, "key-name"),
+        ({"kid": 7}, "key-name"),
+    ],
+)
+def test_the_header_of_a_given_token_is_judged(changes: dict[str, object], rule: str) -> None:
+    given = facts(USER, token=Token(CLAIMS, {**HEADER, **changes}), rules={**RULES, "algorithm": "RS256"})
+    row = found(given)["token"]
+    assert (row.result, row.seen.endswith(f"(rule {rule})")) == ("problem", True), row.seen
+    assert row.seen.isprintable()
 
 
 @pytest.mark.parametrize(
@@ -124,7 +142,7 @@ def test_the_times_of_a_given_token_are_judged(changes: dict[str, object], resul
     ],
 )
 def test_the_claims_of_a_given_token_are_judged(claims: dict[str, object], token: str, judged: str) -> None:
-    seen = results(facts(USER, token=Token(claims)))
+    seen = results(facts(USER, token=Token(claims, HEADER)))
     assert (seen["token"], seen["claims"]) == (token, judged)
 
 
