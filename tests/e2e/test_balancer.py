@@ -98,6 +98,7 @@ def test_each_device_is_known_by_its_own_address_and_its_channels_meet(connected
         assert f"{NETWORKS['outside']}.{number}" in connected.gateways[name].logs()
 
 
+@pytest.mark.long
 def test_haproxy_names_the_device_too(connected: Site) -> None:
     connected.testbed.start_balancer(
         "haproxy",
@@ -156,6 +157,7 @@ def await_all(site: Site) -> None:
         assert eventually(partial(has_page, site, device), 60), device
 
 
+@pytest.mark.long
 def test_an_installed_gateway_takes_its_balancers_from_the_answers(site: Site, host: Installation) -> None:
     """The host's own checks and the monitor, which renders what the tenant wants, know of them too."""
     host.write_answers({"proxy_protocol_from": [address_of("balancer")]})
