@@ -36,6 +36,13 @@ _FIELDS: Final = {
     "listenPort": ("listen_port", findings.PORT_INVALID),
 }
 """Property on the wire: key in declarations, and the finding about a value that the gateway refuses."""
+_KEYS: Final = {
+    "advanced": "advanced_settings",
+    "dns": "dns_servers",
+    "rule": "route_includes",
+    "rules": "route_includes",
+}
+"""What the gateway's warnings are about: first word of the code, key in declarations."""
 
 
 def judge_configuration(
@@ -127,9 +134,9 @@ def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
 
 
 def _as_a_whole(body: Body) -> Iterator[Finding]:
-    """The gateway's warnings: settings without effect, DNS servers outside the tunnel."""
+    """The gateway's warnings: settings without effect, what devices do not reach, rules for one family."""
     for warning in ServerConfiguration.from_wire(body).warnings:
-        key = "dns_servers" if warning.code.startswith("dns-") else "advanced_settings"
+        key = _KEYS[warning.code.partition("-")[0]]
         yield Finding(warning.code, key, warning.message, warning.hint, fatal=False)
 
 

@@ -55,8 +55,7 @@ def container_options(spec: ContainerSpec, engine: EngineName) -> Iterator[str]:
     yield from (f"--env-file={path}" for path in spec.environment_files)
     yield from volume_arguments(spec.volumes, engine)
     yield from tmpfs_arguments(spec.tmpfs, engine)
-    if spec.network:
-        yield f"--network={spec.network}"
+    yield from (f"--network={name}" for name in spec.networks)
     yield from (f"--publish={port.host}:{port.container}/{port.protocol}" for port in spec.ports)
     yield from (f"--sysctl={name}={value}" for name, value in spec.sysctls.items())
     yield from (f"--label={name}={value}" for name, value in spec.all_labels.items())

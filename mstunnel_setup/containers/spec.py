@@ -32,6 +32,8 @@ _OPTION = re.compile(r"[\w=.-]+")
 _LONGEST_STOP = 90
 _HIGHEST_PORT = 65535
 _HIGHEST_ID = 65535
+# Podman's own network, as its documentation and containers.conf(5) name it.
+_BRIDGE = "podman"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +104,8 @@ class ContainerSpec:
 
     `image` is `name@sha256:...`, `local_name` its name in this engine if that differs (`digest_tag`),
     `description` is for people, `environment_files` are host paths, `user` and `group` are numbers inside
-    the container, `network` is the rootless network mode (empty: the engine's bridge), `hooks` a directory
+    the container, `network` is the rootless network mode (empty: the engine's bridge), `ipv6_network` the
+    name of a network of Podman to join besides its bridge, `hooks` a directory
     with hooks (oci-hooks(5)), `resolver` the file with the name servers of the host, which is copied at each
     start (both in Quadlet files alone), `pids_limit` None is the engine's default, `stop_timeout` is in
     seconds, `log_tag` is the identifier in the journal (empty: the name). With `read_only` Podman still
@@ -122,6 +125,7 @@ class ContainerSpec:
     devices: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
     network: Network = ""
+    ipv6_network: str = ""
     hooks: str = ""
     resolver: str = ""
     ports: tuple[Port, ...] = ()
@@ -139,6 +143,7 @@ class ContainerSpec:
         _matching("container name", _NAME, [self.name])
         check_reference(self.image)
         _require("image", self.local_name, ok=self.local_name in ("", self.image, digest_tag(self.image)))
+        _matching("network", _NAME, filter(None, [self.ipv6_network]))
         _matching("log tag", _NAME, [self.log_tag or self.name])
         self._check_description()
         for path in self.environment_files:
@@ -149,6 +154,12 @@ class ContainerSpec:
         self._check_labels()
         _require("process limit", str(self.pids_limit), ok=self.pids_limit is None or self.pids_limit > 0)
         _require("stop timeout", str(self.stop_timeout), ok=0 <= self.stop_timeout <= _LONGEST_STOP)
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The networks to name to the engine; none is its bridge, which one that is named would replace."""
+        bridge = _BRIDGE if self.ipv6_network else ""
+        return tuple(filter(None, (self.network or bridge, self.ipv6_network)))
 
     @property
     def all_labels(self) -> Mapping[str, str]:

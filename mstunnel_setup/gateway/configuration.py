@@ -4,20 +4,28 @@ Source of properties and rules: docs/reference (Graph API, configure terms): net
 0.0.0.0, at most 500 rules, one port for TCP and UDP.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, Self
 
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.advanced import read_advanced
-from mstunnel_setup.gateway.errors import DNS_SERVER_OUTSIDE_TUNNEL, ConfigurationWarning
+from mstunnel_setup.gateway.errors import (
+    DNS_SERVER_OUTSIDE_TUNNEL,
+    IPV6_DNS_SERVER_UNREACHABLE,
+    IPV6_RULE_UNREACHABLE,
+    RULES_OF_ONE_FAMILY,
+    ConfigurationWarning,
+)
 from mstunnel_setup.gateway.fields import Document, Network, invalid
 from mstunnel_setup.text import quoted
 
 DEFAULT_PORT: Final = 443
 EVERYTHING: Final = "default"
 """The rule to include that means all traffic."""
+OWN_NETWORKS: Final = IPv6Network("fdb3:7c1e:94a2::/48")
+"""What gateways use of IPv6 for themselves: a unique local prefix (RFC 4193), drawn once."""
 
 _INCLUDES: Final = ("routeIncludes", "routesInclude")
 _EXCLUDES: Final = ("routeExcludes", "routesExclude")
@@ -29,6 +37,8 @@ _MOST_SETTINGS: Final = 100
 # The gateway uses one address of the pool, so two are the minimum.
 _LONGEST_PREFIX: Final = 30
 _LONGEST_PREFIX_6: Final = 126
+# Loopback and IPv4 in IPv6 (RFC 4291), IPv4 behind a translator (RFC 6052), link-local, multicast.
+_NOT_FOR_DEVICES: Final = ("::/96", "::ffff:0:0/96", "64:ff9b::/96", "fe80::/10", "ff00::/8")
 # ocserv reads lines of at most 2047 bytes and treats the rest as another line.
 _LONGEST_SUFFIX: Final = 1000
 
@@ -56,6 +66,11 @@ class ServerConfiguration:
     advanced_settings: tuple[tuple[str, str], ...] = ()
     warnings: tuple[ConfigurationWarning, ...] = ()
 
+    @property
+    def tunnels_ipv6(self) -> bool:
+        """Whether IPv6 belongs into the tunnel: all traffic does, or a rule includes some of it."""
+        return not self.routes_include or any(map(_is_ipv6, self.routes_include))
+
     @classmethod
     def from_wire(cls, document: Document) -> Self:
         """Validate a microsoftTunnelConfiguration in Graph's format (camelCase).
@@ -67,12 +82,13 @@ class ServerConfiguration:
         _limit_rules(len(includes) + len(excludes))
         servers = fields.items(document, ("dnsServers",), fields.address, _MOST_SERVERS)
         advanced, ignored = read_advanced(_pairs(document))
+        ipv6_network = _ipv6_network(document)
         return cls(
             policy_id=fields.text(document, "id"),
             display_name=fields.text(document, "displayName"),
             description=fields.prose(document, "description"),
             network=_network(document),
-            ipv6_network=_ipv6_network(document),
+            ipv6_network=ipv6_network,
             dns_servers=servers,
             default_domain_suffix=_suffix(document),
             split_dns=fields.items(document, ("splitDNS",), fields.domain, _MOST_DOMAINS),
@@ -81,7 +97,11 @@ class ServerConfiguration:
             listen_port=fields.port(document, "listenPort", DEFAULT_PORT),
             disable_udp=fields.flag(document, "disableUdpConnections"),
             advanced_settings=tuple(advanced.items()),
-            warnings=(*ignored, *_unreachable(servers, includes, excludes)),
+            warnings=(
+                *ignored,
+                *_unreachable(servers, includes, excludes),
+                *_of_one_family(ipv6_network, servers, includes),
+            ),
         )
 
 
@@ -107,10 +127,13 @@ def _ipv6_network(document: Document) -> IPv6Network | None:
     if not value:
         return None
     found = fields.network(field, value)
-    address = found.network_address
-    if not isinstance(found, IPv6Network) or address.is_unspecified or address.is_multicast:
+    if not isinstance(found, IPv6Network) or any(map(found.overlaps, map(IPv6Network, _NOT_FOR_DEVICES))):
         raise invalid(
             field, value, "it is not an IPv6 network for devices", "write one, such as fd00:1::/64."
+        )
+    if found.overlaps(OWN_NETWORKS):
+        raise invalid(
+            field, value, f"the gateway uses {OWN_NETWORKS} itself", "write another, such as fd00:1::/64."
         )
     if found.prefixlen > _LONGEST_PREFIX_6:
         raise invalid(field, value, "it is too small", f"write a range of /{_LONGEST_PREFIX_6} or larger.")
@@ -168,6 +191,27 @@ def _unreachable(
         for server in servers
         if (includes and not _within(server, includes)) or _within(server, excludes)
     )
+
+
+def _of_one_family(
+    ipv6_network: IPv6Network | None, servers: Iterable[str], includes: tuple[Network, ...]
+) -> Iterator[ConfigurationWarning]:
+    """A warning for all that needs IPv6 where devices get none, and for rules that leave out a family.
+
+    Without a rule for a family of which it has an address, openconnect sends all of it into the tunnel.
+    """
+    families = {network.version for network in includes}
+    if ipv6_network is None:
+        yield from (IPV6_DNS_SERVER_UNREACHABLE(server=quoted(server)) for server in servers if ":" in server)
+        yield from (IPV6_RULE_UNREACHABLE(rule=quoted(rule)) for rule in includes if _is_ipv6(rule))
+    elif families == {4}:
+        yield RULES_OF_ONE_FAMILY(family="IPv6")
+    if families == {6}:
+        yield RULES_OF_ONE_FAMILY(family="IPv4")
+
+
+def _is_ipv6(network: Network) -> bool:
+    return isinstance(network, IPv6Network)
 
 
 def _within(server: str, networks: Iterable[Network]) -> bool:

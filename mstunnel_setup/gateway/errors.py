@@ -95,6 +95,18 @@ DNS_SERVER_OUTSIDE_TUNNEL = declare(
     "the split tunnelling rules exclude the DNS server {server} from the tunnel",
     "Include the DNS servers of your network in “IP ranges to include”.",
 )
+IPV6_DNS_SERVER_UNREACHABLE = declare(
+    ConfigurationWarning,
+    "dns-server-without-ipv6",
+    "devices do not reach the DNS server {server}: the server configuration gives them no IPv6 network",
+    "Give them one (ipv6Network), or use the IPv4 address of the DNS server.",
+)
+IPV6_RULE_UNREACHABLE = declare(
+    ConfigurationWarning,
+    "rule-without-ipv6",
+    "the gateway refuses what devices send to {rule}: the server configuration gives them no IPv6 network",
+    "Give them one (ipv6Network), or remove the rule.",
+)
 LISTEN_PORT_CHANGED = declare(
     ConfigurationWarning,
     "listen-port-changed",
@@ -106,4 +118,10 @@ RADIUS_SECRET_INVALID = declare(
     "radius-secret-invalid",
     "the secret in {reference} cannot be one of a RADIUS server",
     "Set another one here and on the server: 1 to 60 printable ASCII characters, without blanks.",
+)
+RULES_OF_ONE_FAMILY = declare(
+    ConfigurationWarning,
+    "rules-of-one-family",
+    "no split tunnelling rule includes {family}: some devices then send all of it into the tunnel",
+    "Include a range of {family}, or no range at all for a full tunnel.",
 )

@@ -24,7 +24,8 @@ DEAD_END_NETWORK: Final = "fdb3:7c1e:94a2::/64"
 """Addresses for devices whose IPv6 traffic ends at the gateway: a unique local prefix (RFC 4193).
 
 With such an address a device sends all IPv6 traffic into a full tunnel, and prefers IPv4 to it (RFC 6724,
-section 6, rule 5). `images/gateway/traffic-rules` names the same network and forwards nothing of it.
+section 6, rule 5). It is part of `configuration.OWN_NETWORKS`; `images/gateway/traffic-rules` forwards
+nothing of it.
 """
 
 _PORT: Final = re.compile(rb"^((?:tcp|udp)-port) = (\d{1,5})$", re.MULTILINE)

@@ -38,6 +38,7 @@ _COUNTING = {
     "net.netfilter.nf_conntrack_tcp_timeout_time_wait": "1",
     "net.netfilter.nf_conntrack_timestamp": "1",
 }
+_FORWARDING_6 = {"net.ipv6.conf.all.forwarding": "1"}
 _ROOTS = ("mode=0755",)
 # Of the configuration's directory the gateway gets what it serves with: the agent's identity and the letters
 # between agent and monitor lie under an empty directory there, whichever user its main process becomes.
@@ -58,8 +59,9 @@ class Setting:
     what the containers have to tell, `environment` the content of `env.sh`, `limits_processes` whether the
     kernel has the pids controller, `traced` whether an access log is wanted, `journal` the directory of the
     journal's socket where there is one, `local_names` what the engine knows images by, where that is not
-    their reference, `network` what connects containers without root, `rootless` whether an account runs them,
-    `resolver` the file with the name servers of the host, where the server has an uplink instead.
+    their reference, `network` what connects containers without root, `ipv6_network` the network of Podman
+    that gives them IPv6 (empty: none), `rootless` whether an account runs them, `resolver` the file with the
+    name servers of the host, where the server has an uplink instead.
     """
 
     configuration: str
@@ -71,6 +73,7 @@ class Setting:
     journal: str = ""
     local_names: Mapping[str, str] = field(default_factory=dict)
     network: Network = ""
+    ipv6_network: str = ""
     rootless: bool = False
     resolver: str = ""
 
@@ -102,12 +105,14 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
         devices=("/dev/net/tun",),
         capabilities=_SERVER_CAPABILITIES,
         network=network,
+        ipv6_network=setting.ipv6_network,
         hooks=uplink.DIRECTORY if setting.resolver else "",
         resolver=setting.resolver,
         ports=ports,
         sysctls={
             "net.ipv4.ip_forward": "1",
             "net.ipv4.ip_unprivileged_port_start": "0",
+            **(_FORWARDING_6 if setting.ipv6_network else {}),
             **(_COUNTING if setting.traced else {}),
         },
         # Root's alone, where an engine would let every user write; the workers are one.
@@ -119,7 +124,12 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
         ),
         health=HealthCheck(command=_HEALTH_COMMAND, interval=10, start_period=20),
         # A container keeps the port and the network that it was created with.
-        labels=_labels(image, setting.environment, str(listen_port), *_named(network, setting.resolver)),
+        labels=_labels(
+            image,
+            setting.environment,
+            str(listen_port),
+            *_named(network, setting.ipv6_network, setting.resolver),
+        ),
         pids_limit=_SERVER_PROCESSES if setting.limits_processes else None,
         stop_timeout=_SERVER_STOP,
     )
@@ -154,9 +164,10 @@ def agent(image: str, setting: Setting) -> ContainerSpec:
             ),
         ),
         network=setting.network,
+        ipv6_network=setting.ipv6_network,
         tmpfs=_IN_MEMORY,
         health=HealthCheck(command=_HEALTH_COMMAND, interval=30, start_period=30),
-        labels=_labels(image, setting.environment, *_named(setting.network)),
+        labels=_labels(image, setting.environment, *_named(setting.network, setting.ipv6_network)),
         pids_limit=_AGENT_PROCESSES if setting.limits_processes else None,
     )
 

@@ -23,6 +23,7 @@ from mstunnel_setup.install.steps import (
     site,
 )
 from mstunnel_setup.readiness import checks
+from mstunnel_setup.readiness.checks.ipv6 import without_ipv6
 from mstunnel_setup.readiness.data import endpoints_of, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import EngineFacts, Facts, Section, TunnelFacts, VendorFacts
@@ -154,7 +155,12 @@ def planned(facts: Facts, steps: Collection[str]) -> Facts:
         changes["vendor"] = VendorFacts()
     if "kernel" in steps and facts.kernel is not None:
         port = facts.settings.port if facts.settings.mode == "rootless" else None
-        changes["kernel"] = kernel.expected(facts.kernel, port)
+        forwards_ipv6 = (
+            facts.addresses is not None
+            and facts.engine is not None
+            and not without_ipv6(facts.settings, facts.addresses, facts.engine)
+        )
+        changes["kernel"] = kernel.expected(facts.kernel, port, forwards_ipv6=forwards_ipv6)
     if "account" in steps and facts.rootless is not None:
         changes["rootless"] = account.expected(facts.rootless)
         if facts.engine is not None:
@@ -202,6 +208,7 @@ def _with_tenant(context: Context, facts: Facts) -> Facts:
     tunnel = TunnelFacts(
         source=f"site {plain(chosen.display_name, 60)}",
         pool=str(server.network or ""),
+        ipv6_pool=str(server.ipv6_network or ""),
         dns_servers=tuple(map(str, server.dns_servers)),
         includes=tuple(map(str, server.routes_include)),
     )

@@ -76,6 +76,9 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
     port = request.port or served_port(context.ports.files.read(paths.OCSERV_CONF) or b"") or context.port
     server_image, agent_image = images.references(context)
     setting = launch.setting_of(context, port)
+    if request.format != "quadlet":
+        # The network is one of Podman on this host.
+        setting = replace(setting, ipv6_network="")
     if request.format == "kubernetes":
         # A pod has no journal of the host, and a network of its own.
         setting = replace(setting, journal="", network="", resolver="", rootless=False)

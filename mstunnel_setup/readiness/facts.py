@@ -56,7 +56,8 @@ class KernelFacts(Section):
     """Modules that work now (loaded or built in), the files that load modules at boot, and sysctls.
 
     `built_in` are those of `modules` that need no loading, `loadable` those that modprobe(8) finds on the
-    disk, `sysctls` the values now, `sysctl_files` the file that sets each at boot, and to what.
+    disk, `sysctls` the values now, `sysctl_files` the file that sets each at boot, and to what, `advertised`
+    the devices whose default route of IPv6 the kernel has from a router.
     """
 
     modules: frozenset[str] = frozenset()
@@ -66,6 +67,7 @@ class KernelFacts(Section):
     sysctls: dict[str, str] = Field(default_factory=dict)
     sysctl_files: dict[str, tuple[str, str]] = Field(default_factory=dict)
     tun_device: bool = True
+    advertised: tuple[str, ...] = ()
 
 
 class Engine(Section):
@@ -108,7 +110,8 @@ class Bridge(Section):
 class AddressFacts(Section):
     """Networks around the host: routes (without the default), bridges, resolvers; `mtu` of the default route.
 
-    `ipv6` says whether the kernel has IPv6 at all.
+    `ipv6` says whether the kernel has IPv6 at all, `ipv6_disabled` whether a setting keeps it off, and
+    `ipv6_addresses` are those of the host that lead beyond its links.
     """
 
     routes: tuple[Route, ...] = ()
@@ -117,13 +120,19 @@ class AddressFacts(Section):
     device: str = ""
     mtu: int = 0
     ipv6: bool = True
+    ipv6_disabled: bool = False
+    ipv6_addresses: tuple[str, ...] = ()
 
 
 class TunnelFacts(Section):
-    """The server configuration of the site as far as it is known; `source` is empty when it is not."""
+    """The server configuration of the site as far as it is known; `source` is empty when it is not.
+
+    `pool` and `ipv6_pool` are the networks for devices, the latter empty where they get no IPv6.
+    """
 
     source: str = ""
     pool: str = ""
+    ipv6_pool: str = ""
     dns_servers: tuple[str, ...] = ()
     includes: tuple[str, ...] = ()
 

@@ -125,6 +125,16 @@ MTU_UNUSUAL = _problem(
     "{seen}: less than the usual 1500",
     "Usual in clouds. If large pages stall in the tunnel, set `mtu` in the server configuration.",
 )
+IPV6_UNROUTED = _warning(
+    "ipv6-network",
+    "devices get addresses of {pool} that lead nowhere: {reason}",
+    "`mst-cli help ipv6` says what the gateway needs; until then it refuses IPv6 of devices.",
+)
+IPV6_NOT_FORWARDED = _warning(
+    "ipv6-network",
+    "net.ipv6.conf.all.forwarding is {value}",
+    "Run mstunnel-setup again: it sets this, and keeps the routes that routers advertise.",
+)
 IPV6_OFF = _warning(
     "ipv6-leak",
     "this kernel has no IPv6: devices get no IPv6 address and may send IPv6 outside the tunnel",

@@ -14,6 +14,9 @@ _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 # include/uapi/linux/route.h: the route is usable.
 _ROUTE_UP = 1
 _IPV4_WORD = 8
+# include/uapi/linux/ipv6_route.h: the default route, learned from a router.
+_ROUTE_ADVERTISED = 0x00010000
+_DEFAULT_ROUTE_6 = re.compile(r"^0{32} 00 (?:[0-9a-f]+ ){6}([0-9a-f]{8}) +(\S+)$", re.MULTILINE)
 
 
 def assignments(text: str) -> dict[str, str]:
@@ -65,8 +68,14 @@ def sysctl_lines(text: str) -> dict[str, str]:
     for line in text.splitlines():
         name, equals, value = line.strip().removeprefix("-").partition("=")
         if equals and not name.startswith(("#", ";")):
-            found[name.strip().replace("/", ".")] = value.strip()
+            found[_dotted(name.strip())] = value.strip()
     return found
+
+
+def _dotted(name: str) -> str:
+    """A setting as `net.ipv6.conf.eth0/5.accept_ra`: the first separator tells which of two ways it is."""
+    slashed = re.search(r"[./]", name)
+    return name.translate(str.maketrans("./", "/.")) if slashed and slashed[0] == "/" else name
 
 
 def routes(table: str) -> tuple[Route, ...]:
@@ -77,6 +86,18 @@ def routes(table: str) -> tuple[Route, ...]:
 def default_device(table: str) -> str:
     """The device of the default route; empty when there is none."""
     return next((route.device for route in _routes(table) if route.network == "0.0.0.0/0"), "")
+
+
+def default_device_6(table: str) -> str:
+    """The device of the default route in /proc/net/ipv6_route; empty when there is none."""
+    # Where nothing leads, the kernel shows a route that rejects, at its loopback device.
+    return next((device for _, device in _DEFAULT_ROUTE_6.findall(table) if device != "lo"), "")
+
+
+def advertised_devices(table: str) -> tuple[str, ...]:
+    """The devices in /proc/net/ipv6_route whose default route the kernel learned from a router."""
+    found = _DEFAULT_ROUTE_6.findall(table)
+    return tuple(dict.fromkeys(device for flags, device in found if int(flags, 16) & _ROUTE_ADVERTISED))
 
 
 def _routes(table: str) -> Iterator[Route]:

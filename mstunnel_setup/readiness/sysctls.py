@@ -1,5 +1,7 @@
 """Modules and settings of the kernel that matter (reference: prerequisites 6, environment and paths 6)."""
 
+from collections.abc import Sequence
+
 from mstunnel_setup.foreign import whole_number
 
 MODULE_FILES = {
@@ -12,6 +14,7 @@ ROOTLESS_MODULE_FILES = {"nf_conntrack": "/etc/modules-load.d/mstunnel_conntrack
 SYSCTL_FILE = "/etc/sysctl.d/90-mstunnel.conf"
 
 FORWARD = "net.ipv4.ip_forward"
+FORWARD_6 = "net.ipv6.conf.all.forwarding"
 PORT_START = "net.ipv4.ip_unprivileged_port_start"
 NAMESPACES = "user.max_user_namespaces"
 ROOTLESS = {
@@ -22,10 +25,22 @@ ROOTLESS = {
 """The least values that the vendor asks for in rootless mode."""
 
 
-def wanted(rootless_port: int | None) -> dict[str, str]:
-    """The settings that a gateway needs, each with its least value; `rootless_port` is None with root."""
-    if rootless_port is None:
+def accepting(device: str) -> str:
+    """The setting with which a network device takes routes from routers."""
+    # In the name of a device a dot is written as a slash (sysctl.d(5)).
+    return f"net.ipv6.conf.{device.replace('.', '/')}.accept_ra"
+
+
+def wanted(rootless_port: int | None, advertised: Sequence[str] | None = None) -> dict[str, str]:
+    """The settings that a gateway needs, each with its least value, in the order to set them.
+
+    `rootless_port` is None with root; `advertised` are the devices whose default route of IPv6 routers
+    advertise, None where the gateway gets no IPv6: a host that forwards keeps such routes with accept_ra 2.
+    """
+    if rootless_port is None and advertised is None:
         return {FORWARD: "1"}
+    if rootless_port is None:
+        return {FORWARD: "1", **{accepting(device): "2" for device in advertised or ()}, FORWARD_6: "1"}
     return {FORWARD: "1", **ROOTLESS, PORT_START: str(rootless_port)}
 
 
@@ -37,4 +52,4 @@ def suffices(name: str, value: str | None, least: str) -> bool:
     number = whole_number(value or "")
     if number is None:
         return False
-    return value == least if name == FORWARD else number >= int(least)
+    return value == least if name in (FORWARD, FORWARD_6) else number >= int(least)

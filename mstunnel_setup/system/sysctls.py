@@ -14,6 +14,11 @@ from mstunnel_setup.system.ports import HasProcesses
 _SECONDS = 180.0
 
 
+def place(name: str) -> str:
+    """The file of the kernel parameter `name`; a slash in it is a dot there (sysctl.d(5))."""
+    return f"/proc/sys/{name.translate(str.maketrans('./', '/.'))}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class SetSysctl(Action[HasProcesses]):
     """Set the kernel parameter `name` (with dots). Undo restores its earlier value."""
@@ -57,7 +62,7 @@ class SetSysctl(Action[HasProcesses]):
         return Undone(Undo.RESTORED)
 
     def _now(self, ports: HasProcesses) -> str | None:
-        content = ports.files.read(f"/proc/sys/{self.name.replace('.', '/')}")
+        content = ports.files.read(place(self.name))
         return None if content is None else " ".join(content.decode("ascii", errors="replace").split())
 
     def _set(self, ports: HasProcesses, value: str) -> None:

@@ -1,6 +1,7 @@
 """A private authority and what it issues, for the gateway of a testbed."""
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -24,11 +25,14 @@ class Authority:
         self.pem = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
     def issue(self, name: str, *, days: int = 90) -> tuple[bytes, bytes]:
-        """Chain (leaf first, root last) and key in PEM for `name`; with negative `days` it has expired."""
+        """Chain (leaf first, root last) and key in PEM for `name`; with negative `days` it has expired.
+
+        The name is that of a host, or its IP address.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = self._builder(subject, key.public_key(), days)
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        builder = builder.add_extension(x509.SubjectAlternativeName([_alternative(name)]), critical=False)
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         builder = builder.add_extension(usage, critical=False)
         leaf = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
@@ -61,3 +65,10 @@ class Authority:
             self._name, subject, key, x509.random_serial_number(), start, now + days * _DAY
         )
         return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)

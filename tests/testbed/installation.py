@@ -266,8 +266,9 @@ class Installation:
         """Serve the tenant, and wait until it is ready. Raises TestbedError after 20 s."""
         lab = self.testbed.lab
         lab.write("/root/seed.yaml", Path(__file__).with_name("seed.yaml").read_text())
+        host = "::" if self.testbed.ipv6 else "0.0.0.0"
         serve = (
-            f"exec mstunnel-lab serve --dir {LAB} --seed /root/seed.yaml --host 0.0.0.0 --name lab.{DOMAIN}"
+            f"exec mstunnel-lab serve --dir {LAB} --seed /root/seed.yaml --host {host} --name lab.{DOMAIN}"
         )
         lab.start(["sh", "-c", f"{serve} >/root/lab.log 2>&1"])
         for _ in range(80):

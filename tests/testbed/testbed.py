@@ -18,6 +18,8 @@ from tests.testbed.process import progress
 DOMAIN = "tunnel.test"
 # Network name -> first three parts of its addresses.
 NETWORKS = {"outside": "10.90.0", "internal": "10.99.0"}
+# Network name -> what its IPv6 addresses begin with; machines have the same last part as in IPv4.
+NETWORKS_6 = {"outside": "fd00:90::", "internal": "fd00:99::"}
 PROXY_PORTS = (3128, 8888)
 INTRANET_PAGE = "The internal page of the tunnel testbed.\n"
 SIGNER = "/root/signer.pub"
@@ -31,7 +33,7 @@ class Testbed:
     to the other but through the server. Names end in `tunnel.test`; the server is also `vpn.tunnel.test`.
 
     `kind` is what the server is like. `preloaded` loads the images into its Podman, so that no test has
-    to wait for them.
+    to wait for them. With `ipv6` both networks have IPv6 as well.
     """
 
     __test__ = False
@@ -42,11 +44,13 @@ class Testbed:
         kind: Kind = PODMAN,
         keep: bool = False,
         preloaded: bool = False,
+        ipv6: bool = False,
         built: ImageSet | None = None,
     ) -> None:
         self.kind = kind
         self.images = built or images.build(*([] if kind.image in images.NAMES else [kind.image]))
         self.preloaded = preloaded
+        self.ipv6 = ipv6
         self.state = RUNS / f"{os.getpid()}-{time.monotonic_ns() // 1_000_000}"
         self.namespace = Namespace(self.state, keep=keep)
         self.server = Machine(self.namespace, "server")
@@ -78,6 +82,7 @@ class Testbed:
         begin = time.monotonic()
         for number, (name, prefix) in enumerate(NETWORKS.items()):
             options = ["--opt=isolate=true", *(["--internal"] if number else [])]
+            options += ["--ipv6", f"--subnet={NETWORKS_6[name]}/64"] if self.ipv6 else []
             self.namespace.podman("network", "create", *options, f"--subnet={prefix}.0/24", name)
         self._start_server()
         self.start_client("client", 20)
@@ -185,9 +190,14 @@ class Testbed:
         self, name: str, image: str, addresses: dict[str, int], *options: str, command: tuple[str, ...] = ()
     ) -> None:
         aliases = f"alias={name}.{DOMAIN}" + (f",alias=vpn.{DOMAIN}" if name == "server" else "")
-        networks = [f"--network={n}:ip={NETWORKS[n]}.{last},{aliases}" for n, last in addresses.items()]
+        networks = [f"--network={n}:{self._at(n, last)},{aliases}" for n, last in addresses.items()]
         fixed = ["--detach", f"--name={name}", f"--hostname={name}"]
         self.namespace.podman("run", *fixed, *networks, *options, self.images[image].reference, *command)
+
+    def _at(self, network: str, last: int) -> str:
+        """The addresses of a machine in a network, as an option of Podman."""
+        six = f",ip6={NETWORKS_6[network]}{last}" if self.ipv6 else ""
+        return f"ip={NETWORKS[network]}.{last}{six}"
 
     def _directory(self, name: str) -> Path:
         path = self.state / "volumes" / name

@@ -7,6 +7,7 @@ from mstunnel_setup import rendering
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile
 from mstunnel_setup.engine.step import Step
+from mstunnel_setup.install import ipv6
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.readiness.facts import KernelFacts, Settings
@@ -26,19 +27,30 @@ from mstunnel_setup.system.sysctls import SetSysctl
 class Kernel:
     """The kernel as it is; `live` is false for the files of a host that does not run now (`--root`).
 
-    `rootless_port` is the port of a gateway without root, None with root.
+    `rootless_port` is the port of a gateway without root, None with root, `forwards_ipv6` whether the gateway
+    gets IPv6 on this host.
     """
 
     facts: KernelFacts
     live: bool = True
     rootless_port: int | None = None
+    forwards_ipv6: bool = False
+
+    @property
+    def wanted(self) -> Mapping[str, str]:
+        """The settings that a gateway needs, each with its least value."""
+        return _wanted(self.facts, self.rootless_port, forwards_ipv6=self.forwards_ipv6)
+
+
+def _wanted(facts: KernelFacts, rootless_port: int | None, *, forwards_ipv6: bool) -> Mapping[str, str]:
+    return wanted(rootless_port, facts.advertised if forwards_ipv6 else None)
 
 
 def _gather(context: Context) -> Kernel:
     files = context.ports.files
     reader = HostReader(files, context.ports.clock, Settings(), {})
     port = context.port if context.answers.mode == "rootless" else None
-    return Kernel(reader.kernel(), files.live, port)
+    return Kernel(reader.kernel(), files.live, port, forwards_ipv6=ipv6.reaches_gateway(context))
 
 
 def _decide(kernel: Kernel) -> Sequence[Action[Ports]]:
@@ -69,7 +81,7 @@ def _module(name: str, file: str, kernel: Kernel) -> list[Action[Ports]]:
 
 def _settings(kernel: Kernel) -> list[Action[Ports]]:
     actions: list[Action[Ports]] = []
-    least, at_boot = wanted(kernel.rootless_port), kernel.facts.sysctl_files
+    least, at_boot = kernel.wanted, kernel.facts.sysctl_files
     lacking = {name for name in least if not suffices(name, at_boot.get(name, ("", None))[1], least[name])}
     if lacking:
         # The file is written as a whole: what it sets already stays in it.
@@ -83,12 +95,14 @@ def _settings(kernel: Kernel) -> list[Action[Ports]]:
     return actions
 
 
-def expected(facts: KernelFacts, rootless_port: int | None = None) -> KernelFacts:
+def expected(
+    facts: KernelFacts, rootless_port: int | None = None, *, forwards_ipv6: bool = False
+) -> KernelFacts:
     """The kernel as this step leaves it; settings of a module that is not to be had stay away."""
     places = _module_files(rootless_port)
     known = [name for name in places if name in facts.loadable]
     files = {name: facts.module_files.get(name, places[name]) for name in known}
-    least = wanted(rootless_port)
+    least = _wanted(facts, rootless_port, forwards_ipv6=forwards_ipv6)
     to_be = {
         name: facts.sysctls.get(name, value) if suffices(name, facts.sysctls.get(name), value) else value
         for name, value in least.items()

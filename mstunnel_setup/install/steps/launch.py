@@ -1,11 +1,12 @@
 """Step `launch`: start both containers, now and at every boot."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.containers import engine_unit, quadlet, run_method
+from mstunnel_setup.containers import ipv6 as engine_ipv6
 from mstunnel_setup.containers.actions import (
     InstallQuadlet,
     InstallUnit,
@@ -24,7 +25,7 @@ from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject, JsonValue, output
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
-from mstunnel_setup.install import container_specs
+from mstunnel_setup.install import container_specs, ipv6
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
     PORT_IN_USE,
@@ -75,6 +76,11 @@ class Launch:
     program: str = ""
     host_addresses: str = ""
     versions: JsonObject = field(default_factory=dict)
+
+    @property
+    def ipv6(self) -> bool:
+        """Whether a container joins the network with IPv6."""
+        return any(specification.ipv6_network for specification in self.specifications)
 
 
 def again(port: int) -> Step[Context, Launch]:
@@ -128,6 +134,7 @@ def setting_of(context: Context, port: int) -> container_specs.Setting:
         journal=_JOURNAL if Path(_JOURNAL_SOCKET).exists() else "",
         network=network(files, context.ports.processes) if paths.ROOTLESS else "",
         rootless=paths.ROOTLESS,
+        ipv6_network=engine_ipv6.NETWORK if ipv6.reaches_gateway(context) else "",
         resolver=_resolver(files, port) if paths.ROOTLESS else "",
     )
 
@@ -203,22 +210,24 @@ def _named(listener: Listener) -> str:
 
 
 def _decide(launch: Launch) -> Sequence[Action[Ports]]:
-    state: list[Action[Ports]] = [
+    actions: list[Action[Ports]] = [
         *(MakeStateDirectory(path=path) for path in (paths.SERVER_STATE, paths.AGENT_STATE)),
         *environment.given_to_agent(paths.AGENT_STATE, rootless=launch.rootless),
         OpenMailbox(),
         *environment.given_to_agent(mailbox.INBOX, rootless=launch.rootless),
     ]
     if launch.versions:
-        state.append(WriteJson(path=paths.VERSION_INFO, value=launch.versions))
+        actions.append(WriteJson(path=paths.VERSION_INFO, value=launch.versions))
     if launch.host_addresses:
         # The monitor follows what changes later.
-        state.append(WriteFile(path=paths.HOST_ADDRESSES, text=launch.host_addresses, managed=True))
+        actions.append(WriteFile(path=paths.HOST_ADDRESSES, text=launch.host_addresses, managed=True))
+    actions += _directories(launch)
+    if launch.ipv6:
+        actions.append(WriteJson(path=engine_ipv6.FILE, value=engine_ipv6.DEFINITION))
     if launch.run_method is RunMethod.ENGINE:
         containers = (RunContainer(spec=specification) for specification in launch.specifications)
         scripts = init_script.at_boot(launch.init, "mstunnel", launch.program) if launch.init else ()
-        return [*state, *containers, *scripts]
-    actions: list[Action[Ports]] = [*state, *_directories(launch)]
+        return [*actions, *containers, *scripts]
     for item in launch.specifications:
         actions += (
             _quadlet(item, launch) if launch.run_method is RunMethod.QUADLET else _unit(item, launch.engine)
@@ -228,10 +237,14 @@ def _decide(launch: Launch) -> Sequence[Action[Ports]]:
     return actions
 
 
-def _directories(launch: Launch) -> Sequence[Action[Ports]]:
+def _directories(launch: Launch) -> Iterable[MakeDirectory]:
+    """Those of the files that systemd and Podman read, each once."""
+    found = directories(engine_ipv6.DIRECTORY) if launch.ipv6 else []
     if launch.run_method is RunMethod.QUADLET:
-        return directories(paths.QUADLETS)
-    return [MakeDirectory(path=_wants(target)) for target in engine_unit.WANTED_BY[launch.engine]]
+        found += directories(paths.QUADLETS)
+    elif launch.run_method is RunMethod.UNIT:
+        found += [MakeDirectory(path=_wants(target)) for target in engine_unit.WANTED_BY[launch.engine]]
+    return dict.fromkeys(found)
 
 
 def _quadlet(specification: ContainerSpec, launch: Launch) -> Sequence[Action[Ports]]:

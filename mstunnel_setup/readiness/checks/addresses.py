@@ -157,7 +157,7 @@ def _mtu(addresses: AddressFacts) -> Verdict:
     Severity.RECOMMENDED,
     passes=(
         "With a full tunnel: the kernel has IPv6, so that devices send IPv6 into the tunnel, "
-        "where it is refused."
+        "where it is refused unless the site gives them an IPv6 network."
     ),
 )
 def _ipv6_leak(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
@@ -168,4 +168,6 @@ def _ipv6_leak(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
         return passed("does not apply to a split tunnel")
     if not addresses.ipv6:
         return findings.IPV6_OFF()
+    if tunnel.ipv6_pool:
+        return passed("enters the full tunnel")
     return passed("enters the full tunnel and is blocked at the gateway")

@@ -70,6 +70,7 @@ def _tunnel(site: TunnelSite) -> TunnelFacts:
     return TunnelFacts(
         source=f"site {plain(site.display_name, 60)}",
         pool=found.network or "",
+        ipv6_pool=found.ipv6_network or "",
         dns_servers=found.dns_servers,
         includes=found.includes,
     )

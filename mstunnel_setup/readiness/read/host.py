@@ -2,13 +2,16 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
 from typing import Literal
 
 from mstunnel_setup import paths
+from mstunnel_setup.containers import ipv6
 from mstunnel_setup.containers.listeners import listening
+from mstunnel_setup.gateway.configuration import OWN_NETWORKS
+from mstunnel_setup.gateway.served import read_served
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.readiness import parse
@@ -28,17 +31,21 @@ from mstunnel_setup.readiness.facts import (
 from mstunnel_setup.readiness.read import text_of, texts_below
 from mstunnel_setup.readiness.sysctls import (
     FORWARD,
+    FORWARD_6,
     MODULE_FILES,
     NAMESPACES,
     PORT_START,
     ROOTLESS,
     ROOTLESS_MODULE_FILES,
+    accepting,
 )
 from mstunnel_setup.system import uplink
+from mstunnel_setup.system.sysctls import place
 
 _MODULE_DIRECTORIES = ("/etc/modules-load.d", "/run/modules-load.d", "/usr/lib/modules-load.d")
 _SYSCTL_DIRECTORIES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/lib/sysctl.d")
-_SYSCTLS = (FORWARD, PORT_START, NAMESPACES, *ROOTLESS)
+_SYSCTLS = (FORWARD, FORWARD_6, PORT_START, NAMESPACES, *ROOTLESS)
+_DISABLED = "/proc/sys/net/ipv6/conf/all/disable_ipv6"
 _SYSTEMD_SYSCTL = "/usr/lib/systemd/systemd-sysctl"
 _STORES = ("/var/lib/containers", "/var/lib/docker", "/var/lib", "/var", "/")
 _RESOLVED = "/run/systemd/resolve/resolv.conf"
@@ -104,18 +111,24 @@ class HostReader:
 
     def kernel(self) -> KernelFacts:
         """Modules and sysctls, now and at boot."""
-        values = {
-            name: text_of(self.files, f"/proc/sys/{name.replace('.', '/')}").strip() for name in _SYSCTLS
-        }
+        advertised = self._advertised()
+        names = (*_SYSCTLS, *map(accepting, advertised))
+        values = {name: text_of(self.files, place(name)).strip() for name in names}
         return KernelFacts(
             modules=self.modules(),
             built_in=self._on_disk("modules.builtin"),
             loadable=self.loadable(),
             module_files=self._module_files(),
             sysctls={name: value for name, value in values.items() if value},
-            sysctl_files=self._sysctl_files(),
+            sysctl_files=self._sysctl_files(names),
+            advertised=advertised,
             tun_device=self.files.state("/dev/net/tun") is not None,
         )
+
+    def _advertised(self) -> tuple[str, ...]:
+        """Without 0: there a network manager takes the routes itself, whatever the kernel forwards."""
+        found = parse.advertised_devices(text_of(self.files, "/proc/net/ipv6_route"))
+        return tuple(item for item in found if text_of(self.files, place(accepting(item))).strip() != "0")
 
     def modules(self) -> frozenset[str]:
         """Modules that work, whether or not this system can see how they were loaded (containers cannot)."""
@@ -143,7 +156,7 @@ class HostReader:
         texts |= texts_below(self.files, _MODULE_DIRECTORIES, ".conf")
         return {module: path for path, text in texts.items() for module in parse.module_lines(text)}
 
-    def _sysctl_files(self) -> dict[str, tuple[str, str]]:
+    def _sysctl_files(self, names: Collection[str]) -> dict[str, tuple[str, str]]:
         """The last file wins. systemd reads sysctl.conf only where a link of sysctl.d leads to it.
 
         Debian 13 has no such link any more; what others read comes after the directories (sysctl(8)).
@@ -155,13 +168,14 @@ class HostReader:
             name: (path, value)
             for path, text in texts.items()
             for name, value in parse.sysctl_lines(text).items()
-            if name in _SYSCTLS
+            if name in names
         }
 
     def addresses(self) -> AddressFacts:
         """Routes, bridges, resolvers and the MTU of the default route."""
         table = text_of(self.files, "/proc/net/route")
-        device = parse.default_device(table)
+        table6 = text_of(self.files, "/proc/net/ipv6_route")
+        device = parse.default_device(table) or parse.default_device_6(table6)
         mtu = text_of(self.files, f"/sys/class/net/{device}/mtu").strip() if device else ""
         return AddressFacts(
             routes=parse.routes(table),
@@ -170,6 +184,8 @@ class HostReader:
             device=device,
             mtu=int(mtu) if mtu.isdecimal() else 0,
             ipv6=self.files.state("/proc/net/if_inet6") is not None,
+            ipv6_disabled=text_of(self.files, _DISABLED).strip() == "1",
+            ipv6_addresses=tuple(map(str, _ipv6_addresses(self.files))),
         )
 
     def _resolvers(self) -> tuple[str, ...]:
@@ -194,8 +210,9 @@ class HostReader:
     def _defined_bridges(self) -> list[Bridge]:
         daemon = "/etc/docker/daemon.json"
         found = [*parse.docker_bridges(text_of(self.files, daemon), daemon)]
-        for path, text in texts_below(self.files, ("/etc/containers/networks",), ".json").items():
-            found += parse.netavark_bridges(text, path)
+        for path, text in texts_below(self.files, (ipv6.DIRECTORY,), ".json").items():
+            # What this program adds leaves the range of the bridge to Podman.
+            found += parse.netavark_bridges(text, path) if path != ipv6.FILE else ()
         if self.network_backend() == "cni":
             for path, text in texts_below(self.files, ("/etc/cni/net.d",), ".conflist").items():
                 found += parse.cni_bridges(text, path)
@@ -239,9 +256,16 @@ class HostReader:
         return TunnelFacts(
             source=paths.ADMIN_SETTINGS,
             pool=str(found.get("Network") or ""),
+            ipv6_pool=self._ipv6_pool(),
             dns_servers=_strings(found.get("DNSServers")),
             includes=tuple(item for item in _strings(found.get("RoutesInclude")) if item != "default"),
         )
+
+    def _ipv6_pool(self) -> str:
+        """The vendor's settings have no name for it."""
+        served = read_served(self.files.read(paths.OCSERV_CONF) or b"")
+        pools = served.pools if served else ()
+        return next((str(pool) for pool in pools if isinstance(pool, IPv6Network)), "")
 
     def proxies(self) -> ProxyFacts:
         """The proxy variables of every place that may name some."""
@@ -314,7 +338,12 @@ def _own_addresses(files: Files) -> Iterator[IPv4Address | IPv6Address]:
         address = IPv4Address(text)
         if not (address.is_loopback or address.is_link_local):
             yield address
+    yield from _ipv6_addresses(files)
+
+
+def _ipv6_addresses(files: Files) -> Iterator[IPv6Address]:
+    """Those beyond the links, without what this program gives to the engine's network."""
     for line in text_of(files, "/proc/net/if_inet6").splitlines():
-        address6 = IPv6Address(bytes.fromhex(line.split()[0]))
-        if not (address6.is_loopback or address6.is_link_local):
-            yield address6
+        address = IPv6Address(bytes.fromhex(line.split()[0]))
+        if not (address.is_loopback or address.is_link_local or address in OWN_NETWORKS):
+            yield address

@@ -159,3 +159,9 @@ def test_the_hooks_and_the_name_servers_of_the_host_reach_the_container(files: F
     assert made.index("--hooks-dir=/etc/ho%oks") < made.index("run")
     assert _options(made, "--network") == ["none"] or "--network=none" in made
     assert f"/bin/cp --no-preserve=all -- /etc/resolv.conf {paths.RESOLVER}" in service["ExecStartPre"]
+
+
+def test_a_container_may_join_a_network_besides_the_engines_bridge(files: Files) -> None:
+    service = _generated(files, _spec(ipv6_network="mstunnel-ipv6"))
+    made = words(service["ExecStart"][0])
+    assert _options(made, "--network") == ["podman", "mstunnel-ipv6"]

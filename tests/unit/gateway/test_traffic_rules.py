@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.configuration import OWN_NETWORKS, ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import DEAD_END_NETWORK, GatewayOptions, ocserv_conf
 
 RULES = Path(__file__).parents[3] / "images/gateway/traffic-rules"
@@ -269,6 +269,12 @@ def test_ipv6_of_a_full_tunnel_ends_at_the_gateway_with_an_answer(network: Netwo
     network.apply(document)
     assert "refused" in network.get("first", "fd00:99::80")
     assert network.get("first", INTRANET) == CONTAINER
+
+
+def test_what_gateways_use_of_ipv6_for_themselves_is_refused(network: Network) -> None:
+    network.apply({"network": "169.254.0.0/16", "ipv6Network": "fd00:9::/64"})
+    rules = network.run("gateway", "nft", "list", "set", "inet", "mstunnel", "host6")
+    assert f"{OWN_NETWORKS}" in rules
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,40 @@ def test_of_another_root_only_the_files_are_written(
     assert machine.text("/etc/sysctl.d/90-mstunnel.conf") == "net.ipv4.ip_forward = 1\n"
 
 
+def with_ipv6(machine: Machine, device: str) -> None:
+    """An address that leads beyond the link, and a default route that a router advertises."""
+    machine.scene.write("/proc/net/if_inet6", f"20010db8000000000000000000000002 02 40 00 80 {device}\n")
+    zero, router = "0" * 32, "fe80" + "0" * 27 + "1"
+    row = f"{zero} 00 {zero} 00 {router} 00000400 00000001 00000000 00450003 {device}\n"
+    machine.scene.write("/proc/net/ipv6_route", row)
+    machine.scene.write("/usr/lib/podman/netavark", "")
+    machine.scene.write("/proc/sys/net/ipv6/conf/all/forwarding", "0\n")
+    machine.scene.write(f"/proc/sys/net/ipv6/conf/{device}/accept_ra", "1\n")
+
+
+@pytest.mark.parametrize(("device", "name"), [("eth0", "eth0"), ("eth0.5", "eth0/5")])
+def test_a_host_that_forwards_ipv6_keeps_the_route_that_a_router_advertises(
+    machine: Machine, device: str, name: str
+) -> None:
+    with_ipv6(machine, device)
+    before = machine.tree()
+
+    done = machine.run(kernel.STEP)
+    # A kernel that forwards forgets such a route at once, unless it was told to take them.
+    assert done[-2:] == [f"set net.ipv6.conf.{name}.accept_ra to 2", "set net.ipv6.conf.all.forwarding to 1"]
+    assert f"net.ipv6.conf.{name}.accept_ra = 2\n" in machine.text("/etc/sysctl.d/90-mstunnel.conf")
+    assert machine.text(f"/proc/sys/net/ipv6/conf/{device}/accept_ra") == "2\n"
+    assert machine.run(kernel.STEP) == []
+
+    machine.uninstall()
+    assert machine.tree() == before
+
+
+def test_a_host_forwards_no_ipv6_where_the_engine_gives_the_gateway_none(machine: Machine) -> None:
+    with_ipv6(machine, "eth0")
+    assert [text for text in machine.run(kernel.STEP, engine="docker") if "ipv6" in text] == []
+
+
 def install_proxy(machine: Machine, **variables: str) -> list[str]:
     return machine.run(environment.STEP, proxy.STEP, environment=variables)
 

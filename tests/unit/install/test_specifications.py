@@ -1,7 +1,12 @@
 """What the containers may do and see; the access log asks for more."""
 
+from ipaddress import IPv6Network
+
 from mstunnel_setup import paths
+from mstunnel_setup.containers import ipv6
+from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
+from mstunnel_setup.gateway.configuration import OWN_NETWORKS
 from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.container_specs import Setting
 from mstunnel_setup.system import uplink
@@ -10,7 +15,9 @@ IMAGE = f"registry.example/gateway@sha256:{'1' * 64}"
 ACCOUNTING = "net.netfilter.nf_conntrack_acct"
 
 
-def server(*, traced: bool = False, journal: str = "", resolver: str = "") -> ContainerSpec:
+def server(
+    *, traced: bool = False, journal: str = "", resolver: str = "", ipv6_network: str = ""
+) -> ContainerSpec:
     setting = Setting(
         configuration="/etc/mstunnel",
         server_state="/server",
@@ -20,6 +27,7 @@ def server(*, traced: bool = False, journal: str = "", resolver: str = "") -> Co
         traced=traced,
         journal=journal,
         network="pasta" if resolver else "",
+        ipv6_network=ipv6_network,
         resolver=resolver,
     )
     return container_specs.server(IMAGE, setting, 443)
@@ -63,3 +71,20 @@ def test_with_an_uplink_root_publishes_the_port_and_a_hook_connects_the_server()
 def test_a_change_of_the_network_makes_a_new_container() -> None:
     ways = [server(), server(resolver="/etc/resolv.conf"), server(resolver="/run/resolv.conf")]
     assert len({specification.labels[CONFIGURATION_LABEL] for specification in ways}) == len(ways)
+
+
+def test_a_host_with_ipv6_gives_it_to_the_server_beside_the_bridge_of_the_engine() -> None:
+    plain, joined = server(), server(ipv6_network=ipv6.NETWORK)
+    options = create_arguments(joined)
+    # The bridge has to be named: a network that is named would replace it.
+    assert [option for option in options if option.startswith("--network")] == [
+        "--network=podman",
+        "--network=mstunnel-ipv6",
+    ]
+    assert not [option for option in create_arguments(plain) if option.startswith("--network")]
+    assert set(joined.sysctls) - set(plain.sysctls) == {"net.ipv6.conf.all.forwarding"}
+    assert joined.labels != plain.labels
+
+
+def test_no_pool_overlaps_the_network_that_gives_the_server_ipv6() -> None:
+    assert IPv6Network(ipv6.SUBNET).subnet_of(OWN_NETWORKS)

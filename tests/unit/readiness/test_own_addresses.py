@@ -1,9 +1,11 @@
 """The host's own addresses, from what the kernel shows of them."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.containers import ipv6
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.readiness.read.host import own_addresses
 from tests.unit.clocks import FakeClock
@@ -54,3 +56,16 @@ def test_a_gateway_without_root_has_no_bridge(tmp_path: Path, monkeypatch: pytes
 
 def test_without_ipv6_and_without_a_kernel_to_ask(tmp_path: Path) -> None:
     assert own_addresses(_host(tmp_path, fib_trie=_FIB), FakeClock()) == "10.88.0.0/16\n192.0.2.2\n"
+
+
+def test_the_network_that_gives_the_gateway_ipv6_is_none_of_the_hosts_addresses(tmp_path: Path) -> None:
+    ours = "fdb37c1e94a200010000000000000001 05 40 00 80 mstunnel6\n"
+    found = own_addresses(_host(tmp_path, fib_trie=_FIB, if_inet6=_INET6 + ours), FakeClock())
+    assert found == "10.88.0.0/16\n192.0.2.2\n2001:db8::2\n"
+
+
+def test_nor_does_it_hide_the_bridge_of_the_engine(tmp_path: Path) -> None:
+    definition = tmp_path / ipv6.FILE.removeprefix("/")
+    definition.parent.mkdir(parents=True)
+    definition.write_text(json.dumps(ipv6.DEFINITION))
+    assert own_addresses(_host(tmp_path, fib_trie=_FIB), FakeClock()).startswith("10.88.0.0/16\n")

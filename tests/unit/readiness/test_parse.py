@@ -28,6 +28,8 @@ READERS: list[tuple[Any, Callable[[str], object]]] = [
     (dict, parse.sysctl_lines),
     (tuple, parse.routes),
     (str, parse.default_device),
+    (tuple, parse.advertised_devices),
+    (str, parse.default_device_6),
     (tuple, parse.resolvers),
     (dict, parse.unit_environment),
     (tuple, lambda data: parse.proxy_places("here", parse.assignments(data))),
@@ -91,6 +93,24 @@ def test_the_default_route_is_no_network_but_names_the_way_out() -> None:
     assert parse.default_device(table) == "eth0"
 
 
+def test_the_kernel_tells_default_routes_of_routers_from_others() -> None:
+    zero, router = "0" * 32, "fe80" + "0" * 27 + "1"
+    row = "{target} {bits} " + f"{zero} 00 {router} 00000400 00000001 00000000 " + "{flags} {device}\n"
+    table = "".join(
+        row.format(target=target, bits=bits, flags=flags, device=device)
+        for target, bits, flags, device in (
+            (zero, "00", "00450003", "eth0"),
+            (zero, "00", "00450003", "eth0"),
+            (zero, "00", "00000003", "eth1"),
+            ("20010db8" + "0" * 24, "40", "00450003", "eth2"),
+            (zero, "00", "00200200", "lo"),
+        )
+    )
+    assert parse.advertised_devices(table) == ("eth0",)
+    assert parse.default_device_6(table) == "eth0"
+    assert parse.default_device_6(row.format(target=zero, bits="00", flags="00200200", device="lo")) == ""
+
+
 @given(st.dictionaries(NAMES, st.from_regex(r"[a-z0-9:/.-]{1,20}", fullmatch=True), max_size=5))
 def test_assignments_are_read_in_every_form_of_a_shell_file(variables: dict[str, str]) -> None:
     forms = ("{}={}", "export {}={}", '{}="{}"', "export {}='{}'  # why")
@@ -110,6 +130,8 @@ def test_sysctl_lines(values: dict[str, int]) -> None:
 
 def test_a_sysctl_may_be_written_with_slashes() -> None:
     assert parse.sysctl_lines("net/ipv4/ip_forward=1") == {"net.ipv4.ip_forward": "1"}
+    assert parse.sysctl_lines("net/ipv6/conf/eth0.5/accept_ra=2") == {"net.ipv6.conf.eth0/5.accept_ra": "2"}
+    assert parse.sysctl_lines("net.ipv6.conf.eth0/5.accept_ra=2") == {"net.ipv6.conf.eth0/5.accept_ra": "2"}
 
 
 def test_modules_are_found_loaded_built_in_and_by_their_device() -> None:

@@ -11,6 +11,7 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.system.sysctls import place
 from tests.unit.fakes import FakeSystemd
 
 
@@ -47,7 +48,7 @@ class Host(Processes):
         return Completed(code, output, "")
 
     def set_sysctl(self, name: str, value: str) -> None:
-        self.files.write(f"/proc/sys/{name.replace('.', '/')}", f"{value}\n".encode())
+        self.files.write(place(name), f"{value}\n".encode())
 
     def _rc_update(self, words: list[str]) -> tuple[int, str]:
         do, name, level = words

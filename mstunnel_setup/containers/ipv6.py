@@ -1,0 +1,31 @@
+"""The network of Podman that gives containers IPv6, besides its own bridge, which stays as it is.
+
+Podman reads the file at each start of a container (netavark's format); the device is there while one runs.
+With the name servers of netavark, containers would no longer ask those of the host.
+"""
+
+import hashlib
+from typing import Final
+
+from mstunnel_setup.containers.spec import MANAGED_LABEL
+from mstunnel_setup.engine.values import JsonObject
+
+NETWORK: Final = "mstunnel-ipv6"
+SUBNET: Final = "fdb3:7c1e:94a2:1::/64"
+"""A unique local network (RFC 4193): the host translates its addresses to its own."""
+GATEWAY: Final = "fdb3:7c1e:94a2:1::1"
+DIRECTORY: Final = "/etc/containers/networks"
+FILE: Final = f"{DIRECTORY}/{NETWORK}.json"
+
+DEFINITION: Final[JsonObject] = {
+    "name": NETWORK,
+    "id": hashlib.sha256(NETWORK.encode()).hexdigest(),
+    "driver": "bridge",
+    "network_interface": "mstunnel6",
+    "subnets": [{"subnet": SUBNET, "gateway": GATEWAY}],
+    "ipv6_enabled": True,
+    "internal": False,
+    "dns_enabled": False,
+    "labels": {MANAGED_LABEL: "1"},
+    "ipam_options": {"driver": "host-local"},
+}
