@@ -67,10 +67,10 @@ recording: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@$(BIN)/pytest --recording docs/images tests/e2e/test_walk.py -k two_files
 
-# The pictures of the documentation, as the tests of the lab's pages see them.
+# The pictures of the documentation, as the tests of the pages see them.
 screenshots: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
-	@$(BIN)/pytest --screenshots docs/images tests/browser/test_pages.py tests/e2e/test_admin_center.py
+	@$(BIN)/pytest --screenshots docs/images tests/browser tests/e2e/test_admin_center.py
 
 dist: setup-base
 	@$(BIN)/python -m scripts.dist

@@ -8,7 +8,6 @@ Source: the vendor's file reference (docs/reference/files.md lists each with its
 
 import os
 import pwd
-from pathlib import Path
 
 AGENT_USER = 65532
 """The agent's number, in its container and so on the host: one that systemd leaves unused and no account has.
@@ -24,7 +23,8 @@ def _home() -> str:
     try:
         return pwd.getpwuid(os.geteuid()).pw_dir
     except KeyError:
-        return str(Path.home())
+        # An account that systemd made for one service is in no list, and may have no HOME either.
+        return os.environ.get("HOME", "").rstrip("/")
 
 
 def _place(system: str, variable: str, default: str, name: str) -> str:

@@ -1,9 +1,12 @@
-"""Commands, options and arguments of every program, for completions and manual pages."""
+"""Commands, options and arguments of every program, for completions, manual pages and examples."""
 
 import importlib
+import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any, get_args
 
@@ -52,6 +55,24 @@ class Command:
 def program(name: str) -> Command:
     """The tree of one program."""
     return _command(name, typer.main.get_command(importlib.import_module(MODULES[name]).app))
+
+
+def called(line: str) -> str:
+    """The command that a line of a shell runs, by its path.
+
+    Before it may be `sudo`, variables and a directory, behind it a redirection or a pipe. Raises
+    TyperException with what the program would answer to wrong words.
+    """
+    words = shlex.split(re.split(r" [>|]", line)[0])
+    file, *rest = dropwhile(lambda word: word == "sudo" or "=" in word, words)
+    name = file.rpartition("/")[2]
+    command: Any = typer.main.get_command(importlib.import_module(MODULES[name]).app)
+    context = command.make_context(name, rest)
+    # Click keeps the name of the next command apart from the words behind it.
+    while below := [*context._protected_args, *context.args]:  # noqa: SLF001 (it has no public name)
+        name, command, rest = command.resolve_command(context, below)
+        context = command.make_context(name, rest, parent=context)
+    return str(context.command_path)
 
 
 def _command(path: str, declared: Any) -> Command:

@@ -1,4 +1,4 @@
-"""Write the reference pages that follow from the code: steps, commands, answers, errors.
+"""Write the reference pages that follow from the code: steps, commands, answers, coverage, errors, metrics.
 
 `python -m scripts.docs` writes them; tests/unit/test_docs.py fails when a committed page is out of date.
 """
@@ -12,12 +12,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from mstunnel_setup.agent.metrics import METRICS, Metric
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
-from scripts import command_page, error_codes, token_tables
+from scripts import command_page, coverage, error_codes, token_tables
 from scripts.command_tree import flat
 
 ROOT = Path(__file__).parents[1]
@@ -31,7 +32,9 @@ def pages() -> dict[Path, str]:
         "steps.md": steps(),
         "commands.md": command_page.commands(),
         "answers.md": answers(),
+        "coverage.md": coverage.page(),
         "errors.md": error_codes.errors_page(),
+        "metrics.md": metrics(),
     }
     tables = error_codes.tables() | token_tables.tables()
     with_tables = {
@@ -120,6 +123,25 @@ def values(info: FieldInfo) -> str:
     if not literals:
         return f"default `{info.default}`" if isinstance(info.default, str) else ""
     return ", ".join(f"**`{value}`**" if value == info.default else f"`{value}`" for value in literals)
+
+
+def metrics() -> str:
+    """Every metric, from the table by which the agent writes them."""
+    head = (
+        "# Metrics\n\n"
+        "The agent writes them for Prometheus once a minute, to `/var/lib/mstunnel-agent/metrics.prom`;\n"
+        "[watch with Prometheus](../how-to/prometheus.md) describes how to collect them. Names and units\n"
+        "follow the conventions of Prometheus: seconds, bytes, ratios from 0 to 1, times as Unix time\n"
+        "(`time() - NAME` is how long ago). An unknown value is omitted. No metric contains the name of a\n"
+        "user, device or network; a gateway has fewer than 50 time series.\n\n"
+        "| Metric | Type | Unit | Source | Meaning |\n| --- | --- | --- | --- | --- |\n"
+    )
+    return head + "".join(_metric(item) for item in METRICS)
+
+
+def _metric(item: Metric) -> str:
+    name = f'{item.name}{{{item.label}="…"}}' if item.label else item.name
+    return f"| `{name}` | {item.kind} | {item.unit} | {item.source} | {item.about} |\n"
 
 
 def main() -> None:

@@ -1,5 +1,8 @@
 """Servers of the standard library, for tests that say themselves what is answered."""
 
+import contextlib
+import random
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,3 +21,12 @@ def serving(server: BaseServer) -> Iterator[None]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def free_port() -> int:
+    """An unused port, below those that the kernel gives to others at any moment (ip_local_port_range)."""
+    while True:
+        port = random.randint(20_000, 30_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

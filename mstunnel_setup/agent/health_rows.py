@@ -110,7 +110,7 @@ def _last_check_in(seen: Observation, _thresholds: Thresholds) -> Found:
 
 
 def _connections(seen: Observation, _thresholds: Thresholds) -> Found:
-    report = _current(seen)
+    report = current_report(seen)
     if report is None or report.connections is None:
         return Found(State.UNKNOWN, "the gateway does not report it")
     state = State.HEALTHY if report.connections <= _MOST_CONNECTIONS else State.UNHEALTHY
@@ -276,14 +276,14 @@ TABLE: Final[tuple[tuple[str, str, Rule], ...]] = (
 """Id, title and rule of every row, in the order of the vendor's table."""
 
 
-def _current(seen: Observation) -> GatewayReport | None:
+def current_report(seen: Observation) -> GatewayReport | None:
     """The gateway's report, unless it is too old to say anything about now."""
     report = seen.report
     return report if report is not None and abs(seen.now - report.at) <= _LATEST_REPORT else None
 
 
 def _current_probe(seen: Observation) -> Probe | None:
-    report = _current(seen)
+    report = current_report(seen)
     probe = None if report is None else report.probe
     if probe is None or probe.url != seen.probe_url or abs(seen.now - probe.at) > _LATEST_PROBE:
         return None

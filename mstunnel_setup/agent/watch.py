@@ -9,7 +9,7 @@ from mstunnel_setup.agent.events import Tell, line, problem
 from mstunnel_setup.agent.health_report import HealthReport, ReportedRow, write_health
 from mstunnel_setup.agent.health_rows import Observation, Row, State, judge_rows, overall
 from mstunnel_setup.agent.measure import Measure
-from mstunnel_setup.agent.metrics import METRICS, Counters, render
+from mstunnel_setup.agent.metrics import TEXTFILE, Counters, Round, render
 from mstunnel_setup.agent.registry import Ask, RegistryWatch
 from mstunnel_setup.agent.status_file import Failure
 from mstunnel_setup.agent.thresholds import Thresholds, read_thresholds, with_tenant
@@ -123,4 +123,4 @@ class Watch:
             at=observation.now, state=self.state, rows=rows, thresholds=thresholds, last_error=error
         )
         write_health(self.files, report)
-        self.files.write(METRICS, render(observation, self.rows, self.counters).encode())
+        self.files.write(TEXTFILE, render(Round(observation, self.rows, self.counters)).encode())

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
         help_topics as help_work,
     )
     from mstunnel_setup.operations import (
+        metrics as metrics_work,
+    )
+    from mstunnel_setup.operations import (
         reenroll as reenroll_work,
     )
     from mstunnel_setup.operations import (
@@ -61,6 +64,7 @@ else:
     explain_work = LazyModule("operations.explain.report")
     health_work = LazyModule("operations.health")
     help_work = LazyModule("operations.help_topics")
+    metrics_work = LazyModule("operations.metrics")
     reenroll_work = LazyModule("operations.reenroll")
     restore_work = LazyModule("operations.restore")
     status_work = LazyModule("operations.status")
@@ -96,6 +100,27 @@ def show_help(
 def show_health(common: CommonOptions) -> None:
     """Check containers, certificate and health rows, for monitoring systems."""
     run_command(f"{_PROGRAM} health", common, health_work.health)
+
+
+@app.command()
+@with_options
+def metrics(
+    common: CommonOptions,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            "--listen",
+            metavar="ADDRESS",
+            help="Serve them at /metrics: 127.0.0.1:PORT, [::1]:PORT or unix:/PATH.",
+        ),
+    ] = None,
+) -> None:
+    """Show the metrics for Prometheus, or serve them on this machine."""
+    run_command(
+        f"{_PROGRAM} metrics",
+        common,
+        lambda operator: metrics_work.serve(operator, listen) if listen else metrics_work.show(operator),
+    )
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """The command line of `mstunnel-setup`: options and names; the work is in one module per command."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -143,45 +144,56 @@ def rollback(common: CommonOptions) -> None:
     run_command(f"{_PROGRAM} rollback", common, run)
 
 
+NewFile = Annotated[
+    Path | None, typer.Argument(callback=full, help="The new file; without it, standard output.")
+]
+AnswerFile = Annotated[Path | None, typer.Argument(callback=full, help="The answer file, like --answers.")]
+
+
+def _with(common: CommonOptions, file: Path | None) -> CommonOptions:
+    return common if file is None else replace(common, answers=file)
+
+
 @answers_app.command("new")
 @with_options
-def new_answers(common: CommonOptions) -> None:
-    """Write a commented answer file to standard output."""
-    run_command(f"{_PROGRAM} answers new", common, lambda _operator: answer_file.new())
+def new_answers(common: CommonOptions, file: NewFile = None) -> None:
+    """Write a commented answer file."""
+    run_command(f"{_PROGRAM} answers new", common, lambda operator: answer_file.new(operator, file))
 
 
 @answers_app.command("check")
 @with_options
-def check_answers(common: CommonOptions) -> None:
-    """Check the answer file given with --answers."""
-    run_command(f"{_PROGRAM} answers check", common, answer_file.check)
+def check_answers(common: CommonOptions, file: AnswerFile = None) -> None:
+    """Check an answer file."""
+    run_command(f"{_PROGRAM} answers check", _with(common, file), answer_file.check)
 
 
 @answers_app.command("schema")
 @with_options
-def answers_schema(common: CommonOptions) -> None:
-    """Print the JSON Schema of answer files, for editors."""
-    run_command(f"{_PROGRAM} answers schema", common, lambda _operator: answer_file.schema())
+def answers_schema(common: CommonOptions, file: NewFile = None) -> None:
+    """Write the JSON Schema of answer files, for editors."""
+    run_command(f"{_PROGRAM} answers schema", common, lambda operator: answer_file.schema(operator, file))
 
 
 @answers_app.command("show")
 @with_options
-def show_answers(common: CommonOptions, options: InstallOptions) -> None:
+def show_answers(common: CommonOptions, options: InstallOptions, file: AnswerFile = None) -> None:
     """Show the merged answers and where each value came from."""
     run_command(
-        f"{_PROGRAM} answers show", common, lambda operator: answer_file.show(operator, options.settings())
+        f"{_PROGRAM} answers show",
+        _with(common, file),
+        lambda operator: answer_file.show(operator, options.settings()),
     )
 
 
 @answers_app.command("save")
 @with_options
 def save_answers(
-    common: CommonOptions, file: Annotated[Path, typer.Argument(help="The new answer file.")]
+    common: CommonOptions,
+    file: Annotated[Path, typer.Argument(callback=full, help="The new answer file.")],
 ) -> None:
     """Write the answers of this installation to FILE, for the next server."""
-    run_command(
-        f"{_PROGRAM} answers save", common, lambda operator: saved_answers.save(operator, file.absolute())
-    )
+    run_command(f"{_PROGRAM} answers save", common, lambda operator: saved_answers.save(operator, file))
 
 
 @self_app.command("verify")

@@ -1,6 +1,6 @@
 """Errors of `host`, each declared once (docs/reference/errors.md)."""
 
-from mstunnel_setup.errors import CheckError, EngineError, NetworkError, StepError, declare
+from mstunnel_setup.errors import CheckError, EngineError, NetworkError, StepError, UsageError, declare
 
 
 class FileError(StepError):
@@ -46,6 +46,18 @@ HANDSHAKE_FAILED = declare(
     "handshake-failed",
     "TLS handshake with {address} port {port} failed: {reason}",
     "Check `mst-cli server logs`.",
+)
+LISTEN_ADDRESS_REFUSED = declare(
+    UsageError,
+    "listen-address-refused",
+    "{address} is not an address that only this machine reaches",
+    "Use 127.0.0.1:PORT, [::1]:PORT or unix:/PATH.",
+)
+LISTEN_FAILED = declare(
+    NetworkError,
+    "listen-failed",
+    "cannot listen on {address}: {reason}",
+    "Stop what uses it, or choose another port or path.",
 )
 NETWORK_NOT_ENTERED = declare(
     NetworkError,

@@ -1,11 +1,15 @@
 """`mstunnel-setup answers`: write, check and show answer files."""
 
 import json
+from pathlib import Path
 
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.secret import reveal
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.errors import FILE_EXISTS
 from mstunnel_setup.gateway.radius import refuse_secret
+from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.errors import ANSWER_FILE_MISSING
 from mstunnel_setup.install.installed import journal_of
@@ -15,10 +19,10 @@ from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 
 
-def new() -> Result:
-    """A commented answer file."""
+def new(operator: Operator, file: Path | None) -> Result:
+    """A commented answer file, as the result or in `file`. Raises UsageError `file-exists`."""
     text = describe.new_file()
-    return Result(data={"text": text}, text=text.splitlines())
+    return _given(operator.files, file, text, {"text": text})
 
 
 def check(operator: Operator) -> Result:
@@ -37,10 +41,24 @@ def check(operator: Operator) -> Result:
     return Result(data={"file": str(path)}, text=[f"{path} is a valid answer file."])
 
 
-def schema() -> Result:
-    """The JSON Schema of answer files."""
+def schema(operator: Operator, file: Path | None) -> Result:
+    """The JSON Schema of answer files, as the result or in `file`. Raises UsageError `file-exists`."""
     data = describe.schema()
-    return Result(data=data, text=json.dumps(data, indent=2).splitlines())
+    return _given(operator.files, file, json.dumps(data, indent=2) + "\n", data)
+
+
+def _given(files: Files, file: Path | None, text: str, data: JsonObject) -> Result:
+    if file is None:
+        return Result(data=data, text=text.splitlines())
+    write_new(files, file, text)
+    return Result("changed", {"file": str(file)}, text=[f"{file} is written."])
+
+
+def write_new(files: Files, file: Path, text: str) -> None:
+    """Write a file of an administrator, readable by its owner only. Raises UsageError `file-exists`."""
+    if file.exists():
+        raise FILE_EXISTS(path=file)
+    files.given.write(str(file), text.encode(), 0o600)
 
 
 def show(operator: Operator, settings: Settings) -> Result:

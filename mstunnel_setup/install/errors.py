@@ -61,7 +61,7 @@ ACCOUNT_ROOT = declare(
     UsageError, "account-root", "a rootless gateway cannot run as root", "Name another account."
 )
 ANSWER_FILE_MISSING = declare(
-    UsageError, "answer-file-missing", "there is no answer file to check", "Name it with --answers FILE."
+    UsageError, "answer-file-missing", "there is no answer file to check", "Give FILE or --answers FILE."
 )
 CA_FILE_WITH_KEY = declare(
     UsageError,

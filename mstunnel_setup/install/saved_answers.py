@@ -12,9 +12,9 @@ from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import FILE_EXISTS
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.answer_file import write_new
 from mstunnel_setup.install.errors import PROXY_LEFT_OUT
 from mstunnel_setup.install.installed import journal_of, own_scope, require_installed
 from mstunnel_setup.install.session import earlier_answers
@@ -34,12 +34,10 @@ def save(operator: Operator, file: Path) -> Result:
     """
     receipt = journal_of(own_scope(operator), operator).receipt
     require_installed(receipt)
-    if file.exists():
-        raise FILE_EXISTS(path=file)
     variables, withheld = _variables(operator.files)
     told = {**_told(receipt, operator.files), "environment": variables}
     text = describe.new_file(merge({}, {}, None, told))
-    operator.files.given.write(str(file), text.encode(), 0o600)
+    write_new(operator.files, file, text)
     notices: tuple[Notice, ...] = (PROXY_LEFT_OUT(names=", ".join(withheld)),) if withheld else ()
     lines = [
         f"The answers of this installation are in {file}.",

@@ -27,15 +27,18 @@ from mstunnel_setup.lab.layers import BodyLimit, FaultLayer, RequestIds
 from mstunnel_setup.lab.oauth import oauth_error
 from mstunnel_setup.lab.state import Labs
 from mstunnel_setup.lab.web import (
+    admin_app_configurations,
+    admin_apps,
     admin_configurations,
     admin_health,
+    admin_profiles,
     admin_servers,
     admin_sites,
     consent_pages,
     device_pages,
     session,
 )
-from mstunnel_setup.lab.web.render import go_to, style
+from mstunnel_setup.lab.web.render import choose_language, go_to, style
 
 
 async def _home(_request: Request) -> Response:
@@ -52,7 +55,11 @@ PAGES = [
     *admin_sites.ROUTES,
     *admin_configurations.ROUTES,
     *admin_health.ROUTES,
+    *admin_profiles.ROUTES,
+    *admin_apps.ROUTES,
+    *admin_app_configurations.ROUTES,
     Route("/lab.css", style),
+    Route("/language", choose_language),
 ]
 
 

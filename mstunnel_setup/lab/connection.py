@@ -23,7 +23,12 @@ def application_for(lab: Lab, use: str) -> str:
 
 def command(labs: Labs) -> str:
     """The command that installs a gateway for the home tenant."""
-    return f"sudo mstunnel-setup --lab {labs.home.urls.base}#{labs.authority.fingerprint}"
+    return f"sudo mstunnel-setup --lab {option(labs)}"
+
+
+def option(labs: Labs) -> str:
+    """The value of `--lab`: it leads to the home tenant."""
+    return f"{labs.home.urls.base}#{labs.authority.fingerprint}"
 
 
 async def _root(request: Request) -> Response:

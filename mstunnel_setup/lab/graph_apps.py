@@ -71,7 +71,7 @@ class ManagedAppPolicies(TypedEntities[T]):
         assigned = judge(self.assign, {"assignments": given.pop("assignments", [])})
         with lab.store.transaction():
             created = super().create(lab, own)
-            self._target(lab, created.id, apps)
+            self.target(lab, created.id, apps)
             self.replace_assignments(lab, created.id, assigned)
         return created
 
@@ -95,10 +95,11 @@ class ManagedAppPolicies(TypedEntities[T]):
         found = lab.required(self.model, request.path_params["id"])
         body = await read_body(request, TargetAppsBody)
         with lab.store.transaction():
-            self._target(lab, found.id, body)
+            self.target(lab, found.id, body)
         return Response(status_code=_NO_CONTENT)
 
-    def _target(self, lab: Lab, identifier: str, body: TargetAppsBody) -> None:
+    def target(self, lab: Lab, identifier: str, body: TargetAppsBody) -> None:
+        """Replace the apps that a policy is about by those of a body."""
         self._forget_apps(lab, identifier)
         for item in body.apps:
             wire = {name: value for name, value in item.mobile_app_identifier.document().items() if value}
@@ -164,12 +165,19 @@ async def synchronise(request: Request) -> Response:
     """Make apps of those that were approved since the last synchronisation."""
     lab = lab_of(request)
     may_write_tunnel(caller_of(request))
-    known = {app.identifier for app in lab.store.each(MobileApp)}
     for approved in lab.store.each(ApprovedApp):
-        package = approved.id.removeprefix("app:")
-        if package not in known:
-            lab.store.add(MobileApp.from_wire(_play_app(package)))
+        add_play_app(lab, approved.id.removeprefix("app:"))
     return Response(status_code=_NO_CONTENT)
+
+
+def add_play_app(lab: Lab, package: str) -> MobileApp:
+    """Return the app of managed Google Play with this package id, made unless it is there."""
+    apps = (app for app in lab.store.each(MobileApp) if app.odata_type == PLAY_APP)
+    found = next((app for app in apps if app.identifier == package), None)
+    if found is None:
+        found = MobileApp.from_wire(_play_app(package))
+        lab.store.add(found)
+    return found
 
 
 def _play_app(package: str) -> JsonObject:
@@ -185,7 +193,7 @@ def _play_app(package: str) -> JsonObject:
     }
 
 
-_APPS: Final = Apps(
+APPS: Final = Apps(
     _ROOT,
     "mobileApps",
     MobileApp,
@@ -194,7 +202,7 @@ _APPS: Final = Apps(
     AppAssignment,
     AssignAppBody,
 )
-_DEVICE_CONFIGURATIONS: Final = DeviceAppConfigurations(
+DEVICE_CONFIGURATIONS: Final = DeviceAppConfigurations(
     _ROOT,
     "mobileAppConfigurations",
     MobileAppConfiguration,
@@ -203,7 +211,7 @@ _DEVICE_CONFIGURATIONS: Final = DeviceAppConfigurations(
     AppAssignment,
     AssignBody[AssignmentBody],
 )
-_MANAGED_CONFIGURATIONS: Final = ManagedAppPolicies(
+MANAGED_CONFIGURATIONS: Final = ManagedAppPolicies(
     _ROOT,
     "targetedManagedAppConfigurations",
     TargetedManagedAppConfiguration,
@@ -236,9 +244,9 @@ _IOS_PROTECTIONS: Final = ManagedAppPolicies(
 )
 
 ROUTES = [
-    *_APPS.routes,
-    *_DEVICE_CONFIGURATIONS.routes,
-    *_MANAGED_CONFIGURATIONS.routes,
+    *APPS.routes,
+    *DEVICE_CONFIGURATIONS.routes,
+    *MANAGED_CONFIGURATIONS.routes,
     *_ANDROID_PROTECTIONS.routes,
     *_IOS_PROTECTIONS.routes,
 ]

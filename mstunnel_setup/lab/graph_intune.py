@@ -67,7 +67,7 @@ _THRESHOLDS: Final = Entities(
 )
 
 
-_PROFILES: Final = TypedEntities(
+PROFILES: Final = TypedEntities(
     "deviceManagement",
     "deviceConfigurations",
     DeviceConfiguration,
@@ -80,5 +80,5 @@ _PROFILES: Final = TypedEntities(
 ROUTES = [
     Route("/microsoftTunnelHealthThresholds/$count", counting(HealthThreshold)),
     *_THRESHOLDS.routes,
-    *_PROFILES.routes,
+    *PROFILES.routes,
 ]

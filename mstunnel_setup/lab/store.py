@@ -94,7 +94,10 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make everything inside happen at once or not at all."""
+        """Make everything inside happen at once or not at all, also inside another one."""
+        if self._connection.in_transaction:
+            yield
+            return
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -102,6 +105,15 @@ class Store:
             self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Undo everything inside: it shows whether it would be refused."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
 
     def add(self, entity: Entity, parent: str = "", expires: float | None = None) -> None:
         """Store a new entity; `expires` is a Unix time after which it may be forgotten.

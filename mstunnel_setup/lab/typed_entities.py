@@ -108,6 +108,11 @@ class TypedEntities(Generic[T]):
         for item in wanted:
             lab.store.add(item, parent=identifier)
 
+    def assign_to(self, lab: Lab, identifier: str, assignments: list[JsonObject]) -> None:
+        """Assign an entity as the action assign does with these; raises `GraphError` 400."""
+        name = self.assign.model_fields["assignments"].alias or "assignments"
+        self.replace_assignments(lab, identifier, judge(self.assign, {name: assignments}))
+
     def _kind(self, document: object) -> type[Body]:
         name = document.get(OWN_TYPE) if isinstance(document, dict) else None
         if name is None and len(self.bodies) == 1:

@@ -208,6 +208,11 @@ REPORT_TRUNCATED = declare_notice(
     "the log names more than {limit} users; {records} records of others are left out",
     "Report a shorter time, with a later --since.",
 )
+METRICS_MISSING = declare_notice(
+    "metrics-missing",
+    "the agent has not written metrics yet",
+    "It writes them within a minute of its start; see `mst-cli agent logs`.",
+)
 NO_HEALTH_REPORT = declare_notice(
     "agent-not-reported",
     "the agent has not written a health report yet",

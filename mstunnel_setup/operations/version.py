@@ -56,7 +56,9 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
 
 
 def _engine(ports: Ports) -> tuple[str, str] | tuple[None, None]:
-    """Name and version of the container engine, if one answers."""
+    """Name and version of the host's container engine, if one answers."""
+    if not ports.files.live:  # only the engine of this machine could answer
+        return None, None
     try:
         return ports.chosen.name, ports.engine.version()
     except SetupError:

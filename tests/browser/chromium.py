@@ -85,9 +85,10 @@ class Browser:
             return ""
 
     def field(self, label: str) -> WebElement:
-        """The field that belongs to a label."""
+        """The field that belongs to a label, or to the beginning of one."""
+        exact = self.driver.find_elements(By.XPATH, f"//label[normalize-space()='{label}']")
         path = f"//label[starts-with(normalize-space(), '{label}')]"
-        found = self.driver.find_element(By.XPATH, path)
+        found = exact[0] if exact else self.driver.find_element(By.XPATH, path)
         return self.driver.find_element(By.ID, str(found.get_attribute("for")))
 
     def type(self, label: str, text: str) -> None:
@@ -100,11 +101,33 @@ class Browser:
         """Choose from a list."""
         Select(self.field(label)).select_by_visible_text(text)
 
+    def tick(self, label: str) -> None:
+        """Tick a box."""
+        found = self.field(label)
+        if not found.is_selected():
+            found.click()
+
+    def download(self, name: str, directory: Path) -> Path:
+        """Press what leads to a file, and wait until it is there."""
+        before = set(directory.iterdir())
+        where = {"behavior": "allow", "downloadPath": str(directory)}
+        self.driver.execute_cdp_cmd("Browser.setDownloadBehavior", where)
+        self._button(name).click()
+
+        def arrived(_driver: Chrome) -> list[Path]:
+            return [path for path in directory.iterdir() if path not in before and not _partial(path)]
+
+        found: list[Path] = WebDriverWait(self.driver, 20).until(arrived)
+        return found[0]
+
+    def _button(self, name: str) -> WebElement:
+        path = f"//button[normalize-space()='{name}'] | //a[normalize-space()='{name}']"
+        return self.driver.find_element(By.XPATH, path)
+
     def press(self, name: str) -> None:
         """Press a button or follow a link, and wait for the page it leads to."""
-        path = f"//button[normalize-space()='{name}'] | //a[normalize-space()='{name}']"
         self.driver.execute_script("window.isLeft = true")
-        self.driver.find_element(By.XPATH, path).click()
+        self._button(name).click()
         # A query while one page is replaced by the next gets errors of several kinds.
         waiting = WebDriverWait(self.driver, 20, ignored_exceptions=[WebDriverException])
         waiting.until(lambda driver: driver.execute_script(_ARRIVED))
@@ -139,14 +162,19 @@ class Browser:
         path.write_bytes(self.driver.get_screenshot_as_png())
 
 
+def _partial(path: Path) -> bool:
+    """Whether the browser still writes a file."""
+    return path.suffix == ".crdownload" or path.name.startswith(".")
+
+
 @contextmanager
-def chromium(profile: Path, certificate: bytes, *options: str) -> Iterator[Browser]:
-    """A browser with a new profile that trusts the key of `certificate` (PEM)."""
+def chromium(profile: Path, certificate: bytes | None, *options: str) -> Iterator[Browser]:
+    """A browser with a new profile that trusts the key of `certificate` (PEM), if one is given."""
     settings = ChromeOptions()
     settings.binary_location = str(shutil.which("chromium"))
     settings.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    trusted = f"--ignore-certificate-errors-spki-list={key_digest(certificate)}"
-    for flag in (*FLAGS, f"--user-data-dir={profile}", trusted, *options):
+    trusted = [f"--ignore-certificate-errors-spki-list={key_digest(certificate)}"] if certificate else []
+    for flag in (*FLAGS, f"--user-data-dir={profile}", *trusted, *options):
         settings.add_argument(flag)
     driver = Chrome(options=settings, service=ChromeService(shutil.which("chromedriver")))
     driver.set_page_load_timeout(30)

@@ -27,7 +27,8 @@ def prepare(browser: Browser, facts: dict[str, Any], shots: Path, site: str) -> 
         browser.type(label, text)
     browser.type("Name", CONFIGURATION)
     browser.screenshot(shots / "lab-configuration.png")
-    browser.press("Save")
+    browser.press("Review + create")
+    browser.press("Create")
     browser.wait_for_heading(CONFIGURATION)
     browser.press("Sites")
     browser.wait_for_heading("Sites")
@@ -37,7 +38,7 @@ def prepare(browser: Browser, facts: dict[str, Any], shots: Path, site: str) -> 
         browser.type(label, text)
     browser.type("Name", site)
     browser.choose("Server configuration", CONFIGURATION)
-    browser.press("Save")
+    browser.press("Create")
     browser.wait_for_heading(site)
     browser.screenshot(shots / "lab-site.png")
     return {"site": browser.driver.current_url.split("/")[-1].split("?")[0]}

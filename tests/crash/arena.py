@@ -1,11 +1,8 @@
 """One place to run in: a tenant, a recording engine, a fork server, and a new root for each run."""
 
-import contextlib
 import json
-import random
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +18,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.engine.receipt import fold
 from tests.crash.engine import Daemon
 from tests.crash.tenant import CERTIFICATE_DAYS, CLIENT, PREPARED, Tenant, environment
+from tests.serving import free_port
 from tests.testbed.certificates import Authority
 
 REPOSITORY = Path(__file__).parents[2]
@@ -299,15 +297,6 @@ def _sorted(receipt: str) -> str:
     """What the receipt tells, by key: its order is that of the journal, in which a late object comes last."""
     told = json.loads(receipt)
     return json.dumps({**told, "objects": sorted(told["objects"], key=lambda item: str(item["key"]))})
-
-
-def free_port() -> int:
-    """An unused port, below those that the kernel gives to others at any moment (ip_local_port_range)."""
-    while True:
-        port = random.randint(20_000, 30_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Sequence[str]:

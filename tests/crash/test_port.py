@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from mstunnel_setup import paths
-from tests.crash.arena import Arena, Ended, differences, free_port
+from tests.crash.arena import Arena, Ended, differences
 from tests.crash.engine import SERVER
 from tests.crash.kill import Scene
 from tests.crash.test_upgrade import numbers
+from tests.serving import free_port
 
 REPORT = f"{paths.SERVER_STATE}/report"
 

@@ -63,9 +63,11 @@ def wrong(program: str, words: list[str]) -> str:
             return ""
         elif not before.startswith("-") and re.fullmatch("[a-z_-]+", word):
             children = getattr(command, "commands", {})
-            if children and word not in (*children, *choices(command)):
+            # Programs take the vendor's names with a hyphen as well.
+            name = word if word in children else word.replace("-", "_")
+            if children and not {word, name} & {*children, *choices(command)}:
                 return word
-            command = children.get(word, command)
+            command = children.get(name, command)
             known |= options(command)
     return ""
 

@@ -46,6 +46,11 @@ def test_an_account_uses_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert own.AGENT_STATE == "/home/gateway/.local/state/mstunnel-agent"
 
 
+def test_an_account_without_any_home_has_the_root_as_its_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with DynamicUser= of systemd, whose accounts are in no list."""
+    assert seen_by(4242424, monkeypatch, HOME="").STATE == "/.local/state/mstunnel"
+
+
 def test_its_directories_follow_the_variables_but_not_relative_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     own = seen_by(4242424, monkeypatch, XDG_STATE_HOME="/srv/state", XDG_CONFIG_HOME="relative")
     assert own.STATE == "/srv/state/mstunnel"

@@ -17,6 +17,7 @@ import jinja2
 import pytest
 from hypothesis import strategies as st
 from jinja2 import meta
+from ruamel.yaml import YAML
 
 from mstunnel_setup import rendering
 from mstunnel_setup.containers import engine_unit, quadlet
@@ -216,6 +217,24 @@ def check_style(tmp_path: Path) -> None:
     assert render("lab/lab.css") == (TEMPLATES / "lab/lab.css.j2").read_text()
 
 
+def check_lab_script(tmp_path: Path) -> None:
+    (tmp_path / "mstunnel-setup").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (tmp_path / "mstunnel-setup").chmod(0o755)
+    script = render("lab/mstunnel-setup", lab_option=HOSTILE)
+    command = ["/bin/sh", "-c", script, "sh", "--site", HOSTILE]
+    done = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["--lab", HOSTILE, "--site", HOSTILE]
+
+
+def check_lab_answers(_path: Path) -> None:
+    certificate = ["-----BEGIN CERTIFICATE-----", "AAAA", "-----END CERTIFICATE-----"]
+    urls = {"authority": HOSTILE, "graph": HOSTILE}
+    text = render("lab/answers.yaml", urls=urls, client_id=HOSTILE, certificate=certificate)
+    found = YAML(typ="safe").load(text)
+    assert found["tenant"] == {"cloud": "custom", "ca_pem": "\n".join(certificate) + "\n", **urls}
+    assert found["sign_in"] == {"client_id": HOSTILE}
+
+
 # Every template that is a file, and what proves it with the parser of that file.
 CHECKS = {
     "audit/mst.rules": check_audit_rules,
@@ -229,7 +248,9 @@ CHECKS = {
     "kernel/90-mstunnel.conf": check_sysctl,
     "kernel/modules-load.conf": check_modules,
     "kubernetes/mstunnel.yaml": check_kubernetes,
+    "lab/answers.yaml": check_lab_answers,
     "lab/lab.css": check_style,
+    "lab/mstunnel-setup": check_lab_script,
     "network/uplink.nft": check_uplink_rules,
     "podman/90-mstunnel-bridge.conf": check_bridge,
     "proxy/http-proxy.conf": check_drop_in,
@@ -319,6 +340,9 @@ def test_no_value_becomes_a_part_of_a_page(name: str) -> None:
         "form_token",
         "user",
         "tab",
+        "_",
+        "languages",
+        "here",
     }
     assert not tags(render(name, **dict.fromkeys(names, Anything()))) & {"script", "@onx"}
 

@@ -13,6 +13,7 @@ from mstunnel_setup.system.units import ConfigureUnit
 from mstunnel_setup.tls.schedule import ScheduleImport
 from tests.unit.install.test_host_plans import SPECIFICATIONS
 
+ROOT = Path(__file__).parents[2]
 ENGINES: tuple[EngineName, ...] = ("podman", "docker")
 PROGRAMS = (
     "bin/sh",
@@ -58,6 +59,7 @@ UNITS = {
         ("mstunnel-import", _delayed_import(engine)),
     )
 } | {name: _uplink(f"{name}.service") for name in ("mstunnel-uplink", "mstunnel-uplink-rules")}
+UNITS["mstunnel-metrics"] = (ROOT / "contrib/prometheus/mstunnel-metrics.service").read_text()
 # What an account's service manager can forbid would keep rootless Podman from working (sandbox).
 OF_ACCOUNTS = {"mstunnel_monitor-account": _monitor("podman", rootless=True)}
 

@@ -8,19 +8,34 @@ from starlette.routing import Route
 
 from mstunnel_setup.admin.rules_configuration import judge_configuration
 from mstunnel_setup.admin.wire import configuration_body, configuration_object
-from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import tunnel
 from mstunnel_setup.lab.records import SiteRecord
 from mstunnel_setup.lab.state import Lab
 from mstunnel_setup.lab.web import configuration_form as texts
-from mstunnel_setup.lab.web.changes import RefusedError, form_page, keep_scope_tags, refusals, refuse_stale
-from mstunnel_setup.lab.web.forms import Form, Problems, Values, problems_of, read
-from mstunnel_setup.lab.web.render import go_to, listing, page
+from mstunnel_setup.lab.web.changes import (
+    RefusedError,
+    Subject,
+    Wish,
+    delete_page,
+    form_page,
+    submitted,
+    without_scope_tags,
+)
+from mstunnel_setup.lab.web.forms import Form, Values, problems_of
+from mstunnel_setup.lab.web.lists import Column, listing
+from mstunnel_setup.lab.web.render import go_to, page
 from mstunnel_setup.lab.web.session import signed_in
 from mstunnel_setup.tenant.wire import TunnelConfiguration
 
 _ALL: Final = "/admin/configurations"
 _TAB: Final = "configurations"
+_WHAT: Final = "server configuration"
+_COLUMNS: Final = (
+    Column[TunnelConfiguration]("name", "Name", lambda item: item.display_name),
+    Column[TunnelConfiguration]("network", "IP address range", lambda item: item.network or ""),
+    Column[TunnelConfiguration]("port", "Server port", lambda item: str(item.listen_port)),
+    Column[TunnelConfiguration]("dns", "DNS servers", lambda item: ", ".join(item.dns_servers) or ""),
+)
 
 
 def _found(request: Request, lab: Lab) -> TunnelConfiguration:
@@ -31,7 +46,10 @@ def _found(request: Request, lab: Lab) -> TunnelConfiguration:
 async def configurations(request: Request, lab: Lab) -> Response:
     """List server configurations."""
     found = sorted(lab.store.each(TunnelConfiguration), key=lambda item: item.display_name.casefold())
-    return page(request, "configurations.html", tab=_TAB, found=listing(request, found))
+    shown = listing(request, found, _COLUMNS)
+    return page(
+        request, "list.html", tab=_TAB, title="Server configurations", found=shown, create="Create new"
+    )
 
 
 @signed_in
@@ -47,6 +65,7 @@ async def configuration(request: Request, lab: Lab) -> Response:
         found=found,
         sites=users,
         advice=advice,
+        labels=Form(texts.GROUPS, {}).labels,
         saved="saved" in request.query_params,
     )
 
@@ -54,32 +73,26 @@ async def configuration(request: Request, lab: Lab) -> Response:
 @signed_in
 async def new(request: Request, lab: Lab) -> Response:
     """Create one."""
+    subject = Subject(_WHAT, _ALL, texts.GROUPS)
     if request.method == "GET":
-        return _form(request, texts.NEW)
-    values = read(await request.form(), texts.GROUPS)
-    try:
-        with refusals():
-            created = tunnel.create_configuration(lab, _judged(values))
-    except RefusedError as refusal:
-        return _form(request, values, refusal.problems)
-    return go_to(f"{_ALL}/{created.id}?saved")
+        return form_page(request, subject, texts.NEW)
+    return await submitted(
+        request, lab, subject, _judged, lambda wish: tunnel.create_configuration(lab, wish.body)
+    )
 
 
 @signed_in
 async def edit(request: Request, lab: Lab) -> Response:
     """Change one."""
     found = _found(request, lab)
+    subject = Subject(_WHAT, _ALL, texts.GROUPS, found)
     if request.method == "GET":
-        return _form(request, texts.shown(found), found=found)
-    form = await request.form()
-    values = read(form, texts.GROUPS)
-    try:
-        refuse_stale(form, found)
-        with refusals():
-            tunnel.change_configuration(lab, found, keep_scope_tags(_judged(values)))
-    except RefusedError as refusal:
-        return _form(request, values, refusal.problems, found)
-    return go_to(f"{_ALL}/{found.id}?saved")
+        return form_page(request, subject, texts.shown(found))
+
+    def store(wish: Wish) -> TunnelConfiguration:
+        return tunnel.change_configuration(lab, found, without_scope_tags(wish.body))
+
+    return await submitted(request, lab, subject, _judged, store)
 
 
 @signed_in
@@ -87,28 +100,18 @@ async def delete(request: Request, lab: Lab) -> Response:
     """Delete one, after a question."""
     found = _found(request, lab)
     if request.method == "GET":
-        what, back = f"server configuration {found.display_name}", f"{_ALL}/{found.id}"
-        return page(request, "delete.html", tab=_TAB, what=what, back=back, also="")
+        return delete_page(request, _WHAT, _ALL, found)
     tunnel.delete_configuration(lab, found)
     return go_to(_ALL)
 
 
-def _judged(values: Values) -> JsonObject:
-    """Return the body for what was typed, judged by the rules of mst-admin; raises `RefusedError`."""
-    wish = texts.declared(values)
-    if problems := problems_of(judge_configuration(wish)):
+def _judged(values: Values) -> Wish:
+    """Return what was typed, judged by the rules of mst-admin; raises `RefusedError`."""
+    declared = texts.declared(values)
+    found = judge_configuration(declared)
+    if problems := problems_of(found):
         raise RefusedError(problems)
-    return configuration_body(wish)
-
-
-def _form(
-    request: Request,
-    values: Values,
-    problems: Problems | None = None,
-    found: TunnelConfiguration | None = None,
-) -> Response:
-    form = Form(texts.GROUPS, values, problems or {})
-    return form_page(request, form, "server configuration", _ALL, found)
+    return Wish(configuration_body(declared), advice=found)
 
 
 _FORM = ["GET", "POST"]

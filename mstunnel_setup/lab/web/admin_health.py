@@ -22,8 +22,12 @@ from mstunnel_setup.lab.graph_logs import signed_address
 from mstunnel_setup.lab.lazy_entities import Rows
 from mstunnel_setup.lab.records import ServerRecord, SiteRecord
 from mstunnel_setup.lab.state import Lab
+from mstunnel_setup.lab.web.changes import RefusedError
 from mstunnel_setup.lab.web.charts import HEIGHT, WIDTH, Chart, chart
-from mstunnel_setup.lab.web.render import field, go_to, listing, page
+from mstunnel_setup.lab.web.forms import Problems
+from mstunnel_setup.lab.web.lists import listing
+from mstunnel_setup.lab.web.render import field, go_to, page
+from mstunnel_setup.lab.web.server_columns import server_columns
 from mstunnel_setup.lab.web.session import signed_in
 from mstunnel_setup.tenant.wire import HealthThreshold, LogCollection
 
@@ -36,11 +40,9 @@ _LOG_HOURS: Final = 8
 @signed_in
 async def overview(request: Request, lab: Lab) -> Response:
     """Show the status of all servers."""
-    found = listing(request, Rows(lab.store, ServerRecord))
+    found = listing(request, Rows(lab.store, ServerRecord), server_columns(lab))
     counts = Counter(tunnel.status_of(lab, item).value for item in lab.store.each(ServerRecord))
-    sites = {item.site_id: lab.store.get(SiteRecord, item.site_id) for item in found.items}
-    statuses = {item.id: tunnel.status_of(lab, item).value for item in found.items}
-    return page(request, "health.html", tab=_TAB, found=found, counts=counts, sites=sites, statuses=statuses)
+    return page(request, "health.html", tab=_TAB, found=found, counts=counts)
 
 
 def _thresholds(lab: Lab) -> dict[str, HealthThreshold]:
@@ -113,7 +115,7 @@ async def thresholds(request: Request, lab: Lab) -> Response:
     """Show or change the thresholds of all metrics."""
     present = _thresholds(lab)
     typed: dict[str, str] = {}
-    problems: dict[str, str] = {}
+    problems: Problems = {}
     if request.method == "POST":
         form = await request.form()
         if field(form, "decision") == "revert":
@@ -145,17 +147,19 @@ def _revert(lab: Lab, present: dict[str, HealthThreshold]) -> None:
             lab.store.replace(item.model_copy(update=update))
 
 
-def _change(lab: Lab, form: FormData, present: dict[str, HealthThreshold]) -> dict[str, str]:
+def _change(lab: Lab, form: FormData, present: dict[str, HealthThreshold]) -> Problems:
     """Store all thresholds or none; returns what is wrong by metric."""
     changed: list[HealthThreshold] = []
-    problems: dict[str, str] = {}
+    problems: Problems = {}
     for item in present.values():
         if health.metric_in_graph(item.id) is None:
             continue
         try:
             changed.append(_wished(form, item))
+        except RefusedError as refusal:
+            problems |= refusal.problems
         except GraphError as error:
-            problems[item.id] = error.message
+            problems[item.id] = [(error.message,)]
     if not problems:
         with lab.store.transaction():
             for item in changed:
@@ -168,10 +172,10 @@ def _wished(form: FormData, item: HealthThreshold) -> HealthThreshold:
         whole_number(field(form, f"{item.id}-{kind}").strip()) for kind in ("healthy", "unhealthy")
     )
     if healthy is None or unhealthy is None:
-        raise GraphError(400, "BadRequest", "Write two whole numbers.")
+        raise RefusedError({item.id: [("Write two whole numbers.",)]})
     wish = ThresholdObject(metric=item.id, healthy=healthy, unhealthy=unhealthy)
     for finding in judge_threshold(wish):
-        raise GraphError(400, "BadRequest", f"{finding.message}. {finding.hint}")
+        raise RefusedError({item.id: [(finding.message, finding.hint)]})
     document = {"healthyThreshold": wish.healthy, "unhealthyThreshold": wish.unhealthy}
     stored = item.document()
     return HealthThreshold.from_wire(stored | judge(ThresholdBody, document, stored).document())

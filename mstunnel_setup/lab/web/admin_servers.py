@@ -6,31 +6,64 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mstunnel_setup.lab import permissions, tunnel
-from mstunnel_setup.lab.errors import GraphError
+from mstunnel_setup import rendering
+from mstunnel_setup.lab import connection, permissions, tunnel
+from mstunnel_setup.lab.errors import GraphError, not_found
 from mstunnel_setup.lab.lazy_entities import Rows
 from mstunnel_setup.lab.records import ServerRecord, SiteRecord
-from mstunnel_setup.lab.state import Lab
-from mstunnel_setup.lab.web.render import field, go_to, listing, page
+from mstunnel_setup.lab.state import Lab, labs_of
+from mstunnel_setup.lab.web.changes import delete_page
+from mstunnel_setup.lab.web.lists import Column, listing
+from mstunnel_setup.lab.web.render import attachment, field, go_to, page, words
+from mstunnel_setup.lab.web.server_columns import server_columns
 from mstunnel_setup.lab.web.session import caller, signed_in
 
 _ALL: Final = "/admin/servers"
 _TAB: Final = "servers"
+_GOES_ON: Final = "The gateway itself goes on running: uninstall it on its host (mst-cli uninstall)."
 
 
 @signed_in
 async def servers(request: Request, lab: Lab) -> Response:
     """List the servers of all sites."""
-    found = listing(request, Rows(lab.store, ServerRecord))
-    sites = {item.site_id: lab.store.get(SiteRecord, item.site_id) for item in found.items}
-    statuses = {item.id: tunnel.status_of(lab, item).value for item in found.items}
-    return page(request, "servers.html", tab=_TAB, found=found, sites=sites, statuses=statuses)
+    mode = Column[ServerRecord]("mode", "Deployment mode", lambda item: item.deployment_mode or "")
+    found = listing(request, Rows(lab.store, ServerRecord), (*server_columns(lab), mode))
+    return page(request, "list.html", tab=_TAB, title="Servers", found=found, create="Create")
 
 
 @signed_in
 async def create(request: Request, lab: Lab) -> Response:
     """Tell how a server is added: by the installer, which this page names."""
-    return page(request, "server_new.html", tab=_TAB, urls=lab.urls)
+    answers = _answers(request, lab)
+    return page(request, "server_new.html", tab=_TAB, answers=answers, has_script=_is_home(request, lab))
+
+
+@signed_in
+async def script(request: Request, lab: Lab) -> Response:
+    """The installation script, which joins the home tenant."""
+    if not _is_home(request, lab):
+        raise not_found("script", lab.tenant.id)
+    text = rendering.render("lab/mstunnel-setup", lab_option=connection.option(labs_of(request)))
+    return attachment("mstunnel-setup", text, "application/x-sh")
+
+
+@signed_in
+async def answers(request: Request, lab: Lab) -> Response:
+    """The answers about this tenant, as a file."""
+    return attachment("answers.yaml", _answers(request, lab), "application/yaml")
+
+
+def _is_home(request: Request, lab: Lab) -> bool:
+    """Tell whether `--lab` leads to the tenant."""
+    return lab.tenant.id == labs_of(request).home.tenant.id
+
+
+def _answers(request: Request, lab: Lab) -> str:
+    authority = labs_of(request).authority.certificate_path.read_text()
+    client_id = connection.application_for(lab, "setup")
+    return rendering.render(
+        "lab/answers.yaml", urls=lab.urls, client_id=client_id, certificate=authority.splitlines()
+    )
 
 
 @signed_in
@@ -45,7 +78,7 @@ async def server(request: Request, lab: Lab) -> Response:
             tunnel.change_server(lab, found, {"displayName": name}, caller(request))
             return go_to(f"{_ALL}/{found.id}?saved")
         except GraphError as error:
-            problem = error.message
+            problem = words(request)(error.message)
     return page(
         request,
         "server.html",
@@ -64,9 +97,7 @@ async def delete(request: Request, lab: Lab) -> Response:
     """Remove one, after a question."""
     found = lab.required(ServerRecord, request.path_params["id"])
     if request.method == "GET":
-        also = "The gateway itself goes on running: uninstall it on its host (mst-cli uninstall)."
-        what, back = f"server {found.display_name}", f"{_ALL}/{found.id}"
-        return page(request, "delete.html", tab=_TAB, what=what, back=back, also=also)
+        return delete_page(request, "server", _ALL, found, _GOES_ON)
     tunnel.delete_server(lab, found)
     return go_to(_ALL)
 
@@ -75,6 +106,8 @@ _FORM = ["GET", "POST"]
 ROUTES = [
     Route(_ALL, servers),
     Route(f"{_ALL}/new", create),
+    Route(f"{_ALL}/new/mstunnel-setup", script),
+    Route(f"{_ALL}/new/answers.yaml", answers),
     Route(f"{_ALL}/{{id}}", server, methods=_FORM),
     Route(f"{_ALL}/{{id}}/delete", delete, methods=_FORM),
 ]

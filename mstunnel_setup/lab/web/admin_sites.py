@@ -15,14 +15,24 @@ from mstunnel_setup.lab.lazy_entities import Rows
 from mstunnel_setup.lab.records import ServerRecord, SiteRecord
 from mstunnel_setup.lab.state import Lab
 from mstunnel_setup.lab.web import site_form as texts
-from mstunnel_setup.lab.web.changes import RefusedError, form_page, keep_scope_tags, refusals, refuse_stale
-from mstunnel_setup.lab.web.forms import Form, Problems, Values, problems_of, read
-from mstunnel_setup.lab.web.render import go_to, listing, page
+from mstunnel_setup.lab.web.changes import (
+    RefusedError,
+    Subject,
+    Wish,
+    delete_page,
+    form_page,
+    submitted,
+    without_scope_tags,
+)
+from mstunnel_setup.lab.web.forms import Form, Values, problems_of
+from mstunnel_setup.lab.web.lists import Column, listing
+from mstunnel_setup.lab.web.render import go_to, page
 from mstunnel_setup.lab.web.session import signed_in
 from mstunnel_setup.tenant.wire import TunnelConfiguration
 
 _ALL: Final = "/admin/sites"
 _TAB: Final = "sites"
+_WHAT: Final = "site"
 
 
 def _found(request: Request, lab: Lab) -> SiteRecord:
@@ -38,9 +48,24 @@ def _configurations(lab: Lab) -> tuple[TunnelConfiguration, ...]:
 async def sites(request: Request, lab: Lab) -> Response:
     """List sites."""
     names = {item.id: item.display_name for item in _configurations(lab)}
-    found = listing(request, Rows(lab.store, SiteRecord))
-    servers = {site.id: lab.store.count(ServerRecord, parent=site.id) for site in found.items}
-    return page(request, "sites.html", tab=_TAB, found=found, configurations=names, servers=servers)
+    columns = (
+        Column[SiteRecord]("name", "Name", lambda item: item.display_name),
+        Column[SiteRecord]("address", "Public IP address or FQDN", lambda item: item.public_address or ""),
+        Column[SiteRecord](
+            "configuration", "Server configuration", lambda item: names.get(item.configuration_id, "")
+        ),
+        Column[SiteRecord](
+            "servers", "Servers", lambda item: str(lab.store.count(ServerRecord, parent=item.id))
+        ),
+        Column[SiteRecord](
+            "upgrade",
+            "Upgrade type",
+            lambda item: "Automatic" if item.upgrade_automatically else "Manual",
+            "word",
+        ),
+    )
+    found = listing(request, Rows(lab.store, SiteRecord), columns)
+    return page(request, "list.html", tab=_TAB, title="Sites", found=found, create="Create")
 
 
 @signed_in
@@ -54,10 +79,10 @@ async def site(request: Request, lab: Lab) -> Response:
         tab=_TAB,
         found=found,
         configuration=lab.required(TunnelConfiguration, found.configuration_id),
-        window=f"{values['window_start']} to {values['window_end']}, {values['window_zone']}",
-        limited=bool(values["window_limited"]),
+        values=values,
         servers=lab.store.each(ServerRecord, parent=found.id),
         advice=judge_site(texts.declared(values)),
+        labels=Form(texts.groups(()), {}).labels,
         saved="saved" in request.query_params,
         asked=found.model_dump(by_alias=True).get("labUpgradeRequestedDateTime"),
     )
@@ -66,32 +91,26 @@ async def site(request: Request, lab: Lab) -> Response:
 @signed_in
 async def new(request: Request, lab: Lab) -> Response:
     """Create one."""
+    subject = _subject(lab)
     if request.method == "GET":
-        return _form(request, lab, texts.new(_configurations(lab)))
-    values = read(await request.form(), texts.groups(()))
-    try:
-        with refusals():
-            created = tunnel.create_site(lab, without_empty(_judged(values)))
-    except RefusedError as refusal:
-        return _form(request, lab, values, refusal.problems)
-    return go_to(f"{_ALL}/{created.id}?saved")
+        return form_page(request, subject, texts.new(_configurations(lab)))
+    return await submitted(
+        request, lab, subject, _judged, lambda wish: tunnel.create_site(lab, without_empty(wish.body))
+    )
 
 
 @signed_in
 async def edit(request: Request, lab: Lab) -> Response:
     """Change one."""
     found = _found(request, lab)
+    subject = _subject(lab, found)
     if request.method == "GET":
-        return _form(request, lab, texts.shown(found), found=found)
-    form = await request.form()
-    values = read(form, texts.groups(()))
-    try:
-        refuse_stale(form, found)
-        with refusals():
-            tunnel.change_site(lab, found, keep_scope_tags(_judged(values)))
-    except RefusedError as refusal:
-        return _form(request, lab, values, refusal.problems, found)
-    return go_to(f"{_ALL}/{found.id}?saved")
+        return form_page(request, subject, texts.shown(found))
+
+    def store(wish: Wish) -> SiteRecord:
+        return tunnel.change_site(lab, found, without_scope_tags(wish.body))
+
+    return await submitted(request, lab, subject, _judged, store)
 
 
 @signed_in
@@ -99,8 +118,7 @@ async def delete(request: Request, lab: Lab) -> Response:
     """Delete one, after a question."""
     found = _found(request, lab)
     if request.method == "GET":
-        what, back = f"site {found.display_name}", f"{_ALL}/{found.id}"
-        return page(request, "delete.html", tab=_TAB, what=what, back=back, also="")
+        return delete_page(request, _WHAT, _ALL, found)
     tunnel.delete_site(lab, found)
     return go_to(_ALL)
 
@@ -113,25 +131,21 @@ async def upgrade(request: Request, lab: Lab) -> Response:
     return go_to(f"{_ALL}/{found.id}")
 
 
-def _judged(values: Values) -> JsonObject:
-    """Return the body for what was typed, judged by the rules of mst-admin; raises `RefusedError`."""
-    wish = texts.declared(values)
-    problems = problems_of(judge_site(wish))
-    if problems:
-        raise RefusedError({texts.FIELD_OF.get(name, name): said for name, said in problems.items()})
-    reference: JsonObject = {"microsoftTunnelConfiguration": {"id": wish.configuration}}
-    return {**site_body(wish, datetime.now(UTC)), **reference}
+def _judged(values: Values) -> Wish:
+    """Return what was typed, judged by the rules of mst-admin; raises `RefusedError`."""
+    declared = texts.declared(values)
+    found = judge_site(declared)
+    if problems := problems_of(found):
+        raise RefusedError(problems)
+    reference: JsonObject = {"microsoftTunnelConfiguration": {"id": declared.configuration}}
+    return Wish({**site_body(declared, datetime.now(UTC)), **reference}, advice=found)
 
 
-def _form(
-    request: Request,
-    lab: Lab,
-    values: Values,
-    problems: Problems | None = None,
-    found: SiteRecord | None = None,
-) -> Response:
-    form = Form(texts.groups(_configurations(lab)), values, problems or {})
-    return form_page(request, form, "site", _ALL, found, time_zones=texts.time_zones())
+def _subject(lab: Lab, found: SiteRecord | None = None) -> Subject:
+    """Return the form: as in Intune, a site is stored without a review."""
+    groups, zones = texts.groups(_configurations(lab)), tuple(texts.time_zones())
+    suggested = {"time-zones": zones}
+    return Subject(_WHAT, _ALL, groups, found, field_of=texts.FIELD_OF, suggestions=suggested, reviewed=False)
 
 
 _FORM = ["GET", "POST"]

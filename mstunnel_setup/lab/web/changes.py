@@ -1,20 +1,42 @@
-"""Changes by form: what keeps one from being made goes back to the form."""
+"""Changes by form: what was typed is reviewed, then stored; what keeps it from that goes back to the form."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab.errors import GraphError
-from mstunnel_setup.lab.web.forms import Form, Problems, problems_in
-from mstunnel_setup.lab.web.render import field, page
-from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelSite
+from mstunnel_setup.lab.state import Lab
+from mstunnel_setup.lab.typed_entities import T, TypedEntities
+from mstunnel_setup.lab.web import render
+from mstunnel_setup.lab.web.forms import Form, Group, Problems, Values, problems_in, read
+from mstunnel_setup.lab.web.render import go_to, page, words
+from mstunnel_setup.tenant.wire import IntuneObject, TunnelConfiguration, TunnelSite
 
-_STALE = "Someone else has changed this in the meantime. Open it again to see the current values."
+Found: TypeAlias = IntuneObject | TunnelConfiguration | TunnelSite
+_STALE: Final = "Someone else has changed this in the meantime. Open it again to see the current values."
+
+
+class Named(Protocol):
+    """What has an id and a name."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def display_name(self) -> str:
+        """Its name."""
+        ...
 
 
 class RefusedError(Exception):
@@ -25,15 +47,48 @@ class RefusedError(Exception):
         self.problems = problems
 
 
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Turn what is said about types and by Graph's rules into `RefusedError`."""
-    try:
-        yield
-    except ValidationError as error:
-        raise RefusedError(problems_in(error)) from error
-    except GraphError as error:
-        raise RefusedError({"": [error.message]}) from error
+@dataclass(frozen=True)
+class Wish:
+    """What was typed, as bodies of Graph: of the object, and of its assignments where it has any."""
+
+    body: JsonObject
+    assignments: list[JsonObject] = field(default_factory=list)
+    advice: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a form creates, or changes where there is one already (`found`).
+
+    `what` is its kind, `place` the address of its list, `path` what follows that in the address of the form.
+    `hidden` are values that go with the form. `field_of` names the field at which a problem with something
+    else is shown, `suggestions` are values for fields that may have others. Where it is not `reviewed`, it
+    is stored at once.
+    """
+
+    what: str
+    place: str
+    groups: tuple[Group, ...]
+    found: Found | None = None
+    path: str = "new"
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    field_of: Mapping[str, str] = field(default_factory=dict)
+    suggestions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    reviewed: bool = True
+
+    @property
+    def context(self) -> dict[str, object]:
+        """What templates show of it."""
+        found = self.found
+        back = f"{self.place}/{found.id}" if found else self.place
+        return {
+            "subject": self,
+            "tab": self.place.rpartition("/")[2],
+            "name": found.display_name if found else "",
+            "action": f"{back}/edit" if found else f"{self.place}/{self.path}",
+            "back": back,
+            "version": version(found) if found else "",
+        }
 
 
 def version(found: BaseModel) -> str:
@@ -41,37 +96,91 @@ def version(found: BaseModel) -> str:
     return hashlib.sha256(found.model_dump_json().encode()).hexdigest()
 
 
-def refuse_stale(form: FormData, found: BaseModel) -> None:
-    """Raise `RefusedError` when the entity has changed since the form was shown."""
-    if field(form, "version") != version(found):
-        raise RefusedError({"": [_STALE]})
-
-
 def form_page(
-    request: Request,
-    form: Form,
-    what: str,
-    place: str,
-    found: TunnelConfiguration | TunnelSite | None,
-    *,
-    time_zones: Sequence[str] = (),
+    request: Request, subject: Subject, values: Values, problems: Problems | None = None, notice: str = ""
 ) -> Response:
-    """Show the form that creates, or changes `found` of, what is listed at `place` (`what`: its kind)."""
-    here = f"{place}/{found.id}" if found else place
-    return page(
-        request,
-        "form.html",
-        400 if form.problems else 200,
-        tab=place.rpartition("/")[2],
-        form=form,
-        heading=f"Edit {found.display_name}" if found else f"Create {what}",
-        action=f"{here}/edit" if found else f"{here}/new",
-        back=here,
-        version=version(found) if found else "",
-        time_zones=time_zones,
-    )
+    """Show the form."""
+    shown = {subject.field_of.get(name, name): said for name, said in (problems or {}).items()}
+    form = Form(subject.groups, values, shown)
+    status = 400 if form.problems else 200
+    return page(request, "form.html", status, form=form, notice=notice, **subject.context)
 
 
-def keep_scope_tags(body: Mapping[str, object]) -> dict[str, object]:
+def delete_page(request: Request, what: str, place: str, found: Named, also: str = "") -> Response:
+    """Ask whether to delete an object of the kind `what` that is listed at `place`."""
+    name, kind, back = found.display_name, words(request)(what), f"{place}/{found.id}"
+    tab = place.rpartition("/")[2]
+    return page(request, "delete.html", 200, tab=tab, what=kind, name=name, back=back, also=also)
+
+
+def choice_page(
+    request: Request, what: str, place: str, kinds: Mapping[str, str], *, label: str, text: str
+) -> Response:
+    """Ask of which of several kinds a new object is to be, and lead to its form."""
+    if (kind := request.query_params.get("kind")) in kinds:
+        return go_to(f"{place}/new/{kind}")
+    tab = place.rpartition("/")[2]
+    return page(request, "kind.html", 200, tab=tab, what=what, label=label, text=text, kinds=kinds)
+
+
+async def submitted(
+    request: Request,
+    lab: Lab,
+    subject: Subject,
+    judged: Callable[[Values], Wish],
+    store: Callable[[Wish], Found],
+) -> Response:
+    """Answer a form that was sent: review it, store it, or show it again as its decision says.
+
+    `judged` is the first to refuse what was typed, by the rules of mst-admin, `store` the second, by Graph's
+    own. The review does both and keeps nothing.
+    """
+    form = await request.form()
+    values, decision = read(form, subject.groups), render.field(form, "decision")
+    if decision == "edit":
+        return form_page(request, subject, values)
+    try:
+        _refuse_stale(form, subject.found)
+        with _refusals():
+            wish = judged(values)
+            if decision == "review":
+                with lab.store.rehearsal():
+                    store(wish)
+                reviewed = Form(subject.groups, values)
+                return page(request, "review.html", 200, form=reviewed, advice=wish.advice, **subject.context)
+            stored = store(wish)
+    except RefusedError as refusal:
+        return form_page(request, subject, values, refusal.problems)
+    return go_to(f"{subject.place}/{stored.id}?saved")
+
+
+def _refuse_stale(form: FormData, found: Found | None) -> None:
+    if found and render.field(form, "version") != version(found):
+        raise RefusedError({"": [(_STALE,)]})
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn what is said about types and by Graph's rules into `RefusedError`."""
+    try:
+        yield
+    except ValidationError as error:
+        raise RefusedError(problems_in(error)) from error
+    except GraphError as error:
+        raise RefusedError({"": [(error.message,)]}) from error
+
+
+def stored(lab: Lab, entities: TypedEntities[T], wish: Wish, found: T | None) -> T:
+    """Create what is wished, or change `found` to it, with its assignments; raises `GraphError`."""
+    with lab.store.transaction():
+        if found is None:
+            kept = entities.create(lab, wish.body)
+        else:
+            kept = entities.change(lab, found, without_scope_tags(wish.body))
+        entities.assign_to(lab, kept.id, wish.assignments)
+    return kept
+
+
+def without_scope_tags(body: Mapping[str, object]) -> dict[str, object]:
     """Leave scope tags out of a change: the forms do not show them."""
     return {name: value for name, value in body.items() if name != "roleScopeTagIds"}

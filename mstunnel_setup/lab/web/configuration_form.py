@@ -12,8 +12,8 @@ GROUPS: Final = (
     Group(
         "Basics",
         (
-            Field("name", "Name", required=True),
-            Field("description", "Description (optional)"),
+            Field("name", "Name", hint="Name of the server configuration.", required=True),
+            Field("description", "Description (optional)", hint="What the server configuration is for."),
         ),
     ),
     Group(
@@ -32,7 +32,12 @@ GROUPS: Final = (
             Field(
                 "split_dns", "Domains for these DNS servers only (optional)", "lines", hint="One per line."
             ),
-            Field("disable_udp_connections", "Disable UDP connections", "check"),
+            Field(
+                "disable_udp_connections",
+                "Disable UDP connections",
+                "check",
+                hint="Clients connect by TCP only. First move all devices to Microsoft Defender.",
+            ),
             Field("session_timeout", "Session timeout (optional)", "number", hint="Seconds; 3600 if empty."),
             Field(
                 "advanced_settings", "Advanced settings (optional)", "lines", hint="name=value, one per line."

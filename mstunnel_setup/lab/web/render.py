@@ -4,19 +4,18 @@ Forms carry a token bound to a cookie and to the session (double submit, signed 
 cookies are the caller's to choose, so the key of these tokens signs nothing else.
 """
 
+import re
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from mstunnel_setup import rendering
-from mstunnel_setup.foreign import whole_number
 from mstunnel_setup.lab.purpose_keys import Purpose
 from mstunnel_setup.lab.state import lab_of, labs_of
+from mstunnel_setup.lab.web.language import COOKIE, LANGUAGES, Words, language_of
 
 FORM_COOKIE: Final = "__Host-lab-form"
 SESSION_COOKIE: Final = "__Host-lab-session"
@@ -31,6 +30,10 @@ HEADERS: Final = {
 }
 EXPIRED_FORM: Final = "This form has expired. Please try again."
 _SEE_OTHER: Final = 303
+_YEAR: Final = 365 * 86400
+_HOME: Final = "/admin"
+_PATH: Final = re.compile(r"/[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*(\?[A-Za-z0-9_.=&%:/-]*)?")
+"""Paths that a page may lead back to: below this server, never an address of another one."""
 
 
 def page(request: Request, template: str, status: int = 200, **values: object) -> Response:
@@ -43,6 +46,9 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
         ),
         "user": getattr(request.state, "user", None),
         "tab": "",
+        "_": words(request),
+        "languages": LANGUAGES,
+        "here": request.url.path,
     }
     text = rendering.render(f"lab/{template}", **context | values)
     response = HTMLResponse(text, status, HEADERS)
@@ -51,8 +57,18 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
 
 
 def message(request: Request, title: str, text: str, status: int = 200) -> Response:
-    """Render a page that says one thing."""
+    """Render a page that says one thing, in the language of the browser."""
     return page(request, "message.html", status, title=title, text=text)
+
+
+def words(request: Request) -> Words:
+    """Return what says texts in the language of the browser."""
+    return Words(language_of(request))
+
+
+def own_path(text: str) -> str:
+    """Return a path of ours to go on with, the admin center for anything else."""
+    return text if _PATH.fullmatch(text) else _HOME
 
 
 def go_to(path: str) -> Response:
@@ -73,29 +89,22 @@ def field(form: FormData, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def attachment(name: str, text: str, media_type: str) -> Response:
+    """Return a file that the browser saves under this name."""
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(text, media_type=media_type, headers=HEADERS | disposition)
+
+
 async def style(_request: Request) -> Response:
     """The style sheet."""
     text = rendering.render("lab/lab.css")
     return Response(text, media_type="text/css", headers={"X-Content-Type-Options": "nosniff"})
 
 
-_SIZE: Final = 50
-Item = TypeVar("Item")
-
-
-@dataclass(frozen=True)
-class Listing(Generic[Item]):
-    """One page of a list; numbers count from 1."""
-
-    items: Sequence[Item]
-    number: int
-    last: int
-    total: int
-
-
-def listing(request: Request, everything: Sequence[Item]) -> Listing[Item]:
-    """Return the page that the query parameter `page` names, the nearest one there is."""
-    total = len(everything)
-    last = max(1, -(-total // _SIZE))
-    number = min(max(1, whole_number(request.query_params.get("page", "1")) or 1), last)
-    return Listing(everything[(number - 1) * _SIZE : number * _SIZE], number, last, total)
+async def choose_language(request: Request) -> Response:
+    """Remember a language in this browser, and return to the page it was chosen on."""
+    response = go_to(own_path(request.query_params.get("next", "")))
+    wanted = request.query_params.get("to", "")
+    if wanted in LANGUAGES:
+        response.set_cookie(COOKIE, wanted, max_age=_YEAR, secure=True, httponly=True, samesite="lax")
+    return response

@@ -1,7 +1,6 @@
 """The admin center's sessions: sign-in, sign-out, and who may come in."""
 
 import functools
-import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -25,18 +24,15 @@ from mstunnel_setup.lab.web.render import (
     go_to,
     is_own_form,
     message,
+    own_path,
     page,
 )
 from mstunnel_setup.tenant.wire import CONFIGURATION_READ_WRITE
 
 _SESSION_SECONDS: Final = 8 * 3600
-_HOME: Final = "/admin"
 _SIGN_IN: Final = "/admin/sign-in"
 _ADMIN_CENTER: Final = "admin-center"
 _FORBIDDEN: Final = "You do not have access: it takes the role Intune Administrator."
-
-_PATH: Final = re.compile(r"/[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*(\?[A-Za-z0-9_.=&%:/-]*)?")
-"""Paths that a sign-in may lead to: below this server, never an address of another one."""
 
 Handler = Callable[[Request, Lab], Awaitable[Response]]
 
@@ -86,11 +82,6 @@ def to_sign_in(request: Request) -> Response:
     return go_to(f"{_SIGN_IN}?{urlencode({'next': wanted})}")
 
 
-def _own_path(text: str) -> str:
-    """Return a path of ours to go on with, the admin center for anything else."""
-    return text if _PATH.fullmatch(text) else _HOME
-
-
 async def sign_in(request: Request) -> Response:
     """Take account and password of an administrator."""
     if request.method == "GET":
@@ -106,11 +97,11 @@ async def sign_in(request: Request) -> Response:
         case Refused() as refusal:
             return message(request, "You cannot sign in", refusal.text, 403)
         case SignedIn() as signed:
-            return _begin(signed, _own_path(field(form, "next")))
+            return _begin(signed, own_path(field(form, "next")))
 
 
 def _form(request: Request, status: int = 200, asked: Wrong | NeedsCode | None = None) -> Response:
-    hidden = {"next": _own_path(request.query_params.get("next", ""))}
+    hidden = {"next": own_path(request.query_params.get("next", ""))}
     action = f"{_SIGN_IN}?{urlencode(hidden)}"
     return page(request, "admin_sign_in.html", status, action=action, hidden=hidden, asked=asked)
 

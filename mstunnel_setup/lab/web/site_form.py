@@ -21,7 +21,11 @@ def groups(configurations: tuple[TunnelConfiguration, ...]) -> tuple[Group, ...]
     choices = tuple((item.id, item.display_name) for item in configurations)
     return (
         Group(
-            "Basics", (Field("name", "Name", required=True), Field("description", "Description (optional)"))
+            "Basics",
+            (
+                Field("name", "Name", hint="Name of the site.", required=True),
+                Field("description", "Description (optional)", hint="What the site is for."),
+            ),
         ),
         Group(
             "Settings",
@@ -32,7 +36,14 @@ def groups(configurations: tuple[TunnelConfiguration, ...]) -> tuple[Group, ...]
                     required=True,
                     hint="What devices connect to, such as gateway.contoso.com.",
                 ),
-                Field("configuration", "Server configuration", "select", required=True, choices=choices),
+                Field(
+                    "configuration",
+                    "Server configuration",
+                    "select",
+                    hint="All servers of the site get it.",
+                    required=True,
+                    choices=choices,
+                ),
                 Field(
                     "internal_network_probe_url",
                     "URL for internal network access check (optional)",
@@ -43,15 +54,27 @@ def groups(configurations: tuple[TunnelConfiguration, ...]) -> tuple[Group, ...]
         Group(
             "Upgrades",
             (
-                Field("upgrade_automatically", "Automatically upgrade servers at this site", "check"),
-                Field("window_limited", "Limit server upgrades to maintenance window", "check"),
+                Field(
+                    "upgrade_automatically",
+                    "Automatically upgrade servers at this site",
+                    "check",
+                    hint="Otherwise an administrator approves each upgrade.",
+                ),
+                Field(
+                    "window_limited",
+                    "Limit server upgrades to maintenance window",
+                    "check",
+                    hint="Upgrades then begin between start and end only.",
+                ),
                 Field(
                     "window_zone",
                     "Time zone",
                     hint="Such as Europe/Berlin or UTC+02:00.",
                     suggestions="time-zones",
                 ),
-                Field("window_start", "Start time", "time"),
+                Field(
+                    "window_start", "Start time", "time", hint="The earliest time at which an upgrade begins."
+                ),
                 Field("window_end", "End time", "time", hint="At least one hour after the start."),
             ),
         ),

@@ -99,6 +99,7 @@ QUIET = {
     "mstunnel-setup answers show": "ok",
     "mst-cli eula": "ok",
     "mst-cli help": "ok",
+    "mst-cli metrics": "warning",
     "mst-cli help upgrades": "ok",
     "mst-readiness explain clock": "ok",
     "mst-cli uninstall": "unchanged",
@@ -170,6 +171,7 @@ REFUSED = {
     "mst-cli explain nobody": (2, "not-installed"),
     "mst-cli explain nobody --token-file /nowhere": (2, "file-missing"),
     "mst-cli server start": (2, "not-installed"),
+    "mst-cli metrics --listen 0.0.0.0:1": (2, "listen-address-refused"),
     "mst-cli agent logs": (2, "not-installed"),
     "mst-cli server show users": (2, "not-installed"),
     "mst-cli server show user nobody": (2, "not-installed"),
@@ -278,14 +280,15 @@ def test_readiness_refuses_what_fails(run: Run) -> None:
     assert run("mst-readiness utils --ignore-check nonsense", code=2)["errors"][0]["code"] == "check-unknown"
 
 
-def test_answers_and_where_they_came_from(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", [["--answers"], []], ids=["by option", "by name"])
+def test_answers_and_where_they_came_from(run: Run, tmp_path: Path, option: list[str]) -> None:
     file = tmp_path / "answers.yaml"
     file.write_text(
         "version: 1\nsign_in:\n    client_secret: env:SECRET\n    method: client-secret\n"
         "    client_id: 11111111-2222-3333-4444-555555555555\n"
     )
-    assert run("mstunnel-setup answers check", "--answers", str(file))["status"] == "ok"
-    shown = run("mstunnel-setup answers show", "--answers", str(file), "--site", "Berlin")["data"]
+    assert run("mstunnel-setup answers check", *option, str(file))["status"] == "ok"
+    shown = run("mstunnel-setup answers show", *option, str(file), "--site", "Berlin")["data"]
     assert shown["site"] == {"value": "Berlin", "origin": "option", "source": "--site"}
     assert shown["sign_in.client_secret"]["value"] == "env:SECRET"
     assert shown["sign_in.client_secret"]["source"] == f"{file}:3:20"

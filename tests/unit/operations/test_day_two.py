@@ -246,11 +246,18 @@ def test_the_images_that_the_program_brings_are_named_after_it(
     assert releases.release_names(Catalogue(()), Digests(own.agent, own.gateway)) == []
 
 
-def test_a_version_names_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(version, "open_host", lambda _operator: nullcontext(ports_of(tmp_path)))
+def test_a_version_names_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(version, "open_host", lambda _operator: nullcontext(ports_of(Path("/"))))
     shown = version.version(OPERATOR)
     assert shown.data["engine_name"] == "podman"
     assert lines_of(shown)[1] == f"Engine   Podman {shown.data['engine']}"
+
+
+def test_the_engine_of_this_machine_is_not_that_of_another_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(version, "open_host", lambda _operator: nullcontext(ports_of(tmp_path)))
+    assert lines_of(version.version(OPERATOR))[1] == "Engine   none"
 
 
 def test_what_the_program_brings_is_listed_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,252 @@
+"""Admin center: app configuration policies, for managed devices and for managed apps."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mstunnel_setup.admin.apps.objects import AppConfigurationObject
+from mstunnel_setup.admin.apps.rules import judge_app_configuration
+from mstunnel_setup.admin.apps.settings_wire import ANDROID, PAYLOAD, payload
+from mstunnel_setup.admin.apps.store import app_ids
+from mstunnel_setup.admin.apps.wire import (
+    BUNDLES,
+    PACKAGES,
+    PresentAppConfiguration,
+    app_configuration_body,
+    app_configuration_object,
+    others_of,
+)
+from mstunnel_setup.admin.assignments import targets
+from mstunnel_setup.admin.profiles.objects import ProfileObject
+from mstunnel_setup.admin.profiles.present import is_tunnel_profile, profile_object
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.lab.bodies import judge
+from mstunnel_setup.lab.bodies_apps import TargetAppsBody
+from mstunnel_setup.lab.errors import not_found
+from mstunnel_setup.lab.graph_apps import DEVICE_CONFIGURATIONS, MANAGED_CONFIGURATIONS
+from mstunnel_setup.lab.state import Lab
+from mstunnel_setup.lab.web import app_configuration_form as texts
+from mstunnel_setup.lab.web.changes import (
+    RefusedError,
+    Subject,
+    Wish,
+    choice_page,
+    delete_page,
+    form_page,
+    stored,
+    submitted,
+)
+from mstunnel_setup.lab.web.forms import Form, Values, problems_of
+from mstunnel_setup.lab.web.lists import Column, listing
+from mstunnel_setup.lab.web.render import go_to, page
+from mstunnel_setup.lab.web.session import signed_in
+from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
+from mstunnel_setup.tenant.wire_apps import (
+    AppAssignment,
+    ManagedMobileApp,
+    MobileApp,
+    MobileAppConfiguration,
+    TargetedManagedAppConfiguration,
+)
+
+_ALL: Final = "/admin/app-configurations"
+_TAB: Final = "app-configurations"
+_WHAT: Final = "app configuration policy"
+_CHOICE: Final = (
+    "Managed devices: one app on enrolled devices. Managed apps: apps with app protection on any device."
+)
+_NO_APP: Final = "There is no such app for this platform. Add it among all apps first."
+_IOS_APP: Final = "#microsoft.graph.iosMobileAppIdentifier"
+_APPS: Final = "apps"
+_ANDROID_APP: Final = "#microsoft.graph.androidMobileAppIdentifier"
+
+Policy = MobileAppConfiguration | TargetedManagedAppConfiguration
+
+
+@dataclass(frozen=True)
+class _Editor:
+    """The form of a policy: a new one of a kind, or one that is there."""
+
+    lab: Lab
+    kind: str
+    present: PresentAppConfiguration | None = None
+
+    @property
+    def declared(self) -> AppConfigurationObject | None:
+        """The policy that is there, as it would be written."""
+        return app_configuration_object(self.present) if self.present else None
+
+    @property
+    def subject(self) -> Subject:
+        """The form, as it is shown and sent."""
+        found = self.present.found if self.present else None
+        return Subject(_WHAT, _ALL, texts.groups(self.kind), found, f"new/{self.kind}")
+
+    @property
+    def begin(self) -> Values:
+        """What the form begins with."""
+        return texts.shown(self.kind, self.declared) if self.declared else texts.new(self.kind)
+
+    def judged(self, values: Values) -> Wish:
+        """Return what was typed, judged by the rules of mst-admin; raises `RefusedError`."""
+        wish = texts.declared(self.kind, values, self.declared.settings if self.declared else {})
+        findings = judge_app_configuration(wish, _profiles(self.lab))
+        if problems := problems_of(findings):
+            raise RefusedError(problems)
+        others = others_of(self.present) if self.present else ()
+        body = app_configuration_body(wish, others)
+        names = [*body.pop(PACKAGES, ()), *body.pop(BUNDLES, ())]
+        apps = self._device_app(names[0], wish) if wish.on_devices else self._managed_apps(names, wish)
+        if ANDROID in body:
+            body[PAYLOAD] = payload(names[0], body.pop(ANDROID))
+        return Wish({**body, **apps}, [{"target": item} for item in targets(wish)], findings)
+
+    def _device_app(self, name: str, wish: AppConfigurationObject) -> JsonObject:
+        found = app_ids(self.lab.store.each(MobileApp), name, is_ios=wish.is_ios)
+        if not found:
+            raise RefusedError({"apps": [(_NO_APP,)]})
+        package: JsonObject = {} if wish.is_ios else {"packageId": f"app:{name}"}
+        return {"targetedMobileApps": [*found], **package}
+
+    @staticmethod
+    def _managed_apps(names: list[str], wish: AppConfigurationObject) -> JsonObject:
+        kind, key = (_IOS_APP, "bundleId") if wish.is_ios else (_ANDROID_APP, "packageId")
+        identifiers: list[JsonObject] = [{"@odata.type": kind, key: name} for name in names]
+        return {_APPS: [{"mobileAppIdentifier": item} for item in identifiers]}
+
+    def store(self, wish: Wish) -> Policy:
+        """Create or change the policy."""
+        found = self.present.found if self.present else None
+        if self.kind.startswith("devices"):
+            on_devices = found if isinstance(found, MobileAppConfiguration) else None
+            return stored(self.lab, DEVICE_CONFIGURATIONS, wish, on_devices)
+        own = {name: value for name, value in wish.body.items() if name != _APPS}
+        targeted = judge(TargetAppsBody, {_APPS: wish.body[_APPS]})
+        in_apps = found if isinstance(found, TargetedManagedAppConfiguration) else None
+        with self.lab.store.transaction():
+            kept = stored(self.lab, MANAGED_CONFIGURATIONS, replace(wish, body=own), in_apps)
+            MANAGED_CONFIGURATIONS.target(self.lab, kept.id, targeted)
+        return kept
+
+
+def _profiles(lab: Lab) -> Iterator[ProfileObject]:
+    for found in lab.store.each(DeviceConfiguration):
+        if is_tunnel_profile(found):
+            yield profile_object(found, lab.store.each(DeviceConfigurationAssignment, parent=found.id))
+
+
+def _present(lab: Lab) -> Iterator[PresentAppConfiguration]:
+    """All policies of the tenant."""
+    apps = {app.id: app for app in lab.store.each(MobileApp)}
+    for device in lab.store.each(MobileAppConfiguration):
+        assigned = lab.store.each(AppAssignment, parent=device.id)
+        targeted = tuple(apps[item].identifier for item in device.targeted_mobile_apps if item in apps)
+        yield PresentAppConfiguration(device, "ios" in device.odata_type, targeted, assigned)
+    for managed in lab.store.each(TargetedManagedAppConfiguration):
+        found = lab.store.each(ManagedMobileApp, parent=managed.id)
+        is_ios = any("bundleId" in item.mobile_app_identifier for item in found)
+        names = tuple(sorted(item.identifier for item in found))
+        assigned = lab.store.each(AppAssignment, parent=managed.id)
+        yield PresentAppConfiguration(managed, is_ios, names, assigned)
+
+
+def _found(request: Request, lab: Lab) -> PresentAppConfiguration:
+    wanted = request.path_params["id"]
+    present = next((item for item in _present(lab) if item.id == wanted), None)
+    if present is None:
+        raise not_found("app configuration policy", wanted)
+    return present
+
+
+def _kind(present: PresentAppConfiguration) -> str:
+    return texts.kind_of(present.channel, present.declared.platform)
+
+
+_COLUMNS: Final = (
+    Column[PresentAppConfiguration]("name", "Name", lambda item: item.name),
+    Column[PresentAppConfiguration](
+        "kind", "Enrollment type and platform", lambda item: texts.KINDS[_kind(item)], "word"
+    ),
+    Column[PresentAppConfiguration]("apps", "Targeted apps", lambda item: ", ".join(item.apps)),
+)
+
+
+@signed_in
+async def policies(request: Request, lab: Lab) -> Response:
+    """List the policies of both channels."""
+    shown = listing(request, tuple(_present(lab)), _COLUMNS)
+    title = "App configuration policies"
+    return page(request, "list.html", tab=_TAB, title=title, found=shown, create="Create")
+
+
+@signed_in
+async def policy(request: Request, lab: Lab) -> Response:
+    """Show one, and what there is to say about it."""
+    present = _found(request, lab)
+    editor = _Editor(lab, _kind(present), present)
+    return page(
+        request,
+        "details.html",
+        tab=_TAB,
+        name=present.name,
+        id=present.id,
+        facts=[("Enrollment type and platform", texts.KINDS[editor.kind])],
+        form=Form(editor.subject.groups, editor.begin),
+        advice=judge_app_configuration(app_configuration_object(present), _profiles(lab)),
+        saved="saved" in request.query_params,
+    )
+
+
+@signed_in
+async def choose(request: Request, _lab: Lab) -> Response:
+    """Choose channel and platform of a new one."""
+    return choice_page(request, _WHAT, _ALL, texts.KINDS, label="Enrollment type and platform", text=_CHOICE)
+
+
+@signed_in
+async def new(request: Request, lab: Lab) -> Response:
+    """Create one."""
+    if (kind := request.path_params["kind"]) not in texts.KINDS:
+        return go_to(f"{_ALL}/new")
+    return await _answer(request, _Editor(lab, kind))
+
+
+@signed_in
+async def edit(request: Request, lab: Lab) -> Response:
+    """Change one."""
+    present = _found(request, lab)
+    return await _answer(request, _Editor(lab, _kind(present), present))
+
+
+async def _answer(request: Request, editor: _Editor) -> Response:
+    if request.method == "GET":
+        return form_page(request, editor.subject, editor.begin)
+    return await submitted(request, editor.lab, editor.subject, editor.judged, editor.store)
+
+
+@signed_in
+async def delete(request: Request, lab: Lab) -> Response:
+    """Delete one, after a question."""
+    found = _found(request, lab).found
+    if request.method == "GET":
+        return delete_page(request, _WHAT, _ALL, found)
+    if isinstance(found, MobileAppConfiguration):
+        DEVICE_CONFIGURATIONS.remove(lab, found)
+    else:
+        MANAGED_CONFIGURATIONS.remove(lab, found)
+    return go_to(_ALL)
+
+
+_FORM: Final = ["GET", "POST"]
+ROUTES: Final = [
+    Route(_ALL, policies),
+    Route(f"{_ALL}/new", choose),
+    Route(f"{_ALL}/new/{{kind}}", new, methods=_FORM),
+    Route(f"{_ALL}/{{id}}", policy),
+    Route(f"{_ALL}/{{id}}/edit", edit, methods=_FORM),
+    Route(f"{_ALL}/{{id}}/delete", delete, methods=_FORM),
+]

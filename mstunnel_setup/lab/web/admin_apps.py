@@ -1,0 +1,210 @@
+"""Admin center: apps from the stores, among them the client app of the tunnel, and their assignments."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mstunnel_setup.admin.apps.app_objects import AppPlatform, StoreAppObject
+from mstunnel_setup.admin.apps.app_rules import judge_app
+from mstunnel_setup.admin.apps.app_wire import (
+    VPN,
+    VPN_ID,
+    PresentApp,
+    app_body,
+    app_object,
+    assignment_bodies,
+    is_store_app,
+    wanted_assignments,
+)
+from mstunnel_setup.admin.profiles.present import is_tunnel_profile, profile_object
+from mstunnel_setup.engine.values import JsonObject, as_object
+from mstunnel_setup.lab.errors import CONFLICT, GraphError, not_found
+from mstunnel_setup.lab.graph_apps import APPS, add_play_app
+from mstunnel_setup.lab.state import Lab
+from mstunnel_setup.lab.web import app_form as texts
+from mstunnel_setup.lab.web.changes import (
+    RefusedError,
+    Subject,
+    Wish,
+    choice_page,
+    delete_page,
+    form_page,
+    stored,
+    submitted,
+)
+from mstunnel_setup.lab.web.forms import Form, Values, problems_of
+from mstunnel_setup.lab.web.lists import Column, listing
+from mstunnel_setup.lab.web.render import go_to, page
+from mstunnel_setup.lab.web.session import signed_in
+from mstunnel_setup.tenant.wire import DeviceConfiguration
+from mstunnel_setup.tenant.wire_apps import PLAY_APP, AppAssignment, MobileApp
+
+_ALL: Final = "/admin/apps"
+_TAB: Final = "apps"
+_WHAT: Final = "app"
+_CHOICE: Final = "Microsoft Tunnel uses Microsoft Defender for Endpoint as its client app."
+_SEVERAL: Final = (
+    "The app has several assignments with one intent, which this form cannot show. Use mst-admin."
+)
+
+
+@dataclass(frozen=True)
+class _Editor:
+    """The form of an app: a new one for a platform, or one that is there."""
+
+    lab: Lab
+    platform: AppPlatform
+    present: PresentApp | None = None
+
+    @property
+    def declared(self) -> StoreAppObject | None:
+        """The app that is there, as it would be written."""
+        return app_object(self.present) if self.present else None
+
+    @property
+    def subject(self) -> Subject:
+        """The form, as it is shown and sent."""
+        names = [item.display_name for item in _profiles(self.lab)]
+        groups = texts.groups(self.platform, names, is_new=self.present is None)
+        found = self.present.found if self.present else None
+        return Subject(_WHAT, _ALL, groups, found, f"new/{self.platform}", field_of=texts.FIELD_OF)
+
+    @property
+    def begin(self) -> Values:
+        """What the form begins with."""
+        return texts.shown(self.platform, self.declared) if self.declared else texts.new(self.platform)
+
+    def judged(self, values: Values) -> Wish:
+        """Return what was typed, judged by the rules of mst-admin; raises `RefusedError`."""
+        wish = texts.declared(self.platform, values, self.declared)
+        findings = judge_app(wish, [profile_object(item, ()) for item in _profiles(self.lab)])
+        if problems := problems_of(findings):
+            raise RefusedError(problems)
+        kept = wanted_assignments(wish, self.present) if self.present else [*assignment_bodies(wish)]
+        body: JsonObject = app_body(wish) if wish.is_ios else {"packageId": wish.id}
+        return Wish(body, [self._assignment(item) for item in kept], findings)
+
+    def _assignment(self, item: JsonObject) -> JsonObject:
+        """An assignment with the settings of the store, and the id of the VPN profile that it names."""
+        settings = dict(as_object(item["settings"]))
+        if (name := settings.pop(VPN, None)) is not None:
+            named = (found.id for found in _profiles(self.lab) if found.display_name == name)
+            settings[VPN_ID] = next(named, None)
+        store = "#microsoft.graph.iosStoreApp" if self.platform is AppPlatform.IOS else PLAY_APP
+        return {**item, "settings": {"@odata.type": f"{store}AssignmentSettings", **settings}}
+
+    def store(self, wish: Wish) -> MobileApp:
+        """Create or change the app; one of managed Google Play is approved, and has nothing else to write."""
+        if self.platform is AppPlatform.IOS:
+            return stored(self.lab, APPS, wish, self.present.found if self.present else None)
+        with self.lab.store.transaction():
+            kept = add_play_app(self.lab, str(wish.body["packageId"]))
+            APPS.assign_to(self.lab, kept.id, wish.assignments)
+        return kept
+
+
+def _profiles(lab: Lab) -> Iterator[DeviceConfiguration]:
+    return (item for item in lab.store.each(DeviceConfiguration) if is_tunnel_profile(item))
+
+
+def _found(request: Request, lab: Lab) -> PresentApp:
+    found = lab.required(MobileApp, request.path_params["id"])
+    if not is_store_app(found):
+        raise not_found("mobileApp", found.id)
+    names = {item.id: item.display_name for item in _profiles(lab)}
+    return PresentApp(found, lab.store.each(AppAssignment, parent=found.id), names)
+
+
+def _platform(found: MobileApp) -> AppPlatform:
+    return AppPlatform.ANDROID if found.odata_type == PLAY_APP else AppPlatform.IOS
+
+
+_COLUMNS: Final = (
+    Column[MobileApp]("name", "Name", lambda item: item.display_name),
+    Column[MobileApp]("type", "Type", lambda item: texts.KINDS[_platform(item)], "word"),
+    Column[MobileApp]("id", "Package or bundle ID", lambda item: item.identifier),
+    Column[MobileApp]("publisher", "Publisher", lambda item: item.publisher or ""),
+)
+
+
+@signed_in
+async def apps(request: Request, lab: Lab) -> Response:
+    """List the apps from the stores."""
+    found = [item for item in lab.store.each(MobileApp) if is_store_app(item)]
+    shown = listing(request, found, _COLUMNS)
+    return page(request, "list.html", tab=_TAB, title="All apps", found=shown, create="Create")
+
+
+@signed_in
+async def app(request: Request, lab: Lab) -> Response:
+    """Show one, and what there is to say about it."""
+    present = _found(request, lab)
+    editor = _Editor(lab, _platform(present.found), present)
+    return page(
+        request,
+        "details.html",
+        tab=_TAB,
+        name=present.name,
+        id=present.id,
+        facts=[
+            ("Type", texts.KINDS[editor.platform]),
+            ("Package or bundle ID", present.found.identifier),
+        ],
+        form=Form(editor.subject.groups, editor.begin),
+        advice=judge_app(app_object(present)),
+        saved="saved" in request.query_params,
+    )
+
+
+@signed_in
+async def choose(request: Request, _lab: Lab) -> Response:
+    """Choose the store of a new one."""
+    return choice_page(request, _WHAT, _ALL, texts.KINDS, label="App type", text=_CHOICE)
+
+
+@signed_in
+async def new(request: Request, lab: Lab) -> Response:
+    """Add one."""
+    if (kind := request.path_params["kind"]) not in texts.KINDS:
+        return go_to(f"{_ALL}/new")
+    return await _answer(request, _Editor(lab, AppPlatform(kind)))
+
+
+@signed_in
+async def edit(request: Request, lab: Lab) -> Response:
+    """Change one, and to whom it is assigned."""
+    present = _found(request, lab)
+    if not texts.can_show(app_object(present)):
+        raise GraphError(CONFLICT, "Conflict", _SEVERAL)
+    return await _answer(request, _Editor(lab, _platform(present.found), present))
+
+
+async def _answer(request: Request, editor: _Editor) -> Response:
+    if request.method == "GET":
+        return form_page(request, editor.subject, editor.begin)
+    return await submitted(request, editor.lab, editor.subject, editor.judged, editor.store)
+
+
+@signed_in
+async def delete(request: Request, lab: Lab) -> Response:
+    """Delete one, after a question."""
+    found = _found(request, lab).found
+    if request.method == "GET":
+        return delete_page(request, _WHAT, _ALL, found)
+    APPS.remove(lab, found)
+    return go_to(_ALL)
+
+
+_FORM: Final = ["GET", "POST"]
+ROUTES: Final = [
+    Route(_ALL, apps),
+    Route(f"{_ALL}/new", choose),
+    Route(f"{_ALL}/new/{{kind}}", new, methods=_FORM),
+    Route(f"{_ALL}/{{id}}", app),
+    Route(f"{_ALL}/{{id}}/edit", edit, methods=_FORM),
+    Route(f"{_ALL}/{{id}}/delete", delete, methods=_FORM),
+]

@@ -1,0 +1,46 @@
+"""`mst-cli metrics`: what the agent measured, for Prometheus: printed, or served to this machine."""
+
+from typing import Final
+
+from mstunnel_setup.agent.metrics import TEXTFILE
+from mstunnel_setup.host.errors import FileError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.local_server import Page, listening, local_address
+from mstunnel_setup.operations.errors import METRICS_MISSING
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Result
+from mstunnel_setup.text import printable
+
+PATH: Final = "/metrics"
+_MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+# The file has a few kilobytes; the agent, which writes it, might put anything there.
+_LARGEST: Final = 1 << 18
+
+
+def show(operator: Operator) -> Result:
+    """The metrics as they are. Raises FileError when they are no file."""
+    content = operator.files.read_untrusted(TEXTFILE, _LARGEST)
+    if content is None:
+        return Result("warning", {"metrics": None}, (METRICS_MISSING(),))
+    text = printable(content.decode(errors="replace"))
+    return Result(data={"metrics": text}, text=text.splitlines())
+
+
+def serve(operator: Operator, listen: str) -> Result:
+    """Serve them at `/metrics` on the address `listen` until the process is interrupted.
+
+    Raises UsageError `listen-address-refused` and NetworkError `listen-failed`.
+    """
+    address = local_address(listen)
+    page = Page(PATH, _MEDIA_TYPE, lambda: _content(operator.files))
+    with listening(address, page) as server:
+        operator.console.say(f"Serving {PATH} on {address.text}.")
+        server.serve_forever()
+    return Result()
+
+
+def _content(files: Files) -> bytes | None:
+    try:
+        return files.read_untrusted(TEXTFILE, _LARGEST)
+    except FileError:
+        return None

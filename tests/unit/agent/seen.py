@@ -1,0 +1,44 @@
+"""What the agent may see of a server, for tests of what it makes of it."""
+
+from datetime import datetime, timedelta
+
+from mstunnel_setup.agent.health_rows import Observation, judge_rows
+from mstunnel_setup.agent.measure import Machine
+from mstunnel_setup.agent.metrics import Counters, Round
+from mstunnel_setup.agent.thresholds import Thresholds
+from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.gateway.report import GatewayReport, Probe
+from mstunnel_setup.tls.revocation_answers import RevocationState
+
+URL = "http://intranet.example/"
+
+
+def everything(now: datetime, connections: int = 1240, transferred: int = 8_000_000_000) -> Observation:
+    """A server of which everything is known, its CPU busier the more devices are connected."""
+    account: JsonObject = {"http_code": 200, "time_namelookup": 0.001, "time_connect": 0.0052}
+    return Observation(
+        now=now,
+        started=now - timedelta(days=3),
+        last_check_in=now - timedelta(seconds=20),
+        machine=Machine(
+            cores=4,
+            cpu_percent=5 + connections / 40,
+            memory_percent=41.5,
+            disk_free_bytes=37 * 1024**3,
+            throughput_bits=310e6,
+        ),
+        report=GatewayReport(now, None, connections, transferred, ("10.0.0.53",), Probe(now, URL, account)),
+        agent_certificate_end=now + timedelta(days=300),
+        certificate_end=now + timedelta(days=24),
+        revocation=RevocationState.GOOD,
+        probe_url=URL,
+        registry="registry.example",
+        last_registry_contact=now - timedelta(minutes=2),
+        releases_behind=1,
+        configuration_id="c1",
+    )
+
+
+def a_round(observation: Observation, counters: Counters | None = None) -> Round:
+    """The round of the agent that saw this."""
+    return Round(observation, judge_rows(observation, Thresholds()), counters or Counters(check_ins=4320))

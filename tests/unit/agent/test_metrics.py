@@ -1,0 +1,99 @@
+"""The metrics: names and format as Prometheus wants them, nothing unknown, nothing without bound."""
+
+import dataclasses
+import re
+import subprocess
+from datetime import timedelta
+
+import pytest
+
+from mstunnel_setup.agent.health_rows import TABLE, Observation
+from mstunnel_setup.agent.metrics import METRICS, Counters, render
+from tests.unit.agent.seen import a_round, everything
+from tests.unit.clocks import START
+
+FULL = everything(START)
+NOTHING = Observation(now=START, started=START)
+SAMPLE = re.compile(r'(mstunnel_[a-z_]+)(?:\{(\w+)="([^"\\\n]+)"\})? (-?\d+(?:\.\d+)?(?:e[+-]\d+)?)')
+
+
+def samples(observation: Observation, counters: Counters | None = None) -> dict[tuple[str, str], float]:
+    """Every value of the text, by metric and value of its label; each other line is a comment."""
+    lines = render(a_round(observation, counters)).splitlines()
+    found = [SAMPLE.fullmatch(line) for line in lines if not line.startswith(("# HELP ", "# TYPE "))]
+    assert all(found)
+    return {(match[1], match[3] or ""): float(match[4]) for match in found if match}
+
+
+def checked(text: str) -> str:
+    """What promtool has to say against the text."""
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("observation", [FULL, NOTHING], ids=["full", "nothing"])
+def test_promtool_has_nothing_to_say_against_the_text(observation: Observation) -> None:
+    assert checked(render(a_round(observation))) == ""
+
+
+def test_promtool_does_find_a_wrong_name() -> None:
+    text = render(a_round(FULL))
+    assert "base unit" in checked(text.replace("mstunnel_cpu_usage_ratio", "mstunnel_uptime_days"))
+    assert "_total" in checked(text.replace("mstunnel_check_ins_total", "mstunnel_check_ins"))
+
+
+def test_of_a_server_that_is_known_every_metric_has_a_value() -> None:
+    assert [*dict.fromkeys(name for name, _ in samples(FULL))] == [metric.name for metric in METRICS]
+
+
+def test_units_are_base_units() -> None:
+    found = {name: value for (name, label), value in samples(FULL).items() if not label}
+    assert found["mstunnel_cpu_usage_ratio"] == 0.36
+    assert found["mstunnel_memory_usage_ratio"] == 0.415
+    assert found["mstunnel_latency_seconds"] == pytest.approx(0.0042)
+    assert found["mstunnel_disk_free_bytes"] == 37 * 1024**3
+    assert found["mstunnel_transferred_bytes_total"] == 8e9
+    assert found["mstunnel_agent_round_timestamp_seconds"] == START.timestamp()
+    assert found["mstunnel_last_check_in_timestamp_seconds"] == START.timestamp() - 20
+    assert found["mstunnel_tls_certificate_expiry_timestamp_seconds"] == START.timestamp() + 24 * 86_400
+
+
+def test_what_is_unknown_is_omitted() -> None:
+    known = {name for name, _ in samples(NOTHING)}
+    counts = {metric.name for metric in METRICS if metric.name.endswith("_total")}
+    assert known == (counts - {"mstunnel_transferred_bytes_total"}) | {
+        "mstunnel_health_status",
+        "mstunnel_agent_start_timestamp_seconds",
+        "mstunnel_agent_round_timestamp_seconds",
+        "mstunnel_agent_info",
+    }
+
+
+def test_an_old_report_of_the_gateway_counts_for_nothing() -> None:
+    later = dataclasses.replace(FULL, now=START + timedelta(minutes=3))
+    assert ("mstunnel_transferred_bytes_total", "") not in samples(later)
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Counters)])
+def test_each_count_has_a_metric_of_its_own(field: str) -> None:
+    before, after = samples(FULL, Counters()), samples(FULL, Counters(**{field: 41}))
+    (changed,) = after.items() - before.items()
+    assert changed[1] == 41
+    assert changed[0][0].endswith("_total")
+
+
+def test_labels_have_few_values_and_none_that_anybody_else_chooses() -> None:
+    labels = {name: {label for other, label in samples(FULL) if other == name} for name, _ in samples(FULL)}
+    labelled = {name: values for name, values in labels.items() if values != {""}}
+    assert set(labelled) == {"mstunnel_health_status", "mstunnel_agent_info"}
+    assert labelled["mstunnel_health_status"] == {row for row, _, _ in TABLE}
+    assert len(labelled["mstunnel_agent_info"]) == 1
+
+
+def test_no_text_from_elsewhere_gets_into_the_metrics() -> None:
+    """Addresses, names and messages of the tenant stay in the health report."""
+    told = dataclasses.replace(FULL, refusal="told-by-tenant", registry_problem="told-by-registry")
+    text = render(a_round(told))
+    assert not re.search(r"told-by|intranet|10\.0\.0\.53|registry\.example", text)

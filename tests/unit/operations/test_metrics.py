@@ -1,0 +1,76 @@
+"""`mst-cli metrics`: what the agent wrote, printed or served, and nothing else of its directory."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from mstunnel_setup.agent.metrics import TEXTFILE
+from mstunnel_setup.errors import ExitCode, SetupError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations import metrics
+from tests.serving import free_port
+from tests.unit.operators import operator_of
+from tests.unit.results import lines_of
+
+TEXT = "# TYPE mstunnel_connections gauge\nmstunnel_connections 4\n"
+PROGRAM = str(Path(sys.executable).with_name("mst-cli"))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    files = Files(tmp_path)
+    files.make_directories(str(Path(TEXTFILE).parent))
+    files.write(TEXTFILE, TEXT.encode())
+    return tmp_path
+
+
+def test_they_are_shown_as_they_are(root: Path) -> None:
+    result = metrics.show(operator_of(root))
+    assert (result.status, result.data) == ("ok", {"metrics": TEXT})
+    assert lines_of(result) == TEXT.splitlines()
+
+
+def test_until_the_agent_has_written_some_there_are_none(root: Path) -> None:
+    (root / TEXTFILE.lstrip("/")).unlink()
+    result = metrics.show(operator_of(root))
+    assert (result.status, result.data, result.exit_code) == ("warning", {"metrics": None}, ExitCode.DONE)
+    assert [notice.code for notice in result.warnings] == ["metrics-missing"]
+
+
+def test_an_agent_that_misbehaves_does_not_reach_the_terminal(root: Path) -> None:
+    Files(root).write(TEXTFILE, b"mstunnel_connections 4\n\x1b]0;owned\x07\n")
+    assert lines_of(metrics.show(operator_of(root))) == ["mstunnel_connections 4", "]0;owned"]
+
+
+def test_a_link_in_place_of_the_file_is_not_followed(root: Path) -> None:
+    """The agent owns the directory: its link must not show a file that it cannot read."""
+    path = root / TEXTFILE.lstrip("/")
+    path.unlink()
+    path.symlink_to("/etc/hostname")
+    with pytest.raises(SetupError, match="not a regular file"):
+        metrics.show(operator_of(root))
+
+
+def test_they_are_served_as_they_are_now_until_a_signal(root: Path) -> None:
+    port = free_port()
+    command = [PROGRAM, "metrics", "--listen", f"127.0.0.1:{port}", "--root", str(root)]
+    environment = {**os.environ, "NO_PROXY": "127.0.0.1"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as served:
+        assert served.stderr
+        assert served.stderr.readline() == f"Serving /metrics on 127.0.0.1:{port}.\n"
+        url = f"http://127.0.0.1:{port}/metrics"
+        first = requests.get(url, timeout=10)
+        Files(root).write(TEXTFILE, b"mstunnel_connections 5\n")
+        second = requests.get(url, timeout=10)
+        (root / TEXTFILE.lstrip("/")).unlink()
+        (root / TEXTFILE.lstrip("/")).symlink_to("/etc/hostname")
+        third = requests.get(url, timeout=10)
+        served.send_signal(signal.SIGTERM)
+        assert served.wait(timeout=20) == ExitCode.INTERRUPTED
+    assert (first.text, first.headers["Content-Type"]) == (TEXT, "text/plain; version=0.0.4; charset=utf-8")
+    assert (second.text, third.status_code) == ("mstunnel_connections 5\n", 503)

@@ -1,0 +1,88 @@
+"""Every row of docs/reference/coverage.md names code, a test and a command that exist."""
+
+import re
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from scripts.coverage import Behaviour, page, problems, sections
+
+SECTIONS = sections()
+BEHAVIOURS = [behaviour for section in SECTIONS for behaviour in section.behaviour]
+RIGHT = {
+    "id": "pool-lease",
+    "text": "A device gets an address.",
+    "code": "mstunnel_setup/gateway/ocserv_conf.py",
+    "test": "tests/unit/test_coverage.py::test_what_a_row_names_exists",
+    "command": "sudo mst-cli server show users",
+}
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=lambda behaviour: behaviour.id)
+def test_what_a_row_names_exists(behaviour: Behaviour) -> None:
+    assert list(problems(behaviour)) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reported"),
+    [
+        ({}, []),
+        ({"code": "mstunnel_setup/gateway/gone.py"}, ["no file mstunnel_setup/gateway/gone.py"]),
+        ({"code": "mstunnel_setup/gateway"}, ["no file mstunnel_setup/gateway"]),
+        ({"test": "tests/unit/test_gone.py::test_a"}, ["no test tests/unit/test_gone.py::test_a"]),
+        ({"test": "tests/unit/test_docs.py::test_a"}, ["no test tests/unit/test_docs.py::test_a"]),
+        ({"test": "tests/unit/admin/rules.yaml::udp-off"}, []),
+        ({"test": "tests/unit/admin/rules.yaml::udp"}, ["no test tests/unit/admin/rules.yaml::udp"]),
+        ({"test": "tests/unit/upgrade/decisions/approved.json"}, []),
+        (
+            {"test": "tests/unit/upgrade/decisions/gone.json"},
+            ["no test tests/unit/upgrade/decisions/gone.json"],
+        ),
+        ({"command": "mst-cli sever show"}, ["mst-cli sever show: No such command 'sever'."]),
+        ({"command": "mst-readiness --fixx"}, ["mst-readiness --fixx: No such option: --fixx"]),
+        ({"command": "mst-cli backup"}, ["mst-cli backup: Missing parameter: file"]),
+        ({"command": "mst_rootless_mode=1 ./mstunnel-setup"}, []),
+        ({"command": "make bench"}, []),
+        ({"command": "make coffee"}, ["make coffee: no such target"]),
+    ],
+    ids=str,
+)
+def test_what_does_not_exist_is_reported(wrong: dict[str, str], reported: list[str]) -> None:
+    found = list(problems(Behaviour.model_validate(RIGHT | wrong)))
+    assert [re.sub(r" Did you mean .*", "", problem) for problem in found] == reported
+
+
+@pytest.mark.parametrize("part", [*RIGHT])
+def test_a_row_without_one_of_its_parts_is_refused(part: str) -> None:
+    without: dict[str, Any] = {name: value for name, value in RIGHT.items() if name != part}
+    for wrong in (without, RIGHT | {part: ""}):
+        with pytest.raises(ValidationError, match=part):
+            Behaviour.model_validate(wrong)
+
+
+@pytest.mark.parametrize("test", ["tests/unit/test_docs.py", "docs/reference/files.md::host"])
+def test_a_module_or_a_page_is_no_test(test: str) -> None:
+    with pytest.raises(ValidationError, match="test"):
+        Behaviour.model_validate(RIGHT | {"test": test})
+
+
+def test_ids_are_unique() -> None:
+    ids = [behaviour.id for behaviour in BEHAVIOURS]
+    assert sorted({*ids}) == sorted(ids)
+
+
+def test_the_page_has_every_behaviour_in_the_order_of_the_sections() -> None:
+    assert re.findall(r'<a id="([\w-]+)">', page()) == [behaviour.id for behaviour in BEHAVIOURS]
+    assert re.findall(r"(?m)^## (.+)$", page()) == [section.title for section in SECTIONS]
+
+
+def test_what_is_not_verified_is_said_in_the_row() -> None:
+    rows = dict(re.findall(r'(?m)^\| <a id="([\w-]+)"></a>(.*)$', page()))
+    for behaviour in BEHAVIOURS:
+        assert ("*Not verified: " in rows[behaviour.id]) is (behaviour.unverified is not None)
+
+
+def test_the_page_is_in_our_words() -> None:
+    """The vendor's page is in Japanese; of its text nothing may be here."""
+    assert re.findall(r"[\u3040-\u30ff\u4e00-\u9fff]", page()) == []
