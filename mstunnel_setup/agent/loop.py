@@ -31,7 +31,7 @@ from mstunnel_setup.tenant.wire import (
     TunnelSite,
 )
 from mstunnel_setup.upgrade.decision import Verdict
-from mstunnel_setup.upgrade.last_decision import standing, write_standing
+from mstunnel_setup.upgrade.last_decision import HIDDEN_BY_GRAPH, standing, write_standing
 
 _INTERVAL_SECONDS: Final = 60.0
 # With jitter still less than the five minutes after which a change must have arrived.
@@ -73,6 +73,7 @@ class Agent:
     _failures: int = field(default=0, init=False)
     _thresholds_at: float | None = field(default=None, init=False)
     _verdict: Verdict | None = field(default=None, init=False)
+    _extensions: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._status = Status(started=self.clock.now())
@@ -136,7 +137,7 @@ class Agent:
             enrolment = self._enrolment or self.enrol()
             # Kept at once, so that a failure finds something to close.
             self._enrolment = enrolment
-            check_in(enrolment, self._lab_health(enrolment))
+            self._extensions = check_in(enrolment, self._lab_health())
         except SetupError:
             self._leave()
             self._failures += 1
@@ -180,12 +181,19 @@ class Agent:
         now = self.clock.now()
         try:
             verdict = upgrade.ask(
-                enrolment.tenant, site, enrolment.server_id, self.files, now=now, tell=self.tell
+                enrolment.tenant,
+                site,
+                enrolment.server_id,
+                self.files,
+                now=now,
+                tell=self.tell,
+                approval_shown=self._extensions,
             )
         except SetupError as error:
             # Devices get their configuration all the same.
             verdict = Verdict(begin=False, code="undecided", reason=error.message)
-        found = standing(verdict, now, upgrade.settings(site, self.files).window)
+        window = upgrade.window(site, self.files)
+        found = standing(verdict, now, window, () if self._extensions else HIDDEN_BY_GRAPH)
         if found.waits and verdict != self._verdict:
             self.tell(line("upgrade-waits", f"{found.reason} ({found.code})"))
         self._verdict = verdict
@@ -218,9 +226,9 @@ class Agent:
         except SetupError as error:
             self.tell(line("thresholds-not-learnt", error.message, "The limits known so far stay."))
 
-    def _lab_health(self, enrolment: Enrolment) -> LabHealth | None:
+    def _lab_health(self) -> LabHealth | None:
         """What only a lab tenant accepts; Graph has no property for it."""
-        if self.watch is None or not enrolment.lab or self.watch.state is State.UNKNOWN:
+        if self.watch is None or self.watch.state is State.UNKNOWN:
             return None
         rows = self.watch.rows
         figures = {
@@ -258,15 +266,20 @@ class Agent:
         self._known = replace(self._known, **changes)  # type: ignore[arg-type]  # the names are its own
 
 
-def check_in(enrolment: Enrolment, health: LabHealth | None = None) -> None:
+def check_in(enrolment: Enrolment, health: LabHealth | None = None) -> bool:
     """Write this server's own name into its record; what an administrator changed there stays.
+
+    Returns whether the tenant has the extensions of a lab, which its record of a server shows; only then it
+    is told the health.
 
     Raises TenantError `server-unknown` when the record is gone, and whatever Graph raises.
     """
     found = enrolment.tenant.server(enrolment.site_id, enrolment.server_id)
     if found is None:
         raise SERVER_UNKNOWN()
+    extended = "lab_health" in found.model_fields_set
     changes = TunnelServer(display_name=found.display_name)
-    if health is not None:
+    if extended and health is not None:
         changes = TunnelServer(display_name=found.display_name, lab_health=health)
     enrolment.tenant.update_server(enrolment.site_id, enrolment.server_id, changes)
+    return extended

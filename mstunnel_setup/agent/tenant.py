@@ -59,7 +59,7 @@ class Tenant(Protocol):
 class Enrolment:
     """A way to the tenant, the record of this server there, and how devices authenticate to it.
 
-    `lab` says that the tenant also takes what Graph has no place for; `object_id` and `credential` (None: it
+    `object_id` and `credential` (None: it
     has a secret) are those of the agent's own application, `credential_end` is when that ends, if known;
     `prove` signs in with another credential or raises SignInError; `close` gives the connections back.
     """
@@ -68,7 +68,6 @@ class Enrolment:
     site_id: str
     server_id: str
     authentication: str
-    lab: bool = False
     object_id: str = ""
     credential: Credential | None = field(default=None, repr=False)
     credential_end: datetime | None = None
@@ -99,7 +98,6 @@ def enrol(files: Files, clock: Clock, *, timeout: float = 30) -> Enrolment:
         site_id=settings.site_id,
         server_id=settings.server_id,
         authentication=info.authentication,
-        lab=where.name == "custom",
         object_id=info.object_id or "",
         credential=certificate,
         credential_end=certificate.certificate.not_valid_after_utc if certificate else info.renewal_date,

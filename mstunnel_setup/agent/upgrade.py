@@ -40,9 +40,18 @@ class Servers(Protocol):
 
 
 def ask(
-    tenant: Servers, site: TunnelSite, server_id: str, files: Files, *, now: datetime, tell: Tell
+    tenant: Servers,
+    site: TunnelSite,
+    server_id: str,
+    files: Files,
+    *,
+    now: datetime,
+    tell: Tell,
+    approval_shown: bool = True,
 ) -> Verdict:
     """Write a request for the offered release when this server's turn has come.
+
+    `approval_shown`: the tenant would show that the site's upgrade was approved.
 
     Raises SetupError as Graph does.
     """
@@ -56,7 +65,8 @@ def ask(
         [] if settled else [_member(server) for server in tenant.servers(site.id) if server.id != server_id]
     )
     held = mailbox.read_summary(files.read(mailbox.SUMMARY)).held
-    verdict = decide(settings(site, files), own, others, target, failed=_failed(files), held=held, now=now)
+    settings = Site(bool(site.upgrade_automatically), _approved(site), window(site, files), approval_shown)
+    verdict = decide(settings, own, others, target, failed=_failed(files), held=held, now=now)
     if verdict.begin and target is not None:
         files.write(mailbox.REQUEST, mailbox.render(target.digests))
         tell(line("upgrade-requested", verdict.reason))
@@ -108,21 +118,16 @@ def behind(site: TunnelSite, files: Files) -> int | None:
     return max(known, default=None)
 
 
-def settings(site: TunnelSite, files: Files) -> Site:
-    """The upgrade settings of a site as Graph has them, with the time zone that the host's list names."""
-    approved = _moment((site.model_extra or {}).get(_APPROVED))
-    return Site(bool(site.upgrade_automatically), approved, _window(site, files))
-
-
-def _moment(value: object) -> datetime | None:
-    """A time in the tenant's answer; one that cannot be read, or names no zone, approves nothing."""
+def _approved(site: TunnelSite) -> datetime | None:
+    """When the upgrade was approved; a time that cannot be read, or names no zone, approves nothing."""
     with suppress(ValueError):
-        found = datetime.fromisoformat(str(value))
+        found = datetime.fromisoformat(str((site.model_extra or {}).get(_APPROVED)))
         return found if found.tzinfo else None
     return None
 
 
-def _window(site: TunnelSite, files: Files) -> Window | None:
+def window(site: TunnelSite, files: Files) -> Window | None:
+    """The site's maintenance window, if any, with the time zone that the host's list names."""
     start, end = site.upgrade_window_start_time, site.upgrade_window_end_time
     if start is None or end is None:
         return None

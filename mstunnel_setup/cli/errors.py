@@ -46,6 +46,12 @@ PROGRESS_FD_CLOSED = declare(
     "Open it in the shell, for example with `{descriptor}>progress.jsonl`.",
 )
 USAGE_INVALID = declare(UsageError, "usage-invalid", "{problem}", "See `{command} --help`.")
+WINDOW_UNCLEAR = declare(
+    UsageError,
+    "window-unclear",
+    "--window {value} is no start and end",
+    "Write both, such as 22:00-04:00.",
+)
 WINDOW_MISSING = declare(
     UsageError,
     "window-missing",

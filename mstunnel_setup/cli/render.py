@@ -273,6 +273,7 @@ _PLAIN: Final = {
     r"Input should be less than or equal to (\S+)": r"it must be \1 or less",
     r"Input should be greater than (\S+)": r"it must be more than \1",
     r"Input should be less than (\S+)": r"it must be less than \1",
+    r"No such option: (-\d+)": r"\1 is negative: it must be 0 or more",
 }
 
 

@@ -16,6 +16,7 @@ from mstunnel_setup.containers.spec import (
     Tmpfs,
     Volume,
 )
+from mstunnel_setup.containers.tunnel_device import DEVICE
 from mstunnel_setup.gateway.advanced import LONGEST_DRAIN
 from mstunnel_setup.system import uplink
 
@@ -102,7 +103,7 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
             *(_journal(setting.journal) if setting.traced else ()),
             *(_name_servers() if setting.resolver else ()),
         ),
-        devices=("/dev/net/tun",),
+        devices=(DEVICE,),
         capabilities=_SERVER_CAPABILITIES,
         network=network,
         ipv6_network=setting.ipv6_network,

@@ -304,6 +304,13 @@ TUN_MISSING = declare(
     "{device} is missing; the gateway cannot open a tunnel without it",
     "Load the module: `modprobe tun`.",
 )
+TUNNEL_DEVICE_CLOSED = declare(
+    EngineError,
+    "tunnel-device-closed",
+    "the gateway cannot open its tunnel device {device}, even after a restart: {reason}",
+    "Load the module (`modprobe tun`), check that `head -c 0 /dev/net/tun` works on the host, then run "
+    "`mst-cli server restart` and this command again.",
+)
 UNINSTALL_DECLINED = declare(
     UsageError, "uninstall-declined", "nothing was removed", "Run the command again and answer yes."
 )

@@ -14,7 +14,7 @@ from mstunnel_setup.errors import NOT_ROOT, SetupError
 from mstunnel_setup.install.account_files import refuse_unreadable
 from mstunnel_setup.install.errors import STEP_TOO_EARLY
 from mstunnel_setup.install.lab_tenant import with_lab
-from mstunnel_setup.install.preflight import judging, refuse_unready, refuse_vendor
+from mstunnel_setup.install.preflight import judging, refuse_account, refuse_unready, refuse_vendor
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import (
     DONE,
@@ -168,6 +168,7 @@ def _run(
         _refuse_too_early(run, [step.name for step in steps])
         if checked:
             refuse_unready(run.context, [step.name for step in steps])
+            refuse_account(run.context, [step.name for step in steps])
             steps = judging(steps)
             if any(step in steps for step in proxy.STEPS):
                 run.runner.take_back(proxy.given_up(run.context))

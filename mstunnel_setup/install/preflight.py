@@ -14,12 +14,14 @@ from mstunnel_setup.install.readiness_input import readiness_settings
 from mstunnel_setup.install.steps import (
     account,
     bridge,
+    certificate,
     configure,
     environment,
     images,
     kernel,
     proxy,
     register,
+    sign_in,
     site,
 )
 from mstunnel_setup.readiness import checks
@@ -81,6 +83,23 @@ def refuse_unready(context: Context, steps: Collection[str]) -> None:
     _judge(context, facts, steps, _ALL - _PORTS)
     if site.STEP.name not in steps:
         _tell_closed(context, facts)
+
+
+def refuse_account(context: Context, steps: Collection[str]) -> None:
+    """Sign in before the first change of an unattended run. Raises SignInError, CertificateError.
+
+    So an account without role or licence leaves the host as it was. The certificate is judged first: one
+    that is awaited or refused costs no sign-in. An installation that has begun signs in at its step.
+    """
+    if context.receipt.entries or context.prompter.interactive or sign_in.STEP.name not in steps:
+        return
+    if certificate.STEP.name in steps:
+        found = certificate.present(context)
+        if found is None:
+            return
+        certificate.refuse(certificate.findings(context, found, None))
+    environment.STEP.gather(context)
+    sign_in.STEP.gather(context)
 
 
 def refuse_unsuited(context: Context, steps: Collection[str]) -> None:

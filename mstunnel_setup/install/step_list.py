@@ -15,6 +15,7 @@ from mstunnel_setup.containers.actions import (
 )
 from mstunnel_setup.containers.choice import ChooseEngine
 from mstunnel_setup.containers.image_actions import LoadImage, PullImage
+from mstunnel_setup.containers.tunnel_device import RenewTunnelDevice
 from mstunnel_setup.engine.action import Codec
 from mstunnel_setup.engine.file_actions import (
     CopyFile,
@@ -169,6 +170,7 @@ CODEC = Codec(
         PullImage,
         ReachTarget,
         RegisterServer,
+        RenewTunnelDevice,
         StoreAnswer,
         RemoveServerRecord,
         RunContainer,

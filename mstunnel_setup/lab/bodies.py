@@ -75,13 +75,18 @@ def judge(kind: type[B], document: object, stored: Mapping[str, object] | None =
     return body
 
 
+def unknown_property(kind: type[Body], name: str) -> str:
+    """Return what Graph says of a property that the type does not have."""
+    return f"Invalid property '{name}': it does not exist on type '{kind.type_name}'."
+
+
 def _explain(kind: type[Body], error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         if path in {wire_name(name) for name in kind.entity.model_fields}:
             return f"The property '{path}' is read-only and cannot be set."
-        return f"Invalid property '{path}': it does not exist on type '{kind.type_name}'."
+        return unknown_property(kind, path)
     if first["type"] == "missing":
         return f"A value is required for property '{path}' of resource '{kind.type_name}'."
     return f"Invalid value specified for property '{path}' of resource '{kind.type_name}': {first['msg']}"

@@ -64,6 +64,8 @@ async def upload(request: Request) -> Response:
     caller = caller_of(request)
     permissions.may_write_tunnel(caller)
     lab, found = lab_of(request), lab_of(request).required(LogCollection, request.path_params["id"])
+    if not lab.tenant.extensions:
+        raise not_found("microsoftTunnelServerLogCollectionResponse", f"{found.id}/labContent")
     if (server := lab.store.get(ServerRecord, found.server_id)) is not None:
         permissions.may_change_server(caller, server)
     content = await request.body()

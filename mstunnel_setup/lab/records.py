@@ -43,7 +43,10 @@ class Record(BaseModel):
 
 
 class TenantRecord(Record):
-    """The tenant; times in seconds. There is one, its id is the tenant id."""
+    """The tenant; times in seconds. There is one, its id is the tenant id.
+
+    Without `extensions` it offers only what Microsoft Graph offers.
+    """
 
     name: str
     domain: str
@@ -56,6 +59,7 @@ class TenantRecord(Record):
     offline_after: int
     page_size: int
     trend_block: int = 10800
+    extensions: bool = True
     trusted_issuer: str = ""
     trusted_key_set: str = ""
 

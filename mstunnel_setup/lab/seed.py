@@ -129,6 +129,7 @@ class Seed(_Part):
     offline_after: Seconds = 300
     trend_block: Seconds = 10800
     trusted_issuer: SeedTrustedIssuer | None = None
+    extensions: bool = True
     page_size: Annotated[int, Field(ge=1, le=999)] = 100
     internal_url: str
     users: Annotated[tuple[SeedUser, ...], Field(min_length=1)]

@@ -49,6 +49,7 @@ def _plant(store: Store, seed: Seed, text_digest: str) -> TenantRecord:
         offline_after=seed.offline_after,
         page_size=seed.page_size,
         trend_block=seed.trend_block,
+        extensions=seed.extensions,
         trusted_issuer=seed.trusted_issuer.issuer if seed.trusted_issuer else "",
         trusted_key_set=seed.trusted_issuer.key_set if seed.trusted_issuer else "",
     )

@@ -9,7 +9,7 @@ from typing import Final
 
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import trends
-from mstunnel_setup.lab.bodies import judge
+from mstunnel_setup.lab.bodies import judge, unknown_property
 from mstunnel_setup.lab.bodies_tunnel import ConfigurationBody, ServerBody, SiteBody
 from mstunnel_setup.lab.errors import BAD_REQUEST, CONFLICT, GraphError, not_found
 from mstunnel_setup.lab.permissions import Caller
@@ -35,7 +35,10 @@ def new_site(body: SiteBody, identifier: str, configuration_id: str) -> SiteReco
 
 def server_document(lab: Lab, server: ServerRecord) -> JsonObject:
     """Return a server as Graph shows it: offline when it has not checked in for long."""
-    return server.model_copy(update={"tunnel_server_health_status": status_of(lab, server)}).public()
+    document = server.model_copy(update={"tunnel_server_health_status": status_of(lab, server)}).public()
+    if not lab.tenant.extensions:
+        del document["labHealth"]
+    return document
 
 
 def status_of(lab: Lab, server: ServerRecord) -> HealthStatus:
@@ -114,14 +117,16 @@ def delete_site(lab: Lab, found: SiteRecord) -> None:
 
 
 def ask_for_upgrade(lab: Lab, found: SiteRecord) -> None:
-    """Ask the servers of a site to upgrade; the lab shows the moment as `labUpgradeRequestedDateTime`."""
+    """Ask the servers of a site to upgrade; with extensions `labUpgradeRequestedDateTime` shows when."""
+    if not lab.tenant.extensions:
+        return
     moment = datetime.now(UTC).isoformat()
     lab.store.replace(found.model_copy(update={"labUpgradeRequestedDateTime": moment}))
 
 
 def register_server(lab: Lab, site: SiteRecord, document: object, caller: Caller) -> ServerRecord:
     """Make the record of a server. The application that first reports or changes it is that of its agent."""
-    body = judge(ServerBody, document)
+    body = _server_body(lab, document)
     registrar = caller.app_id if caller.user is None else ""
     reports = bool(registrar) and body.lab_health is not None
     applications = {"registrarAppId": registrar, "agentAppId": registrar if reports else ""}
@@ -135,7 +140,7 @@ def register_server(lab: Lab, site: SiteRecord, document: object, caller: Caller
 
 def change_server(lab: Lab, found: ServerRecord, document: object, caller: Caller) -> ServerRecord:
     """Change the record of a server; when its own application does so, it checks in."""
-    body = judge(ServerBody, document, found.public())
+    body = _server_body(lab, document, found.public())
     given = document if isinstance(document, dict) else {}
     if "deploymentMode" in given and body.deployment_mode != found.deployment_mode:
         raise GraphError(
@@ -150,6 +155,13 @@ def change_server(lab: Lab, found: ServerRecord, document: object, caller: Calle
         changed = _checked_in(lab, changed, reported="labHealth" in given)
         lab.store.replace(changed)
     return changed
+
+
+def _server_body(lab: Lab, document: object, stored: JsonObject | None = None) -> ServerBody:
+    """Read the body of a server; without extensions it has no health."""
+    if not lab.tenant.extensions and isinstance(document, dict) and "labHealth" in document:
+        raise GraphError(BAD_REQUEST, ServerBody.code, unknown_property(ServerBody, "labHealth"))
+    return judge(ServerBody, document, stored)
 
 
 def _checked_in(lab: Lab, server: ServerRecord, *, reported: bool) -> ServerRecord:

@@ -156,9 +156,7 @@ SETTING_NAME_INVALID = declare(
     "{name} is not a valid name of a setting",
     "Use letters, digits and _.",
 )
-SHOW_TOPIC_MISSING = declare(
-    UsageError, "show-topic-missing", "nothing is named that `show` is to show", "Add one of: {known}."
-)
+SHOW_TOPIC_MISSING = declare(UsageError, "show-topic-missing", "`show` needs a topic", "Add one of: {known}.")
 SHOW_UNKNOWN = declare(UsageError, "show-unknown", "there is no `show {words}`", "Use one of: {known}.")
 SINCE_FUTURE = declare(
     UsageError, "since-future", "{text} is in the future", "Give a time that has passed, such as 24h."

@@ -46,7 +46,7 @@ class Authenticator:
     def enter(self, account: Account) -> AccessToken:
         """Sign in by the account's method. Raises SignInError, UsageError (files), NetworkError."""
         if account.method == "token-file":
-            return TokenFile(self.token_files, account.token_file, self.clock)
+            return TokenFile(self.token_files.given, account.token_file, self.clock)
         sign_in = SignIn(self.http, self.clock, self.cloud, account.tenant, account.client_id)
         if account.method == "device-code":
             return sign_in.device_code(self._show, self.permissions, self.console.waiting)

@@ -37,11 +37,15 @@ class Member:
 
 @dataclass(frozen=True)
 class Site:
-    """Upgrade settings of the site. `approved` is the last approval by an administrator."""
+    """Upgrade settings of the site. `approved` is the last approval by an administrator.
+
+    Without `approval_shown` the tenant has no place for it.
+    """
 
     automatic: bool
     approved: datetime | None = None
     window: Window | None = None
+    approval_shown: bool = True
 
 
 @dataclass(frozen=True)
@@ -95,12 +99,19 @@ def _permitted(site: Site, target: Release, now: datetime, *, begun: bool) -> Ve
     published = datetime.combine(target.published, time(), UTC)
     approved = site.approved is not None and site.approved >= published
     if not site.automatic and not approved:
-        return _wait("approval-missing", f"release {target.name} waits for approval of the site's upgrade")
+        return _wait("approval-missing", _unapproved(site, target))
     if site.window is not None and not begun and not site.window.contains(now):
         return _wait(
             "window-closed", f"the maintenance window opens at {site.window.opens(now):%Y-%m-%d %H:%M} UTC"
         )
     return None
+
+
+def _unapproved(site: Site, target: Release) -> str:
+    if site.approval_shown:
+        return f"release {target.name} waits for approval of the site's upgrade"
+    by_hand = "run `mst-cli upgrade apply`, or have the site upgrade its servers automatically"
+    return f"release {target.name} is not installed automatically at this site; {by_hand}"
 
 
 def _in_turn(own: Member, others: Sequence[Member], target: Release) -> Verdict | None:

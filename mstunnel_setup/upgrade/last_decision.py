@@ -1,7 +1,8 @@
 """The agent's last decision about an upgrade and its reason, as a file for other programs."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -14,6 +15,11 @@ from mstunnel_setup.upgrade.window import Window
 
 STANDING: Final = f"{paths.AGENT_STATE}/upgrade.json"
 _LARGEST: Final = 4096
+_Hidden: TypeAlias = Literal["approval", "releases", "state"]
+HIDDEN_BY_GRAPH: Final[tuple[_Hidden, ...]] = ("approval", "releases", "state")
+"""What Microsoft Graph has no place for: that an upgrade was approved, which release another server runs,
+and how its upgrade stands."""
+
 _AT_REST: Final = frozenset({"no-release", "up-to-date", "begin"})
 
 
@@ -21,7 +27,7 @@ class LastDecision(BaseModel):
     """The last decision, as of `at` (UTC). An agent of another version may add fields.
 
     `window` is the site's maintenance window as text, if any; `fixed`: it does not follow daylight saving
-    time.
+    time. `unseen` is what the tenant does not show of an upgrade.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -32,6 +38,7 @@ class LastDecision(BaseModel):
     reason: str
     window: str = ""
     fixed: bool = False
+    unseen: tuple[_Hidden, ...] = ()
 
     @property
     def waits(self) -> bool:
@@ -39,9 +46,11 @@ class LastDecision(BaseModel):
         return self.code not in _AT_REST
 
 
-def standing(verdict: Verdict, now: datetime, window: Window | None) -> LastDecision:
+def standing(
+    verdict: Verdict, now: datetime, window: Window | None, unseen: Sequence[_Hidden] = ()
+) -> LastDecision:
     """The record of a decision."""
-    found = LastDecision(at=now, code=verdict.code, reason=verdict.reason)
+    found = LastDecision(at=now, code=verdict.code, reason=verdict.reason, unseen=tuple(unseen))
     return found.model_copy(update={"window": str(window), "fixed": window.fixed}) if window else found
 
 

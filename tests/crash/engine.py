@@ -30,7 +30,8 @@ from tests.crash import kernel, vendor_podman
 SERVER = "mstunnel-server"
 DEAD = f"sha256:{'d' * 64}"
 """The digest of an image whose program ends at once."""
-_KEPT = ("images", "containers", "units", "services")
+_KEPT = ("images", "containers", "units", "services", "tunnel")
+_MONITOR = "mstunnel_monitor.service"
 _LABEL = re.compile(r'^Label="(.+?)=(.*)"$', re.MULTILINE)
 # What occtl(8) says of one session.
 _USERS = '[{"ID": 1, "Username": "ada", "Remote IP": "192.0.2.7", "State": "connected"}]'
@@ -49,6 +50,9 @@ class Daemon:
         self.units: dict[str, dict[str, Any]] = {}
         # Services that run no container, and whether they run.
         self.services: dict[str, bool] = {}
+        # Whether the host has its tunnel device; one that is late comes with the monitor. A container keeps
+        # what it was started with.
+        self.tunnel = True
         # How long the next pull takes, in seconds, and whether one is waiting.
         self.hold = 0.0
         self.holding = False
@@ -68,7 +72,7 @@ class Daemon:
         """Forget everything."""
         with self._lock:
             self.images, self.containers, self.units, self.services = {}, {}, {}, {}
-            self.hold = 0.0
+            self.hold, self.tunnel = 0.0, True
             self._serve()
 
     def keep(self) -> dict[str, Any]:
@@ -150,6 +154,7 @@ class Daemon:
             "image": image,
             "directory": directory,
             "started": started,
+            "tunnel": self.tunnel,
         }
 
     def _do_set(self, name: str, status: str) -> bool:
@@ -199,6 +204,7 @@ class Daemon:
     def _start(self, unit: str) -> int:
         if unit in self.services:
             self.services[unit] = True
+            self.tunnel = self.tunnel or unit == _MONITOR
         elif unit in self.units:
             self._put(unit.removesuffix(".service"), "running", **self.units[unit])
         else:
@@ -354,6 +360,8 @@ class RecordedEngine:
         """Commands and queries to the gateway: its port is closed or opened; a device is always connected."""
         if arguments[0] == "nft":
             self._hit(f"engine nft {' '.join(arguments[1:3])}")
+        if arguments[0] == "sh" and not self._ask("inspect", name=name)["tunnel"]:
+            return Finished(2, "", "cannot open /dev/net/tun: No such device")
         return Finished(0, _USERS if "occtl" in arguments[0] else "", "")
 
     def run_once(

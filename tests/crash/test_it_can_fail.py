@@ -10,7 +10,7 @@ def point(scene: Scene, *wanted: str) -> int:
 
 
 def test_an_action_that_forgets_its_undo_is_found(fresh: Scene) -> None:
-    number = point(fresh, "POST")
+    number = point(fresh, "POST", "microsoftTunnelServers")
     assert fresh.removed(number) == []
     found = fresh.removed(number, sabotage="forget-undo")
     assert any("/etc/mstunnel/env.sh: wanted None" in line for line in found)

@@ -62,7 +62,8 @@ def _systemd(arena: Arena) -> None:
 
 
 def _everything(arena: Arena) -> None:
-    """Every step has work to do: kernel, proxy, bridge, archive, identity, the self-contained file."""
+    """Every step has work to do: kernel, proxy, bridge, archive, identity, one file, a late tunnel device."""
+    arena.daemon.tunnel = False
     kernel.lay_down(arena.root)
     (arena.root / "usr/sbin").mkdir(parents=True)
     arena.write_answers(

@@ -128,6 +128,12 @@ BEFORE_ANY_STEP = {
     "Docker without root": Refusal(
         2, "rootless-needs-podman", ("--engine docker",), answers(mode="rootless", engine="docker")
     ),
+    "user without the role": Refusal(
+        5, "role-missing", ("reader@", "Intune Administrator"), run("true"), user=f"reader@{DOMAIN}"
+    ),
+    "account without a licence": Refusal(
+        5, "licence-missing", ("Intune licence", "assign one"), run("true"), user=f"unlicensed@{DOMAIN}"
+    ),
     "not root": Refusal(3, "answers-forbidden", ("sudo",), run("true"), command=nobody(*SETUP)),
 }
 BEFORE_THE_TENANT = {
@@ -172,12 +178,6 @@ BEFORE_THE_TENANT = {
         ("127.0.0.1:9", "https_proxy"),
         run("true"),
         command=("env", "https_proxy=http://127.0.0.1:9", *SETUP),
-    ),
-    "user without the role": Refusal(
-        5, "role-missing", ("reader@", "Intune Administrator"), run("true"), user=f"reader@{DOMAIN}"
-    ),
-    "account without a licence": Refusal(
-        5, "licence-missing", ("Intune licence", "assign one"), run("true"), user=f"unlicensed@{DOMAIN}"
     ),
     "no such site": Refusal(6, "site-unknown", ("Atlantis", "Elsewhere, Testbed"), answers(site="Atlantis")),
     "certificate of another name": Refusal(
@@ -269,7 +269,7 @@ def test_a_plan_ends_before_the_changes_that_this_account_could_not_make(
     host: Installation, untouched: State, name: str
 ) -> None:
     plan = ("mstunnel-setup", "plan", *SETUP[1:])
-    envelope = refused(host, replace(BEFORE_THE_TENANT[name], command=plan))
+    envelope = refused(host, replace(BEFORE_ANY_STEP[name], command=plan))
     assert "plan" not in envelope["data"]
     assert state(host) == untouched
 

@@ -7,10 +7,11 @@ import typer
 
 from mstunnel_setup.admin.change import Body, Wire
 from mstunnel_setup.cli.admin.objects import ObjectCommands, Yes
-from mstunnel_setup.cli.errors import WINDOW_MISSING
+from mstunnel_setup.cli.errors import WINDOW_MISSING, WINDOW_UNCLEAR
 from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, option_names, with_options
 from mstunnel_setup.cli.render import run_command
+from mstunnel_setup.text import plain
 
 if TYPE_CHECKING:
     from mstunnel_setup.admin import object_commands
@@ -69,7 +70,7 @@ class SiteOptions:
     def given(self, present: Wire) -> Body:
         """What was given, by the keys of a declaration; `present` are those that the site has now.
 
-        Raises UsageError `window-missing`.
+        Raises UsageError `window-missing`, `window-unclear`.
         """
         names = (
             "description",
@@ -89,7 +90,9 @@ class SiteOptions:
             return None
         if self.window is None and not present:
             raise WINDOW_MISSING()
-        start, _, end = (self.window or "").partition("-")
+        start, dash, end = (self.window or "").partition("-")
+        if self.window and not dash:
+            raise WINDOW_UNCLEAR(value=plain(self.window, 40))
         times = {"start": start.strip(), "end": end.strip()} if self.window else {}
         zone = {"time_zone": self.time_zone, "utc_offset_minutes": None} if self.time_zone else {}
         return {**present, **times, **zone}

@@ -59,6 +59,12 @@ def _gather(context: Context) -> Certificate:
     return replace(found, of_devices=tuple(device_certificates.placing(context)))
 
 
+def present(context: Context) -> Identity | None:
+    """The certificate that a run would take, not judged yet; None while it is awaited."""
+    source = _source(context)
+    return None if source is None else _load(context, source)
+
+
 def find(context: Context) -> Certificate:
     """Read the certificate that the answers name, or the one at its usual place; it is not judged here.
 
@@ -152,14 +158,16 @@ def refuse_revoked(context: Context, identity: Identity) -> None:
     tell(context, revocation.ask(context, identity).findings)
 
 
-def tell(context: Context, found: Sequence[Finding]) -> None:
-    """Say the warnings, and everything else that needs action.
-
-    Errors raise CertificateError, whose code and hint are those of the first.
-    """
+def refuse(found: Sequence[Finding]) -> None:
+    """Raise CertificateError where there are errors: it names them all, code and hint are the first one's."""
     errors = [finding for finding in found if finding.severity is Severity.ERROR]
     if errors:
         raise CertificateError(errors[0].id, "; ".join(error.message for error in errors), errors[0].hint)
+
+
+def tell(context: Context, found: Sequence[Finding]) -> None:
+    """Say the warnings, and everything else that needs action; raises as `refuse` does."""
+    refuse(found)
     for finding in found:
         if finding.severity is Severity.WARNING or finding.hint:
             context.note(f"Certificate: {finding.message}. {finding.hint}".rstrip())

@@ -19,6 +19,7 @@ from mstunnel_setup.containers.listeners import Listener, listening
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
+from mstunnel_setup.containers.tunnel_device import DEVICE
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, WriteJson, directories
 from mstunnel_setup.engine.step import Step
@@ -43,7 +44,7 @@ from mstunnel_setup.system.init_script import Init
 from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.actions import OpenMailbox
 
-_TUN = "/dev/net/tun"
+_TUN = DEVICE
 # The first is there with cgroup v2 only, the second with v1 only.
 _CONTROLLERS = "/sys/fs/cgroup/cgroup.controllers"
 _PIDS = "/sys/fs/cgroup/pids"

@@ -1,4 +1,7 @@
-"""Step `verify`: prove from outside that the gateway serves what was installed."""
+"""Step `verify`: prove from outside that the gateway serves what was installed.
+
+A gateway that cannot open its tunnel device, because it was started before the device, is restarted once.
+"""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -8,7 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup import paths
-from mstunnel_setup.containers import control
+from mstunnel_setup.containers import control, tunnel_device
+from mstunnel_setup.containers.tunnel_device import RenewTunnelDevice
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import SetupError, TenantError
@@ -21,6 +25,7 @@ from mstunnel_setup.install.errors import (
     CONFIGURATION_NOT_APPLIED,
     CONTAINER_UNHEALTHY,
     SERVER_NOT_LISTED,
+    TUNNEL_DEVICE_CLOSED,
     WRONG_LEAF_SERVED,
 )
 from mstunnel_setup.install.own_gateway import leaf_in_service
@@ -51,13 +56,14 @@ def _gather(context: Context) -> Promise:
 
 
 def _decide(_promise: Promise) -> Sequence[Action[Ports]]:
-    """Looking changes nothing."""
-    return ()
+    """Looking changes nothing; a gateway that was started too early is started once more."""
+    return (RenewTunnelDevice(),)
 
 
 def _prove(context: Context, promise: Promise) -> None:
     serves(context, promise.port)
     healthy(context)
+    _opens_tunnel(context)
     within_patience(context, lambda: _applies_the_configuration(context))
     within_patience(context, lambda: _has_checked_in(context, promise))
 
@@ -105,6 +111,11 @@ def _containers_are_healthy(context: Context) -> None:
         if state is None or state.status != "running" or state.health != "healthy":
             seen = "missing" if state is None else f"{state.status}, {state.health or 'no health reported'}"
             raise CONTAINER_UNHEALTHY(container=name, state=seen, component=name.removeprefix("mstunnel-"))
+
+
+def _opens_tunnel(context: Context) -> None:
+    if reason := tunnel_device.closed(context.ports):
+        context.fail(TUNNEL_DEVICE_CLOSED(device=tunnel_device.DEVICE, reason=reason))
 
 
 def _applies_the_configuration(context: Context) -> None:

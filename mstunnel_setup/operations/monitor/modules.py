@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from mstunnel_setup import paths
+from mstunnel_setup.containers.tunnel_device import DEVICE
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
@@ -14,7 +15,7 @@ from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.readiness.sysctls import MODULE_FILES
 from mstunnel_setup.system.modules import LoadModule
 
-TUN: Final = "/dev/net/tun"
+TUN: Final = DEVICE
 
 
 def lost(files: Files, clock: Clock) -> Sequence[str]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from mstunnel_setup import paths
 from mstunnel_setup.agent.settings import read_agent_settings
 from mstunnel_setup.agent.upgrade import running as running_here
-from mstunnel_setup.containers import control
+from mstunnel_setup.containers import control, tunnel_device
 from mstunnel_setup.errors import LockedError, SetupError, declared
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.service_manager import ServiceManager
@@ -48,6 +48,9 @@ _ADDRESSES_PAUSE: Final = 60.0
 # To the minute is what cron does, too.
 _IMPORT_PAUSE: Final = 60.0
 _FEED_PAUSE: Final = 3600.0
+# A look costs as much as a health check; a restart that has not helped is tried again later.
+_TUNNEL_PAUSE: Final = 60.0
+_TUNNEL_RESTART_PAUSE: Final = 600.0
 # How long one piece of work may take before the service manager ends it: the engine or a disk hangs. Draining
 # and downloading take their time.
 _WORK_SECONDS: Final = 1800.0
@@ -68,6 +71,7 @@ class Monitor:
     _next_import: float = 0.0
     _next_addresses: float = 0.0
     _next_feed: float = 0.0
+    _next_tunnel: float = 0.0
     _lost: Sequence[str] = ()
     _not_loaded: str = ""
     _next_request: float = 0.0
@@ -87,7 +91,7 @@ class Monitor:
         """
         for work in (
             *(self._feed, self._offer, self._upgrade, self._configuration, self._level, self._imports),
-            *(self._port, self._modules, self._containers, self._addresses),
+            *(self._port, self._modules, self._tunnel, self._containers, self._addresses),
         ):
             self.service.alive(_WORK_SECONDS)
             try:
@@ -235,6 +239,17 @@ class Monitor:
         if self._lost:
             self.tell(f"modules: {', '.join(self._lost)} was missing, and is loaded")
             self._lost = ()
+            control.restart(self._host, paths.SERVER)
+
+    def _tunnel(self) -> None:
+        """Restart a gateway that was started before its tunnel device could be used."""
+        now = self._clock.monotonic()
+        if not self._files.live or now < self._next_tunnel:
+            return
+        self._next_tunnel = now + _TUNNEL_PAUSE
+        if reason := tunnel_device.out_of_date(self._host):
+            self._next_tunnel = now + _TUNNEL_RESTART_PAUSE
+            self.tell(f"tunnel: {paths.SERVER} cannot open {tunnel_device.DEVICE} and is restarted: {reason}")
             control.restart(self._host, paths.SERVER)
 
     def _addresses(self) -> None:

@@ -27,6 +27,12 @@ from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, Digests, Releas
 
 # Supported are the newest release and the one before it (docs/reference/releases.md).
 _SUPPORTED_BEHIND = 1
+_INSTEAD = {
+    "approval": "does not show an approval; approve with `mst-cli upgrade apply` on each server, or have the "
+    "site upgrade its servers automatically",
+    "releases": "does not show the releases of other servers; they take turns, half an hour each",
+    "state": "does not show an upgrade under way or failed; `mst-cli upgrade history` does, on each server",
+}
 
 
 def check(operator: Operator) -> Result:
@@ -50,7 +56,7 @@ def check(operator: Operator) -> Result:
     notices = (*expired, *_notices(catalogue, behind))
     offer = f"{newest.name}, published {newest.published}" if newest else "none is offered"
     text = [f"Running: {', '.join(names) or 'images of no known release'}", f"Newest:  {offer}"]
-    text += _window(found)
+    text += [*_window(found), *_hidden(found)]
     if data["upgrade_available"]:
         text += _waits(found)
         text.append("Upgrade with `mst-cli upgrade apply`.")
@@ -157,6 +163,14 @@ def _window(found: LastDecision | None) -> Sequence[str]:
         return []
     follows = f", in summer and winter alike; for another, write `time_zone` in {CATALOGUE}"
     return [f"Window:  {plain(found.window)}{follows if found.fixed else ''}"]
+
+
+def _hidden(found: LastDecision | None) -> Sequence[str]:
+    """What the tenant does not show of an upgrade, and what takes its place."""
+    lines = [_INSTEAD[what] for what in found.unseen] if found else []
+    return [
+        f"{head} {line}" for head, line in zip(("Graph:  ", *[" " * 8] * len(lines)), lines, strict=False)
+    ]
 
 
 def _waits(found: LastDecision | None) -> Sequence[str]:

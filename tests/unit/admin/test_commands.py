@@ -109,6 +109,9 @@ def test_of_a_maintenance_window_what_is_not_given_stays(admin: MstAdmin) -> Non
     assert other_times == {"upgradeWindowStartTime": "21:00:00"}
     assert admin("site", "update", "Quito", "--window", "").status == "changed"
     assert admin("site", "update", "Quito", "--time-zone", "UTC").codes("errors") == ["window-missing"]
+    assert admin("site", "update", "Quito", "--window", "22:00").codes("errors") == ["window-unclear"]
+    zoneless = admin("site", "update", "Quito", "--window", "22:00-04:00")
+    assert zoneless.message == "--window needs one time zone or offset"
     assert admin("site", "delete", "Quito", "--yes").status == "changed"
 
 

@@ -46,10 +46,11 @@ class Installed:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     directory = tmp_path_factory.mktemp("lab")
     with running_lab(directory) as facts:
-        yield _install(Files(tmp_path_factory.mktemp("root")), directory, facts)
+        yield install(Files(tmp_path_factory.mktemp("root")), directory, facts)
 
 
-def _install(files: Files, directory: Path, facts: dict[str, Any]) -> Installed:
+def install(files: Files, directory: Path, facts: dict[str, Any]) -> Installed:
+    """A server whose agent has what a set-up leaves, registered in a running lab."""
     clock, where = SystemClock(), cloud("custom", facts["authority"], facts["graph"])
     http = HttpSession(clock, facts["ca_file"])
     person = SignIn(http, clock, where, "organizations", facts["client_id"])

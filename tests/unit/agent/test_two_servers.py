@@ -13,15 +13,18 @@ from mstunnel_setup import paths
 from mstunnel_setup.agent.health_rows import State
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.tenant import enrol
+from mstunnel_setup.errors import TenantError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.tenant.wire import DeploymentMode, TunnelSite
+from mstunnel_setup.lab.seed import default_seed
+from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, LabHealth, TunnelServer, TunnelSite
 from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.last_decision import read_standing
 from mstunnel_setup.upgrade.mailbox import Answer
 from mstunnel_setup.upgrade.release import Digests, Release
 from tests.unit.agent.host_side import with_host
-from tests.unit.agent.test_against_lab import Installed, installed  # noqa: F401 (a fixture)
+from tests.unit.agent.test_against_lab import Installed, install, installed  # noqa: F401 (a fixture)
+from tests.unit.running_lab import running_lab
 
 OLD = Digests(f"sha256:{'a' * 64}", f"sha256:{'a' * 64}")
 NEW = Digests(f"sha256:{'b' * 64}", f"sha256:{'b' * 64}")
@@ -73,6 +76,10 @@ class Server:
 
 @pytest.fixture
 def servers(installed: Installed, tmp_path: Path) -> list[Server]:  # noqa: F811 (the fixture)
+    return both_servers(installed, tmp_path)
+
+
+def both_servers(installed: Installed, tmp_path: Path) -> list[Server]:  # noqa: F811 (not the fixture)
     """Both servers of the site, in the order of their ids."""
     second = Files(tmp_path)
     for directory in (paths.AGENT_DIRECTORY, paths.CA_TRUST):
@@ -129,3 +136,36 @@ def test_the_servers_of_a_site_take_turns_inside_its_window(
     assert both() == ["up-to-date", "up-to-date"]
     asked = [line for server in servers for line in server.log if line.startswith("upgrade-requested")]
     assert len(asked) == 2
+
+
+def test_a_tenant_that_offers_only_what_graph_offers(tmp_path: Path) -> None:
+    """No approval and no release is seen: servers take turns by the clock, and say what is hidden."""
+    seed, root = tmp_path / "seed.yaml", tmp_path / "root"
+    seed.write_text(default_seed() + "\nextensions: false\n")
+    for directory in (root, tmp_path / "second"):
+        directory.mkdir()
+    with running_lab(tmp_path / "lab", "--seed", str(seed)) as facts:
+        ports = install(Files(root), tmp_path / "lab", facts)
+        servers = both_servers(ports, tmp_path / "second")
+
+        ports.graph.update_site(ports.site_id, TunnelSite(upgrade_automatically=False).to_wire())
+        ports.graph.request_upgrade(ports.site_id)
+        assert [server.goes_round() for server in servers] == ["approval-missing"] * 2
+        for server in servers:
+            found = read_standing(server.files)
+            assert found is not None
+            assert found.unseen == ("approval", "releases", "state")
+            assert "run `mst-cli upgrade apply`" in found.reason
+
+        ports.graph.update_site(ports.site_id, TunnelSite(upgrade_automatically=True).to_wire())
+        codes = [server.goes_round() for server in servers]
+        assert codes.count("slot") >= 1
+        assert set(codes) <= {"slot", "asked"}
+
+        health = TunnelServer(lab_health=LabHealth(status=HealthStatus.HEALTHY))
+        with pytest.raises(TenantError, match="labHealth"):
+            ports.graph.update_server(ports.site_id, ports.server_id, health)
+        record = ports.graph.server(ports.site_id, ports.server_id)
+        assert record is not None
+        assert record.last_checkin_date_time is not None
+        assert (record.server_image_digest, record.lab_health) == (None, None)

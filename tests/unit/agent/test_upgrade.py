@@ -131,7 +131,7 @@ def test_a_time_zone_that_this_system_does_not_know_leaves_the_offset(files: Fil
     summary(files, name)
     hours = {"upgrade_window_start_time": "21:30:59.5Z", "upgrade_window_end_time": "22:30:00.0000000"}
     site = TunnelSite.model_validate({"id": "s", **hours, "upgrade_window_utc_offset_in_minutes": 60})
-    window = upgrade.settings(site, files).window
+    window = upgrade.window(site, files)
     assert str(window) == "21:30-22:30 UTC+01:00"
 
 

@@ -30,6 +30,7 @@ def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     [
         (("server", "disconnect", "id", "abc"), "'CONNECTION': it must be a whole number"),
         (("import_cert", "--delay", "-5"), "'--delay': it must be 0 or more"),
+        (("import_cert", "delay", "-5"), "-5 is negative: it must be 0 or more"),
         (("import_cert", "--delay", "soon"), "'--delay': it must be a whole number"),
     ],
 )

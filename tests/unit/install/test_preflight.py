@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import CheckError, ChecksFailedError, EngineError
+from mstunnel_setup.errors import CertificateError, CheckError, ChecksFailedError, EngineError, SignInError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import preflight, tenant_access
 from mstunnel_setup.install.context import Context
@@ -18,7 +18,7 @@ from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import Facts, Firewall, SecurityFacts
 from mstunnel_setup.readiness.read.programs import ProgramReader
 from mstunnel_setup.tls.actions import IdentitySource
-from tests.unit.install.scenes import AGENT_IMAGE, BERLIN, SERVER_IMAGE, Scene, configuration
+from tests.unit.install.scenes import AGENT_IMAGE, BERLIN, SERVER_IMAGE, FakeGraph, Scene, configuration
 from tests.unit.tls.pki import Pki
 
 HOSTS = Path(__file__).parents[1] / "readiness/hosts"
@@ -296,3 +296,49 @@ def test_an_archive_is_judged_before_the_first_change(scene: Scene, host: Any, t
     assert caught.value.code == "image-archive-unusable"
     skipped = [name for name in HOST_ONLY if name != "images"]
     preflight.refuse_unready(context(scene, **_BOTH, images__archive=(archive,)), skipped)
+
+
+@pytest.fixture
+def unlicensed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """An administrator without a licence; the list notes each sign-in."""
+    entered: list[str] = []
+
+    def administrator(*_given: object) -> FakeGraph:
+        entered.append("administrator")
+        scene.graph.plans = ()
+        return scene.graph
+
+    monkeypatch.setattr(tenant_access, "administrator", administrator)
+    return entered
+
+
+def test_unattended_an_account_is_refused_before_the_first_change(
+    scene: Scene, unlicensed: list[str]
+) -> None:
+    chain, key = scene.place_certificate()
+    with pytest.raises(SignInError) as caught:
+        preflight.refuse_account(
+            context(scene, certificate__chain=chain, certificate__key=key, eula="accept"), ALL
+        )
+    assert caught.value.code == "licence-missing"
+    assert unlicensed == ["administrator"]
+    assert not scene.journal.records
+
+
+def test_a_certificate_that_is_refused_costs_no_sign_in(scene: Scene, unlicensed: list[str]) -> None:
+    chain, _ = scene.place_certificate()
+    with pytest.raises(CertificateError):
+        preflight.refuse_account(context(scene, certificate__chain=chain, certificate__key=chain), ALL)
+    assert unlicensed == []
+
+
+@pytest.mark.usefixtures("unlicensed")
+def test_a_person_is_first_asked_what_comes_before_the_sign_in(scene: Scene) -> None:
+    scene.prompter.typed = ["something"]
+    preflight.refuse_account(context(scene), ALL)
+
+
+def test_a_certificate_that_is_still_awaited_costs_no_sign_in(scene: Scene, unlicensed: list[str]) -> None:
+    preflight.refuse_account(context(scene), ALL)
+    preflight.refuse_account(context(scene), HOST_ONLY)
+    assert unlicensed == []

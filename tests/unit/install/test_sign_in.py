@@ -240,8 +240,8 @@ def test_a_client_id_that_was_typed_is_remembered(scene: Scene, monkeypatch: pyt
 
 
 def test_a_token_file_is_enough(scene: Scene) -> None:
-    scene.write("/root/token", "opaque\n")
-    context = scene.context(sign_in__method="token-file", sign_in__token_file="/root/token")
+    token = str(scene.write("/root/token", "opaque\n"))
+    context = scene.context(sign_in__method="token-file", sign_in__token_file=token)
     facts = sign_in.STEP.gather(context)
     assert sign_in.STEP.decide(facts) == ()
     assert isinstance(context.ports.graph, Graph)
@@ -249,9 +249,9 @@ def test_a_token_file_is_enough(scene: Scene) -> None:
 
 def test_the_token_of_a_person_without_the_role_is_refused_at_once(scene: Scene) -> None:
     claims = base64.urlsafe_b64encode(b'{"scp": "x", "wids": [], "upn": "reader@contoso.example"}').decode()
-    scene.write("/root/token", f"header.{claims}.signature")
+    token = str(scene.write("/root/token", f"header.{claims}.signature"))
     with pytest.raises(SignInError) as caught:
-        sign_in.STEP.gather(scene.context(sign_in__method="token-file", sign_in__token_file="/root/token"))
+        sign_in.STEP.gather(scene.context(sign_in__method="token-file", sign_in__token_file=token))
     assert caught.value.code == "role-missing"
 
 

@@ -17,6 +17,9 @@ from mstunnel_setup.agent.health_report import HealthReport, ReportedRow, write_
 from mstunnel_setup.agent.health_rows import State
 from mstunnel_setup.agent.status_file import Failure
 from mstunnel_setup.agent.thresholds import Thresholds
+from mstunnel_setup.containers import tunnel_device
+from mstunnel_setup.containers.engine import Finished
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import EngineError, NetworkError, TenantError
 from mstunnel_setup.gateway import report
 from mstunnel_setup.install.steps import certificate, verify
@@ -79,6 +82,7 @@ def installed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.finished(record, f"server:{OSAKA.id}/gw1", {"server_id": "3"})
     scene.graph.listed = [CHECKED_IN]
     scene.engine.containers = {name: container() for name in ("mstunnel-server", "mstunnel-agent")}
+    scene.engine.answer = lambda _arguments: Finished(0, "", "")
 
 
 def _verify(scene: Scene, port: int) -> None:
@@ -247,3 +251,66 @@ def test_the_first_check_in_is_waited_for(scene: Scene, tmp_path: Path) -> None:
     with _serving(tmp_path, _PKI) as port:
         _verify(scene, port)
     assert scene.clock.elapsed == 2
+
+
+@pytest.fixture
+def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tunnel device of the host."""
+    device = tmp_path / "tun"
+    device.touch()
+    monkeypatch.setattr(tunnel_device, "DEVICE", str(device))
+    return device
+
+
+def _opens_after(scene: Scene, restarts: int) -> None:
+    """The gateway can open its tunnel device after so many restarts."""
+    denied = Finished(2, "", "sh: 1: cannot open /dev/net/tun: Operation not permitted\n")
+    opened = Finished(0, "", "")
+    scene.engine.answer = lambda _command: opened if len(scene.engine.restarts) >= restarts else denied
+
+
+@pytest.mark.usefixtures("device")
+def test_a_gateway_that_cannot_open_its_tunnel_device_is_restarted_once(scene: Scene, tmp_path: Path) -> None:
+    _opens_after(scene, 1)
+    with _serving(tmp_path, _PKI) as port:
+        scene.graph.configuration = configuration(port)
+        (done,) = scene.run(verify.STEP, scene.context())
+        _verify(scene, port)
+    assert scene.engine.restarts == [paths.SERVER]
+    assert "restart mstunnel-server" in done.describe()
+    why = scene.context().receipt.entries[done.key].before
+    assert why == {"reason": "sh: 1: cannot open /dev/net/tun: Operation not permitted"}
+
+
+@pytest.mark.usefixtures("device")
+def test_a_tunnel_device_that_stays_closed_is_an_error(scene: Scene, tmp_path: Path) -> None:
+    _opens_after(scene, 2)
+    with _serving(tmp_path, _PKI) as port, pytest.raises(EngineError) as caught:
+        _verify(scene, port)
+    assert caught.value.code == "tunnel-device-closed"
+    assert "Operation not permitted" in caught.value.message
+    assert scene.engine.restarts == [paths.SERVER]
+
+
+def test_without_the_device_on_the_host_a_restart_is_left_out(
+    scene: Scene, tmp_path: Path, device: Path
+) -> None:
+    device.unlink()
+    _opens_after(scene, 1)
+    with _serving(tmp_path, _PKI) as port, pytest.raises(EngineError) as caught:
+        _verify(scene, port)
+    assert caught.value.code == "tunnel-device-closed"
+    assert scene.engine.restarts == []
+
+
+@pytest.mark.usefixtures("device")
+def test_a_restart_that_helped_before_the_run_was_killed_is_not_made_again(
+    scene: Scene, tmp_path: Path
+) -> None:
+    action: JsonObject = {"kind": "renew-tunnel-device"}
+    scene.journal.append("begin", step="verify", key="tunnel-device", action=action, before={})
+    with _serving(tmp_path, _PKI) as port:
+        scene.graph.configuration = configuration(port)
+        assert len(scene.run(verify.STEP, scene.context())) == 1
+        _verify(scene, port)
+    assert scene.engine.restarts == []

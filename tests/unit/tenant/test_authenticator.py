@@ -17,9 +17,10 @@ def _entrance(root: Path) -> Authenticator:
     return Authenticator(unused, SystemClock(), CLOUDS["public"], unused, Files(root))
 
 
-def test_a_token_file_is_read_below_the_root_without_any_request(tmp_path: Path) -> None:
+def test_a_token_file_is_read_on_this_machine_without_any_request(tmp_path: Path) -> None:
+    """As every file that an administrator names, it does not lie below `--root`."""
     (tmp_path / "token").write_text("a-token\n")
-    source = _entrance(tmp_path).enter(Account("token-file", token_file="/token"))
+    source = _entrance(tmp_path / "root").enter(Account("token-file", token_file=str(tmp_path / "token")))
     assert source.token() == "a-token"
 
 

@@ -70,7 +70,7 @@ def clock() -> FakeClock:
 def monitor(kernel: Kernel, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Monitor:
     monkeypatch.setattr(monitor_modules, "TUN", str(kernel.root / "dev/net/tun"))
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(kernel.root)))
-    for work in ("_offer", "_upgrade", "_port", "_containers"):
+    for work in ("_offer", "_upgrade", "_port", "_tunnel", "_containers"):
         monkeypatch.setattr(Monitor, work, lambda _self: None)
     host = ports_of(kernel.root, engine=kernel.engine, processes=kernel)
     monkeypatch.setattr(Monitor, "_host", host)

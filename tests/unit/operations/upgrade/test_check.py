@@ -15,7 +15,7 @@ from mstunnel_setup.operations.upgrade import commands
 from mstunnel_setup.operations.upgrade.notices import waiting_notices
 from mstunnel_setup.result import Result
 from mstunnel_setup.upgrade.decision import Verdict
-from mstunnel_setup.upgrade.last_decision import standing, write_standing
+from mstunnel_setup.upgrade.last_decision import HIDDEN_BY_GRAPH, standing, write_standing
 from mstunnel_setup.upgrade.release import CATALOGUE
 from mstunnel_setup.upgrade.window import Window
 from tests.unit.clocks import START
@@ -109,6 +109,26 @@ def test_a_window_that_does_not_follow_the_clocks_says_so(
 ) -> None:
     decided(files, "window-closed", "it opens later", Window(time(22), time(23), zone))
     assert said in lines(check(files, monkeypatch))
+
+
+def test_what_graph_does_not_show_is_said_once_with_what_takes_its_place(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdict = Verdict(begin=False, code="up-to-date", reason="release 2.0 is running")
+    write_standing(files, standing(verdict, START, None, HIDDEN_BY_GRAPH))
+    result = check(files, monkeypatch)
+    assert object_of(result, "decision")["unseen"] == ["approval", "releases", "state"]
+    (first, second, third) = [line for line in lines(result) if "does not show" in line]
+    assert first.startswith("Graph:   does not show an approval; approve with `mst-cli upgrade apply`")
+    assert second.startswith("         does not show the releases of other servers")
+    assert third.startswith("         does not show an upgrade under way or failed")
+
+
+def test_a_tenant_that_shows_everything_is_not_mentioned(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided(files, "turn", "gw1 comes first")
+    assert not any("Graph" in line for line in lines(check(files, monkeypatch)))
 
 
 def test_a_server_that_is_up_to_date_waits_for_nothing(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,76 @@
+"""The tunnel device in the gateway's container, which keeps it, and the right to it, from its start."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Final
+
+from typing_extensions import override
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers import control
+from mstunnel_setup.containers.ports import HasEngine
+from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.text import printable
+
+DEVICE: Final = "/dev/net/tun"
+# Reading makes no interface, and creates no file where the device is missing.
+_OPEN: Final = ("sh", "-c", f": <{DEVICE}")
+_SECONDS: Final = 30.0
+
+
+def closed(ports: HasEngine) -> str:
+    """Why the gateway that runs cannot open its tunnel device; empty when it can, or does not run.
+
+    Raises EngineError.
+    """
+    state = ports.engine.inspect(paths.SERVER)
+    if state is None or state.status != "running":
+        return ""
+    tried = ports.engine.execute(paths.SERVER, _OPEN, _SECONDS)
+    return printable(tried.error).strip() or f"exit code {tried.code}" if tried.code else ""
+
+
+def out_of_date(ports: HasEngine) -> str:
+    """Why the gateway cannot open the tunnel device that the host has; empty without such a difference.
+
+    The usual cause is a device that appeared, or was replaced, after the container was started. Whether the
+    host itself can open it is not tried: the monitor's own unit may use no device.
+    """
+    return closed(ports) if Path(DEVICE).exists() else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenewTunnelDevice(Action[HasEngine]):
+    """Restart the gateway when it cannot open the tunnel device that the host has."""
+
+    kind: ClassVar[str] = "renew-tunnel-device"
+
+    @property
+    @override
+    def key(self) -> str:
+        return "tunnel-device"
+
+    @override
+    def describe(self) -> str:
+        return f"restart {paths.SERVER}, which was started before {DEVICE} could be used"
+
+    @override
+    def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:
+        return not out_of_date(ports)
+
+    @override
+    def capture(self, ports: HasEngine) -> JsonObject:
+        """Why it is restarted, for who reads the journal."""
+        return {"reason": out_of_date(ports)}
+
+    @override
+    def apply(self, ports: HasEngine, outputs: Outputs) -> JsonObject:
+        """Restart it, unless a run that was cut off has done so."""
+        if out_of_date(ports):
+            control.restart(ports, paths.SERVER)
+        return {}
+
+    @override
+    def undo(self, ports: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
+        return Undone(Undo.ABSENT)

@@ -1,0 +1,69 @@
+"""A tunnel device that appears after the gateway was started: the gateway is restarted once, by itself.
+
+RHEL 8.4 and later need that restart by hand with the vendor's program.
+"""
+
+import json
+import time
+
+import pytest
+
+from tests.testbed.installation import Installation, actions
+from tests.testbed.machine import Machine
+from tests.testbed.testbed import INTRANET_PAGE
+
+pytestmark = pytest.mark.e2e
+
+# A device of that name before its module is there: the second number belongs to no driver.
+EARLY = "rm -f /dev/net/tun && mknod -m 666 /dev/net/tun c 10 255"
+PRESENT = "rm -f /dev/net/tun && mknod -m 666 /dev/net/tun c 10 200"
+RUNNING = '[ "$(podman inspect --format={{.State.Running}} mstunnel-server 2>&1)" = true ]'
+RESTARTED = "restart mstunnel-server, which was started before /dev/net/tun could be used"
+
+
+def opens(host: Installation) -> bool:
+    """Whether the gateway can open its tunnel device."""
+    command = ["podman", "exec", "mstunnel-server", "sh", "-c", ": </dev/net/tun"]
+    return host.server.run(command, check=False).code == 0
+
+
+def serves(host: Installation) -> None:
+    """A device connects and gets the internal page."""
+    host.wait_until_healthy()
+    host.connect()
+    assert host.fetch_internal_page().stdout == INTRANET_PAGE
+    host.disconnect()
+
+
+def monitor_log(server: Machine) -> str:
+    return server.run(["journalctl", "--quiet", "--output=cat", "--identifier=mstunnel_monitor"]).stdout
+
+
+@pytest.mark.timeout(600)
+def test_a_gateway_that_was_started_before_its_device_is_restarted_once(host: Installation) -> None:
+    server = host.server
+    server.shell(EARLY)
+    try:
+        server.start(["sh", "-c", f"until {RUNNING}; do sleep 0.2; done; {PRESENT}"])
+        installed = host.setup()
+        assert actions(installed)[-1] == RESTARTED
+        assert "renew-tunnel-device" in server.shell("cat /var/lib/mstunnel/journal*").stdout
+        serves(host)
+        assert json.loads(host.setup().stdout)["status"] == "unchanged"
+
+        # As after a boot at which the module came late.
+        server.run(["systemctl", "stop", "mstunnel_monitor.service"])
+        server.shell(EARLY)
+        server.run(["mst-cli", "server", "restart"])
+        server.shell(PRESENT)
+        host.wait_until_healthy()
+        assert not opens(host)
+        server.run(["systemctl", "start", "mstunnel_monitor.service"])
+        deadline = time.monotonic() + 60
+        while not opens(host) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        serves(host)
+        (line,) = [line for line in monitor_log(server).splitlines() if line.startswith("tunnel: ")]
+        assert line.startswith("tunnel: mstunnel-server cannot open /dev/net/tun and is restarted: ")
+    finally:
+        server.shell(PRESENT)
