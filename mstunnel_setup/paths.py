@@ -78,6 +78,8 @@ CA_TRUST = f"{CONFIGURATION}/ca-trust"
 # What the gateway serves: rendered on the host, from data that the agent hands over. The agent can read them.
 ADMIN_SETTINGS = f"{CONFIGURATION}/admin-settings.json"
 OCSERV_CONF = f"{CONFIGURATION}/ocserv.conf"
+# The balancers that speak the PROXY protocol, one a line; there while the gateway expects it.
+BALANCERS = f"{CONFIGURATION}/balancers"
 # The internal address that the gateway tries, on one line.
 PROBE_URL = f"{CONFIGURATION}/probe-url"
 

@@ -10,7 +10,12 @@ from mstunnel_setup.agent.errors import AGENT_FILE_INVALID, AGENT_FILE_MISSING
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.log_level import is_verbose, log_level
-from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, has_revocation_list
+from mstunnel_setup.gateway.ocserv_conf import (
+    Authentication,
+    GatewayOptions,
+    expects_proxy_protocol,
+    has_revocation_list,
+)
 from mstunnel_setup.host.files import Files
 
 _GUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -57,7 +62,7 @@ def read_agent_settings(files: Files) -> AgentSettings:
 
 
 def read_gateway_options(files: Files) -> GatewayOptions:
-    """How the installer had devices authenticate: from files that root writes, and the agent cannot.
+    """How devices authenticate and arrive: from files that root writes, and the agent cannot.
 
     Raises StepError `agent-file-missing` or `agent-file-invalid`.
     """
@@ -66,6 +71,7 @@ def read_gateway_options(files: Files) -> GatewayOptions:
         Authentication(info.authentication),
         certificate_too=info.authentication_also == Authentication.CERTIFICATE,
         revocation_list=has_revocation_list(files),
+        proxy_protocol=expects_proxy_protocol(files),
     )
 
 

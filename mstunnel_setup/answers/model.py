@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
+from mstunnel_setup.answers.balancer import Balancers
 from mstunnel_setup.answers.radius import RadiusAnswers
 from mstunnel_setup.answers.rules import findings_of_rules
 from mstunnel_setup.answers.token import Issuer, TokenAnswers
@@ -270,6 +271,13 @@ class AnswerFile(Part):
 
     client_to_client: bool = Field(
         default=False, description="true: devices can reach each other through the gateway"
+    )
+    proxy_protocol_from: Balancers = Field(
+        default=(),
+        description="Balancers that send the PROXY protocol: address or network, or a list; other addresses "
+        "cannot connect by TCP",
+        examples=[["192.0.2.10", "192.0.2.11"]],
+        json_schema_extra={"type": ["string", "array"]},
     )
 
     @property

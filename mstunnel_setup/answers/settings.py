@@ -79,6 +79,7 @@ SETTINGS = (
     Setting("radius.secret"),
     Setting("radius.nas_identifier"),
     Setting("client_to_client"),
+    Setting("proxy_protocol_from"),
     Setting("token.version"),
     Setting("token.scope"),
     Setting("token.clients"),

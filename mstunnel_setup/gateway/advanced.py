@@ -20,6 +20,9 @@ _LARGEST: Final = 2**31 - 1
 _SECONDS: Final = range(_LARGEST)
 _COUNT: Final = range(_LARGEST)
 
+LONGEST_DRAIN: Final = 60
+"""Seconds for which a gateway that is stopped may let its sessions go on (`server-drain-ms`)."""
+
 NUMBERS: Final[Mapping[str, range]] = {
     "auth-timeout": _SECONDS,
     "ban-points-connection": _COUNT,
@@ -40,7 +43,7 @@ NUMBERS: Final[Mapping[str, range]] = {
     "rate-limit-ms": _COUNT,
     "rekey-time": _SECONDS,
     "rx-data-per-sec": _COUNT,
-    "server-drain-ms": _COUNT,
+    "server-drain-ms": range(1000 * LONGEST_DRAIN + 1),
     "session-timeout": _SECONDS,
     "stats-report-time": _SECONDS,
     "switch-to-tcp-timeout": _SECONDS,

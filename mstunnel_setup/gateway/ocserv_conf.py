@@ -81,14 +81,16 @@ class Authentication(StrEnum):
 class GatewayOptions:
     """Local options of a gateway.
 
-    `debug_level` is `DEBUG_LEVEL` of `env.sh`, `certificate_too` whether a certificate is enough as well, and
-    `revocation_list` whether there is a list of revoked ones.
+    `debug_level` is `DEBUG_LEVEL` of `env.sh`, `certificate_too` whether a certificate is enough as well,
+    `revocation_list` whether there is a list of revoked ones, and `proxy_protocol` whether every TCP
+    connection begins with a header that names the device (PROXY protocol).
     """
 
     authentication: Authentication = Authentication.OIDC
     debug_level: int = 0
     certificate_too: bool = False
     revocation_list: bool = False
+    proxy_protocol: bool = False
 
     @property
     def log_level(self) -> int:
@@ -105,6 +107,11 @@ class GatewayOptions:
 def has_revocation_list(files: Files) -> bool:
     """Whether a list of the devices' revoked certificates was placed on this host."""
     return files.state(DEVICE_REVOCATIONS) is not None
+
+
+def expects_proxy_protocol(files: Files) -> bool:
+    """Whether balancers that speak the PROXY protocol were named on this host."""
+    return files.state(paths.BALANCERS) is not None
 
 
 def debug_level(value: str) -> int:
@@ -128,6 +135,7 @@ def ocserv_conf(configuration: ServerConfiguration, options: GatewayOptions | No
         radius_client=paths.RADIUS_CLIENT,
         # A link that is switched atomically, so key and chain always belong together.
         identity=paths.ACTIVE,
+        balancers=paths.BALANCERS,
         device_authority=DEVICE_AUTHORITY,
         device_revocations=DEVICE_REVOCATIONS,
         socket=_SOCKET,

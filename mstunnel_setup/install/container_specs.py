@@ -17,11 +17,14 @@ from mstunnel_setup.containers.spec import (
     Volume,
 )
 from mstunnel_setup.containers.tunnel_device import DEVICE
+from mstunnel_setup.gateway.advanced import LONGEST_DRAIN
 from mstunnel_setup.system import uplink
 
 _HEALTH_COMMAND = ("/usr/libexec/mstunnel/healthcheck",)
 _SERVER_PROCESSES = 10_000
 _AGENT_PROCESSES = 100
+# Longer than ocserv may let its sessions go on, or the engine would kill it and them in between.
+_SERVER_STOP = LONGEST_DRAIN + 15
 _JOURNAL = "/run/systemd/journal"
 # The tunnel takes the first. Workers, which parse what strangers send, are a user of their own: ocserv
 # changes to that user, gives it the socket to the process with the key, and has to end them.
@@ -129,6 +132,7 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
             *_named(network, setting.ipv6_network, setting.resolver),
         ),
         pids_limit=_SERVER_PROCESSES if setting.limits_processes else None,
+        stop_timeout=_SERVER_STOP,
     )
 
 

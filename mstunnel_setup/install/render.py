@@ -31,6 +31,7 @@ _MODE: Final = 0o644
 _NEEDED: Final = (paths.OCSERV_CONF, paths.OIDC_JSON, paths.AGENT_INFO, paths.AGENT_SETTINGS)
 _FURTHER: Final = (
     paths.PROBE_URL,
+    paths.BALANCERS,
     paths.ADMIN_SETTINGS,
     paths.IMAGES_CONFIGURED,
     paths.HEALTH_THRESHOLDS,

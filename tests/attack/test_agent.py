@@ -92,6 +92,7 @@ def hostile(taken: Hostile) -> Iterator[Hostile]:
             "write ocserv.conf with auth and connect-script",
             "replace('/etc/mstunnel/ocserv.conf', b'auth = x')",
         ),
+        ("name a balancer", "replace('/etc/mstunnel/balancers', b'10.90.0.99')"),
         ("write env.sh", "replace('/etc/mstunnel/env.sh', b'http_proxy=http://evil')"),
         ("write the verdict of the host", "replace('/etc/mstunnel/messages/out/x', b'{}')"),
         ("write the report of the gateway", "replace('/var/lib/mstunnel-server/report', b'time 1')"),

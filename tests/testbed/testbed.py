@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -142,6 +143,37 @@ class Testbed:
         ]
         self._start("radius", "lab", {"outside": 60}, *volumes, command=("freeradius", "-f", "-l", "stdout"))
         return Machine(self.namespace, "radius")
+
+    def start_balancer(self, name: str, last: int, *command: str, configuration: str) -> Machine:
+        """A machine that balances connections by `command`, which reads `/srv/configuration`."""
+        directory = self._directory(name)
+        (directory / "configuration").write_text(configuration)
+        self._start(name, "lab", {"outside": last}, f"--volume={directory}:/srv:ro", command=command)
+        return Machine(self.namespace, name)
+
+    def start_gateway(self, name: str, last: int, files: Mapping[str, str | bytes]) -> Machine:
+        """The gateway alone, without a server around it; `files` are below `/etc/mstunnel`."""
+        directory = self._directory(name)
+        for path, content in files.items():
+            (directory / path).parent.mkdir(parents=True, exist_ok=True)
+            (directory / path).write_bytes(content.encode() if isinstance(content, str) else content)
+        capabilities = [
+            f"--cap-add={capability}" for capability in ("NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID")
+        ]
+        options = [
+            *("--cap-drop=all", *capabilities, "--device=/dev/net/tun", "--read-only"),
+            *("--sysctl=net.ipv4.ip_forward=1", "--sysctl=net.ipv4.ip_unprivileged_port_start=0"),
+            *("--tmpfs=/run:mode=0755", "--tmpfs=/etc/ssl/certs:mode=0755"),
+            f"--volume={directory}:/etc/mstunnel:ro",
+            "--stop-timeout=75",
+        ]
+        self._start(name, "gateway", {"outside": last, "internal": last}, *options)
+        return Machine(self.namespace, name)
+
+    def remove(self, machine: Machine) -> None:
+        """Stop a machine, which ends in its own time, and remove it."""
+        self.namespace.podman("stop", machine.name, timeout=90)
+        self.namespace.podman("rm", machine.name)
 
     def _start_server(self) -> None:
         options = ["--privileged", "--cgroupns=private"]

@@ -44,6 +44,7 @@ class Configuration:
     oidc: JsonObject
     probe_url: str = ""
     radius: RadiusAnswers = field(default_factory=RadiusAnswers)
+    balancers: Sequence[str] = ()
 
 
 def pulled(context: Context) -> ServerConfiguration:
@@ -64,6 +65,7 @@ def _gather(context: Context) -> Configuration:
         level,
         certificate_too=answers.authentication_also == "certificate",
         revocation_list=answers.devices.crl_file is not None or has_revocation_list(ports.files),
+        proxy_protocol=bool(answers.proxy_protocol_from),
     )
     server = pulled(context)
     for warning in server.warnings:
@@ -76,6 +78,7 @@ def _gather(context: Context) -> Configuration:
         _token_rules(context).document(),
         address if is_probe_address(address) else "",
         answers.radius,
+        answers.proxy_protocol_from,
     )
 
 
@@ -111,6 +114,7 @@ def _decide(configuration: Configuration) -> Sequence[Action[Ports]]:
         WriteJson(path=paths.OIDC_JSON, value=configuration.oidc),
         WriteFile(path=paths.PROBE_URL, text=f"{configuration.probe_url}\n", managed=True),
         *_radius(configuration.radius),
+        *_balancers(configuration.balancers),
         WriteGatewayConfiguration(path=paths.OCSERV_CONF, text=rendered.text, image=configuration.image),
     )
 
@@ -127,6 +131,12 @@ def _radius(given: RadiusAnswers) -> Sequence[Action[Ports]]:
     )
 
 
+def _balancers(addresses: Sequence[str]) -> Sequence[Action[Ports]]:
+    """The action that names the balancers to the gateway; none where devices connect to it themselves."""
+    text = "".join(f"{address}\n" for address in addresses)
+    return (WriteFile(path=paths.BALANCERS, text=text),) if addresses else ()
+
+
 def refuse_radius_secret(context: Context) -> None:
     """Raise UsageError for a secret that cannot be read, or that the gateway would read as another one."""
     if reference := context.answers.radius.secret:
@@ -134,13 +144,14 @@ def refuse_radius_secret(context: Context) -> None:
 
 
 def given_up(context: Context) -> list[str]:
-    """What was placed for a way to authenticate that the answers no longer name; a secret is part of it."""
+    """What was placed for what the answers no longer name: a way to authenticate, its secret, balancers."""
     answers = context.answers
     of_certificates = (f"file:{path}" for path in (DEVICE_AUTHORITY, DEVICE_REVOCATIONS))
     of_radius = (f"file:{paths.RADIUS_CLIENT}", f"file:{paths.RADIUS_SERVERS}", f"directory:{paths.RADIUS}")
     return [
         *(() if answers.certificates_of_devices else of_certificates),
         *(() if answers.authentication == "radius" else of_radius),
+        *(() if answers.proxy_protocol_from else (f"file:{paths.BALANCERS}",)),
     ]
 
 

@@ -17,7 +17,6 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import SetupError, TenantError
 from mstunnel_setup.gateway import report
-from mstunnel_setup.host.network import served_leaf
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.agent_report import AgentReport, Refusal, read_report
 from mstunnel_setup.install.context import Context
@@ -29,9 +28,9 @@ from mstunnel_setup.install.errors import (
     TUNNEL_DEVICE_CLOSED,
     WRONG_LEAF_SERVED,
 )
+from mstunnel_setup.install.own_gateway import leaf_in_service
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import configure, site
-from mstunnel_setup.system.uplink import gateway_address
 from mstunnel_setup.tenant.actions import RegisterServer
 
 _PATIENCE = 180.0
@@ -76,8 +75,7 @@ def serves(context: Context, port: int, patience: float = _PATIENCE, pause: floa
     """
     chain = context.ports.files.read(f"{paths.ACTIVE}/chain.pem") or b""
     leaf = x509.load_pem_x509_certificate(chain).public_bytes(Encoding.DER)
-    address = gateway_address(context.ports.files, port)
-    within_patience(context, lambda: _serves(address, port, leaf), patience, pause)
+    within_patience(context, lambda: _serves(context, port, leaf), patience, pause)
 
 
 def healthy(context: Context, patience: float = _PATIENCE) -> None:
@@ -101,8 +99,8 @@ def within_patience(
             return
 
 
-def _serves(address: str, port: int, leaf: bytes) -> None:
-    if served_leaf(address, port) != leaf:
+def _serves(context: Context, port: int, leaf: bytes) -> None:
+    if leaf_in_service(context.ports.files, port) != leaf:
         raise WRONG_LEAF_SERVED(port=port)
 
 

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from mstunnel_setup import paths
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CertificateError, ExitCode, NetworkError
-from mstunnel_setup.host.network import served_leaf
 from mstunnel_setup.install import device_certificates, revocation
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.own_gateway import leaf_in_service
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.operations.certificate.activation import installed_run, previous, serving_port
@@ -19,7 +19,6 @@ from mstunnel_setup.operations.certificate.findings import DEVICES_NOT_CHECKED, 
 from mstunnel_setup.operations.certificate.repair import placement_findings
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
-from mstunnel_setup.system.uplink import gateway_address
 from mstunnel_setup.text import fold_all
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.ca_trust import exposed_keys
@@ -116,7 +115,7 @@ def _served(run: Run, identity: Identity) -> Iterator[Finding]:
         port = serving_port(run.context)
         if port is None:
             return
-        if served_leaf(gateway_address(run.files, port), port) == identity.leaf.public_bytes(Encoding.DER):
+        if leaf_in_service(run.files, port) == identity.leaf.public_bytes(Encoding.DER):
             return
         yield NOT_SERVED(
             reason=f"port {port} serves another certificate", remedy="Run `mst-cli server restart`."

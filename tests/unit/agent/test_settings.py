@@ -88,6 +88,10 @@ def test_how_devices_authenticate_is_what_the_installer_wrote(files: Files) -> N
     put(files, paths.AGENT_INFO, {**INFO, "Authentication": "oidc", "AuthenticationAlso": "certificate"})
     assert read_gateway_options(files) == GatewayOptions(certificate_too=True, revocation_list=True)
 
+    files.write(paths.BALANCERS, b"192.0.2.10\n")
+    put(files, paths.AGENT_INFO, INFO)
+    assert read_gateway_options(files) == GatewayOptions(revocation_list=True, proxy_protocol=True)
+
     put(files, paths.AGENT_INFO, {**INFO, "Authentication": "pam"})
     with pytest.raises(UsageError):
         read_gateway_options(files)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.gateway.configuration import OWN_NETWORKS, ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import DEAD_END_NETWORK, ocserv_conf
+from mstunnel_setup.gateway.ocserv_conf import DEAD_END_NETWORK, GatewayOptions, ocserv_conf
 
 RULES = Path(__file__).parents[3] / "images/gateway/traffic-rules"
 DOCUMENT: Mapping[str, object] = {
@@ -112,12 +112,21 @@ class Network:
         assert process.stdout.readline() == "up\n"
         return process.pid
 
-    def apply(self, document: Mapping[str, object], *addresses: str, client_to_client: str = "") -> None:
+    def apply(
+        self,
+        document: Mapping[str, object],
+        *addresses: str,
+        client_to_client: str = "",
+        balancers: str | None = None,
+    ) -> None:
+        """None: devices connect to the gateway themselves."""
+        options = GatewayOptions(proxy_protocol=balancers is not None)
         rules = printed(
             self._directory,
-            ocserv_conf(ServerConfiguration.from_wire(document)),
+            ocserv_conf(ServerConfiguration.from_wire(document), options),
             *addresses,
             client_to_client=client_to_client,
+            balancers=balancers or "",
         )
         self.run("gateway", "nft", "--file", "-", stdin=rules)
 
@@ -143,10 +152,16 @@ class Network:
         return [*enter, "ip", "netns", "exec", machine, *command]
 
 
-def printed(directory: Path, configuration: str, *addresses: str, client_to_client: str = "") -> str:
+def printed(
+    directory: Path, configuration: str, *addresses: str, client_to_client: str = "", balancers: str = ""
+) -> str:
     """What the real script prints for this `ocserv.conf`. Raises CalledProcessError: it refuses it."""
     (directory / "ocserv.conf").write_text(configuration)
-    environment = {"PATH": os.environ["PATH"], "CLIENT_TO_CLIENT": client_to_client}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "CLIENT_TO_CLIENT": client_to_client,
+        "BALANCERS": balancers,
+    }
     command = [str(RULES), str(directory / "ocserv.conf"), *addresses]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
@@ -305,3 +320,34 @@ def test_a_value_that_is_more_than_a_value_makes_no_rules(tmp_path: Path, line: 
         printed(tmp_path, f"{line}\n")
     assert caught.value.stdout == ""
     assert "no value for a rule" in caught.value.stderr
+
+
+STRANGER = "10.88.0.9"
+
+
+@pytest.mark.parametrize(
+    ("balancers", "reached"),
+    [
+        (None, {"world", "stranger", "gateway"}),
+        (HOST, {"world", "gateway"}),
+        (f"{STRANGER}\n2001:db8::/64\n", {"stranger", "gateway"}),
+        ("10.88.0.0/24", {"world", "stranger", "gateway"}),
+        ("", {"gateway"}),
+        ("0.0.0.0/0; accept", {"gateway"}),
+    ],
+)
+def test_who_may_claim_to_bring_a_device_is_named(
+    network: Network, balancers: str | None, reached: set[str]
+) -> None:
+    network.apply({**DOCUMENT, "listenPort": 80}, balancers=balancers)
+    found = {name: network.get(name, CONTAINER) for name in ("world", "stranger")}
+    found["gateway"] = network.get("gateway", "127.0.0.1")
+    assert {name for name, seen in found.items() if "refused" not in seen} == reached
+
+
+def test_a_balancer_in_ipv6_and_every_other_port(network: Network) -> None:
+    network.apply({**DOCUMENT, "listenPort": 80}, balancers="fd00:88::1")
+    assert network.get("world", "fd00:88::2") == "fd00:88::1"
+    assert "refused" in network.get("stranger", CONTAINER)
+    assert network.get("stranger", CONTAINER, 53) == STRANGER
+    assert "refused" in network.get("first", GATEWAY)

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.x509 import Certificate
+from typing_extensions import override
 
 from mstunnel_setup import paths
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.containers.choice import Chosen
-from mstunnel_setup.containers.engine import ContainerState
-from mstunnel_setup.containers.spec import MANAGED_LABEL
+from mstunnel_setup.containers.engine import ContainerState, Finished
+from mstunnel_setup.containers.spec import MANAGED_LABEL, Volume
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.receipt import Receipt, fold
@@ -150,6 +151,16 @@ class FakeGraph(Graph):
 
     def tenant_id(self) -> str:
         return "99999999-0000-0000-0000-000000000000"
+
+
+class Accepting(FakeEngine):
+    """An engine whose gateway takes every configuration."""
+
+    @override
+    def run_once(
+        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
+    ) -> Finished:
+        return Finished(0, "", "")
 
 
 def container(status: str = "running", health: Any = "healthy", *, ours: bool = True) -> ContainerState:

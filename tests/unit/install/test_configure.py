@@ -9,7 +9,7 @@ from mstunnel_setup.engine.file_actions import WriteFile, WriteJson
 from mstunnel_setup.errors import SetupError, TenantError, UsageError
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.install.steps import configure, environment
-from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Scene, configuration
+from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Accepting, Scene, configuration
 
 _ANSWERS = {"images__server": SERVER_IMAGE, "images__agent": AGENT_IMAGE}
 
@@ -133,3 +133,18 @@ def test_settings_that_the_gateway_ignores_are_reported(scene: Scene) -> None:
     scene.graph.configuration = configuration(route_includes=("192.168.0.0/16",))
     _files(scene)
     assert [text for text in scene.prompter.said if "10.0.0.53" in text]
+
+
+def test_balancers_are_named_to_the_gateway_which_then_expects_their_header(scene: Scene) -> None:
+    scene.engine = Accepting()
+    scene.files.make_directory(paths.CONFIGURATION)
+    named = {**_ANSWERS, "proxy_protocol_from": ["192.0.2.10", "2001:db8::/64"]}
+    scene.run(configure.STEP, scene.context(**named))
+    assert scene.files.read(paths.BALANCERS) == b"192.0.2.10\n2001:db8::/64\n"
+    assert b"\nlisten-proxy-proto = true\n" in (scene.files.read(paths.OCSERV_CONF) or b"")
+    runner = scene.opened().runner
+    assert runner.take_back(configure.given_up(scene.context(**named))) == []
+    runner.take_back(configure.given_up(scene.context(**_ANSWERS)))
+    scene.run(configure.STEP, scene.context(**_ANSWERS))
+    assert scene.files.read(paths.BALANCERS) is None
+    assert b"proxy-proto" not in (scene.files.read(paths.OCSERV_CONF) or b"")

@@ -1,35 +1,20 @@
 """Names and passwords: the RADIUS servers are named to the gateway, and their secret is nowhere else."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typing_extensions import override
 
 from mstunnel_setup import paths
-from mstunnel_setup.containers.engine import Finished
-from mstunnel_setup.containers.spec import Volume
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.gateway.radius import PlaceRadiusServers
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.steps import configure
 from mstunnel_setup.operations.diagnose.collect import known_secrets
-from tests.unit.fakes import FakeEngine
-from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Scene, configuration
+from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Accepting, Scene, configuration
 
 SECRET = "Radius#,Key;with=signs$"
-
-
-class Accepting(FakeEngine):
-    """An engine whose gateway takes every configuration."""
-
-    @override
-    def run_once(
-        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Finished:
-        return Finished(0, "", "")
 
 
 @pytest.fixture(autouse=True)

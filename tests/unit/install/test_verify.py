@@ -38,14 +38,14 @@ REFUSED = Failure(
 
 
 @contextmanager
-def _serving(directory: Path, pki: Pki) -> Iterator[int]:
-    """A TLS server with the leaf of `pki` on a separate port."""
+def _serving(directory: Path, pki: Pki, header: bytes = b"") -> Iterator[int]:
+    """A TLS server with the leaf of `pki` on a separate port; a connection has to begin with `header`."""
     bundle = directory / "served.pem"
     bundle.write_bytes(pki.pem("leaf") + key_bytes(pki.key_name("leaf")))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(bundle)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=_answer, args=(listener, context))
+        thread = threading.Thread(target=_answer, args=(listener, context, header))
         thread.start()
         try:
             yield listener.getsockname()[1]
@@ -54,12 +54,13 @@ def _serving(directory: Path, pki: Pki) -> Iterator[int]:
             thread.join()
 
 
-def _answer(listener: socket.socket, context: ssl.SSLContext) -> None:
+def _answer(listener: socket.socket, context: ssl.SSLContext, header: bytes) -> None:
     with suppress(OSError):
         while True:
             plain, _ = listener.accept()
-            with suppress(OSError), plain, context.wrap_socket(plain, server_side=True):
-                pass
+            with suppress(OSError), plain:
+                if plain.recv(len(header)) == header:
+                    context.wrap_socket(plain, server_side=True).close()
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +92,13 @@ def _verify(scene: Scene, port: int) -> None:
 
 def test_a_gateway_that_keeps_every_promise(scene: Scene, tmp_path: Path) -> None:
     with _serving(tmp_path, _PKI) as port:
+        _verify(scene, port)
+    assert scene.clock.elapsed == 0
+
+
+def test_a_gateway_behind_balancers_is_asked_as_by_one_of_them(scene: Scene, tmp_path: Path) -> None:
+    scene.write(paths.BALANCERS, "192.0.2.10\n")
+    with _serving(tmp_path, _PKI, b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0") as port:
         _verify(scene, port)
     assert scene.clock.elapsed == 0
 

@@ -182,6 +182,19 @@ def test_a_certificate_as_well_and_its_revocation_list_are_what_the_installer_pl
     assert f"\ncrl = {DEVICE_REVOCATIONS}\n".encode() in host.conf()
 
 
+def test_whose_word_on_the_address_of_a_device_counts_is_what_the_installer_placed(host: Host) -> None:
+    wanted = {"name": "listen-proxy-proto", "value": "true"}
+    host.give(network="10.2.0.0/16", advancedSettings=[wanted])
+    host.monitor.look()
+    assert b"proxy-proto" not in host.conf()
+    host.files.write(paths.BALANCERS, b"192.0.2.10\n")
+    host.monitor.look()
+    assert b"\nlisten-proxy-proto = true\n" in host.conf()
+    host.give(network="10.3.0.0/16", advancedSettings=[{**wanted, "value": "false"}])
+    host.monitor.look()
+    assert b"\nlisten-proxy-proto = true\n" in host.conf()
+
+
 @pytest.mark.parametrize(
     ("address", "tried"),
     [

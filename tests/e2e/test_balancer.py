@@ -1,0 +1,119 @@
+"""Three gateways of one site behind nginx and HAProxy, as the examples configure them, and many devices."""
+
+import json
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from tests.testbed.installation import PUBLIC_ADDRESS, Installation
+from tests.testbed.process import Completed
+from tests.testbed.site import BALANCER, NAMES, Site, address_of, example
+from tests.testbed.testbed import INTRANET_PAGE, NETWORKS
+from tests.testbed.waiting import eventually
+
+pytestmark = pytest.mark.e2e
+
+DEVICES: Final = 6
+# What an unknown program gets: a form with nothing to fill in.
+PAGE: Final = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    '<config-auth client="vpn" type="auth-request">\n'
+    '<version who="sg">0.1(1)</version>\n'
+    '<auth id="main">\n'
+    "<message>Please enter your username.</message>\n"
+    '<form method="post" action="/auth">\n'
+    "</form></auth>\n"
+    "</config-auth>"
+)
+KNOCK: Final = """
+import socket, sys
+for _ in range(int(sys.argv[2])):
+    socket.create_connection((sys.argv[1], 443), 5).close()
+"""
+
+
+@pytest.fixture(scope="module")
+def site(prepared: Installation) -> Iterator[Site]:
+    booted = Site.boot(prepared.testbed, prepared.lab, DEVICES)
+    yield booted
+    booted.remove()
+
+
+@pytest.fixture(scope="module")
+def connected(site: Site) -> Iterator[Site]:
+    for device in site.devices:
+        site.connect(device)
+    yield site
+    site.disconnect()
+
+
+def get(site: Site, machine: str, target: str, *options: str) -> Completed:
+    """What a machine gets for a plain GET; the status comes last."""
+    command = ["curl", "--silent", "--insecure", "--max-time", "5", "--write-out", "\n%{http_code}", *options]
+    argv = [*command, f"https://{target}/"]
+    return site.testbed.namespace.podman("exec", machine, *argv, check=False)
+
+
+def place(site: Site, device: str) -> str:
+    """The gateway that a device is connected to; empty where there is none, or more than one."""
+    found = [name for name in site.gateways if device in site.sessions(name)]
+    return found[0] if len(found) == 1 else ""
+
+
+def test_a_plain_get_is_answered_with_a_page_that_tells_nothing(site: Site) -> None:
+    for target in (address_of("plain"), BALANCER):
+        answer = get(site, "device1", target)
+        assert answer.stdout == f"{PAGE}\n200"
+        headers = get(site, "device1", target, "--head", "--request", "GET").stdout.lower()
+        assert "server:" not in headers
+        assert "ocserv" not in headers
+
+
+def test_a_probe_that_connects_and_closes_costs_nothing_however_often_it_comes(site: Site) -> None:
+    """Another machine than the one that probes would not notice a ban."""
+    site.devices["device1"].run(["python3", "-c", KNOCK, address_of("plain"), "300"])
+    assert get(site, "device1", address_of("plain")).stdout.endswith("\n200")
+    points = site.gateways["plain"].run(["occtl", "--json", "show", "ip", "ban", "points"]).stdout
+    assert [found for found in json.loads(points or "[]") if found["Score"]] == []
+
+
+def test_a_gateway_behind_a_balancer_takes_nobody_elses_word(site: Site) -> None:
+    for options in ((), ("--haproxy-protocol",)):
+        for name in NAMES:
+            assert get(site, "device1", address_of(name), *options).code == 7
+    assert get(site, "balancer", address_of("gw1"), "--haproxy-protocol").stdout.endswith("\n200")
+
+
+@pytest.mark.long
+def test_haproxy_names_the_device_too(connected: Site) -> None:
+    connected.testbed.start_balancer(
+        "haproxy",
+        75,
+        *("haproxy", "-W", "-f", "/srv/configuration"),
+        # Each takes two open files, of which there are fewer here.
+        configuration=example("haproxy.cfg").replace("maxconn 20000", "maxconn 100"),
+    )
+    connected.disconnect()
+    assert eventually(lambda: get(connected, "device1", address_of("haproxy")).stdout.endswith("\n200"))
+    resolved = f"--resolve={BALANCER}:{address_of('haproxy')}"
+    connected.connect("device1", f"https://{BALANCER}/ {resolved}")
+    name = place(connected, "device1")
+    assert connected.sessions(name)["device1"]["Remote IP"] == f"{NETWORKS['outside']}.101"
+    assert connected.page("device1").stdout == INTRANET_PAGE
+    # Probes with a header of the balancer's own leave gateways up, for longer than it takes to notice.
+    assert "DOWN" not in connected.testbed.namespace.podman("logs", "haproxy").stderr
+    connected.disconnect()
+
+
+@pytest.mark.long
+def test_an_installed_gateway_takes_its_balancers_from_the_answers(site: Site, host: Installation) -> None:
+    """The host's own checks and the monitor, which renders what the tenant wants, know of them too."""
+    host.write_answers({"proxy_protocol_from": [address_of("balancer")]})
+    host.setup()
+    host.await_verdict()
+    assert "listen-proxy-proto = true" in host.server.read("/etc/mstunnel/ocserv.conf")
+    assert get(site, "device1", PUBLIC_ADDRESS, "--haproxy-protocol").code == 7
+    answer = get(site, "balancer", PUBLIC_ADDRESS, "--haproxy-protocol")
+    assert answer.stdout.endswith("\n200")
+    assert host.server.run(["mst-cli", "cert", "check"]).code == 0

@@ -1,0 +1,147 @@
+"""Gateways of one site behind a balancer, without servers around them, and devices that connect to it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.ocserv_conf import GatewayOptions, ocserv_conf
+from tests.testbed import vpn
+from tests.testbed.certificates import Authority
+from tests.testbed.machine import Machine
+from tests.testbed.paths import ROOT
+from tests.testbed.process import Completed, TestbedError
+from tests.testbed.testbed import DOMAIN, NETWORKS, Testbed
+from tests.testbed.waiting import eventually
+
+NAMES = ("gw1", "gw2", "gw3")
+BALANCER = f"balancer.{DOMAIN}"
+DRAIN_SECONDS = 8
+_LAST = {"gw1": 71, "gw2": 72, "gw3": 73, "plain": 74, "balancer": 70, "haproxy": 75}
+# Devices of this site get no name servers.
+_INTRANET = f"http://{NETWORKS['internal']}.80/"
+_EXAMPLES = ROOT / "contrib/balancer"
+
+
+def address_of(name: str) -> str:
+    """Where a machine of the site is."""
+    return f"{NETWORKS['outside']}.{_LAST[name]}"
+
+
+def example(name: str) -> str:
+    """An example of a balancer, with the addresses of this site."""
+    text = (_EXAMPLES / name).read_text()
+    for number, gateway in enumerate(NAMES, 21):
+        text = text.replace(f"192.0.2.{number}", address_of(gateway))
+    return text
+
+
+@dataclass
+class Site:
+    """`gateways` by name; `devices` by the name in their certificates, which is their user."""
+
+    testbed: Testbed
+    lab: Mapping[str, Any]
+    authority: Authority = field(default_factory=Authority)
+    gateways: dict[str, Machine] = field(default_factory=dict)
+    devices: dict[str, Machine] = field(default_factory=dict)
+
+    @classmethod
+    def boot(cls, testbed: Testbed, lab: Mapping[str, Any], devices: int) -> "Site":
+        """Start three gateways behind nginx, one more without a balancer, and the devices.
+
+        `lab` says where the tenant is, whose tokens the gateways accept beside certificates.
+        """
+        site = cls(testbed, lab)
+        for name in (*NAMES, "plain"):
+            site.start(name)
+        testbed.start_balancer(
+            "balancer",
+            _LAST["balancer"],
+            *("nginx", "-c", "/srv/configuration", "-g", "daemon off;"),
+            configuration=example("nginx.conf"),
+        )
+        for number in range(1, devices + 1):
+            site.devices[f"device{number}"] = testbed.start_client(f"device{number}", 100 + number)
+        return site
+
+    def start(self, name: str) -> None:
+        """Start a gateway, and return when it serves."""
+        proxied = name in NAMES
+        settings = [{"name": "server-drain-ms", "value": str(1000 * DRAIN_SECONDS)}]
+        wire = {
+            "id": "c",
+            "displayName": "Site",
+            "network": "169.254.0.0/16",
+            "routeIncludes": [f"{NETWORKS['internal']}.0/24"],
+            "advancedSettings": settings,
+        }
+        options = GatewayOptions(certificate_too=True, proxy_protocol=proxied)
+        tenant = f"{self.lab['authority']}/v2.0"
+        tokens = {
+            "openid_configuration_url": f"{tenant}/.well-known/openid-configuration",
+            "user_name_claim": "oid",
+            "required_claims": {"iss": tenant},
+        }
+        chain, key = self.authority.issue(BALANCER)
+        balancers = f"{address_of('balancer')}\n{address_of('haproxy')}\n"
+        files: dict[str, str | bytes] = {
+            "ca-trust/lab.crt": self.testbed.lab.read(self.lab["ca_file"]),
+            "oidc.json": json.dumps(tokens),
+            "ocserv.conf": ocserv_conf(ServerConfiguration.from_wire(wire), options),
+            "certs/device-ca.crt": self.authority.pem,
+            "private/active/chain.pem": chain,
+            "private/active/key.pem": key,
+        }
+        if proxied:
+            files["balancers"] = balancers
+        gateway = self.testbed.start_gateway(name, _LAST[name], files)
+        self.gateways[name] = gateway
+        healthy = ["/usr/libexec/mstunnel/healthcheck"]
+        if not eventually(lambda: gateway.run(healthy, check=False).code == 0, 30):
+            raise TestbedError(gateway.logs())
+
+    def stop(self, name: str) -> None:
+        """Stop a gateway as an engine does, and remove it."""
+        self.testbed.remove(self.gateways.pop(name))
+
+    def connect(self, device: str, url: str = f"https://{BALANCER}/") -> None:
+        """Connect a device, and leave it so. Raises TestbedError."""
+        connected = vpn.connect(
+            self.devices[device],
+            url,
+            certificate=self.authority.issue_device(device),
+            authority=self.authority.pem.decode(),
+        )
+        if connected.code != 0:
+            raise TestbedError(connected.describe())
+
+    def keep_connected(self, device: str) -> None:
+        """Have a device connect, and connect again whenever it is cut off."""
+        vpn.keep_connected(
+            self.devices[device],
+            f"https://{BALANCER}/",
+            certificate=self.authority.issue_device(device),
+            authority=self.authority.pem.decode(),
+        )
+
+    def disconnect(self) -> None:
+        """End the connections of all devices."""
+        for device in self.devices.values():
+            vpn.disconnect(device)
+
+    def page(self, device: str) -> Completed:
+        """The internal page, as a device gets it now."""
+        command = ["curl", "--silent", "--show-error", "--max-time", "5", _INTRANET]
+        return self.devices[device].run(command, check=False)
+
+    def sessions(self, name: str) -> Mapping[str, Mapping[str, Any]]:
+        """What a gateway knows about its sessions, by the name of the device."""
+        listed = self.gateways[name].run(["occtl", "--json", "show", "users"], check=False).stdout
+        return {found["Username"]: found for found in json.loads(listed or "[]")}
+
+    def remove(self) -> None:
+        """Remove all machines of the site."""
+        names = (*self.gateways, *self.devices, "balancer", "haproxy")
+        self.testbed.namespace.podman("rm", "--force", "--ignore", "--time=0", *names)

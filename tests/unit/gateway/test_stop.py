@@ -1,0 +1,70 @@
+"""The end of the gateway: its sessions may go on for a while, and every engine waits longer than that."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.errors import TenantError
+from mstunnel_setup.gateway.advanced import LONGEST_DRAIN
+from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
+from mstunnel_setup.install import container_specs
+
+ENTRYPOINT = Path(__file__).parents[3] / "images/gateway/entrypoint"
+DOCUMENT = {"id": "c", "displayName": "d", "network": "10.0.0.0/8"}
+# After the signal the server goes on until the monitor has had the gateway look at its files, and then some.
+_SIGNALLED = """
+trap 'echo looked; touch looked' HUP
+python3 -c 'import os, signal, time
+def end(*_):
+    os.kill(os.getppid(), signal.SIGHUP)
+    while not os.path.exists("looked"): time.sleep(0.01)
+    time.sleep(0.3)
+    print("ended", flush=True)
+    exit(0)
+signal.signal(signal.SIGTERM, end)
+open("up", "w").close()
+while True: signal.pause()' &
+server=$!
+until [ -e up ]; do sleep 0.05; done
+stop
+echo stopped
+"""
+
+
+def functions(*names: str) -> str:
+    """These functions of the entrypoint."""
+    lines = ENTRYPOINT.read_text().splitlines()
+    starts = [lines.index(f"{name}() {{") for name in names]
+    return "\n".join(line for start in starts for line in lines[start : lines.index("}", start) + 1])
+
+
+def test_a_signal_meanwhile_does_not_end_the_wait_for_the_server(tmp_path: Path) -> None:
+    command = ["sh", "-eu", "-c", functions("stop", "serving") + _SIGNALLED]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=20)
+    assert done.stdout.split() == ["looked", "ended", "stopped"]
+
+
+def with_drain(milliseconds: str) -> str:
+    settings = [{"name": "server-drain-ms", "value": milliseconds}]
+    return ocserv_conf(ServerConfiguration.from_wire({**DOCUMENT, "advancedSettings": settings}))
+
+
+def test_the_longest_drain_is_shorter_than_what_an_engine_waits() -> None:
+    setting = container_specs.Setting(
+        configuration="/etc/mstunnel",
+        server_state="/srv/server",
+        agent_state="/srv/agent",
+        environment=b"",
+        limits_processes=True,
+    )
+    server = container_specs.server("registry.example.com/a@sha256:" + "0" * 64, setting, 443)
+    assert f"server-drain-ms = {1000 * LONGEST_DRAIN}\n" in with_drain(f"{1000 * LONGEST_DRAIN}")
+    assert server.stop_timeout > LONGEST_DRAIN + 10
+
+
+def test_a_longer_drain_is_refused() -> None:
+    with pytest.raises(TenantError) as caught:
+        with_drain("60001")
+    assert "from 0 to 60000" in caught.value.hint
