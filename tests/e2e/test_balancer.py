@@ -1,7 +1,10 @@
 """Three gateways of one site behind nginx and HAProxy, as the examples configure them, and many devices."""
 
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 import pytest
@@ -40,10 +43,9 @@ def site(prepared: Installation) -> Iterator[Site]:
     booted.remove()
 
 
-@pytest.fixture(scope="module")
-def connected(site: Site) -> Iterator[Site]:
-    for device in site.devices:
-        site.connect(device)
+@pytest.fixture
+def visited(site: Site) -> Iterator[Site]:
+    """The site, whose devices disconnect afterwards."""
     yield site
     site.disconnect()
 
@@ -59,6 +61,31 @@ def place(site: Site, device: str) -> str:
     """The gateway that a device is connected to; empty where there is none, or more than one."""
     found = [name for name in site.gateways if device in site.sessions(name)]
     return found[0] if len(found) == 1 else ""
+
+
+def has_dtls(site: Site, name: str, device: str) -> bool:
+    return bool(site.sessions(name)[device].get("DTLS cipher"))
+
+
+def has_page(site: Site, device: str) -> bool:
+    return site.page(device).stdout == INTRANET_PAGE
+
+
+def await_all(site: Site) -> None:
+    """Every device gets the page, the last one within a minute."""
+    deadline = time.monotonic() + 60
+    for device in site.devices:
+        assert eventually(partial(has_page, site, device), deadline - time.monotonic()), device
+
+
+def is_closed(site: Site, name: str) -> bool:
+    return get(site, "balancer", address_of(name), "--haproxy-protocol").code == 7
+
+
+def senders(site: Site) -> int:
+    """From how many ports the balancer sends UDP to gateways."""
+    counted = site.testbed.namespace.podman("exec", "balancer", "ss", "-Hun", "state", "established")
+    return len(counted.stdout.splitlines())
 
 
 def test_a_plain_get_is_answered_with_a_page_that_tells_nothing(site: Site) -> None:
@@ -85,25 +112,66 @@ def test_a_gateway_behind_a_balancer_takes_nobody_elses_word(site: Site) -> None
     assert get(site, "balancer", address_of("gw1"), "--haproxy-protocol").stdout.endswith("\n200")
 
 
+def test_each_device_is_known_by_its_own_address_and_its_channels_meet(visited: Site) -> None:
+    """A DTLS session shows that UDP came to the server that has the TCP session."""
+    for device in visited.devices:
+        visited.connect(device)
+    places = {device: place(visited, device) for device in visited.devices}
+    assert len(set(places.values())) > 1
+    for number, (device, name) in enumerate(places.items(), 101):
+        assert eventually(partial(has_dtls, visited, name, device), 20), device
+        assert visited.sessions(name)[device]["Remote IP"] == f"{NETWORKS['outside']}.{number}"
+        assert f"{NETWORKS['outside']}.{number}" in visited.gateways[name].logs()
+
+
+def test_all_packets_of_a_device_come_to_the_server_from_one_port(visited: Site) -> None:
+    """From another one a server drops them: behind a balancer, the address alone says nothing."""
+    before = senders(visited)
+    for device in visited.devices:
+        visited.connect(device)
+    for device in visited.devices:
+        assert visited.page(device, times=20).stdout == 20 * INTRANET_PAGE
+    assert senders(visited) == before + DEVICES
+
+
 @pytest.mark.long
-def test_haproxy_names_the_device_too(connected: Site) -> None:
-    connected.testbed.start_balancer(
+def test_haproxy_names_the_device_too(visited: Site) -> None:
+    visited.testbed.start_balancer(
         "haproxy",
         75,
         *("haproxy", "-W", "-f", "/srv/configuration"),
         # Each takes two open files, of which there are fewer here.
         configuration=example("haproxy.cfg").replace("maxconn 20000", "maxconn 100"),
     )
-    connected.disconnect()
-    assert eventually(lambda: get(connected, "device1", address_of("haproxy")).stdout.endswith("\n200"))
+    assert eventually(lambda: get(visited, "device1", address_of("haproxy")).stdout.endswith("\n200"))
     resolved = f"--resolve={BALANCER}:{address_of('haproxy')}"
-    connected.connect("device1", f"https://{BALANCER}/ {resolved}")
-    name = place(connected, "device1")
-    assert connected.sessions(name)["device1"]["Remote IP"] == f"{NETWORKS['outside']}.101"
-    assert connected.page("device1").stdout == INTRANET_PAGE
-    # Probes with a header of the balancer's own leave gateways up, for longer than it takes to notice.
-    assert "DOWN" not in connected.testbed.namespace.podman("logs", "haproxy").stderr
-    connected.disconnect()
+    visited.connect("device1", f"https://{BALANCER}/ {resolved}")
+    name = place(visited, "device1")
+    assert visited.sessions(name)["device1"]["Remote IP"] == f"{NETWORKS['outside']}.101"
+    assert visited.page("device1").stdout == INTRANET_PAGE
+    # Probes with a header of the balancer's own leave gateways up, for longer than the first ones of all take.
+    assert not eventually(lambda: "DOWN" in visited.testbed.namespace.podman("logs", "haproxy").stderr, 7)
+
+
+@pytest.mark.long
+def test_no_device_is_lost_when_the_servers_are_replaced_one_at_a_time(visited: Site) -> None:
+    for device in visited.devices:
+        visited.keep_connected(device)
+    await_all(visited)
+    moved: set[str] = set()
+    for name in NAMES:
+        leavers = set(visited.sessions(name))
+        with ThreadPoolExecutor() as pool:
+            stopping = pool.submit(visited.stop, name)
+            # The port is closed first; a session goes on meanwhile.
+            assert eventually(partial(is_closed, visited, name), 10)
+            assert all(has_page(visited, device) for device in sorted(leavers)[:1])
+            stopping.result()
+        await_all(visited)
+        visited.start(name)
+        await_all(visited)
+        moved |= leavers
+    assert moved == set(visited.devices)
 
 
 @pytest.mark.long
@@ -117,3 +185,6 @@ def test_an_installed_gateway_takes_its_balancers_from_the_answers(site: Site, h
     answer = get(site, "balancer", PUBLIC_ADDRESS, "--haproxy-protocol")
     assert answer.stdout.endswith("\n200")
     assert host.server.run(["mst-cli", "cert", "check"]).code == 0
+    host.write_answers({"proxy_protocol_from": []})
+    host.setup()
+    assert eventually(lambda: get(site, "device1", PUBLIC_ADDRESS).stdout.endswith("\n200"))

@@ -131,9 +131,9 @@ class Site:
         for device in self.devices.values():
             vpn.disconnect(device)
 
-    def page(self, device: str) -> Completed:
-        """The internal page, as a device gets it now."""
-        command = ["curl", "--silent", "--show-error", "--max-time", "5", _INTRANET]
+    def page(self, device: str, times: int = 1) -> Completed:
+        """The internal page, as a device gets it now, or so many times in a row."""
+        command = ["curl", "--silent", "--show-error", "--max-time", "5", f"{_INTRANET}?[1-{times}]"]
         return self.devices[device].run(command, check=False)
 
     def sessions(self, name: str) -> Mapping[str, Mapping[str, Any]]:
