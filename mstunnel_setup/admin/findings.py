@@ -119,7 +119,7 @@ WINDOW_SHORT = declare_finding(
 WINDOW_ZONE_MISSING = declare_finding(
     "upgrade_window",
     "window-zone-missing",
-    "upgrade_window needs one time zone or offset",
+    "upgrade_window needs either a time zone or an offset",
     "Write the time zone of the site, such as Europe/Berlin.",
 )
 TIME_ZONE_UNKNOWN = declare_finding(

@@ -59,9 +59,9 @@ class Tenant(Protocol):
 class Enrolment:
     """A way to the tenant, the record of this server there, and how devices authenticate to it.
 
-    `object_id` and `credential` (None: it
-    has a secret) are those of the agent's own application, `credential_end` is when that ends, if known;
-    `prove` signs in with another credential or raises SignInError; `close` gives the connections back.
+    `object_id` and `credential` (None: it has a secret) are those of the agent's own application,
+    `credential_end` is when that ends, if known; `prove` signs in with another credential or raises
+    SignInError; `close` gives the connections back.
     """
 
     tenant: Tenant

@@ -11,7 +11,6 @@ import re
 import shlex
 import socket
 import socketserver
-import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +25,7 @@ from mstunnel_setup.containers.spec import ContainerSpec, Volume, digest_tag
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.readiness.parse import unit_environment
 from tests.crash import kernel, vendor_podman
+from tests.crash.listener import Listener
 
 SERVER = "mstunnel-server"
 DEAD = f"sha256:{'d' * 64}"
@@ -56,7 +56,7 @@ class Daemon:
         # How long the next pull takes, in seconds, and whether one is waiting.
         self.hold = 0.0
         self.holding = False
-        self._listener: _Listener | None = None
+        self._listener: Listener | None = None
         self._lock = threading.Lock()
         self._server = socketserver.ThreadingUnixStreamServer(str(path), self._handler())
         self._server.daemon_threads = True
@@ -243,7 +243,7 @@ class Daemon:
             self._listener.close()
             self._listener = None
         if running and self._listener is None:
-            self._listener = _Listener(self.port, dict(server or {}))
+            self._listener = Listener(self.port, dict(server or {}))
 
 
 def _container_of(unit: str) -> dict[str, Any]:
@@ -264,35 +264,6 @@ def _environment(root: Path, unit: str) -> str:
         name: value for path in drop_ins for name, value in unit_environment(path.read_text()).items()
     }
     return shlex.join(f"{name}={value}" for name, value in variables.items())
-
-
-class _Listener:
-    """A TLS server that shows the leaf in a configuration directory."""
-
-    def __init__(self, port: int, server: dict[str, Any]) -> None:
-        self.server = server
-        self._directory = Path(server["directory"]) / "private/active"
-        self._socket = socket.create_server(("127.0.0.1", port))
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        # Wakes up the thread, which closes the socket: closing it here would not.
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                plain, _address = self._socket.accept()
-            except OSError:
-                return
-            with plain, contextlib.suppress(OSError):
-                plain.settimeout(5)
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                context.load_cert_chain(self._directory / "chain.pem", self._directory / "key.pem")
-                with context.wrap_socket(plain, server_side=True) as wrapped:
-                    wrapped.recv(1)
 
 
 class RecordedEngine:

@@ -20,10 +20,12 @@ pytestmark = pytest.mark.e2e
 
 ORIGINAL = {
     "routeIncludes": ["10.99.0.0/24"],
+    "routeExcludes": [],
     "network": "169.254.0.0/16",
     "dnsServers": ["10.99.0.1"],
     "advancedSettings": [],
     "listenPort": 443,
+    "disableUdpConnections": False,
 }
 INTERNAL_ADDRESS = "internalNetworkProbeUrl"
 
@@ -105,6 +107,37 @@ def test_a_changed_pool_is_served_without_a_new_container(installed: Installatio
     third = int(vpn.address(installed.testbed.client).split(".")[2])
     assert third >= 128
     assert installed.started() == started
+
+
+@pytest.mark.long
+def test_what_the_rules_exclude_goes_round_the_tunnel(installed: Installation) -> None:
+    client = installed.testbed.client
+    installed.change_configuration({"routeExcludes": ["10.99.0.128/25"]})
+    check_in(installed)
+    assert eventually(
+        lambda: "no-route = 10.99.0.128" in installed.server.read("/etc/mstunnel/ocserv.conf"), 15
+    )
+    # What is excluded needs another way to go.
+    client.run(["ip", "-4", "route", "replace", "default", "via", "10.90.0.30"])
+    installed.connect()
+    ways = {host: client.run(["ip", "route", "get", f"10.99.0.{host}"]).stdout for host in (80, 200)}
+    client.run(["ip", "-4", "route", "delete", "default"])
+    assert "dev tun0" in ways[80]
+    assert "via 10.90.0.30" in ways[200]
+
+
+@pytest.mark.long
+def test_without_udp_a_device_connects_over_tcp_alone(installed: Installation) -> None:
+    sockets = ["podman", "exec", "mstunnel-server", "cat", "/proc/net/udp", "/proc/net/udp6"]
+    port = f":{ORIGINAL['listenPort']:04X} "
+    assert port in installed.server.run(sockets).stdout
+    installed.change_configuration({"disableUdpConnections": True})
+    check_in(installed)
+    assert eventually(lambda: port not in installed.server.run(sockets, check=False).stdout, 30)
+    installed.wait_until_healthy()
+    installed.connect()
+    assert installed.fetch_internal_page().stdout == INTRANET_PAGE
+    assert port not in installed.server.run(sockets).stdout
 
 
 @pytest.mark.long

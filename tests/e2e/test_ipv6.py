@@ -5,9 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.attack.two_devices import reach, serve
+from tests.attack.two_devices import datagrams, reach, send, serve
+from tests.e2e.test_agent import check_in
 from tests.testbed import vpn
 from tests.testbed.installation import Installation
+from tests.testbed.machine import Entry, Machine
 from tests.testbed.testbed import DOMAIN, Testbed
 
 pytestmark = pytest.mark.e2e
@@ -18,6 +20,8 @@ _NAME_SERVER = "fd00:99::1"
 _INTRANET = "fd00:99::80"
 _PAGE = "A page that IPv6 alone reaches.\n"
 _PORT = 8080
+# All of the internet to the device, in both families.
+_INTERNET = ("2001:db8:66::1", "198.51.100.66")
 _WATCHED = 8022
 
 
@@ -29,7 +33,11 @@ def testbed() -> Iterator[Testbed]:
 
 @pytest.fixture(scope="module")
 def installed(testbed: Testbed) -> Installation:
-    """A gateway with an IPv6 address for a name, whose devices get IPv6 and look names up over it."""
+    """A gateway with an IPv6 address for a name, whose devices get IPv6 and look names up over it.
+
+    Its host has IPv6 alone, so that images, tenant and network are reached by it, too.
+    """
+    testbed.server.shell("for device in eth0 eth1; do ip -4 address flush dev $device; done")
     installation = Installation(testbed, testbed.start_registry().references)
     installation.prepare()
     installation.place_certificate(*installation.authority.issue(_PUBLIC))
@@ -45,7 +53,12 @@ def installed(testbed: Testbed) -> Installation:
 
 
 @pytest.fixture(scope="module")
-def gateway(installed: Installation) -> Installation:
+def before(installed: Installation) -> tuple[dict[str, Entry], str]:
+    return state(installed)
+
+
+@pytest.fixture(scope="module")
+def gateway(installed: Installation, before: object) -> Installation:
     installed.setup()
     installed.await_verdict()
     return installed
@@ -57,6 +70,30 @@ def page(testbed: Testbed) -> None:
     testbed.intranet.write("/root/six/index.html", _PAGE)
     serve_page = ["python3", "-m", "http.server", "--directory=/root/six", f"--bind={_INTRANET}", str(_PORT)]
     testbed.intranet.start(serve_page)
+
+
+@pytest.fixture(scope="module")
+def internet(testbed: Testbed) -> Machine:
+    """A router that the device has for all that is not on its own link, watched."""
+    # openconnect then reaches the gateway through it, too.
+    forwards = ("--sysctl=net.ipv4.ip_forward=1", "--sysctl=net.ipv6.conf.all.forwarding=1")
+    options = ("--detach", "--name=router", "--cap-add=NET_ADMIN", *forwards)
+    at = "--network=outside:ip=10.90.0.70,ip6=fd00:90::70"
+    testbed.namespace.podman("run", *options, at, testbed.images["lab"].reference)
+    router = Machine(testbed.namespace, "router")
+    for address in _INTERNET:
+        router.run(["ip", "address", "add", address, "dev", "lo"])
+    testbed.client.run(["ip", "-6", "route", "replace", "default", "via", "fd00:90::70", "metric", "50"])
+    testbed.client.run(["ip", "-4", "route", "replace", "default", "via", "10.90.0.70"])
+    serve(router, _WATCHED)
+    return router
+
+
+def state(installation: Installation) -> tuple[dict[str, Entry], str]:
+    """The files of the host, and what its kernel forwards, without times."""
+    files = installation.server.snapshot()
+    kernel = installation.server.shell("sysctl net.ipv6.conf.all.forwarding; ip -brief link").stdout
+    return files, kernel
 
 
 def connect(gateway: Installation) -> None:
@@ -87,6 +124,13 @@ def test_a_device_fetches_a_page_over_ipv6_alone(gateway: Installation, page: No
     assert [user["Remote IP"] for user in json.loads(users)["data"]["rows"]] == ["fd00:90::20"]
 
 
+def test_the_host_needs_no_ipv4(gateway: Installation) -> None:
+    assert gateway.server.run(["ip", "-4", "route", "show", "default"]).stdout == ""
+    found = gateway.server.run(["mst-readiness", "host", "--output", "json"], check=False).stdout
+    results = {item["id"]: item["result"] for item in json.loads(found)["data"]["findings"]}
+    assert (results["ipv6-network"], results["mtu"]) == ("pass", "pass")
+
+
 def test_a_second_run_changes_nothing(gateway: Installation) -> None:
     assert json.loads(gateway.setup().stdout)["status"] == "unchanged"
 
@@ -98,3 +142,27 @@ def test_a_device_reaches_neither_the_host_nor_the_gateway_over_ipv6(gateway: In
     for target in ("fd00:99::10", "fdb3:7c1e:94a2:1::1", "fdb3:7c1e:94a2:1::2", f"{_POOL}1"):
         client.run(["ip", "route", "replace", target, "dev", "tun0"])
         assert "refused" in reach(client, target, _WATCHED), target
+
+
+def test_a_full_tunnel_leaks_nothing_of_either_family(gateway: Installation, internet: Machine) -> None:
+    gateway.disconnect()
+    device = gateway.testbed.client
+    for address in _INTERNET:
+        assert send(device, address, _WATCHED, "without-tunnel") == ""
+    assert datagrams(internet) == ["without-tunnel"] * len(_INTERNET)
+
+    gateway.change_configuration({"routeIncludes": []})
+    check_in(gateway)
+    connect(gateway)
+    for address in _INTERNET:
+        send(device, address, _WATCHED, "leaked")
+    assert "leaked" not in datagrams(internet)
+    assert fetch(gateway) == _PAGE
+
+
+def test_uninstall_takes_everything_back(gateway: Installation, before: tuple[dict[str, Entry], str]) -> None:
+    gateway.disconnect()
+    gateway.uninstall()
+    files, kernel = state(gateway)
+    assert files.keys() == before[0].keys()
+    assert kernel == before[1]

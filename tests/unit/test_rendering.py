@@ -1,6 +1,5 @@
 """Every generated file is a template; what a value holds, the file's real parser reads back unchanged."""
 
-import ast
 import html.parser
 import re
 import shutil
@@ -39,7 +38,6 @@ from tests.unit.radius_files import check_radius_client, check_radius_servers
 Rule = Callable[[str], str]
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
-PACKAGE = ROOT / "mstunnel_setup"
 PAGES = sorted(str(path.relative_to(TEMPLATES))[:-3] for path in TEMPLATES.rglob("*.html.j2"))
 # systemd takes neither quotes nor backslashes in the path of a program.
 PROGRAM = HOSTILE.translate(dict.fromkeys(map(ord, '"\\')))
@@ -358,36 +356,6 @@ NEED_VALUES = [name for name in CHECKS if "{{" in (TEMPLATES / f"{name}.j2").rea
 def test_a_value_that_is_not_given_is_an_error(name: str) -> None:
     with pytest.raises(jinja2.UndefinedError):
         render(name)
-
-
-# How a generated file begins, or a line that only such a file has.
-GENERATED = re.compile(
-    r"^(#!/|### BEGIN|\[(Unit|Service|Install|Container|Timer|network)\]\n"
-    r"|(Description|Exec\w+|Environment|After|Wants|WantedBy|Volume|Label|Image|default_subnet) ?=)",
-    re.MULTILINE,
-)
-
-
-def generated(source: str) -> list[str]:
-    """Texts of a module that belong into a template: strings and parts of f-strings, without docstrings."""
-    tree = ast.parse(source)
-    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in prose]
-    texts = [node.value for node in constants if isinstance(node.value, str)]
-    return [text for text in texts if GENERATED.search(text)]
-
-
-def test_no_module_builds_the_text_of_a_file() -> None:
-    modules = {str(path.relative_to(PACKAGE)): path.read_text() for path in PACKAGE.rglob("*.py")}
-    assert {name: texts for name, source in modules.items() if (texts := generated(source))} == {}
-
-
-TEXTS = ('T = "[Unit]\\nA=b\\n"', "yield f'Description={x}'", "T = '#!/bin/sh\\n'", "T = f'a\\n[Timer]\\n'")
-
-
-@pytest.mark.parametrize("source", TEXTS)
-def test_the_scan_sees_such_texts(source: str) -> None:
-    assert len(generated(source)) == 1
 
 
 def test_a_command_that_renders_nothing_does_not_load_the_template_engine() -> None:

@@ -1,5 +1,6 @@
 """What belongs to the repository besides the program: its root, its workflows, its change fragments."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -31,6 +32,31 @@ def entries(*options: str) -> set[str]:
 def test_the_root_holds_only_what_belongs_there() -> None:
     """What is not committed yet counts too: the next `git add` would take a stray file along."""
     assert entries("--cached", "--others", "--exclude-standard") - AT_THE_ROOT == set()
+
+
+SOURCES = [path for name in ("mstunnel_setup", "scripts", "tests") for path in (ROOT / name).rglob("*.py")]
+LONGEST_FILE, LONGEST_FUNCTION = 400, 60
+
+
+def too_long(source: str) -> list[str]:
+    """What of a module is longer than a reader can take in: the file, or a function."""
+    functions = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef))
+    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+    found = [name for name, length in lengths.items() if length > LONGEST_FUNCTION]
+    return [*found, *(["the file"] if source.count("\n") > LONGEST_FILE else [])]
+
+
+def test_no_file_and_no_function_is_too_long() -> None:
+    assert {str(path): found for path in SOURCES if (found := too_long(path.read_text()))} == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [("x = 1\n" * 401, "the file"), ("def work() -> None:\n" + "    pass\n" * 60, "work")],
+    ids=["file", "function"],
+)
+def test_a_long_file_or_function_is_seen(source: str, found: str) -> None:
+    assert too_long(source) == [found]
 
 
 HEADINGS = ["Added", "Changed", "Fixed", "Security", "Documentation"]

@@ -34,11 +34,10 @@ from mstunnel_setup.lab.web.changes import (
     RefusedError,
     Subject,
     Wish,
+    answer,
     choice_page,
     delete_page,
-    form_page,
     stored,
-    submitted,
 )
 from mstunnel_setup.lab.web.forms import Form, Values, problems_of
 from mstunnel_setup.lab.web.lists import Column, listing
@@ -83,13 +82,9 @@ class _Editor:
     @property
     def subject(self) -> Subject:
         """The form, as it is shown and sent."""
+        begin = texts.shown(self.kind, self.declared) if self.declared else texts.new(self.kind)
         found = self.present.found if self.present else None
-        return Subject(_WHAT, _ALL, texts.groups(self.kind), found, f"new/{self.kind}")
-
-    @property
-    def begin(self) -> Values:
-        """What the form begins with."""
-        return texts.shown(self.kind, self.declared) if self.declared else texts.new(self.kind)
+        return Subject(_WHAT, _ALL, texts.groups(self.kind), begin, found, f"new/{self.kind}")
 
     def judged(self, values: Values) -> Wish:
         """Return what was typed, judged by the rules of mst-admin; raises `RefusedError`."""
@@ -195,7 +190,7 @@ async def policy(request: Request, lab: Lab) -> Response:
         name=present.name,
         id=present.id,
         facts=[("Enrollment type and platform", texts.KINDS[editor.kind])],
-        form=Form(editor.subject.groups, editor.begin),
+        form=Form(editor.subject.groups, editor.subject.begin),
         advice=judge_app_configuration(app_configuration_object(present), _profiles(lab)),
         saved="saved" in request.query_params,
     )
@@ -212,20 +207,16 @@ async def new(request: Request, lab: Lab) -> Response:
     """Create one."""
     if (kind := request.path_params["kind"]) not in texts.KINDS:
         return go_to(f"{_ALL}/new")
-    return await _answer(request, _Editor(lab, kind))
+    editor = _Editor(lab, kind)
+    return await answer(request, lab, editor.subject, editor.judged, editor.store)
 
 
 @signed_in
 async def edit(request: Request, lab: Lab) -> Response:
     """Change one."""
     present = _found(request, lab)
-    return await _answer(request, _Editor(lab, _kind(present), present))
-
-
-async def _answer(request: Request, editor: _Editor) -> Response:
-    if request.method == "GET":
-        return form_page(request, editor.subject, editor.begin)
-    return await submitted(request, editor.lab, editor.subject, editor.judged, editor.store)
+    editor = _Editor(lab, _kind(present), present)
+    return await answer(request, lab, editor.subject, editor.judged, editor.store)
 
 
 @signed_in

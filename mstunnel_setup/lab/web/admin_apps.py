@@ -30,11 +30,10 @@ from mstunnel_setup.lab.web.changes import (
     RefusedError,
     Subject,
     Wish,
+    answer,
     choice_page,
     delete_page,
-    form_page,
     stored,
-    submitted,
 )
 from mstunnel_setup.lab.web.forms import Form, Values, problems_of
 from mstunnel_setup.lab.web.lists import Column, listing
@@ -70,13 +69,9 @@ class _Editor:
         """The form, as it is shown and sent."""
         names = [item.display_name for item in _profiles(self.lab)]
         groups = texts.groups(self.platform, names, is_new=self.present is None)
+        begin = texts.shown(self.platform, self.declared) if self.declared else texts.new(self.platform)
         found = self.present.found if self.present else None
-        return Subject(_WHAT, _ALL, groups, found, f"new/{self.platform}", field_of=texts.FIELD_OF)
-
-    @property
-    def begin(self) -> Values:
-        """What the form begins with."""
-        return texts.shown(self.platform, self.declared) if self.declared else texts.new(self.platform)
+        return Subject(_WHAT, _ALL, groups, begin, found, f"new/{self.platform}", field_of=texts.FIELD_OF)
 
     def judged(self, values: Values) -> Wish:
         """Return what was typed, judged by the rules of mst-admin; raises `RefusedError`."""
@@ -154,7 +149,7 @@ async def app(request: Request, lab: Lab) -> Response:
             ("Type", texts.KINDS[editor.platform]),
             ("Package or bundle ID", present.found.identifier),
         ],
-        form=Form(editor.subject.groups, editor.begin),
+        form=Form(editor.subject.groups, editor.subject.begin),
         advice=judge_app(app_object(present)),
         saved="saved" in request.query_params,
     )
@@ -171,7 +166,8 @@ async def new(request: Request, lab: Lab) -> Response:
     """Add one."""
     if (kind := request.path_params["kind"]) not in texts.KINDS:
         return go_to(f"{_ALL}/new")
-    return await _answer(request, _Editor(lab, AppPlatform(kind)))
+    editor = _Editor(lab, AppPlatform(kind))
+    return await answer(request, lab, editor.subject, editor.judged, editor.store)
 
 
 @signed_in
@@ -180,13 +176,8 @@ async def edit(request: Request, lab: Lab) -> Response:
     present = _found(request, lab)
     if not texts.can_show(app_object(present)):
         raise GraphError(CONFLICT, "Conflict", _SEVERAL)
-    return await _answer(request, _Editor(lab, _platform(present.found), present))
-
-
-async def _answer(request: Request, editor: _Editor) -> Response:
-    if request.method == "GET":
-        return form_page(request, editor.subject, editor.begin)
-    return await submitted(request, editor.lab, editor.subject, editor.judged, editor.store)
+    editor = _Editor(lab, _platform(present.found), present)
+    return await answer(request, lab, editor.subject, editor.judged, editor.store)
 
 
 @signed_in

@@ -16,9 +16,8 @@ from mstunnel_setup.lab.web.changes import (
     RefusedError,
     Subject,
     Wish,
+    answer,
     delete_page,
-    form_page,
-    submitted,
     without_scope_tags,
 )
 from mstunnel_setup.lab.web.forms import Form, Values, problems_of
@@ -73,10 +72,8 @@ async def configuration(request: Request, lab: Lab) -> Response:
 @signed_in
 async def new(request: Request, lab: Lab) -> Response:
     """Create one."""
-    subject = Subject(_WHAT, _ALL, texts.GROUPS)
-    if request.method == "GET":
-        return form_page(request, subject, texts.NEW)
-    return await submitted(
+    subject = Subject(_WHAT, _ALL, texts.GROUPS, texts.NEW)
+    return await answer(
         request, lab, subject, _judged, lambda wish: tunnel.create_configuration(lab, wish.body)
     )
 
@@ -85,14 +82,12 @@ async def new(request: Request, lab: Lab) -> Response:
 async def edit(request: Request, lab: Lab) -> Response:
     """Change one."""
     found = _found(request, lab)
-    subject = Subject(_WHAT, _ALL, texts.GROUPS, found)
-    if request.method == "GET":
-        return form_page(request, subject, texts.shown(found))
+    subject = Subject(_WHAT, _ALL, texts.GROUPS, texts.shown(found), found)
 
     def store(wish: Wish) -> TunnelConfiguration:
         return tunnel.change_configuration(lab, found, without_scope_tags(wish.body))
 
-    return await submitted(request, lab, subject, _judged, store)
+    return await answer(request, lab, subject, _judged, store)
 
 
 @signed_in

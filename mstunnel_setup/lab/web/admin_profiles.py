@@ -26,11 +26,11 @@ from mstunnel_setup.lab.web.changes import (
     RefusedError,
     Subject,
     Wish,
+    answer,
     choice_page,
     delete_page,
     form_page,
     stored,
-    submitted,
 )
 from mstunnel_setup.lab.web.forms import Form, Problems, Values, lines, problems_of, read
 from mstunnel_setup.lab.web.lists import Column, listing
@@ -79,13 +79,9 @@ class _Editor:
     def subject(self) -> Subject:
         """The form, as it is shown and sent."""
         groups = texts.groups(self.platform, self.sites, self.rules)
+        begin = texts.shown(self.present) if self.present else texts.new(self.platform, self.sites)
         hidden = {_RULES: str(self.rules)}
-        return Subject(_WHAT, _ALL, groups, self.found, f"new/{self.platform}", hidden, texts.FIELD_OF)
-
-    @property
-    def begin(self) -> Values:
-        """What the form begins with."""
-        return texts.shown(self.present) if self.present else texts.new(self.platform, self.sites)
+        return Subject(_WHAT, _ALL, groups, begin, self.found, f"new/{self.platform}", hidden, texts.FIELD_OF)
 
     def with_rule(self) -> "_Editor":
         """The same with one more on-demand rule."""
@@ -108,6 +104,10 @@ class _Editor:
         address = server_address(site.public_address or "", (used and used.listen_port) or 443)
         body = profile_body(profile, site.id, address) | {"customKeyValueData": []}
         return Wish(body, [{"target": item} for item in targets(profile)], findings)
+
+    def store(self, wish: Wish) -> DeviceConfiguration:
+        """Create or change the profile."""
+        return stored(self.lab, PROFILES, wish, self.found)
 
 
 def _found(request: Request, lab: Lab) -> tuple[DeviceConfiguration, ProfileObject]:
@@ -173,8 +173,6 @@ async def _rules(request: Request, present: int) -> int:
 
 
 async def _answer(request: Request, editor: _Editor) -> Response:
-    if request.method == "GET":
-        return form_page(request, editor.subject, editor.begin)
     form = await request.form()
     values = read(form, editor.subject.groups)
     match render.field(form, "decision"):
@@ -185,13 +183,7 @@ async def _answer(request: Request, editor: _Editor) -> Response:
             return await _imported(request, editor, values)
         case "export":
             return attachment("proxy-exclusions.csv", write_csv(lines(values[texts.EXCLUSIONS])), "text/csv")
-    return await submitted(
-        request,
-        editor.lab,
-        editor.subject,
-        editor.judged,
-        lambda wish: stored(editor.lab, PROFILES, wish, editor.found),
-    )
+    return await answer(request, editor.lab, editor.subject, editor.judged, editor.store)
 
 
 async def _imported(request: Request, editor: _Editor, values: Values) -> Response:

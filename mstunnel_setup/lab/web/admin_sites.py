@@ -19,9 +19,8 @@ from mstunnel_setup.lab.web.changes import (
     RefusedError,
     Subject,
     Wish,
+    answer,
     delete_page,
-    form_page,
-    submitted,
     without_scope_tags,
 )
 from mstunnel_setup.lab.web.forms import Form, Values, problems_of
@@ -91,11 +90,8 @@ async def site(request: Request, lab: Lab) -> Response:
 @signed_in
 async def new(request: Request, lab: Lab) -> Response:
     """Create one."""
-    subject = _subject(lab)
-    if request.method == "GET":
-        return form_page(request, subject, texts.new(_configurations(lab)))
-    return await submitted(
-        request, lab, subject, _judged, lambda wish: tunnel.create_site(lab, without_empty(wish.body))
+    return await answer(
+        request, lab, _subject(lab), _judged, lambda wish: tunnel.create_site(lab, without_empty(wish.body))
     )
 
 
@@ -103,14 +99,11 @@ async def new(request: Request, lab: Lab) -> Response:
 async def edit(request: Request, lab: Lab) -> Response:
     """Change one."""
     found = _found(request, lab)
-    subject = _subject(lab, found)
-    if request.method == "GET":
-        return form_page(request, subject, texts.shown(found))
 
     def store(wish: Wish) -> SiteRecord:
         return tunnel.change_site(lab, found, without_scope_tags(wish.body))
 
-    return await submitted(request, lab, subject, _judged, store)
+    return await answer(request, lab, _subject(lab, found), _judged, store)
 
 
 @signed_in
@@ -143,9 +136,17 @@ def _judged(values: Values) -> Wish:
 
 def _subject(lab: Lab, found: SiteRecord | None = None) -> Subject:
     """Return the form: as in Intune, a site is stored without a review."""
-    groups, zones = texts.groups(_configurations(lab)), tuple(texts.time_zones())
-    suggested = {"time-zones": zones}
-    return Subject(_WHAT, _ALL, groups, found, field_of=texts.FIELD_OF, suggestions=suggested, reviewed=False)
+    configurations = _configurations(lab)
+    return Subject(
+        _WHAT,
+        _ALL,
+        texts.groups(configurations),
+        texts.shown(found) if found else texts.new(configurations),
+        found,
+        field_of=texts.FIELD_OF,
+        suggestions={"time-zones": tuple(texts.time_zones())},
+        reviewed=False,
+    )
 
 
 _FORM = ["GET", "POST"]

@@ -61,14 +61,15 @@ class Subject:
     """What a form creates, or changes where there is one already (`found`).
 
     `what` is its kind, `place` the address of its list, `path` what follows that in the address of the form.
-    `hidden` are values that go with the form. `field_of` names the field at which a problem with something
-    else is shown, `suggestions` are values for fields that may have others. Where it is not `reviewed`, it
-    is stored at once.
+    `begin` is what the form begins with, `hidden` are values that go with it. `field_of` names the field at
+    which a problem with something else is shown, `suggestions` are values for fields that may have others.
+    Where it is not `reviewed`, it is stored at once.
     """
 
     what: str
     place: str
     groups: tuple[Group, ...]
+    begin: Values
     found: Found | None = None
     path: str = "new"
     hidden: Mapping[str, str] = field(default_factory=dict)
@@ -123,18 +124,20 @@ def choice_page(
     return page(request, "kind.html", 200, tab=tab, what=what, label=label, text=text, kinds=kinds)
 
 
-async def submitted(
+async def answer(
     request: Request,
     lab: Lab,
     subject: Subject,
     judged: Callable[[Values], Wish],
     store: Callable[[Wish], Found],
 ) -> Response:
-    """Answer a form that was sent: review it, store it, or show it again as its decision says.
+    """Show a form, or answer it when it was sent: review it, store it, or show it again as its decision says.
 
     `judged` is the first to refuse what was typed, by the rules of mst-admin, `store` the second, by Graph's
     own. The review does both and keeps nothing.
     """
+    if request.method == "GET":
+        return form_page(request, subject, subject.begin)
     form = await request.form()
     values, decision = read(form, subject.groups), render.field(form, "decision")
     if decision == "edit":

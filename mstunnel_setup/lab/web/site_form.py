@@ -14,6 +14,31 @@ _OFFSET: Final = re.compile(r"UTC(?:([+-])([0-9]{1,2})(?::([0-9]{2}))?)?")
 _WINDOW: Final = ("window_zone", "window_start", "window_end")
 # A finding about the window as a whole is shown at the field where it begins.
 FIELD_OF: Final = {"upgrade_window": "window_start"}
+_UPGRADES: Final = Group(
+    "Upgrades",
+    (
+        Field(
+            "upgrade_automatically",
+            "Automatically upgrade servers at this site",
+            "check",
+            hint="Otherwise an administrator approves each upgrade.",
+        ),
+        Field(
+            "window_limited",
+            "Limit server upgrades to maintenance window",
+            "check",
+            hint="Upgrades then begin between start and end only.",
+        ),
+        Field(
+            "window_zone",
+            "Time zone",
+            hint="Such as Europe/Berlin or UTC+02:00.",
+            suggestions="time-zones",
+        ),
+        Field("window_start", "Start time", "time", hint="The earliest time at which an upgrade begins."),
+        Field("window_end", "End time", "time", hint="At least one hour after the start."),
+    ),
+)
 
 
 def groups(configurations: tuple[TunnelConfiguration, ...]) -> tuple[Group, ...]:
@@ -51,33 +76,7 @@ def groups(configurations: tuple[TunnelConfiguration, ...]) -> tuple[Group, ...]
                 ),
             ),
         ),
-        Group(
-            "Upgrades",
-            (
-                Field(
-                    "upgrade_automatically",
-                    "Automatically upgrade servers at this site",
-                    "check",
-                    hint="Otherwise an administrator approves each upgrade.",
-                ),
-                Field(
-                    "window_limited",
-                    "Limit server upgrades to maintenance window",
-                    "check",
-                    hint="Upgrades then begin between start and end only.",
-                ),
-                Field(
-                    "window_zone",
-                    "Time zone",
-                    hint="Such as Europe/Berlin or UTC+02:00.",
-                    suggestions="time-zones",
-                ),
-                Field(
-                    "window_start", "Start time", "time", hint="The earliest time at which an upgrade begins."
-                ),
-                Field("window_end", "End time", "time", hint="At least one hour after the start."),
-            ),
-        ),
+        _UPGRADES,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from packaging.version import Version
 
 from mstunnel_setup.containers.versions import release
-from mstunnel_setup.readiness import findings
+from mstunnel_setup.readiness import findings_rootless
 from mstunnel_setup.readiness.checks.host import gigabytes
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.data import platforms
@@ -31,12 +31,12 @@ def _engine(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     least = platforms().engines["podman"].least_rootless
     if found is None or found.name == "docker":
-        return findings.PODMAN_MISSING(least=least)
+        return findings_rootless.PODMAN_MISSING(least=least)
     number, bound = release(found.version), release(least)
     if number is None or bound is None:
-        return findings.PODMAN_VERSION_UNKNOWN()
+        return findings_rootless.PODMAN_VERSION_UNKNOWN()
     if number < bound:
-        return findings.PODMAN_OLD(version=found.version, least=least)
+        return findings_rootless.PODMAN_OLD(version=found.version, least=least)
     return passed(f"podman {found.version}")
 
 
@@ -50,14 +50,14 @@ def _platform(system: SystemFacts) -> Verdict:
     least = platforms().least_rootless.get(system.distribution, "0")
     if (known := release(system.version)) is None or known >= Version(least):
         return passed(system.name)
-    return findings.ROOTLESS_PLATFORM_OLD(name=system.name, least=least)
+    return findings_rootless.ROOTLESS_PLATFORM_OLD(name=system.name, least=least)
 
 
 @CHECKS.add("rootless-account", "Service account", passes="The service account `mstunnel` exists.")
 def _account(rootless: RootlessFacts) -> Verdict:
     if rootless.uid is not None:
         return passed(f"{rootless.account}, uid {rootless.uid}")
-    return findings.ACCOUNT_MISSING(
+    return findings_rootless.ACCOUNT_MISSING(
         account=rootless.account, command=" ".join(accounts.creation(rootless.account))
     )
 
@@ -72,7 +72,7 @@ def _subordinate(name: accounts.IdKind, kind: str, known: Callable[[RootlessFact
         found, free = known(rootless)
         if found >= accounts.IDS:
             return passed(f"{found} in /etc/{name}")
-        return findings.SUBORDINATE_IDS_MISSING(
+        return findings_rootless.SUBORDINATE_IDS_MISSING(
             found=found,
             wanted=accounts.IDS,
             account=rootless.account,
@@ -89,7 +89,7 @@ _subordinate("subgid", "group", lambda facts: (facts.subgids, facts.free_subgid)
 def _linger(rootless: RootlessFacts) -> Verdict:
     if rootless.linger:
         return passed("containers keep running after logout")
-    return findings.LINGER_OFF(command=" ".join(accounts.lingering(rootless.account)))
+    return findings_rootless.LINGER_OFF(command=" ".join(accounts.lingering(rootless.account)))
 
 
 @CHECKS.add(
@@ -101,7 +101,7 @@ def _linger(rootless: RootlessFacts) -> Verdict:
 def _home(rootless: RootlessFacts) -> Verdict:
     if f"{rootless.home}/".startswith("/home/"):
         return passed(rootless.home)
-    return findings.HOME_ELSEWHERE(account=rootless.account, home=rootless.home)
+    return findings_rootless.HOME_ELSEWHERE(account=rootless.account, home=rootless.home)
 
 
 @CHECKS.add("rootless-home-space", "Space for containers", passes="10 GB are free in its home.")
@@ -109,7 +109,7 @@ def _home_space(rootless: RootlessFacts) -> Verdict:
     seen = f"{gigabytes(rootless.home_free)} free at {rootless.home}"
     if rootless.home_free >= _HOME:
         return passed(seen)
-    return findings.HOME_FULL(seen=seen, home=rootless.home)
+    return findings_rootless.HOME_FULL(seen=seen, home=rootless.home)
 
 
 @CHECKS.add("rootless-folder", "Owner of /etc/mstunnel", passes="It owns `/etc/mstunnel`.")
@@ -118,7 +118,7 @@ def _directory(rootless: RootlessFacts) -> Verdict:
         return skipped("/etc/mstunnel does not exist yet")
     if rootless.directory_owner == rootless.uid:
         return passed(f"{rootless.account} owns it")
-    return findings.DIRECTORY_OWNER(uid=rootless.directory_owner, account=rootless.account)
+    return findings_rootless.DIRECTORY_OWNER(uid=rootless.directory_owner, account=rootless.account)
 
 
 @CHECKS.add("rootless-port", "Port below 1024", passes="The gateway's port needs no root.")
@@ -126,7 +126,7 @@ def _port(settings: Settings, kernel: KernelFacts) -> Verdict:
     start = kernel.sysctls.get(PORT_START, "1024")
     if suffices(PORT_START, start, str(settings.port)):
         return passed(f"ports from {start} need no root")
-    return findings.PORT_NEEDS_ROOT(start=start, port=settings.port)
+    return findings_rootless.PORT_NEEDS_ROOT(start=start, port=settings.port)
 
 
 def _sysctl(name: str, least: str) -> None:
@@ -142,7 +142,7 @@ def _sysctl(name: str, least: str) -> None:
         if suffices(name, value, least):
             return passed(f"{name} is {value}")
         seen = f"{name} is {value}" if value is not None else f"{name} does not exist (module nf_conntrack)"
-        return findings.SYSCTL_TOO_SMALL(seen=seen, name=name, least=least)
+        return findings_rootless.SYSCTL_TOO_SMALL(seen=seen, name=name, least=least)
 
 
 for _name, _least in ROOTLESS.items():
@@ -154,7 +154,7 @@ def _namespaces(kernel: KernelFacts) -> Verdict:
     value = kernel.sysctls.get(NAMESPACES, "")
     if value not in ("", "0"):
         return passed(f"{NAMESPACES} is {value}")
-    return findings.NAMESPACES_OFF(value=value or "not set")
+    return findings_rootless.NAMESPACES_OFF(value=value or "not set")
 
 
 @CHECKS.add(
@@ -165,10 +165,10 @@ def _namespaces(kernel: KernelFacts) -> Verdict:
 )
 def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
     if rootless.uplink_obstacle:
-        return findings.UPLINK_OBSTRUCTED(port=settings.port, obstacle=rootless.uplink_obstacle)
+        return findings_rootless.UPLINK_OBSTRUCTED(port=settings.port, obstacle=rootless.uplink_obstacle)
     if settings.port in rootless.uplinks:
         return passed(f"port {settings.port} has an uplink")
-    return findings.UPLINK_MISSING(port=settings.port)
+    return findings_rootless.UPLINK_MISSING(port=settings.port)
 
 
 @CHECKS.add(
@@ -182,11 +182,11 @@ def _network(engine: EngineFacts) -> Verdict:
         return passed("pasta is installed")
     if engine.slirp4netns:
         return passed("slirp4netns is installed")
-    return findings.USER_NETWORK_MISSING()
+    return findings_rootless.USER_NETWORK_MISSING()
 
 
 @CHECKS.add("rootless-cgroup", "Control groups without root", passes="Control groups version 2.")
 def _cgroup(system: SystemFacts) -> Verdict:
     if system.cgroup == CGROUP_V2:
         return passed("version 2")
-    return findings.CGROUP_ROOTLESS()
+    return findings_rootless.CGROUP_ROOTLESS()

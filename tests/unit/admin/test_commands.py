@@ -111,7 +111,7 @@ def test_of_a_maintenance_window_what_is_not_given_stays(admin: MstAdmin) -> Non
     assert admin("site", "update", "Quito", "--time-zone", "UTC").codes("errors") == ["window-missing"]
     assert admin("site", "update", "Quito", "--window", "22:00").codes("errors") == ["window-unclear"]
     zoneless = admin("site", "update", "Quito", "--window", "22:00-04:00")
-    assert zoneless.message == "--window needs one time zone or offset"
+    assert zoneless.message == "--window needs either a time zone or an offset"
     assert admin("site", "delete", "Quito", "--yes").status == "changed"
 
 

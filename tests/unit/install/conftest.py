@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.host.files import Files
+from tests.unit.install.machines import Machine
 from tests.unit.install.scenes import Scene
 
 
@@ -19,3 +21,10 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     for name in ("etc", "root", "run", "var/lib"):
         (root / name).mkdir(parents=True)
     return Scene(root)
+
+
+@pytest.fixture
+def machine(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A host whose files count as those of the running one."""
+    monkeypatch.setattr(Files, "live", True)
+    return Machine(scene)

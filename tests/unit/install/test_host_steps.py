@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,56 +9,13 @@ from mstunnel_setup import paths
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.step_list import CODEC
-from mstunnel_setup.install.steps import audit, bridge, environment, kernel, proxy
-from tests.unit.install.scenes import Scene
+from mstunnel_setup.install.steps import bridge, environment, kernel, proxy
+from tests.unit.install.machines import Machine
 from tests.unit.system.host import Host
 
 FORWARD = "/proc/sys/net/ipv4/ip_forward"
 PROXY = "http://proxy.example.com:3128"
-DEP = "kernel/drivers/net/tun.ko.xz:\nkernel/net/ipv4/netfilter/ip_tables.ko.xz: kernel/x_tables.ko.xz\n"
-
-
-class Machine:
-    """A scene whose programs and units are those of a fake host."""
-
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-        self.host = Host(scene.root)
-        scene.processes, scene.systemd = self.host, self.host.systemd
-        self.host.set_sysctl("net.ipv4.ip_forward", "0")
-        scene.write("/proc/sys/kernel/osrelease", "6.1.0\n")
-        scene.write("/lib/modules/6.1.0/modules.dep", DEP)
-        scene.prompter.interactive = False
-        scene.files.make_directory(paths.CONFIGURATION)
-        for directory in ("/etc/systemd/system", "/etc/profile.d"):
-            scene.files.make_directories(directory)
-
-    def context(self, **answers: Any) -> Context:
-        return self.scene.context(**answers)
-
-    def run(self, *steps: Any, **answers: Any) -> list[str]:
-        context = self.context(**answers)
-        return [item.describe() for step in steps for item in self.scene.run(step, context)]
-
-    def uninstall(self) -> None:
-        context = self.context()
-        Runner(context.ports, self.scene.journal, CODEC, self.scene.clock, lambda _event: None).undo()
-
-    def text(self, path: str) -> str:
-        return (self.scene.files.read(path) or b"").decode()
-
-    def tree(self) -> dict[str, bytes]:
-        places = [path for path in self.scene.root.rglob("*") if path.is_file()]
-        return {str(path): path.read_bytes() for path in places if "var/lib/mstunnel" not in str(path)}
-
-
-@pytest.fixture
-def machine(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Its files count as those of the running host."""
-    monkeypatch.setattr(Files, "live", True)
-    return Machine(scene)
 
 
 def test_the_kernel_is_made_ready_once_and_put_back(machine: Machine) -> None:
@@ -356,57 +312,3 @@ def test_docker_keeps_its_other_settings(machine: Machine) -> None:
 
 def test_without_root_there_is_no_bridge_to_move(machine: Machine, tmp_path: Path) -> None:
     assert machine.run(bridge.STEP, bridge="192.168.240.0/24", mode="rootless") == []
-
-
-class AuditedHost(Host):
-    """A host with auditd, and what auditctl(8) says of its rules: 2 where they are locked."""
-
-    enabled = 1
-
-    def find(self, program: str) -> str | None:
-        return f"/usr/sbin/{program}"
-
-    def _auditctl(self, words: list[str]) -> tuple[int, str]:
-        return 0, f"enabled {self.enabled}\nfailure 1\n"
-
-    def _augenrules(self, words: list[str]) -> tuple[int, str]:
-        return 0, ""
-
-
-@pytest.fixture
-def audited(machine: Machine) -> Machine:
-    machine.host = AuditedHost(machine.scene.root)
-    machine.scene.processes, machine.scene.systemd = machine.host, machine.host.systemd
-    machine.host.systemd.running_units.add("auditd.service")
-    machine.scene.files.make_directories(audit.RULES.rpartition("/")[0])
-    return machine
-
-
-def test_auditd_watches_the_files_of_the_gateway_until_the_uninstall(audited: Machine) -> None:
-    assert audited.run(audit.STEP) == [f"write the audit rules {audit.RULES} and load them"]
-    assert "\n-w /etc/mstunnel -p wa -k mst\n" in audited.text(audit.RULES)
-    assert audited.run(audit.STEP) == []
-    audited.uninstall()
-    assert audited.text(audit.RULES) == ""
-    assert audited.host.asked.count("augenrules --load") == 2
-
-
-def test_where_auditd_does_not_run_there_are_no_audit_rules(audited: Machine) -> None:
-    audited.host.systemd.running_units.clear()
-    assert audited.run(audit.STEP) == []
-
-
-def test_without_systemd_there_are_no_audit_rules(audited: Machine) -> None:
-    audited.host.systemd.runs = False
-    assert audited.run(audit.STEP) == []
-
-
-def test_audit_rules_of_others_at_the_same_place_stay(audited: Machine) -> None:
-    audited.scene.write(audit.RULES, "-w /etc/mstunnel -p wa -k vendor\n")
-    assert audited.run(audit.STEP) == []
-
-
-def test_locked_audit_rules_are_said_to_count_from_the_next_boot(audited: Machine) -> None:
-    audited.host.enabled = 2  # type: ignore[attr-defined]
-    audited.run(audit.STEP)
-    assert any("count from the next boot" in text for text in audited.scene.prompter.said)
