@@ -227,6 +227,14 @@ PROXY_OVERRULED = declare(
     "{unit} has {variable}={actual}, expected {expected}",
     "Find the other drop-in that sets it: `systemctl cat {unit}`.",
 )
+PROXY_PROTOCOL_FORGEABLE = declare(
+    UsageError,
+    "proxy-protocol-forgeable",
+    "`proxy_protocol_from` protects nothing here: Docker passes connections over IPv6 on as those of the "
+    "host, so anyone could send the address of another device",
+    "Install with Podman, or switch IPv6 off on this host (`net.ipv6.conf.all.disable_ipv6=1`), or write "
+    "`proxy_protocol_from: []`.",
+)
 ROOTLESS_NEEDS_PODMAN = declare(
     UsageError,
     "rootless-needs-podman",

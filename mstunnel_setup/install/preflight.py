@@ -74,6 +74,7 @@ def refuse_unready(context: Context, steps: Collection[str]) -> None:
         images.judge_archives(context)
     if "configure" in steps:
         configure.refuse_radius_secret(context)
+        configure.refuse_forgeable(context)
     device_certificates.refuse_unusable(context.answers, context.ports.files, context.ports.clock.now())
     if not context.ports.files.live:
         return

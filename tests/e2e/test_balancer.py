@@ -149,7 +149,7 @@ def test_haproxy_names_the_device_too(visited: Site) -> None:
     name = place(visited, "device1")
     assert visited.sessions(name)["device1"]["Remote IP"] == f"{NETWORKS['outside']}.101"
     assert visited.page("device1").stdout == INTRANET_PAGE
-    # Probes with a header of the balancer leave gateways up, for longer than the first ones take.
+    # Probes with a header of the balancer's own leave gateways up, for longer than the first ones take.
     assert not eventually(lambda: "DOWN" in visited.testbed.namespace.podman("logs", "haproxy").stderr, 7)
 
 

@@ -25,8 +25,9 @@ from mstunnel_setup.gateway.ocserv_conf import (
 from mstunnel_setup.gateway.oidc import TokenRules
 from mstunnel_setup.gateway.radius import PlaceRadiusServers, client_conf, refuse_secret
 from mstunnel_setup.gateway.rendering import render
+from mstunnel_setup.install import ipv6
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import ISSUER_OF_ANOTHER_TENANT
+from mstunnel_setup.install.errors import ISSUER_OF_ANOTHER_TENANT, PROXY_PROTOCOL_FORGEABLE
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import environment, images, site
 from mstunnel_setup.tenant_sign_in import cloud_of
@@ -57,6 +58,7 @@ def pulled(context: Context) -> ServerConfiguration:
 
 
 def _gather(context: Context) -> Configuration:
+    refuse_forgeable(context)
     ports = context.ports
     level = log_level(ports.files, environment.settings(context), ports.clock.now()).level
     answers = context.answers
@@ -141,6 +143,12 @@ def refuse_radius_secret(context: Context) -> None:
     """Raise UsageError for a secret that cannot be read, or that the gateway would read as another one."""
     if reference := context.answers.radius.secret:
         refuse_secret(context.secret(reference), str(reference))
+
+
+def refuse_forgeable(context: Context) -> None:
+    """Raise UsageError where others than the balancers could send the gateway an address of a device."""
+    if context.answers.proxy_protocol_from and ipv6.hides_senders(context):
+        raise PROXY_PROTOCOL_FORGEABLE()
 
 
 def given_up(context: Context) -> list[str]:

@@ -148,3 +148,27 @@ def test_balancers_are_named_to_the_gateway_which_then_expects_their_header(scen
     scene.run(configure.STEP, scene.context(**_ANSWERS))
     assert scene.files.read(paths.BALANCERS) is None
     assert b"proxy-proto" not in (scene.files.read(paths.OCSERV_CONF) or b"")
+
+
+def _ipv6(scene: Scene, disabled: int) -> None:
+    """Not even an address that leads beyond the link."""
+    scene.write("/proc/net/if_inet6", "fe800000000000000000000000000002 02 40 20 80 eth0\n")
+    scene.write("/proc/sys/net/ipv6/conf/all/disable_ipv6", f"{disabled}\n")
+
+
+def test_balancers_are_refused_where_the_engine_hides_who_sends(scene: Scene) -> None:
+    _ipv6(scene, disabled=0)
+    with pytest.raises(UsageError) as caught:
+        _files(scene, engine="docker", proxy_protocol_from="192.0.2.10")
+    assert caught.value.code == "proxy-protocol-forgeable"
+
+
+@pytest.mark.parametrize(
+    ("engine", "disabled", "balancers"),
+    [("docker", 1, "192.0.2.10"), ("docker", 0, []), ("podman", 0, "192.0.2.10")],
+)
+def test_balancers_are_taken_where_it_does_not(
+    scene: Scene, engine: str, disabled: int, balancers: object
+) -> None:
+    _ipv6(scene, disabled)
+    assert _files(scene, engine=engine, proxy_protocol_from=balancers)

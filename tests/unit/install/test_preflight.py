@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import CertificateError, CheckError, ChecksFailedError, EngineError, SignInError
+from mstunnel_setup.errors import (
+    CertificateError,
+    CheckError,
+    ChecksFailedError,
+    EngineError,
+    SetupError,
+    SignInError,
+)
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import preflight, tenant_access
 from mstunnel_setup.install.context import Context
@@ -284,6 +291,13 @@ def test_the_ids_of_checks_within_steps_are_those_that_the_steps_use() -> None:
 
 
 _BOTH = {"images__server": SERVER_IMAGE, "images__agent": AGENT_IMAGE}
+
+
+def test_balancers_that_anyone_could_pose_as_are_refused_before_the_first_change(scene: Scene) -> None:
+    scene.write("/proc/net/if_inet6", "fe800000000000000000000000000002 02 40 20 80 eth0\n")
+    with pytest.raises(SetupError) as caught:
+        preflight.refuse_unready(context(scene, engine="docker", proxy_protocol_from="192.0.2.10"), HOST_ONLY)
+    assert caught.value.code == "proxy-protocol-forgeable"
 
 
 def test_an_archive_is_judged_before_the_first_change(scene: Scene, host: Any, tmp_path: Path) -> None:
