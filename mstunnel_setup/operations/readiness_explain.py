@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 
 from mstunnel_setup.errors import Declared
-from mstunnel_setup.readiness import checks, findings
+from mstunnel_setup.readiness import checks, findings, findings_rootless
 from mstunnel_setup.readiness.data import explanations
 from mstunnel_setup.readiness.model import Verdict
 from mstunnel_setup.result import Result
@@ -50,7 +50,7 @@ def _remedy(found: Verdict) -> str:
 def _verdicts(name: str) -> Iterator[Verdict]:
     """What the check finds: what is declared for it, else for those of its kind (`module-*`)."""
     declared: dict[str, list[Declared[Verdict]]] = {}
-    for item in vars(findings).values():
+    for item in (*vars(findings).values(), *vars(findings_rootless).values()):
         if isinstance(item, Declared) and item.code != _ANY_CHECK and fnmatch(name, item.code):
             declared.setdefault(item.code, []).append(item)
     # The longest pattern is the one for this check alone.
