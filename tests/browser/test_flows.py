@@ -280,6 +280,7 @@ def test_settings_for_managed_apps(administrator: Administrator) -> None:
     administrator.press("Create")
     administrator.fill({"Name": name, "Configuration settings": "DefenderMAMConfigs=1\nvpn=0"})
     administrator.create(name)
+    assert "DefenderMAMConfigs=1" in administrator.browser.text()
 
 
 def test_a_list_is_searched_and_sorted(administrator: Administrator) -> None:
