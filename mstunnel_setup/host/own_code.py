@@ -4,6 +4,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from mstunnel_setup.host.accounts import is_service_group
@@ -21,7 +22,7 @@ def refuse_code_of_others() -> None:
     if os.geteuid() != 0:
         return
     roots = (Path(sys.executable), Path(sys.prefix), Path(os.__file__), _PACKAGE, *map(Path, sys.path))
-    found = next(changeable(roots), None) or next(_changeable_below(_PACKAGE), None)
+    found = next(changeable(roots), None) or next(changeable_below(_PACKAGE), None)
     if found is not None:
         raise PROGRAM_UNSAFE(path=found)
 
@@ -59,11 +60,16 @@ def _others_may_change(found: os.stat_result) -> bool:
     return bool(found.st_mode & stat.S_IWOTH or by_group)
 
 
-def _changeable_below(directory: str | Path) -> Iterator[Path]:
-    """With `os.scandir`, ten times as fast as `Path.walk`: it runs at every start."""
-    with os.scandir(directory) as entries:
+def changeable_below(directory: str | Path) -> Iterator[Path]:
+    """The entries of a directory, at every depth, that a user other than root can change.
+
+    With `os.scandir`, ten times as fast as `Path.walk`: it runs at every start. Python's own temporary
+    files come and go in `__pycache__`: what is gone when looked at is ignored.
+    """
+    with suppress(FileNotFoundError), os.scandir(directory) as entries:
         for entry in entries:
-            if _others_may_change(entry.stat(follow_symlinks=False)):
-                yield Path(entry.path)
+            with suppress(FileNotFoundError):
+                if _others_may_change(entry.stat(follow_symlinks=False)):
+                    yield Path(entry.path)
             if entry.is_dir(follow_symlinks=False):
-                yield from _changeable_below(entry.path)
+                yield from changeable_below(entry.path)
