@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Final, NoReturn, TextIO
+from typing import Final, NoReturn, TextIO
 
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -30,8 +30,7 @@ def hold() -> None:
 
 def lost(stream: TextIO) -> OSError | None:
     """Why nothing more reaches the other end of a standard stream: a reader that went away, a full disk."""
-    raw = getattr(getattr(stream, "buffer", None), "raw", None)
-    return raw.lost if isinstance(raw, _Lasting) else None
+    return stream.lost if isinstance(stream, _Lasting) else None
 
 
 def deserted(error: OSError) -> bool:
@@ -65,21 +64,34 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, ignored if told else handler)
 
 
-class _Lasting(io.FileIO):
-    """Writes to nowhere once that is no longer possible; `lost` then says why it was not."""
+class _Lasting(io.TextIOWrapper):
+    """Writes to nowhere once that is no longer possible; `lost` then says why it was not.
+
+    The error is met here, above the buffer: code in Python below it would let a signal come between the write
+    and the buffer's note of it, and the same text would be written twice.
+    """
 
     lost: OSError | None = None
 
-    def write(self, data: Any) -> int:
+    def write(self, text: str) -> int:
         try:
-            return super().write(data) or 0
+            return super().write(text)
         except OSError as error:
-            self.lost = error
-            os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), self.fileno())
-            return memoryview(data).nbytes
+            self._give_up(error)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self.lost = error
+        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), self.fileno())
 
 
 def _lasting(number: int, stream: TextIO | None) -> TextIO:
     encoding, errors = (stream.encoding, stream.errors) if stream else ("utf-8", "backslashreplace")
-    buffer = io.BufferedWriter(_Lasting(number, "w", closefd=False))
-    return io.TextIOWrapper(buffer, encoding, errors, line_buffering=True)
+    buffer = io.BufferedWriter(io.FileIO(number, "w", closefd=False))
+    return _Lasting(buffer, encoding, errors, line_buffering=True)
