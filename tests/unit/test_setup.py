@@ -155,6 +155,19 @@ def test_without_root_it_says_what_to_install_and_installs_nothing(clone: Clone)
     assert clone.calls("apt-get") == []
 
 
+def test_the_environment_of_another_clone_is_not_emptied(clone: Clone) -> None:
+    other = clone.path / "other"
+    shutil.move(clone.path / ".venv", other)
+    (other / ".stamp").write_text("of another clone\n")
+    (clone.path / ".venv").symlink_to(other)
+    finished = clone.setup("docs")
+    assert finished.returncode == 2
+    assert finished.stderr.splitlines()[-1] == (
+        f"setup: .venv is a link to {other}; remove the link, then run this again"
+    )
+    assert [path.name for path in other.iterdir()] == [".stamp"]
+
+
 def test_an_unknown_target_is_refused(clone: Clone) -> None:
     finished = clone.setup("dmeo")
     assert (finished.returncode, finished.stderr) == (
