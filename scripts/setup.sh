@@ -4,8 +4,8 @@
 #   scripts/setup.sh [base|demo|docs|lint|test]
 #
 # The word names the packages of scripts/packages.txt that are installed: `test`, which is the default, has all of
-# them; `docs` and `test` also get their modules of npm. No service or timer of a package is left enabled on the machine.
-# Exit code 2: something is missing that this script may not install; it is listed.
+# them; `docs` and `test` also get their modules of npm. No service or timer of a package is left enabled on the
+# machine. Exit code 2: something is missing that this script may not install; it is listed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 needed_for="${1:-test}"

@@ -1,4 +1,6 @@
-"""Build the documentation site and check its links: `python -m scripts.site [DIRECTORY]`, else build/site.
+"""Build the documentation site and check its links: `python -m scripts.site [DIRECTORY]`.
+
+Without DIRECTORY, which must be new, it replaces build/site.
 
 Exit code 1: Sphinx has a warning, or a link within the site leads nowhere; all are printed. Addresses of
 other sites are not opened but listed, in DIRECTORY/external-links.txt.
@@ -8,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from scripts.locked_environment import ROOT, locked_environment
 from scripts.site.links import links
@@ -21,11 +24,11 @@ FRONT = (
 
 def main(arguments: list[str]) -> int:
     """Build, then check. The exit code."""
-    site = (Path(arguments[0]) if arguments else ROOT / "build/site").resolve()
-    shutil.rmtree(site, ignore_errors=True)
-    sphinx = [str(locked_environment("docs")), "-m", "sphinx", "--quiet", "--jobs", "2"]
-    strict = ["--fail-on-warning", "--conf-dir", str(HERE), "--doctree-dir", str(site / ".doctrees")]
-    if subprocess.run([*sphinx, *strict, str(ROOT), str(site)], check=False, cwd=ROOT).returncode:
+    site = Path(arguments[0]).resolve() if arguments else ROOT / "build/site"
+    if not arguments:
+        shutil.rmtree(site, ignore_errors=True)
+    site.mkdir(parents=True)
+    if not _built(site):
         return 1
     (site / "index.html").write_text(f"{FRONT}\n")
     found = links(site)
@@ -34,6 +37,14 @@ def main(arguments: list[str]) -> int:
         print(f"dead link: {line}", file=sys.stderr)
     print(f"site: {site / 'index.html'}; external links, not opened: {len(found.external)}")
     return 1 if found.dead else 0
+
+
+def _built(site: Path) -> bool:
+    """Whether Sphinx writes the pages without a warning."""
+    sphinx = [str(locked_environment("docs")), "-m", "sphinx", "--quiet", "--jobs", "2", "--fail-on-warning"]
+    with TemporaryDirectory() as doctrees:
+        directories = ["--conf-dir", str(HERE), "--doctree-dir", doctrees, str(ROOT), str(site)]
+        return subprocess.run([*sphinx, *directories], check=False, cwd=ROOT).returncode == 0
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
-# What a browser loads by itself: from the site alone, or readers without internet see half of it.
+# What a browser loads automatically. It must be in the site, or readers without internet see half of it.
 _LOADED = {("script", "src"), ("img", "src"), ("link", "href"), ("iframe", "src")}
 _FOLLOWED = {("a", "href")}
 

@@ -21,7 +21,7 @@ DIAGRAMS = {page: count for page in PAGES if (count := (ROOT / page).read_text()
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built as `make docs` does: a warning of Sphinx or a dead link ends it with 1."""
-    directory = tmp_path_factory.mktemp("site")
+    directory = tmp_path_factory.mktemp("built") / "site"
     command = [sys.executable, "-m", "scripts.site", str(directory)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=290, check=False)
     assert (built.returncode, built.stderr) == (0, "")
