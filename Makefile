@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Benchmarks write build/bench/NAME.json.
 .PHONY: demo test check lint e2e e2e-short crash crash-strace bench docs screenshots recording dist packages sign feed images setup clean
 
-# Everything; setup-base, setup-demo and setup-lint install only the packages that such a target needs.
+# Everything; setup-base, setup-demo, setup-docs and setup-lint install only the packages that such a target needs.
 setup:
 	@scripts/setup.sh
 
@@ -59,8 +59,10 @@ lint: setup-lint
 	@$(BIN)/lint-imports
 	@grep --recursive --files-with-matches --line-regexp --regexp='#!/bin/\(ba\)\?sh' images packaging scripts .ci | xargs shellcheck
 
-docs: setup-base
+# The reference pages that follow from the code, then the site of all pages in build/site.
+docs: setup-docs
 	@$(BIN)/python -m scripts.docs
+	@$(BIN)/python -m scripts.site
 
 # The recording in README: a person's installation at a real terminal.
 recording: setup

@@ -1,11 +1,11 @@
 #!/bin/bash
 # Set up a fresh clone: system packages, then a virtual environment with the locked dependencies.
 #
-#   scripts/setup.sh [base|demo|lint|test]
+#   scripts/setup.sh [base|demo|docs|lint|test]
 #
 # The word names the packages of scripts/packages.txt that are installed: `test`, which is the default, has all of
-# them and the modules of npm that tests use. No service or timer of a package is left enabled on the machine.
-# Exit code 2: something is missing that this script may not install; it is listed.
+# them; `docs` and `test` also get their modules of npm. No service or timer of a package is left enabled on the
+# machine. Exit code 2: something is missing that this script may not install; it is listed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 needed_for="${1:-test}"
@@ -99,6 +99,8 @@ stamp() {
 
 virtual_environment() {
     [ "$(cat .venv/.stamp 2>/dev/null)" != "$(stamp)" ] || return 0
+    # To create it anew would empty the environment of another clone.
+    [ ! -L .venv ] || fail ".venv is a link to $(readlink .venv); remove the link, then run this again"
     /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         fail "needs Python 3.11 or newer as /usr/bin/python3"
     say "creating .venv"
@@ -112,19 +114,20 @@ virtual_environment() {
     stamp >.venv/.stamp
 }
 
-# What only tests take from npm; the versions and digests of the lock file decide.
+# What a directory takes from npm; the versions and digests of its lock file decide.
 node_modules() {
-    local folder=tests/browser
-    [ "$(cat $folder/node_modules/.stamp 2>/dev/null)" != "$(sha256sum $folder/package-lock.json)" ] || return 0
+    local folder="$1"
+    [ "$(cat "$folder/node_modules/.stamp" 2>/dev/null)" != "$(sha256sum "$folder/package-lock.json")" ] || return 0
     say "installing $folder/node_modules"
     npm ci --prefix "$folder" --silent --no-audit --no-fund --ignore-scripts
-    sha256sum $folder/package-lock.json >$folder/node_modules/.stamp
+    sha256sum "$folder/package-lock.json" >"$folder/node_modules/.stamp"
 }
 
 case "$needed_for" in
-base | demo | lint | test) ;;
-*) fail "unknown: $needed_for; use base, demo, lint or test" ;;
+base | demo | docs | lint | test) ;;
+*) fail "unknown: $needed_for; use base, demo, docs, lint or test" ;;
 esac
 system_packages
 virtual_environment
-[ "$needed_for" != test ] || node_modules
+case "$needed_for" in docs | test) node_modules scripts/site ;; esac
+[ "$needed_for" != test ] || node_modules tests/browser

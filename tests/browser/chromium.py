@@ -77,6 +77,10 @@ class Browser:
         """Wait until the page says something."""
         WebDriverWait(self.driver, 20).until(lambda _driver: text in self._text("body"))
 
+    def wait_for_script(self, script: str) -> None:
+        """Wait until a script returns something true."""
+        WebDriverWait(self.driver, 20).until(lambda driver: driver.execute_script(script))
+
     def _text(self, tag: str) -> str:
         """The text of an element, "" while one page makes way for the next, in whatever words."""
         try:

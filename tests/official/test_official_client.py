@@ -3,52 +3,27 @@
 It runs in a separate environment, created once from requirements/official-client.txt; see tour.py.
 """
 
-import fcntl
-import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from scripts.locked_environment import locked_environment
+
 ROOT = Path(__file__).parents[2]
-LOCKED = ROOT / "requirements/official-client.txt"
 LAB = str(Path(sys.executable).with_name("mstunnel-lab"))
 SEED = str(ROOT / "tests/unit/lab/seed.yaml")
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @pytest.fixture(scope="module")
 def client_python() -> Path:
     """The interpreter of the environment with the client, made the first time."""
-    name = hashlib.sha256(LOCKED.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    directory = ROOT / "build/cache/official-client" / name
-    with locked(directory.with_name("lock")):
-        if not (directory / "complete").exists():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(directory)], check=True, timeout=60)
-            pip = [str(directory / "bin/python"), "-m", "pip", "install", "--quiet", "--no-compile"]
-            options = ["--disable-pip-version-check", "--require-hashes", "--requirement", str(LOCKED)]
-            subprocess.run([*pip, *options], check=True, timeout=280, env=_without_wheels())
-            (directory / "complete").touch()
-    return directory / "bin/python"
-
-
-def _without_wheels() -> dict[str, str]:
-    """The environment without a local directory of wheels: the locked digests decide."""
-    return {name: value for name, value in os.environ.items() if name != "PIP_FIND_LINKS"}
+    return locked_environment("official-client")
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 import typer
+from typer.exceptions import TyperException
 
 from mstunnel_setup.cli.dispatch import MODULES
+from scripts.command_tree import PROGRAMS, called
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -18,6 +20,7 @@ PAGES = [
     for path in (
         *sorted(ROOT.glob("*.md")),
         *sorted((ROOT / "docs").rglob("*.md")),
+        *sorted((ROOT / "contrib").rglob("*.md")),
         *sorted((ROOT / "tests").glob("*/*.md")),
     )
     # Written from the programs themselves.
@@ -27,6 +30,9 @@ TARGETS = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULT
 _NAMES = "|".join(map(re.escape, (*MODULES, "make")))
 # Behind sudo, variables and a directory, if any.
 _CALL = re.compile(rf"\s*(?:sudo (?:-\S+ )*)?(?:\w+=\S* )*(?:\S*/)?({_NAMES})(?= |$)([^;|&>]*)")
+_RUN = re.compile(rf"(?:sudo (?:-\S+ )*)?(?:\w+=\S* )*(?:\S*/)?(?:{'|'.join(PROGRAMS)})(?= |$)")
+# Fenced, or indented by four.
+_BLOCK = re.compile(r"(?ms)^( *)```([^\n]*)\n(.*?)^\1```|((?:^ {4}.*\n)+)")
 _LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]+)?\)")
 
 
@@ -47,6 +53,30 @@ def calls(text: str) -> Iterator[tuple[str, list[str]]]:
     for line in code(text):
         if match := _CALL.match(line):
             yield match[1], match[2].split()
+
+
+def blocks(text: str) -> Iterator[list[str]]:
+    """The commands of each code block, whole: continued lines are one. Of a diagram, those in its boxes."""
+    for _indent, language, fenced, indented in _BLOCK.findall(f"{text}\n"):
+        whole = re.sub(r"\\\n\s*", "", fenced or indented)
+        lines = re.split(r'"|<br>' if language == "mermaid" else r"\n", whole)
+        stripped = (re.sub(r"(^|\s)# .*", "", line).strip() for line in lines)
+        if found := [line for line in stripped if _RUN.match(line)]:
+            yield found
+
+
+def is_synopsis(commands: list[str]) -> bool:
+    """Whether a block shows what may be left out: `[--site NAME]`."""
+    return any(re.search(r"\[[-\w]", line) for line in commands)
+
+
+def refusal(line: str) -> str:
+    """What a program answers to a command line that it does not take; empty when it takes it."""
+    try:
+        called(line)
+    except TyperException as error:
+        return error.format_message()
+    return ""
 
 
 def wrong(program: str, words: list[str]) -> str:
@@ -116,6 +146,50 @@ def anchors(page: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     made = {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
     return made | {f"#{name}" for name in re.findall(r'<a id="([^"]+)">', text)}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_programs_take_every_command_of_a_code_block(path: Path) -> None:
+    lines = [line for found in blocks(path.read_text()) if not is_synopsis(found) for line in found]
+    refused = {line: refusal(line) for line in lines}
+    assert {line: answer for line, answer in refused.items() if answer} == {}
+
+
+def test_few_blocks_are_a_synopsis() -> None:
+    """A command in brackets escapes the command line."""
+    shown = [path.name for path in PAGES for found in blocks(path.read_text()) if is_synopsis(found)]
+    assert shown == ["lab.md", "mst-admin.md", "readiness.md"]
+
+
+@pytest.mark.parametrize(
+    ("block", "answer"),
+    [
+        ("```\nsudo mst-cli server restart --fast\n```", "No such option: --fast"),
+        ("```sh\nmst-cli import_cert \\\n  --pxf site.pfx\n```", "No such option: --pxf"),
+        ("    mst-admin config update --network 10.0.0.0/16", "Missing argument 'NAME_OR_ID'"),
+        ('```mermaid\nflowchart TB\n  a --> b["See it<br>mst-cli explian USER"]\n```', "No such command"),
+        (
+            "1. Install:\n\n   ```\n   mst_no_prompt=1 ./mstunnel-setup --prot 1\n   ```",
+            "No such option: --prot",
+        ),
+    ],
+    ids=["fenced", "continued", "indented", "diagram", "in a list"],
+)
+def test_a_command_that_a_program_refuses_is_found(block: str, answer: str) -> None:
+    ((line,),) = blocks(block)
+    assert answer in refusal(line)
+
+
+def test_every_leaf_of_the_decision_trees_is_a_command() -> None:
+    page = (ROOT / "docs/how-to/runbook.md").read_text()
+    ends = 0
+    for tree in re.findall(r"(?s)```mermaid\n(.*?)```", page):
+        named = dict(re.findall(r'(\w+)\["([^"]+)"\]', tree))
+        inner = set(re.findall(r"(?m)^ *(\w+)[\[({]?.*-->", tree))
+        leaves = {name: text for name, text in named.items() if name not in inner}
+        assert [name for name, text in leaves.items() if not _RUN.match(text.split("<br>")[-1])] == []
+        ends += len(leaves)
+    assert ends > 15
 
 
 def test_what_does_not_exist_is_found() -> None:

@@ -14,7 +14,7 @@ UNITS = {"certbot": ("certbot.timer", "certbot.service"), "netavark": ("netavark
 PROGRAMS = {
     "apt-get": 'echo "apt-get $*" >>"$CALLS"; echo "Unpacking"; echo "and more" >&2; exit "${APT_CODE:-0}"',
     "systemctl": 'echo "systemctl $*" >>"$CALLS"',
-    "npm": 'echo "npm $*" >>"$CALLS"; mkdir -p tests/browser/node_modules',
+    "npm": 'echo "npm $*" >>"$CALLS"; mkdir -p "$3/node_modules"',
     "id": 'echo "${USER_ID:-0}"',
     "dpkg-query": """
 case "$1" in
@@ -61,11 +61,12 @@ class Clone:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Clone:
-    for directory in ("bin", "lists", ".venv", "scripts", "requirements", "tests/browser"):
+    for directory in ("bin", "lists", ".venv", "scripts", "requirements", "scripts/site", "tests/browser"):
         (tmp_path / directory).mkdir(parents=True)
     for name in ("scripts/setup.sh", "scripts/packages.txt", "requirements/dev.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
-    shutil.copy(ROOT / "tests/browser/package-lock.json", tmp_path / "tests/browser")
+    for name in ("scripts/site", "tests/browser"):
+        shutil.copy(ROOT / name / "package-lock.json", tmp_path / name)
     for name, text in PROGRAMS.items():
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / "bin" / name).chmod(0o755)
@@ -102,11 +103,20 @@ def test_the_tests_get_everything(clone: Clone) -> None:
     assert clone.setup().returncode == 0
     # A command npm is there already; it also comes with other builds of Node.
     assert clone.installed() == set(packages()) - {"npm"}
-    assert [call.split()[0] for call in clone.calls("npm")] == ["ci"]
+    folders = ["scripts/site", "tests/browser"]
+    assert [call.split()[:3] for call in clone.calls("npm")] == [["ci", "--prefix", name] for name in folders]
+
+
+def test_the_documentation_gets_what_draws_its_diagrams(clone: Clone) -> None:
+    assert clone.setup("docs").returncode == 0
+    assert clone.installed() - {"nodejs", "npm"} == {
+        name for name, need in packages().items() if need == "base"
+    }
+    assert [call.split()[:3] for call in clone.calls("npm")] == [["ci", "--prefix", "scripts/site"]]
 
 
 def test_every_package_says_what_needs_it() -> None:
-    assert set(packages().values()) == {"base", "demo", "lint", "test"}
+    assert set(packages().values()) == {"base", "demo", "docs", "lint", "test"}
 
 
 def test_apt_says_one_line_when_it_succeeds(clone: Clone) -> None:
@@ -145,9 +155,22 @@ def test_without_root_it_says_what_to_install_and_installs_nothing(clone: Clone)
     assert clone.calls("apt-get") == []
 
 
+def test_the_environment_of_another_clone_is_not_emptied(clone: Clone) -> None:
+    other = clone.path / "other"
+    shutil.move(clone.path / ".venv", other)
+    (other / ".stamp").write_text("of another clone\n")
+    (clone.path / ".venv").symlink_to(other)
+    finished = clone.setup("docs")
+    assert finished.returncode == 2
+    assert finished.stderr.splitlines()[-1] == (
+        f"setup: .venv is a link to {other}; remove the link, then run this again"
+    )
+    assert [path.name for path in other.iterdir()] == [".stamp"]
+
+
 def test_an_unknown_target_is_refused(clone: Clone) -> None:
     finished = clone.setup("dmeo")
     assert (finished.returncode, finished.stderr) == (
         2,
-        "setup: unknown: dmeo; use base, demo, lint or test\n",
+        "setup: unknown: dmeo; use base, demo, docs, lint or test\n",
     )

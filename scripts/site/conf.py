@@ -1,0 +1,56 @@
+"""How Sphinx makes the site. Its source is the repository: links between pages stay as they are on GitHub.
+
+Only the environment of requirements/docs.txt has Sphinx; `python -m scripts.site` calls it there.
+"""
+
+import html
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from mstunnel_setup import __version__  # noqa: E402 (found by the line before)
+
+project = "mstunnel-setup"
+author = copyright = "The authors of mstunnel-setup"  # noqa: A001 (Sphinx names it so)
+version = release = __version__
+root_doc = "docs/index"
+# Pages for people: what the repository has at its root, the documentation, and the page of a directory.
+include_patterns = ["*.md", "docs/**.md", "**/README.md"]
+exclude_patterns = [".*", "build", "dist", "**/node_modules", "changelog.d", "docs/images"]
+
+extensions = ["myst_parser"]
+myst_heading_anchors = 6
+
+html_theme = "furo"
+html_title = f"mstunnel-setup {version}"
+html_static_path = ["static", "node_modules/@mermaid-js/tiny/dist"]
+html_css_files = ["site.css"]
+html_js_files = ["mermaid.tiny.js", "site.js"]
+html_copy_source = False
+html_show_sphinx = False
+# Excerpts beside what the search finds would need a web server.
+html_show_search_summary = False
+
+
+def _read(app: Any, page: nodes.document) -> None:
+    """Make links to `<a id="…">` known, and diagrams of Mermaid what its program draws in the browser."""
+    known = app.env.metadata[app.env.docname].setdefault("myst_slugs", {})
+    for node in page.findall(nodes.raw):
+        for name in re.findall(r'<a id="([^"]+)">', node.astext()):
+            known.setdefault(name, (0, name, ""))
+    for node in list(page.findall(nodes.literal_block)):
+        if node.get("language") == "mermaid":
+            drawn = f'<pre class="mermaid">{html.escape(node.astext())}</pre>'
+            node.replace_self(nodes.raw("", drawn, format="html"))
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Called by Sphinx."""
+    app.connect("doctree-read", _read)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,68 @@
+"""The documentation site in a real browser, without a network: diagrams are drawn, its search finds pages."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import __version__
+from tests.browser.chromium import PHONE, WIDE, Browser, chromium
+
+pytestmark = pytest.mark.long
+ROOT = Path(__file__).parents[2]
+# Every name fails to resolve: what the pages need is in the site.
+OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND"
+PAGES = [page.relative_to(ROOT) for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))]
+DIAGRAMS = {page: count for page in PAGES if (count := (ROOT / page).read_text().count("```mermaid"))}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built as `make docs` does: a warning of Sphinx or a dead link ends it with 1."""
+    directory = tmp_path_factory.mktemp("built") / "site"
+    command = [sys.executable, "-m", "scripts.site", str(directory)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=290, check=False)
+    assert (built.returncode, built.stderr) == (0, "")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with chromium(tmp_path_factory.mktemp("profile"), None, OFFLINE) as started:
+        yield started
+
+
+def test_every_page_of_the_documentation_is_in_it(site: Path) -> None:
+    assert {page for page in PAGES if not (site / page).with_suffix(".html").is_file()} == set()
+
+
+def test_the_front_page_shows_the_version_and_the_four_kinds(site: Path, browser: Browser) -> None:
+    browser.size(WIDE)
+    browser.open((site / "index.html").as_uri())
+    browser.wait_for_heading("mstunnel-setup")
+    shown = browser.driver.execute_script("return document.querySelector('.sidebar-container').textContent")
+    assert f"mstunnel-setup {__version__}" in shown
+    for kind in ("Tutorials", "How-to guides", "Reference", "Explanation"):
+        assert kind in shown
+
+
+@pytest.mark.parametrize("page", DIAGRAMS, ids=str)
+def test_every_diagram_is_drawn(site: Path, browser: Browser, page: Path) -> None:
+    """For a mistake in a diagram, Mermaid draws an error."""
+    browser.open((site / page).with_suffix(".html").as_uri())
+    drawn = "document.querySelectorAll('pre.mermaid svg:not([aria-roledescription=error])')"
+    browser.wait_for_script(f"return {drawn}.length === {DIAGRAMS[page]}")
+
+
+def test_the_search_finds_a_page(site: Path, browser: Browser) -> None:
+    browser.open(f"{(site / 'search.html').as_uri()}?q=pool+exhausted")
+    found = """document.querySelector('#search-results a[href*="troubleshoot-networks.html"]')"""
+    browser.wait_for_script(f"return {found} !== null")
+
+
+def test_a_page_fits_a_phone(site: Path, browser: Browser) -> None:
+    browser.size(PHONE)
+    browser.open((site / "docs/how-to/runbook.html").as_uri())
+    assert not browser.overflows()
