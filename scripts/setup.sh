@@ -102,6 +102,8 @@ virtual_environment() {
     /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         fail "needs Python 3.11 or newer as /usr/bin/python3"
     say "creating .venv"
+    # A link leads to the environment of another clone, which must stay as it is.
+    [ ! -L .venv ] || rm .venv
     rm -f .venv/.stamp
     /usr/bin/python3 -m venv --clear .venv
     # Locked hashes decide what is accepted; a local directory of wheels must not change what is tried.

@@ -40,7 +40,7 @@ class Clone:
         }
         command = [str(self.path / "scripts/setup.sh"), *words]
         return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=30, check=False
+            command, env=environment, capture_output=True, text=True, timeout=120, check=False
         )
 
     def calls(self, program: str) -> list[str]:
@@ -83,6 +83,18 @@ def packages() -> dict[str, str]:
     """What needs each package, by its name."""
     lines = (ROOT / "scripts/packages.txt").read_text().splitlines()
     return {line.split()[0]: line.split()[2] for line in lines if not line.startswith("#")}
+
+
+def test_a_linked_environment_of_another_clone_is_replaced_and_not_emptied(clone: Clone) -> None:
+    other = clone.path / "other"
+    (clone.path / ".venv").rename(other)
+    (other / ".stamp").write_text("of another clone")
+    (clone.path / ".venv").symlink_to(other)
+    (clone.path / "requirements/dev.txt").write_text("")
+    clone.setup("base")
+    assert [path.name for path in other.iterdir()] == [".stamp"]
+    assert (clone.path / ".venv/bin/python").exists()
+    assert not (clone.path / ".venv").is_symlink()
 
 
 def test_the_demo_installs_only_what_it_needs(clone: Clone) -> None:
