@@ -151,7 +151,7 @@ def _below(*names: str) -> Sequence[str]:
 
 
 def _modes(spec: ContainerSpec) -> Iterator[tuple[str, str]]:
-    """Mode and path of each temporary directory that is not writable by all users, as new volumes do."""
+    """Mode and path of each temporary directory that is not writable by all users, as new volumes are."""
     for place in spec.tmpfs:
         for option in place.options:
             if option.startswith("mode=") and "ro" not in place.options:
