@@ -25,7 +25,7 @@ Microsoft Tunnel for Intune”). Each sentence there that states a behaviour has
 what this program does, in our words; the command that shows it; the module that does it; the test that
 proves it. Where tests read a table of cases, the row names the case.
 
-{count} behaviours. {open} of them end in a part that is closed or was not at hand: the row says what is not
+{count} behaviours. {open} of them end in a part that is closed or was not available: the row says what is not
 verified.
 """
 

@@ -99,11 +99,11 @@ stamp() {
 
 virtual_environment() {
     [ "$(cat .venv/.stamp 2>/dev/null)" != "$(stamp)" ] || return 0
-    # To create it anew would empty the environment of another clone.
-    [ ! -L .venv ] || fail ".venv is a link to $(readlink .venv); remove the link, then run this again"
     /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         fail "needs Python 3.11 or newer as /usr/bin/python3"
     say "creating .venv"
+    # A link leads to the environment of another clone, which must stay as it is.
+    [ ! -L .venv ] || rm .venv
     rm -f .venv/.stamp
     /usr/bin/python3 -m venv --clear .venv
     # Locked hashes decide what is accepted; a local directory of wheels must not change what is tried.

@@ -55,7 +55,7 @@ def _own(change: Change) -> dict[str, object]:
 
 
 def _complete(change: Change, identifier: str, graph: AdminGraph) -> None:
-    """Write what has actions of its own."""
+    """Write what Graph changes through separate actions."""
     of = _COLLECTIONS[change.before.get(TYPE) or change.after[TYPE]]
     if apps := managed_apps(change.after):
         graph.target_apps(of, identifier, apps)

@@ -220,7 +220,7 @@ DEVICE_CODE_FORBIDDEN = declare_notice(
 )
 NO_ENFORCED_POLICY = declare_notice(
     "no-enforced-policy",
-    "no policy in force applies to the tunnel: the token of every licensed user opens the gateway",
+    "no policy in force applies to the tunnel: every licensed user can connect from any device",
     "Evaluate a policy in report-only mode, then run `mst-admin conditional-access apply FILE --enable`.",
 )
 POLICY_WAITS = declare_notice(

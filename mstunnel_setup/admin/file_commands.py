@@ -110,7 +110,7 @@ class FileObjects(Generic[Declared, Present]):
         changes = list(self.deletion(found))
         make_sure(operator, f"Delete the {self.what} {found.name} ({found.id})?", yes=yes)
         carry_out(changes, graph, lambda _change: None)
-        return _result(changes, {"id": found.id})
+        return written(changes, {"id": found.id})
 
     def lint(self, operator: Operator, settings: Settings, wanted: str) -> Result:
         """What is wrong with one; the exit code is that of a failed check when something is fatal."""
@@ -120,13 +120,7 @@ class FileObjects(Generic[Declared, Present]):
         else:
             graph = open_tenant(operator, settings)
             findings = list(self.judge(self.object_of(self._find(graph, wanted)), graph))
-        fatal = tuple(notice_of(item) for item in findings if item.fatal)
-        warnings = tuple(notice_of(item) for item in findings if not item.fatal)
-        data = {self.key: wanted}
-        if fatal:
-            return Result("error", data, warnings, fatal, exit_code=ExitCode.CHECK)
-        text = [f"No problem found in {wanted}."]
-        return Result("warning" if warnings else "ok", data, warnings, text=text)
+        return linted(self.key, wanted, findings)
 
     def schema(self) -> Result:
         """The JSON Schema of files."""
@@ -145,7 +139,7 @@ class FileObjects(Generic[Declared, Present]):
         warnings = judged(placed(self.judge(declared, graph), document))
         changes = list(self.changes(declared, present, graph))
         carry_out(changes, graph, lambda _change: None)
-        return _result(changes, {"id": self._find(graph, self.search(declared)).id}, warnings)
+        return written(changes, {"id": self._find(graph, self.search(declared)).id}, warnings)
 
     def _find(self, graph: AdminGraph, wanted: str) -> Present:
         """The one with this name or id. Raises TenantError `name-unknown` and `name-ambiguous`."""
@@ -178,7 +172,18 @@ def placed(findings: Iterable[Finding], document: Document) -> list[Finding]:
     return found
 
 
-def _result(changes: Sequence[Change], data: Wire, warnings: tuple[Notice, ...] = ()) -> Result:
+def linted(key: str, wanted: str, findings: Sequence[Finding]) -> Result:
+    """The result of a lint; its exit code is that of a failed check when a finding is fatal."""
+    fatal = tuple(notice_of(item) for item in findings if item.fatal)
+    warnings = tuple(notice_of(item) for item in findings if not item.fatal)
+    if fatal:
+        return Result("error", {key: wanted}, warnings, fatal, exit_code=ExitCode.CHECK)
+    text = [f"No problem found in {wanted}."]
+    return Result("warning" if warnings else "ok", {key: wanted}, warnings, text=text)
+
+
+def written(changes: Sequence[Change], data: Wire, warnings: tuple[Notice, ...] = ()) -> Result:
+    """The result of a command that made these changes."""
     documents = {**data, "changes": [change.document() for change in changes]}
     lines = [line for change in changes for line in change.lines()]
     return Result("changed" if changes else "unchanged", documents, warnings, text=lines or [NOTHING])

@@ -89,7 +89,7 @@ def servers(operator: Operator, settings: Settings, site: str | None, *, as_csv:
 def watch(
     operator: Operator, settings: Settings, site: str | None, seconds: float, *, as_csv: bool
 ) -> Result:
-    """Show the same again and again until Ctrl-C, or until nobody reads it. Raises UsageError `csv-alone`.
+    """Show the same repeatedly until Ctrl-C or until its output is closed. Raises UsageError `csv-alone`.
 
     A tenant that does not answer in between is reported; what was read last stays.
     """

@@ -49,7 +49,8 @@ def profile_changes(
     if found is None:
         yield Change("create", "profile", profile.name, after=without_empty(_body(profile, place)))
         return
-    _require_platform(profile, found.found)
+    if found.found.odata_type != TYPES[profile.platform]:
+        raise PROFILE_PLATFORM_FIXED(profile=found.found.display_name, platform=profile.platform)
     present_profile = profile_object(found.found, found.assignments)
     if profile.connection_type and profile.connection_type is not present_profile.connection:
         raise CONNECTION_TYPE_FIXED(name=profile.name, connection=present_profile.connection)
@@ -90,8 +91,3 @@ def profile_deletions(name: str, present: Sequence[PresentProfile]) -> Iterator[
     if profile is not None:
         yield Change("delete", "profile", profile.found.display_name, profile.found.id)
     yield from root_deletion(root_name(name), present)
-
-
-def _require_platform(profile: ProfileObject, found: DeviceConfiguration) -> None:
-    if found.odata_type != TYPES[profile.platform]:
-        raise PROFILE_PLATFORM_FIXED(profile=found.display_name, platform=profile.platform)

@@ -1,16 +1,14 @@
 """`mst-admin profile`: the work."""
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from mstunnel_setup.admin.carry_out import carry_out, read_profiles
-from mstunnel_setup.admin.change import Change, Wire
 from mstunnel_setup.admin.errors import NAME_TAKEN, PROFILE_INVALID, PROFILE_UNKNOWN, PROFILE_UNREADABLE
+from mstunnel_setup.admin.file_commands import linted, placed, written
 from mstunnel_setup.admin.find import chosen, find_site
 from mstunnel_setup.admin.judged_values import judged
-from mstunnel_setup.admin.lines import NOTHING, details, table
+from mstunnel_setup.admin.lines import details, table
 from mstunnel_setup.admin.named_files import names_file
 from mstunnel_setup.admin.plan import place_of
 from mstunnel_setup.admin.present_profiles import PresentProfile, is_tunnel
@@ -24,12 +22,11 @@ from mstunnel_setup.admin.profiles.rules import judge_profile
 from mstunnel_setup.admin.profiles.wire import root_name
 from mstunnel_setup.admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
-from mstunnel_setup.answers.document import Document, DocumentError, Problem, read
-from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.answers.document import Document, DocumentError, read
 from mstunnel_setup.answers.problems import parse_as
-from mstunnel_setup.errors import ExitCode, ValuesError
+from mstunnel_setup.errors import ValuesError
 from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.result import Notice, Result, notice_of
+from mstunnel_setup.result import Result
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import DeviceConfiguration
@@ -77,12 +74,12 @@ def delete(operator: Operator, settings: Settings, wanted: str, *, yes: bool) ->
     changes = list(profile_deletions(found.display_name, present))
     make_sure(operator, f"Delete the profile {found.display_name} ({found.id})?", yes=yes)
     carry_out(changes, graph, lambda _change: None)
-    return _result(changes, {"profile": found.id})
+    return written(changes, {"profile": found.id})
 
 
 def _apply(operator: Operator, settings: Settings, file: Path, *, new: bool) -> Result:
     document, declared = _load(file)
-    judged(_placed(judge_profile(declared), document))
+    judged(placed(judge_profile(declared), document))
     profile = with_root(declared)
     graph = open_tenant(operator, settings)
     present = [*read_profiles(graph, profile.name), *read_profiles(graph, root_name(profile.name))]
@@ -92,39 +89,26 @@ def _apply(operator: Operator, settings: Settings, file: Path, *, new: bool) -> 
     if not new and not there:
         raise PROFILE_UNKNOWN(name=profile.name)
     site = find_site(graph, profile.site)
-    warnings = judged(_placed(judge_profile(profile, split_rules=split_rules(site)), document))
+    warnings = judged(placed(judge_profile(profile, split_rules=split_rules(site)), document))
     changes = list(profile_changes(profile, place_of(site), present))
     carry_out(changes, graph, lambda _change: None)
     roots = graph.profiles(root_name(profile.name)) if profile.trusted_root else []
     made = {"profile": find_profile(graph, profile.name).id, "trusted_root": roots[0].id if roots else None}
-    return _result(changes, made, warnings)
-
-
-def _result(changes: Sequence[Change], data: Wire, warnings: tuple[Notice, ...] = ()) -> Result:
-    documents = {**data, "changes": [change.document() for change in changes]}
-    lines = [line for change in changes for line in change.lines()]
-    return Result("changed" if changes else "unchanged", documents, warnings, text=lines or [NOTHING])
+    return written(changes, made, warnings)
 
 
 def lint(operator: Operator, settings: Settings, wanted: str) -> Result:
     """What is wrong with a profile; the exit code is that of a failed check when something is fatal."""
     if names_file(wanted, (".yaml", ".yml")):
         document, profile = _load(Path(wanted))
-        findings = _placed(judge_profile(profile), document)
+        findings = placed(judge_profile(profile), document)
     else:
         graph = open_tenant(operator, settings)
         found = find_profile(graph, wanted)
         named = str((found.model_extra or {}).get("microsoftTunnelSiteId") or "")
         site = graph.site(named) if is_guid(named) else None
         findings = list(lint_present(found, site, graph.assignments(found.id)))
-    fatal = [item for item in findings if item.fatal]
-    warnings = tuple(notice_of(item) for item in findings if not item.fatal)
-    if fatal:
-        return Result(
-            "error", {"profile": wanted}, warnings, tuple(map(notice_of, fatal)), exit_code=ExitCode.CHECK
-        )
-    text = [f"No problem found in {wanted}."]
-    return Result("warning" if warnings else "ok", {"profile": wanted}, warnings, text=text)
+    return linted("profile", wanted, findings)
 
 
 def schema() -> Result:
@@ -150,12 +134,3 @@ def _load(file: Path) -> tuple[Document, ProfileFile]:
         raise PROFILE_UNREADABLE(path=path, reason=error.strerror) from error
     except DocumentError as error:
         raise ValuesError([PROFILE_INVALID(problem=line) for line in error.problems]) from error
-
-
-def _placed(findings: Iterable[Finding], document: Document) -> list[Finding]:
-    """Each finding with its place in the file in front of its message."""
-    found = []
-    for item in findings:
-        at = document.position(Problem((item.key,), ""))
-        found.append(replace(item, message=f"{document.name}:{at.line}:{at.column}: {item.message}"))
-    return found

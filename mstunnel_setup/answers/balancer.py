@@ -6,7 +6,7 @@ from typing import Annotated, Final, TypeAlias
 from pydantic import AfterValidator, BeforeValidator
 
 _MOST: Final = 64
-# Whoever has an address of such a range can forge those of devices, in the log and for bans.
+# Anyone with an address of such a range can forge those of devices, in the log and for bans.
 _SHORTEST: Final = {4: 16, 6: 48}
 
 

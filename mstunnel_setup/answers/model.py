@@ -265,7 +265,7 @@ class AnswerFile(Part):
         default=DeviceAnswers(), description="Whose certificates let a device in, where certificates do"
     )
     radius: RadiusAnswers = Field(
-        default=RadiusAnswers(), description="The servers that judge names and passwords, with radius"
+        default=RadiusAnswers(), description="The servers that verify names and passwords, with radius"
     )
     token: TokenAnswers = Field(default=TokenAnswers(), description="Which Entra tokens the gateway accepts")
 

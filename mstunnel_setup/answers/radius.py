@@ -1,4 +1,4 @@
-"""The section `radius`: the servers that judge names and passwords of devices' users."""
+"""The section `radius`: the servers that verify names and passwords of devices' users."""
 
 import re
 from typing import Annotated, Final, TypeAlias
@@ -47,7 +47,7 @@ _Identifier: TypeAlias = Annotated[
 
 
 class RadiusAnswers(Part):
-    """The servers that judge names and passwords, with `authentication: radius`."""
+    """The servers that verify names and passwords, with `authentication: radius`."""
 
     servers: _Servers = Field(
         default=(),

@@ -30,7 +30,7 @@ _CLAIMS_ELSEWHERE = {
 }
 # Claims that Entra writes as text although they look like numbers (access token claims reference).
 _CLAIMS_OF_TEXT = ("appidacr", "azpacr", "ver", "xms_idrel", "xms_sub_fct")
-# What the gateway accepts of a claim anyway: any other value would let nobody in.
+# What the gateway accepts of a claim anyway: with any other value no device could connect.
 _CLAIMS_OF_MEMBERS: Mapping[str, str | int] = {"acct": 0, "idtyp": "user"}
 # Their keys sign for every tenant, or for personal accounts.
 _NO_TENANT = {

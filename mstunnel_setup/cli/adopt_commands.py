@@ -43,7 +43,10 @@ def switch(
     plan: Annotated[
         str,
         typer.Option(
-            "--plan", metavar="DIGEST", envvar="MSTUNNEL_PLAN", help="The plan, by its last line; to begin."
+            "--plan",
+            metavar="DIGEST",
+            envvar="MSTUNNEL_PLAN",
+            help="Digest of the plan (its last line); required to begin.",
         ),
     ] = "",
 ) -> None:

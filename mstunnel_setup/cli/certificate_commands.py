@@ -61,7 +61,7 @@ def add_root(
 def remove_root(
     common: CommonOptions, name: Annotated[str, typer.Argument(help="As `ca-trust list` shows it.")]
 ) -> None:
-    """No longer trust an authority."""
+    """Stop trusting an authority."""
     run_command("mst-cli ca-trust remove", common, lambda operator: ca_trust.remove(operator, name))
 
 

@@ -68,7 +68,7 @@ def diff_configuration(
         bool, typer.Option("--exit-code", help="Exit with code 20 when anything differs.")
     ] = False,
 ) -> None:
-    """Compare it with the tenant."""
+    """Compare the server configuration in use with that of the tenant."""
     run_command(
         "mst-cli config diff",
         common,
@@ -79,7 +79,7 @@ def diff_configuration(
 @config_app.command("pull")
 @with_options
 def pull_configuration(common: CommonOptions, sign_in: SignInOptions) -> None:
-    """Apply the tenant's now instead of within minutes."""
+    """Apply the tenant's server configuration now instead of within minutes."""
     run_command(
         "mst-cli config pull", common, lambda operator: configuration.pull(operator, sign_in.settings())
     )

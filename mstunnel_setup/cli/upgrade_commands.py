@@ -61,7 +61,7 @@ def import_(
     common: CommonOptions,
     archive: Annotated[Path, typer.Argument(help="Archive of the release feed.", metavar="FILE")],
 ) -> None:
-    """Take the list of releases from a file, on a server without a way to the feed."""
+    """Import the list of releases from a file, on a server that cannot reach the feed."""
     run_command(f"{_COMMAND} import", common, lambda operator: releases.import_archive(operator, archive))
 
 

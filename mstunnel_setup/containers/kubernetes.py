@@ -34,7 +34,7 @@ _OF_AGENT: Final = {
     paths.INBOX: "inbox",
     **_STATES,
 }
-# A new volume belongs to everybody, or to whom the engine likes: in these an init container makes a
+# All users can write to a new volume, or its owner depends on the engine: in these an init container makes a
 # directory, as the user who writes there.
 _OWNED: Final = frozenset({"server-state", "agent-state", "inbox", "agent"})
 _OWN: Final = "own"
@@ -78,7 +78,10 @@ def placeholder(path: str) -> str:
 def render(server: ContainerSpec, agent: ContainerSpec, files: Sequence[ConfigurationFile]) -> str:
     """The text of `mstunnel.yaml`. Raises StepError `value-unquotable`."""
     devices = {path: path.removeprefix("/").replace("/", "-") for path in server.devices}
-    mounts = {server.name: [*_of_server(server, devices)], agent.name: [*_of_agent(agent)]}
+    mounts = {
+        server.name: [*_of_server(server, devices)],
+        agent.name: [*_volumes(agent, _OF_AGENT), *_memory(agent)],
+    }
     claimed = {"agent", "certificate", *devices.values()}
     temporary = dict.fromkeys(
         mount.volume for each in mounts.values() for mount in each if mount.volume not in claimed
@@ -125,11 +128,6 @@ def _of_server(server: ContainerSpec, devices: Mapping[str, str]) -> Iterator[_M
     yield from (_Mount(name, path) for path, name in devices.items())
 
 
-def _of_agent(agent: ContainerSpec) -> Iterator[_Mount]:
-    yield from _volumes(agent, _OF_AGENT)
-    yield from _memory(agent)
-
-
 def _volumes(spec: ContainerSpec, names: Mapping[str, str]) -> Iterator[_Mount]:
     for volume in spec.volumes:
         yield _Mount(names[volume.container], volume.container, read_only="ro" in volume.options)
@@ -153,7 +151,7 @@ def _below(*names: str) -> Sequence[str]:
 
 
 def _modes(spec: ContainerSpec) -> Iterator[tuple[str, str]]:
-    """Mode and path of each temporary directory that does not belong to everybody, as new volumes do."""
+    """Mode and path of each temporary directory that is not writable by all users, as new volumes are."""
     for place in spec.tmpfs:
         for option in place.options:
             if option.startswith("mode=") and "ro" not in place.options:

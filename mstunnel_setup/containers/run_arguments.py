@@ -35,12 +35,9 @@ def tmpfs_arguments(mounts: Sequence[Tmpfs], engine: EngineName = "podman") -> I
 def mount_words(mount: Volume | Tmpfs, engine: EngineName) -> str:
     """A mount as options and Compose files have it, without what the engine does not know."""
     place = mount.path if isinstance(mount, Tmpfs) else f"{mount.host}:{mount.container}"
-    return f"{place}:{_known_options(mount.options, engine)}"
-
-
-def _known_options(options: Sequence[str], engine: EngineName) -> str:
     unknown = _PODMAN_ONLY if engine == "docker" else frozenset[str]()
-    return ",".join([option for option in options if option not in unknown] or ["rw"])
+    options = [option for option in mount.options if option not in unknown] or ["rw"]
+    return f"{place}:{','.join(options)}"
 
 
 def container_options(spec: ContainerSpec, engine: EngineName) -> Iterator[str]:

@@ -61,7 +61,7 @@ def _found(processes: Processes, names: Sequence[str]) -> Iterator[VendorContain
 def inspect(processes: Processes, engine: EngineName, name: str) -> VendorContainer | None:
     """The container `name`; None when there is none, or when it is ours.
 
-    Raises EngineError `engine-failed` when the engine does not tell: that is no proof of absence.
+    Raises EngineError `engine-failed` when the engine does not answer: that is no proof of absence.
     """
     if processes.find(engine) is None:
         return None

@@ -52,7 +52,7 @@ ENVIRONMENT_VALUE_INVALID = declare(
     EnvironmentFileError,
     "environment-value-invalid",
     "the value of {name} contains {problem}",
-    "Use one line without control characters, and only one of the characters ' and !.",
+    "Use one line without control characters, and at most one of the characters ' and !.",
 )
 OCCTL_ANSWER_INVALID = declare(
     EngineError,
@@ -116,8 +116,8 @@ LISTEN_PORT_CHANGED = declare(
 RADIUS_SECRET_INVALID = declare(
     UsageError,
     "radius-secret-invalid",
-    "the secret in {reference} cannot be one of a RADIUS server",
-    "Set another one here and on the server: 1 to 60 printable ASCII characters, without blanks.",
+    "the secret in {reference} is not a valid RADIUS shared secret",
+    "Set another one here and on the server: 1 to 60 printable ASCII characters, without spaces.",
 )
 RULES_OF_ONE_FAMILY = declare(
     ConfigurationWarning,

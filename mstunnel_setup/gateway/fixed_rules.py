@@ -43,7 +43,7 @@ FIXED_RULES: Final = (
     FixedRule(
         "algorithm",
         "the header `alg` is `RS256`",
-        "refuses what is not signed, or with a public key as the secret",
+        "refuses unsigned tokens, and those signed with a public key as the secret",
         "tokens",
         r"not signed with",
         key="algorithm",
@@ -67,7 +67,7 @@ FIXED_RULES: Final = (
     FixedRule(
         "validity",
         "`nbf`, `iat` and `exp` are present, `nbf` is past and `exp` is not; no tolerance",
-        "a token has an end",
+        "a token must expire",
         "ocserv",
         r"validity period|missing '(nbf|iat|exp)'",
     ),

@@ -99,7 +99,7 @@ CLAIM_RULES: Final = (
         Comparison.EQUAL,
         lambda rules: (rules.audience,),
         "is Microsoft Tunnel Gateway, `3678c9e9-9681-447a-974d-d19f668fcd88`",
-        "a token for another service is no key to this one",
+        "a token for another service is not valid for this one",
         "validation",
         "token.required_claims.aud",
     ),

@@ -106,7 +106,8 @@ def reach(destination: Destination, trust: Trust, clock: Clock, end: float) -> R
                     with context.wrap_socket(connection, server_hostname=destination.host) as secure:
                         leaf = secure.getpeercert(binary_form=True) or b""
                         status, date = _ask(secure, destination, clock, end)
-                        mtu = _path_mtu(secure)
+                        ipv4 = secure.family == socket.AF_INET
+                        mtu = secure.getsockopt(socket.IPPROTO_IP, _IP_MTU) if ipv4 else 0
                 return Reached(name, _issuer(leaf), status, date, mtu)
             except ssl.SSLCertVerificationError:
                 continue
@@ -227,12 +228,6 @@ def _left(clock: Clock, end: float) -> float:
     if left <= 0:
         raise TimeoutError
     return left
-
-
-def _path_mtu(connection: socket.socket) -> int:
-    if connection.family != socket.AF_INET:
-        return 0
-    return connection.getsockopt(socket.IPPROTO_IP, _IP_MTU)
 
 
 def _issuer(leaf: bytes) -> str:

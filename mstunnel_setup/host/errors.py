@@ -21,7 +21,7 @@ ANSWER_TOO_LARGE = declare(
     NetworkError,
     "answer-too-large",
     "{host} sent more than {limit} MiB",
-    "Check the address, and what a proxy in between answers.",
+    "Check the address, and any proxy in between.",
 )
 CAPTURE_FAILED = declare(
     NetworkError,
@@ -50,7 +50,7 @@ HANDSHAKE_FAILED = declare(
 LISTEN_ADDRESS_REFUSED = declare(
     UsageError,
     "listen-address-refused",
-    "{address} is not an address that only this machine reaches",
+    "{address} is not an address that is reachable from this machine only",
     "Use 127.0.0.1:PORT, [::1]:PORT or unix:/PATH.",
 )
 LISTEN_FAILED = declare(

@@ -12,7 +12,7 @@ _MICROSECONDS: Final = 1_000_000
 class ServiceManager:
     """The service manager at a datagram socket; without an address there is none, and nothing is sent.
 
-    A report that cannot be delivered is lost: nobody else waits for it.
+    A report that cannot be delivered is dropped: only systemd reads it.
     """
 
     def __init__(self, address: str = "") -> None:

@@ -57,7 +57,7 @@ class Systemd:
         return self._query("is-failed", "--quiet", "--", unit).code == 0
 
     def restarts(self, unit: str) -> int:
-        """How often systemd restarted a unit by itself since it was last started."""
+        """How often systemd automatically restarted a unit since it was last started."""
         answer = self._query("show", "--property=NRestarts", "--value", "--", unit).output.strip()
         return int(answer) if answer.isdecimal() else 0
 

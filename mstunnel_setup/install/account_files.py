@@ -28,7 +28,7 @@ def refuse_unreadable(context: Context, answer_file: Path | None) -> None:
     """
     files, name = context.ports.files, context.answers.account
     account = accounts.find(name)
-    # An account that is still to be made has no more rights than a number that nobody has.
+    # An account that does not exist yet has no more rights than an unused uid.
     reader = None if paths.ROOTLESS else account or Account(name, paths.AGENT_USER, paths.AGENT_USER, "/")
     named = [*([str(answer_file)] if answer_file else ()), *_named(context.answers)]
     unreadable = [
@@ -87,7 +87,7 @@ def _can_read(context: Context, path: str, reader: Account | None) -> bool:
 
 
 def _remedy(files: Files, path: str, name: str) -> str:
-    """The command by which root lets the account read the file, and nobody else."""
+    """The command by which root lets only the account read the file."""
     copy = f"{_COPIES}/{PurePosixPath(path).name}"
     if path == copy or _is_setting(files, path):
         return shlex.join(("chown", "-h", name, path))

@@ -86,7 +86,7 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
     With an uplink root's rules publish the port, and a hook connects the container when it starts.
     """
     network: Network = "none" if setting.resolver else setting.network
-    ports = () if setting.resolver else _published(listen_port)
+    ports = [Port(host=listen_port, container=listen_port, protocol=protocol) for protocol in _PROTOCOLS]
     return ContainerSpec(
         name=paths.SERVER,
         description="Microsoft Tunnel server",
@@ -109,7 +109,7 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
         ipv6_network=setting.ipv6_network,
         hooks=uplink.DIRECTORY if setting.resolver else "",
         resolver=setting.resolver,
-        ports=ports,
+        ports=() if setting.resolver else tuple(ports),
         sysctls={
             "net.ipv4.ip_forward": "1",
             "net.ipv4.ip_unprivileged_port_start": "0",
@@ -177,10 +177,6 @@ def _own(configuration: str, directory: str) -> Volume:
     """A directory below the configuration that the agent may write into."""
     below = directory.removeprefix(paths.CONFIGURATION)
     return Volume(host=f"{configuration}{below}", container=directory, options=(*_DATA_ONLY, _OURS))
-
-
-def _published(port: int) -> tuple[Port, ...]:
-    return tuple(Port(host=port, container=port, protocol=protocol) for protocol in _PROTOCOLS)
 
 
 def _name_servers() -> tuple[Volume, ...]:

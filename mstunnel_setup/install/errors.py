@@ -30,7 +30,7 @@ ACCOUNT_PART_FAILED = declare(
     StepError,
     "account-part-failed",
     "account {account} cannot undo its part of the installation",
-    "Fix what it reported above, then run the command again. To leave the account's part: "
+    "Fix what it reported above, then run the command again. To remove root's part anyway: "
     "`mstunnel-setup host --remove`.",
 )
 ACCOUNT_CANNOT_READ = declare(
@@ -230,9 +230,9 @@ PROXY_OVERRULED = declare(
 PROXY_PROTOCOL_FORGEABLE = declare(
     UsageError,
     "proxy-protocol-forgeable",
-    "`proxy_protocol_from` protects nothing here: Docker passes connections over IPv6 on as those of the "
-    "host, so anyone could send the address of another device",
-    "Install with Podman, or switch IPv6 off on this host (`net.ipv6.conf.all.disable_ipv6=1`), or write "
+    "`proxy_protocol_from` is not safe here: Docker forwards IPv6 connections with the address of the host, "
+    "so anyone could send the address of another device",
+    "Install with Podman, or turn IPv6 off on this host (`net.ipv6.conf.all.disable_ipv6=1`), or write "
     "`proxy_protocol_from: []`.",
 )
 ROOTLESS_NEEDS_PODMAN = declare(
@@ -332,7 +332,7 @@ VENDOR_INSTALLED = declare(
     CheckError,
     "vendor-installed",
     "Microsoft's own gateway is installed here ({signs}); nothing was changed",
-    "To take it over, start with `mstunnel-setup adopt plan`. To start from nothing, remove it first with "
+    "To take it over, start with `mstunnel-setup adopt plan`. To install from scratch, remove it first with "
     "its own `mst-cli uninstall`.",
 )
 WRONG_LEAF_SERVED = declare(
@@ -348,7 +348,7 @@ KEPT = declare_notice("kept", "left in place: {reason}", "Remove it by hand if y
 PLACEHOLDERS_LEFT = declare_notice(
     "placeholders-left",
     "the manifest has placeholders: {placeholders}",
-    "Replace each one by what it names, or create the Secrets with the commands at the top.",
+    "Replace each one with what it names, or create the Secrets with the commands at the top.",
 )
 PLAN_INCOMPLETE = declare_notice(
     "plan-incomplete",

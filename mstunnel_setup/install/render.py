@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup import paths
-from mstunnel_setup.answers.merge import Answers
 from mstunnel_setup.containers import compose, kubernetes, quadlet
 from mstunnel_setup.containers.kubernetes import ConfigurationFile
-from mstunnel_setup.containers.spec import ContainerSpec
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.gateway.ocserv_conf import Authentication, served_port
 from mstunnel_setup.host.files import Files
@@ -50,8 +48,10 @@ class RenderRequest:
 def render(operator: Operator, settings: Settings, request: RenderRequest) -> Result:
     """The files, shown or written. Raises UsageError `pod-by-token-only`, and without known images."""
     with open_run(operator, settings, exclusively=False) as run:
-        if request.format == "kubernetes":
-            _require_tokens(run.context.answers)
+        answers = run.context.answers
+        ways = {answers.authentication, answers.authentication_also} - {"none"}
+        if request.format == "kubernetes" and ways != {Authentication.OIDC}:
+            raise POD_BY_TOKEN_ONLY(ways=" and ".join(sorted(ways)))
         require_answers(run, [images.STEP])
         placeholders, texts = _texts(run.context, request)
     warnings: tuple[Notice, ...] = (
@@ -65,12 +65,6 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
     return Result("changed" if written else "unchanged", data, warnings, text=lines)
 
 
-def _require_tokens(answers: Answers) -> None:
-    ways = {answers.authentication, answers.authentication_also} - {"none"}
-    if ways != {Authentication.OIDC}:
-        raise POD_BY_TOKEN_ONLY(ways=" and ".join(sorted(ways)))
-
-
 def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Mapping[str, str]]:
     """The placeholders left, and the texts by name of the file."""
     port = request.port or served_port(context.ports.files.read(paths.OCSERV_CONF) or b"") or context.port
@@ -80,12 +74,13 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
         # The network is one of Podman on this host.
         setting = replace(setting, ipv6_network="")
     if request.format == "kubernetes":
-        # A pod has no journal of the host, and a network of its own.
+        # A pod has no journal of the host, and has its own network.
         setting = replace(setting, journal="", network="", resolver="", rootless=False)
     server = container_specs.server(server_image, setting, port)
     agent = container_specs.agent(agent_image, setting)
     if request.format == "quadlet":
-        return (), dict(_quadlets((server, agent), rootless=paths.ROOTLESS))
+        specs = (server, agent)
+        return (), {f"{spec.name}.container": quadlet.render(spec, rootless=paths.ROOTLESS) for spec in specs}
     if request.format == "compose":
         return (), {"compose.yaml": compose.render((server, agent))}
     files = [*_configuration(context.ports.files)]
@@ -96,11 +91,6 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
         if file.content in (kubernetes.placeholder(file.path), kubernetes.NODES)
     )
     return (*secrets, *unknown), {"mstunnel.yaml": kubernetes.render(server, agent, files)}
-
-
-def _quadlets(specs: Sequence[ContainerSpec], *, rootless: bool) -> Iterator[tuple[str, str]]:
-    for spec in specs:
-        yield f"{spec.name}.container", quadlet.render(spec, rootless=rootless)
 
 
 def _configuration(files: Files) -> Iterator[ConfigurationFile]:
@@ -116,7 +106,7 @@ def _configuration(files: Files) -> Iterator[ConfigurationFile]:
 
 
 def _shown(texts: Mapping[str, str]) -> Iterator[str]:
-    """The texts; several are told apart by a comment with their names."""
+    """The texts; several are separated by comments with their names."""
     for name, text in texts.items():
         if len(texts) > 1:
             yield f"# {name}"

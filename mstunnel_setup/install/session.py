@@ -195,7 +195,7 @@ def require_answers(run: Run, steps: Sequence[AnyStep], later: Sequence[AnyStep]
     """Raise UsageError naming every answer that an unattended run still lacks; a person is asked instead.
 
     `later` are steps of the account that follow root's. Once root's have begun, the account may have been
-    told its answers, which its own journal knows.
+    given answers that only its own journal knows.
     """
     refuse_unsupported(run.context.answers)
     if run.context.prompter.interactive:

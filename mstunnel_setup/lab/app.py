@@ -55,9 +55,9 @@ PAGES = [
     *admin_sites.ROUTES,
     *admin_configurations.ROUTES,
     *admin_health.ROUTES,
-    *admin_profiles.ROUTES,
-    *admin_apps.ROUTES,
-    *admin_app_configurations.ROUTES,
+    *admin_profiles.SECTION.routes,
+    *admin_apps.SECTION.routes,
+    *admin_app_configurations.SECTION.routes,
     Route("/lab.css", style),
     Route("/language", choose_language),
 ]

@@ -92,7 +92,8 @@ def page(
     """
     matching = documents
     if query.filter:
-        matching = [document for document in documents if _matches(document, query.filter)]
+        name, value = query.filter
+        matching = [item for item in documents if str(item.get(name) or "").lower() == value.lower()]
     if query.order:
         name, descending = query.order
         matching = sorted(
@@ -113,11 +114,6 @@ def selected(document: JsonObject, query: Query) -> JsonObject:
         return document
     wanted = {*query.select, *query.expand}
     return {name: value for name, value in document.items() if name.partition("@")[0] in wanted}
-
-
-def _matches(document: Mapping[str, object], wanted: tuple[str, str]) -> bool:
-    name, value = wanted
-    return str(document.get(name) or "").lower() == value.lower()
 
 
 def _refuse_unknown(options: Mapping[str, str], known: frozenset[str]) -> None:

@@ -62,11 +62,8 @@ class Settings:
 
 
 def _address(name: str, port: int) -> str:
-    return f"https://{_host_in_url(name)}" + ("" if port == _HTTPS else f":{port}")
-
-
-def _host_in_url(name: str) -> str:
-    return f"[{name}]" if ":" in name else name
+    host = f"[{name}]" if ":" in name else name
+    return f"https://{host}" if port == _HTTPS else f"https://{host}:{port}"
 
 
 def open_labs(settings: Settings, port: int) -> Labs:

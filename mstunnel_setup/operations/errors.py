@@ -69,7 +69,7 @@ MODULE_LOST = declare(
 LICENSES_NOT_BUNDLED = declare(
     UsageError,
     "licenses-not-bundled",
-    "this program came as a Python package, without what it depends on",
+    "this program was installed as a Python package, without its dependencies",
     "Read the licence of each package with `pip show --verbose NAME`.",
 )
 NOT_ONE_FILE = declare(
@@ -109,18 +109,18 @@ PROGRAM_NOT_LISTED = declare(
     CheckError,
     "program-not-listed",
     "{file} (SHA-256 {digest}) is not one of the files in {sums}",
-    "Use the SHA256SUMS of the release that the program is of.",
+    "Use the SHA256SUMS of the program's own release.",
 )
 SIGNATURE_MISSING = declare(
     UsageError,
     "signature-missing",
     "there is no file {path}",
-    "Download SHA256SUMS and SHA256SUMS.minisig of the release, and name the first with --sums.",
+    "Download SHA256SUMS and SHA256SUMS.minisig of the release, and give the path of the first with --sums.",
 )
 SIGNATURE_UNREADABLE = declare(
     UsageError,
     "signature-unreadable",
-    "{path} is not a file of minisign",
+    "{path} is not a minisign file",
     "Give the public key (`minisign.pub`) with --public-key; the signature is beside the sums.",
 )
 SIGNATURE_WRONG = declare(

@@ -124,7 +124,7 @@ def _lines(ordered: Iterable[tuple[str, Usage]], total: Usage, summary: str) -> 
 
 
 def _row(name: str, usage: Usage) -> Iterator[str]:
-    """One line of at most 80 columns; an address of IPv6 has a line of its own."""
+    """One line of at most 80 columns; an IPv6 address is on a separate line."""
     client = plain(usage.client)
     fits = len(client) <= _CLIENT_WIDTH
     sizes = (_size(usage.bytes_in), _size(usage.bytes_out))

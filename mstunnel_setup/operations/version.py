@@ -110,13 +110,10 @@ def self_verify(files: Files, key: Path | None = None, sums: Path | None = None)
         raise PROGRAM_FOLDER_DAMAGED(directory=directory, files=", ".join(wrong))
     text = [f"{file} and {directory} are as built (SHA-256 {found})."]
     if key is not None:
-        _require_signed(files, file, key, sums or Path(file).with_name("SHA256SUMS"))
+        sums = sums or Path(file).with_name("SHA256SUMS")
+        digest = files.digest_given(file)
+        if digest not in signed_digests(files, str(sums), str(key)):
+            raise PROGRAM_NOT_LISTED(file=file, digest=digest, sums=sums)
         text.append(f"The release is signed with the key in {key}.")
     data = {"file": file, "sha256": found, "folder": str(directory), "signed": key is not None}
     return Result("ok", data, text=text)
-
-
-def _require_signed(files: Files, file: str, key: Path, sums: Path) -> None:
-    digest = files.digest_given(file)
-    if digest not in signed_digests(files, str(sums), str(key)):
-        raise PROGRAM_NOT_LISTED(file=file, digest=digest, sums=sums)

@@ -138,7 +138,7 @@ CONSENT_MISSING = declare(
 CREDENTIAL_CHANGED = declare(
     SignInError,
     "credential-changed",
-    "the credential of identity changed after it was checked",
+    "the credential in `identity` changed after it was checked",
     "Run the command again to check the new one.",
 )
 CREDENTIAL_MISSING = declare(
@@ -260,7 +260,7 @@ PERMISSION_MISSING = declare(
 PLAY_APP_MISSING = declare(
     TenantError,
     "play-app-missing",
-    "managed Google Play did not bring the app {package}",
+    "managed Google Play did not add the app {package}",
     "Check in the admin center that the tenant is connected to managed Google Play, add the app there, then "
     "run the command again.",
 )

@@ -23,14 +23,14 @@ class MobileApp(IntuneObject):
 
 
 class MobileAppConfiguration(IntuneObject):
-    """managedDeviceMobileAppConfiguration: what an app is told on enrolled devices."""
+    """managedDeviceMobileAppConfiguration: settings of an app on enrolled devices."""
 
     targeted_mobile_apps: StringList = ()
     version: int | None = None
 
 
 class TargetedManagedAppConfiguration(IntuneObject):
-    """targetedManagedAppConfiguration: what managed apps are told, on any device."""
+    """targetedManagedAppConfiguration: settings of managed apps, on any device."""
 
 
 class AndroidManagedAppProtection(IntuneObject):

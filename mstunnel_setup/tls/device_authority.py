@@ -93,7 +93,7 @@ def _problems_of_ca(certificate: x509.Certificate, now: datetime) -> Iterator[st
         yield f"{name} expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
     elif now < certificate.not_valid_before_utc:
         yield f"{name} is valid only from {certificate.not_valid_before_utc:%Y-%m-%d}"
-    # Of a root nobody checks the signature: whoever trusts it trusts its key.
+    # The signature of a root is never checked: to trust a root is to trust its key.
     if not is_self_signed(certificate) and has_weak_signature(certificate):
         yield f"{name} is signed with SHA-1 or MD5, which can be forged"
 

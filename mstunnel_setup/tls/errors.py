@@ -98,7 +98,7 @@ CRL_UNUSABLE = declare(
     NetworkError,
     "crl-unusable",
     "{reason}",
-    "Ask the certificate authority; the certificate may still be good.",
+    "Ask the certificate authority; the certificate may still be valid.",
 )
 INPUT_WITHOUT_CERTIFICATE = declare(
     CertificateError,
@@ -122,7 +122,7 @@ OCSP_UNUSABLE = declare(
     NetworkError,
     "ocsp-unusable",
     "{reason}",
-    "Ask the certificate authority; the certificate may still be good.",
+    "Ask the certificate authority; the certificate may still be valid.",
 )
 PFX_LEGACY_ALGORITHM = declare(
     CertificateError,

@@ -80,7 +80,7 @@ class ScheduleImport(Action[HasTimers]):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"take the certificate {self.name} into use at {self.due:%Y-%m-%d %H:%M} UTC"
+        return f"activate the certificate {self.name} at {self.due:%Y-%m-%d %H:%M} UTC"
 
     def satisfied(self, ports: HasTimers, outputs: Outputs) -> bool:
         """Whether the units are there and the timer runs; without one, whether the journal has it."""

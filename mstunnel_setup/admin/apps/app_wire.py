@@ -163,7 +163,8 @@ def same_assignments(first: Sequence[Wire], second: Sequence[Wire]) -> bool:
 
 def not_declared(present: PresentApp) -> Iterator[Finding]:
     """What a file cannot say: a tenant that is made from the file does not get it."""
-    lost = [f"{name} of an assignment" for item in present.assignments for name in _lost_settings(item)]
+    settings = [setting for item in present.assignments for setting in (item.settings or {}).items()]
+    lost = [f"{name} of an assignment" for name, value in settings if value and name not in _SAID]
     for what in dict.fromkeys([*lost, *undeclarable_targets(present.assignments)]):
         yield findings.APP_CONFIG_NOT_DECLARABLE(name=plain(present.name), what=plain(what))
 
@@ -192,12 +193,6 @@ def _settings(item: AppAssignment, present: PresentApp) -> Body:
     if identifier:
         there[VPN] = present.profiles.get(str(identifier), str(identifier))
     return there
-
-
-def _lost_settings(item: AppAssignment) -> Iterator[str]:
-    for name, value in (item.settings or {}).items():
-        if value and name not in _SAID:
-            yield name
 
 
 def _who(item: Wire) -> tuple[str, tuple[str, str]]:

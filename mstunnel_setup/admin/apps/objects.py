@@ -40,7 +40,7 @@ class Platform(StrEnum):
 
 
 class AppConfigurationObject(NamedObject):
-    """What an app is told: on enrolled devices, or wherever it is managed."""
+    """The settings of an app: on enrolled devices, or wherever it is managed."""
 
     channel: Channel = Field(
         description="managed-devices: enrolled devices. managed-apps: apps with app protection, on any device"
@@ -52,7 +52,7 @@ class AppConfigurationObject(NamedObject):
     apps: tuple[str, ...] = Field(
         default=(DEFENDER,), description="Package or bundle ids; the default is Microsoft Defender"
     )
-    settings: dict[str, Setting] = Field(default_factory=dict, description="What the app is told")
+    settings: dict[str, Setting] = Field(default_factory=dict, description="The settings")
     permissions: dict[str, Literal["prompt", "grant", "deny"]] = Field(
         default_factory=dict, description="Android, managed devices: permissions of the app"
     )

@@ -71,7 +71,9 @@ def _defender(declared: AppConfigurationObject) -> Iterator[Finding]:
         key = known_keys(declared).get(name)
         yield from _value(name, value, key) if key else _unknown(declared, name)
     if not declared.is_ios and declared.on_devices and declared.platform in _EITHER_WORK_PROFILE:
-        yield from _work_profile(declared)
+        antiphishing, vpn = (_setting(declared, name, "1") for name in ("antiphishing", "vpn"))
+        if antiphishing != vpn:
+            yield findings.WORK_PROFILE_SWITCHES(antiphishing=antiphishing, vpn=vpn)
     if not declared.is_ios and not declared.on_devices:
         yield from _managed_apps(declared)
     if declared.is_ios and declared.on_devices:
@@ -102,12 +104,6 @@ def _unknown(declared: AppConfigurationObject, name: str) -> Iterator[Finding]:
 
 def _setting(declared: AppConfigurationObject, name: str, default: str) -> str:
     return str(declared.settings.get(name, default)).lower()
-
-
-def _work_profile(declared: AppConfigurationObject) -> Iterator[Finding]:
-    antiphishing, vpn = (_setting(declared, name, "1") for name in ("antiphishing", "vpn"))
-    if antiphishing != vpn:
-        yield findings.WORK_PROFILE_SWITCHES(antiphishing=antiphishing, vpn=vpn)
 
 
 def _managed_apps(declared: AppConfigurationObject) -> Iterator[Finding]:
@@ -142,7 +138,7 @@ def _conflicts(declared: AppConfigurationObject, profiles: Iterable[ProfileObjec
 
 
 def _meet(first: Assignable, second: Assignable) -> bool:
-    """Whether both are surely assigned to somebody: to a group that both name, or to everybody."""
+    """Whether both are certainly assigned to the same users: to a group that both name, or to all users."""
     if first.all_users or first.all_devices:
         return bool(second.all_users or second.all_devices or second.groups)
     if second.all_users or second.all_devices:

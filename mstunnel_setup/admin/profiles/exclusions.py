@@ -47,18 +47,15 @@ _REASONS: Final = (
 """What an entry that is refused holds, and what to say about it."""
 
 
-def _delimiter(lines: Sequence[str]) -> str:
-    """The semicolon, which spreadsheets write in much of Europe, where there is one: no entry has any."""
-    return ";" if any(";" in line for line in lines) else ","
-
-
 def read_csv(text: str) -> tuple[str, ...]:
     """The entries of a CSV file: every cell of every line; a heading in the first line is left out.
 
     Raises csv.Error for what is none.
     """
     lines = text.removeprefix("\ufeff").splitlines()
-    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=_delimiter(lines))]
+    # Spreadsheets write semicolons in much of Europe; no entry contains one.
+    delimiter = ";" if ";" in text else ","
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
     if rows and rows[0] and rows[0][0].replace(" ", "").casefold() in _HEADS:
         rows = rows[1:]
     return tuple(cell for row in rows for cell in row if cell)

@@ -35,9 +35,7 @@ class PolicyOptions:
     ] = None
     enable: Annotated[
         bool,
-        typer.Option(
-            "--enable", help="Put policies in force that are declared enabled and were report-only."
-        ),
+        typer.Option("--enable", help="Enforce policies that are declared enabled and were report-only."),
     ] = False
 
 

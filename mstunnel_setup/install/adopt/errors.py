@@ -33,20 +33,20 @@ CERTIFICATE_UNUSABLE = declare(
 OWNED_BY_ACCOUNT = declare(
     CheckError,
     "vendor-rootless",
-    "the account with number {owner} owns /etc/mstunnel: Microsoft's gateway runs without root",
+    "the account with uid {owner} owns /etc/mstunnel: Microsoft's gateway runs without root",
     "A gateway without root cannot be taken over. Remove it with its own `mst-cli uninstall`, then install "
     "this one with `mstunnel-setup --rootless`.",
 )
 DIRECTORY_IRREGULAR = declare(
     CheckError,
     "vendor-directory-irregular",
-    "{path} is a {kind}, so that it cannot be set aside",
-    "Make it a directory of the file system of /etc.",
+    "{path} is a {kind}, so it cannot be moved aside",
+    "Replace it with a directory on the same file system as /etc.",
 )
 ASIDE_OCCUPIED = declare(
     CheckError,
     "vendor-aside-occupied",
-    "{paths} already exist; an earlier adoption has left them",
+    "{paths} already exist; an earlier adoption left them",
     "Move them to another place.",
 )
 
@@ -86,7 +86,7 @@ NOTHING_ADOPTED = declare(
 ADOPTION_NOT_VERIFIED = declare(
     CheckError,
     "adoption-not-verified",
-    "the switch has not come to its end",
+    "the switch is not finished",
     "Continue it: `mstunnel-setup adopt switch`.",
 )
 ROLLED_BACK = declare(
@@ -98,7 +98,7 @@ ROLLED_BACK = declare(
 ROLLBACK_FAILED = declare(
     StepError,
     "adoption-rollback-failed",
-    "the switch failed ({reason}), and so did the way back: {problem}",
+    "the switch failed ({reason}), and so did the rollback: {problem}",
     "{hint} Then run `mstunnel-setup adopt rollback`.",
 )
 BACKUP_UNREADABLE = declare(

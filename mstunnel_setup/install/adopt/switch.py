@@ -63,7 +63,9 @@ def switch(operator: Operator, request: InstallRequest, digest: str) -> Result:
         scope=Scope.ALL,
     ) as run:
         agreed = adoption.of_journal(run.context.receipt) or _agreed(run, digest)
-        run.context.gathered.answers = answered(run.context.answers, _unanswered(run, agreed))
+        origins = run.context.answers.origins
+        carried = {path: value for path, value in agreed.answers.items() if origins[path].kind == "default"}
+        run.context.gathered.answers = answered(run.context.answers, carried)
         installation = chosen_steps(request.skip)
         steps = adoption.in_order(agreed, installation, run.context.receipt.steps)
         require_answers(run, installation)
@@ -170,12 +172,6 @@ def _copies(run: Run, found: Inventory) -> Iterator[Copy]:
 def _moved(path: str) -> str:
     below = path.removeprefix(f"{paths.CONFIGURATION}/")
     return path if below == path else f"{adoption.beside(paths.CONFIGURATION)}/{below}"
-
-
-def _unanswered(run: Run, agreed: Adoption) -> dict[str, object]:
-    """What is carried over for settings that nobody has answered."""
-    origins = run.context.answers.origins
-    return {path: value for path, value in agreed.answers.items() if origins[path].kind == "default"}
 
 
 def _is_between(run: Run) -> bool:

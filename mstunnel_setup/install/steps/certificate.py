@@ -1,4 +1,4 @@
-"""Step `certificate`: find the TLS certificate, judge it, and put it where the gateway reads it.
+"""Step `certificate`: find the TLS certificate, check it, and copy it to where the gateway reads it.
 
 What the gateway checks the devices' certificates with, where they have some, is placed as well.
 """
@@ -102,9 +102,9 @@ def _kept(context: Context, found: Certificate) -> Certificate:
     if current is None or fingerprint(current) == found.fingerprint:
         return found
     if found.fingerprint in {pending.fingerprint for pending in pending_imports(context.receipt)}:
-        reason = "is to be taken into use later"
+        reason = "is scheduled for a later time"
     elif generations.is_older(found.identity.leaf, current.leaf):
-        reason = "is older than the one in use; `mst-cli import_cert --yes` goes back to it"
+        reason = "is older than the one in use; `mst-cli import_cert --yes` uses it again"
     else:
         return found
     context.note(f"Certificate: the one in {' and '.join(found.source.paths)} {reason}.")

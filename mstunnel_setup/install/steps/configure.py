@@ -85,7 +85,7 @@ def _gather(context: Context) -> Configuration:
 
 
 def _token_rules(context: Context) -> TokenRules:
-    """The rules of the answers. Raises UsageError: with an issuer of another tenant nobody gets in."""
+    """The rules of the answers. Raises UsageError: an issuer of another tenant would lock out all devices."""
     cloud, answers, issuer = (
         cloud_of(context.answers),
         context.answers.token,

@@ -161,15 +161,11 @@ def _digest(context: Context, ca_file: str | None) -> str:
     content = context.ports.files.read_given(ca_file)
     if content is None:
         raise CA_FILE_MISSING(path=ca_file)
-    _refuse_key(ca_file, content)
-    return hashlib.sha256(content).hexdigest()
-
-
-def _refuse_key(ca_file: str, content: bytes) -> None:
-    """All users may read the copy below ca-trust."""
     with contextlib.suppress(CertificateError):
+        # All users may read the copy below ca-trust.
         if read_material(content).keys:
             raise CA_FILE_WITH_KEY(ca_file=ca_file)
+    return hashlib.sha256(content).hexdigest()
 
 
 def _decide(environment: Environment) -> Sequence[Action[Ports]]:

@@ -1,4 +1,4 @@
-"""Step `proxy`: the proxy of `env.sh` in every other place that needs to know it."""
+"""Step `proxy`: the proxy of `env.sh` in every other file that needs it."""
 
 import shlex
 from collections.abc import Mapping, Sequence

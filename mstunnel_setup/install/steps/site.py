@@ -1,4 +1,4 @@
-"""Step `site`: the site this server joins, and whether the certificate bears its public address."""
+"""Step `site`: the site this server joins, and whether the certificate contains its public address."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -71,8 +71,9 @@ def choose(context: Context) -> TunnelSite:
 def _chosen(context: Context) -> TunnelSite:
     earlier = remembered(context.receipt, "joined-site")
     wanted = context.answers.site or (str(earlier["id"]) if isinstance(earlier, dict) else None)
-    found = _by_id(context, (wanted or "").strip())
-    if found is not None:
+    # By its GUID a site is requested alone: a tenant may have thousands.
+    given = (wanted or "").strip()
+    if is_guid(given) and (found := context.ports.graph.site(given)):
         return found
     sites = sorted(context.ports.graph.sites(), key=lambda site: site.display_name.casefold())
     if not sites:
@@ -98,11 +99,6 @@ def _rows(context: Context, sites: Sequence[TunnelSite]) -> list[tuple[str, ...]
         )
         for site in sites
     ]
-
-
-def _by_id(context: Context, wanted: str) -> TunnelSite | None:
-    """The site with this GUID, asked for alone: a tenant may have thousands."""
-    return context.ports.graph.site(wanted) if is_guid(wanted) else None
 
 
 def _find(sites: Sequence[TunnelSite], wanted: str) -> TunnelSite:

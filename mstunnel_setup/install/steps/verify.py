@@ -63,7 +63,8 @@ def _decide(_promise: Promise) -> Sequence[Action[Ports]]:
 def _prove(context: Context, promise: Promise) -> None:
     serves(context, promise.port)
     healthy(context)
-    _opens_tunnel(context)
+    if reason := tunnel_device.closed(context.ports):
+        context.fail(TUNNEL_DEVICE_CLOSED(device=tunnel_device.DEVICE, reason=reason))
     within_patience(context, lambda: _applies_the_configuration(context))
     within_patience(context, lambda: _has_checked_in(context, promise))
 
@@ -111,11 +112,6 @@ def _containers_are_healthy(context: Context) -> None:
         if state is None or state.status != "running" or state.health != "healthy":
             seen = "missing" if state is None else f"{state.status}, {state.health or 'no health reported'}"
             raise CONTAINER_UNHEALTHY(container=name, state=seen, component=name.removeprefix("mstunnel-"))
-
-
-def _opens_tunnel(context: Context) -> None:
-    if reason := tunnel_device.closed(context.ports):
-        context.fail(TUNNEL_DEVICE_CLOSED(device=tunnel_device.DEVICE, reason=reason))
 
 
 def _applies_the_configuration(context: Context) -> None:

@@ -1,12 +1,11 @@
 """Admin center: app configuration policies, for managed devices and for managed apps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from typing_extensions import override
 
 from mstunnel_setup.admin.apps.objects import AppConfigurationObject
 from mstunnel_setup.admin.apps.rules import judge_app_configuration
@@ -23,6 +22,7 @@ from mstunnel_setup.admin.apps.wire import (
 from mstunnel_setup.admin.assignments import targets
 from mstunnel_setup.admin.profiles.objects import ProfileObject
 from mstunnel_setup.admin.profiles.present import is_tunnel_profile, profile_object
+from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_apps import TargetAppsBody
@@ -30,19 +30,10 @@ from mstunnel_setup.lab.errors import not_found
 from mstunnel_setup.lab.graph_apps import DEVICE_CONFIGURATIONS, MANAGED_CONFIGURATIONS
 from mstunnel_setup.lab.state import Lab
 from mstunnel_setup.lab.web import app_configuration_form as texts
-from mstunnel_setup.lab.web.changes import (
-    RefusedError,
-    Subject,
-    Wish,
-    answer,
-    choice_page,
-    delete_page,
-    stored,
-)
-from mstunnel_setup.lab.web.forms import Form, Values, problems_of
-from mstunnel_setup.lab.web.lists import Column, listing
-from mstunnel_setup.lab.web.render import go_to, page
-from mstunnel_setup.lab.web.session import signed_in
+from mstunnel_setup.lab.web.changes import RefusedError, Subject, Wish, stored
+from mstunnel_setup.lab.web.forms import Values, problems_of
+from mstunnel_setup.lab.web.lists import Column
+from mstunnel_setup.lab.web.section import Editor, Section
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
 from mstunnel_setup.tenant.wire_apps import (
     AppAssignment,
@@ -53,8 +44,8 @@ from mstunnel_setup.tenant.wire_apps import (
 )
 
 _ALL: Final = "/admin/app-configurations"
-_TAB: Final = "app-configurations"
 _WHAT: Final = "app configuration policy"
+_KIND: Final = "Enrollment type and platform"
 _CHOICE: Final = (
     "Managed devices: one app on enrolled devices. Managed apps: apps with app protection on any device."
 )
@@ -67,10 +58,9 @@ Policy = MobileAppConfiguration | TargetedManagedAppConfiguration
 
 
 @dataclass(frozen=True)
-class _Editor:
+class _Editor(Editor):
     """The form of a policy: a new one of a kind, or one that is there."""
 
-    lab: Lab
     kind: str
     present: PresentAppConfiguration | None = None
 
@@ -80,14 +70,24 @@ class _Editor:
         return app_configuration_object(self.present) if self.present else None
 
     @property
+    @override
     def subject(self) -> Subject:
-        """The form, as it is shown and sent."""
         begin = texts.shown(self.kind, self.declared) if self.declared else texts.new(self.kind)
         found = self.present.found if self.present else None
         return Subject(_WHAT, _ALL, texts.groups(self.kind), begin, found, f"new/{self.kind}")
 
+    @property
+    @override
+    def facts(self) -> Sequence[tuple[str, str]]:
+        return [(_KIND, texts.KINDS[self.kind])]
+
+    @property
+    @override
+    def advice(self) -> tuple[Finding, ...]:
+        return judge_app_configuration(self.declared, _profiles(self.lab)) if self.declared else ()
+
+    @override
     def judged(self, values: Values) -> Wish:
-        """Return what was typed, judged by the rules of mst-admin; raises `RefusedError`."""
         wish = texts.declared(self.kind, values, self.declared.settings if self.declared else {})
         findings = judge_app_configuration(wish, _profiles(self.lab))
         if problems := problems_of(findings):
@@ -113,8 +113,8 @@ class _Editor:
         identifiers: list[JsonObject] = [{"@odata.type": kind, key: name} for name in names]
         return {_APPS: [{"mobileAppIdentifier": item} for item in identifiers]}
 
+    @override
     def store(self, wish: Wish) -> Policy:
-        """Create or change the policy."""
         found = self.present.found if self.present else None
         if self.kind.startswith("devices"):
             on_devices = found if isinstance(found, MobileAppConfiguration) else None
@@ -161,83 +161,36 @@ def _kind(present: PresentAppConfiguration) -> str:
     return texts.kind_of(present.channel, present.declared.platform)
 
 
+def _editor(request: Request, lab: Lab) -> _Editor:
+    present = _found(request, lab)
+    return _Editor(lab, _kind(present), present)
+
+
 _COLUMNS: Final = (
     Column[PresentAppConfiguration]("name", "Name", lambda item: item.name),
-    Column[PresentAppConfiguration](
-        "kind", "Enrollment type and platform", lambda item: texts.KINDS[_kind(item)], "word"
-    ),
+    Column[PresentAppConfiguration]("kind", _KIND, lambda item: texts.KINDS[_kind(item)], "word"),
     Column[PresentAppConfiguration]("apps", "Targeted apps", lambda item: ", ".join(item.apps)),
 )
 
 
-@signed_in
-async def policies(request: Request, lab: Lab) -> Response:
-    """List the policies of both channels."""
-    shown = listing(request, tuple(_present(lab)), _COLUMNS)
-    title = "App configuration policies"
-    return page(request, "list.html", tab=_TAB, title=title, found=shown, create="Create")
-
-
-@signed_in
-async def policy(request: Request, lab: Lab) -> Response:
-    """Show one, and what there is to say about it."""
-    present = _found(request, lab)
-    editor = _Editor(lab, _kind(present), present)
-    return page(
-        request,
-        "details.html",
-        tab=_TAB,
-        name=present.name,
-        id=present.id,
-        facts=[("Enrollment type and platform", texts.KINDS[editor.kind])],
-        form=Form(editor.subject.groups, editor.subject.begin),
-        advice=judge_app_configuration(app_configuration_object(present), _profiles(lab)),
-        saved="saved" in request.query_params,
-    )
-
-
-@signed_in
-async def choose(request: Request, _lab: Lab) -> Response:
-    """Choose channel and platform of a new one."""
-    return choice_page(request, _WHAT, _ALL, texts.KINDS, label="Enrollment type and platform", text=_CHOICE)
-
-
-@signed_in
-async def new(request: Request, lab: Lab) -> Response:
-    """Create one."""
-    if (kind := request.path_params["kind"]) not in texts.KINDS:
-        return go_to(f"{_ALL}/new")
-    editor = _Editor(lab, kind)
-    return await answer(request, lab, editor.subject, editor.judged, editor.store)
-
-
-@signed_in
-async def edit(request: Request, lab: Lab) -> Response:
-    """Change one."""
-    present = _found(request, lab)
-    editor = _Editor(lab, _kind(present), present)
-    return await answer(request, lab, editor.subject, editor.judged, editor.store)
-
-
-@signed_in
-async def delete(request: Request, lab: Lab) -> Response:
-    """Delete one, after a question."""
+def _remove(request: Request, lab: Lab) -> None:
     found = _found(request, lab).found
-    if request.method == "GET":
-        return delete_page(request, _WHAT, _ALL, found)
     if isinstance(found, MobileAppConfiguration):
         DEVICE_CONFIGURATIONS.remove(lab, found)
     else:
         MANAGED_CONFIGURATIONS.remove(lab, found)
-    return go_to(_ALL)
 
 
-_FORM: Final = ["GET", "POST"]
-ROUTES: Final = [
-    Route(_ALL, policies),
-    Route(f"{_ALL}/new", choose),
-    Route(f"{_ALL}/new/{{kind}}", new, methods=_FORM),
-    Route(f"{_ALL}/{{id}}", policy),
-    Route(f"{_ALL}/{{id}}/edit", edit, methods=_FORM),
-    Route(f"{_ALL}/{{id}}/delete", delete, methods=_FORM),
-]
+SECTION: Final = Section(
+    tab="app-configurations",
+    title="App configuration policies",
+    what=_WHAT,
+    kinds=texts.KINDS,
+    label=_KIND,
+    text=_CHOICE,
+    columns=_COLUMNS,
+    each=lambda lab: tuple(_present(lab)),
+    new=_Editor,
+    present=_editor,
+    remove=_remove,
+)

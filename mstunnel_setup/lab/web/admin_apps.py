@@ -1,12 +1,12 @@
 """Admin center: apps from the stores, among them the client app of the tunnel, and their assignments."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from typing_extensions import override
 
 from mstunnel_setup.admin.apps.app_objects import AppPlatform, StoreAppObject
 from mstunnel_setup.admin.apps.app_rules import judge_app
@@ -21,29 +21,20 @@ from mstunnel_setup.admin.apps.app_wire import (
     wanted_assignments,
 )
 from mstunnel_setup.admin.profiles.present import is_tunnel_profile, profile_object
+from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.engine.values import JsonObject, as_object
 from mstunnel_setup.lab.errors import CONFLICT, GraphError, not_found
 from mstunnel_setup.lab.graph_apps import APPS, add_play_app
 from mstunnel_setup.lab.state import Lab
 from mstunnel_setup.lab.web import app_form as texts
-from mstunnel_setup.lab.web.changes import (
-    RefusedError,
-    Subject,
-    Wish,
-    answer,
-    choice_page,
-    delete_page,
-    stored,
-)
-from mstunnel_setup.lab.web.forms import Form, Values, problems_of
-from mstunnel_setup.lab.web.lists import Column, listing
-from mstunnel_setup.lab.web.render import go_to, page
-from mstunnel_setup.lab.web.session import signed_in
+from mstunnel_setup.lab.web.changes import RefusedError, Subject, Wish, stored
+from mstunnel_setup.lab.web.forms import Values, problems_of
+from mstunnel_setup.lab.web.lists import Column
+from mstunnel_setup.lab.web.section import Editor, Section
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 from mstunnel_setup.tenant.wire_apps import PLAY_APP, AppAssignment, MobileApp
 
 _ALL: Final = "/admin/apps"
-_TAB: Final = "apps"
 _WHAT: Final = "app"
 _CHOICE: Final = "Microsoft Tunnel uses Microsoft Defender for Endpoint as its client app."
 _SEVERAL: Final = (
@@ -52,10 +43,9 @@ _SEVERAL: Final = (
 
 
 @dataclass(frozen=True)
-class _Editor:
+class _Editor(Editor):
     """The form of an app: a new one for a platform, or one that is there."""
 
-    lab: Lab
     platform: AppPlatform
     present: PresentApp | None = None
 
@@ -65,16 +55,27 @@ class _Editor:
         return app_object(self.present) if self.present else None
 
     @property
+    @override
     def subject(self) -> Subject:
-        """The form, as it is shown and sent."""
         names = [item.display_name for item in _profiles(self.lab)]
         groups = texts.groups(self.platform, names, is_new=self.present is None)
         begin = texts.shown(self.platform, self.declared) if self.declared else texts.new(self.platform)
         found = self.present.found if self.present else None
         return Subject(_WHAT, _ALL, groups, begin, found, f"new/{self.platform}", field_of=texts.FIELD_OF)
 
+    @property
+    @override
+    def facts(self) -> Sequence[tuple[str, str]]:
+        identifier = self.present.found.identifier if self.present else ""
+        return [("Type", texts.KINDS[self.platform]), ("Package or bundle ID", identifier)]
+
+    @property
+    @override
+    def advice(self) -> tuple[Finding, ...]:
+        return judge_app(self.declared) if self.declared else ()
+
+    @override
     def judged(self, values: Values) -> Wish:
-        """Return what was typed, judged by the rules of mst-admin; raises `RefusedError`."""
         wish = texts.declared(self.platform, values, self.declared)
         findings = judge_app(wish, [profile_object(item, ()) for item in _profiles(self.lab)])
         if problems := problems_of(findings):
@@ -92,6 +93,13 @@ class _Editor:
         store = "#microsoft.graph.iosStoreApp" if self.platform is AppPlatform.IOS else PLAY_APP
         return {**item, "settings": {"@odata.type": f"{store}AssignmentSettings", **settings}}
 
+    @override
+    async def answer(self, request: Request) -> Response:
+        if self.declared and not texts.can_show(self.declared):
+            raise GraphError(CONFLICT, "Conflict", _SEVERAL)
+        return await super().answer(request)
+
+    @override
     def store(self, wish: Wish) -> MobileApp:
         """Create or change the app; one of managed Google Play is approved, and has nothing else to write."""
         if self.platform is AppPlatform.IOS:
@@ -114,6 +122,11 @@ def _found(request: Request, lab: Lab) -> PresentApp:
     return PresentApp(found, lab.store.each(AppAssignment, parent=found.id), names)
 
 
+def _editor(request: Request, lab: Lab) -> _Editor:
+    found = _found(request, lab)
+    return _Editor(lab, _platform(found.found), found)
+
+
 def _platform(found: MobileApp) -> AppPlatform:
     return AppPlatform.ANDROID if found.odata_type == PLAY_APP else AppPlatform.IOS
 
@@ -126,76 +139,16 @@ _COLUMNS: Final = (
 )
 
 
-@signed_in
-async def apps(request: Request, lab: Lab) -> Response:
-    """List the apps from the stores."""
-    found = [item for item in lab.store.each(MobileApp) if is_store_app(item)]
-    shown = listing(request, found, _COLUMNS)
-    return page(request, "list.html", tab=_TAB, title="All apps", found=shown, create="Create")
-
-
-@signed_in
-async def app(request: Request, lab: Lab) -> Response:
-    """Show one, and what there is to say about it."""
-    present = _found(request, lab)
-    editor = _Editor(lab, _platform(present.found), present)
-    return page(
-        request,
-        "details.html",
-        tab=_TAB,
-        name=present.name,
-        id=present.id,
-        facts=[
-            ("Type", texts.KINDS[editor.platform]),
-            ("Package or bundle ID", present.found.identifier),
-        ],
-        form=Form(editor.subject.groups, editor.subject.begin),
-        advice=judge_app(app_object(present)),
-        saved="saved" in request.query_params,
-    )
-
-
-@signed_in
-async def choose(request: Request, _lab: Lab) -> Response:
-    """Choose the store of a new one."""
-    return choice_page(request, _WHAT, _ALL, texts.KINDS, label="App type", text=_CHOICE)
-
-
-@signed_in
-async def new(request: Request, lab: Lab) -> Response:
-    """Add one."""
-    if (kind := request.path_params["kind"]) not in texts.KINDS:
-        return go_to(f"{_ALL}/new")
-    editor = _Editor(lab, AppPlatform(kind))
-    return await answer(request, lab, editor.subject, editor.judged, editor.store)
-
-
-@signed_in
-async def edit(request: Request, lab: Lab) -> Response:
-    """Change one, and to whom it is assigned."""
-    present = _found(request, lab)
-    if not texts.can_show(app_object(present)):
-        raise GraphError(CONFLICT, "Conflict", _SEVERAL)
-    editor = _Editor(lab, _platform(present.found), present)
-    return await answer(request, lab, editor.subject, editor.judged, editor.store)
-
-
-@signed_in
-async def delete(request: Request, lab: Lab) -> Response:
-    """Delete one, after a question."""
-    found = _found(request, lab).found
-    if request.method == "GET":
-        return delete_page(request, _WHAT, _ALL, found)
-    APPS.remove(lab, found)
-    return go_to(_ALL)
-
-
-_FORM: Final = ["GET", "POST"]
-ROUTES: Final = [
-    Route(_ALL, apps),
-    Route(f"{_ALL}/new", choose),
-    Route(f"{_ALL}/new/{{kind}}", new, methods=_FORM),
-    Route(f"{_ALL}/{{id}}", app),
-    Route(f"{_ALL}/{{id}}/edit", edit, methods=_FORM),
-    Route(f"{_ALL}/{{id}}/delete", delete, methods=_FORM),
-]
+SECTION: Final = Section(
+    tab="apps",
+    title="All apps",
+    what=_WHAT,
+    kinds=texts.KINDS,
+    label="App type",
+    text=_CHOICE,
+    columns=_COLUMNS,
+    each=lambda lab: [item for item in lab.store.each(MobileApp) if is_store_app(item)],
+    new=lambda lab, kind: _Editor(lab, AppPlatform(kind)),
+    present=_editor,
+    remove=lambda request, lab: APPS.remove(lab, _found(request, lab).found),
+)

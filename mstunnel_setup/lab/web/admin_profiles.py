@@ -2,13 +2,13 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from typing_extensions import override
 
 from mstunnel_setup.admin.assignments import targets
 from mstunnel_setup.admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
@@ -16,6 +16,7 @@ from mstunnel_setup.admin.profiles.objects import Platform, ProfileObject
 from mstunnel_setup.admin.profiles.present import is_tunnel_profile, profile_object
 from mstunnel_setup.admin.profiles.rules import judge_profile
 from mstunnel_setup.admin.profiles.wire import TYPES, profile_body, server_address
+from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.lab.errors import not_found
 from mstunnel_setup.lab.graph_intune import PROFILES
 from mstunnel_setup.lab.records import SiteRecord
@@ -26,20 +27,16 @@ from mstunnel_setup.lab.web.changes import (
     RefusedError,
     Subject,
     Wish,
-    answer,
-    choice_page,
-    delete_page,
     form_page,
     stored,
 )
-from mstunnel_setup.lab.web.forms import Form, Problems, Values, lines, problems_of, read
-from mstunnel_setup.lab.web.lists import Column, listing
-from mstunnel_setup.lab.web.render import attachment, go_to, page
-from mstunnel_setup.lab.web.session import signed_in
+from mstunnel_setup.lab.web.forms import Problems, Values, lines, problems_of, read
+from mstunnel_setup.lab.web.lists import Column
+from mstunnel_setup.lab.web.render import attachment
+from mstunnel_setup.lab.web.section import Editor, Section
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelConfiguration
 
 _ALL: Final = "/admin/profiles"
-_TAB: Final = "profiles"
 _WHAT: Final = "VPN profile"
 _CHOICE: Final = "Microsoft Tunnel does not support Android Enterprise dedicated devices."
 _PLATFORMS: Final = {name: platform for platform, name in TYPES.items()}
@@ -61,12 +58,11 @@ _COLUMNS: Final = (
 
 
 @dataclass(frozen=True)
-class _Editor:
+class _Editor(Editor):
     """The form of a profile: a new one for a platform, or one that is there (`found`, as `present`)."""
 
-    lab: Lab
     platform: Platform
-    rules: int
+    rules: int = 0
     found: DeviceConfiguration | None = None
     present: ProfileObject | None = None
 
@@ -76,20 +72,25 @@ class _Editor:
         return sorted(self.lab.store.each(SiteRecord), key=lambda item: item.display_name.casefold())
 
     @property
+    @override
     def subject(self) -> Subject:
-        """The form, as it is shown and sent."""
         groups = texts.groups(self.platform, self.sites, self.rules)
         begin = texts.shown(self.present) if self.present else texts.new(self.platform, self.sites)
         hidden = {_RULES: str(self.rules)}
         return Subject(_WHAT, _ALL, groups, begin, self.found, f"new/{self.platform}", hidden, texts.FIELD_OF)
 
-    def with_rule(self) -> "_Editor":
-        """The same with one more on-demand rule."""
-        count = min(self.rules + 1, on_demand_form.MOST_RULES)
-        return _Editor(self.lab, self.platform, count, self.found, self.present)
+    @property
+    @override
+    def facts(self) -> Sequence[tuple[str, str]]:
+        return [("Platform", texts.KINDS[self.platform]), ("Connection type", "Microsoft Tunnel")]
 
+    @property
+    @override
+    def advice(self) -> tuple[Finding, ...]:
+        return judge_profile(self.present) if self.present else ()
+
+    @override
     def judged(self, values: Values) -> Wish:
-        """Return what was typed, judged by the rules of mst-admin; raises `RefusedError`."""
         known = {app.id: app for app in self.present.apps} if self.present else {}
         profile = texts.declared(self.platform, values, self.rules, known)
         site = self.lab.store.get(SiteRecord, profile.site)
@@ -105,9 +106,27 @@ class _Editor:
         body = profile_body(profile, site.id, address) | {"customKeyValueData": []}
         return Wish(body, [{"target": item} for item in targets(profile)], findings)
 
+    @override
     def store(self, wish: Wish) -> DeviceConfiguration:
-        """Create or change the profile."""
         return stored(self.lab, PROFILES, wish, self.found)
+
+    @override
+    async def answer(self, request: Request) -> Response:
+        form = await request.form()
+        if request.method == "GET":
+            return await super().answer(request)
+        editor = replace(self, rules=on_demand_form.count_of(render.field(form, _RULES)))
+        values = read(form, editor.subject.groups)
+        match render.field(form, "decision"):
+            case on_demand_form.ADD:
+                more = replace(editor, rules=min(editor.rules + 1, on_demand_form.MOST_RULES)).subject
+                return form_page(request, more, read(form, more.groups))
+            case "import":
+                return await _imported(request, editor, values)
+            case "export":
+                exclusions = write_csv(lines(values[texts.EXCLUSIONS]))
+                return attachment("proxy-exclusions.csv", exclusions, "text/csv")
+        return await Editor.answer(editor, request)
 
 
 def _found(request: Request, lab: Lab) -> tuple[DeviceConfiguration, ProfileObject]:
@@ -117,73 +136,9 @@ def _found(request: Request, lab: Lab) -> tuple[DeviceConfiguration, ProfileObje
     return found, profile_object(found, lab.store.each(DeviceConfigurationAssignment, parent=found.id))
 
 
-@signed_in
-async def profiles(request: Request, lab: Lab) -> Response:
-    """List the VPN profiles of the tunnel."""
-    found = [item for item in lab.store.each(DeviceConfiguration) if is_tunnel_profile(item)]
-    shown = listing(request, found, _COLUMNS)
-    return page(request, "list.html", tab=_TAB, title="Configuration profiles", found=shown, create="Create")
-
-
-@signed_in
-async def profile(request: Request, lab: Lab) -> Response:
-    """Show one, and what there is to say about it."""
+def _editor(request: Request, lab: Lab) -> _Editor:
     found, present = _found(request, lab)
-    editor = _Editor(lab, present.platform, len(present.on_demand_rules), found, present)
-    return page(
-        request,
-        "details.html",
-        tab=_TAB,
-        name=found.display_name,
-        id=found.id,
-        facts=[("Platform", texts.KINDS[present.platform]), ("Connection type", "Microsoft Tunnel")],
-        form=Form(editor.subject.groups, texts.shown(present)),
-        advice=judge_profile(present),
-        saved="saved" in request.query_params,
-    )
-
-
-@signed_in
-async def choose(request: Request, _lab: Lab) -> Response:
-    """Choose platform and profile type of a new one."""
-    return choice_page(request, _WHAT, _ALL, texts.KINDS, label="Platform and profile", text=_CHOICE)
-
-
-@signed_in
-async def new(request: Request, lab: Lab) -> Response:
-    """Create one."""
-    if (kind := request.path_params["kind"]) not in texts.KINDS:
-        return go_to(f"{_ALL}/new")
-    return await _answer(request, _Editor(lab, Platform(kind), await _rules(request, 0)))
-
-
-@signed_in
-async def edit(request: Request, lab: Lab) -> Response:
-    """Change one."""
-    found, present = _found(request, lab)
-    rules = await _rules(request, len(present.on_demand_rules))
-    return await _answer(request, _Editor(lab, present.platform, rules, found, present))
-
-
-async def _rules(request: Request, present: int) -> int:
-    """Return how many on-demand rules the form has."""
-    if request.method == "GET":
-        return present
-    return on_demand_form.count_of(render.field(await request.form(), _RULES))
-
-
-async def _answer(request: Request, editor: _Editor) -> Response:
-    form = await request.form()
-    values = read(form, editor.subject.groups)
-    match render.field(form, "decision"):
-        case on_demand_form.ADD:
-            more = editor.with_rule()
-            return form_page(request, more.subject, read(form, more.subject.groups))
-        case "import":
-            return await _imported(request, editor, values)
-        case "export":
-            return attachment("proxy-exclusions.csv", write_csv(lines(values[texts.EXCLUSIONS])), "text/csv")
-    return await answer(request, editor.lab, editor.subject, editor.judged, editor.store)
+    return _Editor(lab, present.platform, len(present.on_demand_rules), found, present)
 
 
 async def _imported(request: Request, editor: _Editor, values: Values) -> Response:
@@ -204,22 +159,16 @@ async def _imported(request: Request, editor: _Editor, values: Values) -> Respon
     return form_page(request, editor.subject, joined, notice=f"{len(entries)} entries imported.")
 
 
-@signed_in
-async def delete(request: Request, lab: Lab) -> Response:
-    """Delete one, after a question."""
-    found, _present = _found(request, lab)
-    if request.method == "GET":
-        return delete_page(request, _WHAT, _ALL, found)
-    PROFILES.remove(lab, found)
-    return go_to(_ALL)
-
-
-_FORM: Final = ["GET", "POST"]
-ROUTES: Final = [
-    Route(_ALL, profiles),
-    Route(f"{_ALL}/new", choose),
-    Route(f"{_ALL}/new/{{kind}}", new, methods=_FORM),
-    Route(f"{_ALL}/{{id}}", profile),
-    Route(f"{_ALL}/{{id}}/edit", edit, methods=_FORM),
-    Route(f"{_ALL}/{{id}}/delete", delete, methods=_FORM),
-]
+SECTION: Final = Section(
+    tab="profiles",
+    title="Configuration profiles",
+    what=_WHAT,
+    kinds=texts.KINDS,
+    label="Platform and profile",
+    text=_CHOICE,
+    columns=_COLUMNS,
+    each=lambda lab: [item for item in lab.store.each(DeviceConfiguration) if is_tunnel_profile(item)],
+    new=lambda lab, kind: _Editor(lab, Platform(kind)),
+    present=_editor,
+    remove=lambda request, lab: PROFILES.remove(lab, _found(request, lab)[0]),
+)

@@ -78,13 +78,10 @@ def declared(platform: AppPlatform, values: Values, present: StoreAppObject | No
     """
     identifier = values.get("id") or (present.id if present else "")
     texts = {name: values[name] for name in _TEXTS if name in values}
-    wanted = [_assignment(intent, values, present) for intent in INTENTS if _has_target(intent, values)]
+    intents = [intent for intent in INTENTS if any(assigned(values, f"{intent}_").values())]
+    wanted = [_assignment(intent, values, present) for intent in intents]
     given = {"name": present.name if present else identifier or NO_NAME, "id": identifier, **texts}
     return StoreAppObject.model_validate({**given, "platform": platform, "assignments": wanted})
-
-
-def _has_target(intent: str, values: Values) -> bool:
-    return any(assigned(values, f"{intent}_").values())
 
 
 def _assignment(intent: str, values: Values, present: StoreAppObject | None) -> dict[str, object]:

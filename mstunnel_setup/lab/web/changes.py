@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -142,8 +141,9 @@ async def answer(
     values, decision = read(form, subject.groups), render.field(form, "decision")
     if decision == "edit":
         return form_page(request, subject, values)
+    if subject.found and render.field(form, "version") != version(subject.found):
+        return form_page(request, subject, values, {"": [(_STALE,)]})
     try:
-        _refuse_stale(form, subject.found)
         with _refusals():
             wish = judged(values)
             if decision == "review":
@@ -155,11 +155,6 @@ async def answer(
     except RefusedError as refusal:
         return form_page(request, subject, values, refusal.problems)
     return go_to(f"{subject.place}/{stored.id}?saved")
-
-
-def _refuse_stale(form: FormData, found: Found | None) -> None:
-    if found and render.field(form, "version") != version(found):
-        raise RefusedError({"": [(_STALE,)]})
 
 
 @contextmanager

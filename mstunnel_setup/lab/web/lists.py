@@ -18,7 +18,7 @@ _NUMBERS: Final = re.compile(r"([0-9]{1,18})")
 
 
 class Listed(Protocol):
-    """What has a page of its own."""
+    """An object with its own page."""
 
     @property
     def id(self) -> str:
@@ -87,7 +87,8 @@ def listing(request: Request, everything: Sequence[Item], columns: Sequence[Colu
     down = query.get("order") == "down"
     found = everything
     if search:
-        found = [item for item in found if _matches(item, columns, say, search.casefold())]
+        wanted = search.casefold()
+        found = [item for item in found if any(wanted in each.read(item, say).casefold() for each in columns)]
     if by:
         found = sorted(found, key=lambda item: _natural(by.read(item, say)), reverse=down)
     last = max(1, -(-len(found) // _SIZE))
@@ -97,10 +98,6 @@ def listing(request: Request, everything: Sequence[Item], columns: Sequence[Colu
     return Listing(
         tuple(columns), rows, number, last, len(found), search, by.name if by else "", bool(by) and down
     )
-
-
-def _matches(item: Item, columns: Sequence[Column[Item]], say: Words, wanted: str) -> bool:
-    return any(wanted in column.read(item, say).casefold() for column in columns)
 
 
 def _natural(text: str) -> list[tuple[int, str]]:

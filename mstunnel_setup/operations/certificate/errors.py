@@ -30,7 +30,7 @@ IMPORT_OLDER = declare(
 IMPORT_TAKEN_BACK = declare(
     CertificateError, "import-taken-back", "{reason}; {outcome}", "See why with `mst-cli server logs`."
 )
-IMPORT_UNCLEAR = declare(UsageError, "import-unclear", "{asked} exclude each other", "Give one of them.")
+IMPORT_UNCLEAR = declare(UsageError, "import-unclear", "{asked} cannot be combined", "Give one of them.")
 IMPORT_UNKNOWN = declare(
     UsageError,
     "import-unknown",
@@ -127,7 +127,7 @@ CERTIFICATE_REVOKED = declare_notice(
 )
 DELAY_NEEDS_MONITOR = declare_notice(
     "delay-needs-monitor",
-    "systemd does not run here, so the monitor takes the certificate into use",
+    "systemd does not run here, so the monitor activates the certificate",
     "Check that the monitor runs: see `mst-cli help without-systemd`.",
 )
 IMPORT_OVERDUE = declare_notice(

@@ -72,16 +72,11 @@ def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | No
 
 
 def _tidy(run: Run, found: Certificate) -> None:
-    """What the new certificate makes needless."""
-    run.runner.take_back([pending.key for pending in pending_of(run, found.fingerprint)])
-    _remove_other_copies(run, found)
+    """Remove pending imports of the new certificate, and our copies of the previous one in the other format.
 
-
-def _remove_other_copies(run: Run, found: Certificate) -> None:
-    """Drop our copies of the certificate before at the usual places of the other format.
-
-    A later import without options would find two certificates there, and one of them is over.
+    With those, a later import without options would find two certificates at the usual places.
     """
+    run.runner.take_back([pending.key for pending in pending_of(run, found.fingerprint)])
     other = (paths.SITE_CERTIFICATE, paths.SITE_KEY) if found.source.pfx else (paths.SITE_PFX,)
     if found.copies:
         run.runner.take_back([f"file:{path}" for path in other])

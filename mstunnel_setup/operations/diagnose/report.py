@@ -57,7 +57,9 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
         text = [*preview, "Write it with `mst-cli diagnose FILE.tar.gz`."]
         return Result("ok", data, text=text)
     _agree(operator, preview)
-    _refuse_secrets(files, Scrubber(secrets))
+    scrubber = Scrubber(secrets)
+    if found := [name for name, content in files.items() if scrubber.holds(content.decode())]:
+        raise SECRET_IN_BUNDLE(found=json.dumps(found))
     operator.files.given.write(str(file), pack(files), 0o600)
     return Result("changed", data, (LOOK_BEFORE_SENDING(),), text=[f"Written: {file}."])
 
@@ -88,9 +90,3 @@ def _agree(operator: Operator, preview: list[str]) -> None:
     console.say("\n".join(preview))
     if not console.confirm("Write these files into one archive?"):
         raise DIAGNOSE_DECLINED()
-
-
-def _refuse_secrets(files: Mapping[str, bytes], scrubber: Scrubber) -> None:
-    found = [name for name, content in files.items() if scrubber.holds(content.decode())]
-    if found:
-        raise SECRET_IN_BUNDLE(found=json.dumps(found))

@@ -52,7 +52,9 @@ def token(facts: Facts) -> Row:
             f"{facts.refused} sign-ins refused in 24 hours; the last: {facts.log.reason or 'no reason'}"
             f"{f' (rule {rule})' if rule else ''}"
         )
-        return Row("token", result, seen, _reason_hint(facts.log.reason))
+        reason = facts.log.reason
+        hint = next((hint for pattern, hint in _REASONS.items() if re.search(pattern, reason)), _ADD_FILE)
+        return Row("token", result, seen, hint)
     if facts.connected:
         return Row("token", "ok", "accepted when the device connected")
     others = facts.log.others if facts.log else 0
@@ -70,10 +72,6 @@ def _given_token(facts: Facts, given: Token) -> Row:
         return Row("token", "problem", str(problem), _SIGN_IN_AGAIN)
     seen = f"valid until {moment(int(str(given.claims['exp'])))}; its signature was not verified here"
     return Row("token", "ok", seen)
-
-
-def _reason_hint(reason: str) -> str:
-    return next((hint for pattern, hint in _REASONS.items() if re.search(pattern, reason)), _ADD_FILE)
 
 
 def claims(facts: Facts) -> Row:

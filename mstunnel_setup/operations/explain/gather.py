@@ -38,7 +38,7 @@ _ANSWERS: Final = ("timeout", "3", "bash", "-c", ': <"/dev/tcp/$1/53"', "bash")
 
 
 def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) -> Facts:
-    """What is known now; what the gateway does not tell is left out. Nothing is changed."""
+    """What is known now; what the gateway does not report is left out. Nothing is changed."""
     ports = run.context.ports
     served = read_served(ports.files.read(paths.OCSERV_CONF) or b"")
     state = _health(ports)

@@ -6,7 +6,7 @@ from mstunnel_setup.operations.explain.model import Facts, Outcome, Row
 from mstunnel_setup.text import plain
 from mstunnel_setup.tls.model import Severity
 
-_WHICH: Final = "`mst-cli explain ADDRESS` with the destination tells about that one."
+_WHICH: Final = "To test a destination: `mst-cli explain ADDRESS`."
 _PULL: Final = "Fetch the configuration with `mst-cli config pull`."
 _SHOWN: Final = 3
 _LONGEST: Final = 160

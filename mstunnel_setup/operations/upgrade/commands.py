@@ -1,7 +1,6 @@
 """`mst-cli upgrade check|apply|rollback|history`."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.install.session import open_run
@@ -20,7 +19,7 @@ from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Notice, Result, notice_of
 from mstunnel_setup.text import plain
 from mstunnel_setup.upgrade.errors import FEED_EXPIRED
-from mstunnel_setup.upgrade.feed import Known, offered, read_known
+from mstunnel_setup.upgrade.feed import offered, read_known
 from mstunnel_setup.upgrade.last_decision import LastDecision, read_standing
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
 from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, Digests, Release
@@ -40,7 +39,7 @@ def check(operator: Operator) -> Result:
     now = operator.clock.now()
     with open_run(operator, {}, exclusively=False) as run:
         images, catalogue, found = running(run), offered(run.files, now), read_standing(run.files)
-        expired = _feed_notices(read_known(run.files), now)
+        known = read_known(run.files)
     behind = catalogue.behind(images.digests)
     newest = catalogue.newest
     names = release_names(catalogue, images.digests)
@@ -53,7 +52,9 @@ def check(operator: Operator) -> Result:
         "upgrade_available": newest is not None and newest.digests != images.digests,
         "decision": found.model_dump(mode="json", exclude={"version"}) if found else None,
     }
-    notices = (*expired, *_notices(catalogue, behind))
+    notices = tuple(_notices(catalogue, behind))
+    if known is not None and known.expires is not None and known.expired(now):
+        notices = (FEED_EXPIRED(date=f"{known.expires:%Y-%m-%d}"), *notices)
     offer = f"{newest.name}, published {newest.published}" if newest else "none is offered"
     text = [f"Running: {', '.join(names) or 'images of no known release'}", f"Newest:  {offer}"]
     text += [*_window(found), *_hidden(found)]
@@ -141,12 +142,6 @@ def _held(upgrade: Upgrade) -> Sequence[str]:
         return []
     ends = "until a newer release is published, or until `mst-cli upgrade apply`"
     return [f"Held at {upgrade.release}: {ends}."]
-
-
-def _feed_notices(known: Known | None, now: datetime) -> Sequence[Notice]:
-    if known is None or known.expires is None or not known.expired(now):
-        return []
-    return [FEED_EXPIRED(date=f"{known.expires:%Y-%m-%d}")]
 
 
 def _notices(catalogue: Catalogue, behind: int | None) -> Sequence[Notice]:

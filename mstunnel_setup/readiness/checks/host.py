@@ -228,7 +228,7 @@ _port_free("udp")
 @CHECKS.add(
     "vendor-gateway",
     "Microsoft's own gateway",
-    passes="No programs, units or containers of Microsoft's own Tunnel Gateway are here.",
+    passes="No programs, units or containers of Microsoft's own Tunnel Gateway are installed.",
 )
 def _vendor_gateway(vendor: VendorFacts) -> Verdict:
     if not vendor.signs:

@@ -25,7 +25,7 @@ def obstacle(addresses: AddressFacts, mode: str, engine: str, backend: str) -> s
     if addresses.ipv6_disabled:
         return "net.ipv6.conf.all.disable_ipv6 is 1"
     if not addresses.ipv6_addresses:
-        return "this host has no IPv6 address that leads beyond its links"
+        return "this host has only link-local IPv6 addresses"
     if mode == "rootless":
         return "a gateway without root gets none"
     if (engine, backend) != ("podman", "netavark"):
@@ -45,7 +45,7 @@ def without_ipv6(settings: Settings, addresses: AddressFacts, engine: EngineFact
     Severity.RECOMMENDED,
     passes=(
         "With an IPv6 network for devices: Podman with netavark runs as root here, and the host has an IPv6 "
-        "address beyond its links and forwards IPv6."
+        "address that is not link-local, and forwards IPv6."
     ),
 )
 def _ipv6_network(

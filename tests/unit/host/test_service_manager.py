@@ -39,3 +39,4 @@ def test_without_anyone_who_listens_nothing_happens(environment: dict[str, str])
     service.ready()
     service.alive(60)
     service.status("well")
+    assert "NOTIFY_SOCKET" not in environment

@@ -346,10 +346,12 @@ def test_a_certificate_that_is_refused_costs_no_sign_in(scene: Scene, unlicensed
     assert unlicensed == []
 
 
-@pytest.mark.usefixtures("unlicensed")
-def test_a_person_is_first_asked_what_comes_before_the_sign_in(scene: Scene) -> None:
+def test_a_person_is_first_asked_what_comes_before_the_sign_in(scene: Scene, unlicensed: list[str]) -> None:
     scene.prompter.typed = ["something"]
-    preflight.refuse_account(context(scene), ALL)
+    chain, key = scene.place_certificate()
+    given = context(scene, certificate__chain=chain, certificate__key=key, eula="accept")
+    preflight.refuse_account(given, ALL)
+    assert unlicensed == []
 
 
 def test_a_certificate_that_is_still_awaited_costs_no_sign_in(scene: Scene, unlicensed: list[str]) -> None:

@@ -127,7 +127,9 @@ def documents(scene: Scene) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_the_manifest_is_valid_by_the_schemas_of_kubernetes(host: Scene) -> None:
-    for kind, found in documents(host).items():
+    rendered = documents(host)
+    assert {"Deployment", "Service", "Secret", "ConfigMap"} <= rendered.keys()
+    for kind, found in rendered.items():
         for each in found:
             jsonschema.validate(each, {**SCHEMAS, "$ref": f"#/$defs/{kind}"})
 
