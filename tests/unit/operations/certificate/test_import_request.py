@@ -52,9 +52,9 @@ def test_refused(options: dict[str, Any], code: str) -> None:
         ({"list_pending": True}, ""),
         ({"cancel": "abc"}, ""),
         ({"dry_run": True}, ""),
-        ({"list_pending": True, "cancel": "abc"}, "--list and --cancel exclude each other"),
-        ({"dry_run": True, "cancel": "abc"}, "--cancel and --dry-run exclude each other"),
-        ({"list_pending": True, "dry_run": True}, "--list and --dry-run exclude each other"),
+        ({"list_pending": True, "cancel": "abc"}, "--list and --cancel cannot be combined"),
+        ({"dry_run": True, "cancel": "abc"}, "--cancel and --dry-run cannot be combined"),
+        ({"list_pending": True, "dry_run": True}, "--list and --dry-run cannot be combined"),
     ],
 )
 def test_one_thing_at_a_time(options: dict[str, Any], said: str) -> None:
