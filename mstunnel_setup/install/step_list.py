@@ -50,6 +50,7 @@ from mstunnel_setup.install.steps import (
     images,
     kernel,
     launch,
+    logs,
     monitor,
     program,
     proxy,
@@ -61,6 +62,7 @@ from mstunnel_setup.install.steps import (
 )
 from mstunnel_setup.system.accounts import CreateAccount, EnableLinger, GiveIds, JoinGroup
 from mstunnel_setup.system.audit import WriteAuditRules
+from mstunnel_setup.system.catalogue import WriteCatalogue
 from mstunnel_setup.system.directory import GiveDirectory
 from mstunnel_setup.system.give_to_agent import GiveToAgent
 from mstunnel_setup.system.init_script import EnableInitScript
@@ -94,6 +96,7 @@ ORDER: tuple[AnyStep, ...] = (
     launch.STEP,
     monitor.STEP,
     audit.STEP,
+    logs.STEP,
     verify.STEP,
 )
 
@@ -107,6 +110,7 @@ ROOTLESS: Mapping[Scope, tuple[AnyStep, ...]] = {
         proxy.SYSTEM,
         boot.STEP,
         audit.STEP,
+        logs.STEP,
     ),
     Scope.ACCOUNT: (
         eula.STEP,
@@ -181,6 +185,7 @@ CODEC = Codec(
         StartService,
         StopUnit,
         WriteAuditRules,
+        WriteCatalogue,
         WriteFile,
         WriteGatewayConfiguration,
         WriteJson,
