@@ -18,7 +18,7 @@ from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
-from scripts import command_page, coverage, error_codes, journal_catalogue, token_tables
+from scripts import command_page, coverage, error_codes, message_catalogue, token_tables
 from scripts.command_tree import flat
 
 ROOT = Path(__file__).parents[1]
@@ -43,7 +43,7 @@ def pages() -> dict[Path, str]:
         for name in ("certificates.md", "logs.md", "mst-admin.md", "readiness.md", "tokens.md")
     }
     generated = {PAGES / name: f"{NOTE}\n{text.rstrip()}\n" for name, text in made.items()}
-    return {**generated, **with_tables, CATALOGUE: journal_catalogue.text()}
+    return {**generated, **with_tables, CATALOGUE: message_catalogue.text()}
 
 
 def steps() -> str:

@@ -7,7 +7,9 @@ CONFIGURATION_APPLIED = declare_line("configuration-applied", "the gateway serve
 CONFIGURATION_HANDED_OVER = declare_line("configuration-handed-over", "the host judges and serves it")
 CONFIGURATION_REFUSED = declare_line("configuration-refused", "{reason}", "{advice}", Priority.ERROR)
 CONFIGURATION_WAITS = declare_line("configuration-waits", "{reason}")
-HEALTH_CHANGED = declare_line("health-changed", "this server is {state}{why}")
+HEALTH_CHANGED = declare_line(
+    "health-changed", "this server is {state}{why}", "`mst-cli health` shows all rows."
+)
 IDENTITY_NOT_RENEWED = declare_line(
     "identity-not-renewed", "{reason}", "It is tried again every hour.", Priority.WARNING
 )

@@ -32,6 +32,8 @@ else:
 _PROGRAM = "mstunnel_monitor"
 # podman-system-service(1) drops a client that is silent for 10 s, and would be started again for every round.
 _PAUSE_SECONDS = 8.0
+# Between two rounds it only sleeps; longer than this is a hang, for which systemd starts it again.
+_REST_SECONDS = 60.0
 
 app = new_app("Monitor the gateway: restart containers that are down, carry out upgrades.")
 
@@ -63,6 +65,7 @@ def _work(operator: Operator, *, once: bool) -> Result:
         service.ready()
         monitor.round()
         while not once:
+            service.alive(_REST_SECONDS)
             clock.sleep(_PAUSE_SECONDS)
             monitor.round()
     return Result()

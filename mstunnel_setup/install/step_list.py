@@ -62,10 +62,10 @@ from mstunnel_setup.install.steps import (
 )
 from mstunnel_setup.system.accounts import CreateAccount, EnableLinger, GiveIds, JoinGroup
 from mstunnel_setup.system.audit import WriteAuditRules
-from mstunnel_setup.system.catalogue import WriteCatalogue
 from mstunnel_setup.system.directory import GiveDirectory
 from mstunnel_setup.system.give_to_agent import GiveToAgent
 from mstunnel_setup.system.init_script import EnableInitScript
+from mstunnel_setup.system.message_catalogue import WriteMessageCatalogue
 from mstunnel_setup.system.modules import LoadModule
 from mstunnel_setup.system.selinux import LabelPort
 from mstunnel_setup.system.service import InstallService
@@ -185,7 +185,7 @@ CODEC = Codec(
         StartService,
         StopUnit,
         WriteAuditRules,
-        WriteCatalogue,
+        WriteMessageCatalogue,
         WriteFile,
         WriteGatewayConfiguration,
         WriteJson,

@@ -1,8 +1,6 @@
 """Every generated file is a template; what a value holds, the file's real parser reads back unchanged."""
 
-import grp
 import html.parser
-import os
 import re
 import shutil
 import subprocess
@@ -10,7 +8,6 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -28,15 +25,14 @@ from mstunnel_setup.errors import StepError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
-from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install import proxy_files
-from mstunnel_setup.install.steps.logs import RotatedLog
 from mstunnel_setup.readiness.parse import assignments, unit_environment
 from mstunnel_setup.rendering import render
 from tests.unit.containers.systemd_words import words
 from tests.unit.hostile import BREAKS, HOSTILE, SPEC
+from tests.unit.log_files import check_logrotate, check_message_catalogue
 from tests.unit.manifests import check_compose, check_kubernetes
 from tests.unit.radius_files import check_radius_client, check_radius_servers
 
@@ -46,8 +42,6 @@ TEMPLATES = ROOT / "templates"
 PAGES = sorted(str(path.relative_to(TEMPLATES))[:-3] for path in TEMPLATES.rglob("*.html.j2"))
 # systemd takes neither quotes nor backslashes in the path of a program.
 PROGRAM = HOSTILE.translate(dict.fromkeys(map(ord, '"\\')))
-# logrotate reads what it finds in quotes as a pattern.
-PATTERN = dict.fromkeys(map(ord, '"\\*?[]{}'))
 # No shell reads it differently from another one.
 TEXT = st.text(st.characters(exclude_categories=["C"], exclude_characters="\u2028\u2029"), max_size=20)
 
@@ -240,36 +234,6 @@ def check_lab_answers(_path: Path) -> None:
     assert found["sign_in"] == {"client_id": HOSTILE}
 
 
-def check_logrotate(tmp_path: Path) -> None:
-    """logrotate(8) rotates what the file names; a directory of another name it leaves alone."""
-    rotated = RotatedLog(f"{tmp_path}/{HOSTILE.translate(PATTERN)}")
-    place = Path(rotated.directory)
-    place.mkdir(parents=True)
-    (place / "setup.log").write_text("{}\n")
-    me = {"user": own_name(), "group": grp.getgrgid(os.getegid()).gr_name}
-    (tmp_path / "rules").write_text(render("logrotate/mstunnel", logs=[replace(rotated, **me)]))
-    (tmp_path / "rules").chmod(0o644)
-    command = ["logrotate", "--force", f"--state={tmp_path}/state", str(tmp_path / "rules")]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [path.name for path in place.iterdir()] == ["setup.log.1"]
-    with pytest.raises(StepError):
-        render("logrotate/mstunnel", logs=[RotatedLog("/var/log/*")])
-
-
-def check_catalogue(tmp_path: Path) -> None:
-    directory = tmp_path / "usr/lib/systemd/catalog"
-    directory.mkdir(parents=True)
-    (tmp_path / "var/lib/systemd/catalog").mkdir(parents=True)
-    entry = {"id": "0" * 31 + "1", "code": "restart", "subject": "restart: …", "advice": "Look.", "page": "a"}
-    text = render("journal/mstunnel.catalog", entries=[entry])
-    (directory / "mstunnel.catalog").write_text(text)
-    journalctl = ["journalctl", f"--root={tmp_path}"]
-    subprocess.run([*journalctl, "--update-catalog"], check=True, capture_output=True)
-    shown = subprocess.run([*journalctl, "--dump-catalog"], check=True, capture_output=True, text=True).stdout
-    assert "-- 00000000000000000000000000000001\nSubject: restart: …\n" in shown
-
-
 # Every template that is a file, and what proves it with the parser of that file.
 CHECKS = {
     "audit/mst.rules": check_audit_rules,
@@ -280,7 +244,7 @@ CHECKS = {
     "init/openrc/mstunnel_monitor": lambda path: check_init_script(path, "openrc/mstunnel_monitor"),
     "init/sysv/mstunnel": lambda path: check_init_script(path, "sysv/mstunnel"),
     "init/sysv/mstunnel_monitor": lambda path: check_init_script(path, "sysv/mstunnel_monitor"),
-    "journal/mstunnel.catalog": check_catalogue,
+    "journal/mstunnel.catalog": check_message_catalogue,
     "kernel/90-mstunnel.conf": check_sysctl,
     "kernel/modules-load.conf": check_modules,
     "kubernetes/mstunnel.yaml": check_kubernetes,

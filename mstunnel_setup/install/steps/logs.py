@@ -1,4 +1,4 @@
-"""Step `logs`: have the journal explain our messages, and logrotate rotate our log file."""
+"""Step `logs`: a message catalogue, with which the journal explains our entries; rotation of `setup.log`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.system.catalogue import DIRECTORY, WriteCatalogue
+from mstunnel_setup.system.message_catalogue import DIRECTORY, WriteMessageCatalogue
 
 _SOURCE = str(Path(mstunnel_setup.__file__).with_name("data") / "mstunnel.catalog")
 CATALOGUE = f"{DIRECTORY}/mstunnel.catalog"
@@ -36,7 +36,7 @@ class RotatedLog:
 class Logs:
     """What copies the catalogue, None where the journal has none; whether logrotate is here, and its logs."""
 
-    catalogue: WriteCatalogue | None
+    catalogue: WriteMessageCatalogue | None
     logrotate: bool
     rotated: tuple[RotatedLog, ...] = (RotatedLog(paths.LOG),)
 
@@ -47,11 +47,11 @@ def _gather(context: Context) -> Logs:
     return Logs(_catalogue(files), files.state(_ROTATIONS) is not None, rotated)
 
 
-def _catalogue(files: Files) -> WriteCatalogue | None:
+def _catalogue(files: Files) -> WriteMessageCatalogue | None:
     digest = files.digest_given(_SOURCE)
     if not files.live or digest is None or files.state(DIRECTORY) is None:
         return None
-    return WriteCatalogue(path=CATALOGUE, source=_SOURCE, digest=digest)
+    return WriteMessageCatalogue(path=CATALOGUE, source=_SOURCE, digest=digest)
 
 
 def _of_account(context: Context) -> Iterator[RotatedLog]:
@@ -66,4 +66,4 @@ def _decide(logs: Logs) -> Iterator[Action[Ports]]:
         yield WriteFile(path=ROTATION, text=rendering.render("logrotate/mstunnel", logs=logs.rotated))
 
 
-STEP = Step("logs", "Catalogue and rotation of the logs", _gather, lambda logs: tuple(_decide(logs)))
+STEP = Step("logs", "Message catalogue and rotation of the logs", _gather, lambda logs: tuple(_decide(logs)))

@@ -12,6 +12,7 @@ from mstunnel_setup.agent.health_rows import State
 from mstunnel_setup.agent.log_lines import HEALTH_CHANGED
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.log_line import LogLine, Tell, error_line
+from mstunnel_setup.text import plain
 
 # A code is a name of ours; what only looks like one is none that the journal knows.
 _CODE: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -37,7 +38,7 @@ class AgentReports:
             self.tell(HEALTH_CHANGED(state=report.state, why=why))
         self._state = report.state
         self._say_problem(report)
-        return f"{report.state}{why} ({report.at:%H:%M} UTC)"
+        return plain(f"{report.state}{why} ({report.at:%H:%M} UTC)")
 
     def _say_problem(self, report: HealthReport) -> None:
         failure = report.last_error

@@ -66,8 +66,6 @@ _TUNNEL_RESTART_PAUSE: Final = 600.0
 # and downloading take their time.
 _WORK_SECONDS: Final = 1800.0
 _UPGRADE_SECONDS: Final = 43200.0
-# Between two rounds it only sleeps.
-_REST_SECONDS: Final = 60.0
 
 
 @dataclass
@@ -118,7 +116,6 @@ class Monitor:
             except Exception as error:  # noqa: BLE001 (each kind of work goes on without the others)
                 self._complain(work.__name__, declared(error))
                 self.close()
-        self.service.alive(_REST_SECONDS)
 
     def _complain(self, work: str, error: SetupError) -> None:
         """Say what is wrong when it is new, not at every look."""

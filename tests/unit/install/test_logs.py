@@ -3,7 +3,7 @@
 import pytest
 
 from mstunnel_setup.install.steps import logs
-from mstunnel_setup.system.catalogue import DIRECTORY
+from mstunnel_setup.system.message_catalogue import DIRECTORY
 from tests.unit.install.machines import Machine
 from tests.unit.system.host import Host
 

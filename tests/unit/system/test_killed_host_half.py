@@ -19,7 +19,7 @@ from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import account, audit, boot, logs, uplink
 from mstunnel_setup.readiness.facts import Settings
 from mstunnel_setup.readiness.read.host import HostReader
-from mstunnel_setup.system.catalogue import DIRECTORY, WriteCatalogue
+from mstunnel_setup.system.message_catalogue import DIRECTORY, WriteMessageCatalogue
 from tests.parameters import sample
 from tests.unit.system.test_accounts import ME, NAME, AccountHost
 
@@ -32,7 +32,7 @@ OF_ROOT = {
     "reach-target",
     "install-uplink",
     "write-audit-rules",
-    "write-catalogue",
+    "write-message-catalogue",
 }
 
 
@@ -64,6 +64,9 @@ class Mortal(AccountHost):
     def _userdel(self, words: list[str]) -> tuple[int, str]:
         self.files.write("/etc/passwd", b"")
         return super()._userdel(words)
+
+    def _journalctl(self, words: list[str]) -> tuple[int, str]:
+        return 0, ""
 
     def state(self) -> dict[str, str]:
         """Everything that outlasts a run, but the journal."""
@@ -113,7 +116,7 @@ def steps(host: Mortal, *, there: bool) -> list[Step[Any, Any]]:
 
 def _logs() -> logs.Logs:
     digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    catalogue = WriteCatalogue(path=logs.CATALOGUE, source=__file__, digest=digest)
+    catalogue = WriteMessageCatalogue(path=logs.CATALOGUE, source=__file__, digest=digest)
     own = logs.RotatedLog(f"/home/{NAME}/.local/state/mstunnel/log", NAME, NAME)
     return logs.Logs(catalogue, logrotate=True, rotated=(logs.RotatedLog("/var/log/mstunnel"), own))
 
@@ -186,6 +189,8 @@ def test_these_are_the_kinds_that_only_root_has() -> None:
     kinds = {
         kind.kind
         for kind in CODEC._kinds.values()
-        if kind.__module__.endswith(("accounts", "audit", "catalogue", "directory", "targets", "uplink"))
+        if kind.__module__.endswith(
+            ("accounts", "audit", "directory", "message_catalogue", "targets", "uplink")
+        )
     }
     assert kinds == OF_ROOT

@@ -13,6 +13,7 @@ from mstunnel_setup.agent.thresholds import Thresholds
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.operations.monitor.agent_report import AgentReports
 
+ALL = "`mst-cli health` shows all rows."
 NOW = datetime(2026, 11, 27, 2, 5, tzinfo=UTC)
 
 
@@ -44,8 +45,8 @@ def test_a_change_is_said_once_and_the_words_are_for_the_status(files: Files) ->
     report(files, State.HEALTHY)
     assert reports.look() == "healthy (02:05 UTC)"
     assert said == [
-        "health-changed: this server is warning: CPU cores: 1",
-        "health-changed: this server is healthy",
+        f"health-changed: this server is warning: CPU cores: 1. {ALL}",
+        f"health-changed: this server is healthy. {ALL}",
     ]
 
 
@@ -63,7 +64,7 @@ def test_a_code_that_is_none_is_not_logged(files: Files, code: str) -> None:
     said: list[str] = []
     report(files, State.HEALTHY, failure(code))
     AgentReports(files, said.append).look()
-    assert said == ["health-changed: this server is healthy"]
+    assert said == [f"health-changed: this server is healthy. {ALL}"]
 
 
 def test_words_of_the_agent_cannot_move_the_cursor_or_add_a_line(files: Files) -> None:

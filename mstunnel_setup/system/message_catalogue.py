@@ -1,4 +1,4 @@
-"""The journal's catalogue: what `journalctl -x` explains with an entry."""
+"""The message catalogue of the journal: what `journalctl -x` explains with an entry."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -13,10 +13,10 @@ DIRECTORY: Final = "/usr/lib/systemd/catalog"
 
 
 @dataclass(frozen=True, kw_only=True)
-class WriteCatalogue(LoadedFile):
+class WriteMessageCatalogue(LoadedFile):
     """Copy the file `source` to `path` and bring the database of the catalogue up to date."""
 
-    kind: ClassVar[str] = "write-catalogue"
+    kind: ClassVar[str] = "write-message-catalogue"
     loader: ClassVar[tuple[str, ...]] = ("journalctl", "--update-catalog")
     source: str
     digest: str
