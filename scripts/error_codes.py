@@ -120,7 +120,12 @@ def tables() -> dict[str, str]:
         f"lines-{program}": table(
             ("Code", "Level", "Message", "`MESSAGE_ID`"),
             (
-                (f"`{item.code}`", item.priority.name.lower(), _texts(item)[0], f"`{message_id(item.code)}`")
+                (
+                    _anchor(item.code),
+                    item.priority.name.lower(),
+                    _texts(item)[0],
+                    f"`{message_id(item.code)}`",
+                )
                 for name, item, _ in made
                 if isinstance(item, DeclaredLine) and f".{program}." in name
             ),

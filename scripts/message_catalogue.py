@@ -34,5 +34,5 @@ def _entry(item: Item) -> dict[str, str]:
         "code": item.code,
         "subject": " ".join(f"{item.code}: {made.message.splitlines()[0]}".split()),
         "advice": advice or _NOTHING,
-        "page": item.page if isinstance(made, LogLine) else item.docs,
+        "page": item.docs,
     }

@@ -11,7 +11,7 @@ HEALTH_CHANGED = declare_line(
     "health-changed", "this server is {state}{why}", "`mst-cli health` shows all rows."
 )
 IDENTITY_NOT_RENEWED = declare_line(
-    "identity-not-renewed", "{reason}", "It is tried again every hour.", Priority.WARNING
+    "identity-not-renewed", "{reason}; it is tried again every hour", priority=Priority.WARNING
 )
 IDENTITY_RENEWED = declare_line("identity-renewed", "the agent has a new credential; the old one expires")
 PROBE_URL_INVALID = declare_line(
@@ -23,7 +23,7 @@ PROBE_URL_INVALID = declare_line(
 RECOVERED = declare_line("recovered", "everything works again")
 REQUEST = declare_line("request", "{request}", priority=Priority.INFO)
 THRESHOLDS_NOT_LEARNT = declare_line(
-    "thresholds-not-learnt", "{reason}", "The limits known so far stay.", Priority.WARNING
+    "thresholds-not-learnt", "{reason}; the limits known so far stay", priority=Priority.WARNING
 )
 UPGRADE_REQUESTED = declare_line("upgrade-requested", "{reason}")
 UPGRADE_WAITS = declare_line("upgrade-waits", "{reason} ({decision})")
