@@ -60,6 +60,7 @@ def _environment() -> "Environment":
         shell,
         ocserv,
         radius,
+        logrotate,
         plain,
         yaml,
         compose,
@@ -137,6 +138,13 @@ def radius(value: str) -> str:
     if not value or " " in value or not value.isascii():
         raise UNQUOTABLE(value=value, reason="radcli reads no blanks, and nothing beyond ASCII")
     return _line(value)
+
+
+def logrotate(value: str) -> str:
+    """`value` as a path for logrotate, which reads names in quotes as patterns."""
+    if set(value) & set('"\\*?[]{}'):
+        raise UNQUOTABLE(value=value, reason="logrotate takes it for a pattern")
+    return f'"{_line(value)}"'
 
 
 def yaml(value: str) -> str:

@@ -1,4 +1,4 @@
-"""Write the reference pages that follow from the code: steps, commands, answers, coverage, errors, metrics.
+"""Write what follows from the code: reference pages, and the journal's catalogue.
 
 `python -m scripts.docs` writes them; tests/unit/test_docs.py fails when a committed page is out of date.
 """
@@ -18,11 +18,12 @@ from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
-from scripts import command_page, coverage, error_codes, token_tables
+from scripts import command_page, coverage, error_codes, message_catalogue, token_tables
 from scripts.command_tree import flat
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/reference"
+CATALOGUE = ROOT / "mstunnel_setup/data/mstunnel.catalog"
 NOTE = "<!-- Written by `make docs` from the code. Do not edit. -->\n"
 
 
@@ -39,9 +40,10 @@ def pages() -> dict[Path, str]:
     tables = error_codes.tables() | token_tables.tables()
     with_tables = {
         PAGES / name: error_codes.with_tables((PAGES / name).read_text(), tables)
-        for name in ("certificates.md", "mst-admin.md", "readiness.md", "tokens.md")
+        for name in ("certificates.md", "logs.md", "mst-admin.md", "readiness.md", "tokens.md")
     }
-    return {PAGES / name: f"{NOTE}\n{text.rstrip()}\n" for name, text in made.items()} | with_tables
+    generated = {PAGES / name: f"{NOTE}\n{text.rstrip()}\n" for name, text in made.items()}
+    return {**generated, **with_tables, CATALOGUE: message_catalogue.text()}
 
 
 def steps() -> str:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import mstunnel_setup
 from mstunnel_setup.answers.finding import Finding as Rule
 from mstunnel_setup.errors import ERRORS_PAGE, Declared, ExitCode, SetupError
+from mstunnel_setup.log_line import DeclaredLine, message_id
 from mstunnel_setup.readiness.checks import CHECKS
 from mstunnel_setup.readiness.data import explanations
 from mstunnel_setup.readiness.model import Group
@@ -18,7 +19,7 @@ from mstunnel_setup.tls.model import Finding, Severity
 
 Item: TypeAlias = Declared[object]
 # Modules that hold declarations; the lab's own `errors` are those of Graph and OAuth.
-_MODULES = ("errors", "findings", "warning", "rendering")
+_MODULES = ("errors", "findings", "warning", "rendering", "log_lines")
 _WARNINGS = max(ExitCode) + 1
 
 
@@ -115,7 +116,23 @@ def tables() -> dict[str, str]:
         for kind in ("object", "profile", "app")
         for fatal in (True, False)
     }
-    return {**checks, "certificates": certificates, **rules}
+    lines = {
+        f"lines-{program}": table(
+            ("Code", "Level", "Message", "`MESSAGE_ID`"),
+            (
+                (
+                    _anchor(item.code),
+                    item.priority.name.lower(),
+                    _texts(item)[0],
+                    f"`{message_id(item.code)}`",
+                )
+                for name, item, _ in made
+                if isinstance(item, DeclaredLine) and f".{program}." in name
+            ),
+        )
+        for program in ("agent", "monitor")
+    }
+    return {**checks, "certificates": certificates, **rules, **lines}
 
 
 def _rules_about(name: str) -> str:

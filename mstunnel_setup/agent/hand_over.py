@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.events import Tell, line, problem
+from mstunnel_setup.agent.log_lines import (
+    CONFIGURATION_APPLIED,
+    CONFIGURATION_HANDED_OVER,
+    CONFIGURATION_REFUSED,
+    CONFIGURATION_WAITS,
+)
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.gateway import handover, rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
@@ -16,6 +21,7 @@ from mstunnel_setup.gateway.fields import Document
 from mstunnel_setup.gateway.handover import Verdict
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.log_line import Priority, Tell, error_line
 
 # The monitor looks every eight seconds; the gateway tests a configuration, and may restart ocserv, in a few.
 _PATIENCE_SECONDS: Final = 30.0
@@ -56,7 +62,7 @@ class HandOver:
         # Before the step `launch` there is no mailbox.
         if changed and self.files.state(paths.INBOX) is not None:
             self.files.write(paths.CONFIGURATION_HANDED, content)
-            self.tell(line("configuration-handed-over", "the host judges and serves it."))
+            self.tell(CONFIGURATION_HANDED_OVER())
         digest = handover.name_of(content)
         self._judge(self._verdict(digest, _PATIENCE_SECONDS if changed else 0))
         self._say_waiting(configuration)
@@ -79,12 +85,12 @@ class HandOver:
     def _say(self, verdict: Verdict) -> None:
         if verdict.state == "accepted":
             self.counters.configurations_applied += 1
-            self.tell(line("configuration-applied", "the gateway serves it."))
+            self.tell(CONFIGURATION_APPLIED())
         elif verdict.state == "refused":
             self.counters.configurations_refused += 1
-            self.tell(line("configuration-refused", f"{verdict.reason}.", verdict.hint))
+            self.tell(CONFIGURATION_REFUSED(reason=verdict.reason, advice=verdict.hint))
         elif verdict.state == "waiting":
-            self.tell(line("configuration-waits", f"{verdict.reason}."))
+            self.tell(CONFIGURATION_WAITS(reason=verdict.reason))
 
     def _say_waiting(self, configuration: ServerConfiguration) -> None:
         """Warnings when they are new, not every minute; a port that is not served yet is one."""
@@ -93,7 +99,7 @@ class HandOver:
         warnings = (*configuration.warnings, *((waiting,) if waiting else ()))
         for warning in warnings:
             if warning not in self._warnings:
-                self.tell(problem(warning))
+                self.tell(error_line(warning, Priority.WARNING))
         self._warnings = warnings
         if waiting and self.refusal is None:
             self.refusal = waiting.message

@@ -9,9 +9,15 @@ from typing import Final
 
 from mstunnel_setup.agent import upgrade
 from mstunnel_setup.agent.errors import SERVER_UNKNOWN
-from mstunnel_setup.agent.events import Tell, line, problem
 from mstunnel_setup.agent.hand_over import HandOver
 from mstunnel_setup.agent.health_rows import State
+from mstunnel_setup.agent.log_lines import (
+    CHECKED_IN,
+    PROBE_URL_INVALID,
+    RECOVERED,
+    THRESHOLDS_NOT_LEARNT,
+    UPGRADE_WAITS,
+)
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.renewal import Renewal
 from mstunnel_setup.agent.status_file import Failure, Status
@@ -22,6 +28,7 @@ from mstunnel_setup.errors import CONFIGURATION_MISSING, SetupError, declared
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.log_line import Tell, error_line
 from mstunnel_setup.tenant.wire import (
     HealthStatus,
     HealthThreshold,
@@ -117,7 +124,7 @@ class Agent:
             self._renew()
             return declared(error)
         if self._status.last_error is not None:
-            self.tell(line("recovered", "everything works again."))
+            self.tell(RECOVERED())
         self._update(last_error=None)
         self._learn(last_error=None)
         self._renew()
@@ -146,7 +153,7 @@ class Agent:
         self._failures = 0
         self.counters.check_ins += 1
         if self._status.last_check_in is None:
-            self.tell(line("checked-in", "the tenant knows this server."))
+            self.tell(CHECKED_IN())
         now = self.clock.now()
         self._update(last_check_in=now)
         self._learn(last_check_in=now, agent_certificate_end=enrolment.credential_end)
@@ -195,7 +202,7 @@ class Agent:
         window = upgrade.window(site, self.files)
         found = standing(verdict, now, window, () if self._extensions else HIDDEN_BY_GRAPH)
         if found.waits and verdict != self._verdict:
-            self.tell(line("upgrade-waits", f"{found.reason} ({found.code})"))
+            self.tell(UPGRADE_WAITS(reason=found.reason, decision=found.code))
         self._verdict = verdict
         # That the disk is full is said by the look at this server, and must not stop the rest.
         with suppress(FileError):
@@ -207,8 +214,7 @@ class Agent:
         why = web_address_problem(address) if address else ""
         if why and why != self._known.probe_problem:
             # Not the address: it may hold a password.
-            message = f"the site's URL for internal network access check cannot be used: {why}."
-            self.tell(line("probe-url-invalid", message, "Correct it in the admin center."))
+            self.tell(PROBE_URL_INVALID(reason=why))
         self._learn(
             probe_url=None if why else address or None,
             probe_problem=why,
@@ -224,7 +230,7 @@ class Agent:
         try:
             self._learn(thresholds=tuple(enrolment.tenant.thresholds()))
         except SetupError as error:
-            self.tell(line("thresholds-not-learnt", error.message, "The limits known so far stay."))
+            self.tell(THRESHOLDS_NOT_LEARNT(reason=error.message))
 
     def _lab_health(self) -> LabHealth | None:
         """What only a lab tenant accepts; Graph has no property for it."""
@@ -251,7 +257,7 @@ class Agent:
         """Remember the error; it is logged once, not once a minute."""
         before = self._status.last_error
         if before is None or (before.code, before.message) != (error.code, error.message):
-            self.tell(problem(error))
+            self.tell(error_line(error))
         failure = Failure(code=error.code, message=error.message, hint=error.hint, at=self.clock.now())
         self._update(last_error=failure)
         self._learn(last_error=failure)

@@ -12,12 +12,13 @@ from typing import Final
 from cryptography.x509.oid import NameOID
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.events import Tell, line
+from mstunnel_setup.agent.log_lines import IDENTITY_NOT_RENEWED, IDENTITY_RENEWED
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.errors import SetupError, SignInError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.log_line import Tell
 from mstunnel_setup.tenant.credential import Credential, read_credential
 from mstunnel_setup.tenant.signed_proofs import proof_of_possession
 from mstunnel_setup.tls.agent_credential import CREDENTIAL_DAYS, new_agent_credential
@@ -49,7 +50,7 @@ class Renewal:
                 self._hand_in(enrolment, credential)
                 return self._adopt(enrolment)
         except SetupError as error:
-            self.tell(line("identity-not-renewed", f"{error.message}.", "It is tried again every hour."))
+            self.tell(IDENTITY_NOT_RENEWED(reason=error.message))
             return False
         return True
 
@@ -70,7 +71,7 @@ class Renewal:
         self.files.write(paths.AGENT_CREDENTIAL, content, 0o600)
         self.files.remove(CANDIDATE)
         self.counters.identity_renewals += 1
-        self.tell(line("identity-renewed", "the agent has a new credential; the old one expires."))
+        self.tell(IDENTITY_RENEWED())
         return True
 
     def _hand_in(self, enrolment: Enrolment, credential: Credential) -> None:

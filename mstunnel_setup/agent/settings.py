@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.errors import AGENT_FILE_INVALID, AGENT_FILE_MISSING
+from mstunnel_setup.answers.variables import LOG_FORMAT
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.log_level import is_verbose, log_level
@@ -84,6 +85,14 @@ def wants_requests(files: Files) -> bool:
     """Whether `env.sh` wants every request in the log; a file that is wrong is reported elsewhere."""
     try:
         return is_verbose(_environment(files))
+    except SetupError:
+        return False
+
+
+def wants_json(files: Files) -> bool:
+    """Whether `env.sh` wants log lines as JSON; a file that is wrong is reported elsewhere."""
+    try:
+        return _environment(files).get(LOG_FORMAT) == "json"
     except SetupError:
         return False
 

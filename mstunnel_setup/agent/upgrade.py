@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import ValidationError
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.events import Tell, line
+from mstunnel_setup.agent.log_lines import UPGRADE_REQUESTED
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.log_line import Tell
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer, TunnelSite
 from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.decision import Member, Site, Status, Verdict, decide
@@ -69,7 +70,7 @@ def ask(
     verdict = decide(settings, own, others, target, failed=_failed(files), held=held, now=now)
     if verdict.begin and target is not None:
         files.write(mailbox.REQUEST, mailbox.render(target.digests))
-        tell(line("upgrade-requested", verdict.reason))
+        tell(UPGRADE_REQUESTED(reason=verdict.reason))
     return verdict
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mstunnel_setup.agent.certificates import CertificateWatch
-from mstunnel_setup.agent.events import Tell, line, problem
 from mstunnel_setup.agent.health_report import HealthReport, ReportedRow, write_health
 from mstunnel_setup.agent.health_rows import Observation, Row, State, judge_rows, overall
+from mstunnel_setup.agent.log_lines import HEALTH_CHANGED
 from mstunnel_setup.agent.measure import Measure
 from mstunnel_setup.agent.metrics import TEXTFILE, Counters, Round, render
 from mstunnel_setup.agent.registry import Ask, RegistryWatch
@@ -18,6 +18,7 @@ from mstunnel_setup.gateway.report import read_report
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import proxy_for
+from mstunnel_setup.log_line import Tell, error_line
 from mstunnel_setup.tenant.wire import HealthThreshold
 
 
@@ -74,7 +75,7 @@ class Watch:
     def _complain(self, error: SetupError) -> None:
         """Say what is wrong when it is new, not every minute."""
         if error.message != self._complaint:
-            self.tell(problem(error))
+            self.tell(error_line(error))
         self._complaint = error.message
 
     def _observe(self, known: Known) -> Observation:
@@ -113,8 +114,7 @@ class Watch:
     def _say_changes(self, state: State) -> None:
         if state is not self.state:
             worst = "; ".join(f"{row.title}: {row.text}" for row in self.rows if row.state is state)
-            what = f"this server is {state}" + ("" if state is State.HEALTHY else f": {worst}")
-            self.tell(line("health-changed", what))
+            self.tell(HEALTH_CHANGED(state=state, why="" if state is State.HEALTHY else f": {worst}"))
         self.state = state
 
     def _write(self, observation: Observation, thresholds: Thresholds, error: Failure | None) -> None:

@@ -39,6 +39,12 @@ ENVIRONMENT_INVALID = declare(
     "the environment variable {variable} has an invalid value",
     "Set it to {expected}, or unset it.",
 )
+LOG_FORMAT_INVALID = declare(
+    UsageError,
+    "log-format-invalid",
+    "LOG_FORMAT cannot be {value}",
+    "Write text, or json (each line is an object of JSON).",
+)
 PROXY_INVALID = declare(
     UsageError,
     "proxy-invalid",

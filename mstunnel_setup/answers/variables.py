@@ -3,11 +3,19 @@
 import re
 from typing import Final
 
-from mstunnel_setup.answers.errors import CLIENT_TO_CLIENT_INVALID, PROXY_INVALID, TRACE_SESSIONS_INVALID
+from mstunnel_setup.answers.errors import (
+    CLIENT_TO_CLIENT_INVALID,
+    LOG_FORMAT_INVALID,
+    PROXY_INVALID,
+    TRACE_SESSIONS_INVALID,
+)
 from mstunnel_setup.errors import DEBUG_LEVEL_INVALID
 
 PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy")
 """The proxy variables; programs read them in lower or upper case."""
+
+LOG_FORMAT: Final = "LOG_FORMAT"
+"""How agent and monitor write their logs."""
 
 _HIGHEST_LEVEL = 4
 _LEVEL = re.compile(r"[0-9]+")
@@ -28,6 +36,8 @@ def refuse_wrong(name: str, value: str) -> None:
         raise DEBUG_LEVEL_INVALID(value=value, highest=_HIGHEST_LEVEL)
     if name == "TRACE_SESSIONS" and not _TRACE.fullmatch(value):
         raise TRACE_SESSIONS_INVALID(value=value)
+    if name == LOG_FORMAT and value not in {"text", "json"}:
+        raise LOG_FORMAT_INVALID(value=value)
     if name == "CLIENT_TO_CLIENT" and value not in {"true", "false"}:
         raise CLIENT_TO_CLIENT_INVALID(value=value)
     if name.lower() in PROXIES[:2] and not _PROXY.fullmatch(value):

@@ -16,18 +16,24 @@ from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
 if TYPE_CHECKING:
-    from mstunnel_setup.agent import settings
-    from mstunnel_setup.host import request_log, service_manager
+    from mstunnel_setup import log_line
+    from mstunnel_setup.agent import log_lines, settings
+    from mstunnel_setup.host import request_log, service_manager, system_journal
     from mstunnel_setup.operations.monitor import rounds
 else:
+    log_line = LazyModule("log_line")
+    log_lines = LazyModule("agent.log_lines")
     request_log = LazyModule("host.request_log")
     rounds = LazyModule("operations.monitor.rounds")
     service_manager = LazyModule("host.service_manager")
     settings = LazyModule("agent.settings")
+    system_journal = LazyModule("host.system_journal")
 
 _PROGRAM = "mstunnel_monitor"
 # podman-system-service(1) drops a client that is silent for 10 s, and would be started again for every round.
 _PAUSE_SECONDS = 8.0
+# Between two rounds it only sleeps; longer than this is a hang, for which systemd starts it again.
+_REST_SECONDS = 60.0
 
 app = new_app("Monitor the gateway: restart containers that are down, carry out upgrades.")
 
@@ -49,20 +55,34 @@ def program(
 
 def _work(operator: Operator, *, once: bool) -> Result:
     service = service_manager.ServiceManager.of(os.environ)
-    monitor, clock = rounds.Monitor(operator, _tell, service), operator.clock
+    tell = _log_of(operator, system_journal.SystemJournal.of(os.environ, sys.stderr.fileno()))
+    monitor, clock = rounds.Monitor(operator, tell, service), operator.clock
     wanted = partial(settings.wants_requests, operator.files)
-    with closing(monitor), request_log.requests_told(lambda text: _tell(f"request: {text}"), wanted):
+    with (
+        closing(monitor),
+        request_log.requests_told(lambda text: tell(log_lines.REQUEST(request=text)), wanted),
+    ):
         service.ready()
         monitor.round()
         while not once:
+            service.alive(_REST_SECONDS)
             clock.sleep(_PAUSE_SECONDS)
             monitor.round()
     return Result()
 
 
-def _tell(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+def _log_of(operator: Operator, journal: "system_journal.SystemJournal | None") -> "log_line.Tell":
+    """What writes the log: with all fields into the journal, else on standard error as `env.sh` wants it."""
+
+    def tell(line: "log_line.LogLine") -> None:
+        fields = {**log_line.journal_fields(line), "SYSLOG_IDENTIFIER": _PROGRAM}
+        if journal is not None and journal.send(fields):
+            return
+        as_json = settings.wants_json(operator.files)
+        sys.stderr.write(f"{log_line.as_json(line, operator.clock.now()) if as_json else line}\n")
+        sys.stderr.flush()
+
+    return tell
 
 
 def main() -> int:

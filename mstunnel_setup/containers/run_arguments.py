@@ -74,3 +74,5 @@ def _health(health: HealthCheck, engine: EngineName) -> Iterator[str]:
     yield f"--health-timeout={health.timeout}s"
     yield f"--health-retries={health.retries}"
     yield f"--health-start-period={health.start_period}s"
+    if health.kill and engine == "podman":
+        yield "--health-on-failure=kill"

@@ -80,13 +80,18 @@ class Port:
 
 @dataclass(frozen=True, kw_only=True)
 class HealthCheck:
-    """A command run inside the container; exit code 0 means healthy. Times are in seconds."""
+    """A command run inside the container; exit code 0 means healthy. Times are in seconds.
+
+    With `kill` Podman ends a container that has become unhealthy, for the service manager to start again;
+    Docker does not know that.
+    """
 
     command: tuple[str, ...]
     interval: int = 30
     timeout: int = 10
     retries: int = 3
     start_period: int = 0
+    kill: bool = False
 
     def __post_init__(self) -> None:
         """Refuse empty commands and control characters."""

@@ -32,6 +32,14 @@ class Account:
         listed = _output("id", "-G", self.name).split()
         return [int(group) for group in listed] or os.getgrouplist(self.name, self.gid)
 
+    @property
+    def group(self) -> str:
+        """Name of its primary group; the number of one that has no name."""
+        try:
+            return _group(self.gid).gr_name
+        except KeyError:
+            return str(self.gid)
+
 
 def _passwd(key: str | int) -> pwd.struct_passwd:
     """Entry of an account, by name or number. Raises KeyError."""

@@ -167,7 +167,8 @@ def agent(image: str, setting: Setting) -> ContainerSpec:
         network=setting.network,
         ipv6_network=setting.ipv6_network,
         tmpfs=_IN_MEMORY,
-        health=HealthCheck(command=_HEALTH_COMMAND, interval=30, start_period=30),
+        # The watchdog of its loop. No session ends with it; a slow start must not count as a hang.
+        health=HealthCheck(command=_HEALTH_COMMAND, interval=30, start_period=120, kill=True),
         labels=_labels(image, setting.environment, *_named(setting.network, setting.ipv6_network)),
         pids_limit=_AGENT_PROCESSES if setting.limits_processes else None,
     )

@@ -5,6 +5,7 @@ It loads no step: what a command only looks at takes a fraction of the time of a
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
@@ -16,6 +17,9 @@ from mstunnel_setup.install.ports import Ports, open_ports
 from mstunnel_setup.install.scope import STEP_NAMES, Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.operator import Operator
+
+# Steps that an earlier release did not have: what it installed is complete without them.
+_ADDED_LATER: Final = frozenset({"audit", "logs"})
 
 
 @contextmanager
@@ -44,7 +48,7 @@ def require_installed(receipt: Receipt) -> None:
 def complete(receipt: Receipt) -> bool:
     """Whether all steps are done that the user of this process has to do."""
     own = STEP_NAMES[Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL]
-    return set(own) <= set(receipt.steps)
+    return set(own) - _ADDED_LATER <= set(receipt.steps)
 
 
 def own_scope(operator: Operator) -> Scope:

@@ -15,8 +15,8 @@ class Scope(StrEnum):
 _ASKED = ("eula", "environment", "certificate", "sign-in", "site", "register")
 _CONTAINERS = ("images", "configure", "launch", "monitor")
 STEP_NAMES: Mapping[Scope, tuple[str, ...]] = {
-    Scope.ALL: (*_ASKED, "program", "kernel", "proxy", "bridge", *_CONTAINERS, "audit", "verify"),
-    Scope.HOST: ("eula", "account", "program", "kernel", "uplink", "proxy", "boot", "audit"),
+    Scope.ALL: (*_ASKED, "program", "kernel", "proxy", "bridge", *_CONTAINERS, "audit", "logs", "verify"),
+    Scope.HOST: ("eula", "account", "program", "kernel", "uplink", "proxy", "boot", "audit", "logs"),
     Scope.ACCOUNT: (*_ASKED, "proxy-units", *_CONTAINERS, "verify"),
 }
 """The names of the steps of each part, in order, for what does not load the steps (`step_list`)."""

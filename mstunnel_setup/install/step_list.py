@@ -50,6 +50,7 @@ from mstunnel_setup.install.steps import (
     images,
     kernel,
     launch,
+    logs,
     monitor,
     program,
     proxy,
@@ -64,6 +65,7 @@ from mstunnel_setup.system.audit import WriteAuditRules
 from mstunnel_setup.system.directory import GiveDirectory
 from mstunnel_setup.system.give_to_agent import GiveToAgent
 from mstunnel_setup.system.init_script import EnableInitScript
+from mstunnel_setup.system.message_catalogue import WriteMessageCatalogue
 from mstunnel_setup.system.modules import LoadModule
 from mstunnel_setup.system.selinux import LabelPort
 from mstunnel_setup.system.service import InstallService
@@ -94,6 +96,7 @@ ORDER: tuple[AnyStep, ...] = (
     launch.STEP,
     monitor.STEP,
     audit.STEP,
+    logs.STEP,
     verify.STEP,
 )
 
@@ -107,6 +110,7 @@ ROOTLESS: Mapping[Scope, tuple[AnyStep, ...]] = {
         proxy.SYSTEM,
         boot.STEP,
         audit.STEP,
+        logs.STEP,
     ),
     Scope.ACCOUNT: (
         eula.STEP,
@@ -181,6 +185,7 @@ CODEC = Codec(
         StartService,
         StopUnit,
         WriteAuditRules,
+        WriteMessageCatalogue,
         WriteFile,
         WriteGatewayConfiguration,
         WriteJson,

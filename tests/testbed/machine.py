@@ -15,6 +15,7 @@ TREES = (
     "/opt",
     "/root",
     "/usr/local",
+    "/usr/lib/systemd/catalog",
     "/usr/sbin",
     "/var/lib/mstunnel",
     "/var/log/mstunnel",

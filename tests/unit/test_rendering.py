@@ -32,6 +32,7 @@ from mstunnel_setup.readiness.parse import assignments, unit_environment
 from mstunnel_setup.rendering import render
 from tests.unit.containers.systemd_words import words
 from tests.unit.hostile import BREAKS, HOSTILE, SPEC
+from tests.unit.log_files import check_logrotate, check_message_catalogue
 from tests.unit.manifests import check_compose, check_kubernetes
 from tests.unit.radius_files import check_radius_client, check_radius_servers
 
@@ -243,12 +244,14 @@ CHECKS = {
     "init/openrc/mstunnel_monitor": lambda path: check_init_script(path, "openrc/mstunnel_monitor"),
     "init/sysv/mstunnel": lambda path: check_init_script(path, "sysv/mstunnel"),
     "init/sysv/mstunnel_monitor": lambda path: check_init_script(path, "sysv/mstunnel_monitor"),
+    "journal/mstunnel.catalog": check_message_catalogue,
     "kernel/90-mstunnel.conf": check_sysctl,
     "kernel/modules-load.conf": check_modules,
     "kubernetes/mstunnel.yaml": check_kubernetes,
     "lab/answers.yaml": check_lab_answers,
     "lab/lab.css": check_style,
     "lab/mstunnel-setup": check_lab_script,
+    "logrotate/mstunnel": check_logrotate,
     "network/uplink.nft": check_uplink_rules,
     "podman/90-mstunnel-bridge.conf": check_bridge,
     "proxy/http-proxy.conf": check_drop_in,

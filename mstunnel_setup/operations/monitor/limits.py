@@ -1,6 +1,6 @@
 """How often the agent may have the gateway changed: one rate limit, kept through restarts of the monitor."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal, TypeAlias
@@ -10,6 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from mstunnel_setup import paths
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.log_line import LogLine, Tell
+from mstunnel_setup.operations.monitor.log_lines import LOG_LIMITED
 
 Change: TypeAlias = Literal["reload", "restart", "port", "upgrade", "probe", "log"]
 """What the agent can cause: `restart` is of ocserv, `port` and `upgrade` re-create the container."""
@@ -106,13 +108,13 @@ class Ledger:
 class LimitedLog:
     """A log that takes so many lines in a while, and says how many it left out. Kept in memory only."""
 
-    def __init__(self, tell: Callable[[str], None], clock: Clock) -> None:
+    def __init__(self, tell: Tell, clock: Clock) -> None:
         self._tell = tell
         self._clock = clock
         self._debt: datetime | None = None
         self._left_out = 0
 
-    def tell(self, text: str) -> None:
+    def tell(self, line: LogLine) -> None:
         """Write a line, unless there were too many."""
         now, limit = self._clock.now(), LIMITS["log"]
         if limit.wait(self._debt, now):
@@ -120,6 +122,6 @@ class LimitedLog:
             return
         self._debt = limit.taken(self._debt, now)
         if self._left_out:
-            self._tell(f"log-limited: {self._left_out} lines were left out")
+            self._tell(LOG_LIMITED(count=self._left_out))
             self._left_out = 0
-        self._tell(text)
+        self._tell(line)

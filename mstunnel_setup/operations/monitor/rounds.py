@@ -1,6 +1,6 @@
 """One round of the monitor: an upgrade, an overdue certificate, another port, lost modules, what is down."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,11 +19,24 @@ from mstunnel_setup.install.installed import journal_of, open_host
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run, open_run
+from mstunnel_setup.log_line import LogLine, Tell, error_line
 from mstunnel_setup.operations.certificate import delayed_import
 from mstunnel_setup.operations.certificate.activation import NUDGE, NUDGE_SECONDS, installed_run
 from mstunnel_setup.operations.errors import MODULE_LOST
 from mstunnel_setup.operations.monitor import modules
+from mstunnel_setup.operations.monitor.agent_report import AgentReports
 from mstunnel_setup.operations.monitor.limits import Ledger, LimitedLog
+from mstunnel_setup.operations.monitor.log_lines import (
+    ADDRESSES,
+    CERTIFICATE,
+    MODULES,
+    PORT,
+    RESTART,
+    TUNNEL,
+    UPGRADE_BEGUN,
+    UPGRADE_DONE,
+    UPGRADE_ENDED,
+)
 from mstunnel_setup.operations.monitor.port import move, wanted_port
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from mstunnel_setup.operations.monitor.watch import Condition, Watch
@@ -38,8 +51,6 @@ from mstunnel_setup.upgrade.feed import offered, read_feed
 from mstunnel_setup.upgrade.mailbox import Answer, Summary
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
 from mstunnel_setup.upgrade.release import Catalogue, Digests, Release
-
-Tell = Callable[[str], None]
 
 _LOAD_PAUSE: Final = 600.0
 # The agent looks once a minute; one that asks more often gets no more of the lock and the log.
@@ -59,7 +70,7 @@ _UPGRADE_SECONDS: Final = 43200.0
 
 @dataclass
 class Monitor:
-    """Looks after the gateway of this server; `tell` takes log lines."""
+    """Looks after the gateway of this server."""
 
     operator: Operator
     tell: Tell
@@ -83,6 +94,7 @@ class Monitor:
         self._log = LimitedLog(self.tell, self._clock)
         self.tell = self._log.tell
         self._configurations = Configurations(self._files, self._clock, self._nudge, self.tell)
+        self._reports = AgentReports(self._files, self.tell)
 
     def round(self) -> None:
         """Look once and do what is due. Whatever fails is logged, once; the next round tries again.
@@ -107,10 +119,10 @@ class Monitor:
 
     def _complain(self, work: str, error: SetupError) -> None:
         """Say what is wrong when it is new, not at every look."""
-        words = f"{error.code}: {error.message}"
-        if self._said.get(work) != words:
-            self.tell(words)
-        self._said[work] = words
+        line = error_line(error)
+        if self._said.get(work) != line:
+            self.tell(line)
+        self._said[work] = line
 
     def close(self) -> None:
         """Let go of the engine; the next look opens it again."""
@@ -168,7 +180,7 @@ class Monitor:
         with open_run(self.operator, {}) as run:
             self.service.status("Upgrading the gateway")
             if (ended := finish(run)) is not None:
-                self.tell(_words(ended))
+                self.tell(_upgrade_line(ended))
             if asked:
                 self._next_request = now + _REQUEST_PAUSE
                 self._obey(run)
@@ -183,12 +195,9 @@ class Monitor:
             _refuse(run, asked, why)
         _limit_upgrades(run.files, self._clock.now())
         name = release_names(catalogue, asked)[0]
-        self.tell(f"upgrade: to release {name}, as the agent asks")
-        self.tell(
-            _words(
-                upgrade_to(run, UpgradeRequest(name, asked, "agent", drain_minutes=catalogue.drain_minutes))
-            )
-        )
+        self.tell(UPGRADE_BEGUN(release=name))
+        request = UpgradeRequest(name, asked, "agent", drain_minutes=catalogue.drain_minutes)
+        self.tell(_upgrade_line(upgrade_to(run, request)))
 
     def _imports(self) -> None:
         """Take the certificates into use whose time has come and whose timer has not done it."""
@@ -202,7 +211,7 @@ class Monitor:
         timers = self._host.systemd.running()
         for pending in delayed_import.overdue(receipt, self._host.clock.now(), timers=timers):
             with installed_run(self.operator, {}) as run:
-                self.tell(f"certificate: {pending.name} is taken into use; its time has passed")
+                self.tell(CERTIFICATE(name=pending.name))
                 delayed_import.take(run, pending)
 
     def _port(self) -> None:
@@ -216,7 +225,7 @@ class Monitor:
             if cut_off is None:
                 ledger.begin_move(wanted, now)
             self.service.status(f"Moving the gateway to port {wanted}")
-            self.tell(f"port: the gateway moves to {wanted}, as the tenant wants; sessions end")
+            self.tell(PORT(port=wanted))
             try:
                 move(run, wanted)
             except Exception:
@@ -237,7 +246,7 @@ class Monitor:
             why = self._not_loaded or "loading it did not help"
             raise MODULE_LOST(modules=", ".join(left), reason=why)
         if self._lost:
-            self.tell(f"modules: {', '.join(self._lost)} was missing, and is loaded")
+            self.tell(MODULES(modules=", ".join(self._lost)))
             self._lost = ()
             control.restart(self._host, paths.SERVER)
 
@@ -249,7 +258,7 @@ class Monitor:
         self._next_tunnel = now + _TUNNEL_PAUSE
         if reason := tunnel_device.out_of_date(self._host):
             self._next_tunnel = now + _TUNNEL_RESTART_PAUSE
-            self.tell(f"tunnel: {paths.SERVER} cannot open {tunnel_device.DEVICE} and is restarted: {reason}")
+            self.tell(TUNNEL(container=paths.SERVER, device=tunnel_device.DEVICE, reason=reason))
             control.restart(self._host, paths.SERVER)
 
     def _addresses(self) -> None:
@@ -262,16 +271,18 @@ class Monitor:
         found = own_addresses(files, self._clock).encode()
         if found and found != written:
             files.write(paths.HOST_ADDRESSES, found, 0o644)
-            self.tell("addresses: those of this host have changed, and the gateway refuses the new ones")
+            self.tell(ADDRESSES())
 
     def _containers(self) -> None:
         seen: dict[str, Condition] = {
             name: condition(self._host, name) for name in (paths.SERVER, paths.AGENT)
         }
-        self.service.status("; ".join(f"{name}: {seen[name]}" for name in seen))
+        health = self._reports.look()
+        shown = [f"{name}: {seen[name]}" for name in seen]
+        self.service.status("; ".join([*shown, *([f"server health: {health}"] if health else [])]))
         self._watch, due = self._watch.look(seen, self._host.clock.monotonic())
         for name in due:
-            self.tell(f"restart: {name} is {seen[name]}")
+            self.tell(RESTART(container=name, condition=seen[name]))
             control.restart(self._host, name)
 
 
@@ -358,8 +369,8 @@ def _refuse(run: Run, asked: Digests, why: str) -> None:
     raise UPGRADE_REFUSED(image=asked.server, reason=why)
 
 
-def _words(ended: Upgrade) -> str:
+def _upgrade_line(ended: Upgrade) -> LogLine:
     if ended.outcome is Outcome.DONE:
         away = ", but no device that was connected has come back yet" if ended.unproved else ""
-        return f"upgrade: release {ended.release} serves{away}"
-    return f"upgrade: {ended.outcome} from {ended.release}: {ended.reason}"
+        return UPGRADE_DONE(release=ended.release, away=away)
+    return UPGRADE_ENDED(outcome=ended.outcome, release=ended.release, reason=ended.reason)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from mstunnel_setup import paths
+from mstunnel_setup.agent.log_lines import CONFIGURATION_REFUSED
 from mstunnel_setup.agent.settings import read_gateway_options, read_log_level
 from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.engine.lock import exclusive
@@ -18,9 +19,15 @@ from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, GatewayOption
 from mstunnel_setup.gateway.report import read_report
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.log_line import Tell
 from mstunnel_setup.operations.errors import GATEWAY_REMOVED
 from mstunnel_setup.operations.monitor.configuration import Served, digest_of, read_record, write_record
 from mstunnel_setup.operations.monitor.limits import Change, Ledger
+from mstunnel_setup.operations.monitor.log_lines import (
+    CONFIGURATION_ACCEPTED,
+    CONFIGURATION_WRITTEN,
+    LOG_LEVEL_CHANGED,
+)
 
 # The gateway reloads at once when it gets the signal; a restart of ocserv takes a second or two.
 _PATIENCE: Final = 10.0
@@ -43,13 +50,13 @@ class _Known(NamedTuple):
 class Configurations:
     """Serves what the agent hands over.
 
-    `nudge` has the gateway look at its files now instead of a few seconds later; `tell` takes log lines.
+    `nudge` has the gateway look at its files now instead of a few seconds later.
     """
 
     files: Files
     clock: Clock
     reload_gateway: Callable[[], None]
-    tell: Callable[[str], None]
+    tell: Tell
     _known: _Known | None = field(default=None, init=False)
 
     def look(self) -> None:
@@ -81,7 +88,7 @@ class Configurations:
         if (level := read_log_level(self.files, self.clock.now())) != served:
             with self._changing():
                 self.files.write(paths.OCSERV_CONF, with_level(present, level), CONFIGURATION_MODE)
-            self.tell(f"log-level-changed: the gateway logs at level {level}")
+            self.tell(LOG_LEVEL_CHANGED(level=level))
             self.reload_gateway()
 
     def _judge(self, content: bytes) -> _Known:
@@ -138,7 +145,7 @@ class Configurations:
             rendering.write(self.files, changed)
         self._answer(_verdict(known.handed.digest, served))
         if changed:
-            self.tell(f"configuration-written: {', '.join(changed)}")
+            self.tell(CONFIGURATION_WRITTEN(paths=", ".join(changed)))
             self.reload_gateway()
         self._await()
         self._answer(_verdict(known.handed.digest, read_record(self.files) or served))
@@ -178,7 +185,10 @@ class Configurations:
             return record
         ended = record.after(applied.refusal)
         write_record(self.files, ended)
-        self.tell(f"configuration-{ended.outcome}: {ended.reason or 'the gateway serves it'}")
+        refused = ended.outcome == "refused"
+        self.tell(
+            CONFIGURATION_REFUSED(reason=ended.reason, advice=_HINT) if refused else CONFIGURATION_ACCEPTED()
+        )
         return ended
 
     def _answer(self, verdict: Verdict) -> None:

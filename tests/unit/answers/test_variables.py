@@ -9,6 +9,7 @@ GOOD = {
     "CLIENT_TO_CLIENT": ("", "true", "false"),
     "DEBUG_LEVEL": ("", "0", "4", "9"),
     "TRACE_SESSIONS": ("", "0", "1", "2"),
+    "LOG_FORMAT": ("", "text", "json"),
     "https_proxy": (
         "",
         "http://proxy.example.com:3128",
@@ -26,6 +27,7 @@ BAD = {
     "CLIENT_TO_CLIENT": ("1", "yes", "True"),
     "DEBUG_LEVEL": ("abc", "-1", "1.5", "\u0661", "0x1"),
     "TRACE_SESSIONS": ("3", "true", "1 "),
+    "LOG_FORMAT": ("JSON", "yaml", "1"),
     "https_proxy": (
         "foo",
         "foo bar",

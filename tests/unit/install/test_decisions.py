@@ -34,6 +34,7 @@ from mstunnel_setup.install.steps import (
     images,
     kernel,
     launch,
+    logs,
     monitor,
     program,
     proxy,
@@ -71,6 +72,7 @@ STEPS: dict[str, tuple[Step[Any, Any], Any]] = {
     "boot": (boot.STEP, bool),
     "uplink": (uplink.STEP, uplink.Uplink),
     "audit": (audit.STEP, audit.Audit),
+    "logs": (logs.STEP, logs.Logs),
     "proxy-units": (proxy.UNITS, proxy.Proxy),
 }
 

@@ -9,7 +9,7 @@ from mstunnel_setup.install.step_list import ORDER, steps_of
 NAMES = {
     *("eula", "environment", "certificate", "sign-in", "site", "register", "program", "kernel", "proxy"),
     *("bridge", "images", "configure", "launch", "monitor", "verify", "account", "boot", "proxy-units"),
-    *("uplink", "audit"),
+    *("uplink", "audit", "logs"),
 }
 
 

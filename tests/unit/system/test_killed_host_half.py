@@ -3,6 +3,7 @@
 The kill loops of tests/crash run without accounts; here stand-ins for the programs of accounts change files.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from mstunnel_setup.engine.step import Step
 from mstunnel_setup.host import accounts
 from mstunnel_setup.host.process import Completed
 from mstunnel_setup.install.step_list import CODEC
-from mstunnel_setup.install.steps import account, audit, boot, uplink
+from mstunnel_setup.install.steps import account, audit, boot, logs, uplink
 from mstunnel_setup.readiness.facts import Settings
 from mstunnel_setup.readiness.read.host import HostReader
+from mstunnel_setup.system.message_catalogue import DIRECTORY, WriteMessageCatalogue
 from tests.parameters import sample
 from tests.unit.system.test_accounts import ME, NAME, AccountHost
 
@@ -30,6 +32,7 @@ OF_ROOT = {
     "reach-target",
     "install-uplink",
     "write-audit-rules",
+    "write-message-catalogue",
 }
 
 
@@ -61,6 +64,9 @@ class Mortal(AccountHost):
     def _userdel(self, words: list[str]) -> tuple[int, str]:
         self.files.write("/etc/passwd", b"")
         return super()._userdel(words)
+
+    def _journalctl(self, words: list[str]) -> tuple[int, str]:
+        return 0, ""
 
     def state(self) -> dict[str, str]:
         """Everything that outlasts a run, but the journal."""
@@ -104,7 +110,15 @@ def steps(host: Mortal, *, there: bool) -> list[Step[Any, Any]]:
             lambda _context: audit.Audit(active=True, watched=("/etc/mstunnel",)),
             audit.STEP.decide,
         ),
+        Step("logs", "", lambda _context: _logs(), logs.STEP.decide),
     ]
+
+
+def _logs() -> logs.Logs:
+    digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    catalogue = WriteMessageCatalogue(path=logs.CATALOGUE, source=__file__, digest=digest)
+    own = logs.RotatedLog(f"/home/{NAME}/.local/state/mstunnel/log", NAME, NAME)
+    return logs.Logs(catalogue, logrotate=True, rotated=(logs.RotatedLog("/var/log/mstunnel"), own))
 
 
 @pytest.fixture
@@ -118,7 +132,8 @@ def host_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, b
         monkeypatch.setattr(accounts, "is_member", lambda who, group: who in host.members.get(group, ()))
         # Giving a directory away needs root; who owns it is a note beside it.
         monkeypatch.setattr(type(host.files), "give", lambda *_given: None)
-        host.files.make_directories("/etc/audit/rules.d")
+        for directory in ("/etc/audit/rules.d", "/etc/logrotate.d", DIRECTORY):
+            host.files.make_directories(directory)
         for file in ("passwd", "subuid", "subgid"):
             host.files.write(f"/etc/{file}", b"")
         if there:
@@ -174,6 +189,8 @@ def test_these_are_the_kinds_that_only_root_has() -> None:
     kinds = {
         kind.kind
         for kind in CODEC._kinds.values()
-        if kind.__module__.endswith(("accounts", "audit", "directory", "targets", "uplink"))
+        if kind.__module__.endswith(
+            ("accounts", "audit", "directory", "message_catalogue", "targets", "uplink")
+        )
     }
     assert kinds == OF_ROOT

@@ -7,6 +7,7 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.log_line import LogLine
 from mstunnel_setup.operations.monitor.limits import LIMITS, Ledger, Limit, LimitedLog
 from tests.unit.clocks import START, FakeClock
 
@@ -77,11 +78,11 @@ def test_a_flood_of_lines_is_cut_and_counted() -> None:
     clock = FakeClock()
     log = LimitedLog(said.append, clock)
     for number in range(1000):
-        log.tell(f"line {number}")
+        log.tell(LogLine("line", str(number)))
     assert len(said) == LIMITS["log"].burst
     clock.elapsed += 61
-    log.tell("later")
-    assert said[-2:] == [f"log-limited: {1000 - LIMITS['log'].burst} lines were left out", "later"]
+    log.tell(LogLine("line", "later"))
+    assert said[-2:] == [f"log-limited: {1000 - LIMITS['log'].burst} lines were left out", "line: later"]
 
 
 def test_a_move_that_was_cut_off_is_known_and_one_that_ended_is_not(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Step `logs`: a message catalogue, with which the journal explains our entries; rotation of `setup.log`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import mstunnel_setup
+from mstunnel_setup import paths, rendering
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.file_actions import WriteFile
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.host import accounts
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.system.message_catalogue import DIRECTORY, WriteMessageCatalogue
+
+_SOURCE = str(Path(mstunnel_setup.__file__).with_name("data") / "mstunnel.catalog")
+CATALOGUE = f"{DIRECTORY}/mstunnel.catalog"
+_ROTATIONS = "/etc/logrotate.d"
+ROTATION = f"{_ROTATIONS}/mstunnel"
+_OF_ACCOUNT = ".local/state/mstunnel/log"
+
+
+@dataclass(frozen=True)
+class RotatedLog:
+    """A directory with log files, and who owns it."""
+
+    directory: str
+    user: str = "root"
+    group: str = "root"
+
+
+@dataclass(frozen=True)
+class Logs:
+    """What copies the catalogue, None where the journal has none; whether logrotate is here, and its logs."""
+
+    catalogue: WriteMessageCatalogue | None
+    logrotate: bool
+    rotated: tuple[RotatedLog, ...] = (RotatedLog(paths.LOG),)
+
+
+def _gather(context: Context) -> Logs:
+    files = context.ports.files
+    rotated = (RotatedLog(paths.LOG), *_of_account(context))
+    return Logs(_catalogue(files), files.state(_ROTATIONS) is not None, rotated)
+
+
+def _catalogue(files: Files) -> WriteMessageCatalogue | None:
+    digest = files.digest_given(_SOURCE)
+    if not files.live or digest is None or files.state(DIRECTORY) is None:
+        return None
+    return WriteMessageCatalogue(path=CATALOGUE, source=_SOURCE, digest=digest)
+
+
+def _of_account(context: Context) -> Iterator[RotatedLog]:
+    if context.ports.scope is Scope.HOST and (found := accounts.find(context.answers.account)) is not None:
+        yield RotatedLog(f"{found.home}/{_OF_ACCOUNT}", found.name, found.group)
+
+
+def _decide(logs: Logs) -> Iterator[Action[Ports]]:
+    if logs.catalogue is not None:
+        yield logs.catalogue
+    if logs.logrotate:
+        yield WriteFile(path=ROTATION, text=rendering.render("logrotate/mstunnel", logs=logs.rotated))
+
+
+STEP = Step("logs", "Message catalogue and rotation of the logs", _gather, lambda logs: tuple(_decide(logs)))

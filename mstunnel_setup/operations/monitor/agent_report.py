@@ -1,0 +1,48 @@
+"""What the agent reports as wrong, said once more by the monitor: the journal explains what that logs.
+
+The agent cannot write into the journal itself, and is not to be believed: its report is judged as data.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from mstunnel_setup.agent.health_report import HealthReport, read_health
+from mstunnel_setup.agent.health_rows import State
+from mstunnel_setup.agent.log_lines import HEALTH_CHANGED
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.log_line import LogLine, Tell, error_line
+from mstunnel_setup.text import plain
+
+# A code is a name of ours; what only looks like one is none that the journal knows.
+_CODE: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@dataclass
+class AgentReports:
+    """The health of this server as of the last look, said when it changes; `tell` takes log lines."""
+
+    files: Files
+    tell: Tell
+    _state: State = State.UNKNOWN
+    _problem: LogLine | None = None
+
+    def look(self) -> str:
+        """Say what is new; returns what the agent reports in a few words, empty while it reports nothing."""
+        report = read_health(self.files)
+        if report is None:
+            return ""
+        troubled = "; ".join(f"{row.title}: {row.text}" for row in report.rows if row.state is report.state)
+        why = "" if report.state is State.HEALTHY else f": {troubled}"
+        if report.state is not self._state:
+            self.tell(HEALTH_CHANGED(state=report.state, why=why))
+        self._state = report.state
+        self._say_problem(report)
+        return plain(f"{report.state}{why} ({report.at:%H:%M} UTC)")
+
+    def _say_problem(self, report: HealthReport) -> None:
+        failure = report.last_error
+        line = error_line(failure) if failure is not None and _CODE.fullmatch(failure.code) else None
+        if line is not None and line != self._problem:
+            self.tell(line)
+        self._problem = line

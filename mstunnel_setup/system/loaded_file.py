@@ -1,0 +1,57 @@
+"""A file that counts once a program of the host has read it."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from typing_extensions import override
+
+from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.engine.file_actions import HasFiles, PlacedFile
+from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.system.ports import HasProcesses
+
+_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedFile(Action[HasProcesses]):
+    """Write the file `path` and have `loader` (program and arguments) read it, as it does at each boot.
+
+    What the program refuses now, or cannot do because it was uninstalled, stops no installation.
+    """
+
+    loader: ClassVar[tuple[str, ...]]
+    path: str
+
+    @property
+    @abstractmethod
+    def file(self) -> PlacedFile[HasFiles]:
+        """The file part of this action."""
+
+    @override
+    def satisfied(self, ports: HasProcesses, outputs: Outputs) -> bool:
+        return self.file.satisfied(ports, outputs)
+
+    def capture(self, ports: HasProcesses) -> JsonObject:
+        """Save the current file, if there is one."""
+        return self.file.capture(ports)
+
+    @override
+    def apply(self, ports: HasProcesses, outputs: Outputs) -> JsonObject:
+        """Write the file and have it read."""
+        self.file.apply(ports, outputs)
+        self._load(ports)
+        return {}
+
+    def undo(self, ports: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
+        """Restore the earlier file, unless others have changed it since, and have what is left read."""
+        versions = [version.file for version in record.versions if isinstance(version, LoadedFile)]
+        undone = self.file.undo(ports, UndoRecord(record.before, versions, record.outputs))
+        if undone.outcome in (Undo.REMOVED, Undo.RESTORED):
+            self._load(ports)
+        return undone
+
+    def _load(self, ports: HasProcesses) -> None:
+        if ports.processes.find(self.loader[0]) is not None:
+            ports.processes.run(self.loader, timeout=_SECONDS, check=False)

@@ -1,0 +1,44 @@
+"""Step `logs`: the catalogue of the journal and the rotation of `setup.log`."""
+
+import pytest
+
+from mstunnel_setup.install.steps import logs
+from mstunnel_setup.system.message_catalogue import DIRECTORY
+from tests.unit.install.machines import Machine
+from tests.unit.system.host import Host
+
+UPDATED = "journalctl --update-catalog"
+
+
+class JournalHost(Host):
+    """A host with a journal that has a catalogue."""
+
+    def find(self, program: str) -> str | None:
+        return f"/usr/bin/{program}"
+
+    def _journalctl(self, words: list[str]) -> tuple[int, str]:
+        return 0, ""
+
+
+@pytest.fixture
+def journaled(machine: Machine) -> Machine:
+    machine.host = JournalHost(machine.scene.root)
+    machine.scene.processes, machine.scene.systemd = machine.host, machine.host.systemd
+    for directory in (DIRECTORY, "/etc/logrotate.d"):
+        machine.scene.files.make_directories(directory)
+    return machine
+
+
+def test_the_journal_explains_our_messages_until_the_uninstall(journaled: Machine) -> None:
+    assert len(journaled.run(logs.STEP)) == 2
+    assert "Subject: restart: " in journaled.text(logs.CATALOGUE)
+    assert '"/var/log/mstunnel/setup.log" {' in journaled.text(logs.ROTATION)
+    assert journaled.run(logs.STEP) == []
+    assert journaled.host.asked == [UPDATED]
+    journaled.uninstall()
+    assert (journaled.text(logs.CATALOGUE), journaled.text(logs.ROTATION)) == ("", "")
+    assert journaled.host.asked == [UPDATED] * 2
+
+
+def test_without_a_catalogue_and_logrotate_nothing_is_done(machine: Machine) -> None:
+    assert machine.run(logs.STEP) == []

@@ -1,0 +1,49 @@
+"""The generated files about logs, read by logrotate and by journalctl."""
+
+import grp
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.errors import StepError
+from mstunnel_setup.host.accounts import own_name
+from mstunnel_setup.install.steps.logs import RotatedLog
+from mstunnel_setup.rendering import render
+from tests.unit.hostile import HOSTILE
+
+# logrotate reads what it finds in quotes as a pattern.
+PATTERN = dict.fromkeys(map(ord, '"\\*?[]{}'))
+
+
+def check_logrotate(tmp_path: Path) -> None:
+    """logrotate(8) rotates what the file names; a directory of another name it leaves alone."""
+    rotated = RotatedLog(f"{tmp_path}/{HOSTILE.translate(PATTERN)}")
+    place = Path(rotated.directory)
+    place.mkdir(parents=True)
+    (place / "setup.log").write_text("{}\n")
+    me = {"user": own_name(), "group": grp.getgrgid(os.getegid()).gr_name}
+    (tmp_path / "rules").write_text(render("logrotate/mstunnel", logs=[replace(rotated, **me)]))
+    (tmp_path / "rules").chmod(0o644)
+    command = ["logrotate", "--force", f"--state={tmp_path}/state", str(tmp_path / "rules")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in place.iterdir()] == ["setup.log.1"]
+    with pytest.raises(StepError):
+        render("logrotate/mstunnel", logs=[RotatedLog("/var/log/*")])
+
+
+def check_message_catalogue(tmp_path: Path) -> None:
+    """systemd reads an entry back as it was made."""
+    directory = tmp_path / "usr/lib/systemd/catalog"
+    directory.mkdir(parents=True)
+    (tmp_path / "var/lib/systemd/catalog").mkdir(parents=True)
+    entry = {"id": "0" * 31 + "1", "code": "restart", "subject": "restart: …", "advice": "Look.", "page": "a"}
+    text = render("journal/mstunnel.catalog", entries=[entry])
+    (directory / "mstunnel.catalog").write_text(text)
+    journalctl = ["journalctl", f"--root={tmp_path}"]
+    subprocess.run([*journalctl, "--update-catalog"], check=True, capture_output=True)
+    shown = subprocess.run([*journalctl, "--dump-catalog"], check=True, capture_output=True, text=True).stdout
+    assert "-- 00000000000000000000000000000001\nSubject: restart: …\n" in shown

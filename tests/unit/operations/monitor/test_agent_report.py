@@ -1,0 +1,79 @@
+"""The monitor says what the agent reports, and believes nothing of it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.health_report import REPORT, HealthReport, ReportedRow, write_health
+from mstunnel_setup.agent.health_rows import State
+from mstunnel_setup.agent.status_file import Failure
+from mstunnel_setup.agent.thresholds import Thresholds
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations.monitor.agent_report import AgentReports
+
+ALL = "`mst-cli health` shows all rows."
+NOW = datetime(2026, 11, 27, 2, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    made = Files(tmp_path)
+    made.make_directories(paths.AGENT_STATE)
+    return made
+
+
+def report(files: Files, state: State, error: Failure | None = None) -> None:
+    row = ReportedRow(id="cpu-cores", title="CPU cores", state=state, text="1")
+    write_health(
+        files, HealthReport(at=NOW, state=state, rows=(row,), thresholds=Thresholds(), last_error=error)
+    )
+
+
+def failure(code: str, message: str = "graph.example cannot be reached") -> Failure:
+    return Failure(code=code, message=message, hint="Check the firewall.", at=NOW)
+
+
+def test_a_change_is_said_once_and_the_words_are_for_the_status(files: Files) -> None:
+    said: list[str] = []
+    reports = AgentReports(files, said.append)
+    assert reports.look() == ""
+    report(files, State.WARNING)
+    for _ in range(3):
+        assert reports.look() == "warning: CPU cores: 1 (02:05 UTC)"
+    report(files, State.HEALTHY)
+    assert reports.look() == "healthy (02:05 UTC)"
+    assert said == [
+        f"health-changed: this server is warning: CPU cores: 1. {ALL}",
+        f"health-changed: this server is healthy. {ALL}",
+    ]
+
+
+def test_what_the_agent_fails_at_is_said_when_it_is_new(files: Files) -> None:
+    said: list[str] = []
+    reports = AgentReports(files, said.append)
+    for error in (failure("network-unreachable"), failure("network-unreachable"), None, failure("throttled")):
+        report(files, State.HEALTHY, error)
+        reports.look()
+    assert [line.partition(":")[0] for line in said[1:]] == ["network-unreachable", "throttled"]
+
+
+@pytest.mark.parametrize("code", ["restart: forged", "", "A", "x\ny", "a_b", "-a"])
+def test_a_code_that_is_none_is_not_logged(files: Files, code: str) -> None:
+    said: list[str] = []
+    report(files, State.HEALTHY, failure(code))
+    AgentReports(files, said.append).look()
+    assert said == [f"health-changed: this server is healthy. {ALL}"]
+
+
+def test_words_of_the_agent_cannot_move_the_cursor_or_add_a_line(files: Files) -> None:
+    said: list[str] = []
+    report(files, State.HEALTHY, failure("network-unreachable", "\x1b[2J\nrestart: forged"))
+    AgentReports(files, said.append).look()
+    assert said[1] == "network-unreachable: [2J restart: forged. Check the firewall."
+
+
+def test_a_report_that_is_none_says_nothing(files: Files) -> None:
+    files.write(REPORT, b"{")
+    assert AgentReports(files, lambda _line: None).look() == ""
