@@ -123,20 +123,25 @@ class Agent:
             # Whatever is wrong with the site: nothing works any more once the credential has ended.
             self._renew()
             return declared(error)
-        if self._status.last_error is not None:
-            self.tell(RECOVERED())
-        self._update(last_error=None)
-        self._learn(last_error=None)
-        self._renew()
+        if self._renew():
+            if self._status.last_error is not None:
+                self.tell(RECOVERED())
+            self._update(last_error=None)
+            self._learn(last_error=None)
         return None
 
-    def _renew(self) -> None:
-        """Renew the agent's credential when it is time; the next round signs in with the new one."""
+    def _renew(self) -> bool:
+        """Renew the agent's credential when it is time; the next round signs in with the new one.
+
+        False when that failed, and the error is the last one.
+        """
         try:
             if self.renewal and self._enrolment and self.renewal.renew_in_time(self._enrolment):
                 self._leave()
         except Exception as error:  # noqa: BLE001 (tried again in the next round)
             self._failed(declared(error))
+            return False
+        return True
 
     def _check_in(self) -> Enrolment:
         """Tell the tenant that this server is alive, by writing its own name into its own record."""

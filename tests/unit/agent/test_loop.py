@@ -185,6 +185,20 @@ def test_the_credential_is_renewed_though_the_rest_of_the_round_fails(scene: Sce
     assert tried == [SERVER]
 
 
+def test_a_renewal_that_fails_at_every_round_is_reported_once(scene: Scene) -> None:
+    def fail(_enrolment: object) -> bool:
+        raise ValueError("no such curve")
+
+    agent = scene.agent()
+    agent.renewal = cast("Any", SimpleNamespace(renew_in_time=fail))
+    for _round in range(3):
+        agent.round()
+    assert (scene.codes().count("internal-error"), scene.codes().count("recovered")) == (1, 0)
+    agent.renewal = None
+    agent.round()
+    assert scene.codes()[-1] == "recovered"
+
+
 def test_waits_grow_to_the_time_after_which_a_server_counts_as_offline() -> None:
     assert [wait_seconds(failures) for failures in (0, 1, 2, 3, 1000)] == [60, 120, 240, 240, 240]
 
