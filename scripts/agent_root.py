@@ -17,7 +17,7 @@ _ACCOUNTS = "root:x:0:0::/:\nmstunnel-agent:x:65532:65532::/:\n"
 # The agent serves no lab, has no engine, reads no release feed, and signs in without showing a QR code.
 _MODULES = (
     *("mstunnel_setup/lab", "starlette*", "uvicorn*", "python_multipart*", "multipart", "anyio*", "h11*"),
-    *("sqlite3", "lib-dynload/_sqlite3*", "docker*", "podman*", "segno*", "unittest"),
+    *("sqlite3", "lib-dynload/_sqlite3*", "docker*", "segno*", "unittest"),
     *("tuf*", "securesystemslib*"),
 )
 _SHELL = "busybox-static"

@@ -11,7 +11,7 @@ from mstunnel_setup.agent import upgrade
 from mstunnel_setup.agent.errors import SERVER_UNKNOWN
 from mstunnel_setup.agent.events import Tell, line, problem
 from mstunnel_setup.agent.hand_over import HandOver
-from mstunnel_setup.agent.health_rows import State
+from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.renewal import Renewal
 from mstunnel_setup.agent.status_file import Failure, Status

@@ -7,10 +7,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from typing_extensions import override
 
-from mstunnel_setup.containers.docker_service import docker_engine
 from mstunnel_setup.containers.engine import ContainerEngine
 from mstunnel_setup.containers.errors import ENGINE_MISSING
-from mstunnel_setup.containers.podman_service import podman_engine
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.versions import refuse_unfit
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
@@ -97,8 +95,8 @@ def open_engine(
     """
     strict = wish.installed is None
     openers: Mapping[EngineName, _Opener] = {
-        "podman": lambda: podman_engine(files, processes, clock),
-        "docker": lambda: docker_engine(processes, clock, strict=strict),
+        "podman": lambda: _podman(files, processes, clock),
+        "docker": lambda: _docker(processes, clock, strict=strict),
     }
     errors: list[EngineError] = []
     for name in wish.candidates:
@@ -109,6 +107,18 @@ def open_engine(
         else:
             return engine, Chosen(name, version, _reason(wish, name, errors, processes))
     raise _refusal(errors)
+
+
+def _podman(files: Files, processes: Processes, clock: Clock) -> AbstractContextManager[ContainerEngine]:
+    from mstunnel_setup.containers.podman_service import podman_engine  # noqa: PLC0415 (one of both is used)
+
+    return podman_engine(files, processes, clock)
+
+
+def _docker(processes: Processes, clock: Clock, *, strict: bool) -> AbstractContextManager[ContainerEngine]:
+    from mstunnel_setup.containers.docker_service import docker_engine  # noqa: PLC0415 (one of both is used)
+
+    return docker_engine(processes, clock, strict=strict)
 
 
 def _opened(

@@ -1,16 +1,15 @@
-"""Podman: podman-py for queries and life cycle, and its command line for what the library lacks.
+"""Podman: its HTTP interface for queries and life cycle, and its command line for the rest.
 
-The command line creates containers (podman-py 5.8 supports neither environment files nor tmpfs, and the
-options match those of the Quadlet file) and runs programs in them (podman-py has no timeout there).
+The command line creates containers (the options match those of the Quadlet file) and runs programs in them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
 from http import HTTPStatus
 from typing import Any
 
 from typing_extensions import override
 
+from mstunnel_setup.containers.api import Answer, EngineApi, explained, reason
 from mstunnel_setup.containers.archive import Upload, for_podman
 from mstunnel_setup.containers.command_line import CommandEngine, CommandLine, once_arguments, once_name
 from mstunnel_setup.containers.engine import ContainerState, Finished, Image, Progress, engine_time, state_of
@@ -23,10 +22,9 @@ from mstunnel_setup.containers.errors import (
 from mstunnel_setup.containers.pull import Pull, fetched, pull_failure
 from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import ContainerSpec, Volume, split_reference
-from mstunnel_setup.errors import Declared, EngineError
+from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.process import Processes
-from mstunnel_setup.text import printable
 
 _LOAD_TIMEOUT = 3600
 _CREATE_TIMEOUT = 600.0
@@ -42,17 +40,17 @@ _REMOVE_PAUSE = 1.0
 
 
 class PodmanEngine(CommandEngine):
-    """A `ContainerEngine`. `client` is a podman-py client, `command` how its command line is called."""
+    """A `ContainerEngine`. `api` is that of libpod, `command` how its command line is called."""
 
-    def __init__(self, client: Any, processes: Processes, clock: Clock, command: tuple[str, ...]) -> None:
+    def __init__(self, api: EngineApi, processes: Processes, clock: Clock, command: tuple[str, ...]) -> None:
         super().__init__(CommandLine(processes, command))
-        self._client = client
+        self._api = api
         self._clock = clock
 
     def version(self) -> str:
         """The version of Podman."""
-        with _explained(ENGINE_FAILED, operation="read the version of Podman"):
-            return str(self._client.version()["Version"])
+        with explained(ENGINE_FAILED, operation="read the version of Podman"):
+            return str(self._api.call("GET", "/version").required().json()["Version"])
 
     def image(self, reference: str) -> Image | None:
         """The image on this host that runs as `reference`."""
@@ -64,49 +62,42 @@ class PodmanEngine(CommandEngine):
         """Fetch an image by digest within `deadline` seconds in all."""
         split_reference(reference)
         until = self._clock.monotonic() + deadline
-        parameters = {"reference": reference, "policy": "missing", "compatMode": True}
+        query = {"reference": reference, "policy": "missing", "compatMode": "true"}
         try:
-            response = self._client.api.post("/images/pull", params=parameters, stream=True, timeout=deadline)
-            with closing(response):
+            with self._api.stream("POST", "/images/pull", query, {}, deadline) as response:
                 Pull(reference, self._clock, until, progress).follow(response)
         except OSError as error:
-            raise pull_failure(reference, _reason(error)) from error
+            raise pull_failure(reference, reason(error)) from error
         return fetched(self.image(reference), reference)
 
     def load(self, archive: str, progress: Progress) -> tuple[Image, ...]:
         """Load every image of an archive."""
-        with _explained(IMAGE_LOAD_FAILED, archive=archive):
+        with explained(IMAGE_LOAD_FAILED, archive=archive):
             upload = Upload(archive, progress)
             loaded = [self._load(upload.counted(content)) for content in for_podman(archive)]
         upload.end()
         return tuple(image for images in loaded for image in images)
 
     def _load(self, archive: Iterator[bytes]) -> list[Image]:
-        """Load what is streamed; `load` of podman-py reads all of it into memory."""
-        response = self._client.api.post(
-            "/images/load",
-            data=archive,
-            headers={"Content-type": "application/x-tar"},
-            timeout=_LOAD_TIMEOUT,
-        )
-        response.raise_for_status()
-        images = [self._image(str(name)) for name in response.json()["Names"]]
+        headers = {"Content-Type": "application/x-tar"}
+        answer = self._api.call("POST", "/images/load", headers=headers, body=archive, timeout=_LOAD_TIMEOUT)
+        images = [self._image(str(name)) for name in answer.required().json()["Names"]]
         return [image for image in images if image is not None]
 
     def tag(self, image: str, name: str) -> None:
         """Give an image one more name."""
         repository, _, tag = name.rpartition(":")
-        with _explained(IMAGE_TAG_FAILED, image=image, name=name):
-            self._client.images.get(image).tag(repository, tag)
+        with explained(IMAGE_TAG_FAILED, image=image, name=name):
+            self._api.call("POST", f"/images/{image}/tag", {"repo": repository, "tag": tag}).required()
 
     def remove_image(self, reference: str) -> bool:
         """Remove an image by one of its names."""
-        with _explained(IMAGE_REMOVE_FAILED, image=reference):
-            response = self._client.api.delete(f"/images/{reference}")
-            if response.status_code == HTTPStatus.CONFLICT:
+        with explained(IMAGE_REMOVE_FAILED, image=reference):
+            answer = self._api.call("DELETE", f"/images/{reference}")
+            if answer.status == HTTPStatus.CONFLICT:
                 return False
-            if not _missing(response):
-                response.raise_for_status()
+            if not answer.missing:
+                answer.required()
         return True
 
     def create(self, spec: ContainerSpec) -> None:
@@ -115,8 +106,8 @@ class PodmanEngine(CommandEngine):
 
     @override
     def _switch(self, name: str, verb: str) -> None:
-        with _explained(ENGINE_FAILED, operation=f"{verb} the container {name}"):
-            getattr(self._client.containers.get(name), verb)()
+        with explained(ENGINE_FAILED, operation=f"{verb} the container {name}"):
+            self._api.call("POST", f"/containers/{name}/{verb}").required()
 
     def remove(self, name: str) -> None:
         """Stop and remove a container; retried while its process has not ended."""
@@ -131,23 +122,22 @@ class PodmanEngine(CommandEngine):
 
     def inspect(self, name: str) -> ContainerState | None:
         """The state of a container; retried when systemd replaces it meanwhile."""
-        with _explained(ENGINE_FAILED, operation=f"inspect the container {name}"):
-            response = self._client.api.get(f"/containers/{name}/json")
+        with explained(ENGINE_FAILED, operation=f"inspect the container {name}"):
+            answer = self._api.call("GET", f"/containers/{name}/json")
             tries = 1
-            while _replaced(response) and tries < _MOST_REPLACED:
+            while _replaced(answer) and tries < _MOST_REPLACED:
                 self._clock.sleep(_REPLACED_PAUSE)
-                response = self._client.api.get(f"/containers/{name}/json")
+                answer = self._api.call("GET", f"/containers/{name}/json")
                 tries += 1
-            if _missing(response) or _replaced(response):
+            if answer.missing or _replaced(answer):
                 return None
-            response.raise_for_status()
-            return container_state(response.json())
+            return container_state(answer.required().json())
 
     def probe(self, name: str) -> bool:
         """Run the health check of a running container now."""
-        with _explained(ENGINE_FAILED, operation=f"check the health of the container {name}"):
-            response = self._client.api.get(f"/containers/{name}/healthcheck")
-            return bool(response.ok) and response.json().get("Status") == "healthy"
+        with explained(ENGINE_FAILED, operation=f"check the health of the container {name}"):
+            answer = self._api.call("GET", f"/containers/{name}/healthcheck")
+            return answer.ok and answer.json().get("Status") == "healthy"
 
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
@@ -164,18 +154,15 @@ class PodmanEngine(CommandEngine):
             raise
 
     def _remove(self, name: str) -> None:
-        with _explained(ENGINE_FAILED, operation=f"remove the container {name}"):
-            response = self._client.api.delete(f"/containers/{name}", params={"force": True, "v": True})
-            if not _missing(response):
-                response.raise_for_status()
+        with explained(ENGINE_FAILED, operation=f"remove the container {name}"):
+            answer = self._api.call("DELETE", f"/containers/{name}", {"force": "true", "v": "true"})
+            if not answer.missing:
+                answer.required()
 
     def _image(self, name: str) -> Image | None:
-        with _explained(ENGINE_FAILED, operation=f"inspect the image {name}"):
-            response = self._client.api.get(f"/images/{name}/json")
-            if _missing(response):
-                return None
-            response.raise_for_status()
-            return image_from(name, response.json())
+        with explained(ENGINE_FAILED, operation=f"inspect the image {name}"):
+            answer = self._api.call("GET", f"/images/{name}/json")
+            return None if answer.missing else image_from(name, answer.required().json())
 
 
 def container_state(inspected: Mapping[str, Any]) -> ContainerState:
@@ -196,26 +183,6 @@ def image_from(name: str, inspected: Mapping[str, Any]) -> Image:
     return Image(name, digest, str(inspected["Id"]), engine_time(str(inspected.get("Created", ""))))
 
 
-def _replaced(response: Any) -> bool:
+def _replaced(answer: Answer) -> bool:
     """Whether a container was found by name, but its id is gone."""
-    return not response.ok and _GONE in str(response.text).lower()
-
-
-def _missing(response: Any) -> bool:
-    return bool(response.status_code == HTTPStatus.NOT_FOUND)
-
-
-@contextmanager
-def _explained(declared: Declared[EngineError], **values: object) -> Iterator[None]:
-    """Raise `declared` for errors of podman-py, which are OSErrors, as those of requests."""
-    try:
-        yield
-    except OSError as error:
-        raise declared(reason=printable(_reason(error)).strip(), **values) from error
-
-
-def _reason(error: OSError) -> str:
-    """Podman's error text, or that of the connection."""
-    if getattr(error, "response", None) is not None:
-        return str(getattr(error, "explanation", error))
-    return str(error.__cause__ or error)
+    return not answer.ok and _GONE in answer.text.lower()

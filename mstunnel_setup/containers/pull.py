@@ -1,11 +1,13 @@
 """Image pulls: both engines answer 200 first, then report progress and failure line by line."""
 
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Annotated, Protocol
 
 from pydantic import BaseModel, Field, ValidationError
 
 from mstunnel_setup import paths
+from mstunnel_setup.containers.api import words
 from mstunnel_setup.containers.engine import ContainerEngine, Image, Progress
 from mstunnel_setup.containers.errors import IMAGE_NOT_PULLED, IMAGE_PULL_FAILED, PullError
 from mstunnel_setup.containers.release_images import release_images
@@ -33,25 +35,23 @@ _DIRECTORIES: Mapping[EngineName, str] = {"podman": "containers", "docker": "doc
 
 
 class Streamed(Protocol):
-    """The engine's answer to a pull, as requests streams it."""
+    """The engine's answer to a pull, as it comes."""
 
     @property
-    def ok(self) -> bool:
-        """Whether the status is one of success."""
+    def status(self) -> int:
+        """The status of HTTP."""
         ...
 
-    @property
-    def text(self) -> str:
+    def read(self) -> bytes:
         """The whole body."""
         ...
 
-    @property
-    def raw(self) -> object:
-        """The connection below."""
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """The body in pieces of at most that size."""
         ...
 
-    def iter_content(self, chunk_size: int) -> Iterator[bytes]:
-        """The body in pieces of at most that size."""
+    def limit(self, seconds: float) -> None:
+        """Limit each read from now on."""
         ...
 
 
@@ -61,13 +61,6 @@ Bytes = Annotated[int, Field(ge=0, lt=2**63)]
 class _Detail(BaseModel):
     current: Bytes = 0
     total: Bytes | None = None
-
-
-class _Refusal(BaseModel):
-    """The body of an answer that is none of success."""
-
-    message: str = ""
-    cause: str = ""
 
 
 class _Report(BaseModel):
@@ -102,15 +95,6 @@ def pull_patiently(
     return engine.pull(reference, until - clock.monotonic(), progress)
 
 
-def _words(body: str) -> str:
-    """What the body of a refusal says: a JSON object of Podman or Docker, or the text of a proxy."""
-    try:
-        said = _Refusal.model_validate_json(body)
-    except ValidationError:
-        return body
-    return said.message or said.cause or body
-
-
 class Pull:
     """One pull of `reference`, with the deadline `until` (monotonic seconds of `clock`)."""
 
@@ -131,8 +115,8 @@ class Pull:
 
     def follow(self, response: Streamed) -> None:
         """Read the report to the end. Raises EngineError `image-pull-failed`, also for an unreadable one."""
-        if not response.ok:
-            raise self._failure(_words(response.text))
+        if response.status != HTTPStatus.OK:
+            raise self._failure(words(response.read().decode(errors="replace")))
         for line in self._lines(response):
             try:
                 report = _Report.model_validate_json(line)
@@ -146,7 +130,7 @@ class Pull:
     def _lines(self, response: Streamed) -> Iterator[bytes]:
         """The lines that are not empty, each read within the time that is left."""
         rest = b""
-        chunks = response.iter_content(_CHUNK)
+        chunks = response.pieces(_CHUNK)
         while len(rest) <= _LONGEST_LINE:
             self._limit(response)
             chunk = next(chunks, b"")
@@ -157,13 +141,11 @@ class Pull:
         raise self._failure("unreadable progress report: one line is longer than 1 MiB")
 
     def _limit(self, response: Streamed) -> None:
-        """Limit the next read to the remaining time: requests only limits each single read."""
+        """Limit the next read to the remaining time."""
         left = self._until - self._clock.monotonic()
         if left <= 0:
             raise self._failure("timeout: the time allowed for it is over")
-        socket = getattr(getattr(response.raw, "connection", None), "sock", None)
-        if socket is not None:
-            socket.settimeout(left)
+        response.limit(left)
 
     def _failure(self, reason: str) -> PullError:
         return pull_failure(self._reference, reason, self._engine)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from cryptography.x509 import Certificate
 
@@ -24,9 +24,11 @@ from mstunnel_setup.install.errors import (
 )
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.operator import Operator
-from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.text import printable
 from mstunnel_setup.tls.ca_trust import added_roots, system_roots
+
+if TYPE_CHECKING:
+    from mstunnel_setup.tenant.graph import Graph
 
 CANDIDATE = f"{paths.STATE}/candidate-ocserv.conf"
 _CHECK = "/usr/libexec/mstunnel/check-configuration"
@@ -39,7 +41,7 @@ Passphrases: TypeAlias = Callable[[str | None], bytes | None]
 """The passphrase that a reference names; without a reference the one typed during this run, if any."""
 
 
-def no_tenant() -> Graph:
+def no_tenant() -> "Graph":
     """Raise SignInError: nothing has signed in."""
     raise NOT_SIGNED_IN()
 
@@ -63,7 +65,7 @@ class Ports:
     clock: Clock
     systemd: Systemd
     engine_opener: Callable[[], OpenedEngine]
-    tenant: Callable[[], Graph] = no_tenant
+    tenant: "Callable[[], Graph]" = no_tenant
     passphrases: Passphrases = no_passphrases
     progress: Progress = lambda _fetched, _known: None
     scope: Scope = Scope.ALL
@@ -88,7 +90,7 @@ class Ports:
         return self.engine_opener()
 
     @property
-    def graph(self) -> Graph:
+    def graph(self) -> "Graph":
         """The tenant. Raises SignInError before the step `sign-in`."""
         return self.tenant()
 
@@ -137,7 +139,7 @@ def open_ports(
     scope: Scope,
     preference: EnginePreference,
     *,
-    tenant: Callable[[], Graph] = no_tenant,
+    tenant: "Callable[[], Graph]" = no_tenant,
     passphrases: Passphrases = no_passphrases,
 ) -> Iterator[Ports]:
     """The ports of one run on the operator's host. What was started for the run alone ends with it."""

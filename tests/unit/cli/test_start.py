@@ -29,7 +29,7 @@ print(json.dumps([name for name in loaded if name.partition(".")[0] not in sys.s
 """
 # What a command line itself is made of; typer brings the two in the middle.
 LIGHT = {"mstunnel_setup", "annotated_doc", "shellingham", "typer"}
-WORK = {"cryptography", "docker", "jinja2", "msal", "podman", "requests", "rich", "ruamel", "tuf"}
+WORK = {"cryptography", "docker", "jinja2", "msal", "requests", "rich", "ruamel", "tuf"}
 
 
 GROUPS = [(name, below.name) for name in PROGRAMS for below in program(name).commands if below.commands]

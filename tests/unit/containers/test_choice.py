@@ -46,7 +46,7 @@ class Hosts:
 
     def open(self, wish: EnginePreference, monkeypatch: pytest.MonkeyPatch) -> Chosen:
         for name in ("podman", "docker"):
-            monkeypatch.setattr(choice, f"{name}_engine", self.opener(name))
+            monkeypatch.setattr(choice, f"_{name}", self.opener(name))
         with ExitStack() as stack:
             engine, chosen = open_engine(wish, Files(Path("/")), _Found(self.versions), SystemClock(), stack)
             assert engine.version() == chosen.version

@@ -3,12 +3,11 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from mstunnel_setup.containers import pull
+from mstunnel_setup.containers import api, pull
 from mstunnel_setup.containers.engine import Image
 from mstunnel_setup.containers.podman import PodmanEngine, container_state, image_from
 from mstunnel_setup.containers.pull import Pull, pull_failure
@@ -40,15 +39,19 @@ class Answer:
     """A streamed answer of the service; each piece takes `seconds`."""
 
     def __init__(self, clock: Ticking, *pieces: dict[str, Any] | bytes, seconds: float = 0.0) -> None:
-        self.ok = True
-        self.text = ""
+        self.status = 200
+        self.body = b""
         self.limits: list[float] = []
-        sock = SimpleNamespace(settimeout=self.limits.append)
-        self.raw = SimpleNamespace(connection=SimpleNamespace(sock=sock))
         self._clock, self._pieces, self._seconds = clock, pieces, seconds
 
-    def iter_content(self, chunk_size: int) -> Iterator[bytes]:
-        assert chunk_size <= 512
+    def read(self) -> bytes:
+        return self.body
+
+    def limit(self, seconds: float) -> None:
+        self.limits.append(seconds)
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        assert size <= 512
         for piece in self._pieces:
             self._clock.sleep(self._seconds)
             yield piece if isinstance(piece, bytes) else json.dumps(piece).encode() + b"\r\n"
@@ -191,20 +194,14 @@ class Dying:
         self.asked = 0
         self._times = times
         self._reason = reason
-        self.api = self
 
-    def delete(self, path: str, params: dict[str, Any]) -> Any:
-        assert (path, params) == ("/containers/box", {"force": True, "v": True})
+    def call(self, method: str, path: str, query: dict[str, str]) -> api.Answer:
+        assert (method, path, query) == ("DELETE", "/containers/box", {"force": "true", "v": "true"})
         self.asked += 1
-        return self
+        return api.Answer(500, self._reason.encode()) if self.asked <= self._times else api.Answer(200)
 
-    @property
-    def status_code(self) -> int:
-        return 500 if self.asked <= self._times else 200
-
-    def raise_for_status(self) -> None:
-        if self.status_code != 200:
-            raise OSError(self._reason)
+    def engine(self, clock: Ticking) -> PodmanEngine:
+        return PodmanEngine(cast("api.EngineApi", self), Processes(), clock, ("podman",))
 
 
 _ALIVE = "as it could not be stopped: given PID did not die within timeout"
@@ -214,21 +211,21 @@ _UNTOLD = "as it could not be stopped: timed out waiting for file /run/libpod/ex
 @pytest.mark.parametrize("reason", [_ALIVE, _UNTOLD], ids=["alive", "untold"])
 def test_podman_is_asked_again_to_remove_what_takes_long_to_die(reason: str) -> None:
     service, clock = Dying(3, reason), Ticking()
-    PodmanEngine(service, Processes(), clock, ("podman",)).remove("box")
+    service.engine(clock).remove("box")
     assert (service.asked, clock.seconds) == (4, 3)
 
 
 def test_a_failure_longer_than_five_minutes_is_reported() -> None:
     service, clock = Dying(5000, _ALIVE), Ticking()
     with pytest.raises(EngineError, match=r"cannot remove the container box: .* given PID did not die"):
-        PodmanEngine(service, Processes(), clock, ("podman",)).remove("box")
+        service.engine(clock).remove("box")
     assert clock.seconds == 300
 
 
 def test_a_failure_that_waiting_does_not_fix_is_reported_at_once() -> None:
     service, clock = Dying(1000, "no space left on device"), Ticking()
     with pytest.raises(EngineError, match="no space left"):
-        PodmanEngine(service, Processes(), clock, ("podman",)).remove("box")
+        service.engine(clock).remove("box")
     assert (service.asked, clock.seconds) == (1, 0)
 
 
@@ -247,7 +244,7 @@ def test_a_failure_that_waiting_does_not_fix_is_reported_at_once() -> None:
 )
 def test_a_refusal_is_shown_in_the_words_of_the_engine_without_their_wrapping(body: str, shown: str) -> None:
     answer = Answer(Ticking())
-    answer.ok, answer.text = False, body
+    answer.status, answer.body = 500, body.encode()
     with pytest.raises(EngineError) as caught:
         Pull("image", Ticking(), 10.0, lambda _done, _known: None).follow(answer)
     assert caught.value.message.endswith(f": {shown}")

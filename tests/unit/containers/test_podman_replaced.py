@@ -1,37 +1,21 @@
 """systemd replaces a container between Podman's look-up of its name and its look at it."""
 
-from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import cast
 
 import pytest
 
+from mstunnel_setup.containers.api import Answer, EngineApi
 from mstunnel_setup.containers.podman import PodmanEngine
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.process import Processes
 from tests.unit.clocks import FakeClock
 
-_THERE = {"State": {"Status": "running"}, "Config": {}, "ImageDigest": "sha256:1"}
+_THERE = b'{"State": {"Status": "running"}, "Config": {}, "ImageDigest": "sha256:1"}'
 _GONE = (
-    '{"cause":"no such container","message":"no container with ID 0af1 found in database: no such container"}'
+    b'{"cause":"no such container",'
+    b'"message":"no container with ID 0af1 found in database: no such container"}'
 )
-
-
-@dataclass
-class Answer:
-    status_code: int
-    text: str = ""
-
-    @property
-    def ok(self) -> bool:
-        return self.status_code == 200
-
-    def json(self) -> Any:
-        return _THERE
-
-    def raise_for_status(self) -> None:
-        if not self.ok:
-            raise OSError(self.text)
 
 
 @dataclass
@@ -39,20 +23,18 @@ class Api:
     """Gives these answers one after the other, and the last one again and again."""
 
     answers: list[Answer]
-    asked: list[str] = field(default_factory=list)
 
-    def get(self, path: str) -> Answer:
-        self.asked.append(path)
+    def call(self, method: str, path: str) -> Answer:
+        assert (method, path) == ("GET", "/containers/mstunnel-server/json")
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
 def _engine(*answers: Answer) -> PodmanEngine:
-    client = SimpleNamespace(api=Api([*answers]))
-    return PodmanEngine(cast("Any", client), Processes(), FakeClock(), ("podman",))
+    return PodmanEngine(cast("EngineApi", Api([*answers])), Processes(), FakeClock(), ("podman",))
 
 
 def test_a_container_that_is_being_replaced_is_looked_for_again() -> None:
-    found = _engine(Answer(500, _GONE), Answer(500, _GONE), Answer(200)).inspect("mstunnel-server")
+    found = _engine(Answer(500, _GONE), Answer(500, _GONE), Answer(200, _THERE)).inspect("mstunnel-server")
     assert found is not None
     assert found.status == "running"
 
@@ -64,4 +46,4 @@ def test_one_that_stays_away_is_not_there() -> None:
 
 def test_any_other_failure_is_one() -> None:
     with pytest.raises(EngineError, match="disk I/O error"):
-        _engine(Answer(500, "disk I/O error")).inspect("mstunnel-server")
+        _engine(Answer(500, b"disk I/O error")).inspect("mstunnel-server")
