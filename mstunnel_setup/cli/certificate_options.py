@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mstunnel_setup.cli.errors import DELAY_UNCLEAR
-from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.foreign import whole_number
+from mstunnel_setup.lazy import LazyModule
 
 if TYPE_CHECKING:
     from mstunnel_setup.operations.certificate import import_request

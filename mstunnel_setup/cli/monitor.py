@@ -9,25 +9,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mstunnel_setup.cli.entry import run_program
-from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.render import run_command
+from mstunnel_setup.lazy import LazyModule
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
 if TYPE_CHECKING:
     from mstunnel_setup.agent import settings
-    from mstunnel_setup.host import request_log, service_manager
+    from mstunnel_setup.host import changes, request_log, service_manager
     from mstunnel_setup.operations.monitor import rounds
 else:
+    changes = LazyModule("host.changes")
     request_log = LazyModule("host.request_log")
     rounds = LazyModule("operations.monitor.rounds")
     service_manager = LazyModule("host.service_manager")
     settings = LazyModule("agent.settings")
 
 _PROGRAM = "mstunnel_monitor"
-# podman-system-service(1) drops a client that is silent for 10 s, and would be started again for every round.
-_PAUSE_SECONDS = 8.0
 
 app = new_app("Monitor the gateway: restart containers that are down, carry out upgrades.")
 
@@ -49,14 +48,14 @@ def program(
 
 def _work(operator: Operator, *, once: bool) -> Result:
     service = service_manager.ServiceManager.of(os.environ)
-    monitor, clock = rounds.Monitor(operator, _tell, service), operator.clock
+    monitor = rounds.Monitor(operator, _tell, service)
     wanted = partial(settings.wants_requests, operator.files)
     with closing(monitor), request_log.requests_told(lambda text: _tell(f"request: {text}"), wanted):
         service.ready()
+        if not once:
+            with changes.Changes(operator.files) as changed:
+                monitor.run(changed)
         monitor.round()
-        while not once:
-            clock.sleep(_PAUSE_SECONDS)
-            monitor.round()
     return Result()
 
 

@@ -7,10 +7,12 @@ import json
 import sys
 from pathlib import Path
 
-from tests.bench import checkins, data_plane, journal, large_tenant
+from tests.bench import at_rest, checkins, commands, data_plane, journal, large_tenant
 
 PLACE = Path("build/bench")
 BENCHMARKS = {
+    commands.NAME: commands.measure,
+    at_rest.NAME: at_rest.measure,
     journal.NAME: journal.measure,
     checkins.NAME: checkins.measure,
     large_tenant.NAME: large_tenant.measure,
