@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
-from cryptography.x509 import Certificate
-
 from mstunnel_setup import paths
 from mstunnel_setup.containers.choice import Chosen, EnginePreference, open_engine
 from mstunnel_setup.containers.engine import ContainerEngine, Progress
@@ -23,12 +21,17 @@ from mstunnel_setup.install.errors import (
     PASSPHRASE_UNEXPECTED,
 )
 from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.lazy import LazyModule
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.text import printable
-from mstunnel_setup.tls.ca_trust import added_roots, system_roots
 
 if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
     from mstunnel_setup.tenant.graph import Graph
+    from mstunnel_setup.tls import ca_trust
+else:
+    ca_trust = LazyModule("tls.ca_trust")
 
 CANDIDATE = f"{paths.STATE}/candidate-ocserv.conf"
 _CHECK = "/usr/libexec/mstunnel/check-configuration"
@@ -95,17 +98,17 @@ class Ports:
         return self.tenant()
 
     @cached_property
-    def system_roots(self) -> tuple[Certificate, ...]:
+    def system_roots(self) -> "tuple[Certificate, ...]":
         """The public authorities that this system trusts."""
-        return system_roots(self.files)
+        return ca_trust.system_roots(self.files)
 
     @property
-    def private_roots(self) -> tuple[Certificate, ...]:
+    def private_roots(self) -> "tuple[Certificate, ...]":
         """The roots that an administrator added below ca-trust."""
-        return tuple(root for _, root in added_roots(self.files))
+        return tuple(root for _, root in ca_trust.added_roots(self.files))
 
     @property
-    def trusted_roots(self) -> tuple[Certificate, ...]:
+    def trusted_roots(self) -> "tuple[Certificate, ...]":
         """All roots that devices may be expected to know."""
         return (*self.system_roots, *self.private_roots)
 

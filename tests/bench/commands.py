@@ -42,11 +42,14 @@ def measure() -> dict[str, Any]:
         host.setup()
         host.await_verdict()
         host.wait_until_healthy()
-        named = {" ; ".join(map(" ".join, asked)): _shell(asked) for asked in _ASKED.values()}
-        named |= {name: name.split() for name in _ASKED} | _AGAIN
+        named = {
+            **{_line(asked): ["sh", "-c", _line(asked)] for asked in _ASKED.values()},
+            **{name: name.split() for name in _ASKED},
+            **_AGAIN,
+        }
         figures = on_server(host, "commands", named, _ROUNDS, timeout=600)
     more = {
-        name: round(figures[name]["wall"] - figures[" ; ".join(map(" ".join, asked))]["wall"], 1)
+        name: round(figures[name]["wall"] - figures[_line(asked)]["wall"], 1)
         for name, asked in _ASKED.items()
     }
     version = _version()
@@ -73,8 +76,9 @@ def on_server(host: Installation, work: str, given: object, amount: float, timeo
     return json.loads(host.server.run(command, stdin=json.dumps(given), timeout=timeout).stdout)
 
 
-def _shell(asked: list[list[str]]) -> list[str]:
-    return ["sh", "-c", " && ".join(" ".join(words) for words in asked)]
+def _line(asked: list[list[str]]) -> str:
+    """One command of a shell for several."""
+    return " && ".join(map(" ".join, asked))
 
 
 def _version() -> float:
@@ -90,5 +94,5 @@ def _version() -> float:
         check=True,
         env={**os.environ, "MSTUNNEL_OUTPUT": "text"},
     )
-    found = json.loads(done.stdout)
+    found: dict[str, dict[str, float]] = json.loads(done.stdout)
     return round(found["version"]["least_cpu"] / found["interpreter"]["least_cpu"], 2)

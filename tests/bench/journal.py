@@ -17,7 +17,7 @@ from tests.testbed.testbed import Testbed
 
 NAME = "journal"
 _ROUNDS = 5
-LIMIT = 5
+LIMIT = 1
 """Percent of the time of an installation: the journal has to stay below."""
 _SYNCS = """
 import os, statistics, time

@@ -16,6 +16,8 @@ from typing import Any
 _SLICE = Path("/sys/fs/cgroup/system.slice")
 # Short, because the processor time of a service is lost when it ends.
 _PAUSE = 0.5
+# `mst-cli health` ends with 3 where a row is unhealthy, as the load of a busy machine is.
+_GOOD = (0, 3)
 
 
 def commands(named: dict[str, list[str]], rounds: int) -> dict[str, dict[str, float]]:
@@ -41,7 +43,7 @@ def _timed(words: list[str]) -> tuple[float, float]:
     begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     spent, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
+    if done.returncode not in _GOOD:
         raise SystemExit(f"{' '.join(words)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return 1000 * spent, 1000 * cpu

@@ -105,13 +105,21 @@ def test_help_of_a_group_leaves_its_work_alone(name: str, group: str) -> None:
 def test_a_command_that_only_looks_loads_no_step(command: str, tmp_path: Path) -> None:
     _, loaded = started("mst-cli", *command.split(), "--root", str(tmp_path))
     assert [name for name in loaded if name.startswith(RUNS)] == []
-    assert packages(loaded) & {"jinja2", "msal", "ruamel", "tuf"} == set()
+    assert packages(loaded) & {"docker", "jinja2", "msal", "ruamel", "tuf"} == set()
 
 
-@pytest.mark.parametrize("command", ["status", "health"])
-def test_the_summary_of_a_host_asks_nothing_over_http(command: str, tmp_path: Path) -> None:
-    _, loaded = started("mst-cli", command, "--root", str(tmp_path))
-    assert "requests" not in loaded
+def test_a_monitor_without_work_loads_no_installer(tmp_path: Path) -> None:
+    """What it loads stays in memory for months."""
+    _, loaded = started("mstunnel_monitor", "--once", "--root", str(tmp_path))
+    assert "mstunnel_setup.operations.monitor.rounds" in loaded
+    assert [name for name in loaded if name.startswith(RUNS[:2])] == []
+    assert packages(loaded) & {"docker", "jinja2", "msal", "requests", "rich", "ruamel", "tuf"} == set()
+
+
+@pytest.mark.parametrize("command", [command for command in LOOKS if command != "version"])
+def test_what_looks_at_this_host_alone_loads_no_client_of_the_internet(command: str, tmp_path: Path) -> None:
+    _, loaded = started("mst-cli", *command.split(), "--root", str(tmp_path))
+    assert packages(loaded) & {"requests", "urllib3"} == set()
 
 
 def test_each_program_starts_with_the_version() -> None:
