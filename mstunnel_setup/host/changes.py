@@ -9,8 +9,8 @@ from typing import Final, Self
 
 from mstunnel_setup.host.files import Files
 
-# linux/inotify.h: a file was written, moved here, or removed.
-_EVENTS: Final = 0x8 | 0x80 | 0x200
+# linux/inotify.h: a file was written, moved here, created or removed.
+_EVENTS: Final = 0x8 | 0x80 | 0x100 | 0x200
 _READ: Final = 65536
 
 

@@ -3,6 +3,7 @@
 import time
 from typing import Any, Final
 
+from tests.bench.bar import Bar, bars
 from tests.bench.commands import on_server
 from tests.testbed.installation import Installation
 from tests.testbed.testbed import Testbed
@@ -33,9 +34,8 @@ def measure() -> dict[str, Any]:
         "what": "agent, monitor and the engine's service at rest",
         "seconds": _SECONDS,
         "services": services,
-        "mean_mib": memory,
-        "percent_of_a_core": percent,
-        "limit_mib": MEBIBYTES,
-        "limit_percent": PERCENT,
-        "within_limit": memory <= MEBIBYTES and percent <= PERCENT,
+        **bars(
+            Bar("Agent, monitor and Podman's service at rest, memory", memory, MEBIBYTES, "MiB"),
+            Bar("The same, of a core", percent, PERCENT, "%"),
+        ),
     }

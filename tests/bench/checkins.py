@@ -31,6 +31,7 @@ from mstunnel_setup.lab.store import Store
 from mstunnel_setup.lab.tokens import TokenService
 from mstunnel_setup.lab.urls import Urls
 from mstunnel_setup.tenant.wire import CONFIGURATION_READ_WRITE, GRAPH_APP_ID, ServicePrincipal
+from tests.bench.bar import Bar, bars
 
 NAME = "lab-check-ins"
 SIZES = (1_000, 20_000)
@@ -331,12 +332,16 @@ def measure() -> dict[str, Any]:
         "what": "check-ins of gateways with a lab, all on this machine",
         "runs": [asdict(found) for found in (few, many, *faster)],
         "milliseconds_of_processor": {f"{found.gateways}": _milliseconds(found) for found in (few, many)},
-        "growth": growth,
-        "limit_growth": GROWTH_LIMIT,
-        "check_ins_per_second": reached,
-        "limit_per_second": RATE_LIMIT,
-        "limit_p99_seconds": P99_LIMIT,
-        "within_limit": growth <= GROWTH_LIMIT and reached >= RATE_LIMIT,
+        **bars(
+            Bar(
+                f"Check-ins in a second, 99 % within {P99_LIMIT * 1000:.0f} ms",
+                reached,
+                RATE_LIMIT,
+                "",
+                at_least=True,
+            ),
+            Bar(f"Cost of a check-in, {SIZES[1]} gateways to {SIZES[0]}", growth, GROWTH_LIMIT, ""),
+        ),
     }
 
 

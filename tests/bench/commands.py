@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from tests.bench.bar import Bar, bars
 from tests.testbed.installation import ANSWERS, Installation
 from tests.testbed.testbed import Testbed
 
@@ -48,24 +49,26 @@ def measure() -> dict[str, Any]:
             **_AGAIN,
         }
         figures = on_server(host, "commands", named, _ROUNDS, timeout=600)
-    more = {
-        name: round(figures[name]["wall"] - figures[_line(asked)]["wall"], 1)
-        for name, asked in _ASKED.items()
-    }
-    version = _version()
     return {
         "what": "commands of an installed gateway, milliseconds",
         "rounds": _ROUNDS,
         "milliseconds": figures,
-        "more_than_asked": more,
-        "limit_more": MORE_LIMIT,
-        "limit_again": AGAIN_LIMIT,
-        "version_of_interpreter": version,
-        "limit_version": VERSION_LIMIT,
-        "within_limit": max(more.values()) <= MORE_LIMIT
-        and max(figures[name]["wall"] for name in _AGAIN) <= AGAIN_LIMIT
-        and version <= VERSION_LIMIT,
+        **bars(
+            *(
+                Bar(f"`{name}`, beyond what it asks", _more(figures, name), MORE_LIMIT, "ms")
+                for name in _ASKED
+            ),
+            *(
+                Bar(f"`{name}` with nothing to do", figures[name]["wall"], AGAIN_LIMIT, "ms")
+                for name in _AGAIN
+            ),
+            Bar("`mst-cli --version`, of an interpreter", _version(), VERSION_LIMIT, ""),
+        ),
     }
+
+
+def _more(figures: Mapping[str, Mapping[str, float]], name: str) -> float:
+    return round(figures[name]["wall"] - figures[_line(_ASKED[name])]["wall"], 1)
 
 
 def on_server(host: Installation, work: str, given: object, amount: float, timeout: float) -> Any:

@@ -58,6 +58,8 @@ _CONTAINERS: Final = (paths.SERVER, paths.AGENT)
 _SHORTEST_PAUSE: Final = 8.0
 # Each look starts Podman's service, which ends after a few seconds without a request.
 _LONGEST_PAUSE: Final = 60.0
+# A file is complete a moment after it appears, and a process is gone a moment before its container is.
+_SETTLE_SECONDS: Final = 0.5
 _LOAD_PAUSE: Final = 600.0
 # The agent looks once a minute; one that asks more often gets no more of the lock and the log.
 _REQUEST_PAUSE: Final = 60.0
@@ -111,7 +113,8 @@ class Monitor:
             self._clock.sleep(_SHORTEST_PAUSE)
             if self._at_rest and (processes := self._processes()):
                 self.close()
-                changes.wait(_LONGEST_PAUSE - _SHORTEST_PAUSE, processes)
+                if changes.wait(_LONGEST_PAUSE - _SHORTEST_PAUSE, processes):
+                    self._clock.sleep(_SETTLE_SECONDS)
 
     def round(self) -> None:
         """Look once and do what is due. Whatever fails is logged, once; the next round tries again.

@@ -44,6 +44,11 @@ def test_what_was_replaced_or_removed_before_the_wait_ends_it_at_once(
     assert changes.wait(_LONG)
 
 
+def test_a_link_in_place_of_a_file_ends_the_wait(changes: Changes, tmp_path: Path) -> None:
+    (tmp_path / "watched/file").symlink_to("/dev/zero")
+    assert changes.wait(_LONG)
+
+
 def test_what_happened_before_the_last_look_is_forgotten(changes: Changes, tmp_path: Path) -> None:
     Files(tmp_path).write("/watched/file", b"content")
     changes.watch(["/watched"])
