@@ -17,7 +17,8 @@ _READ: Final = 65536
 class Changes:
     """Notices what happens to the files in some directories and to some processes.
 
-    Without inotify (a limit of the kernel is reached) only time passes.
+    Without inotify (a limit of the kernel is reached) only time passes. A process that cannot be watched
+    (Linux before 5.3) counts as ended.
     """
 
     def __init__(self, files: Files) -> None:
