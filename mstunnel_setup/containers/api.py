@@ -13,7 +13,7 @@ from mstunnel_setup.host.local_client import LocalService, Response
 from mstunnel_setup.text import printable
 
 # A call that takes longer than stopping a container (90 s at most) has hung.
-CALL_SECONDS = 600.0
+_CALL_SECONDS = 600.0
 # Delimiters in the name of an image.
 _SAFE = "/:@"
 
@@ -79,7 +79,7 @@ class EngineApi:
         *,
         headers: Mapping[str, str] | None = None,
         body: Iterable[bytes] | None = None,
-        timeout: float = CALL_SECONDS,
+        timeout: float = _CALL_SECONDS,
     ) -> Answer:
         """The whole answer."""
         with self.service.ask(method, self._target(path, query), timeout, headers, body) as response:

@@ -9,8 +9,8 @@ from tests.testbed.installation import Installation
 from tests.testbed.testbed import Testbed
 
 NAME = "at-rest"
-_SETTLE: Final = 150.0
-_SECONDS: Final = 300.0
+_SETTLE: Final = 120.0
+_SECONDS: Final = 240.0
 MEBIBYTES: Final = 90.0
 """Proportional set size of the three together, on average."""
 PERCENT: Final = 0.5
