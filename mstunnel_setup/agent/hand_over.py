@@ -23,7 +23,7 @@ from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.log_line import Priority, Tell, error_line
 
-# The monitor looks every eight seconds; the gateway tests a configuration, and may restart ocserv, in a few.
+# The monitor looks within eight seconds; the gateway tests a configuration, and may restart ocserv, in a few.
 _PATIENCE_SECONDS: Final = 30.0
 _PAUSE_SECONDS: Final = 0.5
 # Longer than any work of the monitor but an upgrade, during which nothing else is changed.

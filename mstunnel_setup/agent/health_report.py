@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.health_rows import State
+from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.status_file import Failure
 from mstunnel_setup.agent.thresholds import Thresholds
 from mstunnel_setup.host import messages

@@ -6,9 +6,9 @@ Source of rows and limits: the vendor's monitoring page, health checks (docs/ref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
+from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.measure import Machine
 from mstunnel_setup.agent.thresholds import Threshold, Thresholds
 from mstunnel_setup.gateway.report import GatewayReport, Probe
@@ -22,15 +22,6 @@ _LATEST_PROBE: Final = timedelta(minutes=11)
 _MOST_CONNECTIONS: Final = 4990
 _FEW_CORES: Final = 4
 _GIGABYTE: Final = 1024**3
-
-
-class State(StrEnum):
-    """Health of one row, or of the server as a whole."""
-
-    HEALTHY = "healthy"
-    WARNING = "warning"
-    UNHEALTHY = "unhealthy"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)

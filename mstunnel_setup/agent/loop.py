@@ -10,7 +10,7 @@ from typing import Final
 from mstunnel_setup.agent import upgrade
 from mstunnel_setup.agent.errors import SERVER_UNKNOWN
 from mstunnel_setup.agent.hand_over import HandOver
-from mstunnel_setup.agent.health_rows import State
+from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.log_lines import (
     CHECKED_IN,
     PROBE_URL_INVALID,

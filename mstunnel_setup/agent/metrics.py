@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup import __version__, paths
-from mstunnel_setup.agent.health_rows import Observation, Row, State, current_report
+from mstunnel_setup.agent.health_rows import Observation, Row, current_report
+from mstunnel_setup.agent.health_state import State
 
 TEXTFILE: Final = f"{paths.AGENT_STATE}/metrics.prom"
 

@@ -5,14 +5,16 @@ server, the thresholds of the tenant.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.errors import THRESHOLDS_INVALID
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.tenant.wire import HealthThreshold
+
+if TYPE_CHECKING:
+    from mstunnel_setup.tenant.wire import HealthThreshold
 
 
 class Threshold(BaseModel):
@@ -54,7 +56,7 @@ def read_thresholds(files: Files) -> Thresholds:
         ) from error
 
 
-def with_tenant(local: Thresholds, tenant: Iterable[HealthThreshold]) -> Thresholds:
+def with_tenant(local: Thresholds, tenant: "Iterable[HealthThreshold]") -> Thresholds:
     """The thresholds of the tenant over those of the server; metrics it does not name stay as they are."""
     found: dict[str, Threshold] = {}
     for item in tenant:

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from mstunnel_setup.agent.certificates import CertificateWatch
 from mstunnel_setup.agent.health_report import HealthReport, ReportedRow, write_health
-from mstunnel_setup.agent.health_rows import Observation, Row, State, judge_rows, overall
+from mstunnel_setup.agent.health_rows import Observation, Row, judge_rows, overall
+from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.log_lines import HEALTH_CHANGED
 from mstunnel_setup.agent.measure import Measure
 from mstunnel_setup.agent.metrics import TEXTFILE, Counters, Round, render

@@ -1,13 +1,18 @@
 """Options of the certificate commands."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mstunnel_setup.cli.errors import DELAY_UNCLEAR
 from mstunnel_setup.foreign import whole_number
-from mstunnel_setup.operations.certificate.import_request import ImportRequest
+from mstunnel_setup.lazy import LazyModule
+
+if TYPE_CHECKING:
+    from mstunnel_setup.operations.certificate import import_request
+else:
+    import_request = LazyModule("operations.certificate.import_request")
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,9 @@ class ImportOptions:
     ] = False
     activate: Annotated[str | None, typer.Option("--activate", metavar="NAME", hidden=True)] = None
 
-    def request(self) -> ImportRequest:
+    def request(self) -> "import_request.ImportRequest":
         """All of them as values. Raises UsageError `delay-unclear`."""
-        return ImportRequest(
+        return import_request.ImportRequest(
             delay=self._delay(),
             at=self.at,
             if_changed=self.if_changed,

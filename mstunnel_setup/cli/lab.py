@@ -10,11 +10,11 @@ import typer
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.errors import LAB_CLOUD, LAB_HOST, LAB_NOT_INSTALLED, LAB_PORT_INVALID
-from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
 from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.lazy import LazyModule
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 

@@ -1,4 +1,4 @@
-"""What a command needs is imported when it is needed: modules, and groups of commands."""
+"""Groups of commands are imported when they are needed."""
 
 from collections.abc import MutableMapping
 from functools import cached_property
@@ -10,19 +10,6 @@ from typer._click.core import Command
 
 from mstunnel_setup.cli.help import Word
 from mstunnel_setup.cli.options import new_group
-
-
-class LazyModule:
-    """The module `name`, imported when something of it is used.
-
-    A command line binds it where it is run, and the module itself where types are checked.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = f"mstunnel_setup.{name}"
-
-    def __getattr__(self, attribute: str) -> object:
-        return getattr(import_module(self._name), attribute)
 
 
 class LazyGroup(Word):

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mstunnel_setup.cli.entry import run_program
-from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.render import run_command
+from mstunnel_setup.lazy import LazyModule
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
 if TYPE_CHECKING:
     from mstunnel_setup import log_line
     from mstunnel_setup.agent import log_lines, settings
-    from mstunnel_setup.host import request_log, service_manager, system_journal
+    from mstunnel_setup.host import changes, request_log, service_manager, system_journal
     from mstunnel_setup.operations.monitor import rounds
 else:
+    changes = LazyModule("host.changes")
     log_line = LazyModule("log_line")
     log_lines = LazyModule("agent.log_lines")
     request_log = LazyModule("host.request_log")
@@ -30,10 +31,6 @@ else:
     system_journal = LazyModule("host.system_journal")
 
 _PROGRAM = "mstunnel_monitor"
-# podman-system-service(1) drops a client that is silent for 10 s, and would be started again for every round.
-_PAUSE_SECONDS = 8.0
-# Between two rounds it only sleeps; longer than this is a hang, for which systemd starts it again.
-_REST_SECONDS = 60.0
 
 app = new_app("Monitor the gateway: restart containers that are down, carry out upgrades.")
 
@@ -56,18 +53,17 @@ def program(
 def _work(operator: Operator, *, once: bool) -> Result:
     service = service_manager.ServiceManager.of(os.environ)
     tell = _log_of(operator, system_journal.SystemJournal.of(os.environ, sys.stderr.fileno()))
-    monitor, clock = rounds.Monitor(operator, tell, service), operator.clock
+    monitor = rounds.Monitor(operator, tell, service)
     wanted = partial(settings.wants_requests, operator.files)
     with (
         closing(monitor),
         request_log.requests_told(lambda text: tell(log_lines.REQUEST(request=text)), wanted),
     ):
         service.ready()
+        if not once:
+            with changes.Changes(operator.files) as changed:
+                monitor.run(changed)
         monitor.round()
-        while not once:
-            service.alive(_REST_SECONDS)
-            clock.sleep(_PAUSE_SECONDS)
-            monitor.round()
     return Result()
 
 

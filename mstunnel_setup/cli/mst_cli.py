@@ -9,7 +9,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.cli.certificate_options import ImportOptions
 from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.install_options import InstallOptions
-from mstunnel_setup.cli.lazy import LazyModule, add_lazy_group
+from mstunnel_setup.cli.lazy import add_lazy_group
 from mstunnel_setup.cli.options import (
     CertificateOptions,
     CommonOptions,
@@ -21,6 +21,7 @@ from mstunnel_setup.cli.options import (
 )
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
+from mstunnel_setup.lazy import LazyModule
 from mstunnel_setup.result import Result
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ import typer
 
 from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.help import ArgumentOrCommand
-from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import (
     STYLE,
     App,
@@ -21,6 +20,7 @@ from mstunnel_setup.cli.options import (
 )
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import VersionOption, show_version
+from mstunnel_setup.lazy import LazyModule
 
 if TYPE_CHECKING:
     from mstunnel_setup.operations import readiness as work

@@ -8,10 +8,11 @@ import typer
 
 from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.install_options import InstallOptions
-from mstunnel_setup.cli.lazy import LazyModule, add_lazy_group
+from mstunnel_setup.cli.lazy import add_lazy_group
 from mstunnel_setup.cli.options import CommonOptions, full, new_app, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import VersionOption, show_version
+from mstunnel_setup.lazy import LazyModule
 
 if TYPE_CHECKING:
     from mstunnel_setup.install import answer_file, saved_answers

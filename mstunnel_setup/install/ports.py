@@ -4,9 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
-
-from cryptography.x509 import Certificate
+from typing import TYPE_CHECKING, TypeAlias
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.choice import Chosen, EnginePreference, open_engine
@@ -23,10 +21,17 @@ from mstunnel_setup.install.errors import (
     PASSPHRASE_UNEXPECTED,
 )
 from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.lazy import LazyModule
 from mstunnel_setup.operator import Operator
-from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.text import printable
-from mstunnel_setup.tls.ca_trust import added_roots, system_roots
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+    from mstunnel_setup.tenant.graph import Graph
+    from mstunnel_setup.tls import ca_trust
+else:
+    ca_trust = LazyModule("tls.ca_trust")
 
 CANDIDATE = f"{paths.STATE}/candidate-ocserv.conf"
 _CHECK = "/usr/libexec/mstunnel/check-configuration"
@@ -39,7 +44,7 @@ Passphrases: TypeAlias = Callable[[str | None], bytes | None]
 """The passphrase that a reference names; without a reference the one typed during this run, if any."""
 
 
-def no_tenant() -> Graph:
+def no_tenant() -> "Graph":
     """Raise SignInError: nothing has signed in."""
     raise NOT_SIGNED_IN()
 
@@ -63,7 +68,7 @@ class Ports:
     clock: Clock
     systemd: Systemd
     engine_opener: Callable[[], OpenedEngine]
-    tenant: Callable[[], Graph] = no_tenant
+    tenant: "Callable[[], Graph]" = no_tenant
     passphrases: Passphrases = no_passphrases
     progress: Progress = lambda _fetched, _known: None
     scope: Scope = Scope.ALL
@@ -88,22 +93,22 @@ class Ports:
         return self.engine_opener()
 
     @property
-    def graph(self) -> Graph:
+    def graph(self) -> "Graph":
         """The tenant. Raises SignInError before the step `sign-in`."""
         return self.tenant()
 
     @cached_property
-    def system_roots(self) -> tuple[Certificate, ...]:
+    def system_roots(self) -> "tuple[Certificate, ...]":
         """The public authorities that this system trusts."""
-        return system_roots(self.files)
+        return ca_trust.system_roots(self.files)
 
     @property
-    def private_roots(self) -> tuple[Certificate, ...]:
+    def private_roots(self) -> "tuple[Certificate, ...]":
         """The roots that an administrator added below ca-trust."""
-        return tuple(root for _, root in added_roots(self.files))
+        return tuple(root for _, root in ca_trust.added_roots(self.files))
 
     @property
-    def trusted_roots(self) -> tuple[Certificate, ...]:
+    def trusted_roots(self) -> "tuple[Certificate, ...]":
         """All roots that devices may be expected to know."""
         return (*self.system_roots, *self.private_roots)
 
@@ -137,7 +142,7 @@ def open_ports(
     scope: Scope,
     preference: EnginePreference,
     *,
-    tenant: Callable[[], Graph] = no_tenant,
+    tenant: "Callable[[], Graph]" = no_tenant,
     passphrases: Passphrases = no_passphrases,
 ) -> Iterator[Ports]:
     """The ports of one run on the operator's host. What was started for the run alone ends with it."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mstunnel_setup.agent.health_report import HealthReport, ReportedRow
-from mstunnel_setup.agent.health_rows import State
+from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.status_file import Failure
 from mstunnel_setup.result import Notice
 

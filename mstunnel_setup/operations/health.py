@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.health_report import HealthReport, ReportedRow, read_health
-from mstunnel_setup.agent.health_rows import State
+from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.containers import control
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import ExitCode

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tests.testbed.installation import Installation
 
-# The monitor looks every eight seconds, and may wait ten for the gateway's word.
+# The monitor looks within eight seconds, and may wait ten for the gateway's word.
 LOOK = 9.0
 
 

@@ -31,11 +31,20 @@ from mstunnel_setup.lab.store import Store
 from mstunnel_setup.lab.tokens import TokenService
 from mstunnel_setup.lab.urls import Urls
 from mstunnel_setup.tenant.wire import CONFIGURATION_READ_WRITE, GRAPH_APP_ID, ServicePrincipal
+from tests.bench.bar import Bar, bars
 
 NAME = "lab-check-ins"
-COUNT = 10_000
-SECONDS = 120.0
+SIZES = (1_000, 20_000)
+SECONDS = 20.0
 MINUTE = 60.0
+PACE = 50
+RATES = (333, 500, 1_000)
+RATE_LIMIT = 1_000
+"""Check-ins in a second that the lab has to serve."""
+P99_LIMIT = 0.05
+"""Seconds in which 99 of 100 check-ins have to be done."""
+GROWTH_LIMIT = 1.2
+"""What a check-in may cost with many gateways, as a multiple of its cost with few."""
 LAB = str(Path(sys.executable).with_name("mstunnel-lab"))
 HOUR_OF_ROUNDS = 60
 _ROLE = APP_ROLE_IDS[CONFIGURATION_READ_WRITE]
@@ -229,6 +238,7 @@ class Figures:
 
     gateways: int
     rounds: int
+    seconds: float
     failed: int
     requests_per_second: float
     median: float
@@ -277,6 +287,7 @@ def figures(rounds: Sequence[Round], gateways: int, before: Usage, after: Usage,
     return Figures(
         gateways=gateways,
         rounds=len(rounds),
+        seconds=round(after.at - before.at, 2),
         failed=sum(not item.good for item in rounds),
         requests_per_second=round(requests / (after.at - before.at), 1),
         median=round(cuts[49], 4),
@@ -312,17 +323,54 @@ def run(
 
 
 def measure() -> dict[str, Any]:
-    """Let 10,000 gateways check in once a minute for two minutes."""
+    """Few and many gateways at one pace, then many at a growing one, until check-ins take too long."""
+    few, *_ = _measured(SIZES[0], [PACE])
+    many, *faster = _measured(SIZES[1], [PACE, *RATES])
+    growth = round(_milliseconds(many) / _milliseconds(few), 2)
+    reached = max((rate for rate, found in zip(RATES, faster, strict=False) if _quick(found)), default=0)
+    return {
+        "what": "check-ins of gateways with a lab, all on this machine",
+        "runs": [asdict(found) for found in (few, many, *faster)],
+        "milliseconds_of_processor": {f"{found.gateways}": _milliseconds(found) for found in (few, many)},
+        **bars(
+            Bar(
+                f"Check-ins in a second, 99 % within {P99_LIMIT * 1000:.0f} ms",
+                reached,
+                RATE_LIMIT,
+                "",
+                at_least=True,
+            ),
+            Bar(f"Cost of a check-in, {SIZES[1]} gateways to {SIZES[0]}", growth, GROWTH_LIMIT, ""),
+        ),
+    }
+
+
+def _measured(count: int, rates: Sequence[int]) -> list[Figures]:
+    """A lab with so many gateways at each rate (check-ins in a second), up to the first that is too fast."""
+    found: list[Figures] = []
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name) / "lab"
         _end(_started(directory))
-        gateways = populate(directory, COUNT)
+        gateways = populate(directory, count)
         process = _started(directory)
         try:
             description = json.loads((directory / "lab.json").read_text())
-            return asdict(run(directory, description, gateways, SECONDS))
+            for rate in rates:
+                found.append(run(directory, description, gateways, SECONDS, count / rate))
+                if not _quick(found[-1]):
+                    break
         finally:
             _end(process)
+    return found
+
+
+def _quick(found: Figures) -> bool:
+    return found.p99 <= P99_LIMIT and not found.failed
+
+
+def _milliseconds(found: Figures) -> float:
+    """Processor time of the lab for one check-in."""
+    return round(1000 * found.cpu * found.seconds / found.rounds, 2)
 
 
 def _started(directory: Path) -> subprocess.Popen[bytes]:

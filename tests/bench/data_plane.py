@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mstunnel_setup.install.steps import launch
+from tests.bench.bar import Bar, bars
 from tests.testbed import vpn
 from tests.testbed.installation import Installation
 from tests.testbed.kinds import PODMAN, PODMAN_ROOTLESS, Kind
@@ -47,8 +48,12 @@ def measure() -> dict[str, Any]:
         "megabits": medians,
         "of_each_round": rates,
         "of_rootful": ratios,
-        "limit": LIMIT,
-        "within_limit": min(ratios["uplink"].values()) >= LIMIT,
+        **bars(
+            *(
+                Bar(f"Without root, {mode}, of with root", ratio, LIMIT, "", at_least=True)
+                for mode, ratio in ratios["uplink"].items()
+            )
+        ),
     }
 
 

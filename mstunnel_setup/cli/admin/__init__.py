@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mstunnel_setup.cli.entry import run_program
-from mstunnel_setup.cli.lazy import LazyModule, add_lazy_group
+from mstunnel_setup.cli.lazy import add_lazy_group
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_app, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
+from mstunnel_setup.lazy import LazyModule
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 

@@ -10,8 +10,8 @@ from mstunnel_setup.admin.change import Body, Wire
 from mstunnel_setup.admin.findings import SETTING_MALFORMED
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.cli.admin.objects import ObjectCommands
-from mstunnel_setup.cli.lazy import LazyModule
 from mstunnel_setup.cli.options import option_names
+from mstunnel_setup.lazy import LazyModule
 
 if TYPE_CHECKING:
     from mstunnel_setup.admin import object_commands

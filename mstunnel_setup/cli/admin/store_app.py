@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mstunnel_setup.cli.admin.file_objects import FileObjectCommands
-from mstunnel_setup.cli.lazy import LazyModule
+from mstunnel_setup.lazy import LazyModule
 
 if TYPE_CHECKING:
     from mstunnel_setup.admin import store_apps

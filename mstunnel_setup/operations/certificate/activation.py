@@ -10,6 +10,7 @@ from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CertificateError, NetworkError, SetupError
 from mstunnel_setup.gateway.ocserv_conf import port_in_use
+from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import require_installed
 from mstunnel_setup.install.ports import Ports
@@ -24,9 +25,6 @@ from mstunnel_setup.tls.schedule import pending_imports
 _ATTEMPTS = 4
 _PATIENCE = 5.0
 _PAUSE = 0.1
-NUDGE = ("sh", "-c", "kill -HUP 1")
-"""Run in the gateway's container: have it look at its files now."""
-NUDGE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)

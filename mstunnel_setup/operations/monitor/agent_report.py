@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mstunnel_setup.agent.health_report import HealthReport, read_health
-from mstunnel_setup.agent.health_rows import State
+from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.log_lines import HEALTH_CHANGED
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.log_line import LogLine, Tell, error_line

@@ -1,15 +1,12 @@
 """Another port for the gateway: the agent writes which one is wanted, the host re-creates the container."""
 
-import hashlib
 from typing import Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
 from mstunnel_setup.errors import SetupError
-from mstunnel_setup.gateway.admin_settings import listen_port
-from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, port_in_use, served_port, with_port
-from mstunnel_setup.gateway.report import Applied, read_report
+from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, port_in_use, with_port
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.errors import PORT_IN_USE
 from mstunnel_setup.install.session import Run
@@ -18,20 +15,6 @@ from mstunnel_setup.operations.certificate.activation import reload_gateway
 
 _PATIENCE: Final = 30.0
 _PAUSE: Final = 0.5
-
-
-def wanted_port(files: Files) -> int | None:
-    """The port to move to; None when it is in use already, or the gateway has not taken what stands there.
-
-    A configuration that is refused is put back by the agent first. Raises StepError `settings-unreadable`.
-    """
-    configuration, report = files.read(paths.OCSERV_CONF), read_report(files)
-    if configuration is None or report is None:
-        return None
-    if report.configuration != Applied(hashlib.sha256(configuration).hexdigest()):
-        return None
-    wanted = listen_port(files)
-    return None if wanted == served_port(configuration) else wanted
 
 
 def move(run: Run, port: int) -> None:

@@ -4,24 +4,20 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.settings import read_agent_settings
-from mstunnel_setup.agent.upgrade import running as running_here
 from mstunnel_setup.containers import control, tunnel_device
 from mstunnel_setup.errors import LockedError, SetupError, declared
+from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
+from mstunnel_setup.host.changes import Changes
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.service_manager import ServiceManager
 from mstunnel_setup.install.installed import journal_of, open_host
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.session import Run, open_run
+from mstunnel_setup.lazy import LazyModule
 from mstunnel_setup.log_line import LogLine, Tell, error_line
-from mstunnel_setup.operations.certificate import delayed_import
-from mstunnel_setup.operations.certificate.activation import NUDGE, NUDGE_SECONDS, installed_run
 from mstunnel_setup.operations.errors import MODULE_LOST
 from mstunnel_setup.operations.monitor import modules
 from mstunnel_setup.operations.monitor.agent_report import AgentReports
@@ -37,21 +33,46 @@ from mstunnel_setup.operations.monitor.log_lines import (
     UPGRADE_DONE,
     UPGRADE_ENDED,
 )
-from mstunnel_setup.operations.monitor.port import move, wanted_port
+from mstunnel_setup.operations.monitor.offer import offer_here, show_offer
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
+from mstunnel_setup.operations.monitor.wanted_port import wanted_port
 from mstunnel_setup.operations.monitor.watch import Condition, Watch
 from mstunnel_setup.operations.upgrade.errors import UPGRADE_LIMITED, UPGRADE_REFUSED
-from mstunnel_setup.operations.upgrade.releases import fetch, release_names
-from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.readiness.read.host import own_addresses
 from mstunnel_setup.tls.schedule import pending_imports
 from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.feed import offered, read_feed
-from mstunnel_setup.upgrade.mailbox import Answer, Summary
+from mstunnel_setup.upgrade.mailbox import Answer
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
-from mstunnel_setup.upgrade.release import Catalogue, Digests, Release
+from mstunnel_setup.upgrade.release import Catalogue, Digests
 
+if TYPE_CHECKING:
+    from mstunnel_setup.install import session
+    from mstunnel_setup.operations.certificate import activation, delayed_import
+    from mstunnel_setup.operations.monitor import port
+    from mstunnel_setup.operations.upgrade import releases
+    from mstunnel_setup.operations.upgrade import run as upgrade_run
+else:
+    # The installer doubles what a monitor at rest holds in memory.
+    session = LazyModule("install.session")
+    activation = LazyModule("operations.certificate.activation")
+    delayed_import = LazyModule("operations.certificate.delayed_import")
+    port = LazyModule("operations.monitor.port")
+    releases = LazyModule("operations.upgrade.releases")
+    upgrade_run = LazyModule("operations.upgrade.run")
+
+# What asks for a look: the agent's messages, and the settings of this host.
+_WATCHED: Final = (paths.CONFIGURATION, paths.INBOX)
+_CONTAINERS: Final = (paths.SERVER, paths.AGENT)
+# However often the agent leaves something here. Also while something is not well, or about to change.
+_SHORTEST_PAUSE: Final = 8.0
+# Each look starts Podman's service, which ends after a few seconds without a request.
+_LONGEST_PAUSE: Final = 60.0
+# Between two rounds it only waits; much longer than that is a hang, for which systemd starts it again.
+_REST_SECONDS: Final = 120.0
+# A file is complete a moment after it appears, and a process is gone a moment before its container is.
+_SETTLE_SECONDS: Final = 0.5
 _LOAD_PAUSE: Final = 600.0
 # The agent looks once a minute; one that asks more often gets no more of the lock and the log.
 _REQUEST_PAUSE: Final = 60.0
@@ -87,6 +108,8 @@ class Monitor:
     _not_loaded: str = ""
     _next_request: float = 0.0
     _said: dict[str, str] = field(default_factory=dict)
+    _well: bool = False
+    _at_rest: bool = False
 
     def __post_init__(self) -> None:
         """What the agent leaves can make neither the log grow nor one look cost more than the others."""
@@ -96,11 +119,24 @@ class Monitor:
         self._configurations = Configurations(self._files, self._clock, self._nudge, self.tell)
         self._reports = AgentReports(self._files, self.tell)
 
+    def run(self, changes: Changes) -> NoReturn:
+        """Look when something has changed, and every minute; more often while something is not well."""
+        while True:
+            changes.watch(_WATCHED)
+            self.round()
+            self.service.alive(_REST_SECONDS)
+            self._clock.sleep(_SHORTEST_PAUSE)
+            if self._at_rest and (processes := self._processes()):
+                self.close()
+                if changes.wait(_LONGEST_PAUSE - _SHORTEST_PAUSE, processes):
+                    self._clock.sleep(_SETTLE_SECONDS)
+
     def round(self) -> None:
         """Look once and do what is due. Whatever fails is logged, once; the next round tries again.
 
         Also what was not foreseen: what the agent leaves here must not end the work on everything else.
         """
+        self._at_rest = False
         for work in (
             *(self._feed, self._offer, self._upgrade, self._configuration, self._level, self._imports),
             *(self._port, self._modules, self._tunnel, self._containers, self._addresses),
@@ -116,6 +152,15 @@ class Monitor:
             except Exception as error:  # noqa: BLE001 (each kind of work goes on without the others)
                 self._complain(work.__name__, declared(error))
                 self.close()
+        self._at_rest = not self._said and self._well and self._configurations.settled
+
+    def _processes(self) -> tuple[int, ...]:
+        """Those of the containers; none unless both run."""
+        with suppress(SetupError):
+            states = [self._host.engine.inspect(name) for name in _CONTAINERS]
+            found = tuple(state.process_id for state in states if state and state.process_id)
+            return found if len(found) == len(_CONTAINERS) else ()
+        return ()
 
     def _complain(self, work: str, error: SetupError) -> None:
         """Say what is wrong when it is new, not at every look."""
@@ -154,22 +199,11 @@ class Monitor:
         now = self._clock.monotonic()
         if now >= self._next_feed and (feed := read_feed(self._files)) is not None:
             self._next_feed = now + _FEED_PAUSE
-            fetch(self.operator, feed)
+            releases.fetch(self.operator, feed)
 
     def _offer(self) -> None:
         """Tell the agent which release it may ask for, and what else it needs of the list."""
-        files = self._files
-        catalogue = offered(files, self._clock.now())
-        if files.state(mailbox.OUTBOX) is None:
-            return
-        offer = _offer_here(files, catalogue)
-        _show(files, mailbox.OFFER, offer)
-        present = running_here(files)
-        behind = catalogue.behind(present) if present else None
-        held = offer is not None and offer.digests in read_history(files).held
-        summary = Summary(time_zone=catalogue.time_zone, behind=behind, held=held)
-        # Without a list there is nothing to say, and nothing appears that no run has made.
-        _show(files, mailbox.SUMMARY, summary if summary != Summary() else None)
+        show_offer(self._files, self._clock.now())
 
     def _upgrade(self) -> None:
         files, now = self._files, self._clock.monotonic()
@@ -177,27 +211,28 @@ class Monitor:
         if read_history(files).unfinished is None and not asked:
             return
         self.service.alive(_UPGRADE_SECONDS)
-        with open_run(self.operator, {}) as run:
+        with session.open_run(self.operator, {}) as run:
             self.service.status("Upgrading the gateway")
-            if (ended := finish(run)) is not None:
+            if (ended := upgrade_run.finish(run)) is not None:
                 self.tell(_upgrade_line(ended))
             if asked:
                 self._next_request = now + _REQUEST_PAUSE
                 self._obey(run)
 
-    def _obey(self, run: Run) -> None:
+    def _obey(self, run: "session.Run") -> None:
         """Carry out what the agent asks for, if it may. Raises StepError: it may not."""
         asked = _take_request(run.files)
-        if asked is None or asked == running(run).digests:
+        if asked is None or asked == upgrade_run.running(run).digests:
             return
         catalogue = offered(run.files, self._clock.now())
         if why := _refusal(run.files, catalogue, asked):
             _refuse(run, asked, why)
         _limit_upgrades(run.files, self._clock.now())
-        name = release_names(catalogue, asked)[0]
+        name = releases.release_names(catalogue, asked)[0]
         self.tell(UPGRADE_BEGUN(release=name))
-        request = UpgradeRequest(name, asked, "agent", drain_minutes=catalogue.drain_minutes)
-        self.tell(_upgrade_line(upgrade_to(run, request)))
+        drain = catalogue.drain_minutes
+        request = upgrade_run.UpgradeRequest(name, asked, "agent", drain_minutes=drain)
+        self.tell(_upgrade_line(upgrade_run.upgrade_to(run, request)))
 
     def _imports(self) -> None:
         """Take the certificates into use whose time has come and whose timer has not done it."""
@@ -210,7 +245,7 @@ class Monitor:
             return
         timers = self._host.systemd.running()
         for pending in delayed_import.overdue(receipt, self._host.clock.now(), timers=timers):
-            with installed_run(self.operator, {}) as run:
+            with activation.installed_run(self.operator, {}) as run:
                 self.tell(CERTIFICATE(name=pending.name))
                 delayed_import.take(run, pending)
 
@@ -221,13 +256,13 @@ class Monitor:
         wanted = cut_off or wanted_port(self._files)
         if wanted is None or (cut_off is None and ledger.wait("port", now)):
             return
-        with open_run(self.operator, {}) as run:
+        with session.open_run(self.operator, {}) as run:
             if cut_off is None:
                 ledger.begin_move(wanted, now)
             self.service.status(f"Moving the gateway to port {wanted}")
             self.tell(PORT(port=wanted))
             try:
-                move(run, wanted)
+                port.move(run, wanted)
             except Exception:
                 ledger.end_move()
                 raise
@@ -274,9 +309,9 @@ class Monitor:
             self.tell(ADDRESSES())
 
     def _containers(self) -> None:
-        seen: dict[str, Condition] = {
-            name: condition(self._host, name) for name in (paths.SERVER, paths.AGENT)
-        }
+        seen: dict[str, Condition] = {name: condition(self._host, name) for name in _CONTAINERS}
+        # Without systemd only these looks have the engine check the health.
+        self._well = set(seen.values()) == {"well"} and self._host.systemd.running()
         health = self._reports.look()
         shown = [f"{name}: {seen[name]}" for name in seen]
         self.service.status("; ".join([*shown, *([f"server health: {health}"] if health else [])]))
@@ -303,17 +338,6 @@ def condition(ports: Ports, container: str) -> Condition:
     return "starting" if found.health == "starting" else "well"
 
 
-def _show(files: Files, path: str, message: BaseModel | None) -> None:
-    """Have the agent find this message there, or none; what stands there already is not written again."""
-    content = message.model_dump_json(indent=2).encode() + b"\n" if message else None
-    if files.read(path) == content:
-        return
-    if content is None:
-        files.remove(path)
-    else:
-        files.write(path, content)
-
-
 def _take_request(files: Files) -> Digests | None:
     """The release the agent asks for; the message is gone afterwards. Raises StepError: it is no request."""
     if files.state(mailbox.REQUEST) is None:
@@ -324,16 +348,6 @@ def _take_request(files: Files) -> Digests | None:
         files.discard(mailbox.REQUEST)
 
 
-def _offer_here(files: Files, catalogue: Catalogue) -> Release | None:
-    """The release that the agent may request at this site; an unknown site gets what every site gets."""
-    site, present = "", None
-    with suppress(SetupError):
-        site = read_agent_settings(files).site_id
-    with suppress(SetupError):
-        present = running_here(files)
-    return catalogue.newest_for(site, present)
-
-
 def _refusal(files: Files, catalogue: Catalogue, asked: Digests) -> str:
     """Why this server does not take a release at the agent's word; empty when it does.
 
@@ -341,7 +355,7 @@ def _refusal(files: Files, catalogue: Catalogue, asked: Digests) -> str:
     """
     if not catalogue.named(asked):
         return "no release that is offered to this server has these images"
-    offer = _offer_here(files, catalogue)
+    offer = offer_here(files, catalogue)
     if offer is None or asked != offer.digests:
         return "it is not the newest release that is offered to this site"
     history = read_history(files)
@@ -360,7 +374,7 @@ def _limit_upgrades(files: Files, now: datetime) -> None:
     ledger.take("upgrade", now)
 
 
-def _refuse(run: Run, asked: Digests, why: str) -> None:
+def _refuse(run: "session.Run", asked: Digests, why: str) -> None:
     """Let the agent know, so that it does not ask again every minute."""
     answer = Answer(
         state="refused", server=asked.server, agent=asked.agent, reason=why, at=run.context.ports.clock.now()

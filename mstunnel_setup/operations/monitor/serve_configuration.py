@@ -78,6 +78,12 @@ class Configurations:
         self._show_address(known.handed.probe_url)
         self._serve(known)
 
+    @property
+    def settled(self) -> bool:
+        """Whether the gateway has taken or refused what was written last."""
+        record = read_record(self.files)
+        return record is None or record.turn(self._present()) == "rest"
+
     def keep_level(self) -> None:
         """Have the gateway log as much as this host wants now. Raises SetupError: env.sh is wrong."""
         present, record = self._present(), read_record(self.files)

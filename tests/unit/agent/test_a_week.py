@@ -12,7 +12,7 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.health_report import read_health
-from mstunnel_setup.agent.health_rows import State
+from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.status_file import Status, judge

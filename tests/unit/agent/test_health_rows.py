@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.agent.health_rows import TABLE, Observation, State, judge_rows, overall
+from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows, overall
+from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.measure import Machine
 from mstunnel_setup.agent.thresholds import Threshold, Thresholds
 from mstunnel_setup.gateway.report import GatewayReport, Probe

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.health_rows import State
+from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.loop import wait_seconds
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.status_file import Status

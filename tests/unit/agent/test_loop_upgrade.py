@@ -6,7 +6,7 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.health_report import read_health
-from mstunnel_setup.agent.health_rows import State
+from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.watch import Watch
 from mstunnel_setup.tenant.wire import TunnelSite

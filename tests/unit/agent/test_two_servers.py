@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.health_rows import State
+from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.errors import TenantError

@@ -8,7 +8,8 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.health_report import read_health
-from mstunnel_setup.agent.health_rows import TABLE, State
+from mstunnel_setup.agent.health_rows import TABLE
+from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.metrics import TEXTFILE, Counters
 from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.errors import NetworkError

@@ -108,6 +108,14 @@ def test_a_command_that_only_looks_loads_no_step(command: str, tmp_path: Path) -
     assert packages(loaded) & {"jinja2", "msal", "ruamel", "tuf"} == set()
 
 
+def test_a_monitor_without_work_loads_no_installer(tmp_path: Path) -> None:
+    """What it loads stays in memory for months."""
+    _, loaded = started("mstunnel_monitor", "--once", "--root", str(tmp_path))
+    assert "mstunnel_setup.operations.monitor.rounds" in loaded
+    assert [name for name in loaded if name.startswith(RUNS[:2])] == []
+    assert packages(loaded) & {"jinja2", "msal", "ruamel", "tuf"} == set()
+
+
 @pytest.mark.parametrize("command", ["status", "health"])
 def test_the_summary_of_a_host_asks_nothing_over_http(command: str, tmp_path: Path) -> None:
     _, loaded = started("mst-cli", command, "--root", str(tmp_path))

@@ -10,7 +10,8 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.health_report import HealthReport, ReportedRow, write_health
-from mstunnel_setup.agent.health_rows import TABLE, Observation, State, judge_rows
+from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows
+from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.status_file import Failure
 from mstunnel_setup.agent.thresholds import Thresholds
 from mstunnel_setup.containers.engine import ContainerState

@@ -7,7 +7,7 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.health_report import REPORT, HealthReport, ReportedRow, write_health
-from mstunnel_setup.agent.health_rows import State
+from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.status_file import Failure
 from mstunnel_setup.agent.thresholds import Thresholds
 from mstunnel_setup.host.files import Files

@@ -14,9 +14,11 @@ import pytest
 from mstunnel_setup import paths
 from mstunnel_setup.errors import EngineError, LockedError
 from mstunnel_setup.gateway.report import REPORT
+from mstunnel_setup.install import session
 from mstunnel_setup.install.session import Run
-from mstunnel_setup.operations.monitor import rounds
+from mstunnel_setup.operations.monitor import port, rounds
 from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.operations.upgrade import run
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest
 from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, write_history
@@ -106,8 +108,8 @@ def test_a_move_that_did_not_work_is_tried_again_ten_minutes_later(
         raise EngineError("container-failed", "it does not start", "")
 
     monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8443)
-    monkeypatch.setattr(rounds, "open_run", lambda *_arguments: nullcontext())
-    monkeypatch.setattr(rounds, "move", fail)
+    monkeypatch.setattr(session, "open_run", lambda *_arguments: nullcontext())
+    monkeypatch.setattr(port, "move", fail)
     for clock.elapsed in (1000.0, 1015.0, 1599.0, 1600.0):
         monitor.round()
     assert moves == [8443, 8443]
@@ -121,8 +123,8 @@ def test_a_move_that_worked_is_followed_by_no_other_within_ten_minutes(
     moves: list[int] = []
     monitor._files.make_directories(paths.STATE)
     monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8000 + int(clock.elapsed))
-    monkeypatch.setattr(rounds, "open_run", lambda *_arguments: nullcontext())
-    monkeypatch.setattr(rounds, "move", lambda _run, port: moves.append(port))
+    monkeypatch.setattr(session, "open_run", lambda *_arguments: nullcontext())
+    monkeypatch.setattr(port, "move", lambda _run, port: moves.append(port))
     for clock.elapsed in range(0, 3600, 8):
         Monitor(monitor.operator, lambda _text: None).round()
     assert len(moves) == 6
@@ -236,9 +238,9 @@ def digest(name: str) -> str:
 @pytest.fixture
 def asking(monitor: Monitor, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asking:
     scene = Asking(Scene(tmp_path, clock=clock), monitor)
-    monkeypatch.setattr(rounds, "open_run", scene.opened)
-    monkeypatch.setattr(rounds, "running", lambda _run: images("b"))
-    monkeypatch.setattr(rounds, "upgrade_to", scene.upgrade)
+    monkeypatch.setattr(session, "open_run", scene.opened)
+    monkeypatch.setattr(run, "running", lambda _run: images("b"))
+    monkeypatch.setattr(run, "upgrade_to", scene.upgrade)
     return scene
 
 

@@ -1,0 +1,19 @@
+"""What is needed seldom is imported when it is needed.
+
+This module is part of the vocabulary of every layer and imports nothing of ours.
+"""
+
+from importlib import import_module
+
+
+class LazyModule:
+    """The module `name`, imported when something of it is used.
+
+    A module binds it where it is run, and what it names where types are checked.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = f"mstunnel_setup.{name}"
+
+    def __getattr__(self, attribute: str) -> object:
+        return getattr(import_module(self._name), attribute)
