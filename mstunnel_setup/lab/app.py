@@ -99,7 +99,7 @@ def make_app(labs: Labs) -> Starlette:
         middleware=[
             Middleware(RequestIds),
             Middleware(BodyLimit),
-            Middleware(FaultLayer, faults=labs.faults),
+            Middleware(FaultLayer, faults=labs.faults, throttle=labs.throttle),
         ],
         exception_handlers={
             GraphError: graph_error,

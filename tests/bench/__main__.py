@@ -7,12 +7,13 @@ import json
 import sys
 from pathlib import Path
 
-from tests.bench import checkins, data_plane, journal, large_tenant
+from tests.bench import checkins, data_plane, journal, large_apply, large_tenant
 
 PLACE = Path("build/bench")
 BENCHMARKS = {
     journal.NAME: journal.measure,
     checkins.NAME: checkins.measure,
+    large_apply.NAME: large_apply.measure,
     large_tenant.NAME: large_tenant.measure,
     data_plane.NAME: data_plane.measure,
 }
