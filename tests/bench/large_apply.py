@@ -24,7 +24,7 @@ SECONDS: Final = 60.0
 PROGRAM: Final = "import sys; from mstunnel_setup.cli.admin import main; sys.exit(main())"
 
 
-def declare(directory: Path, sites: int = SITES) -> Path:
+def declare(directory: Path, sites: int = SITES, prefix: str = "Site") -> Path:
     """A file with that many sites of one server configuration."""
     file = directory / "tenant.yaml"
     site = {"configuration": "Main", "public_address": "gateway.contoso.com"}
@@ -34,7 +34,7 @@ def declare(directory: Path, sites: int = SITES) -> Path:
             {
                 "version": 1,
                 "configurations": [configuration],
-                "sites": [{"name": f"Site {number:04}", **site} for number in range(sites)],
+                "sites": [{"name": f"{prefix} {number:04}", **site} for number in range(sites)],
             }
         )
     )
@@ -44,14 +44,24 @@ def declare(directory: Path, sites: int = SITES) -> Path:
 def command(tenant: Tenant, file: Path, *arguments: str) -> list[str]:
     """The command that applies a file to a tenant."""
     answers = str(tenant.answers())
-    return [sys.executable, "-c", PROGRAM, "apply", str(file), "--no-resolve", "--answers", answers, *arguments]
+    return [
+        sys.executable,
+        "-c",
+        PROGRAM,
+        "apply",
+        str(file),
+        "--no-resolve",
+        "--answers",
+        answers,
+        *arguments,
+    ]
 
 
-def control(tenant: Tenant, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Ask a control path of the lab, and say something to it."""
+def control(tenant: Tenant, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Send a request to a control path of the lab."""
     facts = tenant.facts["control"]
     answer = requests.request(
-        "GET" if body is None else "POST",
+        method,
         f"{facts['address']}/{path}",
         json=body,
         headers={"Authorization": f"Bearer {facts['key']}"},
@@ -63,6 +73,11 @@ def control(tenant: Tenant, path: str, body: dict[str, Any] | None = None) -> di
     return found
 
 
+def slow(seconds: float) -> dict[str, Any]:
+    """The fault that lets Graph answer so late, as often as it is asked."""
+    return {"path": "/beta/*", "status": 0, "delay": seconds, "times": None}
+
+
 def _timed(tenant: Tenant, file: Path) -> float:
     started = time.monotonic()
     subprocess.run(command(tenant, file, "--unattended"), capture_output=True, check=True)
@@ -71,10 +86,12 @@ def _timed(tenant: Tenant, file: Path) -> float:
 
 def measure() -> dict[str, Any]:
     """Seconds of the first apply and of a second one, which changes nothing."""
-    with tempfile.TemporaryDirectory() as name, running(Path(name, "lab"), HERE / "seed-empty.yaml") as tenant:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        running(Path(name, "lab"), HERE / "seed-empty.yaml") as tenant,
+    ):
         file = declare(Path(name))
-        slow = {"path": "/beta/*", "status": 0, "delay": ANSWER_SECONDS, "times": None}
-        control(tenant, "faults", {"faults": [slow]})
+        control(tenant, "POST", "faults", {"faults": [slow(ANSWER_SECONDS)]})
         first, second = _timed(tenant, file), _timed(tenant, file)
         sites = len(tenant.graph().site_list())
     return {
