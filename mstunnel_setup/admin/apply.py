@@ -9,7 +9,9 @@ from mstunnel_setup.admin.carry_out_many import Done, carry_out_many
 from mstunnel_setup.admin.change import Change
 from mstunnel_setup.admin.declared import Declared, load_declarations
 from mstunnel_setup.admin.errors import APPLY_INTERRUPTED, EXPORT_EXISTS
-from mstunnel_setup.admin.export import SCHEMA_FILE, declarations_of, shared_names, unsaid
+from mstunnel_setup.admin.export import shared_names
+from mstunnel_setup.admin.export_contents import PATTERNS, contents_of, not_in
+from mstunnel_setup.admin.export_format import Format
 from mstunnel_setup.admin.named_files import write_named
 from mstunnel_setup.admin.objects import Declarations
 from mstunnel_setup.admin.plan import Tenant, plan
@@ -67,13 +69,12 @@ def apply(
     )
 
 
-def export(operator: Operator, settings: Settings, directory: Path, *, force: bool) -> Result:
-    """Write the tenant as declarations. Raises UsageError `export-exists` rather than overwrite files."""
+def export(operator: Operator, settings: Settings, directory: Path, wanted: Format, *, force: bool) -> Result:
+    """Write the tenant in a format. Raises UsageError `export-exists` rather than overwrite files."""
     tenant = read_tenant(open_tenant(operator, settings))
-    contents = declarations_of(tenant)
+    contents = contents_of(tenant, wanted)
     target = directory.absolute()
-    contents[SCHEMA_FILE] = json.dumps(describe.schema(Declarations), indent=2) + "\n"
-    present = sorted(item.name for item in target.glob("*.y*ml"))
+    present = sorted(item.name for item in target.glob(PATTERNS[wanted]))
     strangers = [name for name in present if name not in contents]
     if strangers or (present and not force):
         remedy = "remove them first" if strangers else "overwrite them with --force"
@@ -81,7 +82,7 @@ def export(operator: Operator, settings: Settings, directory: Path, *, force: bo
     write_named(target, contents)
     names = sorted(contents)
     data = {"directory": str(target), "files": names}
-    warnings = tuple(map(notice_of, (*shared_names(tenant), *unsaid(tenant))))
+    warnings = tuple(map(notice_of, (*shared_names(tenant), *not_in(tenant, wanted))))
     return Result("changed", data, warnings, text=[f"{target}/{name}" for name in names])
 
 
