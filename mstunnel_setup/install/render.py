@@ -14,11 +14,15 @@ from mstunnel_setup.containers import compose, kubernetes, quadlet
 from mstunnel_setup.containers.kubernetes import ConfigurationFile
 from mstunnel_setup.containers.spec import ContainerSpec
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.gateway.ocserv_conf import Authentication, served_port
+from mstunnel_setup.gateway.ocserv_conf import (
+    DEVICE_AUTHORITY,
+    DEVICE_REVOCATIONS,
+    served_port,
+)
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import PLACEHOLDERS_LEFT, POD_BY_TOKEN_ONLY
+from mstunnel_setup.install.errors import PLACEHOLDERS_LEFT
 from mstunnel_setup.install.session import open_run, require_answers
 from mstunnel_setup.install.steps import images, launch
 from mstunnel_setup.operator import Operator, Settings
@@ -28,13 +32,14 @@ Format: TypeAlias = Literal["quadlet", "kubernetes", "compose"]
 
 _MODE: Final = 0o644
 # What both containers cannot work without; the others are taken along where they are.
-_NEEDED: Final = (paths.OCSERV_CONF, paths.OIDC_JSON, paths.AGENT_INFO, paths.AGENT_SETTINGS)
+_NEEDED: Final = (paths.OCSERV_CONF, paths.AGENT_INFO, paths.AGENT_SETTINGS)
 _FURTHER: Final = (
     paths.PROBE_URL,
     paths.BALANCERS,
     paths.ADMIN_SETTINGS,
     paths.IMAGES_CONFIGURED,
     paths.HEALTH_THRESHOLDS,
+    DEVICE_REVOCATIONS,
 )
 
 
@@ -48,10 +53,8 @@ class RenderRequest:
 
 
 def render(operator: Operator, settings: Settings, request: RenderRequest) -> Result:
-    """The files, shown or written. Raises UsageError `pod-by-token-only`, and without known images."""
+    """The files, shown or written. Raises UsageError without known images."""
     with open_run(operator, settings, exclusively=False) as run:
-        if request.format == "kubernetes":
-            _require_tokens(run.context.answers)
         require_answers(run, [images.STEP])
         placeholders, texts = _texts(run.context, request)
     warnings: tuple[Notice, ...] = (
@@ -65,10 +68,12 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
     return Result("changed" if written else "unchanged", data, warnings, text=lines)
 
 
-def _require_tokens(answers: Answers) -> None:
-    ways = {answers.authentication, answers.authentication_also} - {"none"}
-    if ways != {Authentication.OIDC}:
-        raise POD_BY_TOKEN_ONLY(ways=" and ".join(sorted(ways)))
+def _presented(answers: Answers) -> Iterator[str]:
+    """The files by which the gateway judges what devices present."""
+    if answers.authentication == "oidc":
+        yield paths.OIDC_JSON
+    if answers.certificates_of_devices:
+        yield DEVICE_AUTHORITY
 
 
 def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Mapping[str, str]]:
@@ -88,14 +93,17 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
         return (), dict(_quadlets((server, agent), rootless=paths.ROOTLESS))
     if request.format == "compose":
         return (), {"compose.yaml": compose.render((server, agent))}
-    files = [*_configuration(context.ports.files)]
-    secrets = map(kubernetes.placeholder, kubernetes.SECRET_FILES)
+    files = [*_configuration(context)]
+    radius = context.answers.authentication == "radius"
+    secrets = map(
+        kubernetes.placeholder, (*kubernetes.SECRET_FILES, *(kubernetes.RADIUS_FILES if radius else ()))
+    )
     unknown = (
         file.content
         for file in files
         if file.content in (kubernetes.placeholder(file.path), kubernetes.NODES)
     )
-    return (*secrets, *unknown), {"mstunnel.yaml": kubernetes.render(server, agent, files)}
+    return (*secrets, *unknown), {"mstunnel.yaml": kubernetes.render(server, agent, files, radius=radius)}
 
 
 def _quadlets(specs: Sequence[ContainerSpec], *, rootless: bool) -> Iterator[tuple[str, str]]:
@@ -103,14 +111,15 @@ def _quadlets(specs: Sequence[ContainerSpec], *, rootless: bool) -> Iterator[tup
         yield f"{spec.name}.container", quadlet.render(spec, rootless=rootless)
 
 
-def _configuration(files: Files) -> Iterator[ConfigurationFile]:
+def _configuration(context: Context) -> Iterator[ConfigurationFile]:
     """The files for the ConfigMap; none of them holds a secret."""
+    files, needed = context.ports.files, [*_NEEDED, *_presented(context.answers)]
     roots = [f"{paths.CA_TRUST}/{name}" for name in files.names(paths.CA_TRUST) if name.endswith(".crt")]
-    for path in (*_NEEDED, *_FURTHER, *roots):
+    for path in (*needed, *_FURTHER, *roots):
         content = files.read(path)
         if content is not None:
             yield ConfigurationFile(path, content.decode("utf-8", errors="replace"))
-        elif path in _NEEDED:
+        elif path in needed:
             yield ConfigurationFile(path, kubernetes.placeholder(path))
     yield ConfigurationFile(paths.HOST_ADDRESSES, kubernetes.NODES)
 
