@@ -127,6 +127,12 @@ def render(
     )
 
 
+def values(server: ContainerSpec, agent: ContainerSpec, files: Sequence[ConfigurationFile]) -> str:
+    """The text of `values.yaml` for the Helm chart. Raises StepError `value-unquotable`."""
+    port = server.ports[0].container
+    return rendering.render("kubernetes/values.yaml", server=server, agent=agent, files=files, port=port)
+
+
 def _of_server(server: ContainerSpec, devices: Mapping[str, str]) -> Iterator[_Mount]:
     yield from _volumes(server, _OF_SERVER)
     # The directory of the Secret itself, so that a renewed certificate is served without a restart.

@@ -1,4 +1,4 @@
-"""`mstunnel-setup render quadlet|kubernetes|compose`: the containers as files, without starting any.
+"""`mstunnel-setup render quadlet|kubernetes|helm|compose`: the containers as files, without starting any.
 
 The files come from the specifications that the step `launch` uses.
 """
@@ -28,7 +28,7 @@ from mstunnel_setup.install.steps import images, launch
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
 
-Format: TypeAlias = Literal["quadlet", "kubernetes", "compose"]
+Format: TypeAlias = Literal["quadlet", "kubernetes", "helm", "compose"]
 
 _MODE: Final = 0o644
 # What both containers cannot work without; the others are taken along where they are.
@@ -84,7 +84,7 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
     if request.format != "quadlet":
         # The network is one of Podman on this host.
         setting = replace(setting, ipv6_network="")
-    if request.format == "kubernetes":
+    if request.format in {"kubernetes", "helm"}:
         # A pod has no journal of the host, and a network of its own.
         setting = replace(setting, journal="", network="", resolver="", rootless=False)
     server = container_specs.server(server_image, setting, port)
@@ -95,13 +95,15 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
         return (), {"compose.yaml": compose.render((server, agent))}
     files = [*_configuration(context)]
     radius = context.answers.authentication == "radius"
-    secrets = map(
-        kubernetes.placeholder, (*kubernetes.SECRET_FILES, *(kubernetes.RADIUS_FILES if radius else ()))
-    )
-    unknown = (
+    unknown = [
         file.content
         for file in files
         if file.content in (kubernetes.placeholder(file.path), kubernetes.NODES)
+    ]
+    if request.format == "helm":
+        return unknown, {"values.yaml": kubernetes.values(server, agent, files)}
+    secrets = map(
+        kubernetes.placeholder, (*kubernetes.SECRET_FILES, *(kubernetes.RADIUS_FILES if radius else ()))
     )
     return (*secrets, *unknown), {"mstunnel.yaml": kubernetes.render(server, agent, files, radius=radius)}
 
