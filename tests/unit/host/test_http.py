@@ -126,8 +126,13 @@ def test_all_requests_of_a_session_wait_while_a_server_throttles(server: Server)
     clock = FakeClock()
     session = HttpSession(clock, server.ca_file)
     server.answers += [(429, {"Retry-After": "7"}), (200, {}), (200, {})]
+
+    def after_two_seconds() -> None:
+        clock.elapsed = 2.0
+        session.get(server.url)
+
     # What another thread sends during the pause waits for its end.
-    clock.during.append(lambda: setattr(clock, "elapsed", 2.0) or session.get(server.url))
+    clock.during.append(after_two_seconds)
     assert session.get(server.url).status_code == 200
     assert clock.naps == [7.0, 5.0]
 
