@@ -242,8 +242,8 @@ class AnswerFile(Part):
     )
     deployment: Literal["standalone", "pod"] = Field(
         default="standalone",
-        description="How the tenant lists this server: standalone, or pod (see `render kubernetes`); it stays "
-        "as it was registered",
+        description="How the tenant lists this server: standalone, or pod (see `render kubernetes`); "
+        "it stays as it was registered",
     )
     left_record: Literal["refuse", "remove"] = Field(
         default="refuse",

@@ -64,7 +64,7 @@ def test_the_answers_in_it_are_answers_and_its_script_ends_at_the_first_failure(
 
 @pytest.fixture
 def template() -> dict[str, Any]:
-    """The template for Packer, read by a parser of its language: Packer itself is in no package that we use."""
+    """The template for Packer, read by a parser of its language: no package that we use has Packer."""
     found: dict[str, Any] = hcl2.loads(PACKER.read_text())
     return found
 
