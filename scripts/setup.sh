@@ -115,10 +115,10 @@ virtual_environment() {
 # What only tests take from npm; the versions and digests of the lock file decide.
 node_modules() {
     local folder="$1"
-    [ "$(cat $folder/node_modules/.stamp 2>/dev/null)" != "$(sha256sum $folder/package-lock.json)" ] || return 0
+    [ "$(cat "$folder/node_modules/.stamp" 2>/dev/null)" != "$(sha256sum "$folder/package-lock.json")" ] || return 0
     say "installing $folder/node_modules"
     npm ci --prefix "$folder" --silent --no-audit --no-fund --ignore-scripts
-    sha256sum $folder/package-lock.json >$folder/node_modules/.stamp
+    sha256sum "$folder/package-lock.json" >"$folder/node_modules/.stamp"
 }
 
 case "$needed_for" in
@@ -127,4 +127,4 @@ base | demo | lint | test) ;;
 esac
 system_packages
 virtual_environment
-[ "$needed_for" != test ] || for folder in tests/browser tests/helm; do node_modules "$folder"; done
+[ "$needed_for" != test ] || { node_modules tests/browser; node_modules tests/helm; }

@@ -14,7 +14,7 @@ UNITS = {"certbot": ("certbot.timer", "certbot.service"), "netavark": ("netavark
 PROGRAMS = {
     "apt-get": 'echo "apt-get $*" >>"$CALLS"; echo "Unpacking"; echo "and more" >&2; exit "${APT_CODE:-0}"',
     "systemctl": 'echo "systemctl $*" >>"$CALLS"',
-    "npm": 'echo "npm $*" >>"$CALLS"; mkdir -p tests/browser/node_modules',
+    "npm": 'echo "npm $*" >>"$CALLS"; mkdir -p "$3/node_modules"',
     "id": 'echo "${USER_ID:-0}"',
     "dpkg-query": """
 case "$1" in
@@ -61,11 +61,12 @@ class Clone:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Clone:
-    for directory in ("bin", "lists", ".venv", "scripts", "requirements", "tests/browser"):
+    for directory in ("bin", "lists", ".venv", "scripts", "requirements", "tests/browser", "tests/helm"):
         (tmp_path / directory).mkdir(parents=True)
     for name in ("scripts/setup.sh", "scripts/packages.txt", "requirements/dev.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
-    shutil.copy(ROOT / "tests/browser/package-lock.json", tmp_path / "tests/browser")
+    for name in ("tests/browser", "tests/helm"):
+        shutil.copy(ROOT / name / "package-lock.json", tmp_path / name)
     for name, text in PROGRAMS.items():
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / "bin" / name).chmod(0o755)
@@ -102,7 +103,8 @@ def test_the_tests_get_everything(clone: Clone) -> None:
     assert clone.setup().returncode == 0
     # A command npm is there already; it also comes with other builds of Node.
     assert clone.installed() == set(packages()) - {"npm"}
-    assert [call.split()[0] for call in clone.calls("npm")] == ["ci"]
+    folders = ["tests/browser", "tests/helm"]
+    assert [call.split()[:3] for call in clone.calls("npm")] == [["ci", "--prefix", name] for name in folders]
 
 
 def test_every_package_says_what_needs_it() -> None:
