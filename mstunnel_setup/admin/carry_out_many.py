@@ -22,7 +22,7 @@ _LAST_LOOKS: Final = 10
 
 @dataclass
 class Done:
-    """What came of many changes: those made, those refused and why, and whether a person ended it."""
+    """What came of many changes: those made, in their order, those refused and why, and whether it was ended."""
 
     made: list[Change] = field(default_factory=list)
     refused: list[tuple[Change, SetupError]] = field(default_factory=list)
@@ -57,6 +57,8 @@ def carry_out_many(
         if done.refused or done.interrupted:
             progress(len(done.made), 0)
             break
+    place = {id(change): number for number, change in enumerate(changes)}
+    done.made.sort(key=lambda change: place[id(change)])
     return done
 
 

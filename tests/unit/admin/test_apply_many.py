@@ -114,3 +114,5 @@ def test_sites_that_refer_to_a_new_configuration_are_made_after_it(
     file.write_text(file.read_text().replace("Main", "Quite new"))
     done = command(truthful)("apply", str(file), "--no-resolve")
     assert [item["kind"] for item in done.data["changes"]] == ["configuration", *["site"] * 20]
+    names = [item["name"] for item in done.data["changes"][1:]]
+    assert names == sorted(names), "what was made is told in the order of the plan"
