@@ -22,7 +22,7 @@ _LAST_LOOKS: Final = 10
 
 @dataclass
 class Done:
-    """What came of many changes: those made, in their order, those refused and why, and whether it was ended."""
+    """What came of many changes: those made, in their order, those refused, and whether a person ended it."""
 
     made: list[Change] = field(default_factory=list)
     refused: list[tuple[Change, SetupError]] = field(default_factory=list)
