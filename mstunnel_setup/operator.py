@@ -89,7 +89,8 @@ class Operator:
 
     `secrets` gets every secret that is read, so that no output shows it. `files`, `processes` and `clock` are
     the ports of the host that is meant: each process builds them once, here. `answers` is the answer file.
-    `json` and `verbose` are how results are wanted; `download` gets the bytes fetched and the bytes expected.
+    `json` and `verbose` are how results are wanted; `download` gets the bytes fetched and the bytes expected,
+    `counted` the changes made and their number, which is 0 when the others will not be made.
     """
 
     console: Prompter
@@ -102,3 +103,4 @@ class Operator:
     json: bool = False
     verbose: bool = False
     download: Callable[[int, int], None] = lambda _fetched, _known: None
+    counted: Callable[[int, int], None] = lambda _made, _total: None

@@ -130,4 +130,4 @@ esac
 system_packages
 virtual_environment
 case "$needed_for" in docs | test) node_modules scripts/site ;; esac
-[ "$needed_for" != test ] || node_modules tests/browser
+[ "$needed_for" != test ] || { node_modules tests/browser; node_modules tests/helm; }

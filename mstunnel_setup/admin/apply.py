@@ -4,17 +4,20 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from mstunnel_setup.admin.carry_out import carry_out, read_tenant
+from mstunnel_setup.admin.carry_out import read_tenant
+from mstunnel_setup.admin.carry_out_many import Done, carry_out_many
 from mstunnel_setup.admin.change import Change
 from mstunnel_setup.admin.declared import Declared, load_declarations
-from mstunnel_setup.admin.errors import EXPORT_EXISTS
-from mstunnel_setup.admin.export import SCHEMA_FILE, declarations_of, shared_names, unsaid
+from mstunnel_setup.admin.errors import APPLY_INTERRUPTED, EXPORT_EXISTS
+from mstunnel_setup.admin.export import shared_names
+from mstunnel_setup.admin.export_contents import PATTERNS, contents_of, not_in
+from mstunnel_setup.admin.export_format import Format
 from mstunnel_setup.admin.named_files import write_named
 from mstunnel_setup.admin.objects import Declarations
 from mstunnel_setup.admin.plan import Tenant, plan
 from mstunnel_setup.admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
-from mstunnel_setup.errors import ExitCode, SetupError
+from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.host.network import addresses_of
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result, notice_of
@@ -45,7 +48,10 @@ def diff(
 def apply(
     operator: Operator, settings: Settings, directory: Path, *, prune: bool, resolve: bool, yes: bool
 ) -> Result:
-    """Make the tenant as declared. When a change is refused, those before it stay and are in the result."""
+    """Make the tenant as declared. What was made before a refusal or Ctrl-C stays, and is in the result.
+
+    Applying again continues there.
+    """
     declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
     graph = open_tenant(operator, settings)
     changes = plan(declared, _read(graph, declared), operator.clock.now(), prune=prune)
@@ -56,27 +62,19 @@ def apply(
         make_sure(operator, "Make them?", yes=False)
     elif names:
         make_sure(operator, f"Delete {len(names)} objects ({', '.join(names)})?", yes=yes)
-    warnings, done = tuple(map(notice_of, declared.warnings)), list[Change]()
-    try:
-        carry_out(changes, graph, done.append)
-    except SetupError as error:
-        return _refused(error, changes, done, warnings)
-    data = {"changes": [change.document() for change in done]}
-    return Result(
-        "changed" if done else "unchanged",
-        data,
+    return _result(
+        carry_out_many(changes, graph, operator.counted),
+        len(changes),
         tuple(map(notice_of, declared.warnings)),
-        text=_lines(done, "made"),
     )
 
 
-def export(operator: Operator, settings: Settings, directory: Path, *, force: bool) -> Result:
-    """Write the tenant as declarations. Raises UsageError `export-exists` rather than overwrite files."""
+def export(operator: Operator, settings: Settings, directory: Path, wanted: Format, *, force: bool) -> Result:
+    """Write the tenant in a format. Raises UsageError `export-exists` rather than overwrite files."""
     tenant = read_tenant(open_tenant(operator, settings))
-    contents = declarations_of(tenant)
+    contents = contents_of(tenant, wanted)
     target = directory.absolute()
-    contents[SCHEMA_FILE] = json.dumps(describe.schema(Declarations), indent=2) + "\n"
-    present = sorted(item.name for item in target.glob("*.y*ml"))
+    present = sorted(item.name for item in target.glob(PATTERNS[wanted]))
     strangers = [name for name in present if name not in contents]
     if strangers or (present and not force):
         remedy = "remove them first" if strangers else "overwrite them with --force"
@@ -84,7 +82,7 @@ def export(operator: Operator, settings: Settings, directory: Path, *, force: bo
     write_named(target, contents)
     names = sorted(contents)
     data = {"directory": str(target), "files": names}
-    warnings = tuple(map(notice_of, (*shared_names(tenant), *unsaid(tenant))))
+    warnings = tuple(map(notice_of, (*shared_names(tenant), *not_in(tenant, wanted))))
     return Result("changed", data, warnings, text=[f"{target}/{name}" for name in names])
 
 
@@ -99,13 +97,19 @@ def _read(graph: AdminGraph, declared: Declared) -> Tenant:
     return read_tenant(graph, declared.sections, {item.value.key for item in declared.apps})
 
 
-def _refused(
-    error: SetupError, changes: Sequence[Change], done: Sequence[Change], warnings: tuple[Notice, ...]
-) -> Result:
-    failed = changes[len(done)]
-    notice = Notice(error.code, f"{failed.verb} {failed.kind} {failed.name}: {error.message}", error.hint)
-    data = {"changes": [change.document() for change in done]}
-    return Result("error", data, warnings, (notice,), _lines(done, "made"), error.exit_code)
+def _result(done: Done, total: int, warnings: tuple[Notice, ...]) -> Result:
+    data = {"changes": [change.document() for change in done.made]}
+    lines = _lines(done.made, "made")
+    refused = tuple(
+        Notice(error.code, f"{change.verb} {change.kind} {change.name}: {error.message}", error.hint)
+        for change, error in done.refused
+    )
+    if done.interrupted:
+        notice = APPLY_INTERRUPTED(made=len(done.made), total=total)
+        return Result("error", data, warnings, (notice, *refused), lines, ExitCode.INTERRUPTED)
+    if refused:
+        return Result("error", data, warnings, refused, lines, done.refused[0][1].exit_code)
+    return Result("changed" if done.made else "unchanged", data, warnings, text=lines)
 
 
 def _lines(changes: Sequence[Change], what: str) -> list[str]:

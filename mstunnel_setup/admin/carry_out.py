@@ -27,7 +27,7 @@ from mstunnel_setup.admin.profile_changes import SITE, SITE_ID
 from mstunnel_setup.admin.profiles.objects import ProfileObject
 from mstunnel_setup.admin.profiles.present import is_tunnel_profile, profile_object
 from mstunnel_setup.admin.profiles.wire import ROOT_TYPES
-from mstunnel_setup.admin.references import configuration_id, site_id
+from mstunnel_setup.admin.references import References
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.graph_apps import MOBILE_APPS
 
@@ -73,72 +73,82 @@ def tunnel_profiles(graph: AdminGraph) -> Iterator[ProfileObject]:
             yield profile_object(item.found, item.assignments)
 
 
-def carry_out(changes: Sequence[Change], graph: AdminGraph, done: Callable[[Change], None]) -> None:
-    """Do the changes in their order, telling of each when it is done; the first refusal ends it.
-
-    Raises TenantError and its like; what was done until then stays, and planning again goes on from there.
-    """
+def carry_out(changes: Sequence[Change], graph: AdminGraph) -> None:
+    """Do the changes one after the other; the first refusal ends it. Raises TenantError and its like."""
+    references = References(graph)
     for change in changes:
-        _DOERS[change.kind, change.verb](change, graph)
-        done(change)
+        carry_out_one(change, references)
 
 
-def _create_site(change: Change, graph: AdminGraph) -> None:
-    graph.create_site(_without_reference(change), configuration_id(str(change.after[CONFIGURATION]), graph))
+def carry_out_one(change: Change, references: References) -> None:
+    """Do one change. Raises TenantError and its like."""
+    doer = _DOERS.get((change.kind, change.verb))
+    if doer is None:
+        _REFERRING[change.kind, change.verb](change, references)
+    else:
+        doer(change, references.graph)
 
 
-def _update_site(change: Change, graph: AdminGraph) -> None:
+def _create_site(change: Change, references: References) -> None:
+    configuration = references.configuration_id(str(change.after[CONFIGURATION]))
+    references.graph.create_site(_without_reference(change), configuration)
+
+
+def _update_site(change: Change, references: References) -> None:
     wanted = change.after.get(CONFIGURATION)
-    reference = configuration_id(str(wanted), graph) if wanted else ""
-    graph.update_site(change.identifier, _without_reference(change), reference)
+    reference = references.configuration_id(str(wanted)) if wanted else ""
+    references.graph.update_site(change.identifier, _without_reference(change), reference)
 
 
-def _create_profile(change: Change, graph: AdminGraph) -> None:
-    created = graph.create_profile(_profile_body(change, graph))
-    graph.assign(created.id, change.after[ASSIGNMENTS])
+def _create_profile(change: Change, references: References) -> None:
+    created = references.graph.create_profile(_profile_body(change, references))
+    references.graph.assign(created.id, change.after[ASSIGNMENTS])
 
 
-def _update_profile(change: Change, graph: AdminGraph) -> None:
-    body = _profile_body(change, graph)
+def _update_profile(change: Change, references: References) -> None:
+    body, graph = _profile_body(change, references), references.graph
     if body:
         graph.update_profile(change.identifier, {**body, TYPE: change.before[TYPE]})
     if ASSIGNMENTS in change.after:
         graph.assign(change.identifier, change.after[ASSIGNMENTS])
 
 
-def _profile_body(change: Change, graph: AdminGraph) -> Body:
+def _profile_body(change: Change, references: References) -> Body:
     """The properties to write; the site by its id, which it may have been given a moment ago."""
     body = {name: value for name, value in change.after.items() if name not in {ASSIGNMENTS, SITE}}
     if SITE in change.after:
-        body[SITE_ID] = site_id(str(change.after[SITE]), graph)
+        body[SITE_ID] = references.site_id(str(change.after[SITE]))
     return body
 
 
+_REFERRING: dict[tuple[str, str], Callable[[Change, References], Any]] = {
+    ("site", "create"): _create_site,
+    ("site", "update"): _update_site,
+    ("profile", "create"): _create_profile,
+    ("profile", "update"): _update_profile,
+    ("trusted root", "create"): _create_profile,
+    ("trusted root", "update"): _update_profile,
+    ("app configuration", "create"): create_app_configuration,
+    ("app configuration", "update"): update_app_configuration,
+}
+"""Changes of what refers to other objects by their names."""
 _DOERS: dict[tuple[str, str], Callable[[Change, AdminGraph], Any]] = {
     ("configuration", "create"): lambda change, graph: graph.create_configuration(change.after),
     ("configuration", "update"): lambda change, graph: graph.update_configuration(
         change.identifier, change.after
     ),
     ("configuration", "delete"): lambda change, graph: graph.delete_configuration(change.identifier),
-    ("site", "create"): _create_site,
-    ("site", "update"): _update_site,
     ("site", "delete"): lambda change, graph: graph.delete_site(change.identifier),
     ("threshold", "create"): lambda change, graph: graph.create_threshold(
         {"id": change.name, **change.after}
     ),
     ("threshold", "update"): lambda change, graph: graph.update_threshold(change.identifier, change.after),
     ("threshold", "delete"): lambda change, graph: graph.delete_threshold(change.identifier),
-    ("profile", "create"): _create_profile,
-    ("profile", "update"): _update_profile,
     ("profile", "delete"): lambda change, graph: graph.delete_profile(change.identifier),
-    ("trusted root", "create"): _create_profile,
-    ("trusted root", "update"): _update_profile,
     ("trusted root", "delete"): lambda change, graph: graph.delete_profile(change.identifier),
     ("app", "create"): create_app,
     ("app", "update"): update_app,
     ("app", "delete"): delete_app,
-    ("app configuration", "create"): create_app_configuration,
-    ("app configuration", "update"): update_app_configuration,
     ("app configuration", "delete"): delete_app_configuration,
     ("app protection", "create"): create_protection,
     ("app protection", "update"): update_protection,

@@ -18,7 +18,7 @@ from mstunnel_setup.admin.assignments import ASSIGNMENTS, TYPE
 from mstunnel_setup.admin.change import Body, Change, Wire
 from mstunnel_setup.admin.errors import TRUSTED_ROOT_UNKNOWN
 from mstunnel_setup.admin.profiles.wire import ROOT_TYPES
-from mstunnel_setup.admin.references import site_id
+from mstunnel_setup.admin.references import References
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.graph_apps import (
@@ -63,10 +63,11 @@ def read_app_configurations(
             yield PresentAppConfiguration(policy, is_ios, names, tuple(assigned))
 
 
-def create_app_configuration(change: Change, graph: AdminGraph) -> None:
+def create_app_configuration(change: Change, references: References) -> None:
     """Create an app configuration and assign it."""
+    graph = references.graph
     of = _COLLECTIONS[change.after[TYPE]]
-    body = _body(change, change.after[TYPE], graph)
+    body = _body(change, change.after[TYPE], references)
     if of is MANAGED_APP_CONFIGURATIONS:
         body |= {"targetedAppManagementLevels": "unspecified", "appGroupType": "selectedPublicApps"}
         body["apps"] = managed_apps(change.after)
@@ -74,10 +75,11 @@ def create_app_configuration(change: Change, graph: AdminGraph) -> None:
     graph.assign_app_object(of, created.id, _assigned(change))
 
 
-def update_app_configuration(change: Change, graph: AdminGraph) -> None:
+def update_app_configuration(change: Change, references: References) -> None:
     """Change what differs of an app configuration."""
+    graph = references.graph
     of = _COLLECTIONS[change.before[TYPE]]
-    body = _body(change, change.before[TYPE], graph)
+    body = _body(change, change.before[TYPE], references)
     if of is MANAGED_APP_CONFIGURATIONS and (apps := managed_apps(change.after)):
         graph.target_apps(of, change.identifier, apps)
     if body.keys() - {TYPE}:
@@ -91,7 +93,7 @@ def delete_app_configuration(change: Change, graph: AdminGraph) -> None:
     graph.delete_app_object(_COLLECTIONS[change.before[TYPE]], change.identifier)
 
 
-def _body(change: Change, kind: str, graph: AdminGraph) -> Body:
+def _body(change: Change, kind: str, references: References) -> Body:
     """The properties to write: apps by their ids in the tenant, the settings of Android encoded."""
     apart = {ASSIGNMENTS, PACKAGES, BUNDLES, settings_wire.ANDROID}
     body = {name: value for name, value in change.after.items() if name not in apart}
@@ -99,18 +101,18 @@ def _body(change: Change, kind: str, graph: AdminGraph) -> Body:
         packages = change.after.get(PACKAGES) or change.before[PACKAGES]
         body[settings_wire.PAYLOAD] = settings_wire.payload(packages[0], change.after[settings_wire.ANDROID])
     if kind != MANAGED_TYPE:
-        body |= _device_apps(change.after, graph)
+        body |= _device_apps(change.after, references.graph)
     elif settings_wire.MANAGED in body:
-        body[settings_wire.MANAGED] = [_looked_up(item, graph) for item in body[settings_wire.MANAGED]]
+        body[settings_wire.MANAGED] = [_looked_up(item, references) for item in body[settings_wire.MANAGED]]
     return {TYPE: kind, **body}
 
 
-def _looked_up(entry: Wire, graph: AdminGraph) -> Body:
+def _looked_up(entry: Wire, references: References) -> Body:
     """A setting of the tunnel, with what was to be created before it looked up by its name."""
     if entry["name"] == SITE_KEY and not is_guid(entry["value"]):
-        return {**entry, "value": site_id(entry["value"], graph)}
+        return {**entry, "value": references.site_id(entry["value"])}
     if entry["name"] == ROOTS_KEY and (names := root_names(entry["value"])):
-        return {**entry, "value": root_entries(_roots(names, graph))}
+        return {**entry, "value": root_entries(_roots(names, references.graph))}
     return dict(entry)
 
 

@@ -187,6 +187,11 @@ TRUSTED_ROOT_UNSUITABLE = declare(
 
 # Warnings
 
+APPLY_INTERRUPTED = declare_notice(
+    "apply-interrupted",
+    "interrupted after {made} of {total} changes",
+    "Run the same command again: it finds what was made and continues.",
+)
 FIGURES_MISSING = declare_notice(
     "figures-missing",
     "the tenant did not return the metrics of {servers}: {reason}",

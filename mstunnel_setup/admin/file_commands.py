@@ -109,7 +109,7 @@ class FileObjects(Generic[Declared, Present]):
         found = self._find(graph, wanted)
         changes = list(self.deletion(found))
         make_sure(operator, f"Delete the {self.what} {found.name} ({found.id})?", yes=yes)
-        carry_out(changes, graph, lambda _change: None)
+        carry_out(changes, graph)
         return written(changes, {"id": found.id})
 
     def lint(self, operator: Operator, settings: Settings, wanted: str) -> Result:
@@ -138,7 +138,7 @@ class FileObjects(Generic[Declared, Present]):
             raise OBJECT_UNKNOWN(kind=self.what, name=name, command=self.command)
         warnings = judged(placed(self.judge(declared, graph), document))
         changes = list(self.changes(declared, present, graph))
-        carry_out(changes, graph, lambda _change: None)
+        carry_out(changes, graph)
         return written(changes, {"id": self._find(graph, self.search(declared)).id}, warnings)
 
     def _find(self, graph: AdminGraph, wanted: str) -> Present:

@@ -157,7 +157,7 @@ class Objects(Generic[Declared, Present, Options]):
 
     @staticmethod
     def _made(graph: AdminGraph, change: Change | None) -> Change | None:
-        carry_out([change] if change else [], graph, lambda _change: None)
+        carry_out([change] if change else [], graph)
         return change
 
 

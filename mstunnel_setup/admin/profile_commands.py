@@ -73,7 +73,7 @@ def delete(operator: Operator, settings: Settings, wanted: str, *, yes: bool) ->
     present = [PresentProfile(found), *read_profiles(graph, root_name(found.display_name))]
     changes = list(profile_deletions(found.display_name, present))
     make_sure(operator, f"Delete the profile {found.display_name} ({found.id})?", yes=yes)
-    carry_out(changes, graph, lambda _change: None)
+    carry_out(changes, graph)
     return written(changes, {"profile": found.id})
 
 
@@ -91,7 +91,7 @@ def _apply(operator: Operator, settings: Settings, file: Path, *, new: bool) -> 
     site = find_site(graph, profile.site)
     warnings = judged(placed(judge_profile(profile, split_rules=split_rules(site)), document))
     changes = list(profile_changes(profile, place_of(site), present))
-    carry_out(changes, graph, lambda _change: None)
+    carry_out(changes, graph)
     roots = graph.profiles(root_name(profile.name)) if profile.trusted_root else []
     made = {"profile": find_profile(graph, profile.name).id, "trusted_root": roots[0].id if roots else None}
     return written(changes, made, warnings)

@@ -66,7 +66,7 @@ def set_threshold(
     declared = validated(ThresholdObject, {"metric": metric, "healthy": healthy, "unhealthy": unhealthy})
     warnings = judged(judge_threshold(declared))
     change = threshold_change(declared, present)
-    carry_out([change] if change else [], graph, lambda _change: None)
+    carry_out([change] if change else [], graph)
     return result_of(change, {"metric": metric}, warnings)
 
 

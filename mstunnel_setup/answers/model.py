@@ -240,6 +240,11 @@ class AnswerFile(Part):
     site: Line | None = Field(
         default=None, description="Site to join: its id (GUID) or its name", examples=["Berlin"]
     )
+    deployment: Literal["standalone", "pod"] = Field(
+        default="standalone",
+        description="How the tenant lists this server: standalone, or pod (see `render kubernetes`); "
+        "it stays as it was registered",
+    )
     left_record: Literal["refuse", "remove"] = Field(
         default="refuse",
         description="If the site has the record of an offline server of this name: refuse, or remove it",

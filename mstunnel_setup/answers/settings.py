@@ -61,6 +61,7 @@ SETTINGS = (
     Setting("identity.passphrase"),
     Setting("identity.client_secret"),
     Setting("site", "--site"),
+    Setting("deployment"),
     Setting("left_record"),
     Setting("certificate.chain", "--cert"),
     Setting("certificate.key", "--key"),

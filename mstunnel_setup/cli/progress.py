@@ -13,6 +13,7 @@ from mstunnel_setup.text import fold
 
 _BAR = 40
 _ALL = 100  # percent
+_MANY = 10  # changes
 
 
 class ProgressLines:
@@ -108,17 +109,39 @@ def transfer_bar(
         if quiet or not terminal.isatty() or percent == drawn:
             return
         drawn = percent
-        _draw(terminal, percent, known, color=color)
+        _draw(terminal, percent, f"{percent:3} % of {known / 1e6:.1f} MB", color=color)
 
     return show
 
 
-def _draw(terminal: TextIO, percent: int, known: int, *, color: bool) -> None:
+def count_bar(
+    stream: TextIO | None = None, *, quiet: bool = False, color: bool = False
+) -> Callable[[int, int], None]:
+    """A listener for changes made and their number; draws one line on a terminal, else nothing.
+
+    A few changes have no bar: they are made before it is read. A number of 0 ends the line.
+    """
+    terminal = stream or sys.stderr
+    unfinished = False
+
+    def show(made: int, total: int) -> None:
+        nonlocal unfinished
+        if not total and unfinished:
+            terminal.write("\n")
+        if quiet or total < _MANY or not terminal.isatty():
+            return
+        unfinished = made < total
+        _draw(terminal, made * _ALL // total, f"{made} of {total} changes", color=color)
+
+    return show
+
+
+def _draw(terminal: TextIO, percent: int, words: str, *, color: bool) -> None:
     from rich.console import Console  # noqa: PLC0415 (not needed by --help)
     from rich.progress_bar import ProgressBar  # noqa: PLC0415
 
     console = Console(file=terminal, highlight=False, no_color=not color)
     terminal.write("\r  ")
     console.print(ProgressBar(total=_ALL, completed=percent, width=_BAR), end="")
-    console.print(f" {percent:3} % of {known / 1e6:.1f} MB", end="\n" if percent == _ALL else "")
+    console.print(f" {words}", end="\n" if percent == _ALL else "")
     terminal.flush()

@@ -24,7 +24,7 @@ from mstunnel_setup.cli.errors import INTERRUPTED, LOG_UNWRITABLE, USAGE_INVALID
 from mstunnel_setup.cli.help import Word
 from mstunnel_setup.cli.log import SetupLog
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat
-from mstunnel_setup.cli.progress import ProgressLines, ProgressStream, transfer_bar
+from mstunnel_setup.cli.progress import ProgressLines, ProgressStream, count_bar, transfer_bar
 from mstunnel_setup.cli.streams import deserted, interruptible, lost
 from mstunnel_setup.errors import (
     INTERNAL_ERROR,
@@ -158,6 +158,7 @@ def run_command(command: str, common: CommonOptions, function: Callable[[Operato
         json=common.output is OutputFormat.JSON,
         verbose=common.verbose,
         download=transfer_bar(quiet=common.quiet, color=color),
+        counted=count_bar(quiet=common.quiet, color=color),
     )
     with interruptible(), _requests_shown(redactor) if common.verbose else nullcontext():
         result = _attempt(lambda: function(operator), log, redactor, common.verbose)

@@ -55,4 +55,5 @@ def _format(name: "work.Format", about: str) -> None:
 
 _format("quadlet", "Render the Quadlet files that an installation writes.")
 _format("kubernetes", "Render a manifest with both containers in one pod; secrets are placeholders.")
+_format("helm", "Render the values of the Helm chart for one gateway.")
 _format("compose", "Render a Compose file for a host that was prepared by an installation.")

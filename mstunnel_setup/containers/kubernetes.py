@@ -17,11 +17,14 @@ _CONFIGURATION: Final = "mstunnel-configuration"
 _CERTIFICATE: Final = "mstunnel-certificate"
 _ENVIRONMENT: Final = "mstunnel-environment"
 _IDENTITY: Final = "mstunnel-identity"
+_RADIUS: Final = "mstunnel-radius"
 _CLAIM: Final = "mstunnel-agent"
 CHAIN: Final = f"{paths.ACTIVE}/chain.pem"
 KEY: Final = f"{paths.ACTIVE}/key.pem"
 SECRET_FILES: Final = (CHAIN, KEY, paths.ENVIRONMENT, paths.AGENT_CREDENTIAL)
 """The files whose content the Secrets need."""
+RADIUS_FILES: Final = (paths.RADIUS_CLIENT, paths.RADIUS_SERVERS)
+"""Those that they need as well where users authenticate with a password."""
 NODES: Final = "<addresses of the nodes>"
 """The placeholder for what devices must not reach, which no host outside the cluster knows."""
 
@@ -75,14 +78,19 @@ def placeholder(path: str) -> str:
     return f"<content of {path}>"
 
 
-def render(server: ContainerSpec, agent: ContainerSpec, files: Sequence[ConfigurationFile]) -> str:
-    """The text of `mstunnel.yaml`. Raises StepError `value-unquotable`."""
+def render(
+    server: ContainerSpec, agent: ContainerSpec, files: Sequence[ConfigurationFile], *, radius: bool = False
+) -> str:
+    """The text of `mstunnel.yaml`; with `radius` also the Secret with the RADIUS servers.
+
+    Raises StepError `value-unquotable`.
+    """
     devices = {path: path.removeprefix("/").replace("/", "-") for path in server.devices}
     mounts = {
         server.name: [*_of_server(server, devices)],
         agent.name: [*_volumes(agent, _OF_AGENT), *_memory(agent)],
     }
-    claimed = {"agent", "certificate", *devices.values()}
+    claimed = {"agent", "certificate", "radius", *devices.values()}
     temporary = dict.fromkeys(
         mount.volume for each in mounts.values() for mount in each if mount.volume not in claimed
     )
@@ -100,7 +108,7 @@ def render(server: ContainerSpec, agent: ContainerSpec, files: Sequence[Configur
         own=_OWN,
         device_names=devices,
         modes=modes,
-        below=_below(paths.ACTIVE, paths.CA_TRUST),
+        below=_below(paths.ACTIVE, paths.RADIUS, paths.CA_TRUST, paths.CERTIFICATES),
         below_agent=_below(paths.AGENT_DIRECTORY, paths.INBOX),
         digest=_digest(server, agent, files),
         configuration_label=CONFIGURATION_LABEL,
@@ -108,6 +116,8 @@ def render(server: ContainerSpec, agent: ContainerSpec, files: Sequence[Configur
         certificate=_CERTIFICATE,
         environment=_ENVIRONMENT,
         identity=_IDENTITY,
+        radius=_RADIUS,
+        radius_files=[(PurePosixPath(path).name, path) for path in RADIUS_FILES] if radius else (),
         claim=_CLAIM,
         placeholder=placeholder,
         chain=CHAIN,
@@ -120,10 +130,18 @@ def render(server: ContainerSpec, agent: ContainerSpec, files: Sequence[Configur
     )
 
 
+def values(server: ContainerSpec, agent: ContainerSpec, files: Sequence[ConfigurationFile]) -> str:
+    """The text of `values.yaml` for the Helm chart. Raises StepError `value-unquotable`."""
+    port = server.ports[0].container
+    return rendering.render("kubernetes/values.yaml", server=server, agent=agent, files=files, port=port)
+
+
 def _of_server(server: ContainerSpec, devices: Mapping[str, str]) -> Iterator[_Mount]:
     yield from _volumes(server, _OF_SERVER)
     # The directory of the Secret itself, so that a renewed certificate is served without a restart.
     yield _Mount("certificate", paths.ACTIVE, read_only=True)
+    # There without RADIUS, too: the Secret is optional.
+    yield _Mount("radius", paths.RADIUS, read_only=True)
     yield from _memory(server)
     yield from (_Mount(name, path) for path, name in devices.items())
 

@@ -1,5 +1,7 @@
 """The HTTP session: system trust plus `ca_file`, proxies, timeouts, and retries that obey `Retry-After`.
 
+A server that asks to retry later gets no request of any thread until then.
+
 `REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE` would silently replace the trust of a requests session; this
 session ignores them and uses its own TLS context.
 """
@@ -34,6 +36,7 @@ from mstunnel_setup.host.errors import (
 )
 from mstunnel_setup.host.http_adapter import BoundedAdapter, ContextAdapter
 from mstunnel_setup.host.http_port import RequestOptions
+from mstunnel_setup.host.pauses import Pauses
 
 _TRY_AGAIN = frozenset({502, 503, 504})
 _REPEATABLE = frozenset({"GET", "PUT", "PATCH", "DELETE"})
@@ -60,6 +63,7 @@ class HttpSession:
         self._clock = clock
         self._timeout = timeout
         self._deadline = deadline
+        self._pauses = Pauses(clock)
         self._session = requests.Session()
         self._session.trust_env = False
         patience = max(timeout, deadline)
@@ -85,7 +89,7 @@ class HttpSession:
         HTTP status is an answer. Redirects are followed for GET only: other requests carry secrets.
         """
         try:
-            _ = urlsplit(url).port
+            server, _ = urlsplit(url).netloc, urlsplit(url).port
         except ValueError as error:
             raise ADDRESS_UNREADABLE(address=repr(url[:80])) from error
         options.setdefault("allow_redirects", method == "GET")
@@ -95,6 +99,7 @@ class HttpSession:
         end = started + self._deadline
         for attempt in itertools.count(1):
             wait = _backoff(attempt)
+            self._pauses.wait(server)
             try:
                 response = self._sent(method, url, options)
             except requests.RequestException as error:
@@ -110,6 +115,7 @@ class HttpSession:
                 wait = _retry_after(response, self._clock) or wait
                 if not _later(method, response.status_code) or self._clock.monotonic() + wait > end:
                     return response
+                self._pauses.begin(server, wait)
             self._clock.sleep(wait)
         raise AssertionError  # itertools.count never ends
 

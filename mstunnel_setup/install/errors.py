@@ -14,12 +14,6 @@ from mstunnel_setup.errors import (
 from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.result import declare_notice
 
-POD_BY_TOKEN_ONLY = declare(
-    UsageError,
-    "pod-by-token-only",
-    "devices authenticate here by {ways}, whose files are not part of the manifest",
-    "Render for `authentication: oidc` alone, or as `quadlet` or `compose`.",
-)
 ISSUER_OF_ANOTHER_TENANT = declare(
     UsageError,
     "issuer-of-another-tenant",

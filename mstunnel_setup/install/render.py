@@ -1,4 +1,4 @@
-"""`mstunnel-setup render quadlet|kubernetes|compose`: the containers as files, without starting any.
+"""`mstunnel-setup render quadlet|kubernetes|helm|compose`: the containers as files, without starting any.
 
 The files come from the specifications that the step `launch` uses.
 """
@@ -9,30 +9,36 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup import paths
+from mstunnel_setup.answers.merge import Answers
 from mstunnel_setup.containers import compose, kubernetes, quadlet
 from mstunnel_setup.containers.kubernetes import ConfigurationFile
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.gateway.ocserv_conf import Authentication, served_port
+from mstunnel_setup.gateway.ocserv_conf import (
+    DEVICE_AUTHORITY,
+    DEVICE_REVOCATIONS,
+    served_port,
+)
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import PLACEHOLDERS_LEFT, POD_BY_TOKEN_ONLY
+from mstunnel_setup.install.errors import PLACEHOLDERS_LEFT
 from mstunnel_setup.install.session import open_run, require_answers
 from mstunnel_setup.install.steps import images, launch
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
 
-Format: TypeAlias = Literal["quadlet", "kubernetes", "compose"]
+Format: TypeAlias = Literal["quadlet", "kubernetes", "helm", "compose"]
 
 _MODE: Final = 0o644
 # What both containers cannot work without; the others are taken along where they are.
-_NEEDED: Final = (paths.OCSERV_CONF, paths.OIDC_JSON, paths.AGENT_INFO, paths.AGENT_SETTINGS)
+_NEEDED: Final = (paths.OCSERV_CONF, paths.AGENT_INFO, paths.AGENT_SETTINGS)
 _FURTHER: Final = (
     paths.PROBE_URL,
     paths.BALANCERS,
     paths.ADMIN_SETTINGS,
     paths.IMAGES_CONFIGURED,
     paths.HEALTH_THRESHOLDS,
+    DEVICE_REVOCATIONS,
 )
 
 
@@ -46,12 +52,8 @@ class RenderRequest:
 
 
 def render(operator: Operator, settings: Settings, request: RenderRequest) -> Result:
-    """The files, shown or written. Raises UsageError `pod-by-token-only`, and without known images."""
+    """The files, shown or written. Raises UsageError without known images."""
     with open_run(operator, settings, exclusively=False) as run:
-        answers = run.context.answers
-        ways = {answers.authentication, answers.authentication_also} - {"none"}
-        if request.format == "kubernetes" and ways != {Authentication.OIDC}:
-            raise POD_BY_TOKEN_ONLY(ways=" and ".join(sorted(ways)))
         require_answers(run, [images.STEP])
         placeholders, texts = _texts(run.context, request)
     warnings: tuple[Notice, ...] = (
@@ -65,6 +67,14 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
     return Result("changed" if written else "unchanged", data, warnings, text=lines)
 
 
+def _presented(answers: Answers) -> Iterator[str]:
+    """The files by which the gateway judges what devices present."""
+    if answers.authentication == "oidc":
+        yield paths.OIDC_JSON
+    if answers.certificates_of_devices:
+        yield DEVICE_AUTHORITY
+
+
 def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Mapping[str, str]]:
     """The placeholders left, and the texts by name of the file."""
     port = request.port or served_port(context.ports.files.read(paths.OCSERV_CONF) or b"") or context.port
@@ -73,7 +83,7 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
     if request.format != "quadlet":
         # The network is one of Podman on this host.
         setting = replace(setting, ipv6_network="")
-    if request.format == "kubernetes":
+    if request.format in {"kubernetes", "helm"}:
         # A pod has no journal of the host, and has its own network.
         setting = replace(setting, journal="", network="", resolver="", rootless=False)
     server = container_specs.server(server_image, setting, port)
@@ -83,24 +93,30 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
         return (), {f"{spec.name}.container": quadlet.render(spec, rootless=paths.ROOTLESS) for spec in specs}
     if request.format == "compose":
         return (), {"compose.yaml": compose.render((server, agent))}
-    files = [*_configuration(context.ports.files)]
-    secrets = map(kubernetes.placeholder, kubernetes.SECRET_FILES)
-    unknown = (
+    files = [*_configuration(context)]
+    radius = context.answers.authentication == "radius"
+    unknown = [
         file.content
         for file in files
         if file.content in (kubernetes.placeholder(file.path), kubernetes.NODES)
+    ]
+    if request.format == "helm":
+        return unknown, {"values.yaml": kubernetes.values(server, agent, files)}
+    secrets = map(
+        kubernetes.placeholder, (*kubernetes.SECRET_FILES, *(kubernetes.RADIUS_FILES if radius else ()))
     )
-    return (*secrets, *unknown), {"mstunnel.yaml": kubernetes.render(server, agent, files)}
+    return (*secrets, *unknown), {"mstunnel.yaml": kubernetes.render(server, agent, files, radius=radius)}
 
 
-def _configuration(files: Files) -> Iterator[ConfigurationFile]:
+def _configuration(context: Context) -> Iterator[ConfigurationFile]:
     """The files for the ConfigMap; none of them holds a secret."""
+    files, needed = context.ports.files, [*_NEEDED, *_presented(context.answers)]
     roots = [f"{paths.CA_TRUST}/{name}" for name in files.names(paths.CA_TRUST) if name.endswith(".crt")]
-    for path in (*_NEEDED, *_FURTHER, *roots):
+    for path in (*needed, *_FURTHER, *roots):
         content = files.read(path)
         if content is not None:
             yield ConfigurationFile(path, content.decode("utf-8", errors="replace"))
-        elif path in _NEEDED:
+        elif path in needed:
             yield ConfigurationFile(path, kubernetes.placeholder(path))
     yield ConfigurationFile(paths.HOST_ADDRESSES, kubernetes.NODES)
 

@@ -3,7 +3,7 @@
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
@@ -44,6 +44,11 @@ from mstunnel_setup.lab.web.render import choose_language, go_to, style
 async def _home(_request: Request) -> Response:
     """The admin center begins with its servers, as Intune's does."""
     return go_to("/admin/servers")
+
+
+def _gone(_request: Request, _error: Exception) -> Response:
+    """The client went away while it sent its request: nobody reads this."""
+    return Response(status_code=400)
 
 
 PAGES = [
@@ -99,12 +104,13 @@ def make_app(labs: Labs) -> Starlette:
         middleware=[
             Middleware(RequestIds),
             Middleware(BodyLimit),
-            Middleware(FaultLayer, faults=labs.faults),
+            Middleware(FaultLayer, faults=labs.faults, throttle=labs.throttle),
         ],
         exception_handlers={
             GraphError: graph_error,
             OAuthError: oauth_error,
             HTTPException: http_error,
+            ClientDisconnect: _gone,
         },
     )
     app.router.redirect_slashes = False

@@ -16,6 +16,7 @@ from mstunnel_setup.lab.errors import BAD_REQUEST, NOT_FOUND, REFUSALS, UNAUTHOR
 from mstunnel_setup.lab.faults import Fault
 from mstunnel_setup.lab.records import ROLE_TEMPLATES, SiteRecord, UserRecord
 from mstunnel_setup.lab.state import Labs, labs_of
+from mstunnel_setup.lab.throttle import WriteLimit
 
 _BAD: Final = "BadRequest"
 B = TypeVar("B", bound=BaseModel)
@@ -71,6 +72,17 @@ async def faults(request: Request) -> Response:
     return JSONResponse({"faults": [fault.model_dump() for fault in labs.faults.listed()]})
 
 
+async def limit(request: Request) -> Response:
+    """Show how many changes Graph takes in a while, set that, or lift it; `refused` counts the excess."""
+    throttle = _opened(request).throttle
+    if request.method == "POST":
+        throttle.set(await _read(request, WriteLimit))
+    elif request.method == "DELETE":
+        throttle.set(None)
+    shown = throttle.limit.model_dump() if throttle.limit else None
+    return JSONResponse({"limit": shown, "refused": throttle.refused})
+
+
 async def keys(request: Request) -> Response:
     """Name the signing keys; POST makes a new one, DELETE retires the older ones."""
     labs = _opened(request)
@@ -120,6 +132,7 @@ async def site(request: Request) -> Response:
 _ALL = ["GET", "POST", "DELETE"]
 ROUTES = [
     Route("/lab/control/faults", faults, methods=_ALL),
+    Route("/lab/control/limit", limit, methods=_ALL),
     Route("/lab/control/keys", keys, methods=_ALL),
     Route("/lab/control/users/{upn}", user, methods=["PATCH"]),
     Route("/lab/control/sites/{id}", site, methods=["PATCH"]),

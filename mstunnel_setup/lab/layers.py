@@ -5,24 +5,29 @@ import uuid
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mstunnel_setup.lab.errors import GraphError
 from mstunnel_setup.lab.faults import Fault, Faults
+from mstunnel_setup.lab.state import tenant_of_token
+from mstunnel_setup.lab.throttle import Throttle
 
 _CONTROL = "/lab/control/"
+_TOO_MANY: Final = 429
 
 
 class FaultLayer:
-    """Asks `faults` about each request but those of the control paths."""
+    """Asks `faults` and `throttle` about each request but those of the control paths."""
 
-    def __init__(self, app: ASGIApp, faults: Faults) -> None:
+    def __init__(self, app: ASGIApp, faults: Faults, throttle: Throttle) -> None:
         self._app = app
         self._faults = faults
+        self._throttle = throttle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        fault = self._fault(scope) if self._faults else None
+        fault = self._fault(scope) if self._faults or self._throttle.limit else None
         if fault is None:
             await self._app(scope, receive, send)
             return
@@ -40,7 +45,11 @@ class FaultLayer:
     def _fault(self, scope: Scope) -> Fault | None:
         if scope["type"] != "http" or scope["path"].startswith(_CONTROL):
             return None
-        return self._faults.take(scope["method"], scope["path"])
+        method, path = scope["method"], scope["path"]
+        seconds = self._throttle.wait(method, path, tenant_of_token(Request(scope)))
+        if seconds is not None:
+            return Fault(status=_TOO_MANY, retry_after=seconds)
+        return self._faults.take(method, path)
 
 
 LOGS_BYTES: Final = 32 << 20

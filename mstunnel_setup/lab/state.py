@@ -17,6 +17,7 @@ from mstunnel_setup.lab.pki import Authority
 from mstunnel_setup.lab.purpose_keys import PurposeKeys
 from mstunnel_setup.lab.records import ServerRecord, SiteRecord, TenantRecord, UserRecord
 from mstunnel_setup.lab.store import E, Entity, Store
+from mstunnel_setup.lab.throttle import Throttle
 from mstunnel_setup.lab.tokens import TokenService
 from mstunnel_setup.lab.tries import Limits
 from mstunnel_setup.lab.urls import TENANT_ALIASES, Urls
@@ -84,6 +85,7 @@ class Labs:
     keys: KeyRing
     authority: Authority
     faults: Faults = field(default_factory=Faults)
+    throttle: Throttle = field(default_factory=Throttle)
     limits: Limits = field(default_factory=Limits)
     signing: PurposeKeys = field(default_factory=lambda: PurposeKeys(secrets.token_bytes(32)), repr=False)
     control_key: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
@@ -124,11 +126,11 @@ def lab_of(request: Request) -> Lab:
         return labs.home
     if isinstance(chosen := getattr(request.state, "lab", None), Lab):
         return chosen
-    name = request.path_params.get("tenant") or _tenant_of_token(request)
+    name = request.path_params.get("tenant") or tenant_of_token(request)
     return labs.named(name) or labs.home
 
 
-def _tenant_of_token(request: Request) -> str:
+def tenant_of_token(request: Request) -> str:
     """Return the `tid` claim of a bearer token that is not verified yet, or ""."""
     parts = request.headers.get("authorization", "").partition(" ")[2].split(".")
     if len(parts) != _PARTS_OF_A_TOKEN:

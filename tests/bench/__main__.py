@@ -10,7 +10,7 @@ import time
 import traceback
 from pathlib import Path
 
-from tests.bench import at_rest, checkins, commands, data_plane, journal, large_tenant
+from tests.bench import at_rest, checkins, commands, data_plane, journal, large_apply, large_tenant
 from tests.bench.bar import write_table
 
 PLACE = Path("build/bench")
@@ -19,6 +19,7 @@ BENCHMARKS = {
     at_rest.NAME: at_rest.measure,
     journal.NAME: journal.measure,
     checkins.NAME: checkins.measure,
+    large_apply.NAME: large_apply.measure,
     large_tenant.NAME: large_tenant.measure,
     data_plane.NAME: data_plane.measure,
 }

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.e2e.pods import played
 from tests.testbed import vpn
 from tests.testbed.certificates import Authority
 from tests.testbed.installation import PUBLIC_ADDRESS, Installation
@@ -73,6 +74,14 @@ def test_another_certificate_or_none_lets_nobody_in(
     refused = connect(installed, identity, token="" if identity else installed.token())
     assert refused.code != 0, refused.describe()
     assert vpn.address(installed.testbed.client, seconds=1) == ""
+
+
+def test_a_pod_judges_certificates_alike(installed: Installation) -> None:
+    with played(installed):
+        connected = connect(installed, ADA)
+        assert connected.code == 0, connected.describe()
+        assert installed.fetch_internal_page().stdout == INTRANET_PAGE
+        assert connect(installed, GRACE).code != 0
 
 
 def test_a_newer_list_is_taken_without_a_restart(installed: Installation) -> None:

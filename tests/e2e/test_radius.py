@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 
+from tests.e2e.pods import played
 from tests.testbed import vpn
 from tests.testbed.installation import PUBLIC_ADDRESS, Installation
 from tests.testbed.process import Completed
@@ -53,6 +54,14 @@ def test_a_wrong_password_or_an_unknown_user_is_refused(
     refused = connect(installed, user, password)
     assert refused.code != 0, refused.describe()
     assert vpn.address(installed.testbed.client, seconds=1) == ""
+
+
+def test_a_pod_asks_the_same_servers(installed: Installation) -> None:
+    with played(installed):
+        assert connect(installed, "ada", "wrong").code != 0
+        connected = connect(installed, "ada", PASSWORD)
+        assert connected.code == 0, connected.describe()
+        assert installed.fetch_internal_page().stdout == INTRANET_PAGE
 
 
 def test_the_secret_is_in_one_file_that_its_owner_alone_reads(installed: Installation) -> None:

@@ -50,7 +50,7 @@ def hang_while_asleep(host: Installation) -> str:
     process = shown(host, MONITOR, "MainPID")
     for _ in range(50):
         host.server.run(["kill", "-STOP", process])
-        if shown(host, MONITOR, "WatchdogUSec") == "1min":
+        if shown(host, MONITOR, "WatchdogUSec") == "2min":
             return process
         host.server.shell(f"kill -CONT {process}; sleep 0.7")
     raise AssertionError(shown(host, MONITOR, "WatchdogUSec"))

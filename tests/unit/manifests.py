@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers import compose, kubernetes
-from mstunnel_setup.containers.spec import Tmpfs
+from mstunnel_setup.containers.spec import Port, Tmpfs
 from tests.unit.hostile import HOSTILE, SPEC
 
 
@@ -31,3 +31,12 @@ def check_kubernetes(_tmp_path: Path) -> None:
     assert documents["ConfigMap"]["data"] == {"ocserv.conf": content}
     (server, _agent) = documents["Deployment"]["spec"]["template"]["spec"]["containers"]
     assert server["livenessProbe"]["exec"]["command"] == [*SPEC.health.command]  # type: ignore[union-attr]
+
+
+def check_values(_tmp_path: Path) -> None:
+    host = replace(SPEC, ports=(Port(host=443, container=443, protocol="tcp"),))
+    content = f"first\n  {HOSTILE}\n\n# no comment\n"
+    text = kubernetes.values(host, SPEC, [kubernetes.ConfigurationFile(paths.OCSERV_CONF, content)])
+    found = YAML(typ="safe").load(text)
+    assert found["configuration"] == {"ocserv.conf": content}
+    assert (found["images"]["server"], found["port"]) == (SPEC.image, 443)

@@ -33,7 +33,7 @@ from mstunnel_setup.rendering import render
 from tests.unit.containers.systemd_words import words
 from tests.unit.hostile import BREAKS, HOSTILE, SPEC
 from tests.unit.log_files import check_logrotate, check_message_catalogue
-from tests.unit.manifests import check_compose, check_kubernetes
+from tests.unit.manifests import check_compose, check_kubernetes, check_values
 from tests.unit.radius_files import check_radius_client, check_radius_servers
 
 Rule = Callable[[str], str]
@@ -248,6 +248,7 @@ CHECKS = {
     "kernel/90-mstunnel.conf": check_sysctl,
     "kernel/modules-load.conf": check_modules,
     "kubernetes/mstunnel.yaml": check_kubernetes,
+    "kubernetes/values.yaml": check_values,
     "lab/answers.yaml": check_lab_answers,
     "lab/lab.css": check_style,
     "lab/mstunnel-setup": check_lab_script,

@@ -61,11 +61,12 @@ class Clone:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Clone:
-    for directory in ("bin", "lists", ".venv", "scripts", "requirements", "scripts/site", "tests/browser"):
+    folders = ("scripts/site", "tests/browser", "tests/helm")
+    for directory in ("bin", "lists", ".venv", "scripts", "requirements", *folders):
         (tmp_path / directory).mkdir(parents=True)
     for name in ("scripts/setup.sh", "scripts/packages.txt", "requirements/dev.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
-    for name in ("scripts/site", "tests/browser"):
+    for name in folders:
         shutil.copy(ROOT / name / "package-lock.json", tmp_path / name)
     for name, text in PROGRAMS.items():
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
@@ -115,7 +116,7 @@ def test_the_tests_get_everything(clone: Clone) -> None:
     assert clone.setup().returncode == 0
     # A command npm is there already; it also comes with other builds of Node.
     assert clone.installed() == set(packages()) - {"npm"}
-    folders = ["scripts/site", "tests/browser"]
+    folders = ["scripts/site", "tests/browser", "tests/helm"]
     assert [call.split()[:3] for call in clone.calls("npm")] == [["ci", "--prefix", name] for name in folders]
 
 

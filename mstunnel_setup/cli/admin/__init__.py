@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mstunnel_setup.admin.export_format import Format
 from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.lazy import add_lazy_group
 from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_app, with_options
@@ -158,13 +159,17 @@ def export(
     common: CommonOptions,
     sign_in: SignInOptions,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to write to.")],
+    wanted: Annotated[
+        Format,
+        typer.Option("--format", help="Declarations for `apply`, or files for Microsoft365DSC or Terraform."),
+    ] = Format.YAML,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
     """Write the tenant as files, with a JSON Schema for editors."""
     run_command(
         f"{_PROGRAM} export",
         common,
-        lambda operator: work.export(operator, sign_in.settings(), directory, force=force),
+        lambda operator: work.export(operator, sign_in.settings(), directory, wanted, force=force),
     )
 
 

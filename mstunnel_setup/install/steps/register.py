@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
@@ -37,6 +38,14 @@ from mstunnel_setup.tenant.wire import DeploymentMode
 from mstunnel_setup.tenant_sign_in import cloud_of
 from mstunnel_setup.tls.actions import CreateAgentCredential
 from mstunnel_setup.tls.agent_credential import CREDENTIAL_DAYS
+
+_DEPLOYMENT_MODES: Final = {
+    ("standalone", "rootful"): DeploymentMode.STANDALONE_ROOTFUL,
+    ("standalone", "rootless"): DeploymentMode.STANDALONE_ROOTLESS,
+    ("pod", "rootful"): DeploymentMode.POD_ROOTFUL,
+    ("pod", "rootless"): DeploymentMode.POD_ROOTLESS,
+}
+"""How the tenant lists a server, by `deployment` and `mode` of the answers."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,6 @@ class Registration:
 
 
 def _gather(context: Context) -> Registration:
-    rootless = context.answers.mode == "rootless"
     application_name = f"mstunnel-gateway {context.server_name} {_machine(context)}"
     prepared = _prepared(context)
     _refuse_renamed(context, prepared.app_id if prepared else application_name)
@@ -97,7 +105,7 @@ def _gather(context: Context) -> Registration:
         cloud=cloud_of(context.answers),
         authentication=context.answers.authentication,
         authentication_also=context.answers.authentication_also,
-        deployment_mode=DeploymentMode.STANDALONE_ROOTLESS if rootless else DeploymentMode.STANDALONE_ROOTFUL,
+        deployment_mode=_DEPLOYMENT_MODES[context.answers.deployment, context.answers.mode],
         prepared=prepared,
         secret=context.answers.identity.credential == "secret",
     )

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from mstunnel_setup.cli.progress import ProgressLines, ProgressStream, transfer_bar
+from mstunnel_setup.cli.progress import ProgressLines, ProgressStream, count_bar, transfer_bar
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.events import Event
 from mstunnel_setup.redaction import Redactor
@@ -110,3 +110,24 @@ def test_a_download_draws_one_line_and_only_on_a_terminal() -> None:
     assert terminal.getvalue().endswith("━━━━━━━━ 100 % of 2.0 MB\n")
     assert "━" not in terminal.getvalue().split("\r")[1]
     assert pipe.getvalue() == ""
+
+
+def test_many_changes_draw_one_line_on_a_terminal_and_few_none() -> None:
+    terminal, pipe, few = _Terminal(), io.StringIO(), _Terminal()
+    for stream, total in ((terminal, 40), (pipe, 40), (few, 9)):
+        show = count_bar(stream)
+        for made in range(total + 1):
+            show(made, total)
+        show(total, 0)
+    assert terminal.getvalue().count("\r") == 41
+    assert terminal.getvalue().endswith("━━━━━━━━ 40 of 40 changes\n")
+    assert terminal.getvalue().count("\n") == 1
+    assert (pipe.getvalue(), few.getvalue()) == ("", "")
+
+
+def test_the_line_of_changes_that_end_early_is_ended() -> None:
+    terminal = _Terminal()
+    show = count_bar(terminal)
+    show(3, 40)
+    show(3, 0)
+    assert terminal.getvalue().endswith(" 3 of 40 changes\n")

@@ -122,6 +122,21 @@ def test_waits_as_long_as_the_server_says(server: Server) -> None:
     assert clock.naps == [7.0, 3.0]
 
 
+def test_all_requests_of_a_session_wait_while_a_server_throttles(server: Server) -> None:
+    clock = FakeClock()
+    session = HttpSession(clock, server.ca_file)
+    server.answers += [(429, {"Retry-After": "7"}), (200, {}), (200, {})]
+
+    def after_two_seconds() -> None:
+        clock.elapsed = 2.0
+        session.get(server.url)
+
+    # What another thread sends during the pause waits for its end.
+    clock.during.append(after_two_seconds)
+    assert session.get(server.url).status_code == 200
+    assert clock.naps == [7.0, 5.0]
+
+
 def test_gives_the_answer_back_when_the_deadline_is_over(server: Server) -> None:
     clock = FakeClock()
     server.answers += [(503, {"Retry-After": "500"})]

@@ -51,11 +51,18 @@ def test_the_machine_id_itself_stays_here(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "sent"),
-    [("rootful", DeploymentMode.STANDALONE_ROOTFUL), ("rootless", DeploymentMode.STANDALONE_ROOTLESS)],
+    ("answers", "sent"),
+    [
+        ({"mode": "rootful"}, DeploymentMode.STANDALONE_ROOTFUL),
+        ({"mode": "rootless"}, DeploymentMode.STANDALONE_ROOTLESS),
+        ({"deployment": "pod"}, DeploymentMode.POD_ROOTFUL),
+        ({"deployment": "pod", "mode": "rootless"}, DeploymentMode.POD_ROOTLESS),
+    ],
 )
-def test_the_tenant_learns_how_the_containers_run(scene: Scene, mode: str, sent: DeploymentMode) -> None:
-    assert register.STEP.gather(scene.context(mode=mode)).deployment_mode is sent
+def test_the_tenant_learns_how_the_containers_run(
+    scene: Scene, answers: dict[str, str], sent: DeploymentMode
+) -> None:
+    assert register.STEP.gather(scene.context(**answers)).deployment_mode is sent
 
 
 def test_before_a_site_is_chosen_nothing_can_be_registered(scene: Scene) -> None:

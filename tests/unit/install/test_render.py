@@ -14,7 +14,7 @@ from mstunnel_setup.containers import quadlet
 from mstunnel_setup.containers.actions import InstallQuadlet
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS, ocserv_conf
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install import render
@@ -98,24 +98,52 @@ def test_a_compose_file_has_what_the_specifications_have(host: Scene) -> None:
     assert (agent["user"], server["devices"]) == ("65532:0", ["/dev/net/tun"])
 
 
-@pytest.mark.parametrize(
-    ("answers", "ways"),
-    [
-        ({"authentication": "certificate"}, "certificate"),
-        ({"authentication_also": "certificate"}, "certificate and oidc"),
-    ],
-)
-def test_a_pod_is_refused_where_devices_present_more_than_a_token(
-    host: Scene, monkeypatch: pytest.MonkeyPatch, answers: dict[str, str], ways: str
-) -> None:
+def answered(host: Scene, monkeypatch: pytest.MonkeyPatch, **answers: str) -> None:
+    """Open runs with these answers."""
     run = host.opened()
     context = host.context(images__server=SERVER_IMAGE, images__agent=AGENT_IMAGE, **answers)
     opened = Run(context, run.runner, run.journal, run.files, run.scope)
     monkeypatch.setattr(render, "open_run", lambda *_given, **_more: nullcontext(opened))
-    with pytest.raises(UsageError, match=f"by {ways}, whose") as caught:
-        rendered(host, "kubernetes")
-    assert caught.value.code == "pod-by-token-only"
-    assert rendered(host, "quadlet").status == "ok"
+
+
+@pytest.mark.parametrize(
+    "answers", [{"authentication": "certificate"}, {"authentication_also": "certificate"}]
+)
+def test_a_pod_gets_the_authority_of_devices_and_its_list_where_certificates_let_in(
+    host: Scene, monkeypatch: pytest.MonkeyPatch, answers: dict[str, str]
+) -> None:
+    host.files.remove(paths.OIDC_JSON)
+    answered(host, monkeypatch, **answers)
+    missing = f"<content of {DEVICE_AUTHORITY}>"
+    assert missing in rendered(host, "kubernetes").data["placeholders"]
+    host.write(DEVICE_AUTHORITY, "an authority\n")
+    host.write(DEVICE_REVOCATIONS, "a list\n")
+    assert missing not in rendered(host, "kubernetes").data["placeholders"]
+    (found,) = documents(host)["ConfigMap"]
+    assert found["data"]["certs__device-ca.crt"] == "an authority\n"
+    assert found["data"]["certs__device-ca.crl"] == "a list\n"
+    assert ("oidc.json" in found["data"]) is ("authentication_also" in answers)
+
+
+def test_a_pod_gets_the_radius_servers_as_a_secret_with_placeholders(
+    host: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers = {"radius__servers": "radius.contoso.com", "radius__secret": "file:/root/radius-secret"}
+    answered(host, monkeypatch, authentication="radius", **servers)
+    for path in (paths.RADIUS_CLIENT, paths.RADIUS_SERVERS):
+        host.write(path, f"{SECRET}\n")
+    secrets = {each["metadata"]["name"]: each["stringData"] for each in documents(host)["Secret"]}
+    assert secrets["mstunnel-radius"] == {
+        "radiusclient.conf": f"<content of {paths.RADIUS_CLIENT}>",
+        "servers": f"<content of {paths.RADIUS_SERVERS}>",
+    }
+    for found in documents(host)["Secret"]:
+        jsonschema.validate(found, {**SCHEMAS, "$ref": "#/$defs/Secret"})
+    (deployment,) = documents(host)["Deployment"]
+    server, agent = deployment["spec"]["template"]["spec"]["containers"]
+    places = {mount["name"]: mount["mountPath"] for mount in server["volumeMounts"]}
+    assert places["radius"] == paths.RADIUS
+    assert "radius" not in {mount["name"] for mount in agent["volumeMounts"]}
 
 
 def documents(scene: Scene) -> dict[str, list[dict[str, Any]]]:
@@ -165,7 +193,7 @@ def test_the_pod_has_the_rights_of_the_specifications_and_no_more(host: Scene) -
     assert pod["automountServiceAccountToken"] is False
     keys = {each["name"]: [mount["name"] for mount in each["volumeMounts"]] for each in pod["containers"]}
     assert "certificate" in keys["mstunnel-server"]
-    assert not {"certificate", "identity", "environment"} & {*keys["mstunnel-agent"]}
+    assert not {"certificate", "identity", "environment", "radius"} & {*keys["mstunnel-agent"]}
     assert not {"agent", "identity", "inbox"} & {*keys["mstunnel-server"]}
     volumes = {volume["name"] for volume in pod["volumes"]}
     mounted = {

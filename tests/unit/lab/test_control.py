@@ -1,6 +1,7 @@
 """Faults, keys and users on demand: what a test asks the lab for, and what clients then see."""
 
 import subprocess
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -149,3 +150,25 @@ def test_the_commands(lab: Any, process: Any, lab_program: str, control: Any) ->
     assert run("rotate-keys", "--retire").returncode == 0
     assert len(control("GET", "keys").json()["keys"]) == 1
     lab.tokens.clear()
+
+
+def test_more_changes_than_the_limit_are_refused_until_its_time_is_over(lab: Any, control: Any) -> None:
+    assert control("POST", "limit", {"requests": 2, "seconds": 1.5}).json()["limit"]["requests"] == 2
+    try:
+        answers = [lab.graph("admin", "POST", SITES, {}) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [400, 400, 429]
+        assert 1 <= int(answers[2].headers["retry-after"]) <= 2
+        assert lab.graph("admin", "GET", SITES).status_code == 200
+        assert control("GET", "limit").json()["refused"] == 1
+        time.sleep(int(answers[2].headers["retry-after"]))
+        assert lab.graph("admin", "POST", SITES, {}).status_code == 400
+    finally:
+        assert control("DELETE", "limit").json() == {"limit": None, "refused": 0}
+    assert {lab.graph("admin", "POST", SITES, {}).status_code for _ in range(4)} == {400}
+
+
+@pytest.mark.parametrize(
+    "bad", [{"requests": 0, "seconds": 1}, {"requests": 1}, {"requests": 1, "seconds": 0}]
+)
+def test_a_limit_that_makes_no_sense_is_refused(control: Any, bad: dict[str, Any]) -> None:
+    assert control("POST", "limit", bad).status_code == 400

