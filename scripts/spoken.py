@@ -1,0 +1,105 @@
+"""Texts in the source that a person reads, found by where they stand; f-strings become templates."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+# Calls whose arguments a person reads.
+_CALLS: Final = frozenset(
+    {"say", "ask", "ask_until", "confirm", "choose", "translated", "passed", "skipped", "Verdict", "Line"}
+)
+_VARIABLES: Final = frozenset({"text", "lines", "rows", "head", "line", "question", "message", "note"})
+_RETURNED: Final = re.compile(r"(Iterator|Iterable|list|Sequence)\[str\]")
+_DECLARED: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
+_NAME: Final = re.compile(r"[A-Za-z_]\w*")
+
+
+def spoken(source: str) -> Iterator[str]:
+    """The texts in one module."""
+    for node in ast.walk(ast.parse(source)):
+        for part in _heard(node):
+            yield from _texts(part)
+
+
+def _heard(node: ast.AST) -> Iterator[ast.AST]:
+    """The parts of `node` that are shown to a person."""
+    if isinstance(node, ast.Call):
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name in _CALLS:
+            yield from node.args
+        if name in _CALLS or _DECLARED.fullmatch(name):
+            yield from (keyword.value for keyword in node.keywords)
+        if name == "Result":
+            yield from (keyword.value for keyword in node.keywords if keyword.arg == "text")
+    if isinstance(node, ast.FunctionDef) and _speaks(node):
+        yield from (item for item in node.body if not _is_docstring(item))
+    if (
+        isinstance(node, ast.FunctionDef)
+        and node.returns
+        and ast.unparse(node.returns) in {"str", "str | None"}
+    ):
+        yield from (item.value for item in ast.walk(node) if isinstance(item, ast.Return) and item.value)
+    if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign) and node.value is not None:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if any(isinstance(target, ast.Name) and _is_shown(target.id) for target in targets):
+            yield node.value
+
+
+def _is_shown(variable: str) -> bool:
+    return variable.isupper() or variable in _VARIABLES
+
+
+def _speaks(function: ast.FunctionDef) -> bool:
+    returned = ast.unparse(function.returns) if function.returns else ""
+    return function.name == "describe" or bool(_RETURNED.search(returned))
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Constant):
+        yield from [node.value] if isinstance(node.value, str) else []
+    elif isinstance(node, ast.JoinedStr):
+        yield _template(node)
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue):
+                yield from _texts(part.value)
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _texts(child)
+
+
+def _template(node: ast.JoinedStr) -> str:
+    """The f-string with names for its values, each once."""
+    made, seen = "", dict[str, int]()
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            made += str(part.value).replace("{", "{{").replace("}", "}}")
+        elif isinstance(part, ast.FormattedValue):
+            name = _name(part.value)
+            seen[name] = seen.get(name, 0) + 1
+            made += "{" + (name if seen[name] == 1 else f"{name}_{seen[name]}") + "}"
+    return made
+
+
+def _name(value: ast.expr) -> str:
+    """A name for a value: that of the plural, else the last word of the expression."""
+    if (
+        isinstance(value, ast.IfExp)
+        and isinstance(value.orelse, ast.Constant)
+        and value.orelse.value in {"", "s"}
+    ):
+        return "plural"
+    words = [word for word in _NAME.findall(ast.unparse(value)) if word not in {"str", "map", "join", "d"}]
+    return words[-1].lower() if words else "value"
+
+
+def sources(package: Path, silent: frozenset[str]) -> Iterator[str]:
+    """The modules of the package, but for those in `silent` directories."""
+    for path in sorted(package.rglob("*.py")):
+        if silent.isdisjoint(path.relative_to(package).parts):
+            yield path.read_text()
