@@ -26,34 +26,35 @@ def spoken(source: str) -> Iterator[str]:
 def _heard(node: ast.AST) -> Iterator[ast.AST]:
     """The parts of `node` that are shown to a person."""
     if isinstance(node, ast.Call):
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        if name in _CALLS:
-            yield from node.args
-        if name in _CALLS or _DECLARED.fullmatch(name):
-            yield from (keyword.value for keyword in node.keywords)
-        if name == "Result":
-            yield from (keyword.value for keyword in node.keywords if keyword.arg == "text")
-    if isinstance(node, ast.FunctionDef) and _speaks(node):
-        yield from (item for item in node.body if not _is_docstring(item))
-    if (
-        isinstance(node, ast.FunctionDef)
-        and node.returns
-        and ast.unparse(node.returns) in {"str", "str | None"}
-    ):
-        yield from (item.value for item in ast.walk(node) if isinstance(item, ast.Return) and item.value)
+        yield from _of_call(node)
+    if isinstance(node, ast.FunctionDef):
+        yield from _of_function(node)
     if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign) and node.value is not None:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         if any(isinstance(target, ast.Name) and _is_shown(target.id) for target in targets):
             yield node.value
 
 
+def _of_call(call: ast.Call) -> Iterator[ast.AST]:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if name in _CALLS:
+        yield from call.args
+    if name in _CALLS or _DECLARED.fullmatch(name):
+        yield from (keyword.value for keyword in call.keywords)
+    if name == "Result":
+        yield from (keyword.value for keyword in call.keywords if keyword.arg == "text")
+
+
+def _of_function(function: ast.FunctionDef) -> Iterator[ast.AST]:
+    returned = ast.unparse(function.returns) if function.returns else ""
+    if function.name == "describe" or _RETURNED.search(returned):
+        yield from (item for item in function.body if not _is_docstring(item))
+    elif returned in {"str", "str | None"}:
+        yield from (item.value for item in ast.walk(function) if isinstance(item, ast.Return) and item.value)
+
+
 def _is_shown(variable: str) -> bool:
     return variable.isupper() or variable in _VARIABLES
-
-
-def _speaks(function: ast.FunctionDef) -> bool:
-    returned = ast.unparse(function.returns) if function.returns else ""
-    return function.name == "describe" or bool(_RETURNED.search(returned))
 
 
 def _is_docstring(node: ast.stmt) -> bool:

@@ -1,13 +1,14 @@
 """The texts that people read, and the gettext catalogues that translate them.
 
-`python -m scripts.texts` brings `mstunnel_setup/data/locale/*/*.po` up to date: new texts get an entry without a
-translation, unused ones lose theirs. The texts are declarations, help, checks, steps, and what the code shows.
+`python -m scripts.texts` brings `mstunnel_setup/data/locale/*/*.po` up to date: new texts get an entry with
+no translation, unused ones lose theirs. The texts are declarations, help, checks, steps and output.
 """
 
 import io
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +33,7 @@ _SILENT: Final = frozenset(
 )
 # What is put together elsewhere: words of click and pydantic, of the renderer, and states in tables.
 _FIXED: Final = (
-    *("Usage:", "default: {default}", "required", "Show this message and exit."),
+    *("Usage:", "default: {default}", "(503, with --aadsts 400)", "required", "Show this message and exit."),
     *(
         "No such command {name}",
         "No such option: {name}",
@@ -52,12 +53,14 @@ _FIXED: Final = (
 # What looks like a text and is none: commands, patterns, comments of generated files, names of others.
 _NO_TEXT: Final = re.compile(
     r"^[-#\[(/^]|^(mst-cli|mst-admin|mstunnel-setup) \w|^[A-Z0-9 _-]+$|^[\w./]+[._/]\w+$|\\|\(\?|\[\^|[<>$]"
-    r"|^(Podman|Docker|HostPort|kill .*|.*\w\|\w.*|[A-Z]+[a-z]+[A-Z]\w*|Value error,|True|False|Disabled|.*\.\*)$"
+    r"|^(Podman|Docker|HostPort|Value error,|True|False|Disabled)$"
+    r"|^(kill .*|\w+\|\w.*|[A-Z]+[a-z]+[A-Z]\w*|.*\.\*|.*\w\|\w.*)$"
 )
 _WORD: Final = re.compile(r"[A-Za-z]{2,}")
 
 
-def texts() -> dict[str, list[str]]:
+@cache
+def texts() -> Mapping[str, Sequence[str]]:
     """The texts by the catalogue that has them; each is in one."""
     steps = [*ORDER, *(step for several in ROOTLESS.values() for step in several)]
     code = (text for source in sources(PACKAGE, _SILENT) for text in spoken(source))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _YES = frozenset({"yes", "y"})
 _NO = frozenset({"no", "n", ""})
+_MORE = "more: Enter; skip to the end: q"
 _INDENT = "    "
 _LINES_AROUND_CODE = 9
 _MOST_ROWS = 40
@@ -224,10 +225,7 @@ class TerminalConsole(NoPrompts):
             text.splitlines(), max(1, get_terminal_size(self._stderr.fileno()).lines - 2)
         ):
             self._print(screen)
-            if (
-                more
-                and self._read(translated("-- more: Enter; skip to the end: q -- ")).strip().lower() == "q"
-            ):
+            if more and self._read(f"-- {translated(_MORE)} -- ").strip().lower() == "q":
                 return
 
     def _table(self, title: str, rows: Sequence[tuple[int, tuple[str, ...]]], columns: Sequence[str]) -> None:

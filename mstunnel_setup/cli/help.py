@@ -1,5 +1,6 @@
 """Help pages: options in sections, then examples, and one line about variables."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from copy import copy
 from typing import Final, TypeAlias
@@ -65,7 +66,7 @@ class _Formatter(HelpFormatter):
     def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         """Names, and what each is."""
         said = [(name, _translated_help(about)) for name, about in rows]
-        if said == list(rows):
+        if all(map(str.isascii, itertools.chain(*said))):
             super().write_dl(rows, col_max, col_spacing)
             return
         first = min(max(len(name) for name, _ in rows), col_max) + self.current_indent + col_spacing
@@ -214,7 +215,7 @@ def _write_end(shown: Sequence[str], parameters: Iterable[Parameter], formatter:
     own = [each for each in options if each.name not in _OF_EVERY_PROGRAM]
     if own and all(each.envvar or not _OF_SETTINGS.isdisjoint(each.opts) for each in own):
         formatter.write_paragraph()
-        _write_lines([translated(VARIABLES)], formatter)
+        _write_lines(fold(translated(VARIABLES), 0), formatter)
 
 
 def _write_lines(lines: Iterable[str], formatter: HelpFormatter) -> None:

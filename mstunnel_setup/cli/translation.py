@@ -20,6 +20,7 @@ _ENGLISH: Final = "en"
 # Services write to logs, whatever the language of the host.
 _FOR_PEOPLE: Final = frozenset({"mstunnel-setup", "mst-cli", "mst-readiness", "mst-admin", "mstunnel-lab"})
 _ENTRY: Final = re.compile(r'^msgid ((?:".*"\n)+)msgstr ((?:".*"\n?)+)', re.MULTILINE)
+_SUFFIX: Final = re.compile(r"[:;,] | \(")
 PARAMETER: Final = re.compile(r"\{(\w+)(?:![rsa])?(?::[^{}]*)?\}")
 _BETWEEN: Final = re.compile(r"(?<=[.?!]) (?=\S)|[:;] | (?=\([^()]*\)$)| {2,}")
 _LONGEST: Final = 4000
@@ -41,13 +42,20 @@ class Template(NamedTuple):
         if not (text.startswith(first) and text.endswith(last) and at <= end):
             return None
         found = []
-        for literal in between:
-            begin = text.find(literal, at, end)
+        for number, literal in enumerate(between, 1):
+            begin = text.find(literal, at, end) if literal else self._suffix(text, number, at, end)
             if begin < 0:
                 return None
             found.append(text[at:begin])
             at = begin + len(literal)
         return dict(zip(self.names, [*found, text[at:end]], strict=True))
+
+    def _suffix(self, text: str, number: int, at: int, end: int) -> int:
+        """Where a parameter begins that follows another one at once: with `: `, ` (` or the like."""
+        following = next(filter(None, self.literals[number + 1 : -1]), "")
+        limit = text.find(following, at, end) if following else end
+        begins = _SUFFIX.search(text, at, limit)
+        return begins.start() if begins else limit
 
 
 class Catalogue:
@@ -113,7 +121,7 @@ def _key(text: str) -> str:
 
 
 def _with_gap(original: str, said: str, gap: str) -> str:
-    """A part and what separates it from the next one: nothing after 。, and as many blanks as fill a column."""
+    """A part and what separates it from the next: nothing after 。, and as many blanks as fill a column."""
     if len(gap) > 1 and gap.isspace():
         return said + " " * max(len(_GAP), len(original) + len(gap) - width(said))
     return said if said.endswith("。") and gap == " " else said + gap
@@ -145,7 +153,8 @@ def catalogue(name: str) -> Catalogue:
     return Catalogue(texts(name))
 
 
-def texts(name: str) -> dict[str, str]:
+@cache
+def texts(name: str) -> Mapping[str, str]:
     """What the catalogue files of a language translate."""
     folder = files("mstunnel_setup") / "data" / "locale" / name
     found: dict[str, str] = {}
