@@ -21,7 +21,7 @@ _NOT_FIRST: Final = (
     "\u3001\u3002\u3005\u3009\u300b\u300d\u300f\u3011\u3015\uff01\uff09\uff0c\uff0e\uff1a\uff1b\uff1f\uff3d"
     "\u3041\u3043\u3045\u3047\u3049\u3063\u3083\u3085\u3087\u30a1\u30a3\u30a5\u30a7\u30a9\u30c3\u30e3\u30e5\u30e7\u30fc"
 )
-_PIECE: Final = re.compile(rf" +|[{_OPENING}]*(?:[{_WIDE}]|[^ {_WIDE}]+)[{_NOT_FIRST}]*")
+_PIECE: Final = re.compile(rf" +|[({_OPENING}]*(?:[{_WIDE}]|[^ {_WIDE}]+)[]),.:;!?{_NOT_FIRST}]*")
 
 
 class Line(str):
@@ -39,6 +39,17 @@ class Line(str):
         line = super().__new__(cls, shown)
         line.cells = tuple(map(str, cells))
         return line
+
+
+class Verbatim(str):
+    """A line that is the same in every language: of a file, of another program, for a program."""
+
+    __slots__ = ()
+
+
+def verbatim(text: str) -> list[str]:
+    """The lines of a text that is the same in every language."""
+    return [Verbatim(line) for line in text.splitlines()]
 
 
 def sentence(template: str, values: Mapping[str, object]) -> str:

@@ -10,17 +10,40 @@ from typing import Final
 _CALLS: Final = frozenset(
     {"say", "ask", "ask_until", "confirm", "choose", "translated", "passed", "skipped", "Verdict", "Line"}
 )
-_VARIABLES: Final = frozenset({"text", "lines", "rows", "head", "line", "question", "message", "note"})
+_VARIABLES: Final = frozenset(
+    {
+        "text",
+        "lines",
+        "rows",
+        "head",
+        "line",
+        "question",
+        "message",
+        "note",
+        "parts",
+        "end",
+        "listed",
+        "seen",
+        "hint",
+        "reason",
+        "why",
+    }
+)
 _RETURNED: Final = re.compile(r"(Iterator|Iterable|list|Sequence)\[str\]")
 _DECLARED: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 _NAME: Final = re.compile(r"[A-Za-z_]\w*")
 
 
-def spoken(source: str) -> Iterator[str]:
-    """The texts in one module."""
-    for node in ast.walk(ast.parse(source)):
-        for part in _heard(node):
+def spoken(path: Path) -> Iterator[str]:
+    """The texts in one module; a check shows all of its own."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        for part in [*_heard(node), *(_body(node) if path.parent.name == "checks" else ())]:
             yield from _texts(part)
+
+
+def _body(node: ast.AST) -> Iterator[ast.AST]:
+    if isinstance(node, ast.FunctionDef):
+        yield from (item for item in node.body if not _is_docstring(item))
 
 
 def _heard(node: ast.AST) -> Iterator[ast.AST]:
@@ -99,8 +122,8 @@ def _name(value: ast.expr) -> str:
     return words[-1].lower() if words else "value"
 
 
-def sources(package: Path, silent: frozenset[str]) -> Iterator[str]:
-    """The modules of the package, but for those in `silent` directories."""
-    for path in sorted(package.rglob("*.py")):
-        if silent.isdisjoint(path.relative_to(package).parts):
-            yield path.read_text()
+def sources(package: Path, silent: frozenset[str]) -> Iterator[Path]:
+    """The modules of the package, but for `silent` ones and those in such directories."""
+    return (
+        path for path in sorted(package.rglob("*.py")) if silent.isdisjoint(path.relative_to(package).parts)
+    )

@@ -18,6 +18,7 @@ from babel.messages.pofile import read_po, write_po
 from mstunnel_setup.cli import help as help_pages
 from mstunnel_setup.cli.translation import PARAMETER, SPOKEN, tells, template
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
+from mstunnel_setup.operations.help_topics import lines, names
 from mstunnel_setup.readiness.checks import CHECKS
 from mstunnel_setup.readiness.data import explanations
 from mstunnel_setup.readiness.model import DOCUMENTATION
@@ -41,7 +42,8 @@ _FIXED: Final = (
         "(Possible options: {names})",
     ),
     *("Missing option {name}", "Missing argument {name}", "Missing parameter: {name}", "Missing command"),
-    *("Invalid value for {name}", "Option {name} requires an argument", "{path} does not exist"),
+    *("Invalid value for {name}: {problem}", "Option {name} requires an argument", "{path} does not exist"),
+    *("Invalid value for {name} (env var: {variable}): {problem}",),
     *("Directory {path}", "File {path}", "Path {path}", "{path} is a file", "{path} is a directory"),
     *("Got unexpected extra argument(s) ({arguments})", "Option {name} does not take a value"),
     *("it must be {least} or more", "it must be {most} or less", "it must be more than {least}"),
@@ -52,9 +54,9 @@ _FIXED: Final = (
 )
 # What looks like a text and is none: commands, patterns, comments of generated files, names of others.
 _NO_TEXT: Final = re.compile(
-    r"^[-#\[(/^]|^(mst-cli|mst-admin|mstunnel-setup) \w|^[A-Z0-9 _-]+$|^[\w./]+[._/]\w+$|\\|\(\?|\[\^|[<>$]"
-    r"|^(Podman|Docker|HostPort|Value error,|True|False|Disabled)$"
-    r"|^(kill .*|\w+\|\w.*|[A-Z]+[a-z]+[A-Z]\w*|.*\.\*|.*\w\|\w.*)$"
+    r"^[-#\[(^]|^/\S*( -|$)|^`[^`]*`$|^(mst-cli|mst-admin|mstunnel-setup) \w|^[A-Z0-9 _-]+$"
+    r"|^[\w./]+[._/]\w+$|\\|\(\?|\[\^|[<>$]|^(Podman|Docker|HostPort|Value error,|True|False|Disabled)$"
+    r"|^(kill .*|[A-Z]+[a-z]+[A-Z]\w*|.*\.\*|.*\w\|\w.*)$"
 )
 _WORD: Final = re.compile(r"[A-Za-z]{2,}")
 
@@ -63,7 +65,7 @@ _WORD: Final = re.compile(r"[A-Za-z]{2,}")
 def texts() -> Mapping[str, Sequence[str]]:
     """The texts by the catalogue that has them; each is in one."""
     steps = [*ORDER, *(step for several in ROOTLESS.values() for step in several)]
-    code = (text for source in sources(PACKAGE, _SILENT) for text in spoken(source))
+    code = (text for path in sources(PACKAGE, _SILENT) for text in spoken(path))
     found = {
         "errors": _words(item for item in declarations().values() if item.page != DOCUMENTATION),
         "readiness": [
@@ -71,7 +73,12 @@ def texts() -> Mapping[str, Sequence[str]]:
             *_of_checks(),
         ],
         "help": [*_of_help()],
-        "output": [*_FIXED, *(step.title for step in steps), *filter(_is_text, map(str.strip, code))],
+        "output": [
+            *_FIXED,
+            *(lines(name)[0] for name in names()),
+            *(step.title for step in steps),
+            *filter(_is_text, map(str.strip, code)),
+        ],
     }
     given: set[str] = set()
     made: dict[str, list[str]] = {}
@@ -105,7 +112,7 @@ def _is_text(text: str) -> bool:
     """Whether the code shows it as a text: some words, or one with a capital letter."""
     own = PARAMETER.sub("", text).strip()
     words = _WORD.findall(own)
-    return bool(words) and (" " in own or own[0].isupper()) and not _NO_TEXT.search(text)
+    return bool(words) and (" " in text or own[0].isupper()) and not _NO_TEXT.search(text)
 
 
 def _can_be_found(text: str) -> bool:

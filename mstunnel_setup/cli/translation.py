@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final, NamedTuple
 
-from mstunnel_setup.text import Line, fold, padded, width
+from mstunnel_setup.text import Line, Verbatim, fold, padded, width
 
 SPOKEN: Final = ("ja",)
 """The languages that have catalogues."""
@@ -22,7 +22,8 @@ _FOR_PEOPLE: Final = frozenset({"mstunnel-setup", "mst-cli", "mst-readiness", "m
 _ENTRY: Final = re.compile(r'^msgid ((?:".*"\n)+)msgstr ((?:".*"\n?)+)', re.MULTILINE)
 _SUFFIX: Final = re.compile(r"[:;,] | \(")
 PARAMETER: Final = re.compile(r"\{(\w+)(?:![rsa])?(?::[^{}]*)?\}")
-_BETWEEN: Final = re.compile(r"(?<=[.?!]) (?=\S)|[:;] | (?=\([^()]*\)$)| {2,}")
+_BETWEEN: Final = re.compile(r"(?<=[.?!]) (?=\S)|(?<=^[+>-]) |[:;] | (?=\([^()]*\)$)| {2,}")
+_CLAUSES: Final = re.compile(r"[.?!:;] ")
 _LONGEST: Final = 4000
 _GAP: Final = "  "
 _selected = _ENGLISH
@@ -50,6 +51,13 @@ class Template(NamedTuple):
             at = begin + len(literal)
         return dict(zip(self.names, [*found, text[at:end]], strict=True))
 
+    def fits(self, values: Mapping[str, str], *, strict: bool) -> bool:
+        """Whether these can be its values: several lines begin with one, and clauses are for others."""
+        if strict and any(map(_CLAUSES.search, values.values())):
+            return False
+        lines = (value for value in values.values() if "\n" in value)
+        return "\n" in "".join(self.literals) or all(value.startswith("\n") for value in lines)
+
     def _suffix(self, text: str, number: int, at: int, end: int) -> int:
         """Where a parameter begins that follows another one at once: with `: `, ` (` or the like."""
         following = next(filter(None, self.literals[number + 1 : -1]), "")
@@ -70,27 +78,36 @@ class Catalogue:
 
     def __call__(self, text: str) -> str:
         """The translation, that of each sentence, clause and column where the whole has none, else `text`."""
-        found = self._found(text)
+        found = self._found(text, strict="\n" not in text)
+        if found is None and "\n" in text:
+            return "\n".join(map(self, text.split("\n")))
         if found is not None or len(text) > _LONGEST:
             return text if found is None else found
         breaks = list(_BETWEEN.finditer(text))
         for gap in reversed(breaks):
             if (said := self._found(text[: gap.start()])) is not None:
                 return _with_gap(text[: gap.start()], said, gap[0]) + self(text[gap.end() :])
+        if (found := self._found(text, strict=False)) is not None:
+            return found
         end = breaks[0].end() if breaks else len(text)
         return text[:end] + (self(text[end:]) if breaks else "")
 
-    def _found(self, text: str) -> str | None:
-        key = _key(text)
-        if (found := self._texts.get(key)) is None:
-            for item in self._templates:
-                if (values := item.values(key)) is not None:
-                    said = {name: self._value(value) for name, value in values.items()}
-                    found = filled(item.translation, said)
-                    break
-        if found is None:
-            return None
-        return found.removesuffix("。") + ("。" if text.endswith(".") else "")
+    def _found(self, text: str, *, strict: bool = True) -> str | None:
+        """The translation of the whole; a `strict` one has no clauses among its values."""
+        found = self._texts.get(_key(text))
+        if found is None and (made := self._made(text, strict=strict)):
+            item, values = made
+            found = filled(item.translation, {name: self._value(value) for name, value in values.items()})
+        return None if found is None else found.removesuffix("。") + ("。" if text.endswith(".") else "")
+
+    def _made(self, text: str, *, strict: bool) -> tuple[Template, Mapping[str, str]] | None:
+        """The template that a text was made of, the one with the most words, and the values in it."""
+        key, whole = _key(text), text.removesuffix(".")
+        for item in self._templates:
+            values = item.values(key if item.literals[0] else whole)
+            if values is not None and item.fits(values, strict=strict):
+                return item, values
+        return None
 
     def _value(self, value: str) -> str:
         """A phrase in this language; one word is a name or an identifier and stays."""
@@ -183,6 +200,10 @@ def translated_lines(lines: Iterable[str]) -> Iterator[str]:
         return
     rows: list[Line] = []
     for line in lines:
+        if isinstance(line, Verbatim):
+            yield from (*_table(rows), line)
+            rows = []
+            continue
         cells = line.cells if isinstance(line, Line) else (line,)
         if isinstance(line, Line) and len(cells) > 1:
             if rows and len(rows[0].cells) != len(cells):

@@ -70,14 +70,12 @@ def summary(findings: Sequence[Finding]) -> dict[str, int]:
 def summary_line(findings: Sequence[Finding], ignored: Collection[str] = ()) -> str:
     """The verdict in one line."""
     counts = summary(findings)
-    parts = [
-        f"{counts['pass']} passed",
-        f"{counts['fail']} failed",
-        f"{counts['warning']} warning{'' if counts['warning'] == 1 else 's'}",
-        f"{counts['unknown']} unknown",
-        f"{counts['skipped']} skipped",
-    ]
-    return f"{_VERDICTS[readiness(findings, ignored)]}: {len(findings)} checks, {', '.join(parts)}."
+    plural = "" if counts["warning"] == 1 else "s"
+    return (
+        f"{_VERDICTS[readiness(findings, ignored)]}: {len(findings)} checks, {counts['pass']} passed, "
+        f"{counts['fail']} failed, {counts['warning']} warning{plural}, {counts['unknown']} unknown, "
+        f"{counts['skipped']} skipped."
+    )
 
 
 def platform_lines(table: Platforms) -> Iterator[str]:

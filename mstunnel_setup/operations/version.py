@@ -24,7 +24,7 @@ from mstunnel_setup.operations.signature import signed_digests
 from mstunnel_setup.operations.upgrade.releases import release_names
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
-from mstunnel_setup.text import Line
+from mstunnel_setup.text import Line, verbatim
 from mstunnel_setup.upgrade.feed import offered
 from mstunnel_setup.upgrade.release import Digests
 
@@ -92,7 +92,7 @@ def self_licenses() -> Result:
     text = bundle.licenses()
     if text is None:
         raise LICENSES_NOT_BUNDLED()
-    return Result("ok", {"licenses": text}, text=text.splitlines())
+    return Result("ok", {"licenses": text}, text=verbatim(text))
 
 
 def self_verify(files: Files, key: Path | None = None, sums: Path | None = None) -> Result:

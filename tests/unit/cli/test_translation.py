@@ -30,7 +30,7 @@ from mstunnel_setup.cli.translation import (
 )
 from mstunnel_setup.errors import UsageError, declare
 from mstunnel_setup.install.step_list import ORDER
-from mstunnel_setup.text import WIDTH, Line, fold, width
+from mstunnel_setup.text import WIDTH, Line, fold, verbatim, width
 from scripts import texts as catalogues
 from scripts.command_tree import PROGRAMS, program
 from scripts.error_codes import declarations
@@ -190,6 +190,22 @@ def test_sentences_that_were_joined_are_translated_one_by_one(japanese: None) ->
     assert translated(joined) == "パスを修正してください。`mst-cli cert check` を実行してください。"
 
 
+def test_lines_and_columns_of_a_text_are_translated_one_by_one(japanese: None) -> None:
+    assert translated("no such host\nno host") == "ホストがありません\nホストなし"
+    assert translated("  none  12 days left") == "  なし  残り 12 日"
+
+
+def test_a_title_before_a_message_is_no_part_of_it(japanese: None) -> None:
+    """As a whole this would be made of the template that ends with "at boot"."""
+    shown = translated("Module tun at boot: no file loads tun at boot")
+    assert shown == "起動時のモジュール tun: 起動時に tun を読み込むファイルがありません"
+
+
+def test_what_programs_read_is_never_translated(japanese: None) -> None:
+    lines = verbatim("# Usage:\nerror: no such host")
+    assert list(translated_lines(lines)) == lines
+
+
 def test_a_text_of_others_stays_as_it_is(japanese: None) -> None:
     assert translated("dial tcp 192.0.2.1:443: i/o timeout") == "dial tcp 192.0.2.1:443: i/o timeout"
 
@@ -213,7 +229,7 @@ def test_the_help_is_in_japanese_and_fits_eighty_columns(command: str, japanese:
     typed = {f"  {line}" for line in examples(command)}
     lines = [line for line in help_of(command).splitlines() if line not in typed]
     assert [line for line in lines if width(line) > WIDTH] == []
-    assert [line for line in lines if re.search(r"\b(the|of|and|with)\b", line)] == []
+    assert [line for line in lines if re.search(r"(?<![-\w])(the|of|and|to)\b", line)] == []
 
 
 def help_of(path: str) -> str:
