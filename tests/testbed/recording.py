@@ -91,7 +91,8 @@ def paced(events: Sequence[Event]) -> Iterator[Event]:
 def _line(screen: pyte.Screen, number: int) -> str:
     """A line of the screen as SVG: text, and bold text in `tspan`."""
     row = screen.buffer[number]
-    cells = [row[column] for column in range(screen.columns)]
+    # Behind a full-width character is a cell without any.
+    cells = [row[column] for column in range(screen.columns) if row[column].data]
     parts, bold = [], False
     for cell in cells[: len("".join(cell.data for cell in cells).rstrip())]:
         if cell.bold != bold:

@@ -10,12 +10,14 @@ import pyte
 
 from mstunnel_setup.text import width
 from tests.testbed.recording import Recording
-from tests.testbed.terminal import COLUMNS, ROWS, Record
+from tests.testbed.terminal import COLUMNS, Record
 
 STARTED = (
     "import sys; sys.argv = sys.argv[1:]; from mstunnel_setup.cli.dispatch import main; sys.exit(main())"
 )
 TYPED = "mst-readiness utils"
+# All that is shown, on one screen.
+ROWS = 42
 
 
 def test_the_checks_line_up_at_a_terminal(recording: Path | None) -> None:
@@ -32,7 +34,7 @@ def test_the_checks_line_up_at_a_terminal(recording: Path | None) -> None:
     child.expect(pexpect.EOF)
     child.close()
 
-    screen = pyte.Screen(COLUMNS, 100)
+    screen = pyte.Screen(COLUMNS, ROWS)
     pyte.Stream(screen).feed(record.getvalue())
     shown = [line.rstrip() for line in screen.display]
     heads = [found[0] for line in shown if (found := re.match(r"  (合格|警告|失敗)  \S+ +", line))]
