@@ -122,7 +122,7 @@ def _can_be_found(text: str) -> bool:
 def read(path: Path) -> Catalog:
     """One catalogue; an empty one where there is no file."""
     content = path.read_bytes() if path.is_file() else b""
-    return read_po(io.BytesIO(content), locale=path.parent.name, abort_invalid=True)
+    return read_po(io.BytesIO(content), abort_invalid=True)
 
 
 def updated(present: Mapping[str, str], wanted: Iterable[str], language: str) -> bytes:
@@ -136,21 +136,22 @@ def updated(present: Mapping[str, str], wanted: Iterable[str], language: str) ->
     return header.format(language).encode() + target.getvalue()
 
 
-def catalogues() -> dict[Path, bytes]:
-    """What the catalogue files have to be."""
+def catalogues(others: Sequence[Path] = ()) -> dict[Path, bytes]:
+    """What the catalogue files have to be; `others` are further files with translations."""
     made: dict[Path, bytes] = {}
     for language in SPOKEN:
         files = {name: LOCALE / language / f"{name}.po" for name in texts()}
-        present = {
-            str(item.id): str(item.string) for file in files.values() for item in read(file) if item.id
-        }
+        found = (
+            item for file in (*files.values(), *others) for item in read(file) if item.id and item.string
+        )
+        present = {str(item.id): str(item.string) for item in found}
         made |= {files[name]: updated(present, wanted, language) for name, wanted in texts().items()}
     return made
 
 
 def main() -> None:
-    """Write the catalogues, and say how many texts have no translation."""
-    for path, content in catalogues().items():
+    """Write the catalogues, also from the files given, and say how many texts have no translation."""
+    for path, content in catalogues(list(map(Path, sys.argv[1:]))).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         missing = sum(1 for item in read(path) if item.id and not item.string)
