@@ -7,7 +7,7 @@ that it was made of, and phrases among the values are looked up in turn. What ha
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Final, NamedTuple
@@ -23,9 +23,12 @@ _ENTRY: Final = re.compile(r'^msgid ((?:".*"\n)+)msgstr ((?:".*"\n?)+)', re.MULT
 _SUFFIX: Final = re.compile(r"[:;,] | \(")
 PARAMETER: Final = re.compile(r"\{(\w+)(?:![rsa])?(?::[^{}]*)?\}")
 _BETWEEN: Final = re.compile(r"(?<=[.?!]) (?=\S)|(?<=^[+>-]) |[:;] | (?=\([^()]*\)$)| {2,}")
-_CLAUSES: Final = re.compile(r"[.?!:;] ")
+_CLAUSES: Final = re.compile(r"[.?!:;] | {2}")
 _LONGEST: Final = 4000
 _GAP: Final = "  "
+# Letters: fewer recognize no text, and from the other number on a template has a word of its own.
+_FEWEST: Final = 3
+_TELLING: Final = 6
 _selected = _ENGLISH
 
 
@@ -35,6 +38,11 @@ class Template(NamedTuple):
     literals: tuple[str, ...]
     names: tuple[str, ...]
     translation: str
+
+    @property
+    def letters(self) -> int:
+        """How many letters stand between the parameters."""
+        return sum(map(str.isalpha, "".join(self.literals)))
 
     def values(self, text: str) -> dict[str, str] | None:
         """What the parameters are in `text`; None where it was not made of this template."""
@@ -66,15 +74,38 @@ class Template(NamedTuple):
         return begins.start() if begins else limit
 
 
+class _Form:
+    """The translations by one form of the English text."""
+
+    def __init__(self, of: Callable[[str], str], texts: Mapping[str, str]) -> None:
+        self.of = of
+        self.texts = {of(text): translation for text, translation in texts.items()}
+        made = (template(text, translation) for text, translation in self.texts.items())
+        self._templates = sorted(filter(tells, made), key=lambda item: -len("".join(item.literals)))
+        self._by_first: dict[str, list[Template]] = {}
+
+    def made(self, text: str, *, strict: bool) -> Iterator[tuple[Template, Mapping[str, str]]]:
+        """The templates that a text may be made of, those with the most words first, and its values."""
+        key = self.of(text)
+        for item in self._beginning_with(key[:1]) if " " in text else ():
+            # A value at the beginning keeps its first letter.
+            values = item.values(key if item.literals[0] else text[:1] + key[1:])
+            if values is not None and item.fits(values, strict=strict):
+                yield item, values
+
+    def _beginning_with(self, first: str) -> list[Template]:
+        if first not in self._by_first:
+            found = (item for item in self._templates if item.literals[0][:1] in ("", first))
+            self._by_first[first] = list(found)
+        return self._by_first[first]
+
+
 class Catalogue:
     """The translations of one language, by the English text."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
-        self._texts = {_key(text): translation for text, translation in texts.items()}
-        made = (template(_key(text), translation) for text, translation in texts.items())
-        self._templates = sorted(
-            (item for item in made if tells(item)), key=lambda item: -len("".join(item.literals))
-        )
+        # A text as it is comes before one that differs in its first letter or its full stop.
+        self._forms = [_Form(form, texts) for form in (str, _key)]
 
     def __call__(self, text: str) -> str:
         """The translation, that of each sentence, clause and column where the whole has none, else `text`."""
@@ -94,20 +125,19 @@ class Catalogue:
 
     def _found(self, text: str, *, strict: bool = True) -> str | None:
         """The translation of the whole; a `strict` one has no clauses among its values."""
-        found = self._texts.get(_key(text))
-        if found is None and (made := self._made(text, strict=strict)):
-            item, values = made
-            found = filled(item.translation, {name: self._value(value) for name, value in values.items()})
-        return None if found is None else found.removesuffix("。") + ("。" if text.endswith(".") else "")
-
-    def _made(self, text: str, *, strict: bool) -> tuple[Template, Mapping[str, str]] | None:
-        """The template that a text was made of, the one with the most words, and the values in it."""
-        key, whole = _key(text), text.removesuffix(".")
-        for item in self._templates:
-            values = item.values(key if item.literals[0] else whole)
-            if values is not None and item.fits(values, strict=strict):
-                return item, values
+        for form in self._forms:
+            if (found := form.texts.get(form.of(text))) is not None:
+                return _ended(found, text)
+        for form in self._forms:
+            for item, values in form.made(text, strict=strict):
+                # One short word, such as "Use", also begins the sentences of others.
+                if item.letters >= _TELLING or all(map(self._is_ours, values.values())):
+                    said = {name: self._value(value) for name, value in values.items()}
+                    return _ended(filled(item.translation, said), text)
         return None
+
+    def _is_ours(self, value: str) -> bool:
+        return " " not in value or self._found(value) is not None
 
     def _value(self, value: str) -> str:
         """A phrase in this language; one word is a name or an identifier and stays."""
@@ -123,8 +153,7 @@ def template(text: str, translation: str = "") -> Template:
 
 def tells(item: Template) -> bool:
     """Whether enough stands between the parameters to recognize the text by."""
-    letters = sum(map(str.isalpha, "".join(item.literals)))
-    return bool(item.names) and letters >= (3 if item.literals[0] else 5)
+    return bool(item.names) and item.letters >= (_FEWEST if item.literals[0] else _TELLING - 1)
 
 
 def filled(translation: str, values: Mapping[str, str]) -> str:
@@ -135,6 +164,11 @@ def filled(translation: str, values: Mapping[str, str]) -> str:
 def _key(text: str) -> str:
     """Sentences are the same with and without a capital letter and a full stop; one word may be a name."""
     return text[:1].lower() + text[1:].removesuffix(".") if " " in text else text
+
+
+def _ended(translation: str, text: str) -> str:
+    """The translation with a full stop where the text has one."""
+    return translation.removesuffix("。") + ("。" if text.endswith(".") else "")
 
 
 def _with_gap(original: str, said: str, gap: str) -> str:
