@@ -1,6 +1,5 @@
 """Help pages: options in sections, then examples, and one line about variables."""
 
-import itertools
 from collections.abc import Iterable, Sequence
 from copy import copy
 from typing import Final, TypeAlias
@@ -55,18 +54,13 @@ class _Formatter(HelpFormatter):
         if said == whole:
             super().write_text(text)
         else:
-            _write_lines(
-                [
-                    line.removeprefix(" " * self.current_indent)
-                    for line in fold(" " * self.current_indent + said, self.current_indent)
-                ],
-                self,
-            )
+            parts = fold(" " * self.current_indent + said, self.current_indent)
+            self.write("\n".join(parts) + "\n")
 
     def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         """Names, and what each is."""
         said = [(name, _translated_help(about)) for name, about in rows]
-        if all(map(str.isascii, itertools.chain(*said))):
+        if all(width(text) == len(text) for row in said for text in row):
             super().write_dl(rows, col_max, col_spacing)
             return
         first = min(max(len(name) for name, _ in rows), col_max) + self.current_indent + col_spacing
