@@ -81,23 +81,19 @@ class _Form:
         self.of = of
         self.texts = {of(text): translation for text, translation in texts.items()}
         made = (template(text, translation) for text, translation in self.texts.items())
-        self._templates = sorted(filter(tells, made), key=lambda item: -len("".join(item.literals)))
-        self._by_first: dict[str, list[Template]] = {}
+        ordered = sorted(filter(tells, made), key=lambda item: -len("".join(item.literals)))
+        self._templates = [(max(item.literals, key=len), item) for item in ordered]
 
     def made(self, text: str, *, strict: bool) -> Iterator[tuple[Template, Mapping[str, str]]]:
         """The templates that a text may be made of, those with the most words first, and its values."""
+        if " " not in text:
+            return
         key = self.of(text)
-        for item in self._beginning_with(key[:1]) if " " in text else ():
+        for item in (item for longest, item in self._templates if longest in key):
             # A value at the beginning keeps its first letter.
             values = item.values(key if item.literals[0] else text[:1] + key[1:])
             if values is not None and item.fits(values, strict=strict):
                 yield item, values
-
-    def _beginning_with(self, first: str) -> list[Template]:
-        if first not in self._by_first:
-            found = (item for item in self._templates if item.literals[0][:1] in ("", first))
-            self._by_first[first] = list(found)
-        return self._by_first[first]
 
 
 class Catalogue:
