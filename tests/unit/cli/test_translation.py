@@ -42,6 +42,8 @@ ROOT = Path(__file__).parents[3]
 STARTED = (
     "import sys; sys.argv = sys.argv[1:]; from mstunnel_setup.cli.dispatch import main; sys.exit(main())"
 )
+# Texts that still lack a translation: there may only be fewer.
+UNTRANSLATED: frozenset[str] = frozenset()
 # English, and what the vendor's Japanese documentation calls it.
 TERMS = {
     "admin center": "管理センター",
@@ -122,7 +124,7 @@ def test_the_catalogues_have_every_text_and_no_other() -> None:
 
 @pytest.mark.parametrize("spoken", SPOKEN)
 def test_every_text_has_a_translation(spoken: str) -> None:
-    assert untranslated(texts(spoken)) == []
+    assert set(untranslated(texts(spoken))) == UNTRANSLATED
 
 
 def untranslated(present: Mapping[str, str]) -> list[str]:
@@ -132,7 +134,8 @@ def untranslated(present: Mapping[str, str]) -> list[str]:
 def test_a_new_text_is_found_to_lack_a_translation_and_a_removed_one_to_be_unused() -> None:
     present = texts("ja")
     some = next(iter(DECLARED.values())).message
-    assert untranslated({text: said for text, said in present.items() if text != some}) == [some]
+    lost = untranslated({text: said for text, said in present.items() if text != some})
+    assert set(lost) - UNTRANSLATED == {some}
     made = catalogues.updated({**present, "no longer used": "未使用"}, [some, "a new text"], "ja").decode()
     assert 'msgid "a new text"\nmsgstr ""' in made
     assert "no longer used" not in made
@@ -141,7 +144,8 @@ def test_a_new_text_is_found_to_lack_a_translation_and_a_removed_one_to_be_unuse
 def test_the_reader_of_the_catalogues_finds_what_a_gettext_library_finds() -> None:
     for name in SPOKEN:
         files = (catalogues.LOCALE / name).iterdir()
-        read = {str(item.id): str(item.string) for file in files for item in catalogues.read(file) if item.id}
+        items = (item for file in files for item in catalogues.read(file) if item.id and item.string)
+        read = {str(item.id): str(item.string) for item in items}
         assert texts(name) == read
 
 
