@@ -12,21 +12,8 @@ _CALLS: Final = frozenset(
 )
 _VARIABLES: Final = frozenset(
     {
-        "text",
-        "lines",
-        "rows",
-        "head",
-        "line",
-        "question",
-        "message",
-        "note",
-        "parts",
-        "end",
-        "listed",
-        "seen",
-        "hint",
-        "reason",
-        "why",
+        *("text", "lines", "line", "rows", "head", "parts", "end", "listed", "seen"),
+        *("question", "message", "hint", "reason", "why", "note"),
     }
 )
 _RETURNED: Final = re.compile(r"(Iterator|Iterable|list|Sequence)\[str\]")

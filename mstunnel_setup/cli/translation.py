@@ -20,10 +20,13 @@ _ENGLISH: Final = "en"
 # Services write to logs, whatever the language of the host.
 _FOR_PEOPLE: Final = frozenset({"mstunnel-setup", "mst-cli", "mst-readiness", "mst-admin", "mstunnel-lab"})
 _ENTRY: Final = re.compile(r'^msgid ((?:".*"\n)+)msgstr ((?:".*"\n?)+)', re.MULTILINE)
-_SUFFIX: Final = re.compile(r"[:;,] | \(")
 PARAMETER: Final = re.compile(r"\{(\w+)(?:![rsa])?(?::[^{}]*)?\}")
+"""A parameter of a text: its name, and perhaps its format."""
+# How a parameter begins that follows another one; what ends a sentence, clause or column; what none contains.
+_SUFFIX: Final = re.compile(r"[:;,] | \(")
 _BETWEEN: Final = re.compile(r"(?<=[.?!]) (?=\S)|(?<=^[+>-]) |[:;] | (?=\([^()]*\)$)| {2,}")
 _CLAUSES: Final = re.compile(r"[.?!:;] | {2}")
+# Characters; a longer text is shown as it is, unless it is known as a whole.
 _LONGEST: Final = 4000
 _GAP: Final = "  "
 # Letters: fewer recognize no text, and from the other number on a template has a word of its own.
