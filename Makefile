@@ -67,7 +67,7 @@ docs: setup-docs
 # The recording in README: a person's installation at a real terminal.
 recording: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
-	@$(BIN)/pytest --recording docs/images tests/e2e/test_walk.py -k two_files
+	@$(BIN)/pytest --recording docs/images tests/e2e/test_walk.py -k 'two_files or japanese'
 
 # The pictures of the documentation, as the tests of the pages see them.
 screenshots: setup

@@ -22,6 +22,7 @@ from mstunnel_setup.host.network import addresses_of
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result, notice_of
 from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.text import verbatim
 
 
 def diff(
@@ -89,7 +90,7 @@ def export(operator: Operator, settings: Settings, directory: Path, wanted: Form
 def schema() -> Result:
     """The JSON Schema of declarations."""
     data = describe.schema(Declarations)
-    return Result(data=data, text=json.dumps(data, indent=2).splitlines())
+    return Result(data=data, text=verbatim(json.dumps(data, indent=2)))
 
 
 def _read(graph: AdminGraph, declared: Declared) -> Tenant:

@@ -29,6 +29,7 @@ from mstunnel_setup.errors import ExitCode, ValuesError
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result, notice_of
 from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.text import verbatim
 
 
 class PresentObject(Protocol):
@@ -125,7 +126,7 @@ class FileObjects(Generic[Declared, Present]):
     def schema(self) -> Result:
         """The JSON Schema of files."""
         data = describe.schema(self.file)
-        return Result(data=data, text=json.dumps(data, indent=2).splitlines())
+        return Result(data=data, text=verbatim(json.dumps(data, indent=2)))
 
     def _apply(self, operator: Operator, settings: Settings, file: Path, *, new: bool) -> Result:
         document, declared = self._load(file)

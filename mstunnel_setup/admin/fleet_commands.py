@@ -20,7 +20,7 @@ from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result, notice_of
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import HealthStatus
-from mstunnel_setup.text import WIDTH, plain
+from mstunnel_setup.text import WIDTH, Verbatim, plain
 from mstunnel_setup.upgrade.release import Catalogue, published
 
 _HEAD: Final = ("SITE", "SERVER", "HEALTH", "CHECK-IN", "VERSION", "CERT", "SESSIONS")
@@ -111,7 +111,7 @@ def _read(operator: Operator, graph: AdminGraph, site: str | None, *, as_csv: bo
     now, known = operator.clock.now(), published()
     rows = [_row(item, known) for item in seen]
     data: Body = {"at": now.isoformat(timespec="seconds"), "servers": [row.document() for row in rows]}
-    text = _csv(data) if as_csv else _table(rows, now)
+    text = [*map(Verbatim, _csv(data))] if as_csv else _table(rows, now)
     return Result(data=data, warnings=missing_figures(seen), text=text)
 
 

@@ -16,7 +16,7 @@ from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import HealthStatus, MetricPoint
-from mstunnel_setup.text import fold
+from mstunnel_setup.text import fold, folded
 from mstunnel_setup.upgrade.release import published
 
 _BLOCKS_A_DAY: Final = 8
@@ -107,7 +107,8 @@ def _lines(place: Place, status: HealthStatus, rows: Sequence[HealthRow]) -> Ite
     yield f"{place.server.display_name}, site {place.site.display_name}: {status.value}"
     yield ""
     for row in rows:
-        yield from fold(f"{row.title:30}  {row.status.value:10} {row.text}")
+        line = f"{row.title:30}  {row.status.value:10} {row.text}"
+        yield from folded(fold(line), row.title, row.status.value, row.text)
 
 
 def _trend_lines(trends: Sequence[Trend], start: datetime, end: datetime, days: int) -> Iterator[str]:

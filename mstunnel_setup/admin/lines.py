@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from mstunnel_setup.admin.change import Change, Wire
 from mstunnel_setup.result import Notice, Result
-from mstunnel_setup.text import plain
+from mstunnel_setup.text import Line, padded, plain, width
 
 _WIDEST = 60
 NOTHING = "Nothing to change."
@@ -23,17 +23,18 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str], nothing: str) -> l
     if not rows:
         return [nothing]
     cells = [list(head), *([plain(cell, _WIDEST) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
+    widths = [max(width(row[column]) for row in cells) for column in range(len(head))]
+    return [Line("  ".join(map(padded, row, widths)).rstrip(), *row) for row in cells]
 
 
 def details(document: Wire) -> list[str]:
     """One line for every property that has a value."""
-    width = max(map(len, document), default=0)
-    return [f"{name:<{width}}  {line}" for name, value in document.items() if (line := _words(value))]
+    longest = max(map(len, document), default=0)
+    return [
+        Line(f"{name:<{longest}}  {line}", name, line)
+        for name, value in document.items()
+        if (line := _words(value))
+    ]
 
 
 def _words(value: object) -> str:

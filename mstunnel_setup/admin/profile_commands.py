@@ -30,6 +30,7 @@ from mstunnel_setup.result import Result
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import DeviceConfiguration
+from mstunnel_setup.text import verbatim
 
 
 def list_profiles(operator: Operator, settings: Settings) -> Result:
@@ -114,7 +115,7 @@ def lint(operator: Operator, settings: Settings, wanted: str) -> Result:
 def schema() -> Result:
     """The JSON Schema of profile files."""
     data = describe.schema(ProfileFile)
-    return Result(data=data, text=json.dumps(data, indent=2).splitlines())
+    return Result(data=data, text=verbatim(json.dumps(data, indent=2)))
 
 
 def find_profile(graph: AdminGraph, wanted: str) -> DeviceConfiguration:

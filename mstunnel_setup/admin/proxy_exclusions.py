@@ -19,6 +19,7 @@ from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result, notice_of
 from mstunnel_setup.tenant.wire import DeviceConfiguration
+from mstunnel_setup.text import verbatim
 
 _LIST = "proxyExclusionList"
 
@@ -67,7 +68,7 @@ def export_list(operator: Operator, settings: Settings, profile: str, file: Path
     data: Body = {"id": found.id, "entries": entries}
     content = write_csv(entries)
     if file is None:
-        return Result(data=data, text=content.splitlines())
+        return Result(data=data, text=verbatim(content))
     path = str(file.absolute())
     write_named(file.absolute().parent, {file.name: content})
     return Result("changed", {**data, "file": path}, text=[f"{len(entries)} entries written to {path}."])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from mstunnel_setup.cli.errors import ANSWER_NEEDED, INPUT_ENDED, INPUT_INVALID
 from mstunnel_setup.cli.qr import qr_lines
+from mstunnel_setup.cli.translation import translated
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.redaction import Redactor
 from mstunnel_setup.text import WIDTH, fold
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _YES = frozenset({"yes", "y"})
 _NO = frozenset({"no", "n", ""})
+_MORE = "more: Enter; skip to the end: q"
 _INDENT = "    "
 _LINES_AROUND_CODE = 9
 _MOST_ROWS = 40
@@ -41,7 +43,7 @@ class NoPrompts:
 
     def say(self, text: str) -> None:
         """Show an announcement; long lines are folded."""
-        lines = self._redactor.clean(text).splitlines()
+        lines = self._redactor.clean("\n".join(map(translated, text.split("\n")))).splitlines()
         self._print("\n".join(part for line in lines for part in fold(line)))
 
     def page(self, text: str) -> None:
@@ -54,19 +56,20 @@ class NoPrompts:
         `scan` is what a QR code leads to, where the terminal can show one; the page itself by default.
         """
         minutes = max(1, round(expires_in_seconds / 60))
-        self._print("\nTo sign in, open this page in a browser, on any device:\n")
+        self._print(f"\n{translated('To sign in, open this page in a browser, on any device:')}\n")
         self._print(f"    {url}\n", "bold")
         self._qr_code(scan or url)
-        self._print("and enter this code:\n")
+        self._print(translated("and enter this code:") + "\n")
         self._print(f"    {code}\n", "bold")
-        self._print(f"The code is valid for {minutes} minute{'s' if minutes > 1 else ''}. Waiting ...")
+        valid = f"The code is valid for {minutes} minute{'s' if minutes > 1 else ''}. Waiting ..."
+        self._print(translated(valid))
 
     def waiting(self, seconds_left: float) -> None:
         """Show on a terminal how long the wait for a sign-in may still last; 0 ends the line."""
         if not self._stderr.isatty():
             return
         left = f"{int(seconds_left) // 60}:{int(seconds_left) % 60:02}"
-        self._stderr.write(f"\r  {left:>6} left " if seconds_left > 0 else "\r\x1b[K")
+        self._stderr.write(f"\r  {translated(f'{left:>6} left')} " if seconds_left > 0 else "\r\x1b[K")
         self._stderr.flush()
 
     def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:  # noqa: ARG002
@@ -145,6 +148,7 @@ class TerminalConsole(NoPrompts):
 
         A secret is not echoed. Raises UsageError `input-ended` when there is no more input.
         """
+        question = translated(question)
         shown = f"{question} [{default}]: " if default and not secret else f"{question}: "
         while True:
             typed = self._read_secret(shown) if secret else self._read(shown).strip()
@@ -156,7 +160,7 @@ class TerminalConsole(NoPrompts):
 
         What it returns else is shown when it changes. Raises UsageError `input-ended`.
         """
-        shown = ""
+        question, shown = translated(question), ""
         self._print(f"{question}: ", end="")
         while (problem := poll()) is not None:
             if problem and problem != shown:
@@ -180,10 +184,10 @@ class TerminalConsole(NoPrompts):
     def confirm(self, question: str) -> bool:
         """Whether the person typed yes; an empty line means no, anything else asks again."""
         while True:
-            typed = self._read(f"{question} [y/N]: ").strip().lower()
+            typed = self._read(f"{translated(question)} [y/N]: ").strip().lower()
             if typed in _YES | _NO:
                 return typed in _YES
-            self._print("Type yes or no.")
+            self.say("Type yes or no.")
 
     def choose(self, title: str, rows: Sequence[tuple[str, ...]], columns: Sequence[str] = ()) -> str:
         """The first cell (the id) of the row that the person names by number, name, or id.
@@ -194,7 +198,7 @@ class TerminalConsole(NoPrompts):
         """
         numbered = list(enumerate(rows, 1))
         if len(rows) > _MOST_ROWS:
-            self._print(f"{title}: {len(rows)} entries. Type part of a name to filter them.")
+            self.say(f"{title}: {len(rows)} entries. Type part of a name to filter them.")
         else:
             self._table(title, numbered, columns)
         while True:
@@ -206,7 +210,7 @@ class TerminalConsole(NoPrompts):
             if len(rows) > _MOST_ROWS and near:
                 self._table(f"{len(near)} names contain it.", near[:_MOST_ROWS], columns)
                 continue
-            self._print(
+            self.say(
                 f'"{typed}" is not in the list. Type a number from 1 to {len(rows)}, or a name.'
                 if not found
                 else f'"{typed}" is the name of {len(found)} entries. Type the number of one.'
@@ -221,7 +225,7 @@ class TerminalConsole(NoPrompts):
             text.splitlines(), max(1, get_terminal_size(self._stderr.fileno()).lines - 2)
         ):
             self._print(screen)
-            if more and self._read("-- more: Enter; skip to the end: q -- ").strip().lower() == "q":
+            if more and self._read(f"-- {translated(_MORE)} -- ").strip().lower() == "q":
                 return
 
     def _table(self, title: str, rows: Sequence[tuple[int, tuple[str, ...]]], columns: Sequence[str]) -> None:
@@ -229,7 +233,7 @@ class TerminalConsole(NoPrompts):
         from rich.text import Text  # noqa: PLC0415
 
         table = Table(
-            title=Text(self._redactor.clean(title)),
+            title=Text(self._redactor.clean(translated(title))),
             title_justify="left",
             show_header=bool(columns),
             header_style="bold" if self._color else "",
@@ -238,7 +242,7 @@ class TerminalConsole(NoPrompts):
         width = max((len(row) for _, row in rows), default=1)
         for position, heading in zip(range(width), chain(["No.", *columns], repeat("")), strict=False):
             # Names may be folded on a narrow screen; numbers are typed, so they stay whole.
-            table.add_column(heading, no_wrap=position == 0, overflow="fold")
+            table.add_column(translated(heading), no_wrap=position == 0, overflow="fold")
         for number, (_, *cells) in rows:
             table.add_row(*(Text(self._redactor.clean(cell)) for cell in (str(number), *cells)))
         self._rich().print(table, width=None if self._stderr.isatty() else WIDTH)

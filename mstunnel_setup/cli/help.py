@@ -10,6 +10,8 @@ from typer._click.formatting import HelpFormatter
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from mstunnel_setup.answers.settings import SETTINGS
+from mstunnel_setup.cli.translation import translated
+from mstunnel_setup.text import fold, padded, width
 
 COMMON: Final = "Common"
 CERTIFICATE: Final = "Certificate"
@@ -19,7 +21,7 @@ RECOVERY: Final = "Recovery"
 _OWN = "Options"
 _ARGUMENTS = "Arguments"
 _ORDER = (_ARGUMENTS, _OWN, COMMON, CERTIFICATE, SIGN_IN, IMAGES, RECOVERY)
-_VARIABLES = "Each option can also be a variable: MSTUNNEL_ANSWERS=FILE is --answers FILE."
+VARIABLES = "Each option can also be a variable: MSTUNNEL_ANSWERS=FILE is --answers FILE."
 _LONGEST_SUMMARY = 1000
 # `answers.merge` reads their variables.
 _OF_SETTINGS = frozenset(setting.option for setting in SETTINGS if setting.option)
@@ -30,8 +32,61 @@ _OF_EVERY_PROGRAM = frozenset({"help", "version"})
 _Resolved: TypeAlias = tuple[str | None, AnyCommand | None, list[str]]
 
 
+class _Formatter(HelpFormatter):
+    """Writes what has a translation in the language of the person, and all else as click does."""
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        """The usage line; its placeholders are the same in all languages."""
+        word = translated("Usage:")
+        if word == "Usage:":
+            super().write_usage(prog, args, prefix)
+        else:
+            head = f"{word} {prog} "
+            _write_lines(fold(head + args, width(head)), self)
+
+    def write_heading(self, heading: str) -> None:
+        """The heading of a section."""
+        super().write_heading(translated(heading))
+
+    def write_text(self, text: str) -> None:
+        """What a command does."""
+        said = translated(whole := " ".join(text.split()))
+        if said == whole:
+            super().write_text(text)
+        else:
+            parts = fold(" " * self.current_indent + said, self.current_indent)
+            self.write("\n".join(parts) + "\n")
+
+    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Names, and what each is."""
+        said = [(name, _translated_help(about)) for name, about in rows]
+        if all(width(text) == len(text) for row in said for text in row):
+            super().write_dl(rows, col_max, col_spacing)
+            return
+        first = min(max(len(name) for name, _ in rows), col_max) + self.current_indent + col_spacing
+        for name, about in said:
+            head = f"{'':{self.current_indent}}{name}"
+            if len(head) + col_spacing > first:
+                self.write(f"{head}\n")
+                head = ""
+            self.write("\n".join(fold(padded(head, first) + about, first)).rstrip() + "\n")
+
+
+def _translated_help(about: str) -> str:
+    """The help of an option; what click adds is in brackets."""
+    own, begin, added = about.partition("  [")
+    words = "; ".join(map(translated, added.removesuffix("]").split("; ")))
+    return f"{translated(own)}{begin}{words}]" if begin else translated(about)
+
+
+class _Context(Context):
+    formatter_class = _Formatter
+
+
 class Command(TyperCommand):
     """A command whose help has its options in sections."""
+
+    context_class = _Context
 
     def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
         """The options, a section after the other."""
@@ -44,6 +99,8 @@ class Command(TyperCommand):
 
 class CommandGroup(TyperGroup):
     """Finds commands in either spelling; lists them with whole summaries."""
+
+    context_class = _Context
 
     def resolve_command(self, ctx: Context, args: list[str]) -> _Resolved:
         """The command that the first word names; the vendor writes `import_cert` with `-` as well."""
@@ -61,11 +118,7 @@ class CommandGroup(TyperGroup):
         found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
         with formatter.section("Commands"):
             formatter.write_dl(
-                [
-                    (name, command.get_short_help_str(_LONGEST_SUMMARY))
-                    for name, command in found.items()
-                    if command is not None
-                ]
+                [(name, _summary(command)) for name, command in found.items() if command is not None]
             )
 
     def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
@@ -95,6 +148,12 @@ class ArgumentOrCommand(CommandGroup):
             args = [*args[:at], str(argument.get_default(ctx)), *args[at:]]
             ctx.allow_interspersed_args = False
         return super().parse_args(ctx, args)
+
+
+def _summary(command: AnyCommand) -> str:
+    """The first sentence of its help."""
+    said = translated(whole := " ".join((command.help or "").split()))
+    return command.get_short_help_str(_LONGEST_SUMMARY) if said == whole else said.partition("。")[0]
 
 
 class Word(CommandGroup):
@@ -150,7 +209,7 @@ def _write_end(shown: Sequence[str], parameters: Iterable[Parameter], formatter:
     own = [each for each in options if each.name not in _OF_EVERY_PROGRAM]
     if own and all(each.envvar or not _OF_SETTINGS.isdisjoint(each.opts) for each in own):
         formatter.write_paragraph()
-        _write_lines([_VARIABLES], formatter)
+        _write_lines(fold(translated(VARIABLES), 0), formatter)
 
 
 def _write_lines(lines: Iterable[str], formatter: HelpFormatter) -> None:

@@ -23,6 +23,7 @@ from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
 from mstunnel_setup.lazy import LazyModule
 from mstunnel_setup.result import Result
+from mstunnel_setup.text import verbatim
 
 if TYPE_CHECKING:
     from mstunnel_setup.install import install as install_work
@@ -158,7 +159,7 @@ def eula(common: CommonOptions) -> None:
     run_command(
         f"{_PROGRAM} eula",
         common,
-        lambda _operator: Result(data={"text": eula_work.text()}, text=eula_work.text().splitlines()),
+        lambda _operator: Result(data={"text": eula_work.text()}, text=verbatim(eula_work.text())),
     )
 
 

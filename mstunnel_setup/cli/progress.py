@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from mstunnel_setup.cli.errors import PROGRESS_FD_CLOSED
+from mstunnel_setup.cli.translation import translated
 from mstunnel_setup.events import Event
 from mstunnel_setup.redaction import Redactor
 from mstunnel_setup.text import fold
@@ -41,7 +42,8 @@ class ProgressLines:
         """Show one event."""
         line = self._action(event) if event.action else self._step(event)
         if line:
-            self._stream.write("\n".join(fold(self._redactor.clean(line).replace("\n", " "))) + "\n")
+            line = self._redactor.clean(translated(line.replace("\n", " ")))
+            self._stream.write("\n".join(fold(line)) + "\n")
             self._stream.flush()
 
     def _step(self, event: Event) -> str:
@@ -61,7 +63,11 @@ class ProgressLines:
     def _action(self, event: Event) -> str:
         if event.phase in ("undone", "kept"):
             return f"  {event.phase}: {event.text}"
-        return f"  - {event.text} ({event.seconds:.1f} s)" if self._verbose and event.phase == "done" else ""
+        return (
+            f"  - {translated(event.text)} ({event.seconds:.1f} s)"
+            if self._verbose and event.phase == "done"
+            else ""
+        )
 
 
 class ProgressStream:

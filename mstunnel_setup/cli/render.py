@@ -26,6 +26,7 @@ from mstunnel_setup.cli.log import SetupLog
 from mstunnel_setup.cli.options import CommonOptions, OutputFormat
 from mstunnel_setup.cli.progress import ProgressLines, ProgressStream, count_bar, transfer_bar
 from mstunnel_setup.cli.streams import deserted, interruptible, lost
+from mstunnel_setup.cli.translation import translated, translated_lines
 from mstunnel_setup.errors import (
     INTERNAL_ERROR,
     ChecksFailedError,
@@ -109,7 +110,7 @@ class Renderer:
             _write(sys.stdout, json.dumps(self.envelope(result)) + "\n")
             return
         lines = result.text() if callable(result.text) else result.text
-        _write(sys.stdout, "".join(f"{self.redactor.clean(line)}\n" for line in lines))
+        _write(sys.stdout, "".join(f"{self.redactor.clean(line)}\n" for line in translated_lines(lines)))
         for notice in result.warnings:
             self._notice("warning", "33", notice)
         word = _WORDS.get(result.exit_code, "error")
@@ -132,8 +133,9 @@ class Renderer:
         return cleaned if isinstance(cleaned, dict) else {}
 
     def _notice(self, word: str, color: str, notice: Notice) -> None:
-        first, *others = self.redactor.clean(notice.message).splitlines() or [""]
-        others += self.redactor.clean(notice.hint).splitlines()
+        word, message, hint = map(translated, (word, notice.message, notice.hint))
+        first, *others = self.redactor.clean(message).splitlines() or [""]
+        others += self.redactor.clean(hint).splitlines()
         lines = [*fold(f"{word}: {first}"), *(part for line in others for part in fold(f"  {line}"))]
         if self.color:
             lines[0] = lines[0].replace(f"{word}:", f"\x1b[1;{color}m{word}:\x1b[0m", 1)

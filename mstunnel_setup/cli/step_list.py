@@ -7,6 +7,7 @@ from mstunnel_setup.engine.step import Step
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from mstunnel_setup.result import Result
+from mstunnel_setup.text import Line
 
 
 def step_list() -> Result:
@@ -14,9 +15,11 @@ def step_list() -> Result:
     by = {Scope.HOST: "root", Scope.ACCOUNT: "account"}
     rootless = [{**item, "by": by[scope]} for scope, steps in ROOTLESS.items() for item in _named(steps)]
     data = {"steps": _named(ORDER), "rootless": rootless}
-    text = [f"{item.name:12} {item.title}" for item in ORDER]
+    text: list[str] = [Line(f"{item.name:12} {item.title}", item.name, item.title) for item in ORDER]
     text += ["", "Without root (--rootless):"]
-    text += [f"{item['name']:12} {item['title']} ({item['by']})" for item in rootless]
+    for item in rootless:
+        name, title = item["name"], f"{item['title']} ({item['by']})"
+        text.append(Line(f"{name:12} {title}", name, title))
     return Result(data=data, text=text)
 
 

@@ -20,6 +20,8 @@ from mstunnel_setup.host.terminal import run_apart
 from mstunnel_setup.redaction import without_likely
 
 # Other variables are not inherited by children: they may hold secrets.
+# For programs that a person reads; an empty one counts as none. What we read is in English.
+_LANGUAGE = ("LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES")
 _PASSED_ON = (
     *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"),
     *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"),
@@ -118,7 +120,8 @@ class Processes:
         start.
         """
         try:
-            process = subprocess.Popen(list(arguments), stdout=subprocess.PIPE, env=_environment({}))
+            spoken = {name: os.environ.get(name, "") for name in _LANGUAGE}
+            process = subprocess.Popen(list(arguments), stdout=subprocess.PIPE, env=_environment(spoken))
         except OSError as error:
             raise _not_started(arguments[0], error) from error
         return Completed(*_attended(process), "")

@@ -17,6 +17,7 @@ from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import answers
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
+from mstunnel_setup.text import Verbatim, verbatim
 
 
 def new(operator: Operator, file: Path | None) -> Result:
@@ -49,7 +50,7 @@ def schema(operator: Operator, file: Path | None) -> Result:
 
 def _given(files: Files, file: Path | None, text: str, data: JsonObject) -> Result:
     if file is None:
-        return Result(data=data, text=text.splitlines())
+        return Result(data=data, text=verbatim(text))
     write_new(files, file, text)
     return Result("changed", {"file": str(file)}, text=[f"{file} is written."])
 
@@ -65,4 +66,4 @@ def show(operator: Operator, settings: Settings) -> Result:
     """The merged answers, each with its origin."""
     receipt = journal_of(Scope.ALL, operator).receipt
     data = describe.show(answers(operator, settings, receipt))
-    return Result(data=data, text=describe.lines(data))
+    return Result(data=data, text=[*map(Verbatim, describe.lines(data))])

@@ -22,6 +22,7 @@ from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_
 from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
+from mstunnel_setup.text import Verbatim
 
 
 def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Result:
@@ -63,7 +64,7 @@ def _lines(run: Run, planned: Sequence[Planned]) -> Iterator[str]:
             yield f"  + {action.describe()}"
             if changed := run.runner.changed(action):
                 yield f"    ! {changed} since; a run asks first"
-            yield from (f"      {line}" for line in _diff(run, action))
+            yield from (Verbatim(f"      {line}") for line in _diff(run, action))
 
 
 def _diff(run: Run, action: Action[Ports]) -> Iterator[str]:

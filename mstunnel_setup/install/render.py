@@ -26,6 +26,7 @@ from mstunnel_setup.install.session import open_run, require_answers
 from mstunnel_setup.install.steps import images, launch
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.text import Verbatim
 
 Format: TypeAlias = Literal["quadlet", "kubernetes", "helm", "compose"]
 
@@ -61,7 +62,7 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
     )
     data: JsonObject = {"format": request.format, "files": [*texts], "placeholders": [*placeholders]}
     if request.directory is None:
-        return Result("ok", {**data, "texts": {**texts}}, warnings, text=[*_shown(texts)])
+        return Result("ok", {**data, "texts": {**texts}}, warnings, text=[*map(Verbatim, _shown(texts))])
     written = _written(operator.files.given, request.directory, texts)
     lines = [f"Written: {name}." for name in written] or ["All files are as they were."]
     return Result("changed" if written else "unchanged", data, warnings, text=lines)

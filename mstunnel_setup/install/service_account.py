@@ -14,7 +14,7 @@ from mstunnel_setup.install.errors import GATEWAY_ACCOUNT_MISSING
 from mstunnel_setup.operator import Operator
 
 # Of root's environment: what was said to our programs, and how the terminal is.
-_KEPT = ("TERM", "LANG", "NO_COLOR", "intune_env")
+_KEPT = ("TERM", "LANG", "LANGUAGE", "NO_COLOR", "intune_env")
 _KEPT_PREFIXES = ("mst_", "MSTUNNEL_", "LC_")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 

@@ -13,7 +13,7 @@ from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
-from mstunnel_setup.text import fold
+from mstunnel_setup.text import Line, fold_all
 
 
 def status(operator: Operator) -> Result:
@@ -48,10 +48,10 @@ def _lines(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]], data: JsonObje
     for receipt, steps in receipts:
         for step in steps:
             mark = "done" if step.name in receipt.steps else "next" if step.name == data["next"] else "open"
-            yield f"{mark:5} {step.name:12} {step.title}"
+            yield Line(f"{mark:5} {step.name:12} {step.title}", mark, step.name, step.title)
     stopped = as_object(data["stopped"])
     if stopped:
-        yield from fold(f"Stopped at {stopped['step']}: {stopped['message']}")
-        yield from fold(f"  {stopped['hint'] or 'Run mstunnel-setup again to continue.'}")
+        hint = stopped["hint"] or "Run mstunnel-setup again to continue."
+        yield from fold_all([f"Stopped at {stopped['step']}: {stopped['message']}", f"  {hint}"])
     elif data["next"] is not None:
         yield "Run mstunnel-setup again to continue."

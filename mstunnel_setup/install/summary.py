@@ -11,7 +11,7 @@ from mstunnel_setup.gateway.occtl import SHOW_COMMANDS, occtl_arguments, read_an
 from mstunnel_setup.gateway.ocserv_conf import served_port
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.text import fold_all
+from mstunnel_setup.text import Line, fold_all
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.judge_time import days_left
 
@@ -70,7 +70,7 @@ def lines(found: Installed) -> list[str]:
     return list(
         chain(
             ["The gateway is installed."],
-            (f"  {name + ':':13}{value}" for name, value in rows if value),
+            (Line(f"  {name + ':':13}{value}", f"{name}:", value) for name, value in rows if value),
             fold_all(
                 [
                     f"Allow TCP and UDP port {found.port} to this server in every firewall before it.",

@@ -26,6 +26,7 @@ from mstunnel_setup.operations.component import health as container_health
 from mstunnel_setup.operations.errors import AGENT_SILENT, NO_HEALTH_REPORT
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Notice, Result, notice_of
+from mstunnel_setup.text import Line
 
 _CONTAINERS = (paths.SERVER, paths.AGENT)
 # A warning that leaves the gateway working does not change the exit code.
@@ -53,7 +54,7 @@ def health(operator: Operator) -> Result:
     }
     lines = [(name, value) for name, value in (*containers.items(), *certificate_lines(facts))]
     lines += [(row.title, f"{row.state.value}: {row.text}") for row in rows]
-    text = [f"{name:30} {value}" for name, value in lines]
+    text = [Line(f"{name:30} {value}", name, value) for name, value in lines]
     return Result("warning" if notices else "ok", data, notices, text=text, exit_code=_code(notices))
 
 

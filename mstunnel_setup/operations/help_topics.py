@@ -5,6 +5,7 @@ from importlib.resources import files
 
 from mstunnel_setup.operations.errors import TOPIC_UNKNOWN
 from mstunnel_setup.result import Result
+from mstunnel_setup.text import Line, Verbatim
 
 _TEXTS = files("mstunnel_setup") / "data" / "help"
 _SUFFIX = ".txt"
@@ -24,7 +25,7 @@ def topics() -> Result:
     """All topics with their titles."""
     titles = {name: lines(name)[0] for name in names()}
     width = max(map(len, titles))
-    rows = [f"  {name:{width}}  {title}" for name, title in titles.items()]
+    rows = [Line(f"  {name:{width}}  {title}", name, title) for name, title in titles.items()]
     end = "Read one with `mst-cli help TOPIC`; `mst-cli --help` lists the commands."
     return Result(data={"topics": titles}, text=["Topics:", *rows, "", end])
 
@@ -37,4 +38,4 @@ def topic(name: str) -> Result:
         suggestion = f"; did you mean {near[0]}?" if near else ""
         raise TOPIC_UNKNOWN(name=name, suggestion=suggestion, known=", ".join(known))
     text = lines(name)
-    return Result(data={"topics": {name: text[0]}, "text": "\n".join(text)}, text=text)
+    return Result(data={"topics": {name: text[0]}, "text": "\n".join(text)}, text=[*map(Verbatim, text)])

@@ -9,7 +9,7 @@ from mstunnel_setup.host.local_server import Page, listening, local_address
 from mstunnel_setup.operations.errors import METRICS_MISSING
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
-from mstunnel_setup.text import printable
+from mstunnel_setup.text import printable, verbatim
 
 PATH: Final = "/metrics"
 _MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -23,7 +23,7 @@ def show(operator: Operator) -> Result:
     if content is None:
         return Result("warning", {"metrics": None}, (METRICS_MISSING(),))
     text = printable(content.decode(errors="replace"))
-    return Result(data={"metrics": text}, text=text.splitlines())
+    return Result(data={"metrics": text}, text=verbatim(text))
 
 
 def serve(operator: Operator, listen: str) -> Result:

@@ -1,6 +1,5 @@
 """How findings look: a table by group for people, and JSON data."""
 
-import textwrap
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
@@ -14,7 +13,7 @@ from mstunnel_setup.readiness.model import (
     readiness,
     undecided,
 )
-from mstunnel_setup.text import WIDTH
+from mstunnel_setup.text import fold, folded
 
 _WORDS = {
     Outcome.PASS: "pass",
@@ -48,17 +47,18 @@ def lines(
     yield ""
     if open_questions := undecided(findings, ignored):
         names = ", ".join(item.id for item in open_questions)
-        yield from textwrap.wrap(f"Could not check: {names}.", WIDTH, break_on_hyphens=False)
+        line = f"Could not check: {names}."
+        yield from folded(fold(line, 0), line)
     if any(item.hint for item in findings):
         yield "`mst-readiness explain ID` explains a check."
     yield summary_line(findings, ignored)
 
 
 def _row(item: Finding) -> list[str]:
-    head = f"  {_WORDS[item.result]:4}  {item.id:{_ID_WIDTH}} "
-    return textwrap.wrap(
-        item.seen, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False
-    ) or [head.rstrip()]
+    word = _WORDS[item.result]
+    head = f"  {word:4}  {item.id:{_ID_WIDTH}} "
+    parts = fold((head + item.seen).rstrip(), len(head))
+    return folded(parts, word, item.id, item.seen)
 
 
 def summary(findings: Sequence[Finding]) -> dict[str, int]:
@@ -70,14 +70,12 @@ def summary(findings: Sequence[Finding]) -> dict[str, int]:
 def summary_line(findings: Sequence[Finding], ignored: Collection[str] = ()) -> str:
     """The verdict in one line."""
     counts = summary(findings)
-    parts = [
-        f"{counts['pass']} passed",
-        f"{counts['fail']} failed",
-        f"{counts['warning']} warning{'' if counts['warning'] == 1 else 's'}",
-        f"{counts['unknown']} unknown",
-        f"{counts['skipped']} skipped",
-    ]
-    return f"{_VERDICTS[readiness(findings, ignored)]}: {len(findings)} checks, {', '.join(parts)}."
+    plural = "" if counts["warning"] == 1 else "s"
+    return (
+        f"{_VERDICTS[readiness(findings, ignored)]}: {len(findings)} checks, {counts['pass']} passed, "
+        f"{counts['fail']} failed, {counts['warning']} warning{plural}, {counts['unknown']} unknown, "
+        f"{counts['skipped']} skipped."
+    )
 
 
 def platform_lines(table: Platforms) -> Iterator[str]:

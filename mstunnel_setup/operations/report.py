@@ -11,7 +11,7 @@ from mstunnel_setup.operations.gateway_log import SessionRecord, log_since, sess
 from mstunnel_setup.operations.since import since
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
-from mstunnel_setup.text import plain
+from mstunnel_setup.text import Line, plain
 
 MOST_USERS: Final = 50_000
 _TABLE: Final = "{:36} {:>5} {:>7} {:>6} {:>6} {}"
@@ -115,7 +115,8 @@ def _total(accounts: Accounts) -> Usage:
 
 
 def _lines(ordered: Iterable[tuple[str, Usage]], total: Usage, summary: str) -> Iterator[str]:
-    yield _TABLE.format("User", "Sess.", "Time", "In", "Out", "Last address")
+    head = ("User", "Sess.", "Time", "In", "Out", "Last address")
+    yield Line(_TABLE.format(*head), *head)
     for user, usage in ordered:
         yield from _row(plain(user, _USER_WIDTH), usage)
     yield from _row(summary, total)
@@ -128,7 +129,8 @@ def _row(name: str, usage: Usage) -> Iterator[str]:
     client = plain(usage.client)
     fits = len(client) <= _CLIENT_WIDTH
     sizes = (_size(usage.bytes_in), _size(usage.bytes_out))
-    yield _TABLE.format(name, usage.sessions, _time(usage.seconds), *sizes, client if fits else "").rstrip()
+    cells = (name, usage.sessions, _time(usage.seconds), *sizes, client if fits else "")
+    yield Line(_TABLE.format(*cells).rstrip(), *cells)
     if not fits:
         yield f"  {client}"
 

@@ -25,7 +25,7 @@ from mstunnel_setup.operations.errors import (
 )
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
-from mstunnel_setup.text import printable
+from mstunnel_setup.text import printable, verbatim
 
 _SECONDS = 20.0
 
@@ -44,7 +44,7 @@ def show(operator: Operator, words: list[str]) -> Result:
         return Result(data={"rows": []}, text=[f"There is no {' '.join(words)}."])
     _require(finished)
     data = read_answer(command, finished.output) if as_json else []
-    return Result(data=data if isinstance(data, dict) else {"rows": data}, text=finished.output.splitlines())
+    return Result(data=data if isinstance(data, dict) else {"rows": data}, text=verbatim(finished.output))
 
 
 def server_process(ports: Ports) -> int:

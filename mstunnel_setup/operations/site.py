@@ -10,6 +10,7 @@ from mstunnel_setup.operations.reenroll import enrol, take_back
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 from mstunnel_setup.tenant.actions import RegisterServer, require_free_name
+from mstunnel_setup.text import Line
 
 _JOINED = "joined-site"
 
@@ -19,7 +20,8 @@ def show(operator: Operator) -> Result:
     with installed_run(operator, {}, exclusively=False) as run:
         joined = _joined(run)
     rows = (("Site", "name"), ("Id", "id"), ("Address", "public_address"))
-    text = [f"{label:8} {joined.get(key) or 'none'}" for label, key in rows]
+    values = ((label, joined.get(key) or "none") for label, key in rows)
+    text = [Line(f"{label:8} {value}", label, value) for label, value in values]
     return Result("ok", {"site": joined}, text=text)
 
 

@@ -25,6 +25,7 @@ from mstunnel_setup.operations.errors import CONTAINER_DOWN, CONTAINER_MISSING, 
 from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_notices, waiting_notices
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Notice, Result, Status, notice_of
+from mstunnel_setup.text import Line
 
 
 def overview(operator: Operator) -> Result:
@@ -69,7 +70,7 @@ def overview(operator: Operator) -> Result:
         status,
         data,
         notices,
-        text=[f"{name:12} {value}" for name, value in rows],
+        text=[Line(f"{name:12} {value}", name, value) for name, value in rows],
         exit_code=code if healthy else ExitCode.ENGINE,
     )
 

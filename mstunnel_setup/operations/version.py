@@ -24,6 +24,7 @@ from mstunnel_setup.operations.signature import signed_digests
 from mstunnel_setup.operations.upgrade.releases import release_names
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
+from mstunnel_setup.text import Line, verbatim
 from mstunnel_setup.upgrade.feed import offered
 from mstunnel_setup.upgrade.release import Digests
 
@@ -52,7 +53,7 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
         data["packages"] = [{"name": name, "version": number, "kind": kind} for name, number, kind in inside]
         rows += [(name, f"{number} ({kind})") for name, number, kind in inside]
     width = max(8, *(len(name) for name, _value in rows))
-    return Result("ok", data, text=[f"{name:{width}} {value}" for name, value in rows])
+    return Result("ok", data, text=[Line(f"{name:{width}} {value}", name, value) for name, value in rows])
 
 
 def _engine(ports: Ports) -> tuple[str, str] | tuple[None, None]:
@@ -91,7 +92,7 @@ def self_licenses() -> Result:
     text = bundle.licenses()
     if text is None:
         raise LICENSES_NOT_BUNDLED()
-    return Result("ok", {"licenses": text}, text=text.splitlines())
+    return Result("ok", {"licenses": text}, text=verbatim(text))
 
 
 def self_verify(files: Files, key: Path | None = None, sums: Path | None = None) -> Result:

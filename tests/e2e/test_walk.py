@@ -8,17 +8,19 @@ import re
 import resource
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.cli.translation import SPOKEN, catalogue, language
+from mstunnel_setup.text import width
 from tests.testbed import kinds, release
 from tests.testbed.installation import ADMINISTRATOR, LAB, PUBLIC_ADDRESS, Installation
 from tests.testbed.kinds import Kind
 from tests.testbed.process import progress
 from tests.testbed.release import Release
-from tests.testbed.terminal import Terminal
+from tests.testbed.terminal import COLUMNS, Terminal
 from tests.testbed.testbed import INTRANET_PAGE, Testbed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -33,16 +35,26 @@ ARCHIVES = "/var/lib/mstunnel/images"
 
 @dataclass(frozen=True)
 class Way:
-    """How the program comes to a host: what is copied there with the archive, and what is typed in /root."""
+    """How the program comes to a host: what is copied there with the archive, and what is typed in /root.
+
+    The program speaks the language of `locale`.
+    """
 
     name: str
     host: Kind
     copied: Callable[[Release], Path]
     typed: str
     account: str = "root"
+    locale: str = "C.UTF-8"
+
+    def shown(self, text: str) -> str:
+        """A text of the program as the terminal shows it."""
+        spoken = language({"LANG": self.locale})
+        return catalogue(spoken)(text) if spoken in SPOKEN else text
 
 
 ONE_FILE = Way("one-file", kinds.BARE, lambda made: made.program, "sudo ./mstunnel-setup --lab {lab}")
+JAPANESE = replace(ONE_FILE, name="japanese", locale="ja_JP.UTF-8")
 _KEEP = f"sudo mkdir -p {ARCHIVES} && sudo mv mstunnel-images-*.tar {ARCHIVES}"
 OTHERS = (
     Way(
@@ -112,6 +124,26 @@ def test_packages_and_a_gateway_without_root_ask_the_same(host: Installation, wa
     connect(host)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("host", [JAPANESE], ids=[JAPANESE.name], indirect=True)
+def test_the_same_is_asked_in_japanese(host: Installation, recording: Path | None) -> None:
+    """What comes later is in Japanese as well; what programs read is not."""
+    walk(host, JAPANESE, recording)
+    connect(host)
+    environment = {"LANG": JAPANESE.locale}
+    with Terminal(host.server, ["mst-cli", "status"], environment) as terminal:
+        assert terminal.end() == 0
+    rows = [line.split() for line in terminal.screen.splitlines()]
+    assert rows[0] == ["サイト", "Testbed"]
+    assert {"証明書", "サーバー", "エージェント", "バージョン"} <= {row[0] for row in rows if row}
+    english, japanese = (
+        host.server.run(["mst-cli", "status", "--output", "json"], env={"LANG": name}).stdout
+        for name in ("C.UTF-8", JAPANESE.locale)
+    )
+    assert english == japanese
+    assert not re.search("[\u3040-\u30ff]", host.server.read("/var/log/mstunnel/setup.log"))
+
+
 def walk(host: Installation, way: Way, recording: Path | None = None) -> float:
     """Copy, type, answer; the seconds until the program ends, which then serves. `recording` keeps it."""
     made = release.prepare(host.testbed.images)
@@ -119,33 +151,37 @@ def walk(host: Installation, way: Way, recording: Path | None = None) -> float:
     typed = way.typed.format(lab=host.lab["setup"].rpartition(" ")[2])
     begin = time.monotonic()
     host.server.copy([way.copied(made), made.archive], "/root")
-    with Terminal(host.server, ["sh", "-c", f"cd /root && {typed}"]) as terminal:
-        answer(host, terminal, way.account)
+    with Terminal(host.server, ["sh", "-c", f"cd /root && {typed}"], {"LANG": way.locale}) as terminal:
+        answer(host, terminal, way)
         assert terminal.end(120) == 0, terminal.screen
         if recording:
             recorded = terminal.recording(typed)
-            (recording / "walk.cast").write_text(recorded.cast())
-            (recording / "walk.svg").write_text(recorded.svg())
+            name = "walk" if way is ONE_FILE else f"walk.{way.name}"
+            (recording / f"{name}.cast").write_text(recorded.cast())
+            (recording / f"{name}.svg").write_text(recorded.svg())
     assert "Traceback" not in terminal.screen
+    wide = [line for line in terminal.screen.splitlines() if width(line) > COLUMNS and len(line.split()) > 1]
+    assert [line for line in wide if "sha256:" not in line] == []
     return time.monotonic() - begin
 
 
-def answer(host: Installation, terminal: Terminal, account: str) -> None:
+def answer(host: Installation, terminal: Terminal, way: Way) -> None:
     """Read what is asked, and answer it: terms, settings, certificate, sign-in, site."""
-    terminal.wait_for("-- more")
+    terminal.wait_for(f"-- {way.shown('more: Enter; skip to the end: q')}")
     terminal.type("q")
-    terminal.wait_for("Do you accept these terms?")
+    terminal.wait_for(way.shown("Do you accept these terms? Type yes or no"))
     terminal.type("yes")
-    terminal.wait_for("then press Enter")
+    terminal.wait_for(way.shown("Edit the file now if needed, then press Enter (or type stop)"))
     terminal.type("")
-    terminal.wait_for("Waiting for the TLS certificate")
+    waiting = way.shown("Waiting for the TLS certificate: …. It is used as soon as it is complete.")
+    terminal.wait_for(waiting.partition(":")[0])
     for path, content in zip((CHAIN, KEY), host.authority.issue(PUBLIC_ADDRESS), strict=True):
         host.server.write("/root/copied", content, 0o600)
-        host.server.shell(f"chown {account} /root/copied && mv /root/copied {path}")
-    code = terminal.match(r"enter this code:\s+(?:\x1b\[1m)?\s*([A-Z0-9-]{6,12})")
+        host.server.shell(f"chown {way.account} /root/copied && mv /root/copied {path}")
+    code = terminal.match(rf"{way.shown('and enter this code:')}\s+(?:\x1b\[1m)?\s*([A-Z0-9-]{{6,12}})")
     host.testbed.lab.run(["mstunnel-lab", "approve", code, "--user", ADMINISTRATOR, "--dir", LAB])
     number = terminal.match(rf"(\d) +Testbed +{re.escape(PUBLIC_ADDRESS)}")
-    terminal.wait_for("Number or name:")
+    terminal.wait_for(f"{way.shown('Number or name')}:")
     terminal.type(number)
 
 

@@ -1,6 +1,7 @@
 """Recordings of a terminal: asciinema's file (version 2), and an animated picture of the same."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -19,6 +20,7 @@ SHORTEST_FRAME: Final = 0.15
 LAST_FRAME: Final = 5.0
 CELL: Final = (8.4, 18)
 """Width and height of a character in pixels, at a font size of 14."""
+_FULL_WIDTH: Final = re.compile("[\u3000-\u30ff\u4e00-\u9fff\uff01-\uff60]+")
 _TEMPLATE: Final = Path(__file__).with_name("recording.svg.j2")
 
 
@@ -89,11 +91,18 @@ def paced(events: Sequence[Event]) -> Iterator[Event]:
 def _line(screen: pyte.Screen, number: int) -> str:
     """A line of the screen as SVG: text, and bold text in `tspan`."""
     row = screen.buffer[number]
-    cells = [row[column] for column in range(screen.columns)]
+    # Behind a full-width character is a cell without any.
+    cells = [row[column] for column in range(screen.columns) if row[column].data]
     parts, bold = [], False
     for cell in cells[: len("".join(cell.data for cell in cells).rstrip())]:
         if cell.bold != bold:
             parts.append("<tspan class='b'>" if cell.bold else "</tspan>")
             bold = cell.bold
         parts.append(escape(cell.data, quote=False))
-    return "".join([*parts, "</tspan>" if bold else ""])
+    return _FULL_WIDTH.sub(_in_two_cells, "".join([*parts, "</tspan>" if bold else ""]))
+
+
+def _in_two_cells(found: re.Match[str]) -> str:
+    """Full-width characters, which not every font draws twice as wide as the others."""
+    length = round(2 * CELL[0] * len(found[0]), 1)
+    return f"<tspan textLength='{length}' lengthAdjust='spacingAndGlyphs'>{found[0]}</tspan>"

@@ -4,7 +4,7 @@ import itertools
 import json
 from xml.etree import ElementTree as ET
 
-from tests.testbed.recording import LAST_FRAME, LONGEST_PAUSE, Recording
+from tests.testbed.recording import CELL, LAST_FRAME, LONGEST_PAUSE, Recording
 
 SHOWN = [
     (100.0, "# \x1b[1mmstunnel-setup\x1b[0m\r\n"),
@@ -34,3 +34,9 @@ def test_the_picture_shows_each_screen_that_stayed_long_enough_to_read() -> None
     frames = list(ET.fromstring(svg).iter(f"{SVG}g"))
     assert [len(list(frame)) for frame in frames] == [1, 2, 3]
     assert f"animation: {round(LONGEST_PAUSE + 0.05 + 0.95 + LAST_FRAME, 2)}s" in svg
+
+
+def test_full_width_characters_take_two_cells_each_and_none_is_lost() -> None:
+    svg = Recording(80, 24, [(1.0, "サイト  東京\r\n")]).svg()
+    assert ["".join(item.itertext()) for item in ET.fromstring(svg).iter(f"{SVG}text")] == ["サイト  東京"]
+    assert f"<tspan textLength='{6 * CELL[0]:.1f}' lengthAdjust='spacingAndGlyphs'>サイト</tspan>" in svg

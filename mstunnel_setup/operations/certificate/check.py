@@ -19,7 +19,7 @@ from mstunnel_setup.operations.certificate.findings import DEVICES_NOT_CHECKED, 
 from mstunnel_setup.operations.certificate.repair import placement_findings
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
-from mstunnel_setup.text import fold_all
+from mstunnel_setup.text import Line, fold_all
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.ca_trust import exposed_keys
 from mstunnel_setup.tls.certificate import extension, issuer_title, serial_number, title
@@ -58,7 +58,7 @@ def show(operator: Operator) -> Result:
         *(("Chain" if number == 0 else "", name) for number, name in enumerate(_titles(identity))),
         ("Earlier", data["previous"] or "none"),
     ]
-    return Result("ok", data, text=[f"{name:8} {value}" for name, value in rows])
+    return Result("ok", data, text=[Line(f"{name:8} {value}", name, value) for name, value in rows])
 
 
 def check(operator: Operator) -> Result:

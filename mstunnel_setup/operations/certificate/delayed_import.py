@@ -22,7 +22,7 @@ from mstunnel_setup.operations.certificate.errors import (
     IMPORT_UNKNOWN,
 )
 from mstunnel_setup.result import Result
-from mstunnel_setup.text import fold
+from mstunnel_setup.text import fold_all
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.schedule import WANTED, ScheduleImport, pending_imports
 
@@ -58,7 +58,10 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
     apply_actions(run, "Set the timer", [*([MakeDirectory(path=WANTED)] if timer else []), pending])
     text = f"The certificate is checked and kept; it will be used from {_shown(pending)} on ({pending.name})."
     return Result(
-        "changed", {"pending": [_data(pending)]}, () if timer else (DELAY_NEEDS_MONITOR(),), text=fold(text)
+        "changed",
+        {"pending": [_data(pending)]},
+        () if timer else (DELAY_NEEDS_MONITOR(),),
+        text=fold_all([text]),
     )
 
 
@@ -99,7 +102,7 @@ def take_pending(run: Run, name: str) -> Result:
     done = activate(run, pending.fingerprint, copies)
     revocation.keep(run.context, identity, asked)
     run.runner.take_back([pending.key])
-    return Result("changed", done.data, text=fold(f"The certificate {name} is in use. {done.text}"))
+    return Result("changed", done.data, text=fold_all([f"The certificate {name} is in use. {done.text}"]))
 
 
 def pending_of(run: Run, fingerprint: str) -> Sequence[ScheduleImport]:

@@ -28,7 +28,7 @@ from mstunnel_setup.operations.certificate.errors import CERTIFICATE_OLDER
 from mstunnel_setup.operations.certificate.import_request import ImportRequest
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
-from mstunnel_setup.text import fold, fold_all
+from mstunnel_setup.text import fold_all
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.certificate import title
 from mstunnel_setup.tls.judge_time import days_left
@@ -68,7 +68,7 @@ def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | No
     done = activate(run, found.fingerprint, found.copies)
     revocation.keep(run.context, found.identity, asked)
     _tidy(run, found)
-    return Result("changed", done.data, text=fold(f"The new certificate is in place. {done.text}"))
+    return Result("changed", done.data, text=fold_all([f"The new certificate is in place. {done.text}"]))
 
 
 def _tidy(run: Run, found: Certificate) -> None:

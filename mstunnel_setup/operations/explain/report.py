@@ -1,6 +1,5 @@
 """`mst-cli explain USER|ADDRESS`: one table from token to certificate, with the next step for each row."""
 
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -13,7 +12,7 @@ from mstunnel_setup.operations.explain.gather import gather, read_token
 from mstunnel_setup.operations.explain.model import Facts, Row, Subject
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
-from mstunnel_setup.text import WIDTH
+from mstunnel_setup.text import fold, folded
 
 _ROWS: Final[Sequence[Callable[[Facts], Row]]] = (
     device_rows.gateway,
@@ -58,18 +57,13 @@ def rows(facts: Facts) -> list[Row]:
 
 def _lines(found: Sequence[Row]) -> Iterator[str]:
     """The table, at most 80 columns wide; the next step is below what was seen."""
-    yield f"{_TABLE.format('Row', 'Result')}Seen, and the next step"
-    indent = " " * len(_TABLE.format("", ""))
+    yield from _line("Row", "Result", "Seen, and the next step")
     for row in found:
-        head = _TABLE.format(row.id, row.result)
-        yield from textwrap.wrap(
-            row.seen, WIDTH, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False
-        )
+        yield from _line(row.id, row.result, row.seen)
         if row.hint:
-            yield from textwrap.wrap(
-                f"> {row.hint}",
-                WIDTH,
-                initial_indent=indent,
-                subsequent_indent=f"{indent}  ",
-                break_on_hyphens=False,
-            )
+            yield from _line("", "", f"> {row.hint}")
+
+
+def _line(identifier: str, result: str, text: str) -> list[str]:
+    head = _TABLE.format(identifier, result)
+    return folded(fold(head + text, len(head)), identifier, result, text)

@@ -18,7 +18,7 @@ from mstunnel_setup.operations.certificate.activation import installed_run
 from mstunnel_setup.operations.errors import CONFIGURATION_NOT_PULLED
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result, notice_of
-from mstunnel_setup.text import plain
+from mstunnel_setup.text import Line, plain
 
 
 def show(operator: Operator) -> Result:
@@ -28,7 +28,10 @@ def show(operator: Operator) -> Result:
     if content is None:
         raise CONFIGURATION_NOT_PULLED()
     settings: JsonObject = json.loads(content)
-    text = [f"{name + ':':21} {_words(value)}" for name, value in settings.items()]
+    text = [
+        Line(f"{name + ':':21} {_words(value)}", f"{name}:", _words(value))
+        for name, value in settings.items()
+    ]
     return Result("ok", {"configuration": settings}, text=text)
 
 

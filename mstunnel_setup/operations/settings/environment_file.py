@@ -8,6 +8,7 @@ from mstunnel_setup.operations.certificate.activation import installed_run
 from mstunnel_setup.operations.errors import SETTING_MISSING, SETTING_NAME_INVALID
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
+from mstunnel_setup.text import Verbatim
 
 _MODE = 0o640
 
@@ -18,11 +19,11 @@ def get(operator: Operator, name: str | None) -> Result:
         settings = env_file.parse(_text(run), paths.ENVIRONMENT)
     if name is None:
         return Result(
-            "ok", {"settings": settings}, text=[f"{key}={value}" for key, value in settings.items()]
+            "ok", {"settings": settings}, text=[Verbatim(f"{key}={value}") for key, value in settings.items()]
         )
     if name not in settings:
         raise SETTING_MISSING(path=paths.ENVIRONMENT, name=name)
-    return Result("ok", {"settings": {name: settings[name]}}, text=[settings[name]])
+    return Result("ok", {"settings": {name: settings[name]}}, text=[Verbatim(settings[name])])
 
 
 def put(operator: Operator, name: str, value: str | None) -> Result:

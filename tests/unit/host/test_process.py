@@ -82,6 +82,15 @@ def test_attending_keeps_only_the_output() -> None:
     assert (done.code, done.output, done.error) == (3, "kept\n", "")
 
 
+def test_what_a_person_attends_keeps_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read by us is in English."""
+    monkeypatch.setenv("LANG", "ja_JP.UTF-8")
+    monkeypatch.delenv("LC_ALL", raising=False)
+    command = ["sh", "-c", "echo $LANG $LC_ALL"]
+    assert Processes().attend(command).output == "ja_JP.UTF-8\n"
+    assert Processes().run(command, timeout=10).output == "C.UTF-8\n"
+
+
 def test_a_signal_stops_what_is_attended_first(tmp_path: Path) -> None:
     """Its own end is awaited, so that no process is left running."""
     on_term = f"trap 'sleep 0.3; echo done >{tmp_path}/end; exit' TERM"
