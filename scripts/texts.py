@@ -18,6 +18,7 @@ from babel.messages.pofile import read_po, write_po
 from mstunnel_setup.cli import help as help_pages
 from mstunnel_setup.cli.translation import PARAMETER, SPOKEN, tells, template
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
+from mstunnel_setup.log_line import LOGS_PAGE
 from mstunnel_setup.operations.help_topics import lines, names
 from mstunnel_setup.readiness.checks import CHECKS
 from mstunnel_setup.readiness.data import explanations
@@ -30,7 +31,10 @@ PACKAGE: Final = Path(__file__).parents[1] / "mstunnel_setup"
 LOCALE: Final = PACKAGE / "data" / "locale"
 # The lab has languages of its own, in its pages; the others hold patterns, names and rules for programs.
 _SILENT: Final = frozenset(
-    {"lab", "redaction.py", "metrics.py", "fixed_rules.py", "issuers.py", "oidc.py", "translation.py"}
+    {
+        *("lab", "redaction.py", "metrics.py", "fixed_rules.py", "issuers.py", "oidc.py", "translation.py"),
+        *("log_lines.py", "export_m365dsc.py", "export_terraform.py", "hcl.py", "powershell.py"),
+    }
 )
 # What is put together elsewhere: words of click and pydantic, of the renderer, and states in tables.
 _FIXED: Final = (
@@ -67,7 +71,9 @@ def texts() -> Mapping[str, Sequence[str]]:
     steps = [*ORDER, *(step for several in ROOTLESS.values() for step in several)]
     code = (text for path in sources(PACKAGE, _SILENT) for text in spoken(path))
     found = {
-        "errors": _words(item for item in declarations().values() if item.page != DOCUMENTATION),
+        "errors": _words(
+            item for item in declarations().values() if item.page not in {DOCUMENTATION, LOGS_PAGE}
+        ),
         "readiness": [
             *_words(item for item in declarations().values() if item.page == DOCUMENTATION),
             *_of_checks(),
