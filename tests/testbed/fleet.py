@@ -93,7 +93,9 @@ class Fleet:
         limited = [f"--limit={','.join(limit)}"] if limit else []
         return self._run("ansible-playbook", f"mstunnel.gateway.{playbook}", *limited, *options, check=check)
 
-    def adhoc(self, module: str, arguments: Mapping[str, Any], *options: str, check: bool = True) -> Completed:
+    def adhoc(
+        self, module: str, arguments: Mapping[str, Any], *options: str, check: bool = True
+    ) -> Completed:
         """Run one module on all servers."""
         self._write_inventory({})
         given = ["--module-name", f"mstunnel.gateway.{module}", "--args", json.dumps(dict(arguments))]
@@ -143,9 +145,7 @@ class Fleet:
             "ansible_ssh_private_key_file": f"{self.directory}/id_ed25519",
             "ansible_ssh_common_args": ssh,
         }
-        servers = {
-            name: {"ansible_host": address_of(name), **hosts.get(name, {})} for name in self.servers
-        }
+        servers = {name: {"ansible_host": address_of(name), **hosts.get(name, {})} for name in self.servers}
         group = {"hosts": servers, "vars": self.variables}
         inventory = {"all": {"vars": of_all, "children": {"mstunnel_gateways": group}}}
         folder = self.directory / "hosts"
@@ -174,4 +174,7 @@ def recap(played: Completed) -> dict[str, Recap]:
     found = _RECAP.findall(played.stdout)
     if not found:
         raise TestbedError(played.describe())
-    return {name: Recap(int(changed), int(unreachable), int(failed)) for name, changed, unreachable, failed in found}
+    return {
+        name: Recap(int(changed), int(unreachable), int(failed))
+        for name, changed, unreachable, failed in found
+    }

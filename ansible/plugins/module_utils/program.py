@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from ansible.module_utils.basic import AnsibleModule
 
 DONE = 0
-USAGE = 2
 WAITING = 11
-CHANGES_PENDING = 20
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,8 @@ def find(module: AnsibleModule, name: str, directory: str | None = None) -> str 
     """Path of a program: in `directory` where that is given, else where an installation puts it."""
     if directory:
         return f"{directory}/{name}"
-    return module.get_bin_path(name, opt_dirs=["/usr/sbin", "/usr/bin"])
+    found: str | None = module.get_bin_path(name, opt_dirs=["/usr/sbin", "/usr/bin"])
+    return found
 
 
 def run(module: AnsibleModule, argv: list[str], secrets: dict[str, str] | None = None) -> Answer:
@@ -58,7 +57,9 @@ def run(module: AnsibleModule, argv: list[str], secrets: dict[str, str] | None =
     )
     try:
         envelope = json.loads(output)
-        answer = Answer(code, {key: envelope[key] for key in ("command", "status", "data", "warnings", "errors")})
+        answer = Answer(
+            code, {key: envelope[key] for key in ("command", "status", "data", "warnings", "errors")}
+        )
     except (ValueError, KeyError):
         module.fail_json(msg=f"{argv[0]} exited with {code} and printed no result:\n{errors[-2000:]}")
     for warning in answer.envelope["warnings"]:

@@ -26,8 +26,8 @@ options:
   gather:
     description:
       - What to ask for.
-      - V(certificate), V(health), V(status), V(upgrade) and V(version) are C(mst-cli cert show), C(health), C(status),
-        C(upgrade check) and C(version).
+      - V(certificate) is C(mst-cli cert show), V(upgrade) is C(mst-cli upgrade check); the others are
+        commands of the same name.
     type: list
     elements: str
     choices: [certificate, health, status, upgrade, version]
@@ -60,7 +60,7 @@ ansible_facts:
           returned: always
           type: bool
         serving:
-          description: Whether both containers are healthy and the agent reports no problem (C(mst-cli status)).
+          description: Whether C(mst-cli status) finds both containers healthy and the site served.
           returned: always
           type: bool
         status:
@@ -84,7 +84,8 @@ COMMANDS = {
 
 def main() -> None:
     """Run the module."""
-    gather = {"type": "list", "elements": "str", "choices": sorted(COMMANDS), "default": ["status", "upgrade"]}
+    choices, default = sorted(COMMANDS), ["status", "upgrade"]
+    gather = {"type": "list", "elements": "str", "choices": choices, "default": default}
     module = AnsibleModule(argument_spec={"gather": gather}, supports_check_mode=True)
     module.exit_json(changed=False, ansible_facts={"mstunnel": facts(module, module.params["gather"])})
 

@@ -9,8 +9,8 @@ short_description: Install or remove a Microsoft Tunnel gateway
 description:
   - Runs C(mstunnel-setup) on the server, unattended, with the answers that the task gives.
   - An installation that is complete is left as it is; one that stopped is continued.
-  - A run that has to wait for the administrator (exit code 11), for example for the certificate, is no failure.
-    The module returns RV(waiting=true) and says what it waits for; run the play again afterwards.
+  - A run that has to wait for the administrator (exit code 11), for example for the certificate, is no
+    failure. The module returns RV(waiting=true) and says what it waits for; run the play again afterwards.
 version_added: 0.1.0
 author: The mstunnel-setup authors (!UNKNOWN)
 requirements: [root, "the program C(mstunnel-setup) on the server"]
@@ -30,7 +30,8 @@ options:
   answers:
     description:
       - The answer file as data. It holds references to secrets (V(file:PATH), V(env:NAME)), never secrets.
-      - Needed to install. To remove, the answers of the installation are known; those given here take precedence.
+      - Needed to install. To remove, the answers of the installation are known; those given here take
+        precedence.
     type: dict
     default: {}
   secrets:
@@ -58,7 +59,7 @@ options:
     type: bool
     default: false
   directory:
-    description: Where the program is on the server. By default it is looked for where an installation puts it.
+    description: Where the program is on the server. By default, where an installation puts it.
     type: path
 """
 
@@ -102,7 +103,7 @@ exit_code:
   returned: when the program ran
   type: int
 envelope:
-  description: The JSON envelope of the program with C(command), C(status), C(data), C(warnings) and C(errors).
+  description: The JSON envelope of the program; C(data), C(warnings) and C(errors) among others.
   returned: when the program ran
   type: dict
 """
@@ -199,7 +200,7 @@ def answer_options(module: AnsibleModule) -> list[str]:
 
 def result(answer: program.Answer) -> dict[str, t.Any]:
     """What the task returns of a run that ended well or waits."""
-    # The actions are in the diff; the lists that the journal would keep have their own quotation of every file.
+    # The plan of a check has every file twice; the diff of the task shows it.
     data = {key: value for key, value in answer.data.items() if key not in ("plan", "diff")}
     waiting = answer.exit_code == program.WAITING
     return {

@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 module: mstunnel_upgrade
 short_description: Upgrade a Microsoft Tunnel gateway
 description:
-  - Runs C(mst-cli upgrade apply) on the server. The new release has to serve, else the earlier one is put back and the
-    task fails.
+  - Runs C(mst-cli upgrade apply) on the server. The new release has to serve, else the earlier one is put
+    back and the task fails.
   - A server that runs the release already is left as it is.
 version_added: 0.1.0
 author: The mstunnel-setup authors (!UNKNOWN)
