@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 NOTHING = Recap(changed=0, unreachable=0, failed=0)
 TREES = ("/etc", "/opt", "/run", "/tmp", "/var/lib/mstunnel", "/var/log", "/var/tmp")
-# Looks at all command lines over and over until a file appears: how many there were, then those with the secret.
+# Looks at all command lines until a file appears: how many it saw, then those with the secret.
 WATCH = """
 import pathlib, sys
 secret, over, seen, looked = sys.argv[1].encode(), pathlib.Path("/root/over"), set(), 0
