@@ -59,7 +59,7 @@ lint: setup-lint
 	@$(BIN)/lint-imports
 	@mkdir -p build/ansible_collections/mstunnel && ln -sfn ../../../ansible build/ansible_collections/mstunnel/gateway
 	@cd ansible && PATH="$(CURDIR)/.venv-ansible/bin:$$PATH" ANSIBLE_HOME=$(CURDIR)/build/ansible \
-		ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/build ansible-lint --quiet
+		ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/build ansible-lint -q
 	@grep --recursive --files-with-matches --line-regexp --regexp='#!/bin/\(ba\)\?sh' images packaging scripts .ci | xargs shellcheck
 
 docs: setup-base

@@ -19,7 +19,7 @@ from tests.testbed.waiting import eventually
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(1800)]
 
 SITE = ("server", "gw2", "gw3")
-LONGEST_OUTAGE = 30.0
+LONGEST_OUTAGE = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,8 @@ def test_check_mode_shows_the_plan_and_changes_nothing(fleet: Fleet) -> None:
     before = [server.read("/var/lib/mstunnel/journal.jsonl") for server in fleet.servers.values()]
     planned = fleet.play("install", "--check", "--diff")
     assert {name: server.changed for name, server in recap(planned).items()} == dict.fromkeys(SITE, 1)
-    assert planned.stdout.count(f"+{BALANCER}") == len(SITE)
+    assert planned.stdout.count("write /etc/mstunnel/balancers") == len(SITE)
+    assert f"+{BALANCER}" in planned.stdout
     assert before == [server.read("/var/lib/mstunnel/journal.jsonl") for server in fleet.servers.values()]
     fleet.play("install")
     assert {server.changed for server in recap(fleet.play("install")).values()} == {0}
@@ -151,7 +152,7 @@ def balancer(fleet: Fleet) -> None:
 @pytest.mark.usefixtures("balancer")
 def test_a_rolling_upgrade_leaves_the_site_served(fleet: Fleet, device: Device) -> None:
     fleet.variables["mstunnel_gateway_releases"] = releases(fleet, "2.0", "gateway-next", "agent-next")
-    fleet.variables["mstunnel_gateway_drain"] = 1
+    fleet.variables |= {"mstunnel_gateway_drain": 1, "mstunnel_gateway_settle": 5}
     played = fleet.play("upgrade")
     longest = device.stop()
     print(f"{device.pages} pages, at most {longest:.1f} s without one; the play took {played.seconds:.0f} s")
@@ -170,6 +171,7 @@ def test_the_play_stops_at_a_server_that_does_not_come_back(fleet: Fleet, device
     print(f"{device.pages} pages, at most {longest:.1f} s without one; the play took {played.seconds:.0f} s")
     assert failures(played) == {"server": 0, "gw2": 1, "gw3": 0}
     assert "the earlier release is in use again" in played.stdout
+    assert eventually(partial(all_serve, fleet, SITE), 60)
     running = {name: serving(fleet, name) for name in SITE}
     assert running == {"server": "gateway", "gw2": "gateway-next", "gw3": "gateway-next"}
     assert longest < LONGEST_OUTAGE

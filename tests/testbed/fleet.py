@@ -111,7 +111,7 @@ class Fleet:
         }
         variables = [f"{name}={value}" for name, value in settings.items()]
         argv = ["env", *variables, str(_ANSIBLE / program), f"--inventory={self.directory}/hosts", *arguments]
-        return self.installation.testbed.namespace.run(*argv, timeout=900, check=check)
+        return self.installation.testbed.namespace.run(*argv, timeout=1500, check=check)
 
     def _variables(self) -> dict[str, Any]:
         """What an administrator writes about the group, as the example of an inventory has it."""
