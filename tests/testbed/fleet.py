@@ -170,11 +170,16 @@ class Fleet:
 
 
 def recap(played: Completed) -> dict[str, Recap]:
-    """What a play did, by server."""
-    found = _RECAP.findall(played.stdout)
+    """What a play did, by server. Raises TestbedError where it ended before it began."""
+    found = recaps(played.stdout)
     if not found:
         raise TestbedError(played.describe())
+    return found
+
+
+def recaps(printed: str) -> dict[str, Recap]:
+    """The last lines of what ansible-playbook prints, by server."""
     return {
         name: Recap(int(changed), int(unreachable), int(failed))
-        for name, changed, unreachable, failed in found
+        for name, changed, unreachable, failed in _RECAP.findall(printed)
     }
