@@ -155,7 +155,7 @@ def installed(module: AnsibleModule) -> dict[str, t.Any]:
     if module.check_mode or module._diff:
         planned = run(module, [setup, "plan", *given])
         diff = {"diff": {"prepared": "\n".join([*planned.data.get("diff", []), ""])}}
-        if module.check_mode or planned.exit_code == program.WAITING:
+        if module.check_mode:
             return {**result(planned), **diff}
     before = module.sha256(RECEIPT) if os.path.exists(RECEIPT) else None
     answer = run(module, [setup, *given])

@@ -48,11 +48,11 @@ msg:
   type: str
 exit_code:
   description: Exit code of the program.
-  returned: always
+  returned: when the program ran
   type: int
 envelope:
   description: The JSON envelope of C(mst-cli upgrade apply), in check mode of C(mst-cli upgrade check).
-  returned: always
+  returned: when the program ran
   type: dict
 """
 
