@@ -37,7 +37,7 @@ options:
   secrets:
     description:
       - Secrets for the run, as variables of its environment; answers refer to them as V(env:NAME).
-      - They are on no command line and in no file of the server.
+      - They are on no command line and are left in no file of the server.
     type: dict
     default: {}
   skip:
