@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +78,24 @@ def test_the_role_documents_every_variable_that_it_has(installed: Path) -> None:
     assert {name: option["default"] for name, option in options.items()} == defaults
 
 
-@pytest.mark.parametrize("inventory", EXAMPLES, ids=lambda path: path.name)
-def test_the_answers_of_an_example_are_good(installed: Path, inventory: Path, tmp_path: Path) -> None:
-    show = ["--module-name=ansible.builtin.debug", "--args=var=mstunnel_gateway_answers"]
+def variable(installed: Path, inventory: Path, name: str) -> Any:
+    """The value of a variable on the first server of an inventory."""
+    show = ["--module-name=ansible.builtin.debug", f"--args=var={name}"]
     given = [f"--inventory={inventory}", "--extra-vars=mstunnel_gateway_directory=/opt/mstunnel-setup"]
     shown = ansible(installed, "ansible", "mstunnel_gateways[0]", *given, *show)
-    answers = json.loads(shown.partition("=>")[2])["mstunnel_gateway_answers"]
+    return json.loads(shown.partition("=>")[2])[name]
+
+
+@pytest.mark.parametrize("inventory", EXAMPLES, ids=lambda path: path.name)
+def test_the_answers_of_an_example_are_good(installed: Path, inventory: Path, tmp_path: Path) -> None:
+    answers = variable(installed, inventory, "mstunnel_gateway_answers")
     (tmp_path / "answers.yaml").write_text(json.dumps(answers))
     command = [PROGRAM, "answers", "check", str(tmp_path / "answers.yaml"), "--output", "json"]
     checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert checked.returncode == 0, checked.stdout
+
+
+def test_the_releases_of_an_example_are_good(installed: Path) -> None:
+    text = variable(installed, COLLECTION / "examples/inventories/berlin", "mstunnel_gateway_releases")
+    (release,) = tomllib.loads(text)["release"]
+    assert set(release) == {"label", "published", "server", "agent"}
