@@ -106,6 +106,8 @@ current() {
 
 # A new environment $1 with the locked requirements $2; `install` is then the command that adds to it.
 create_environment() {
+    # To create it anew would empty the environment of another clone.
+    [ ! -L "$1" ] || fail "$1 is a link to $(readlink "$1"); remove the link, then run this again"
     /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         fail "needs Python 3.11 or newer as /usr/bin/python3"
     say "creating $1"

@@ -91,17 +91,6 @@ class Fleet:
         """Run a playbook of the collection; `hosts` are further variables of single servers."""
         self._write_inventory(hosts or {})
         limited = [f"--limit={','.join(limit)}"] if limit else []
-        return self._run("ansible-playbook", f"mstunnel.gateway.{playbook}", *limited, *options, check=check)
-
-    def adhoc(
-        self, module: str, arguments: Mapping[str, Any], *options: str, check: bool = True
-    ) -> Completed:
-        """Run one module on all servers."""
-        self._write_inventory({})
-        given = ["--module-name", f"mstunnel.gateway.{module}", "--args", json.dumps(dict(arguments))]
-        return self._run("ansible", "mstunnel_gateways", *given, *options, check=check)
-
-    def _run(self, program: str, *arguments: str, check: bool) -> Completed:
         settings = {
             "ANSIBLE_HOME": f"{self.directory}/home",
             "ANSIBLE_COLLECTIONS_PATH": str(collections()),
@@ -110,7 +99,8 @@ class Fleet:
             "LC_ALL": "C.UTF-8",
         }
         variables = [f"{name}={value}" for name, value in settings.items()]
-        argv = ["env", *variables, str(_ANSIBLE / program), f"--inventory={self.directory}/hosts", *arguments]
+        argv = ["env", *variables, str(_ANSIBLE / "ansible-playbook"), f"--inventory={self.directory}/hosts"]
+        argv += [f"mstunnel.gateway.{playbook}", *limited, *options]
         return self.installation.testbed.namespace.run(*argv, timeout=1500, check=check)
 
     def _variables(self) -> dict[str, Any]:
