@@ -2,7 +2,7 @@
 BIN := .venv/bin
 
 # Benchmarks write build/bench/NAME.json.
-.PHONY: demo test check lint e2e e2e-short crash crash-strace bench docs screenshots recording dist packages sign feed images setup clean
+.PHONY: demo test check lint e2e e2e-short crash crash-strace bench docs screenshots recording dist collection packages sign feed images setup clean
 
 # Everything; setup-base, setup-demo, setup-docs and setup-lint install only the packages that such a target needs.
 setup:
@@ -57,6 +57,9 @@ lint: setup-lint
 	@$(BIN)/mypy
 	@$(BIN)/basedpyright
 	@$(BIN)/lint-imports
+	@mkdir -p build/ansible_collections/mstunnel && ln -sfn ../../../ansible build/ansible_collections/mstunnel/gateway
+	@cd ansible && PATH="$(CURDIR)/.venv-ansible/bin:$$PATH" ANSIBLE_HOME=$(CURDIR)/build/ansible \
+		ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/build ansible-lint -q
 	@grep --recursive --files-with-matches --line-regexp --regexp='#!/bin/\(ba\)\?sh' images packaging scripts .ci | xargs shellcheck
 
 # The reference pages that follow from the code, then the site of all pages in build/site.
@@ -76,6 +79,10 @@ screenshots: setup
 
 dist: setup-base
 	@$(BIN)/python -m scripts.dist
+
+# The Ansible collection.
+collection: setup-lint
+	@.venv-ansible/bin/ansible-galaxy collection build ansible --output-path dist --force
 
 # The same program as packages of Debian and RPM.
 packages: dist
@@ -97,4 +104,4 @@ images: setup
 	@$(BIN)/python -m scripts.images
 
 clean:
-	@rm -rf build dist .venv
+	@rm -rf build dist .venv .venv-ansible

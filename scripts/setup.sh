@@ -1,5 +1,5 @@
 #!/bin/bash
-# Set up a fresh clone: system packages, then a virtual environment with the locked dependencies.
+# Set up a fresh clone: system packages, then virtual environments with the locked dependencies.
 #
 #   scripts/setup.sh [base|demo|docs|lint|test]
 #
@@ -92,26 +92,47 @@ without_those_there() {
     done < <(listed)
 }
 
-# Hash of everything that determines the content of the environment, and of its path, which its scripts contain.
+# Hash of everything that determines the content of an environment, and of its path, which its scripts contain.
 stamp() {
-    { cat requirements/dev.txt pyproject.toml scripts/setup.sh && /usr/bin/python3 --version && pwd; } | sha256sum
+    { cat "$@" scripts/setup.sh && /usr/bin/python3 --version && pwd; } | sha256sum
+}
+
+# Whether the environment $1 was made of what the other files say now.
+current() {
+    local environment="$1"
+    shift
+    [ "$(cat "$environment/.stamp" 2>/dev/null)" = "$(stamp "$@")" ]
+}
+
+# A new environment $1 with the locked requirements $2; `install` is then the command that adds to it.
+create_environment() {
+    # A link leads to the environment of another clone, which must stay as it is.
+    [ ! -L "$1" ] || rm "$1"
+    /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        fail "needs Python 3.11 or newer as /usr/bin/python3"
+    say "creating $1"
+    rm -f "$1/.stamp"
+    /usr/bin/python3 -m venv --clear "$1"
+    # Locked hashes decide what is accepted; a local directory of wheels must not change what is tried.
+    unset PIP_FIND_LINKS
+    install=("$1/bin/python" -m pip install --quiet --disable-pip-version-check)
+    "${install[@]}" --require-hashes --requirement "$2"
 }
 
 virtual_environment() {
-    [ "$(cat .venv/.stamp 2>/dev/null)" != "$(stamp)" ] || return 0
-    /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-        fail "needs Python 3.11 or newer as /usr/bin/python3"
-    say "creating .venv"
-    # A link leads to the environment of another clone, which must stay as it is.
-    [ ! -L .venv ] || rm .venv
-    rm -f .venv/.stamp
-    /usr/bin/python3 -m venv --clear .venv
-    # Locked hashes decide what is accepted; a local directory of wheels must not change what is tried.
-    unset PIP_FIND_LINKS
-    local install=(.venv/bin/python -m pip install --quiet --disable-pip-version-check)
-    "${install[@]}" --require-hashes --requirement requirements/dev.txt
+    local install inputs=(requirements/dev.txt pyproject.toml)
+    ! current .venv "${inputs[@]}" || return 0
+    create_environment .venv requirements/dev.txt
     "${install[@]}" --no-deps --no-build-isolation --editable .
-    stamp >.venv/.stamp
+    stamp "${inputs[@]}" >.venv/.stamp
+}
+
+# Ansible's dependencies must not decide about those of the program.
+ansible_environment() {
+    local install
+    ! current .venv-ansible requirements/ansible.txt || return 0
+    create_environment .venv-ansible requirements/ansible.txt
+    stamp requirements/ansible.txt >.venv-ansible/.stamp
 }
 
 # What a directory takes from npm; the versions and digests of its lock file decide.
@@ -129,5 +150,6 @@ base | demo | docs | lint | test) ;;
 esac
 system_packages
 virtual_environment
+case "$needed_for" in lint | test) ansible_environment ;; esac
 case "$needed_for" in docs | test) node_modules scripts/site ;; esac
 [ "$needed_for" != test ] || { node_modules tests/browser; node_modules tests/helm; }

@@ -62,6 +62,8 @@ _NO_TEXT: Final = re.compile(
     r"|^[\w./]+[._/]\w+$|\\|\(\?|\[\^|[<>$]|^(Podman|Docker|HostPort|Value error,|True|False|Disabled)$"
     r"|^(kill .*|[A-Z]+[a-z]+[A-Z]\w*|.*\.\*|.*\w\|\w.*)$"
 )
+# Checks have a catalogue of their own; logs are in English.
+_ELSEWHERE: Final = {DOCUMENTATION, LOGS_PAGE}
 _WORD: Final = re.compile(r"[A-Za-z]{2,}")
 
 

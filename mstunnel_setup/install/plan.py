@@ -47,6 +47,7 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
         request = accepted(request)
     data = steps_data(planned)
     data["plan"] = [CODEC.dump(action) for item in planned for action in item.actions]
+    data["diff"] = [*lines]
     total = data["actions"]
     lines.append(
         f"{total} changes; apply them with `mstunnel-setup`." if total else "Nothing would be changed."

@@ -16,6 +16,7 @@ SUITE = "trixie"
 NAMES = ("program", "host", "gateway", "agent", "server", "client", "lab")
 DOCKER_SERVER = "server-docker"
 RPM_HOST = "host-rpm"
+SSH_HOST = "host-ssh"
 # What a release consists of.
 RELEASED = ("gateway", "agent")
 USES_PROGRAM = ("lab",)
@@ -25,6 +26,7 @@ HOST_OF = {"server": "host", DOCKER_SERVER: "host-docker"}
 VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "host-docker": ("host", {"ENGINE": "docker-cli docker.io runc"}),
     RPM_HOST: ("host", {"MORE": "rpm"}),
+    SSH_HOST: ("host", {"MORE": "openssh-server python3"}),
     DOCKER_SERVER: ("server", {}),
 }
 

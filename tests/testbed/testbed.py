@@ -84,7 +84,7 @@ class Testbed:
             options = ["--opt=isolate=true", *(["--internal"] if number else [])]
             options += ["--ipv6", f"--subnet={NETWORKS_6[name]}/64"] if self.ipv6 else []
             self.namespace.podman("network", "create", *options, f"--subnet={prefix}.0/24", name)
-        self._start_server()
+        self._start_server("server", 10)
         self.start_client("client", 20)
         self._start("lab", "lab", {"outside": 30})
         page = self._directory("intranet") / "index.html"
@@ -96,10 +96,13 @@ class Testbed:
 
     def wait_until_up(self) -> None:
         """Return once the server has started what it starts at boot."""
+        self._wait_until_up(self.server)
+
+    def _wait_until_up(self, server: Machine) -> None:
         if self.kind.systemd:
-            self.server.run(["systemctl", "is-system-running", "--wait"], timeout=90, check=False)
+            server.run(["systemctl", "is-system-running", "--wait"], timeout=90, check=False)
         elif self.kind.engine == "docker":
-            self.server.shell("until docker version >/dev/null 2>&1; do sleep 0.1; done", timeout=60)
+            server.shell("until docker version >/dev/null 2>&1; do sleep 0.1; done", timeout=60)
 
     def restart_server(self) -> None:
         """Stop the server as a whole and boot it again."""
@@ -111,9 +114,20 @@ class Testbed:
         served = registry.prepare(self.images)
         volumes = [f"--volume={path}:{where}:ro" for path, where in served.volumes]
         self._start("registry", "lab", {"outside": 40}, *volumes, command=registry.COMMAND)
-        self.server.write(f"{self.kind.certificates}/{registry.NAME}/ca.crt", served.authority)
-        self.server.write(SIGNER, served.signer)
+        self.trust_registry(self.server, served)
         return served
+
+    def trust_registry(self, server: Machine, served: registry.Registry) -> None:
+        """Have a server accept what the registry serves."""
+        server.write(f"{self.kind.certificates}/{registry.NAME}/ca.crt", served.authority)
+        server.write(SIGNER, served.signer)
+
+    def start_server(self, name: str, last: int) -> Machine:
+        """One more server to install on, of the same kind; `last` ends its addresses."""
+        self._start_server(name, last)
+        server = Machine(self.namespace, name)
+        self._wait_until_up(server)
+        return server
 
     def start_client(self, name: str, last: int) -> Machine:
         """A machine with the real VPN client, as `client` is one; `last` ends its address."""
@@ -175,16 +189,15 @@ class Testbed:
         self.namespace.podman("stop", machine.name, timeout=90)
         self.namespace.podman("rm", machine.name)
 
-    def _start_server(self) -> None:
+    def _start_server(self, name: str, last: int) -> None:
         options = ["--privileged", "--cgroupns=private"]
         options += ["--systemd=always"] if self.kind.systemd else ["--tmpfs=/run", "--stop-signal=TERM"]
-        options += [f"--volume={self._directory('server-containers')}:/var/lib/containers"]
-        options += [f"--volume={self._directory('server-docker')}:/var/lib/docker"]
-        options += [f"--volume={self._directory('server-home')}:/home"]
+        places = {"containers": "/var/lib/containers", "docker": "/var/lib/docker", "home": "/home"}
+        options += [f"--volume={self._directory(f'{name}-{kind}')}:{place}" for kind, place in places.items()]
         if self.preloaded:
             options += [f"--volume={STORE}:/usr/lib/containers/storage:ro"]
-        addresses = {"outside": 10, "internal": 10}
-        self._start("server", self.kind.image, addresses, *options, command=self.kind.command)
+        addresses = {"outside": last, "internal": last}
+        self._start(name, self.kind.image, addresses, *options, command=self.kind.command)
 
     def _start(
         self, name: str, image: str, addresses: dict[str, int], *options: str, command: tuple[str, ...] = ()

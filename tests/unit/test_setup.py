@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-STAMP = "{ cat requirements/dev.txt pyproject.toml scripts/setup.sh && /usr/bin/python3 --version && pwd; }"
+STAMP = "{{ cat {} scripts/setup.sh && /usr/bin/python3 --version && pwd; }} | sha256sum"
+# What each environment is made of.
+ENVIRONMENTS = {".venv": "requirements/dev.txt pyproject.toml", ".venv-ansible": "requirements/ansible.txt"}
 UNITS = {"certbot": ("certbot.timer", "certbot.service"), "netavark": ("netavark-dhcp-proxy.socket",)}
 # Says what it was called with; a package brings its units.
 PROGRAMS = {
@@ -26,7 +28,7 @@ esac""",
 
 @dataclass
 class Clone:
-    """A fresh clone whose virtual environment is there, on a Debian of stand-ins."""
+    """A fresh clone whose virtual environments are there, on a Debian of stand-ins."""
 
     path: Path
 
@@ -62,9 +64,10 @@ class Clone:
 @pytest.fixture
 def clone(tmp_path: Path) -> Clone:
     folders = ("scripts/site", "tests/browser", "tests/helm")
-    for directory in ("bin", "lists", ".venv", "scripts", "requirements", *folders):
+    for directory in ("bin", "lists", *ENVIRONMENTS, "scripts", "requirements", *folders):
         (tmp_path / directory).mkdir(parents=True)
-    for name in ("scripts/setup.sh", "scripts/packages.txt", "requirements/dev.txt", "pyproject.toml"):
+    inputs = [name for names in ENVIRONMENTS.values() for name in names.split()]
+    for name in ("scripts/setup.sh", "scripts/packages.txt", *inputs):
         shutil.copy(ROOT / name, tmp_path / name)
     for name in folders:
         shutil.copy(ROOT / name / "package-lock.json", tmp_path / name)
@@ -74,10 +77,10 @@ def clone(tmp_path: Path) -> Clone:
     for package, units in UNITS.items():
         lines = [f"/usr/lib/systemd/system/{unit}\n" for unit in units]
         (tmp_path / "lists" / package).write_text("".join(["/usr/bin/tool\n", *lines]))
-    stamp = subprocess.run(
-        ["bash", "-c", f"{STAMP} | sha256sum"], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    (tmp_path / ".venv/.stamp").write_text(stamp.stdout)
+    for environment, names in ENVIRONMENTS.items():
+        command = ["bash", "-c", STAMP.format(names)]
+        stamp = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        (tmp_path / environment / ".stamp").write_text(stamp.stdout)
     return Clone(tmp_path)
 
 

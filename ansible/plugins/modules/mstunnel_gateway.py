@@ -1,0 +1,216 @@
+#!/usr/bin/python
+"""Installs or removes a Microsoft Tunnel gateway by running mstunnel-setup."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mstunnel_gateway
+short_description: Install or remove a Microsoft Tunnel gateway
+description:
+  - Runs C(mstunnel-setup) on the server, unattended, with the answers that the task gives.
+  - An installation that is complete is left as it is; one that stopped is continued.
+  - A run that has to wait for the administrator (exit code 11), for example for the certificate, is no
+    failure. The module returns RV(waiting=true) and says what it waits for; run the play again afterwards.
+version_added: 0.1.0
+author: The mstunnel-setup authors (!UNKNOWN)
+requirements: [root, "the program C(mstunnel-setup) on the server"]
+attributes:
+  check_mode:
+    description: Reports what C(mstunnel-setup plan) would change, and changes nothing.
+    support: full
+  diff_mode:
+    description: Shows the plan as C(mstunnel-setup plan) prints it.
+    support: full
+options:
+  state:
+    description: Whether the server has a gateway.
+    type: str
+    choices: [present, absent]
+    default: present
+  answers:
+    description:
+      - The answer file as data. It holds references to secrets (V(file:PATH), V(env:NAME)), never secrets.
+      - Needed to install. To remove, the answers of the installation are known; those given here take
+        precedence.
+    type: dict
+    default: {}
+  secrets:
+    description:
+      - Secrets for the run, as variables of its environment; answers refer to them as V(env:NAME).
+      - They are on no command line and are left in no file of the server.
+    type: dict
+    default: {}
+  skip:
+    description: Steps to skip.
+    type: list
+    elements: str
+    default: []
+  ignore_checks:
+    description: Checks of the host whose failure is accepted, by their ids.
+    type: list
+    elements: str
+    default: []
+  keep_data:
+    description: With O(state=absent), keep settings, certificate and roots in C(/etc/mstunnel).
+    type: bool
+    default: false
+  offline:
+    description: With O(state=absent), leave the tenant as it is. The record of the server stays there.
+    type: bool
+    default: false
+  directory:
+    description: Where the program is on the server. By default, where an installation puts it.
+    type: path
+"""
+
+EXAMPLES = r"""
+- name: Install the gateway
+  mstunnel.gateway.mstunnel_gateway:
+    directory: /opt/mstunnel-setup
+    answers:
+      version: 1
+      eula: accept
+      site: Berlin
+      sign_in:
+        method: client-secret
+        client_id: 11111111-2222-3333-4444-555555555555
+        client_secret: env:MSTUNNEL_SECRET
+      certificate:
+        chain: /opt/mstunnel-setup/chain.pem
+        key: /opt/mstunnel-setup/key.pem
+    secrets:
+      MSTUNNEL_SECRET: "{{ vault_mstunnel_secret }}"
+  register: gateway
+
+- name: Remove it from the server and from the tenant
+  mstunnel.gateway.mstunnel_gateway:
+    state: absent
+    secrets:
+      MSTUNNEL_SECRET: "{{ vault_mstunnel_secret }}"
+"""
+
+RETURN = r"""
+waiting:
+  description: Whether the run stopped to wait for the administrator; RV(msg) says for what.
+  returned: success
+  type: bool
+msg:
+  description: What the run waits for, or why it failed.
+  returned: when waiting or failed
+  type: str
+exit_code:
+  description: Exit code of the program.
+  returned: when the program ran
+  type: int
+envelope:
+  description: The JSON envelope of the program; C(data), C(warnings) and C(errors) among others.
+  returned: when the program ran
+  type: dict
+"""
+
+import json
+import os
+import tempfile
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mstunnel.gateway.plugins.module_utils import program
+
+RECEIPT = "/var/lib/mstunnel/receipt.json"
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "answers": {"type": "dict", "default": {}},
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
+            "skip": {"type": "list", "elements": "str", "default": []},
+            "ignore_checks": {"type": "list", "elements": "str", "default": []},
+            "keep_data": {"type": "bool", "default": False},
+            "offline": {"type": "bool", "default": False},
+            "directory": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    if os.geteuid() != 0:
+        module.fail_json(msg="The module needs root on the server. Set `become: true`.")
+    if module.params["state"] == "present":
+        module.exit_json(**installed(module))
+    module.exit_json(**removed(module))
+
+
+def installed(module: AnsibleModule) -> dict[str, t.Any]:
+    """The result of an installation, or of its plan in check mode."""
+    setup = program.find(module, "mstunnel-setup", module.params["directory"])
+    if setup is None:
+        module.fail_json(msg="mstunnel-setup is not on the server. Copy it there, and name its directory.")
+    given = [
+        *(f"--skip={step}" for step in module.params["skip"]),
+        *(f"--ignore-check={check}" for check in module.params["ignore_checks"]),
+        *answer_options(module),
+    ]
+    diff = {}
+    if module.check_mode or module._diff:
+        planned = run(module, [setup, "plan", *given])
+        diff = {"diff": {"prepared": "\n".join([*planned.data.get("diff", []), ""])}}
+        if module.check_mode:
+            return {**result(planned), **diff}
+    before = module.sha256(RECEIPT) if os.path.exists(RECEIPT) else None
+    answer = run(module, [setup, *given])
+    changed = answer.changed or (os.path.exists(RECEIPT) and module.sha256(RECEIPT) != before)
+    return {**result(answer), **diff, "changed": changed}
+
+
+def removed(module: AnsibleModule) -> dict[str, t.Any]:
+    """The result of an uninstallation."""
+    path = program.find(module, "mst-cli")
+    if path is None or "not-installed" in program.run(module, [path, "status"]).codes():
+        return {"changed": False, "waiting": False}
+    diff = {"before": "gateway: present\n", "after": "gateway: absent\n"}
+    if module.check_mode:
+        return {"changed": True, "waiting": False, "diff": diff}
+    options = [name for name in ("keep_data", "offline") if module.params[name]]
+    given = [f"--{name.replace('_', '-')}" for name in options]
+    if module.params["answers"]:
+        given += answer_options(module)
+    return {**result(run(module, [path, "uninstall", "--yes", *given])), "changed": True, "diff": diff}
+
+
+def run(module: AnsibleModule, argv: list[str]) -> program.Answer:
+    """Run the program with the secrets of the task; ends the module where it fails."""
+    answer = program.run(module, argv, module.params["secrets"])
+    if answer.exit_code not in (program.DONE, program.WAITING):
+        program.fail(module, answer)
+    return answer
+
+
+def answer_options(module: AnsibleModule) -> list[str]:
+    """The option that names a file with the answers; it is removed when the module ends."""
+    # The service account of a rootless gateway has to read it; there are no secrets in it.
+    handle, path = tempfile.mkstemp(prefix="mstunnel-answers-", suffix=".yaml", dir="/run")
+    module.add_cleanup_file(path)
+    with os.fdopen(handle, "w") as file:
+        os.fchmod(handle, 0o644)
+        # JSON is YAML too.
+        json.dump(module.params["answers"], file, indent=2)
+    return ["--answers", path]
+
+
+def result(answer: program.Answer) -> dict[str, t.Any]:
+    """What the task returns of a run that ended well or waits."""
+    # The plan of a check has every file twice; the diff of the task shows it.
+    data = {key: value for key, value in answer.data.items() if key not in ("plan", "diff")}
+    waiting = answer.exit_code == program.WAITING
+    return {
+        "changed": answer.changed,
+        "waiting": waiting,
+        "exit_code": answer.exit_code,
+        "envelope": {**answer.envelope, "data": data},
+        **({"msg": answer.errors()} if waiting else {}),
+    }
+
+
+if __name__ == "__main__":
+    main()
