@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from typer._click.core import Command as AnyCommand
 from typer._click.core import Context, Parameter
-from typer._click.formatting import HelpFormatter
+from typer._click.formatting import HelpFormatter, wrap_text
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from mstunnel_setup.answers.settings import SETTINGS
@@ -50,12 +50,13 @@ class _Formatter(HelpFormatter):
 
     def write_text(self, text: str) -> None:
         """What a command does."""
+        indent = " " * self.current_indent
         said = translated(whole := " ".join(text.split()))
         if said == whole:
-            super().write_text(text)
+            said = wrap_text(text, self.width, indent, indent, preserve_paragraphs=True)
         else:
-            parts = fold(" " * self.current_indent + said, self.current_indent)
-            self.write("\n".join(parts) + "\n")
+            said = "\n".join(fold(indent + said, self.current_indent))
+        self.write(f"{said}\n")
 
     def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         """Names, and what each is."""
