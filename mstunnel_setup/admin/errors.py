@@ -223,6 +223,11 @@ DEVICE_CODE_FORBIDDEN = declare_notice(
     "the policy {policy} ({state}) blocks sign-in by device code, which installation uses",
     "Exclude the account that installs, or set sign_in.method to client-certificate or token-file.",
 )
+KIND_NOT_IN_FORMAT = declare_notice(
+    "kind-not-in-format",
+    "the export has no {kind} ({count} in the tenant): {reason}",
+    "Export them as YAML, too.",
+)
 NO_ENFORCED_POLICY = declare_notice(
     "no-enforced-policy",
     "no policy in force applies to the tunnel: every licensed user can connect from any device",
@@ -238,4 +243,9 @@ SERVER_NOT_HEALTHY = declare_notice(
     "server-not-healthy",
     "the server {name} is {status}",
     "Run `mst-cli status` on the server; it names the command that fixes each problem.",
+)
+PROPERTIES_NOT_IN_FORMAT = declare_notice(
+    "properties-not-in-format",
+    "{name}: {resource} has no {properties}",
+    "Set them in the admin center, or apply this object from YAML.",
 )

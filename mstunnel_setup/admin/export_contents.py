@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from mstunnel_setup.admin import export_m365dsc
+from mstunnel_setup.admin.errors import KIND_NOT_IN_FORMAT
 from mstunnel_setup.admin.export import SCHEMA_FILE, declarations_of, unsaid
 from mstunnel_setup.admin.export_format import Format
 from mstunnel_setup.admin.export_m365dsc import m365dsc_of
 from mstunnel_setup.admin.export_terraform import terraform_of
-from mstunnel_setup.admin.findings import KIND_NOT_IN_FORMAT
 from mstunnel_setup.admin.objects import Declarations
 from mstunnel_setup.admin.plan import Tenant
 from mstunnel_setup.answers import describe
-from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.result import Notice, Worded
 
 PATTERNS: Final = {Format.YAML: "*.y*ml", Format.M365DSC: "*.ps1", Format.TERRAFORM: "*.tf"}
 """The files that an export in this format would be mixed with."""
@@ -31,7 +31,7 @@ def contents_of(tenant: Tenant, wanted: Format) -> dict[str, str]:
     return {**declarations_of(tenant), SCHEMA_FILE: schema}
 
 
-def not_in(tenant: Tenant, wanted: Format) -> Iterator[Finding]:
+def not_in(tenant: Tenant, wanted: Format) -> Iterator[Worded]:
     """What the tenant has and an export in this format lacks."""
     if wanted is Format.YAML:
         yield from unsaid(tenant)
@@ -46,6 +46,6 @@ def not_in(tenant: Tenant, wanted: Format) -> Iterator[Finding]:
     yield from _absent("app protection policies", len(tenant.protections), _BY_ID)
 
 
-def _absent(kind: str, count: int, reason: str) -> Iterator[Finding]:
+def _absent(kind: str, count: int, reason: str) -> Iterator[Notice]:
     if count:
         yield KIND_NOT_IN_FORMAT(kind=kind, count=count, reason=reason)

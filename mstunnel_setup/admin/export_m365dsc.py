@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from mstunnel_setup.admin.assignments import TYPE, target_of
 from mstunnel_setup.admin.change import Body, Wire
-from mstunnel_setup.admin.findings import PROPERTIES_NOT_IN_FORMAT
+from mstunnel_setup.admin.errors import PROPERTIES_NOT_IN_FORMAT
 from mstunnel_setup.admin.plan import Tenant
 from mstunnel_setup.admin.powershell import Instance, Variable, block, string
 from mstunnel_setup.admin.present_profiles import PresentProfile
-from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.result import Notice
 
 _PARAMETERS: Final = ("ApplicationId", "TenantId", "CertificateThumbprint")
 _COMMON: Final = frozenset({"displayName", "description", "roleScopeTagIds"})
@@ -87,7 +87,7 @@ def m365dsc_of(tenant: Tenant) -> dict[str, str]:
     return {"tenant.ps1": "\n".join(lines) + "\n"}
 
 
-def left_out(tenant: Tenant) -> Iterator[Finding]:
+def left_out(tenant: Tenant) -> Iterator[Notice]:
     """The properties of each object that its resource does not have."""
     for profile in tenant.profiles:
         resource, known = RESOURCES[profile.found.odata_type]

@@ -176,18 +176,3 @@ NAME_SHARED = _warning(
     "{count} objects of the kind {kind} are called {name}",
     "Rename all but one in the tenant: `apply` and `diff` find objects by name.",
 )
-
-# Exports in the formats of other tools.
-
-KIND_NOT_IN_FORMAT = _warning(
-    "format",
-    "kind-not-in-format",
-    "the export has no {kind} ({count} in the tenant): {reason}",
-    "Export them as YAML, too.",
-)
-PROPERTIES_NOT_IN_FORMAT = _warning(
-    "format",
-    "properties-not-in-format",
-    "{name}: {resource} has no {properties}",
-    "Set them in the admin center, or apply this object from YAML.",
-)
