@@ -80,13 +80,13 @@ class MachineBed(Testbed):
         """Go on with a machine as it was kept; `ready` is one that has booted and has no gateway."""
         self.cut()
         shutil.copyfile(self._saved[name], self.overlay)
-        self._power_on(saved=name)
+        self._power_on(name)
         self.server.wait_for_ssh(120)
         self.server.set_clock()
 
-    def switch_on(self, kernel_line: str = "") -> float:
+    def switch_on(self) -> float:
         """Boot it from what is on its disk; returns the seconds until it answers over ssh."""
-        self._power_on(kernel_line=kernel_line)
+        self._power_on()
         try:
             return self.server.wait_for_ssh(BOOT_SECONDS)
         except TestbedError as error:
@@ -123,16 +123,9 @@ class MachineBed(Testbed):
         assert self.qemu is not None, "the machine has no power"
         return self.qemu
 
-    def _power_on(self, *, saved: str = "", kernel_line: str = "") -> None:
-        self.qemu = Qemu(
-            self.namespace,
-            self.state,
-            self.disk,
-            self.overlay,
-            self._media,
-            saved=saved,
-            kernel_line=kernel_line,
-        )
+    def _power_on(self, saved: str = "") -> None:
+        disks = {"disk": self.overlay, "more": self._media}
+        self.qemu = Qemu(self.namespace, self.state, self.disk, **disks, saved=saved)
 
     def _copy_places(self) -> None:
         """Where commands beside the machine write: copies in memory, below /run of the namespace."""
@@ -168,9 +161,9 @@ class MachineBed(Testbed):
         begin = time.monotonic()
         qemu.overlay(self.disk.path, self.overlay)
         self.switch_on()
-        self.server.run(["systemctl", "is-system-running", "--wait"], timeout=BOOT_SECONDS, check=False)
+        self.server.run(["systemctl", "is-system-running", "--wait"], check=False)
         # What an administrator does first: copy the program. Podman makes its own directories.
-        self.server.shell(f"cp {MEDIA}/mstunnel-setup /root/ && podman info >/dev/null && sync", timeout=300)
+        self.server.shell(f"cp {MEDIA}/mstunnel-setup /root/ && podman info >/dev/null && sync")
         self._running().monitor(f"savevm {READY}")
         progress(
             f"machine {self.disk.suite}, {self.disk.file_system}: ready in {time.monotonic() - begin:.0f} s"

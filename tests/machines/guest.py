@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.machines.qemu import SSH_PORT
 from tests.testbed.machine import Machine
-from tests.testbed.process import TestbedError, run
+from tests.testbed.process import Completed, TestbedError, run
 
 # As in the image of the lab.
 PROGRAMS = "/opt/mstunnel-setup/bin"
@@ -19,6 +19,7 @@ _SSH = (
     *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
     *("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=30", "-p", str(SSH_PORT)),
 )
+_SLOWER = 5
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,18 @@ class Guest(Machine):
         remote = shlex.join(["env", *variables, *command] if variables else command)
         options = ["-i", str(self.key), *(["-tt"] if tty else [])]
         return self.namespace.argv(*_SSH, *options, "root@127.0.0.1", remote)
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        stdin: str | bytes = "",
+        timeout: float = 60,
+        check: bool = True,
+        env: dict[str, str] | None = None,
+    ) -> Completed:
+        """As on other machines, with time for an emulated processor."""
+        return super().run(command, stdin=stdin, timeout=timeout * _SLOWER, check=check, env=env)
 
     def start(self, command: Sequence[str]) -> None:
         """Start `command` in the background; it ends with the machine."""

@@ -4,7 +4,7 @@ import random
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,12 +15,24 @@ from tests.testbed.process import Completed
 
 @dataclass(frozen=True)
 class Cut:
-    """Right after the record number `record` that a command writes into the journal, or after `seconds`."""
+    """Right after a record that a command writes into the journal, or after `seconds`.
+
+    The record is number `record` of those that the command writes, or the first that begins work of `step`.
+    """
 
     record: int = 0
+    step: str = ""
     seconds: float = 0
 
+    def due(self, records: Sequence[str], seconds: float) -> bool:
+        """Whether the time has come, so many seconds after the command was started."""
+        if self.step:
+            return any(f'"type":"begin","step":"{self.step}"' in record for record in records)
+        return len(records) >= self.record if self.record else seconds >= self.seconds
+
     def __str__(self) -> str:
+        if self.step:
+            return f"in step {self.step}"
         return f"after record {self.record}" if self.record else f"after {self.seconds:.1f} s"
 
 
@@ -38,11 +50,7 @@ def cut_off(host: MachineInstallation, command: Callable[[], Completed], cut: Cu
         worker = threading.Thread(target=lambda: ended.append(command()), daemon=True)
         begin = time.monotonic()
         worker.start()
-        while worker.is_alive():
-            if cut.record and records.seen >= cut.record:
-                break
-            if cut.seconds and time.monotonic() >= begin + cut.seconds:
-                break
+        while worker.is_alive() and not cut.due(records.seen, time.monotonic() - begin):
             time.sleep(0.02)
         running = worker.is_alive()
         host.bed.cut()
@@ -51,17 +59,17 @@ def cut_off(host: MachineInstallation, command: Callable[[], Completed], cut: Cu
 
 
 class _Records:
-    """Counts the records that are added to the journal, as soon as they can be read."""
+    """The records that are added to the journal, as soon as they can be read."""
 
     def __init__(self, bed: MachineBed) -> None:
-        self.seen = 0
+        self.seen: list[str] = []
         script = f"echo; exec tail --quiet --lines=0 --follow=name --retry {JOURNAL} 2>/dev/null"
         self._process = subprocess.Popen(
             bed.server.argv(["sh", "-c", script]), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         assert self._process.stdout is not None
         self._process.stdout.readline()
-        self._thread = threading.Thread(target=self._count, daemon=True)
+        self._thread = threading.Thread(target=self._read, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -72,8 +80,8 @@ class _Records:
         self._process.wait()
         self._thread.join(20)
 
-    def _count(self) -> None:
+    def _read(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as stream:
-            for _line in stream:
-                self.seen += 1
+            for line in stream:
+                self.seen.append(line.decode(errors="replace"))

@@ -47,7 +47,7 @@ def overlay(base: Path, path: Path) -> None:
 class Qemu:
     """A machine with power on, in the network of `namespace`; `directory` has its console and sockets.
 
-    `disk` is a qcow2 overlay, `more` a raw disk that is only read. With `saved` it goes on from that state.
+    `disk` is a qcow2 overlay, `more` a raw disk that is only read. It boots, or goes on from a state `saved`.
     """
 
     def __init__(
@@ -55,11 +55,10 @@ class Qemu:
         namespace: Namespace,
         directory: Path,
         system: Disk,
+        *,
         disk: Path,
         more: Path,
-        *,
-        saved: str = "",
-        kernel_line: str = "",
+        saved: str,
     ) -> None:
         self._namespace = namespace
         self._socket = directory / "qmp"
@@ -71,7 +70,7 @@ class Qemu:
         drive = "if=virtio,cache=writeback,discard=unmap"
         command = [
             *("nice", "-n3", PROGRAM, *_PROCESSOR, "-kernel", system.kernel, "-initrd", system.initrd),
-            *("-append", f"{_KERNEL_LINE} {kernel_line}".rstrip()),
+            *("-append", _KERNEL_LINE),
             *("-drive", f"file={disk},format=qcow2,{drive}"),
             *("-drive", f"file={more},format=raw,if=virtio,readonly=on"),
             *("-netdev", network, *_DEVICES, "-serial", f"file:{self.console}", "-pidfile", self._pid),

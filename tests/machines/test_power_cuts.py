@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.machines import conftest, record
+from tests.machines import record
+from tests.machines.booted import booted
 from tests.machines.installation import MachineInstallation
 from tests.machines.power import chosen, cut_off
 from tests.machines.suites import FILE_SYSTEMS
@@ -75,7 +76,7 @@ SCENARIOS = (
 @pytest.fixture(scope="module", params=FILE_SYSTEMS)
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     """A host that an undisturbed installation has shown; the gateway is kept for what comes later."""
-    for installation in conftest.machine(file_system=str(request.param)):
+    with booted(file_system=str(request.param)) as installation:
         before = tree_of_any_run(installation)
         done = installation.setup()
         installation.await_verdict()

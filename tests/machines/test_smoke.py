@@ -12,8 +12,8 @@ from tests.testbed.waiting import eventually
 
 pytestmark = [pytest.mark.machine, pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(5400)]
 
-# In the step that creates the containers: the images are loaded, the server is registered.
-_LATE = Cut(record=60)
+# The images are loaded, the server is registered, and the containers are being started.
+_LATE = Cut(step="launch")
 
 
 def test_an_installed_gateway_serves_again_after_a_reboot_without_any_hand(
