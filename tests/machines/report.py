@@ -26,7 +26,7 @@ def main() -> None:
     """Write the section; without a record the page stays as it is."""
     if outcomes := recorded():
         page = PAGE.read_text()
-        PAGE.write_text(page.replace(section(page), f"{BEGIN}\n\n{_HEAD}{''.join(_rows(outcomes))}\n{END}"))
+        PAGE.write_text(page.replace(section(page), f"{BEGIN}\n\n{_HEAD}{''.join(rows(outcomes))}\n{END}"))
 
 
 def section(page: str) -> str:
@@ -35,14 +35,15 @@ def section(page: str) -> str:
     return page[begin : end + len(END)]
 
 
-def _rows(outcomes: Iterable[dict[str, Any]]) -> Iterator[str]:
+def rows(outcomes: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """A row of the table for each kind of trial on each kind of machine."""
     for (what, machine), group in groupby(sorted(outcomes, key=_key), key=_key):
         some = list(group)
         dates = sorted({outcome["date"] for outcome in some})
         seen = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
         survived = sum(not outcome["complaints"] for outcome in some)
         times = sorted(outcome["seconds"] for outcome in some if "seconds" in outcome)
-        median = f"{times[len(times) // 2]} s" if times else ""
+        median = f"{round(times[len(times) // 2])} s" if times else ""
         yield f"| {what} | {machine} | {seen} | {len(some)} | {survived} | {median} |\n"
 
 
