@@ -34,7 +34,10 @@ class Guest(Machine):
         """Command line that runs `command` in the machine."""
         variables = [f"{name}={value}" for name, value in (env or {}).items()]
         remote = shlex.join(["env", *variables, *command] if variables else command)
-        options = ["-i", str(self.key), *(["-tt"] if tty else [])]
+        # One sign-in for each boot: an emulated processor takes seconds for it.
+        socket = f"ControlPath={self.namespace.state}/ssh"
+        shared = ("-o", "ControlMaster=auto", "-o", "ControlPersist=yes", "-o", socket)
+        options = ["-i", str(self.key), *shared, *(["-tt"] if tty else [])]
         return self.namespace.argv(*_SSH, *options, "root@127.0.0.1", remote)
 
     def run(

@@ -17,11 +17,21 @@ _HOSTS = """\
 10.0.2.2 lab.tunnel.test
 10.99.0.80 intranet.tunnel.test
 """
-# The web server of the internal network, which the machine alone can reach.
+# What the machine alone can reach; in a namespace, because devices may not reach the machine itself.
+_INTERNAL = """\
+#!/bin/sh
+set -e
+ip netns add intranet
+ip link add internal type veth peer name eth0 netns intranet
+ip address add 10.99.0.1/24 dev internal
+ip link set internal up
+ip -netns intranet address add 10.99.0.80/24 dev eth0
+ip -netns intranet link set eth0 up
+"""
 _INTRANET = """\
 [Service]
-ExecStart=python3 -m http.server --directory /srv/intranet --bind 10.99.0.80 80
-Restart=always
+ExecStartPre=/usr/local/sbin/internal-network
+ExecStart=ip netns exec intranet python3 -m http.server --directory /srv/intranet 80
 [Install]
 WantedBy=multi-user.target
 """
@@ -31,9 +41,8 @@ _FILES = {
     "etc/hosts": _HOSTS,
     "etc/resolv.conf": "nameserver 10.0.2.3\n",
     "etc/systemd/network/outside.network": "[Match]\nName=e*\n[Network]\nDHCP=ipv4\n",
-    "etc/systemd/network/internal.netdev": "[NetDev]\nName=internal\nKind=dummy\n",
-    "etc/systemd/network/internal.network": "[Match]\nName=internal\n[Network]\nAddress=10.99.0.80/24\n",
     "etc/systemd/system/intranet.service": _INTRANET,
+    "usr/local/sbin/internal-network": _INTERNAL,
     "srv/intranet/index.html": "The internal page of the tunnel testbed.\n",
     "etc/systemd/journald.conf.d/kept.conf": "[Journal]\nStorage=persistent\n",
 }
@@ -97,7 +106,7 @@ def _bootstrap(suite: Suite, directory: Path) -> None:
     (files / "root/.ssh").chmod(0o700)
     hooks = [
         f"cp --recursive --no-preserve=ownership {files}/. $1/",
-        "chmod 700 $1/root $1/root/.ssh",
+        "chmod 700 $1/root $1/root/.ssh && chmod 755 $1/usr/local/sbin/internal-network",
         f"chroot $1 systemctl enable {' '.join(_UNITS)}",
         f"chroot $1 systemctl mask {' '.join(_MASKED)}",
         f"cp $1/boot/vmlinuz-* {directory}/vmlinuz && cp $1/boot/initrd.img-* {directory}/initrd",

@@ -66,10 +66,10 @@ def install(host: MachineInstallation) -> Completed:
 
 # How many records each writes, and in what part of an installation's time, is what undisturbed runs showed.
 SCENARIOS = (
-    Scenario("an installation, run again", install, Host.continued, 90, 1.0, installed=False),
+    Scenario("an installation, run again", install, Host.continued, 170, 1.0, installed=False),
     Scenario("an uninstallation, run again", lambda host: host.uninstall(check=False), Host.removed, 60, 0.4),
     Scenario("an import, run again", lambda host: host.import_renewed(check=False), Host.renewed, 8, 0.15),
-    Scenario("an installation, uninstalled", install, Host.removed, 90, 1.0, installed=False),
+    Scenario("an installation, uninstalled", install, Host.removed, 170, 1.0, installed=False),
 )
 
 

@@ -19,7 +19,6 @@ _LATE = Cut(step="launch")
 def test_an_installed_gateway_serves_again_after_a_reboot_without_any_hand(
     trixie: MachineInstallation,
 ) -> None:
-    trixie.renew()
     done = trixie.setup()
     complaints = trixie.serves()
     record.add(trixie.bed, record.INSTALLED, complaints, seconds=round(done.seconds))
