@@ -10,12 +10,14 @@ from tests.machines.installation import MachineInstallation
 from tests.machines.power import Cut, cut_off
 from tests.testbed.waiting import eventually
 
-pytestmark = [pytest.mark.machine, pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(5400)]
+pytestmark = [pytest.mark.machine, pytest.mark.timeout(5400)]
 
 # The images are loaded, the server is registered, and the containers are being started.
 _LATE = Cut(step="launch")
 
 
+@pytest.mark.e2e
+@pytest.mark.long
 def test_an_installed_gateway_serves_again_after_a_reboot_without_any_hand(
     trixie: MachineInstallation,
 ) -> None:
