@@ -50,7 +50,7 @@ class Host:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A command that writes so many records in this part of an installation's time; `then` complains."""
+    """A command, about how many records it writes in what part of the time of an installation."""
 
     what: str
     command: Callable[[MachineInstallation], Completed]
@@ -64,7 +64,7 @@ def install(host: MachineInstallation) -> Completed:
     return host.setup(check=False)
 
 
-# How many records each writes, and in what part of an installation's time, is what undisturbed runs showed.
+# Records and parts are estimates: a cut that would come later comes when the command has ended.
 SCENARIOS = (
     Scenario("an installation, run again", install, Host.continued, 170, 1.0, installed=False),
     Scenario("an uninstallation, run again", lambda host: host.uninstall(check=False), Host.removed, 60, 0.4),
