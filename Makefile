@@ -2,7 +2,7 @@
 BIN := .venv/bin
 
 # Benchmarks write build/bench/NAME.json.
-.PHONY: demo test check lint e2e e2e-short crash crash-strace bench docs screenshots recording dist collection packages sign feed images setup clean
+.PHONY: demo test check lint e2e e2e-short crash crash-strace machines bench docs screenshots recording dist collection packages sign feed images setup clean
 
 # Everything; setup-base, setup-demo, setup-docs and setup-lint install only the packages that such a target needs.
 setup:
@@ -17,7 +17,7 @@ demo: setup-demo
 # What it takes to trust a change. The images first: no test has to wait for them.
 test: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
-	@$(BIN)/pytest -m "not e2e and not long" -n 2 --dist loadscope
+	@$(BIN)/pytest -m "not e2e and not long and not machine" -n 2 --dist loadscope
 	@$(BIN)/pytest -m core -n 2 --dist loadfile
 
 # What a change touches, in under a minute: `make check FILES="…"`, or without FILES what differs from HEAD.
@@ -47,6 +47,14 @@ crash: setup
 crash-strace: setup
 	@$(BIN)/python -m tests.crash.strace
 	@$(BIN)/python -m tests.crash.report
+
+# Whole virtual machines, one at a time; CUTS power cuts on each file system. Writes what was seen into
+# docs/reference/reliability.md, whatever the outcome.
+machines: setup
+	@$(BIN)/python -m tests.testbed images >/dev/null
+	@rm -rf build/machines
+	@$(BIN)/pytest -m machine --cuts $(or $(CUTS),40) tests/machines; code=$$?; \
+	$(BIN)/python -m tests.machines.report; exit $$code
 
 bench: setup
 	@$(BIN)/python -m tests.bench

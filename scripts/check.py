@@ -61,7 +61,8 @@ def commands(files: Collection[str], tests: Collection[str]) -> Iterator[list[st
     if any(name.startswith(f"{PROGRAM}/") for name in python):
         yield ["lint-imports", "--no-logo"]
     if tests:
-        yield ["pytest", "-q", "-m", "not e2e and not long", "-n", "2", "--maxfail=10", *tests]
+        quick = "not e2e and not long and not machine"
+        yield ["pytest", "-q", "-m", quick, "-n", "2", "--maxfail=10", *tests]
 
 
 def tests_for(files: Collection[str], tests: Sources) -> list[str]:

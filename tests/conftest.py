@@ -18,7 +18,11 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`make screenshots` and `make recording` put those of the documentation into these directories."""
+    """`make screenshots` and `make recording` put those of the documentation into these directories.
+
+    `make machines` says how many power cuts there are on each file system.
+    """
+    parser.addoption("--cuts", type=int, default=4, help="Power cuts on each file system.")
     parser.addoption("--screenshots", type=Path, default=Path("build/screenshots"), help="Where they go.")
     parser.addoption("--recording", type=Path, default=None, help="Where that of the walk goes, if anywhere.")
 

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from tests.crash import plugin, tally
 from tests.crash.variants import VARIANTS
+from tests.machines.report import section
 
 PAGE = Path("docs/reference/reliability.md")
 _JOURNAL = Path("build/bench/journal.json")
@@ -28,7 +29,7 @@ _PORTS = {
 _INTRODUCTION = """\
 # Reliability
 
-Written by the test run (`make crash`, `make crash-strace`); do not edit. The
+Written by the test runs (`make crash`, `make crash-strace`, `make machines`); do not edit. The
 guarantee: after a kill or a power failure at any point the next run ends in the same
 state as an undisturbed one, or stops with one named reason, and uninstallation removes
 what was created and nothing else.
@@ -42,13 +43,15 @@ _LIMITS = """\
   kill at a sample of points (`tests/crash/test_kill_real.py`).
 - An edit during a run, between the check of a file and its replacement, is lost:
   other processes of root are not kept from writing.
-- Power failure is a model: what was not synced may be lost in any combination.
+- In the exhaustive loops power failure is a model: what was not synced may be lost in any combination. Real
+  file systems are those of the whole machines.
 """
 
 
 def main() -> int:
     """Write the page and say where it is; exit code 1 when points of the kill loops were left out."""
-    text = "\n".join([_INTRODUCTION, *_figures(), *_cost(), *_found(), _LIMITS])
+    machines = f"{section(PAGE.read_text())}\n"
+    text = "\n".join([_INTRODUCTION, *_figures(), machines, *_cost(), *_found(), _LIMITS])
     PAGE.write_text(text)
     left_out = list(tally.left_out(plugin.recorded("kill")))
     sys.stdout.write("\n".join([*left_out, f"written: {PAGE}", ""]))

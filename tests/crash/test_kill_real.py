@@ -1,12 +1,13 @@
 """The kill loop on real parts: systemd, Podman, Quadlet, registry. A sample, for each kill costs seconds."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.crash import plugin
+from tests.testbed.host_tree import differences, tree_of_any_run
 from tests.testbed.installation import ANSWERS, Installation
 from tests.testbed.machine import Entry
 from tests.testbed.paths import PROGRAM_PYTHON
@@ -17,11 +18,6 @@ pytestmark = pytest.mark.e2e
 
 _KILLED = 128 + 9
 _SAMPLE, _ALL = 2, 24
-# Different in every installation by nature: ids of the tenant, keys, times.
-_OF_ONE_RUN = (
-    *("/agent-info.json", "/AgentSettings.json", "/agent.p12"),
-    *("/journal.jsonl", "/receipt.json", "/setup.log"),
-)
 
 
 @dataclass(frozen=True)
@@ -43,14 +39,14 @@ class Real:
         servers = self.host.tenant()["servers"]
         running = self.host.server.run(["podman", "ps", "--format={{.Names}}"]).stdout.split()
         complaints = [f"running: {running}"] if len(running) != len(set(running)) or len(running) < 2 else []
-        return [*complaints, *differences(self.golden, tree(self.host)), *servers[1:]]
+        return [*complaints, *differences(self.golden, tree_of_any_run(self.host)), *servers[1:]]
 
     def removed(self) -> list[str]:
         """What is left of an installation."""
         containers = self.host.server.run(["podman", "ps", "--all", "--quiet"]).stdout.split()
         tenant = self.host.tenant()
         left = [] if tenant == self.tenant else [f"tenant: {tenant}"]
-        return [*containers, *left, *differences(self.before, tree(self.host))]
+        return [*containers, *left, *differences(self.before, tree_of_any_run(self.host))]
 
 
 def run(host: Installation, number: int, *command: str) -> Completed:
@@ -58,19 +54,6 @@ def run(host: Installation, number: int, *command: str) -> Completed:
     return host.program(
         *PROGRAM_PYTHON, "/root/kill_point.py", str(number), *command, "--unattended", check=False
     )
-
-
-def tree(host: Installation) -> dict[str, Entry]:
-    """The host's tree without times; of files that differ by nature only that they are there, and how."""
-    return {
-        path: replace(entry, modified=0, content="" if path.endswith(_OF_ONE_RUN) else entry.content)
-        for path, entry in host.server.snapshot().items()
-    }
-
-
-def differences(wanted: dict[str, Entry], found: dict[str, Entry]) -> list[str]:
-    """The paths that differ."""
-    return [path for path in sorted({**wanted, **found}) if wanted.get(path) != found.get(path)]
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +64,12 @@ def real() -> Iterator[Real]:
         for name in ("testbed/kill_point.py", "crash/points.py"):
             source = Path(__file__).parents[1] / name
             host.server.write(f"/root/{source.name}", source.read_text())
-        before, tenant = tree(host), host.tenant()
+        before, tenant = tree_of_any_run(host), host.tenant()
         undisturbed = run(host, 0, "mstunnel-setup", "--answers", ANSWERS)
         assert undisturbed.code == 0, undisturbed.describe()
         points = len(host.server.read("/root/points").splitlines())
         host.server.run(["rm", "/root/points"])
-        golden = tree(host)
+        golden = tree_of_any_run(host)
         host.uninstall()
         yield Real(host, before, golden, tenant, points)
 

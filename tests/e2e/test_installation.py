@@ -3,11 +3,11 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
 
 from mstunnel_setup.engine.values import resolve
+from tests.testbed.host_tree import tree_of_any_run
 from tests.testbed.installation import DEVICE_USER, Installation, actions
 from tests.testbed.machine import Entry
 from tests.testbed.testbed import INTRANET_PAGE
@@ -18,23 +18,6 @@ STEPS = (
     *("eula", "environment", "certificate", "sign-in", "site", "register"),
     *("program", "kernel", "images", "configure", "launch", "verify"),
 )
-# Different in every installation by nature: ids of the tenant, keys, times.
-OF_ONE_RUN = (
-    "/agent-info.json",
-    "/AgentSettings.json",
-    "/agent.p12",
-    "/journal.jsonl",
-    "/receipt.json",
-    "/setup.log",
-)
-
-
-def tree(installation: Installation) -> dict[str, Entry]:
-    """The host's tree without times; of files that differ by nature only that they are there, and how."""
-    return {
-        path: replace(entry, modified=0, content="" if path.endswith(OF_ONE_RUN) else entry.content)
-        for path, entry in installation.server.snapshot().items()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +26,7 @@ def golden(prepared: Installation) -> dict[str, Entry]:
     prepared.restore()
     prepared.setup()
     prepared.await_verdict()
-    found = tree(prepared)
+    found = tree_of_any_run(prepared)
     prepared.uninstall()
     return found
 
@@ -51,24 +34,24 @@ def golden(prepared: Installation) -> dict[str, Entry]:
 @contextmanager
 def ending_as_undisturbed(host: Installation, golden: dict[str, Entry]) -> Iterator[None]:
     """Whatever disturbs the installation, the same command ends it, and uninstall leaves nothing."""
-    before, tenant = tree(host), host.tenant()
+    before, tenant = tree_of_any_run(host), host.tenant()
     yield
     host.setup()
     host.await_verdict()
-    assert tree(host) == golden
+    assert tree_of_any_run(host) == golden
     assert len(host.tenant()["servers"]) == 1
     assert len(host.tenant()["applications"]) == len(tenant["applications"]) + 1
     host.uninstall()
-    assert tree(host) == before
+    assert tree_of_any_run(host) == before
     assert host.tenant() == tenant
 
 
 @pytest.mark.core
 def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(host: Installation) -> None:
-    before, tenant = tree(host), host.tenant()
+    before, tenant = tree_of_any_run(host), host.tenant()
     assert host.fetch_internal_page(check=False).code != 0
     planned = json.loads(host.setup_plan().stdout)["data"]["plan"]
-    assert tree(host) == before
+    assert tree_of_any_run(host) == before
 
     host.setup()
     journal = [json.loads(line) for line in host.server.read("/var/lib/mstunnel/journal.jsonl").splitlines()]
@@ -86,7 +69,7 @@ def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(ho
     host.disconnect()
 
     host.uninstall()  # by /usr/sbin/mst-cli, which is gone afterwards, and what it was unpacked to
-    assert tree(host) == before
+    assert tree_of_any_run(host) == before
     assert host.server.run(["test", "-e", "/usr/lib/mstunnel-setup"], check=False).code != 0
     assert host.tenant() == tenant
     assert host.server.run(["podman", "ps", "--all", "--quiet"]).stdout == ""
@@ -134,10 +117,10 @@ def test_killed_in_one_step_after_the_other_it_ends_the_same(
     ],
 )
 def test_killed_and_rolled_back_nothing_is_left(host: Installation, step: str) -> None:
-    before, tenant = tree(host), host.tenant()
+    before, tenant = tree_of_any_run(host), host.tenant()
     host.setup_killed_at(step)
     host.program("mstunnel-setup", "rollback", "--unattended")
-    assert tree(host) == before
+    assert tree_of_any_run(host) == before
     assert host.tenant() == tenant
 
 
@@ -199,13 +182,13 @@ def test_after_a_kill_and_after_a_reboot_the_gateway_serves_again_and_the_client
 
 def test_several_changes_are_named_at_once_when_answers_are_missing(host: Installation) -> None:
     host.write_answers({"eula": None, "site": None, "images": None})
-    before = tree(host)
+    before = tree_of_any_run(host)
     failed = host.setup(check=False)
     error = json.loads(failed.stdout)["errors"][0]
     assert (failed.code, error["code"]) == (2, "answers-missing")
     for name in ("eula", "site", "images.server", "images.agent"):
         assert name in error["message"]
-    assert tree(host) == before
+    assert tree_of_any_run(host) == before
 
 
 def test_actions_are_reported(host: Installation) -> None:

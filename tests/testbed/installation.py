@@ -27,11 +27,13 @@ LAB = "/var/lib/mstunnel-lab"
 TOKEN = "/root/token"
 CONTAINERS = ("mstunnel-server", "mstunnel-agent")
 _CODE = re.compile(r" {4}([A-Z0-9-]{6,12})")
-_SECONDS = 300.0
 
 
 class Installation:
     """What an administrator does, on real parts: prepare, install, look, remove."""
+
+    seconds = 300.0
+    """How long a program may run on the server."""
 
     def __init__(self, testbed: Testbed, references: Mapping[str, str]) -> None:
         self.testbed = testbed
@@ -169,7 +171,7 @@ class Installation:
         output = _Reader(process.stdout)
         errors = _Reader(process.stderr, lambda line: self.approve(line, user))
         try:
-            process.wait(_SECONDS)
+            process.wait(self.seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()

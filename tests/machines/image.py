@@ -1,0 +1,145 @@
+"""Disks of whole machines: installed from a release of Debian, kept by the hash of their recipe."""
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.machines.suites import Suite
+from tests.testbed import cache
+from tests.testbed.paths import CACHE
+from tests.testbed.process import progress, run
+
+DIRECTORY = CACHE / "machines"
+_GIGABYTES = 8
+_HOSTS = """\
+127.0.0.1 localhost gw1 vpn.tunnel.test
+10.0.2.2 lab.tunnel.test
+10.99.0.80 intranet.tunnel.test
+"""
+# What the machine alone can reach; in a namespace, because devices may not reach the machine itself.
+_INTERNAL = """\
+#!/bin/sh
+set -e
+ip netns add intranet
+ip link add internal type veth peer name eth0 netns intranet
+ip address add 10.99.0.1/24 dev internal
+ip link set internal up
+ip -netns intranet address add 10.99.0.80/24 dev eth0
+ip -netns intranet link set eth0 up
+"""
+_INTRANET = """\
+[Service]
+ExecStartPre=/usr/local/sbin/internal-network
+ExecStart=ip netns exec intranet python3 -m http.server --directory /srv/intranet 80
+[Install]
+WantedBy=multi-user.target
+"""
+_FILES = {
+    "etc/fstab": "/dev/vda / auto defaults 0 1\n/dev/vdb /media ext4 ro,nofail 0 0\n",
+    "etc/hostname": "gw1\n",
+    "etc/hosts": _HOSTS,
+    "etc/resolv.conf": "nameserver 10.0.2.3\n",
+    "etc/systemd/network/outside.network": "[Match]\nName=e*\n[Network]\nDHCP=ipv4\n",
+    "etc/systemd/system/intranet.service": _INTRANET,
+    "usr/local/sbin/internal-network": _INTERNAL,
+    "srv/intranet/index.html": "The internal page of the tunnel testbed.\n",
+    "etc/systemd/journald.conf.d/kept.conf": "[Journal]\nStorage=persistent\n",
+}
+# Work of Debian that slows a boot down or disturbs a measurement.
+_MASKED = (
+    *(
+        "apt-daily.timer",
+        "apt-daily-upgrade.timer",
+        "dpkg-db-backup.timer",
+        "fstrim.timer",
+        "e2scrub_all.timer",
+    ),
+    *("e2scrub_reap.service", "getty@tty1.service", "serial-getty@ttyS0.service"),
+)
+_OPTIONS = (
+    *("--quiet", "--variant=minbase", "--dpkgopt=path-exclude=/usr/share/doc/*"),
+    # A mirror that stands still offers an old state of sid.
+    '--aptopt=Acquire::Check-Valid-Until "false"',
+)
+_UNITS = ("systemd-networkd.service", "intranet.service", "ssh.service")
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A raw disk without partitions, the kernel and initrd that boot it, and the key that root accepts."""
+
+    path: Path
+    kernel: Path
+    initrd: Path
+    key: Path
+    file_system: str
+    suite: str
+
+
+def prepare(suite: Suite, file_system: str) -> Disk:
+    """The disk of this suite; made when it is not there yet, in two minutes."""
+    recipe = repr((suite, _FILES, _MASKED, _UNITS, _OPTIONS)).encode()
+    directory = DIRECTORY / f"{suite.name}-{hashlib.sha256(recipe).hexdigest()[:12]}"
+    with cache.writing():
+        if not directory.is_dir():
+            partial = directory.with_suffix(".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            _bootstrap(suite, partial)
+            partial.rename(directory)
+            _remove_older(directory)
+        path = directory / f"{file_system}.img"
+        if not path.exists():
+            _format(directory, path, file_system)
+    return Disk(path, directory / "vmlinuz", directory / "initrd", directory / "key", file_system, suite.name)
+
+
+def _bootstrap(suite: Suite, directory: Path) -> None:
+    progress(f"machine {suite.name}: installing Debian")
+    key = directory / "key"
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])
+    files = directory / "files"
+    for name, content in {**_FILES, "root/.ssh/authorized_keys": key.with_suffix(".pub").read_text()}.items():
+        (files / name).parent.mkdir(parents=True, exist_ok=True)
+        (files / name).write_text(content)
+    (files / "root/.ssh").chmod(0o700)
+    hooks = [
+        f"cp --recursive --no-preserve=ownership {files}/. $1/",
+        "chmod 700 $1/root $1/root/.ssh && chmod 755 $1/usr/local/sbin/internal-network",
+        f"chroot $1 systemctl enable {' '.join(_UNITS)}",
+        f"chroot $1 systemctl mask {' '.join(_MASKED)}",
+        f"cp $1/boot/vmlinuz-* {directory}/vmlinuz && cp $1/boot/initrd.img-* {directory}/initrd",
+    ]
+    options = ["--quiet", "--variant=minbase", f"--include={','.join(suite.packages)}"]
+    # A mirror that stands still offers an old state of sid.
+    options += ['--aptopt=Acquire::Check-Valid-Until "false"', "--dpkgopt=path-exclude=/usr/share/doc/*"]
+    options += [f"--customize-hook={hook}" for hook in hooks]
+    run(["nice", "mmdebstrap", *options, suite.name, str(directory / "root.tar")], timeout=900)
+
+
+def _format(directory: Path, path: Path, file_system: str) -> None:
+    """Make a file system with what was installed."""
+    root = directory / "root"
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir()
+    keep = ["--xattrs", "--xattrs-include=*", "--numeric-owner"]
+    run(["tar", *keep, "-xpf", str(directory / "root.tar"), "-C", str(root)], timeout=300)
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as disk:
+        disk.truncate(_GIGABYTES * 2**30)
+    if file_system == "xfs":
+        listed = run(["xfs_protofile", str(root)], timeout=300)
+        (directory / "protofile").write_text(listed.stdout)
+        run(["mkfs.xfs", "-q", "-f", "-p", str(directory / "protofile"), str(partial)], timeout=300)
+    else:
+        run(["mkfs.ext4", "-q", "-F", "-d", str(root), str(partial)], timeout=300)
+    shutil.rmtree(root)
+    partial.rename(path)
+
+
+def _remove_older(directory: Path) -> None:
+    prefix = directory.name.rpartition("-")[0]
+    for old in DIRECTORY.glob(f"{prefix}-*"):
+        if old != directory and cache.unshared():
+            shutil.rmtree(old)

@@ -1,0 +1,87 @@
+"""Power cuts: when the power fails, and what must hold after the next boot."""
+
+import random
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from tests.machines.bed import MachineBed
+from tests.machines.installation import JOURNAL, MachineInstallation
+from tests.testbed.process import Completed
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Right after a record that a command writes into the journal, or after `seconds`.
+
+    The record is number `record` of those that the command writes, or the first that begins work of `step`.
+    """
+
+    record: int = 0
+    step: str = ""
+    seconds: float = 0
+
+    def due(self, records: Sequence[str], seconds: float) -> bool:
+        """Whether the time has come, so many seconds after the command was started."""
+        if self.step:
+            return any(f'"type":"begin","step":"{self.step}"' in record for record in records)
+        return len(records) >= self.record if self.record else seconds >= self.seconds
+
+    def __str__(self) -> str:
+        if self.step:
+            return f"in step {self.step}"
+        return f"after record {self.record}" if self.record else f"after {self.seconds:.1f} s"
+
+
+def chosen(generator: random.Random, records: int, seconds: float) -> Cut:
+    """An aimed cut or a random one, in a command that writes so many records in so many seconds."""
+    if generator.random() < 0.5:
+        return Cut(record=generator.randint(1, records))
+    return Cut(seconds=generator.uniform(0, seconds))
+
+
+def cut_off(host: MachineInstallation, command: Callable[[], Completed], cut: Cut) -> bool:
+    """Cut the power while `command` runs; whether it had not ended yet. At its end at the latest."""
+    ended: list[Completed] = []
+    with _Records(host.bed) as records:
+        worker = threading.Thread(target=lambda: ended.append(command()), daemon=True)
+        begin = time.monotonic()
+        worker.start()
+        while worker.is_alive() and not cut.due(records.seen, time.monotonic() - begin):
+            time.sleep(0.02)
+        running = worker.is_alive()
+        host.bed.cut()
+    worker.join(60)
+    return running
+
+
+class _Records:
+    """The records that are added to the journal, as soon as they can be read."""
+
+    def __init__(self, bed: MachineBed) -> None:
+        self.seen: list[str] = []
+        script = f"echo; exec tail --quiet --lines=0 --follow=name --retry {JOURNAL} 2>/dev/null"
+        self._process = subprocess.Popen(
+            bed.server.argv(["sh", "-c", script]), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._thread.join(20)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stream:
+            for line in stream:
+                self.seen.append(line.decode(errors="replace"))

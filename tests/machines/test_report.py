@@ -1,0 +1,56 @@
+"""The table of the machines counts trials, and leaves the rest of its page alone."""
+
+from typing import Any
+
+import pytest
+
+from tests.machines import qemu, report
+from tests.machines.power import Cut
+
+_MACHINE = {"suite": "trixie", "file_system": "xfs", "kernel": "6.12", "podman": "5.4.2", "systemd": "257"}
+_BEGIN = '{"version":1,"type":"begin","step":"launch","key":"x"}'
+
+
+def outcome(date: str, *complaints: str, **figures: Any) -> dict[str, Any]:
+    return {**_MACHINE, "date": date, "what": "Power cut", "complaints": list(complaints), **figures}
+
+
+def test_a_row_counts_what_was_tried_and_what_survived() -> None:
+    outcomes = [outcome("2026-01-02", seconds=30), outcome("2026-01-01", "no answer", seconds=10)]
+    (row,) = report.rows([*outcomes, outcome("2026-01-02", seconds=20)])
+    machine = "trixie, xfs; Linux 6.12, Podman 5.4.2, systemd 257"
+    assert row == f"| Power cut | {machine} | 2026-01-01 to 2026-01-02 | 3 | 2 | 20 s |\n"
+
+
+def test_a_row_without_times_has_none() -> None:
+    (row,) = report.rows([outcome("2026-01-01")])
+    assert row.endswith("| 2026-01-01 | 1 | 1 |  |\n")
+
+
+def test_only_the_section_is_replaced() -> None:
+    page = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
+    assert report.section(page) == f"{report.BEGIN}\nold\n{report.END}"
+    with pytest.raises(ValueError, match="substring not found"):
+        report.section("a page without it")
+
+
+@pytest.mark.parametrize(
+    ("cut", "records", "seconds", "due"),
+    [
+        (Cut(record=2), ["a"], 99, False),
+        (Cut(record=2), ["a", "b"], 0, True),
+        (Cut(step="launch"), ["a", '"type":"begin","step":"verify"'], 99, False),
+        (Cut(step="launch"), ["a", _BEGIN], 0, True),
+        (Cut(seconds=3), ["a"], 2.9, False),
+        (Cut(seconds=3), [], 3, True),
+    ],
+)
+def test_a_cut_is_due_after_its_record_or_its_time(
+    cut: Cut, records: list[str], seconds: float, due: bool
+) -> None:
+    assert cut.due(records, seconds) == due
+
+
+def test_what_keeps_a_machine_from_running_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qemu, "PROGRAM", "qemu-system-none")
+    assert qemu.missing() == "qemu-system-none is not installed"
