@@ -121,7 +121,9 @@ AGENT_STATE_INSIDE = "/var/lib/mstunnel-agent"
 SERVER_STATE_INSIDE = "/var/lib/mstunnel-server"
 AGENT_STATE = _state(AGENT_STATE_INSIDE, "mstunnel-agent")
 SERVER_STATE = _state(SERVER_STATE_INSIDE, "mstunnel-server")
-LOG = _state("/var/log/mstunnel", "mstunnel/log")
+# That of root, whoever runs this.
+HOST_LOG = "/var/log/mstunnel"
+LOG = _state(HOST_LOG, "mstunnel/log")
 SETUP_LOG = f"{LOG}/setup.log"
 LOCK = _run("mstunnel-setup.lock")
 # Sockets and drafts that are gone when a run ends.

@@ -14,11 +14,12 @@ from mstunnel_setup.cli.agent import main
 sys.exit(main())
 """
 _ACCOUNTS = "root:x:0:0::/:\nmstunnel-agent:x:65532:65532::/:\n"
-# The agent serves no lab, has no engine, reads no release feed, and signs in without showing a QR code.
+# The agent serves no lab, has no engine, reads no release feed, shows nothing to a person.
 _MODULES = (
     *("mstunnel_setup/lab", "starlette*", "uvicorn*", "python_multipart*", "multipart", "anyio*", "h11*"),
     *("sqlite3", "lib-dynload/_sqlite3*", "docker*", "podman*", "segno*", "unittest"),
     *("tuf*", "securesystemslib*"),
+    *("mstunnel_setup/data/locale", "mstunnel_setup/data/mstunnel.catalog"),
 )
 _SHELL = "busybox-static"
 """Docker runs health checks in a shell, and Podman those of a single word."""

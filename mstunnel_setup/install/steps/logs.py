@@ -38,12 +38,12 @@ class Logs:
 
     catalogue: WriteMessageCatalogue | None
     logrotate: bool
-    rotated: tuple[RotatedLog, ...] = (RotatedLog(paths.LOG),)
+    rotated: tuple[RotatedLog, ...] = (RotatedLog(paths.HOST_LOG),)
 
 
 def _gather(context: Context) -> Logs:
     files = context.ports.files
-    rotated = (RotatedLog(paths.LOG), *_of_account(context))
+    rotated = (RotatedLog(paths.HOST_LOG), *_of_account(context))
     return Logs(_catalogue(files), files.state(_ROTATIONS) is not None, rotated)
 
 
