@@ -49,6 +49,7 @@ _FIXED: Final = (
     *("Invalid value for {name}: {problem}", "Option {name} requires an argument", "{path} does not exist"),
     *("Invalid value for {name} (env var: {variable}): {problem}",),
     *("Directory {path}", "File {path}", "Path {path}", "{path} is a file", "{path} is a directory"),
+    "{value} is not one of {choices}.",
     *("Got unexpected extra argument(s) ({arguments})", "Option {name} does not take a value"),
     *("it must be {least} or more", "it must be {most} or less", "it must be more than {least}"),
     *("it must be less than {most}", "{number} is negative: it must be 0 or more"),

@@ -25,6 +25,7 @@ PARAMETER: Final = re.compile(r"\{(\w+)(?:![rsa])?(?::[^{}]*)?\}")
 # How a parameter begins that follows another one; what ends a sentence, clause or column; what none contains.
 _SUFFIX: Final = re.compile(r"[:;,] | \(")
 _BETWEEN: Final = re.compile(r"(?<=[.?!]) (?=\S)|(?<=^[+>-]) |[:;] | (?=\([^()]*\)$)| {2,}")
+_ASIDE: Final = re.compile(r"(?<=.)\([^()]*\)$", re.DOTALL)
 _CLAUSES: Final = re.compile(r"[.?!:;] | {2}")
 # Characters; a longer text is shown as it is, unless it is known as a whole.
 _LONGEST: Final = 4000
@@ -113,7 +114,9 @@ class Catalogue:
             return "\n".join(map(self, text.split("\n")))
         if found is not None or len(text) > _LONGEST:
             return text if found is None else found
-        breaks = list(_BETWEEN.finditer(text))
+        # What is in brackets at the end belongs together.
+        aside = _ASIDE.search(text)
+        breaks = [gap for gap in _BETWEEN.finditer(text) if aside is None or gap.end() <= aside.start()]
         for gap in reversed(breaks):
             if (said := self._found(text[: gap.start()])) is not None:
                 return _with_gap(text[: gap.start()], said, gap[0]) + self(text[gap.end() :])

@@ -189,6 +189,12 @@ def test_phrases_among_the_values_are_translated_and_names_are_not(japanese: Non
     assert translated(found.message) == "site をプルできません: ホストがありません"
 
 
+def test_what_is_in_brackets_at_the_end_stays_together(japanese: None) -> None:
+    said = translated("No such option: --nonsense (Possible options: --answers)")
+    assert said.startswith("オプション --nonsense はありません ")
+    assert "Possible" not in said
+
+
 def test_sentences_that_were_joined_are_translated_one_by_one(japanese: None) -> None:
     joined = "Correct the path. Run `mst-cli cert check`."
     assert translated(joined) == "パスを修正してください。`mst-cli cert check` を実行してください。"
