@@ -12,7 +12,7 @@ _QUOTES: Final = re.compile("['\u2018\u2019\u201a\u201b]")
 
 @dataclass(frozen=True)
 class Instance:
-    """A value with properties of its own: an instance of a class of the resource's schema."""
+    """A nested value: an instance of a class of the resource's schema."""
 
     kind: str
     properties: Mapping[str, object]

@@ -280,8 +280,8 @@ class Agent:
 def check_in(enrolment: Enrolment, health: LabHealth | None = None) -> bool:
     """Write this server's own name into its record; what an administrator changed there stays.
 
-    Returns whether the tenant has the extensions of a lab, which its record of a server shows; only then it
-    is told the health.
+    Returns whether the tenant has the extensions of a lab, which its record of a server shows; only such a
+    tenant gets the health.
 
     Raises TenantError `server-unknown` when the record is gone, and whatever Graph raises.
     """

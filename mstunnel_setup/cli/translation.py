@@ -30,7 +30,7 @@ _CLAUSES: Final = re.compile(r"[.?!:;] | {2}")
 # Characters; a longer text is shown as it is, unless it is known as a whole.
 _LONGEST: Final = 4000
 _GAP: Final = "  "
-# Letters: fewer recognize no text, and from the other number on a template has a word of its own.
+# Letters: a template with fewer recognizes no text; one with the other number or more has a telling word.
 _FEWEST: Final = 3
 _TELLING: Final = 6
 _selected = _ENGLISH

@@ -20,6 +20,9 @@ _SOURCE = str(Path(mstunnel_setup.__file__).with_name("data") / "mstunnel.catalo
 CATALOGUE = f"{DIRECTORY}/mstunnel.catalog"
 _ROTATIONS = "/etc/logrotate.d"
 ROTATION = f"{_ROTATIONS}/mstunnel"
+# A log that two files name ends logrotate with an error.
+OF_PACKAGE = f"{_ROTATIONS}/mstunnel-setup"
+"""What the Debian and RPM packages of the program bring for root's log."""
 _OF_ACCOUNT = ".local/state/mstunnel/log"
 
 
@@ -43,7 +46,8 @@ class Logs:
 
 def _gather(context: Context) -> Logs:
     files = context.ports.files
-    rotated = (RotatedLog(paths.HOST_LOG), *_of_account(context))
+    of_root = () if files.state(OF_PACKAGE) is not None else (RotatedLog(paths.HOST_LOG),)
+    rotated = (*of_root, *_of_account(context))
     return Logs(_catalogue(files), files.state(_ROTATIONS) is not None, rotated)
 
 
@@ -62,7 +66,7 @@ def _of_account(context: Context) -> Iterator[RotatedLog]:
 def _decide(logs: Logs) -> Iterator[Action[Ports]]:
     if logs.catalogue is not None:
         yield logs.catalogue
-    if logs.logrotate:
+    if logs.logrotate and logs.rotated:
         yield WriteFile(path=ROTATION, text=rendering.render("logrotate/mstunnel", logs=logs.rotated))
 
 

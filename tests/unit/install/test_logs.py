@@ -42,3 +42,11 @@ def test_the_journal_explains_our_messages_until_the_uninstall(journaled: Machin
 
 def test_without_a_catalogue_and_logrotate_nothing_is_done(machine: Machine) -> None:
     assert machine.run(logs.STEP) == []
+
+
+def test_a_log_that_a_package_has_rotated_is_not_named_twice(journaled: Machine) -> None:
+    """With two entries for one file logrotate ends with an error."""
+    journaled.scene.files.write(logs.OF_PACKAGE, b"/var/log/mstunnel/*.log {}\n")
+    journaled.run(logs.STEP)
+    assert journaled.text(logs.ROTATION) == ""
+    assert journaled.text(logs.CATALOGUE) != ""
