@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from mstunnel_setup.gateway.fixed_rules import rule_of
+from mstunnel_setup.operations.explain.refusals import read_log
 from tests.attack.record import record
 from tests.attack.test_gateway import examine_neighbour
 from tests.attack.tokens import ACCEPTED, NO_CLAIM, REFUSED, STRANGER, Forger
@@ -21,7 +22,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 ATTACKER = "device"
 AUTOMATION = ("5b1c2f7e-64f1-4b8b-9c53-0a5a1f0c7d11", "Automation~of/the+testbed.8")
 GATEWAY = "3678c9e9-9681-447a-974d-d19f668fcd88"
-REASON = "ocserv-oidc: "
 CURSOR = "/root/attack.cursor"
 # Runs with the numbers and the files of a worker; prints what it got at and should not have.
 TAKEN_OVER = """
@@ -62,6 +62,10 @@ class Gateway(Installation):
         """What the gateway has logged since the last call."""
         command = ["journalctl", "--cursor-file", CURSOR, "--output=cat", "CONTAINER_NAME=mstunnel-server"]
         return self.server.run(command, check=False).stdout
+
+    def reason(self, log: str) -> str:
+        """Why the gateway refused the device's last sign-in, by the first and most exact line of `log`."""
+        return read_log(log.splitlines(), self.client_outside).reason
 
     def in_gateway(self, *command: str) -> Completed:
         """Run a command in the gateway's container, as root there."""
@@ -106,11 +110,6 @@ def enter(gateway: Gateway, make: Callable[[], str]) -> bool:
     return came_in
 
 
-def first_reason(log: str) -> str:
-    """The first and most exact reason that the gateway logged for a refusal."""
-    return next((line.partition(REASON)[2] for line in log.splitlines() if REASON in line), "")
-
-
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_people_of_this_tenant_are_let_in(gateway: Gateway, forger: Forger, name: str) -> None:
     connected = gateway.present(lambda: ACCEPTED[name](forger))
@@ -127,7 +126,7 @@ def test_any_other_token_is_refused_by_its_rule(gateway: Gateway, forger: Forger
     record(ATTACKER, name, "let in" if came_in else "refused")
     log = gateway.logged()
     assert not came_in, log
-    assert rule is None or rule_of(first_reason(log)) == rule, log
+    assert rule is None or rule_of(gateway.reason(log)) == rule, log
     assert "INJECTED" not in log.replace("\\n", "")
     assert gateway.users() == []
 
@@ -292,4 +291,4 @@ def test_the_rules_for_tokens_are_those_of_the_answers(gateway: Gateway, forger:
         came_in = enter(gateway, partial(forger.token, **{**good, **wrong}))
         record(ATTACKER, f"{name}, where the answers say otherwise", "let in" if came_in else "refused")
         assert not came_in
-        assert rule_of(first_reason(gateway.logged())) == rule
+        assert rule_of(gateway.reason(gateway.logged())) == rule

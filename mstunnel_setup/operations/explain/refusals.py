@@ -1,5 +1,6 @@
 """What the gateway's log tells about a device: sign-ins that were refused, and its last session."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +9,8 @@ from mstunnel_setup.operations.gateway_log import SessionRecord, session_record
 from mstunnel_setup.operations.upgrade.reconnect import refused_addresses
 from mstunnel_setup.text import plain
 
-_REASON: Final = "ocserv-oidc: "
+_REASON: Final = re.compile(r"ocserv-oidc: (?!fetched new JWK)(.*)")
+"""What is logged of a token; the keys that the gateway downloads are logged under the same name."""
 _LONGEST: Final = 120
 
 
@@ -38,8 +40,8 @@ def read_log(lines: Iterable[str], subject: str) -> LogFindings:
         record = session_record(line)
         if record is not None and subject in (record.user, record.client, record.assigned):
             last = record
-        elif _REASON in line:
-            waiting = waiting or plain(line.partition(_REASON)[2], _LONGEST)
+        elif found := _REASON.search(line):
+            waiting = waiting or plain(found[1], _LONGEST)
         elif addresses := refused_addresses(line):
             if subject in addresses:
                 refused, reason = refused + 1, waiting

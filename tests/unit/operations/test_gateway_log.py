@@ -106,6 +106,11 @@ def test_the_refusals_of_one_address_are_told_apart_with_their_first_reason() ->
     assert read_log(REFUSALS, USER) == LogFindings(others=3, last=last)
 
 
+def test_keys_that_the_gateway_downloads_are_no_reason() -> None:
+    validity = "Token not within validity period NBF: 1 EXP: 2 Current: 3"
+    assert read_log(["ocserv-oidc: fetched new JWK 1-a", *REFUSALS], PHONE).reason == validity
+
+
 def test_a_log_without_end_needs_no_memory() -> None:
     lines = (line for _ in range(30_000) for line in REFUSALS)
     tracemalloc.start()
