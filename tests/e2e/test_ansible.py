@@ -5,10 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.testbed import kinds
 from tests.testbed.fleet import CLIENT_SECRET, Fleet, Recap, recap
-from tests.testbed.installation import Installation
-from tests.testbed.testbed import Testbed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -34,11 +31,8 @@ LEFT = ("/etc/mstunnel", "/opt/mstunnel-setup", "/etc/mstunnel-setup", "/usr/sbi
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
-    with Testbed(kind=kinds.BARE_SSH) as testbed:
-        served = testbed.start_registry()
-        installation = Installation(testbed, served.references)
-        installation.start_lab()
-        yield Fleet.boot(installation, served, ["server"])
+    with Fleet.running("server") as fleet:
+        yield fleet
 
 
 def test_one_server_from_bare_to_serving_and_back(fleet: Fleet) -> None:

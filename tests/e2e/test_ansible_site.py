@@ -8,12 +8,12 @@ from functools import partial
 
 import pytest
 
-from tests.testbed import kinds, vpn
+from tests.testbed import vpn
 from tests.testbed.fleet import BALANCER, Fleet, address_of, recap
 from tests.testbed.installation import PUBLIC_ADDRESS, Installation
 from tests.testbed.paths import ROOT
 from tests.testbed.process import Completed
-from tests.testbed.testbed import INTRANET_PAGE, Testbed
+from tests.testbed.testbed import INTRANET_PAGE
 from tests.testbed.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(1800)]
@@ -26,11 +26,8 @@ JOURNAL = "/var/lib/mstunnel/journal.jsonl"
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
     """Four bare servers; the tests below go on from one another."""
-    with Testbed(kind=kinds.BARE_SSH) as testbed:
-        served = testbed.start_registry()
-        installation = Installation(testbed, served.references)
-        installation.start_lab()
-        yield Fleet.boot(installation, served, [*SITE, "gw4"])
+    with Fleet.running(*SITE, "gw4") as fleet:
+        yield fleet
 
 
 def releases(fleet: Fleet, label: str, server: str, agent: str) -> str:

@@ -2,18 +2,20 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from scripts import dist
+from tests.testbed import kinds
 from tests.testbed.installation import Installation
 from tests.testbed.machine import Machine
 from tests.testbed.paths import ROOT
 from tests.testbed.process import Completed, TestbedError, run
 from tests.testbed.registry import Registry
-from tests.testbed.testbed import NETWORKS
+from tests.testbed.testbed import NETWORKS, Testbed
 
 CLIENT_ID = "5b1c2f7e-64f1-4b8b-9c53-0a5a1f0c7d11"
 CLIENT_SECRET = "Automation~of/the+testbed.8"
@@ -57,8 +59,17 @@ class Fleet:
     variables: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def boot(cls, installation: Installation, registry: Registry, names: Iterable[str]) -> "Fleet":
-        """Boot the servers and have the controller know their keys; the testbed's own one is `server`."""
+    @contextmanager
+    def running(cls, *names: str) -> Iterator["Fleet"]:
+        """A testbed whose controller knows these bare servers by their keys; its own one is `server`."""
+        with Testbed(kind=kinds.BARE_SSH) as testbed:
+            served = testbed.start_registry()
+            installation = Installation(testbed, served.references)
+            installation.start_lab()
+            yield cls._boot(installation, served, names)
+
+    @classmethod
+    def _boot(cls, installation: Installation, registry: Registry, names: Iterable[str]) -> "Fleet":
         fleet = cls(installation, registry)
         fleet.directory.mkdir()
         key = fleet.directory / "id_ed25519"
@@ -132,6 +143,7 @@ class Fleet:
         ssh = f"-o UserKnownHostsFile={self.directory}/known_hosts"
         of_all = {
             "ansible_user": "root",
+            "ansible_pipelining": True,
             "ansible_ssh_private_key_file": f"{self.directory}/id_ed25519",
             "ansible_ssh_common_args": ssh,
         }
