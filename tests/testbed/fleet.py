@@ -104,6 +104,8 @@ class Fleet:
         limited = [f"--limit={','.join(limit)}"] if limit else []
         settings = {
             "ANSIBLE_HOME": f"{self.directory}/home",
+            # Another testbed has servers with the same addresses.
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": f"{self.directory}/cp",
             "ANSIBLE_COLLECTIONS_PATH": str(collections()),
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_VAULT_PASSWORD_FILE": f"{self.directory}/vault-password",
