@@ -10,13 +10,23 @@ import time
 import traceback
 from pathlib import Path
 
-from tests.bench import at_rest, checkins, commands, data_plane, journal, large_apply, large_tenant
+from tests.bench import (
+    at_rest,
+    checkins,
+    commands,
+    data_plane,
+    full_install,
+    journal,
+    large_apply,
+    large_tenant,
+)
 from tests.bench.bar import write_table
 
 PLACE = Path("build/bench")
 BENCHMARKS = {
     commands.NAME: commands.measure,
     at_rest.NAME: at_rest.measure,
+    full_install.NAME: full_install.measure,
     journal.NAME: journal.measure,
     checkins.NAME: checkins.measure,
     large_apply.NAME: large_apply.measure,

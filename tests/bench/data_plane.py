@@ -3,14 +3,14 @@
 All gateways are up at once and take turns, so that a machine that is busy for a while is busy for all.
 """
 
-import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 from mstunnel_setup.install.steps import launch
 from tests.bench.bar import Bar, bars
+from tests.bench.rounds import medians, ratios
 from tests.testbed import vpn
 from tests.testbed.installation import Installation
 from tests.testbed.kinds import PODMAN, PODMAN_ROOTLESS, Kind
@@ -40,18 +40,18 @@ def measure() -> dict[str, Any]:
                     gateway.use(_OTHERS.get(name, ""))
                 for mode, rate in gateway.rates():
                     found.setdefault(mode, []).append(rate)
-    medians = {name: {mode: _middle(all_) for mode, all_ in found.items()} for name, found in rates.items()}
-    ratios = {name: _ratios(found, medians["rootful"]) for name, found in medians.items()}
+    megabits = {name: medians(found) for name, found in rates.items()}
+    of_rootful = {name: ratios(found, megabits["rootful"]) for name, found in megabits.items()}
     return {
         "what": "one device, one TCP stream, Mbit/s",
         "rounds": _ROUNDS,
-        "megabits": medians,
+        "megabits": megabits,
         "of_each_round": rates,
-        "of_rootful": ratios,
+        "of_rootful": of_rootful,
         **bars(
             *(
                 Bar(f"Without root, {mode}, of with root", ratio, LIMIT, "", at_least=True)
-                for mode, ratio in ratios["uplink"].items()
+                for mode, ratio in of_rootful["uplink"].items()
             )
         ),
     }
@@ -107,11 +107,3 @@ class _Gateway(Testbed):
                 command = ["python3", "/root/traffic.py", direction, _INTRANET, str(_SECONDS)]
                 yield f"{direction} {mode}", float(self.client.run(command, timeout=90).stdout)
             vpn.disconnect(self.client)
-
-
-def _middle(values: list[float]) -> float:
-    return round(statistics.median(values), 1)
-
-
-def _ratios(found: Mapping[str, float], rootful: Mapping[str, float]) -> dict[str, float]:
-    return {mode: round(rate / rootful[mode], 2) for mode, rate in found.items()}

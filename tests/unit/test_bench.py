@@ -1,0 +1,38 @@
+"""What the benchmarks calculate; `make bench` measures."""
+
+from pathlib import Path
+
+from tests.bench.bar import Bar, bars, write_table
+from tests.bench.rounds import medians, ratios
+
+FAST = Bar("Start", 9, 10, "ms")
+SLOW = Bar("Rate", 0.8, 0.95, "", at_least=True)
+
+
+def test_a_bar_that_is_missed_fails_the_benchmark() -> None:
+    assert bars(FAST)["within_limit"]
+    assert not bars(FAST, SLOW)["within_limit"]
+
+
+def test_a_figure_at_its_limit_is_within_it() -> None:
+    assert Bar("Start", 10, 10, "ms").met
+    assert Bar("Rate", 0.95, 0.95, "", at_least=True).met
+
+
+def test_the_table_names_what_was_missed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n\n<!-- bench: begin -->\n\nold\n\n<!-- bench: end -->\n")
+    write_table([bars(FAST), {"figures": "without a limit"}, bars(SLOW)], page)
+    written = page.read_text()
+    assert "old" not in written
+    assert "| Start | 9 ms | at most 10 ms |  |\n" in written
+    assert "| Rate | 0.8 | at least 0.95 | missed |\n" in written
+
+
+def test_the_middle_of_the_rounds_counts_whatever_their_order() -> None:
+    assert medians({"a": [9, 1, 2], "b": [1, 2]}) == {"a": 2, "b": 1.5}
+    assert medians({"a": [0.123, 0.128, 0.9]}, digits=2) == {"a": 0.13}
+
+
+def test_ratios_are_to_the_same_figure_of_the_other() -> None:
+    assert ratios({"up": 45, "down": 100}, {"up": 50, "down": 80}) == {"up": 0.9, "down": 1.25}
