@@ -1,7 +1,8 @@
 """`python -m tests.bench [NAME…]`: run benchmarks, print their figures, write build/bench/NAME.json.
 
-The table of docs/explanation/performance.md is written from all that is there. Exit code 1 when a figure is
-beyond what is promised (`within_limit` is false), or when a benchmark cannot be run: the others still are.
+The table of docs/explanation/performance.md is written from all that is there. Exit code 1
+when a figure is beyond what is promised (`within_limit` is false), or when a benchmark cannot be run: the
+others still are.
 """
 
 import json
@@ -14,6 +15,7 @@ from tests.bench import (
     at_rest,
     checkins,
     commands,
+    connects,
     data_plane,
     full_install,
     journal,
@@ -32,6 +34,7 @@ BENCHMARKS = {
     large_apply.NAME: large_apply.measure,
     large_tenant.NAME: large_tenant.measure,
     data_plane.NAME: data_plane.measure,
+    connects.NAME: connects.measure,
 }
 
 

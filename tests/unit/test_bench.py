@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.bench.bar import Bar, bars, write_table
 from tests.bench.rounds import medians, ratios
+from tests.bench.sessions import complete
+from tests.bench.traffic import processor
 
 FAST = Bar("Start", 9, 10, "ms")
 SLOW = Bar("Rate", 0.8, 0.95, "", at_least=True)
@@ -36,3 +40,23 @@ def test_the_middle_of_the_rounds_counts_whatever_their_order() -> None:
 
 def test_ratios_are_to_the_same_figure_of_the_other() -> None:
     assert ratios({"up": 45, "down": 100}, {"up": 50, "down": 80}) == {"up": 0.9, "down": 1.25}
+
+
+@pytest.mark.parametrize(
+    ("answer", "whole"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody", True),
+        (b"HTTP/1.1 200 CONNECTED\r\nX-CSTP-Version: 1\r\n\r\n", True),
+    ],
+    ids=["head", "no body", "body", "without a body"],
+)
+def test_an_answer_is_read_to_its_end(answer: bytes, whole: bool) -> None:
+    assert complete(answer) is whole
+
+
+def test_a_core_that_waits_is_not_busy() -> None:
+    """Guests' time, the last two columns, is part of the first two."""
+    stat = "cpu  10 20 30 400 50 6 7 8 9 9\ncpu0 1 1 1 1 1 1 1 1 1 1\n"
+    assert processor(stat) == (81, 531)
