@@ -21,11 +21,13 @@ from tests.bench import (
     journal,
     large_apply,
     large_tenant,
+    starts,
 )
 from tests.bench.bar import write_table
 
 PLACE = Path("build/bench")
 BENCHMARKS = {
+    starts.NAME: starts.measure,
     commands.NAME: commands.measure,
     at_rest.NAME: at_rest.measure,
     full_install.NAME: full_install.measure,

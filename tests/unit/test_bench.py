@@ -7,6 +7,7 @@ import pytest
 from tests.bench.bar import Bar, bars, write_table
 from tests.bench.rounds import medians, ratios
 from tests.bench.sessions import complete
+from tests.bench.starts import limits
 from tests.bench.traffic import processor
 
 FAST = Bar("Start", 9, 10, "ms")
@@ -60,3 +61,17 @@ def test_a_core_that_waits_is_not_busy() -> None:
     """Guests' time, the last two columns, is part of the first two."""
     stat = "cpu  10 20 30 400 50 6 7 8 9 9\ncpu0 1 1 1 1 1 1 1 1 1 1\n"
     assert processor(stat) == (81, 531)
+
+
+def test_a_start_is_compared_with_what_does_nothing_and_a_help_with_another_help() -> None:
+    least = {"interpreter": 10.0, "completion": 2.0, "pipx --help": 100.0}
+    least |= {"mst-cli --version": 15.0, "mst-cli --help": 110.0}
+    least |= {"mstunnel-setup --version": 25.0, "mstunnel-setup --help": 90.0}
+    found = {bar.what: (bar.measured, bar.met) for bar in limits(least)}
+    assert found == {
+        "`mstunnel-setup --version`, of an interpreter": (2.5, False),
+        "`mst-cli --version`, of an interpreter": (1.5, True),
+        "`mstunnel-setup --help`, of `pipx --help`": (0.9, True),
+        "`mst-cli --help`, of `pipx --help`": (1.1, False),
+        "Completion of a word, of an interpreter": (0.2, True),
+    }
