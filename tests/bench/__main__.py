@@ -18,6 +18,7 @@ from tests.bench import (
     connects,
     data_plane,
     full_install,
+    image_sizes,
     journal,
     large_apply,
     large_tenant,
@@ -28,6 +29,7 @@ from tests.bench.bar import write_table
 PLACE = Path("build/bench")
 BENCHMARKS = {
     starts.NAME: starts.measure,
+    image_sizes.NAME: image_sizes.measure,
     commands.NAME: commands.measure,
     at_rest.NAME: at_rest.measure,
     full_install.NAME: full_install.measure,
