@@ -16,7 +16,7 @@ from tests.bench.rounds import medians
 from tests.testbed.installation import PUBLIC_ADDRESS
 
 NAME = "connects"
-_ROUNDS: Final = 5
+_ROUNDS: Final = 3
 _SECONDS: Final = 4
 _AT_ONCE: Final = 4
 """Processes that begin sessions at the same time: enough to keep a gateway with two cores busy."""

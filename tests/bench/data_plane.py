@@ -16,7 +16,7 @@ from tests.testbed.kinds import PODMAN_ROOTLESS
 from tests.testbed.process import TestbedError
 
 NAME = "data-plane"
-_ROUNDS: Final = 3
+_ROUNDS: Final = 2
 _SECONDS: Final = 4
 LIMIT: Final = 0.9
 """Share of the throughput with root that a gateway without root has to reach, in each direction and mode."""

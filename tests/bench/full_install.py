@@ -15,7 +15,7 @@ from tests.testbed.installation import CONTAINERS, Installation
 from tests.testbed.testbed import Testbed
 
 NAME = "installation"
-_ROUNDS: Final = 5
+_ROUNDS: Final = 3
 LIMIT: Final = 1.25
 """How long an installation may take, as a multiple of the plain script."""
 _PLACE: Final = "/root/plain"
