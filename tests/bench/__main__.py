@@ -1,7 +1,8 @@
 """`python -m tests.bench [NAME…]`: run benchmarks, print their figures, write build/bench/NAME.json.
 
-The table of docs/explanation/performance.md is written from all that is there. Exit code 1 when a figure is
-beyond what is promised (`within_limit` is false), or when a benchmark cannot be run: the others still are.
+The tables and the plot of the pages in docs/explanation are written from all that is there. Exit code 1
+when a figure is beyond what is promised (`within_limit` is false), or when a benchmark cannot be run: the
+others still are.
 """
 
 import json
@@ -10,18 +11,39 @@ import time
 import traceback
 from pathlib import Path
 
-from tests.bench import at_rest, checkins, commands, data_plane, journal, large_apply, large_tenant
-from tests.bench.bar import write_table
+from mstunnel_setup.readiness.data import platforms
+from tests.bench import (
+    at_rest,
+    checkins,
+    commands,
+    connects,
+    data_plane,
+    full_install,
+    image_sizes,
+    journal,
+    large_apply,
+    large_tenant,
+    many_sessions,
+    plot,
+    sizing,
+    starts,
+)
+from tests.bench.bar import write_tables
 
 PLACE = Path("build/bench")
 BENCHMARKS = {
+    starts.NAME: starts.measure,
+    image_sizes.NAME: image_sizes.measure,
     commands.NAME: commands.measure,
     at_rest.NAME: at_rest.measure,
+    full_install.NAME: full_install.measure,
     journal.NAME: journal.measure,
     checkins.NAME: checkins.measure,
     large_apply.NAME: large_apply.measure,
     large_tenant.NAME: large_tenant.measure,
     data_plane.NAME: data_plane.measure,
+    connects.NAME: connects.measure,
+    many_sessions.NAME: many_sessions.measure,
 }
 
 
@@ -32,7 +54,12 @@ def main(names: list[str]) -> int:
     for name in names or BENCHMARKS:
         within &= _measured(name)
     found = [PLACE / f"{name}.json" for name in BENCHMARKS]
-    write_table([json.loads(path.read_text()) for path in found if path.exists()])
+    figures = {path.stem: json.loads(path.read_text()) for path in found if path.exists()}
+    many = figures.get(many_sessions.NAME)
+    write_tables([*figures.values()], {"sessions": plot.section(many["curves"])} if many else {})
+    if many:
+        plot.PICTURE.write_text(plot.picture(many["curves"]))
+        sizing.write(many, platforms().size)
     return 0 if within else 1
 
 

@@ -1,6 +1,6 @@
-"""What a benchmark has to reach, and the table of it in docs/explanation/performance.md."""
+"""What a benchmark has to reach, and the tables of it in docs/explanation/performance.md."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def bars(*found: Bar) -> dict[str, Any]:
     return {"bars": [asdict(bar) for bar in found], "within_limit": all(bar.met for bar in found)}
 
 
-def write_table(figures: Sequence[dict[str, Any]], page: Path = PAGE) -> None:
-    """Replace the table by the bars of these benchmarks."""
+def write_tables(figures: Sequence[dict[str, Any]], others: Mapping[str, str], page: Path = PAGE) -> None:
+    """Replace the table of limits by the bars of these benchmarks, and `others` by their names."""
     rows = "".join(Bar(**bar).row for found in figures for bar in found.get("bars", ()))
-    page.write_text(with_tables(page.read_text(), {"bench": f"{_HEAD}{rows}"}))
+    page.write_text(with_tables(page.read_text(), {"bench": f"{_HEAD}{rows}", **others}))

@@ -1,9 +1,6 @@
 """Commands of an installed gateway beside what they ask, and runs that find nothing to do, in turn."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +15,6 @@ MORE_LIMIT: Final = 150.0
 """Milliseconds that a command may take beyond what it asks the engine and the gateway."""
 AGAIN_LIMIT: Final = 600.0
 """Milliseconds of a run, or a plan, that finds nothing to do."""
-VERSION_LIMIT: Final = 2.0
-"""What `--version` may take of the processor, as a multiple of an interpreter that does nothing."""
 _INSPECT: Final = [["podman", "inspect", "mstunnel-server"], ["podman", "inspect", "mstunnel-agent"]]
 _OCCTL: Final = ["podman", "exec", "mstunnel-server", "occtl", "--json", "show", "users"]
 _ASKED: Final[Mapping[str, list[list[str]]]] = {
@@ -62,7 +57,6 @@ def measure() -> dict[str, Any]:
                 Bar(f"`{name}` with nothing to do", figures[name]["wall"], AGAIN_LIMIT, "ms")
                 for name in _AGAIN
             ),
-            Bar("`mst-cli --version`, of an interpreter", _version(), VERSION_LIMIT, ""),
         ),
     }
 
@@ -82,20 +76,3 @@ def on_server(host: Installation, work: str, given: object, amount: float, timeo
 def _line(asked: list[list[str]]) -> str:
     """One command of a shell for several."""
     return " && ".join(map(" ".join, asked))
-
-
-def _version() -> float:
-    """The processor time of `mst-cli --version` as a multiple of an interpreter that does nothing."""
-    program = Path(sys.executable).with_name("mst-cli")
-    named = {"version": [str(program), "--version"], "interpreter": [sys.executable, "-c", "pass"]}
-    script = str(Path(__file__).with_name("on_server.py"))
-    done = subprocess.run(
-        [sys.executable, script, "commands", "30"],
-        input=json.dumps(named),
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "MSTUNNEL_OUTPUT": "text"},
-    )
-    found: dict[str, dict[str, float]] = json.loads(done.stdout)
-    return round(found["version"]["least_cpu"] / found["interpreter"]["least_cpu"], 2)

@@ -10,13 +10,11 @@ from mstunnel_setup import __version__
 from mstunnel_setup.containers.archive import archived_images, for_podman
 from scripts import debian, dist, image_index
 from scripts import images as release
+from tests.bench import image_sizes
 from tests.testbed import cache, images
 from tests.testbed.images import RELEASED, ImageSet, builder
 
 pytestmark = pytest.mark.e2e
-
-MEGABYTE = 1_000_000
-BASE = f"localhost/mstunnel/base:{images.SUITE}"
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +27,8 @@ def inspected(reference: str, form: str) -> str:
         return builder("image", "inspect", f"--format={form}", reference).stdout.strip()
 
 
-def size(reference: str) -> float:
-    return int(inspected(reference, "{{.Size}}")) / MEGABYTE
-
-
-def test_they_are_small(built: ImageSet) -> None:
-    assert size(built["gateway"].reference) <= size(BASE) + 25
-    assert size(built["agent"].reference) <= 70
+def test_they_are_small() -> None:
+    assert image_sizes.measure()["within_limit"]
 
 
 @pytest.mark.parametrize("name", RELEASED)

@@ -12,6 +12,8 @@ from tests.testbed.paths import BUILDER, CACHE, IN_TESTBED, ROOT, RUNS
 from tests.testbed.process import Completed, TestbedError, progress, run
 
 SUITE = "trixie"
+# What images for this machine are made of.
+BASE = f"localhost/mstunnel/base:{SUITE}"
 # `program` and `host` first: others are made of them. A server is a host with the one file.
 NAMES = ("program", "host", "gateway", "agent", "server", "client", "lab")
 DOCKER_SERVER = "server-docker"
@@ -75,6 +77,11 @@ def builder(*arguments: str, timeout: float = 60, check: bool = True) -> Complet
     """Run Podman on the image store, with the machine's network; only while writing the cache."""
     command = [str(IN_TESTBED), "--state", str(BUILDER), "--network", "host", "--", "podman", *arguments]
     return run(command, timeout=timeout, check=check)
+
+
+def megabytes(reference: str) -> float:
+    """The size of an image in the store, unpacked; only while writing the cache."""
+    return int(builder("image", "inspect", "--format={{.Size}}", reference).stdout) / 1_000_000
 
 
 def _base(target: Architecture) -> str:

@@ -1,0 +1,88 @@
+"""How long a start takes: version, help and a completion, beside an interpreter that does nothing, and pipx.
+
+The least processor time of many starts counts, the programs in turn, which other work on the machine changes
+least. A completion is what a shell does at a key press, the start of the shell and the reading of the table
+included.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+from unittest import mock
+
+from scripts import command_tree, completion
+from tests.bench import on_server
+from tests.bench.bar import Bar, bars
+
+NAME = "start"
+_ROUNDS: Final = 30
+VERSION_LIMIT: Final = 2.0
+"""What `--version` may take, as a multiple of an interpreter that does nothing."""
+COMPLETION_LIMIT: Final = 1.0
+"""What a completion may take, as a multiple of the same."""
+HELP_LIMIT: Final = 1.0
+"""What `--help` may take, as a multiple of that of pipx."""
+PROGRAMS: Final = ("mstunnel-setup", "mst-cli")
+_OPTIONS: Final = ("--version", "--help")
+# Two words are complete, the third is begun.
+_COMPLETE: Final = """
+. "$1"
+COMP_WORDS=(mst-cli server sh) COMP_CWORD=2
+_mst_cli
+[[ ${COMPREPLY[*]} == *show* ]]
+"""
+
+
+def measure() -> dict[str, Any]:
+    """The figures, as JSON data: milliseconds."""
+    with tempfile.TemporaryDirectory() as directory, mock.patch.dict(os.environ):
+        # As installed, modules are compiled: the first round, which does not count, does it.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ |= {"MSTUNNEL_OUTPUT": "text", "PYTHONPYCACHEPREFIX": directory}
+        table = Path(directory, "mst-cli")
+        table.write_text(completion.bash(command_tree.program("mst-cli")))
+        named = {
+            "interpreter": [sys.executable, "-c", "pass"],
+            "completion": ["bash", "--norc", "-c", _COMPLETE, "bash", str(table)],
+            **{f"{name} {option}": [_program(name), option] for name in PROGRAMS for option in _OPTIONS},
+            "pipx --help": [_program("pipx"), "--help"],
+        }
+        figures = on_server.commands(named, _ROUNDS)
+    least = {name: found["least_cpu"] for name, found in figures.items()}
+    return {
+        "what": "starts, milliseconds",
+        "rounds": _ROUNDS,
+        "milliseconds": figures,
+        **bars(*limits(least)),
+    }
+
+
+def limits(least: dict[str, float]) -> list[Bar]:
+    """The bars of these processor times in milliseconds, by command."""
+    bare, pipx = least["interpreter"], least["pipx --help"]
+    return [
+        *(
+            Bar(
+                f"`{name} --version`, of an interpreter",
+                _of(least[f"{name} --version"], bare),
+                VERSION_LIMIT,
+                "",
+            )
+            for name in PROGRAMS
+        ),
+        *(
+            Bar(f"`{name} --help`, of `pipx --help`", _of(least[f"{name} --help"], pipx), HELP_LIMIT, "")
+            for name in PROGRAMS
+        ),
+        Bar("Completion of a word, of an interpreter", _of(least["completion"], bare), COMPLETION_LIMIT, ""),
+    ]
+
+
+def _of(one: float, other: float) -> float:
+    return round(one / other, 2)
+
+
+def _program(name: str) -> str:
+    return str(Path(sys.executable).with_name(name))

@@ -1,0 +1,112 @@
+"""What the benchmarks calculate; `make bench` measures."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.readiness.data import Size
+from tests.bench import plot, sizing
+from tests.bench.bar import Bar, bars, write_tables
+from tests.bench.many_sessions import most
+from tests.bench.rounds import medians, ratios
+from tests.bench.sessions import complete
+from tests.bench.starts import limits
+from tests.bench.traffic import processor
+
+FAST = Bar("Start", 9, 10, "ms")
+SLOW = Bar("Rate", 0.8, 0.95, "", at_least=True)
+
+
+def test_a_bar_that_is_missed_fails_the_benchmark() -> None:
+    assert bars(FAST)["within_limit"]
+    assert not bars(FAST, SLOW)["within_limit"]
+
+
+def test_a_figure_at_its_limit_is_within_it() -> None:
+    assert Bar("Start", 10, 10, "ms").met
+    assert Bar("Rate", 0.95, 0.95, "", at_least=True).met
+
+
+def test_the_table_names_what_was_missed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    other = "<!-- other: begin -->\n<!-- other: end -->\n"
+    page.write_text(f"before\n\n<!-- bench: begin -->\n\nold\n\n<!-- bench: end -->\n{other}")
+    write_tables([bars(FAST), {"figures": "without a limit"}, bars(SLOW)], {"other": "| new |\n"}, page)
+    written = page.read_text()
+    assert "old" not in written
+    assert "<!-- other: begin -->\n| new |\n<!-- other: end -->" in written
+    assert "| Start | 9 ms | at most 10 ms |  |\n" in written
+    assert "| Rate | 0.8 | at least 0.95 | missed |\n" in written
+
+
+def test_the_middle_of_the_rounds_counts_whatever_their_order() -> None:
+    assert medians({"a": [9, 1, 2], "b": [1, 2]}) == {"a": 2, "b": 1.5}
+    assert medians({"a": [0.123, 0.128, 0.9]}, digits=2) == {"a": 0.13}
+
+
+def test_ratios_are_to_the_same_figure_of_the_other() -> None:
+    assert ratios({"up": 45, "down": 100}, {"up": 50, "down": 80}) == {"up": 0.9, "down": 1.25}
+
+
+@pytest.mark.parametrize(
+    ("answer", "whole"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody", True),
+        (b"HTTP/1.1 200 CONNECTED\r\nX-CSTP-Version: 1\r\n\r\n", True),
+    ],
+    ids=["head", "no body", "body", "without a body"],
+)
+def test_an_answer_is_read_to_its_end(answer: bytes, whole: bool) -> None:
+    assert complete(answer) is whole
+
+
+def test_a_core_that_waits_is_not_busy() -> None:
+    """Guests' time, the last two columns, is part of the first two."""
+    stat = "cpu  10 20 30 400 50 6 7 8 9 9\ncpu0 1 1 1 1 1 1 1 1 1 1\n"
+    assert processor(stat) == (81, 531)
+
+
+def test_the_best_number_of_devices_counts() -> None:
+    assert most({1: {"megabits": 300.0}, 2: {"megabits": 500.0}, 4: {"megabits": 450.0}}) == 500
+
+
+def test_a_start_is_compared_with_what_does_nothing_and_a_help_with_another_help() -> None:
+    least = {"interpreter": 10.0, "completion": 2.0, "pipx --help": 100.0}
+    least |= {"mst-cli --version": 15.0, "mst-cli --help": 110.0}
+    least |= {"mstunnel-setup --version": 25.0, "mstunnel-setup --help": 90.0}
+    found = {bar.what: (bar.measured, bar.met) for bar in limits(least)}
+    assert found == {
+        "`mstunnel-setup --version`, of an interpreter": (2.5, False),
+        "`mst-cli --version`, of an interpreter": (1.5, True),
+        "`mstunnel-setup --help`, of `pipx --help`": (0.9, True),
+        "`mst-cli --help`, of `pipx --help`": (1.1, False),
+        "Completion of a word, of an interpreter": (0.2, True),
+    }
+
+
+def test_the_plot_has_a_line_for_the_rate_and_one_for_the_processor_of_each_server() -> None:
+    curve = {"1": {"megabits": 300.0, "busy_percent": 50.0}, "2": {"megabits": 600.0, "busy_percent": 100.0}}
+    curves = {name: {"up": curve, "down": curve} for name in ("gateway", "plain")}
+    lines = re.findall(r'<polyline points="([^"]*)"', plot.picture(curves))
+    # Half of the highest rate, and half of the processor: both in the middle, then at the top.
+    assert lines[:2] == ["45,135 375,45"] * 2
+    assert len(lines) == 8
+    assert plot.section(curves).splitlines()[4:6] == [
+        f"| 1 {'| 300 Mbit/s, 50 % ' * 4}|",
+        f"| 2 {'| 600 Mbit/s, 100 % ' * 4}|",
+    ]
+
+
+def test_a_server_carries_in_proportion_to_its_cores_and_holds_its_share_of_the_sessions() -> None:
+    figures = {
+        "cores": 2,
+        "most_megabits": {"gateway": {"up": 400.0, "down": 900.0}, "plain": {"up": 1.0, "down": 1.0}},
+        "storm": {"mebibytes_a_session": 2.0},
+    }
+    sizes = [Size(devices=4000, servers=2, cpus=8, memory_gb=8, disk_gb=30)]
+    assert (
+        sizing.table(figures, sizes).splitlines()[2] == "| 4,000 | 2 with 8 | 1600 | 0.80 | 3.9 GiB | 8 GB |"
+    )
