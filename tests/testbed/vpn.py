@@ -98,4 +98,5 @@ def disconnect(client: Machine) -> None:
     client.shell(
         f"[ ! -e {_KEEPER} ] || kill $(cat {_KEEPER}); rm -f {_KEEPER}; pkill -x openconnect", check=False
     )
-    client.shell("while pgrep -x openconnect >/dev/null; do sleep 0.1; done", timeout=15)
+    # It says goodbye first, also to a gateway that is just being replaced.
+    client.shell("while pgrep -x openconnect >/dev/null; do sleep 0.1; done", timeout=60)
