@@ -36,26 +36,36 @@ class Cut:
         return f"after record {self.record}" if self.record else f"after {self.seconds:.1f} s"
 
 
-def chosen(generator: random.Random, records: int, seconds: float) -> Cut:
-    """An aimed cut or a random one, in a command that writes so many records in so many seconds."""
-    if generator.random() < 0.5:
-        return Cut(record=generator.randint(1, records))
-    return Cut(seconds=generator.uniform(0, seconds))
+@dataclass(frozen=True)
+class Watched:
+    """What a command wrote into the journal, how long it ran, and how it ended, if the power lasted."""
+
+    records: Sequence[str]
+    seconds: float
+    ended: Completed | None
 
 
-def cut_off(host: MachineInstallation, command: Callable[[], Completed], cut: Cut) -> bool:
-    """Cut the power while `command` runs; whether it had not ended yet. At its end at the latest."""
+def chosen(generator: random.Random, undisturbed: Watched) -> Cut:
+    """An aimed cut or a random one, in a command that writes these records in this time."""
+    if undisturbed.records and generator.random() < 0.5:
+        return Cut(record=generator.randint(1, len(undisturbed.records)))
+    return Cut(seconds=generator.uniform(0, undisturbed.seconds))
+
+
+def watched(host: MachineInstallation, command: Callable[[], Completed], cut: Cut | None = None) -> Watched:
+    """Run a command to its end; with `cut` the power fails when that is due, at its end at the latest."""
     ended: list[Completed] = []
     with _Records(host.bed) as records:
         worker = threading.Thread(target=lambda: ended.append(command()), daemon=True)
         begin = time.monotonic()
         worker.start()
-        while worker.is_alive() and not cut.due(records.seen, time.monotonic() - begin):
+        while worker.is_alive() and not (cut and cut.due(records.seen, time.monotonic() - begin)):
             time.sleep(0.02)
-        running = worker.is_alive()
-        host.bed.cut()
+        seconds, running = time.monotonic() - begin, worker.is_alive()
+        if cut:
+            host.bed.cut()
     worker.join(60)
-    return running
+    return Watched(records.seen, seconds, None if running else ended[0])
 
 
 class _Records:
