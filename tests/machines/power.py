@@ -1,6 +1,8 @@
 """Power cuts: when the power fails, and what must hold after the next boot."""
 
+import os
 import random
+import signal
 import subprocess
 import threading
 import time
@@ -8,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from tests.machines.bed import MachineBed
 from tests.machines.installation import JOURNAL, MachineInstallation
 from tests.testbed.process import Completed
+
+_FOLLOW = f"echo; exec tail --quiet --lines=0 --follow=name --retry {JOURNAL} 2>/dev/null"
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def chosen(generator: random.Random, undisturbed: Watched) -> Cut:
 def watched(host: MachineInstallation, command: Callable[[], Completed], cut: Cut | None = None) -> Watched:
     """Run a command to its end; with `cut` the power fails when that is due, at its end at the latest."""
     ended: list[Completed] = []
-    with _Records(host.bed) as records:
+    with Records(host.server.argv(["sh", "-c", _FOLLOW])) as records:
         worker = threading.Thread(target=lambda: ended.append(command()), daemon=True)
         begin = time.monotonic()
         worker.start()
@@ -65,17 +68,19 @@ def watched(host: MachineInstallation, command: Callable[[], Completed], cut: Cu
         if cut:
             host.bed.cut()
     worker.join(60)
-    return Watched(records.seen, seconds, None if running else ended[0])
+    return Watched(tuple(records.seen), seconds, None if running else ended[0])
 
 
-class _Records:
-    """The records that are added to the journal, as soon as they can be read."""
+class Records:
+    """The records that are added to the journal, as soon as they can be read.
 
-    def __init__(self, bed: MachineBed) -> None:
+    `follow` is a command that writes an empty line when it begins, and each record from then on.
+    """
+
+    def __init__(self, follow: Sequence[str]) -> None:
         self.seen: list[str] = []
-        script = f"echo; exec tail --quiet --lines=0 --follow=name --retry {JOURNAL} 2>/dev/null"
         self._process = subprocess.Popen(
-            bed.server.argv(["sh", "-c", script]), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            follow, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
         )
         assert self._process.stdout is not None
         self._process.stdout.readline()
@@ -86,7 +91,8 @@ class _Records:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._process.kill()
+        # What holds the pipe open is a child of it.
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._thread.join(20)
 

@@ -160,7 +160,8 @@ def _step(name: str, *, serves: bool) -> Command:
 
 
 def _restore(host: MachineInstallation) -> Completed:
-    return host.cli("restore", BACKUP, "--replace", "--accept-eula", "--unattended", check=False)
+    answers = ("--answers", host.path("answers.yaml"), "--unattended")
+    return host.cli("restore", BACKUP, "--replace", *answers, check=False)
 
 
 def _rollback(host: MachineInstallation) -> Completed:
