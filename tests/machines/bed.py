@@ -57,7 +57,7 @@ class MachineBed(Testbed):
         """Prepare the places beside the machine, then go on from the state of one that is ready."""
         self._copy_places()
         self._media = self._medium()
-        self._saved = {READY: self._ready()}
+        shutil.copyfile(self._ready(), self.overlay)
         self.reset()
         kernel, podman, systemd = self.server.shell(_VERSIONS).stdout.split()
         self.versions = {"kernel": kernel, "podman": podman, "systemd": systemd}
@@ -70,16 +70,14 @@ class MachineBed(Testbed):
         super().__exit__(kind, error, trace)
 
     def save(self, name: str) -> None:
-        """Keep the running machine as it is, for `reset`."""
+        """Keep the running machine as it is, on its own disk, for `reset`; it goes on running."""
+        # The kernel line has freed pages cleared, and empty ones take no place.
+        self.server.shell("echo 3 >/proc/sys/vm/drop_caches")
         self._running().monitor(f"savevm {name}")
-        self.cut()
-        self._saved[name] = shutil.copyfile(self.overlay, self.state / f"{name}.qcow2")
-        self.reset(name)
 
     def reset(self, name: str = READY) -> None:
         """Go on with a machine as it was kept; `ready` is one that has booted and has no gateway."""
         self.cut()
-        shutil.copyfile(self._saved[name], self.overlay)
         self._power_on(name)
         self.server.wait_for_ssh(120)
         self.server.set_clock()
@@ -100,7 +98,7 @@ class MachineBed(Testbed):
         self.qemu = None
 
     def switch_off(self) -> None:
-        """Have it shut down. Raises TestbedError when it has not after two minutes."""
+        """Have it shut down. Raises TestbedError when it has not after five minutes."""
         self.server.run(["systemctl", "poweroff"], check=False)
         self._running().wait_for_end()
         self.qemu = None
@@ -150,7 +148,7 @@ class MachineBed(Testbed):
             with partial.open("wb") as disk:
                 disk.truncate(2**30)
             run(["mkfs.ext4", "-q", "-F", "-d", str(folder), str(partial)], timeout=120)
-            partial.rename(path)
+            _replace(path, partial, "*.media")
         return path
 
     def _ready(self) -> Path:
@@ -164,10 +162,17 @@ class MachineBed(Testbed):
         self.server.run(["systemctl", "is-system-running", "--wait"], check=False)
         # What an administrator does first: copy the program. Podman makes its own directories.
         self.server.shell(f"cp {MEDIA}/mstunnel-setup /root/ && podman info >/dev/null && sync")
-        self._running().monitor(f"savevm {READY}")
+        self.save(READY)
         progress(
             f"machine {self.disk.suite}, {self.disk.file_system}: ready in {time.monotonic() - begin:.0f} s"
         )
         self.cut()
-        self.overlay.rename(path)
+        _replace(path, self.overlay, f"{self.disk.file_system}-*.qcow2")
         return path
+
+
+def _replace(path: Path, made: Path, pattern: str) -> None:
+    """Put what was made in the place of what earlier releases left."""
+    for old in path.parent.glob(pattern):
+        old.unlink()
+    made.rename(path)

@@ -111,9 +111,7 @@ def _bootstrap(suite: Suite, directory: Path) -> None:
         f"chroot $1 systemctl mask {' '.join(_MASKED)}",
         f"cp $1/boot/vmlinuz-* {directory}/vmlinuz && cp $1/boot/initrd.img-* {directory}/initrd",
     ]
-    options = ["--quiet", "--variant=minbase", f"--include={','.join(suite.packages)}"]
-    # A mirror that stands still offers an old state of sid.
-    options += ['--aptopt=Acquire::Check-Valid-Until "false"', "--dpkgopt=path-exclude=/usr/share/doc/*"]
+    options = [*_OPTIONS, f"--include={','.join(suite.packages)}"]
     options += [f"--customize-hook={hook}" for hook in hooks]
     run(["nice", "mmdebstrap", *options, suite.name, str(directory / "root.tar")], timeout=900)
 

@@ -55,21 +55,30 @@ class MachineInstallation(Installation):
 
     def answers(self) -> dict[str, Any]:
         """Those of every testbed, and the archive instead of names in a registry."""
-        return {**super().answers(), "images": {"archive": f"{MEDIA}/{self.bed.release.archive.name}"}}
+        return {**super().answers(), "images": {"archive": self.archive}}
+
+    @property
+    def archive(self) -> str:
+        """Where the machine has the archive of the images."""
+        return f"{MEDIA}/{self.bed.release.archive.name}"
 
     def setup(self, *arguments: str, check: bool = True, user: str = ADMINISTRATOR) -> Completed:
         """Run the program as it was copied."""
         fixed = ["--answers", self.path("answers.yaml"), "--unattended", "--output", "json"]
         return self.program(PROGRAM, *arguments, *fixed, check=check, user=user)
 
+    def cli(self, *arguments: str, check: bool = True) -> Completed:
+        """Run `mst-cli`, also when the installed program is gone."""
+        return self.program(CLI, *arguments, "--output", "json", check=check)
+
     def uninstall(self, *, check: bool = True) -> Completed:
-        """Remove the gateway, also when the installed program is gone."""
-        return self.program(CLI, "uninstall", "--unattended", "--output", "json", check=check)
+        """Remove the gateway."""
+        return self.cli("uninstall", "--unattended", check=check)
 
     def import_renewed(self, *, check: bool = True) -> Completed:
         """Import a certificate of another authority, the only one that the client trusts then."""
         files = ("--cert", "/root/renewed.pem", "--key", "/root/renewed-key.pem")
-        done = self.program(CLI, "import_cert", *files, "--yes", "--output", "json", check=check)
+        done = self.cli("import_cert", *files, "--yes", check=check)
         self.authority = self._second
         return done
 

@@ -1,6 +1,8 @@
 """Power cuts: when the power fails, and what must hold after the next boot."""
 
+import os
 import random
+import signal
 import subprocess
 import threading
 import time
@@ -8,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from tests.machines.bed import MachineBed
 from tests.machines.installation import JOURNAL, MachineInstallation
 from tests.testbed.process import Completed
+
+_FOLLOW = f"echo; exec tail --quiet --lines=0 --follow=name --retry {JOURNAL} 2>/dev/null"
 
 
 @dataclass(frozen=True)
@@ -36,36 +39,48 @@ class Cut:
         return f"after record {self.record}" if self.record else f"after {self.seconds:.1f} s"
 
 
-def chosen(generator: random.Random, records: int, seconds: float) -> Cut:
-    """An aimed cut or a random one, in a command that writes so many records in so many seconds."""
-    if generator.random() < 0.5:
-        return Cut(record=generator.randint(1, records))
-    return Cut(seconds=generator.uniform(0, seconds))
+@dataclass(frozen=True)
+class Watched:
+    """What a command wrote into the journal, how long it ran, and how it ended, if the power lasted."""
+
+    records: Sequence[str]
+    seconds: float
+    ended: Completed | None
 
 
-def cut_off(host: MachineInstallation, command: Callable[[], Completed], cut: Cut) -> bool:
-    """Cut the power while `command` runs; whether it had not ended yet. At its end at the latest."""
+def chosen(generator: random.Random, undisturbed: Watched) -> Cut:
+    """An aimed cut or a random one, in a command that writes these records in this time."""
+    if undisturbed.records and generator.random() < 0.5:
+        return Cut(record=generator.randint(1, len(undisturbed.records)))
+    return Cut(seconds=generator.uniform(0, undisturbed.seconds))
+
+
+def watched(host: MachineInstallation, command: Callable[[], Completed], cut: Cut | None = None) -> Watched:
+    """Run a command to its end; with `cut` the power fails when that is due, at its end at the latest."""
     ended: list[Completed] = []
-    with _Records(host.bed) as records:
+    with Records(host.server.argv(["sh", "-c", _FOLLOW])) as records:
         worker = threading.Thread(target=lambda: ended.append(command()), daemon=True)
         begin = time.monotonic()
         worker.start()
-        while worker.is_alive() and not cut.due(records.seen, time.monotonic() - begin):
+        while worker.is_alive() and not (cut and cut.due(records.seen, time.monotonic() - begin)):
             time.sleep(0.02)
-        running = worker.is_alive()
-        host.bed.cut()
+        seconds, running = time.monotonic() - begin, worker.is_alive()
+        if cut:
+            host.bed.cut()
     worker.join(60)
-    return running
+    return Watched(tuple(records.seen), seconds, None if running else ended[0])
 
 
-class _Records:
-    """The records that are added to the journal, as soon as they can be read."""
+class Records:
+    """The records that are added to the journal, as soon as they can be read.
 
-    def __init__(self, bed: MachineBed) -> None:
+    `follow` is a command that writes an empty line when it begins, and each record from then on.
+    """
+
+    def __init__(self, follow: Sequence[str]) -> None:
         self.seen: list[str] = []
-        script = f"echo; exec tail --quiet --lines=0 --follow=name --retry {JOURNAL} 2>/dev/null"
         self._process = subprocess.Popen(
-            bed.server.argv(["sh", "-c", script]), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            follow, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
         )
         assert self._process.stdout is not None
         self._process.stdout.readline()
@@ -76,7 +91,8 @@ class _Records:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._process.kill()
+        # What holds the pipe open is a child of it.
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._thread.join(20)
 

@@ -16,7 +16,7 @@ MEMORY_MIB = 3072
 SSH_PORT = 2222
 # With `max` SHA instructions are emulated, four times slower than code without them.
 _PROCESSOR = ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "qemu64", "-smp", "2", "-m", str(MEMORY_MIB)]
-_KERNEL_LINE = "root=/dev/vda rw console=ttyS0 net.ifnames=0 mitigations=off"
+_KERNEL_LINE = "root=/dev/vda rw console=ttyS0 net.ifnames=0 mitigations=off init_on_free=1"
 _FORWARDED = (f"tcp:127.0.0.1:{SSH_PORT}-:22", "tcp:127.0.0.1:443-:443", "udp:127.0.0.1:443-:443")
 _DEVICES = [
     *("-device", "virtio-net-pci,netdev=n0,romfile=", "-device", "virtio-rng-pci"),
@@ -108,7 +108,7 @@ class Qemu:
         self._namespace.run("kill", "-KILL", self._pid.read_text().strip())
         self._process.wait(20)
 
-    def wait_for_end(self, seconds: float = 120) -> None:
+    def wait_for_end(self, seconds: float = 300) -> None:
         """Return when it has switched itself off. Raises TestbedError with the end of its console."""
         try:
             self._process.wait(seconds)

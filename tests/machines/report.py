@@ -15,7 +15,8 @@ _HEAD = """\
 
 Written by `make machines`: virtual machines with their own kernel, on an emulated processor. A power cut ends
 the emulator: what the machine had not written to its disk is lost. A trial counts as survived when the
-machine boots, the command then ends as an undisturbed one does, and the file system checker finds nothing.
+machine boots, the same command then ends as an undisturbed one does (in one of five trials: when an
+uninstallation leaves nothing), and the file system checker finds nothing.
 
 | What | Machine | Seen | Tried | Survived | Median time |
 | --- | --- | --- | --- | --- | --- |

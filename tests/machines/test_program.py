@@ -1,21 +1,30 @@
 """The program unpacks itself durably: a power cut right after its first start leaves it whole."""
 
 import random
+from collections.abc import Iterator
 
 import pytest
 
 from mstunnel_setup import __version__
 from tests.machines import record
+from tests.machines.booted import booted
 from tests.machines.installation import PROGRAM, MachineInstallation
+from tests.machines.suites import FILE_SYSTEMS
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(1500)]
 
 WHAT = "Power cut within 8 s of the first `mstunnel-setup --version`; boot, file system check, same answer"
 
 
+@pytest.fixture(scope="module", params=FILE_SYSTEMS)
+def machine(request: pytest.FixtureRequest) -> Iterator[MachineInstallation]:
+    with booted(file_system=str(request.param)) as installation:
+        yield installation
+
+
 @pytest.mark.parametrize("number", range(10))
-def test_a_power_cut_after_the_first_start(trixie: MachineInstallation, number: int) -> None:
-    bed = trixie.bed
+def test_a_power_cut_after_the_first_start(machine: MachineInstallation, number: int) -> None:
+    bed = machine.bed
     bed.reset()
     first = bed.server.run([PROGRAM, "--version"])
     seconds = random.uniform(0, 8)

@@ -1,11 +1,12 @@
 """The table of the machines counts trials, and leaves the rest of its page alone."""
 
+import time
 from typing import Any
 
 import pytest
 
 from tests.machines import qemu, report
-from tests.machines.power import Cut
+from tests.machines.power import Cut, Records
 
 _MACHINE = {"suite": "trixie", "file_system": "xfs", "kernel": "6.12", "podman": "5.4.2", "systemd": "257"}
 _BEGIN = '{"version":1,"type":"begin","step":"launch","key":"x"}'
@@ -54,3 +55,10 @@ def test_a_cut_is_due_after_its_record_or_its_time(
 def test_what_keeps_a_machine_from_running_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qemu, "PROGRAM", "qemu-system-none")
     assert qemu.missing() == "qemu-system-none is not installed"
+
+
+def test_reading_records_ends_with_the_children_of_what_reads_them() -> None:
+    begin = time.monotonic()
+    with Records(["sh", "-c", "echo; sleep 60 & wait"]):
+        pass
+    assert time.monotonic() - begin < 10

@@ -1,0 +1,178 @@
+"""Every command that changes a host, once undisturbed: the state before it, what it writes, how it ends."""
+
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mstunnel_setup import __version__, paths
+from mstunnel_setup.install.step_list import ORDER
+from mstunnel_setup.upgrade.record import HISTORY
+from mstunnel_setup.upgrade.release import CATALOGUE
+from tests.machines.installation import PROGRAM, MachineInstallation
+from tests.machines.power import Watched, watched
+from tests.testbed.host_tree import differences, tree_of_any_run
+from tests.testbed.machine import Entry
+from tests.testbed.process import Completed, progress
+
+BACKUP = "/root/gw1.backup"
+OFFER = "/root/offer.sh"
+# What the containers and the monitor write while a gateway runs, what holds times, and what was put there.
+_LEFT_OUT = (paths.MESSAGES, HISTORY, paths.AGENT_CHANGES, BACKUP, OFFER, CATALOGUE.rpartition("/")[0])
+# From this step on a device can use the gateway, and a monitor judges what the agent fetched.
+_SERVING = [step.name for step in ORDER].index("monitor")
+_LOCKED = 9
+_MONITOR_SECONDS = 900
+# Both images once more, each with a label, and the catalogue that names them.
+_OFFER = f"""\
+mkdir -p {CATALOGUE.rpartition("/")[0]}
+cat >{CATALOGUE} <<'END'
+[[release]]
+label = "next"
+published = 2026-11-01
+END
+for part in server:gateway agent:agent; do
+    name=$(podman inspect --format '{{{{.ImageName}}}}' mstunnel-${{part%:*}})
+    next=${{name%@*}}:next
+    printf 'FROM %s\\nLABEL org.mstunnel.release=next\\n' "$name" |
+        podman build --quiet --pull=never --tag "$next" -
+    echo "${{part%:*}} = \\"$(podman image inspect --format '{{{{.Digest}}}}' "$next")\\"" >>{CATALOGUE}
+done
+"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command, and the error with which it ends when it is given once more after its end.
+
+    `serves` tells whether a device can use the gateway afterwards.
+    """
+
+    what: str
+    run: Callable[[MachineInstallation], Completed]
+    over: str = ""
+    serves: bool = False
+
+    def given(self, host: MachineInstallation) -> Completed:
+        """Run it, as soon as the monitor, which goes on with what a boot ended, holds the lock no more."""
+        deadline = time.monotonic() + _MONITOR_SECONDS
+        while (done := self.run(host)).code == _LOCKED and time.monotonic() < deadline:
+            time.sleep(1)
+        return done
+
+    def refused(self, completed: Completed) -> list[str]:
+        """What is wrong with its end, given once more."""
+        fine = completed.code == 0 or (self.over and f'"code":"{self.over}"' in _dense(completed.stdout))
+        return [] if fine else [completed.describe()]
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """A command that ran undisturbed from a kept state, and the tree of the host afterwards."""
+
+    command: Command
+    state: str
+    undisturbed: Watched
+    golden: Mapping[str, Entry]
+
+
+@dataclass(frozen=True)
+class Host:
+    """A machine, how it and the tenant look before everything, and what can be cut off on it."""
+
+    installation: MachineInstallation
+    before: Mapping[str, Entry]
+    tenant: Mapping[str, Sequence[str]]
+    rehearsed: Sequence[Rehearsed]
+
+    def complaints(self, case: Rehearsed) -> Iterator[str]:
+        """What is wrong when the command is given once more."""
+        yield from case.command.refused(case.command.given(self.installation))
+        if case.command.serves:
+            yield from self.installation.serves()
+            self.installation.await_verdict()
+        yield from differences(case.golden, tree(self.installation))
+
+    def left(self) -> Iterator[str]:
+        """What an uninstallation leaves, on the host and in the tenant."""
+        command = Command("uninstall", lambda host: host.uninstall(check=False))
+        yield from command.refused(command.given(self.installation))
+        tenant = self.installation.tenant()
+        yield from [] if tenant == self.tenant else [f"the tenant holds {tenant}"]
+        yield from differences(self.before, tree(self.installation))
+
+
+def rehearse(installation: MachineInstallation) -> Host:
+    """Run everything once, each from a state that is kept."""
+    before, tenant = tree(installation), installation.tenant()
+    return Host(installation, before, tenant, list(_rehearsed(installation)))
+
+
+def tree(host: MachineInstallation) -> dict[str, Entry]:
+    """What an installation changes on a host, without what differs in every one."""
+    found = tree_of_any_run(host)
+    return {path: entry for path, entry in found.items() if not path.startswith(_LEFT_OUT)}
+
+
+def _rehearsed(host: MachineInstallation) -> Iterator[Rehearsed]:
+    yield _once(host, Command("the first start of the program", _first_start))
+    for number, step in enumerate(ORDER):
+        yield _once(host, _step(step.name, serves=number >= _SERVING))
+    renewed = _once(host, Command("import_cert", lambda host: host.import_renewed(check=False), serves=True))
+    yield renewed
+    host.go_back(renewed.state)
+    host.cli("backup", BACKUP)
+    backup = host.server.run(["base64", BACKUP]).stdout
+    host.go_back(renewed.state)
+    yield _once(host, Command("uninstall", lambda host: host.uninstall(check=False)))
+    host.server.shell(f"base64 -d >{BACKUP} <<'EOF'\n{backup}EOF\n")
+    host.server.run(["podman", "load", "--quiet", "--input", host.archive], timeout=300)
+    yield _once(host, Command("restore", _restore, "already-installed", serves=True))
+    host.go_back(renewed.state)
+    _offer(host)
+    yield _once(
+        host, Command("upgrade apply", lambda host: host.cli("upgrade", "apply", check=False), serves=True)
+    )
+    yield _once(host, Command("upgrade rollback", _rollback, "nothing-to-roll-back", serves=True))
+
+
+def _once(host: MachineInstallation, command: Command) -> Rehearsed:
+    """Run a command; the state before it is kept."""
+    state = f"before-{command.what.replace(' ', '-')}"
+    host.keep(state)
+    undisturbed = watched(host, lambda: command.run(host))
+    assert undisturbed.ended is not None
+    assert undisturbed.ended.code == 0, undisturbed.ended.describe()
+    if command.serves:
+        host.wait_until_healthy()
+        host.await_verdict()
+    progress(f"{command.what}: {len(undisturbed.records)} records in {undisturbed.seconds:.1f} s")
+    return Rehearsed(command, state, undisturbed, tree(host))
+
+
+def _first_start(host: MachineInstallation) -> Completed:
+    wanted = f"mstunnel-setup {__version__}"
+    return host.server.shell(f'test "$({PROGRAM} --version)" = {shlex.quote(wanted)}', check=False)
+
+
+def _step(name: str, *, serves: bool) -> Command:
+    return Command(f"step {name}", lambda host: host.setup("step", name, check=False), serves=serves)
+
+
+def _restore(host: MachineInstallation) -> Completed:
+    answers = ("--answers", host.path("answers.yaml"), "--unattended")
+    return host.cli("restore", BACKUP, "--replace", *answers, check=False)
+
+
+def _rollback(host: MachineInstallation) -> Completed:
+    return host.cli("upgrade", "rollback", check=False)
+
+
+def _offer(host: MachineInstallation) -> None:
+    """Have the store hold another release of both images, and the catalogue name it."""
+    host.server.write(OFFER, _OFFER)
+    host.server.run(["sh", "-e", OFFER], timeout=300)
+
+
+def _dense(text: str) -> str:
+    return text.replace(" ", "")
