@@ -100,7 +100,8 @@ def test_a_plain_get_is_answered_with_a_page_that_tells_nothing(site: Site) -> N
 def test_a_probe_that_connects_and_closes_costs_nothing_however_often_it_comes(site: Site) -> None:
     """Another machine than the one that probes would not notice a ban."""
     site.devices["device1"].run(["python3", "-c", KNOCK, address_of("plain"), "300"])
-    assert get(site, "device1", address_of("plain")).stdout.endswith("\n200")
+    # Each of them is a process of ocserv, which a busy machine ends after a while.
+    assert eventually(lambda: get(site, "device1", address_of("plain")).stdout.endswith("\n200"), 60)
     points = site.gateways["plain"].run(["occtl", "--json", "show", "ip", "ban", "points"]).stdout
     assert [found for found in json.loads(points or "[]") if found["Score"]] == []
 
