@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup import paths
@@ -32,6 +31,7 @@ from mstunnel_setup.install.own_gateway import leaf_in_service
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import configure, site
 from mstunnel_setup.tenant.actions import RegisterServer
+from mstunnel_setup.tls import generations
 
 _PATIENCE = 180.0
 _PAUSE = 1.0
@@ -72,10 +72,9 @@ def _prove(context: Context, promise: Promise) -> None:
 def serves(context: Context, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
     """Return once the gateway serves the installed leaf on `port`, looking every `pause` seconds.
 
-    Raises NetworkError after `patience` seconds.
+    Raises NetworkError after `patience` seconds, CertificateError when no usable one is installed.
     """
-    chain = context.ports.files.read(f"{paths.ACTIVE}/chain.pem") or b""
-    leaf = x509.load_pem_x509_certificate(chain).public_bytes(Encoding.DER)
+    leaf = generations.read(context.ports, paths.ACTIVE).leaf.public_bytes(Encoding.DER)
     within_patience(context, lambda: _serves(context, port, leaf), patience, pause)
 
 

@@ -20,7 +20,7 @@ from mstunnel_setup.agent.thresholds import Thresholds
 from mstunnel_setup.containers import tunnel_device
 from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import EngineError, NetworkError, TenantError
+from mstunnel_setup.errors import CertificateError, EngineError, NetworkError, TenantError
 from mstunnel_setup.gateway import report
 from mstunnel_setup.install.steps import certificate, verify
 from mstunnel_setup.tenant.wire import TunnelServer
@@ -108,6 +108,14 @@ def test_another_certificate_on_the_port(scene: Scene, tmp_path: Path) -> None:
         _verify(scene, port)
     assert caught.value.code == "wrong-leaf-served"
     assert 180 < scene.clock.elapsed < 190
+
+
+def test_a_certificate_that_is_not_there_any_more(scene: Scene) -> None:
+    """As after an uninstallation that was stopped, when an upgrade or a new identity is asked for."""
+    scene.files.remove(paths.ACTIVE)
+    with pytest.raises(CertificateError) as caught:
+        _verify(scene, 443)
+    assert (caught.value.code, caught.value.hint) == ("generation-incomplete", "Run `mst-cli cert repair`.")
 
 
 def test_no_listener_on_the_port(scene: Scene) -> None:
