@@ -9,7 +9,7 @@ import typer
 from mstunnel_setup.admin.export_format import Format
 from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.lazy import add_lazy_group
-from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_app, with_options
+from mstunnel_setup.cli.options import CommonOptions, SignInOptions, Yes, new_app, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
 from mstunnel_setup.lazy import LazyModule
@@ -120,7 +120,7 @@ def apply(
     sign_in: SignInOptions,
     how: ApplyOptions,
     directory: Declarations,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Show the plan, ask, and change the tenant to match the declarations."""
     run_command(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
+from mstunnel_setup.cli.options import CommonOptions, SignInOptions, Yes, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.lazy import LazyModule
 
@@ -83,7 +83,7 @@ def apply(
     sign_in: SignInOptions,
     how: PolicyOptions,
     file: PolicyFile,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Show the plan, ask, and create or change policies, in report-only mode first."""
     run_command(

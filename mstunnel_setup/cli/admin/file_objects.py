@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
+from mstunnel_setup.cli.options import CommonOptions, SignInOptions, Yes, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The object in the tenant.")]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The object, in YAML.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 FileOrName = Annotated[
     str, typer.Argument(metavar="FILE_OR_NAME", help="A file, or an object of the tenant by name or id.")
 ]

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
+from mstunnel_setup.cli.options import CommonOptions, SignInOptions, Yes, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 
 if TYPE_CHECKING:
     from mstunnel_setup.admin.object_commands import Objects
-
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
+from mstunnel_setup.cli.options import CommonOptions, SignInOptions, Yes, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.lazy import LazyModule
 
@@ -78,7 +78,7 @@ def delete(
     common: CommonOptions,
     sign_in: SignInOptions,
     wanted: Wanted,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Delete a profile and its trusted root."""
     run_command(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
+from mstunnel_setup.cli.options import CommonOptions, SignInOptions, Yes, new_group, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.lazy import LazyModule
 
@@ -76,7 +76,7 @@ def delete(
     sign_in: SignInOptions,
     site: Site,
     wanted: Wanted,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Delete the record of a server that no longer exists; otherwise use `mst-cli uninstall` there."""
     run_command(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from mstunnel_setup.admin.change import Body, Wire
-from mstunnel_setup.cli.admin.objects import ObjectCommands, Yes
+from mstunnel_setup.cli.admin.objects import ObjectCommands
 from mstunnel_setup.cli.errors import WINDOW_MISSING, WINDOW_UNCLEAR
-from mstunnel_setup.cli.options import CommonOptions, SignInOptions, option_names, with_options
+from mstunnel_setup.cli.options import CommonOptions, SignInOptions, Yes, option_names, with_options
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.lazy import LazyModule
 from mstunnel_setup.text import plain

@@ -66,3 +66,14 @@ def test_a_bare_word_with_commands_below_it_prints_its_help(
     shown = capsys.readouterr()
     assert shown.out.startswith(f"Usage: {path} [OPTIONS] COMMAND")
     assert shown.err == ""
+
+
+def test_every_command_that_asks_for_confirmation_takes_the_same_variable() -> None:
+    asking = [
+        parameter
+        for command in COMMANDS.values()
+        for parameter in command.parameters
+        if parameter.help == "Do not ask for confirmation."
+    ]
+    assert len(asking) > 10
+    assert {(each.names, each.variables) for each in asking} == {(("--yes", "-y"), ("MSTUNNEL_YES",))}
