@@ -29,7 +29,7 @@ from scripts.spoken import sources, spoken
 
 PACKAGE: Final = Path(__file__).parents[1] / "mstunnel_setup"
 LOCALE: Final = PACKAGE / "data" / "locale"
-# The lab has languages of its own, in its pages; the others hold patterns, names and rules for programs.
+# The lab has its own languages, in its pages; the others hold patterns, names and rules for programs.
 _SILENT: Final = frozenset(
     {
         *("lab", "redaction.py", "metrics.py", "fixed_rules.py", "issuers.py", "oidc.py", "translation.py"),
