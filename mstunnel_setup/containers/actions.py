@@ -1,5 +1,6 @@
 """Actions that run containers: directories, unit file, Quadlet file, service, container without systemd."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
@@ -142,13 +143,25 @@ class StartService(Action[HasEngine]):
     @override
     def apply(self, ports: HasEngine, outputs: Outputs) -> JsonObject:
         """Start it, or restart it with the new configuration, and wait for it."""
+        self.begin(ports)
+        self.wait(ports)
+        return {}
+
+    def begin(self, ports: HasEngine) -> None:
+        """Start it, or restart it with the new configuration."""
         _refuse_foreign(self.container, ports.engine.inspect(self.container))
         try:
-            self._start(ports)
+            if ports.systemd.active(self.unit):
+                ports.systemd.restart(self.unit)
+            else:
+                ports.systemd.start(self.unit)
         except EngineError as error:
             raise launch_failure(
                 self.container, ports.engine.inspect(self.container), self._log(ports)
             ) from error
+
+    def wait(self, ports: HasEngine) -> None:
+        """Return once the container is up. Raises EngineError `container-failed`."""
         wait_until_up(
             ports,
             self.container,
@@ -156,7 +169,6 @@ class StartService(Action[HasEngine]):
             log=lambda: self._log(ports),
             restarts=lambda: ports.systemd.restarts(self.unit),
         )
-        return {}
 
     @override
     def undo(self, ports: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
@@ -165,14 +177,59 @@ class StartService(Action[HasEngine]):
         ports.systemd.stop(self.unit)
         return Undone(Undo.REMOVED)
 
-    def _start(self, ports: HasEngine) -> None:
-        if ports.systemd.active(self.unit):
-            ports.systemd.restart(self.unit)
-        else:
-            ports.systemd.start(self.unit)
-
     def _log(self, ports: HasEngine) -> str:
         return ports.systemd.log(self.unit, LOG_LINES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartServices(Action[HasEngine]):
+    """Start several services and wait until the container of each is up.
+
+    Where none of them runs they start at the same time. Otherwise each waits for the one before it: a new
+    agent only replaces one that works when the new server does.
+    """
+
+    kind: ClassVar[str] = "start-services"
+    depends_on_newer: ClassVar[bool] = True  # on units and images
+    services: tuple[StartService, ...]
+
+    @property
+    @override
+    def key(self) -> str:
+        return f"services:{','.join(self._units)}"
+
+    @override
+    def describe(self) -> str:
+        units = ", ".join(self._units)
+        return f"start services {units}"
+
+    @override
+    def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:
+        """Whether each runs the container of its configuration."""
+        return all(service.satisfied(ports, outputs) for service in self.services)
+
+    @override
+    def apply(self, ports: HasEngine, outputs: Outputs) -> JsonObject:
+        """Start those that do not run with their configuration, and wait for them."""
+        due = [service for service in self.services if not service.satisfied(ports, outputs)]
+        if any(ports.systemd.active(unit) for unit in self._units):
+            for service in due:
+                service.apply(ports, outputs)
+            return {}
+        for service in due:
+            service.begin(ports)
+        for service in due:
+            service.wait(ports)
+        return {}
+
+    @override
+    def undo(self, ports: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
+        undone = [service.undo(ports, record) for service in reversed(self.services)]
+        return next((each for each in undone if each.outcome is Undo.REMOVED), undone[0])
+
+    @property
+    def _units(self) -> Sequence[str]:
+        return [service.unit for service in self.services]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from mstunnel_setup.containers.actions import (
     MakeStateDirectory,
     RunContainer,
     StartService,
+    StartServices,
 )
 from mstunnel_setup.containers.choice import ChooseEngine
 from mstunnel_setup.containers.image_actions import LoadImage, PullImage
@@ -183,6 +184,7 @@ CODEC = Codec(
         SetContainerAside,
         SetSysctl,
         StartService,
+        StartServices,
         StopUnit,
         WriteAuditRules,
         WriteMessageCatalogue,

@@ -4,11 +4,12 @@ import json
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from functools import partial
 
 import pytest
 
-from tests.testbed import vpn
+from tests.testbed import processors, vpn
 from tests.testbed.fleet import BALANCER, Fleet, address_of, recap
 from tests.testbed.installation import PUBLIC_ADDRESS, Installation
 from tests.testbed.paths import ROOT
@@ -184,12 +185,18 @@ def test_all_servers_are_removed(fleet: Fleet) -> None:
         assert fleet.servers[name].run(["test", "-e", "/etc/mstunnel"], check=False).code == 1
 
 
-def test_four_servers_take_less_than_four_times_as_long_as_one(fleet: Fleet) -> None:
-    took = {}
-    for names in (["server"], ["server", "gw2"], [*SITE, "gw4"]):
-        played = fleet.play("install", limit=names)
-        assert failures(played) == dict.fromkeys(names, 0)
-        took[len(names)] = played.seconds
-        fleet.play("uninstall", limit=names)
-    print("seconds to install:", {number: round(seconds) for number, seconds in took.items()})
-    assert took[4] < 4 * took[1]
+def test_four_servers_take_at_most_twice_as_long_as_one(fleet: Fleet) -> None:
+    """Each has half a processor: servers have processors of their own, and those of a testbed share two."""
+    if not processors.can_be_limited():
+        pytest.skip("needs the cpu controller of cgroup v1")
+    with ExitStack() as limits:
+        for server in fleet.servers.values():
+            limits.enter_context(processors.limited(server, 0.5))
+        took = {}
+        for names in (["server"], ["server", "gw2"], [*SITE, "gw4"]):
+            played = fleet.play("install", limit=names)
+            assert failures(played) == dict.fromkeys(names, 0)
+            took[len(names)] = played.seconds
+            fleet.play("uninstall", limit=names)
+        print("seconds to install:", {number: round(seconds) for number, seconds in took.items()})
+        assert took[4] <= 2 * took[1]

@@ -13,6 +13,7 @@ from mstunnel_setup.containers.actions import (
     MakeStateDirectory,
     RunContainer,
     StartService,
+    StartServices,
 )
 from mstunnel_setup.containers.image_actions import PullImage
 from mstunnel_setup.containers.listeners import Listener, listening
@@ -233,9 +234,7 @@ def _decide(launch: Launch) -> Sequence[Action[Ports]]:
         actions += (
             _quadlet(item, launch) if launch.run_method is RunMethod.QUADLET else _unit(item, launch.engine)
         )
-        digest = item.labels[CONFIGURATION_LABEL]
-        actions.append(StartService(unit=f"{item.name}.service", container=item.name, label_digest=digest))
-    return actions
+    return [*actions, StartServices(services=tuple(map(_service, launch.specifications)))]
 
 
 def _directories(launch: Launch) -> Iterable[MakeDirectory]:
@@ -261,6 +260,11 @@ def _unit(specification: ContainerSpec, engine: EngineName) -> Sequence[Action[P
         for target in engine_unit.WANTED_BY[engine]
     )
     return (*links, InstallUnit(path=path, text=engine_unit.render(specification, engine)))
+
+
+def _service(specification: ContainerSpec) -> StartService:
+    name, digest = specification.name, specification.labels[CONFIGURATION_LABEL]
+    return StartService(unit=f"{name}.service", container=name, label_digest=digest)
 
 
 def _wants(target: str) -> str:

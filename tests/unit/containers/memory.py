@@ -15,6 +15,7 @@ from mstunnel_setup.containers.engine import (
     Progress,
 )
 from mstunnel_setup.containers.spec import ContainerSpec
+from mstunnel_setup.engine.action import Action, Undone, UndoRecord
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, Processes
@@ -117,10 +118,10 @@ class Host(Processes):
             started = datetime.now(UTC)
             state = ContainerState("running", None, self.labels, DIGEST, started)
             if not self.crashes:
-                self.engine.containers["gateway"] = state
+                self.engine.containers[unit.removesuffix(".service")] = state
         if verb == "stop":
             self.active.discard(unit)
-            self.engine.containers.pop("gateway", None)
+            self.engine.containers.pop(unit.removesuffix(".service"), None)
         return Completed(0, "", "")
 
 
@@ -141,3 +142,8 @@ class Ports:
 
     def progress(self, done: int, known: int) -> None:
         self.fetched.append((done, known))
+
+
+def undo(ports: Ports, action: Action[Any], before: Any = None) -> Undone:
+    """Undo an action that was applied once."""
+    return action.undo(ports, UndoRecord({} if before is None else before, (action,), {}))

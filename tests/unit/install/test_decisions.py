@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from mstunnel_setup.containers.actions import StartServices
 from mstunnel_setup.containers.choice import Chosen
 from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, Network
@@ -265,8 +266,8 @@ def test_systemd_and_the_engine_run_the_same_configuration(facts: launch.Launch)
     run = [item.labels[CONFIGURATION_LABEL] for item in facts.specifications]
     for run_method in (RunMethod.QUADLET, RunMethod.UNIT):
         units = launch.STEP.decide(replace(facts, run_method=run_method))
-        started = [CODEC.dump(action)["label_digest"] for action in units if action.kind == "start-service"]
-        assert started == run
+        (start,) = (action for action in units if isinstance(action, StartServices))
+        assert [service.label_digest for service in start.services] == run
     plain = launch.STEP.decide(replace(facts, run_method=RunMethod.ENGINE))
     containers = [action.key for action in plain if action.kind == "run-container"]
     assert containers == ["container:mstunnel-server", "container:mstunnel-agent"]

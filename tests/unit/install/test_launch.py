@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from mstunnel_setup import __version__, paths
-from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartService
+from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartServices
 from mstunnel_setup.containers.choice import Chosen
 from mstunnel_setup.containers.engine import Image
 from mstunnel_setup.containers.run_method import RunMethod
@@ -56,18 +56,17 @@ def _refused(context: Context) -> CheckError:
     return caught.value
 
 
-def test_systemd_runs_both_containers_server_first(scene: Scene) -> None:
+def test_systemd_starts_both_containers_when_both_units_are_there(scene: Scene) -> None:
     actions = launch.STEP.decide(launch.STEP.gather(_context(scene)))
     units = [
         (type(action).__name__, action.key)
         for action in actions
-        if isinstance(action, InstallQuadlet | StartService)
+        if isinstance(action, InstallQuadlet | StartServices)
     ]
     assert units == [
         ("InstallQuadlet", f"quadlet:{paths.QUADLETS}/mstunnel-server.container"),
-        ("StartService", "service:mstunnel-server.service"),
         ("InstallQuadlet", f"quadlet:{paths.QUADLETS}/mstunnel-agent.container"),
-        ("StartService", "service:mstunnel-agent.service"),
+        ("StartServices", "services:mstunnel-server.service,mstunnel-agent.service"),
     ]
 
 
@@ -104,11 +103,10 @@ def test_without_systemd_an_init_that_takes_scripts_starts_them_at_boot(
 def test_docker_gets_units_of_ours_which_the_daemon_starts_too(scene: Scene) -> None:
     scene.chosen = Chosen("docker", "26.1.5", "the only engine installed")
     actions = launch.STEP.decide(launch.STEP.gather(_context(scene)))
-    assert [action.key for action in actions if isinstance(action, InstallUnit | StartService)] == [
+    assert [action.key for action in actions if isinstance(action, InstallUnit | StartServices)] == [
         f"unit:{paths.UNITS}/mstunnel-server.service",
-        "service:mstunnel-server.service",
         f"unit:{paths.UNITS}/mstunnel-agent.service",
-        "service:mstunnel-agent.service",
+        "services:mstunnel-server.service,mstunnel-agent.service",
     ]
     wanted = {PurePosixPath(action.path).parent.name for action in actions if isinstance(action, Link)}
     assert wanted == {"multi-user.target.wants", "docker.service.wants"}

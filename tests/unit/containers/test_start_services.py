@@ -1,0 +1,167 @@
+"""Starting one service, or several, until their containers are up."""
+
+import json
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.containers.actions import StartService, StartServices
+from mstunnel_setup.containers.engine import ContainerState, Health
+from mstunnel_setup.engine.action import Action, Codec, Undo
+from mstunnel_setup.errors import EngineError
+from tests.unit.containers.memory import UNIT, Ports, undo
+
+
+def _service(timeout: float = 10) -> StartService:
+    return StartService(unit=UNIT, container="gateway", label_digest="new", timeout=timeout)
+
+
+def _services() -> StartServices:
+    agent = StartService(unit="agent.service", container="agent", label_digest="new")
+    return StartServices(services=(_service(), agent))
+
+
+@pytest.mark.parametrize("action", [_service(), _services()], ids=lambda action: action.kind)
+def test_a_start_survives_the_journal(action: Action[Any]) -> None:
+    codec = Codec([type(action)])
+    assert codec.load(json.loads(json.dumps(codec.dump(action)))) == action
+    assert action.describe()
+
+
+def test_a_service_is_started_and_waited_for(ports: Ports) -> None:
+    ports.memory.healths = ["starting", "starting", "healthy"]
+    action = _service()
+    assert not action.satisfied(ports, {})
+    action.apply(ports, {})
+    assert action.satisfied(ports, {})
+    assert "systemctl start -- gateway.service" in ports.processes.calls
+    assert ports.memory.probes == 1
+
+
+def test_a_service_with_an_older_configuration_is_restarted(ports: Ports) -> None:
+    ports.processes.active.add(UNIT)
+    labels = {"org.mstunnel.managed": "1", "org.mstunnel.configuration": "old"}
+    ports.memory.containers["gateway"] = ContainerState("running", None, labels)
+    assert not _service().satisfied(ports, {})
+    _service().apply(ports, {})
+    assert "systemctl restart -- gateway.service" in ports.processes.calls
+
+
+def test_a_container_without_health_check_has_to_last(ports: Ports) -> None:
+    _service().apply(ports, {})
+    assert ports.clock.elapsed >= 2
+
+
+@pytest.mark.parametrize("health", ["unhealthy", "starting"])
+def test_a_service_that_does_not_come_up_fails_with_its_log(ports: Ports, health: Health) -> None:
+    ports.memory.healths = [health]
+    with pytest.raises(EngineError, match=rf"running and {health}.*\n  first\n  last \[1mwords") as caught:
+        _service().apply(ports, {})
+    assert caught.value.code == "container-failed"
+    assert ports.clock.elapsed == pytest.approx(10, abs=1)
+    log = "journalctl CONTAINER_NAME=gateway + SYSLOG_IDENTIFIER=gateway --lines=10 --output=cat --no-pager"
+    assert log in ports.processes.calls
+
+
+def test_unhealthy_is_not_final_for_a_service_that_starts_slowly(ports: Ports) -> None:
+    """The engine counts our checks as its own, and they come every second."""
+    starting: list[Health | None] = ["starting"] * 10
+    unhealthy: list[Health | None] = ["unhealthy"] * 60
+    ports.memory.healths = [*starting, *unhealthy, "healthy"]
+    _service(timeout=120).apply(ports, {})
+    assert ports.clock.elapsed > 20
+
+
+def test_a_service_that_stays_unhealthy_fails_before_its_time_is_over(ports: Ports) -> None:
+    ports.memory.healths = ["unhealthy"]
+    with pytest.raises(EngineError, match="running and unhealthy"):
+        _service(timeout=120).apply(ports, {})
+    assert 40 < ports.clock.elapsed < 60
+
+
+def test_a_service_that_ends_at_every_start_fails_long_before_its_time_is_over(ports: Ports) -> None:
+    """Its container is gone between two starts; only systemd knows how many there were."""
+    ports.processes.crashes = True
+    with pytest.raises(EngineError, match=r"it is missing.*\n  first"):
+        _service(timeout=600).apply(ports, {})
+    assert 15 <= ports.clock.elapsed < 20
+
+
+def test_a_service_that_cannot_even_start_fails_with_its_log(ports: Ports) -> None:
+    ports.processes.refused = "start"
+    with pytest.raises(EngineError, match=r"it is missing.*\n  first") as caught:
+        _service().apply(ports, {})
+    assert caught.value.code == "container-failed"
+
+
+def test_a_check_that_passes_is_enough_though_the_engine_counts_only_its_own(ports: Ports) -> None:
+    ports.memory.healths, ports.memory.passes = ["starting"], True
+    _service().apply(ports, {})
+    assert ports.memory.probes == 1
+    assert ports.clock.elapsed < 1
+
+
+def test_an_unhealthy_service_is_not_satisfied(ports: Ports) -> None:
+    _service().apply(ports, {})
+    ports.memory.healths = ["unhealthy"]
+    assert not _service().satisfied(ports, {})
+
+
+def test_a_unit_does_not_replace_a_foreign_container(ports: Ports) -> None:
+    ports.memory.containers["gateway"] = ContainerState("running", None, {})
+    with pytest.raises(EngineError) as caught:
+        _service().apply(ports, {})
+    assert caught.value.code == "container-foreign"
+    assert ports.processes.calls == []
+
+
+def test_stopping_a_service(ports: Ports) -> None:
+    _service().apply(ports, {})
+    assert undo(ports, _service()).outcome is Undo.REMOVED
+    assert ports.processes.active == set()
+    ports.processes.known.clear()
+    assert undo(ports, _service()).outcome is Undo.ABSENT
+
+
+def test_services_start_before_the_first_of_them_is_waited_for(
+    ports: Ports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[tuple[str, set[str]]] = []
+
+    def wait(service: StartService, _ports: Any) -> None:
+        waited.append((service.container, set(ports.memory.containers)))
+
+    monkeypatch.setattr(StartService, "wait", wait)
+    _services().apply(ports, {})
+    assert waited == [("gateway", {"gateway", "agent"}), ("agent", {"gateway", "agent"})]
+    assert _services().satisfied(ports, {})
+
+
+def test_a_service_is_not_replaced_when_the_one_before_it_does_not_come_up(ports: Ports) -> None:
+    ports.processes.active |= {UNIT, "agent.service"}
+    labels = {"org.mstunnel.managed": "1", "org.mstunnel.configuration": "old"}
+    old = ContainerState("running", "unhealthy", labels)
+    ports.memory.containers = {"gateway": old, "agent": old}
+    ports.memory.healths = ["unhealthy"]
+    with pytest.raises(EngineError, match="gateway"):
+        _services().apply(ports, {})
+    assert "systemctl restart -- gateway.service" in ports.processes.calls
+    assert not [call for call in ports.processes.calls if "restart -- agent.service" in call]
+
+
+def test_a_service_that_runs_already_is_left_alone(ports: Ports) -> None:
+    _service().apply(ports, {})
+    ports.processes.calls.clear()
+    assert not _services().satisfied(ports, {})
+    _services().apply(ports, {})
+    started = [call for call in ports.processes.calls if "start --" in call]
+    assert started == ["systemctl start -- agent.service"]
+
+
+def test_stopping_services(ports: Ports) -> None:
+    ports.processes.known.add("agent.service")
+    _services().apply(ports, {})
+    assert undo(ports, _services()).outcome is Undo.REMOVED
+    assert ports.processes.active == set()
+    ports.processes.known.clear()
+    assert undo(ports, _services()).outcome is Undo.ABSENT
