@@ -121,7 +121,7 @@ AGENT_STATE_INSIDE = "/var/lib/mstunnel-agent"
 SERVER_STATE_INSIDE = "/var/lib/mstunnel-server"
 AGENT_STATE = _state(AGENT_STATE_INSIDE, "mstunnel-agent")
 SERVER_STATE = _state(SERVER_STATE_INSIDE, "mstunnel-server")
-# That of root, whoever runs this.
+# That of root, for every caller.
 HOST_LOG = "/var/log/mstunnel"
 LOG = _state(HOST_LOG, "mstunnel/log")
 SETUP_LOG = f"{LOG}/setup.log"

@@ -5,7 +5,7 @@ server serves, and `FOLDER.tar` what servers without a way to it import. KEYS ha
 the first run: `root.pem`, kept offline afterwards, signs who may sign; `release.pem` signs the list. Hand
 FOLDER/metadata/1.root.json to administrators as the trusted root.
 """
-# What tuf documents as public is imported from modules of its own that are not.
+# What tuf documents as public is imported from separate modules, which are not.
 # pyright: reportPrivateImportUsage=false
 
 import argparse

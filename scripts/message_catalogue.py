@@ -26,7 +26,7 @@ def text() -> str:
 
 
 def _entry(item: Item) -> dict[str, str]:
-    """The texts; a hint with values of its own is that of the entry that is explained."""
+    """The texts; a hint with its own values is that of the entry that is explained."""
     made: Any = item.example()
     advice = _HINT if "{" in item.hint else " ".join(item.hint.split())
     return {

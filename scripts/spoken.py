@@ -22,7 +22,7 @@ _NAME: Final = re.compile(r"[A-Za-z_]\w*")
 
 
 def spoken(path: Path) -> Iterator[str]:
-    """The texts in one module; a check shows all of its own."""
+    """The texts in one module; a check shows all it has."""
     for node in ast.walk(ast.parse(path.read_text())):
         for part in [*_heard(node), *(_body(node) if path.parent.name == "checks" else ())]:
             yield from _texts(part)

@@ -47,7 +47,7 @@ async def _home(_request: Request) -> Response:
 
 
 def _gone(_request: Request, _error: Exception) -> Response:
-    """The client went away while it sent its request: nobody reads this."""
+    """The client went away while it sent its request: no one reads this."""
     return Response(status_code=400)
 
 

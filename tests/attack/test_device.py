@@ -208,7 +208,7 @@ def test_neither_worker_nor_main_process_reaches_more_with_other_engines(kind: k
         examine_service(other)
 
 
-# Reads other rules from its input; ends by itself, or after five seconds with this code.
+# Reads other rules from its input; ends when it is done, or after five seconds with this code.
 STILL_RUNNING = 124
 SECOND_SERVER = r"""
 cat >/tmp/oidc.json
@@ -218,7 +218,7 @@ sed -E -e 's#/etc/mstunnel/oidc.json#/tmp/oidc.json#' \
     /etc/mstunnel/ocserv.conf >/tmp/second.conf
 timeout 5 ocserv --foreground --log-stderr --config /tmp/second.conf
 """
-# Each would be a rule that nobody keeps, were it ignored: what is added to `oidc.json`, or changed there.
+# Each would be a rule that no one keeps, were it ignored: what is added to `oidc.json`, or changed there.
 UNSOUND: Mapping[str, Mapping[str, object]] = {
     "unknown rule": {"refused_claims": {"acct": [1]}},
     "rule that is no object": {"forbidden_words": ["5"]},

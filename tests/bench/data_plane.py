@@ -35,7 +35,7 @@ def measure() -> dict[str, Any]:
     with Gateway() as rootful, _Rootless() as rootless:
         plain_ocserv.start(rootful.host)
         for number in range(_ROUNDS):
-            # One round for those that nobody has a limit for.
+            # One round for those without a limit.
             for name in rates if number == 0 else ("plain", "rootful", "uplink"):
                 gateway = rootful if name in ("plain", "rootful") else rootless
                 if gateway is rootless:

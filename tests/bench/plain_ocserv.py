@@ -1,4 +1,4 @@
-"""The gateway's ocserv once more on its server, as on a host: no network of its own, no scripts, no limits.
+"""The gateway's ocserv once more on its server, as on a host: no separate network, no scripts, no limits.
 
 It listens at PORT, has the same certificate and the same rules for tokens, and gives its sessions addresses
 of another network. What a gateway has less of than this one is what its container costs.

@@ -217,6 +217,6 @@ def test_prometheus_draws_the_dashboard_of_a_server(
         browser.open(f"{prometheus.url}/classic/graph?{urlencode(options)}")
         script = "return document.querySelectorAll('.rickshaw_graph svg path').length"
         assert eventually(lambda: browser.driver.execute_script(script) >= len(drawn), 60)
-        # The page goes to its last field by itself.
+        # The page goes to its last field automatically.
         browser.driver.execute_script("window.scrollTo(0, 0)")
         browser.screenshot(screenshots / "prometheus-server.png")

@@ -13,7 +13,7 @@ from tests.crash.arena import Arena
 
 @pytest.fixture
 def private() -> Iterator[Path]:
-    """A directory that nobody else can change anything above: elsewhere no answers are written."""
+    """A directory that no other user can change anything above: elsewhere no answers are written."""
     place = Path(tempfile.mkdtemp(prefix="answers-", dir=Path.home()))
     yield place
     shutil.rmtree(place)

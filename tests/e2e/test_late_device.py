@@ -1,4 +1,4 @@
-"""A tunnel device that appears after the gateway was started: the gateway is restarted once, by itself.
+"""A tunnel device that appears after the gateway was started: the gateway is restarted once, automatically.
 
 RHEL 8.4 and later need that restart by hand with the vendor's program.
 """

@@ -65,7 +65,7 @@ class MachineBed(Testbed):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Cut the power first: a machine takes minutes to end by itself."""
+        """Cut the power first: a machine takes minutes to shut down."""
         self.cut()
         super().__exit__(kind, error, trace)
 

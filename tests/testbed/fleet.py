@@ -51,7 +51,7 @@ class Recap:
 
 @dataclass
 class Fleet:
-    """`servers` by name. The inventory is made anew for each play; `variables` are those of the group."""
+    """`servers` by name. The inventory is made for each play; `variables` are those of the group."""
 
     installation: Installation
     registry: Registry

@@ -6,10 +6,10 @@ from typing import Final
 _SILENT: Final = "ENTRYPOINT sleep infinity\nRUN printf '#!/bin/sh\\n' >/usr/libexec/mstunnel/healthcheck\n"
 _UNHEALTHY: Final = "RUN printf '#!/bin/sh\\nexit 1\\n' >/usr/libexec/mstunnel/healthcheck\n"
 
-# It serves devices, and reaches nothing behind itself.
+# It accepts devices, and reaches nothing behind itself.
 _ISOLATED: Final = "RUN printf '#!/bin/sh\\nexit 7\\n' >/usr/bin/curl\n"
 
-# Its TLS and its health are as they should be, and it takes every token for somebody else's.
+# Its TLS and its health are as they should be, and it takes every token for another user's.
 _STRICT: Final = r"""
 RUN sed -i 's|^ *ocserv --foreground .*|\
     sed s/3678c9e9-9681-447a-974d-d19f668fcd88/nobody/ /etc/mstunnel/oidc.json >/run/oidc.json;\

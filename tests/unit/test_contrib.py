@@ -85,7 +85,7 @@ def test_there_are_dashboards_of_fleet_server_and_certificates() -> None:
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 def test_a_dashboard_works_in_any_grafana(path: Path) -> None:
-    """It has no number of its own, and asks for the data source instead of naming one."""
+    """It has no fixed number, and asks for the data source instead of naming one."""
     board = dashboard(path)
     assert "id" not in board
     assert board["tags"] == ["mstunnel"]
@@ -119,7 +119,7 @@ def _cells(place: dict[str, int]) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 def test_units_fit_the_metrics(path: Path) -> None:
-    """A ratio is shown in percent, a time in words, bytes in bytes: Grafana is told so."""
+    """A ratio is shown in percent, a time in words, bytes in bytes: as Grafana's units say."""
     for panel in dashboard(path)["panels"]:
         if panel["type"] == "table":
             continue

@@ -115,4 +115,4 @@ def test_sites_that_refer_to_a_new_configuration_are_made_after_it(
     done = command(truthful)("apply", str(file), "--no-resolve")
     assert [item["kind"] for item in done.data["changes"]] == ["configuration", *["site"] * 20]
     names = [item["name"] for item in done.data["changes"][1:]]
-    assert names == sorted(names), "what was made is told in the order of the plan"
+    assert names == sorted(names), "what was made is listed in the order of the plan"

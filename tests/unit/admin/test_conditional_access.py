@@ -223,7 +223,7 @@ def test_the_evaluation_is_shown_before_the_question(
 
 
 def policy(name: str, controls: list[str], **more: Any) -> dict[str, Any]:
-    """A policy that somebody else made, for all resources."""
+    """A policy that someone else made, for all resources."""
     return {
         "displayName": name,
         "state": ENABLED,

@@ -114,7 +114,7 @@ def test_a_reading_takes_a_request_for_each_page_of_sites_and_for_each_server_th
     admin("servers", "--verbose")
     shown = admin("servers", "--verbose").errors
     requests = [line for line in shown.splitlines() if "microsoftTunnelSites" in line]
-    # One page has both sites; Berlin's third server is on a page of its own.
+    # One page has both sites; Berlin's third server is on a second page.
     assert len([line for line in requests if "GET" in line]) == 2
     assert len([line for line in requests if "getHealthMetrics" in line]) == 3
 
@@ -141,7 +141,7 @@ def test_figures_that_the_tenant_does_not_give_are_unknown_and_reported(
 
 
 def watching(tenant: Tenant, *arguments: str) -> subprocess.Popen[str]:
-    """`mst-admin servers --watch` in a process of its own."""
+    """`mst-admin servers --watch` in a separate process."""
     command = [MST_ADMIN, "servers", "--watch", "--answers", str(tenant.answers()), "--unattended"]
     return subprocess.Popen(
         [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"

@@ -1,4 +1,4 @@
-"""The web server for this machine: where it listens, what it answers, and that nobody else reaches it."""
+"""The web server for this machine: where it listens, what it answers, and that no other user reaches it."""
 
 import socket
 import stat

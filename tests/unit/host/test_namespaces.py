@@ -38,7 +38,7 @@ def become(uid: int) -> None:
 
 @contextmanager
 def descriptor_of(make: Callable[[], int]) -> Iterator[int]:
-    """What `make` opens in a process of its own, which is gone by the time it is looked at."""
+    """What `make` opens in a separate process, which is gone by the time it is looked at."""
     ours, theirs = socket.socketpair()
 
     def run() -> None:

@@ -21,7 +21,7 @@ WRITERS = [answer_file.new, answer_file.schema]
 
 @pytest.fixture
 def file() -> Iterator[Path]:
-    """A new file where nobody else can change anything above: elsewhere none is written."""
+    """A new file where no other user can change anything above: elsewhere none is written."""
     place = Path(tempfile.mkdtemp(prefix="answers-", dir=Path.home()))
     yield place / "gw1"
     shutil.rmtree(place)

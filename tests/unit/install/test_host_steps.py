@@ -83,7 +83,7 @@ def test_a_host_that_forwards_ipv6_keeps_the_route_that_a_router_advertises(
     before = machine.tree()
 
     done = machine.run(kernel.STEP)
-    # A kernel that forwards forgets such a route at once, unless it was told to take them.
+    # A kernel that forwards forgets such a route at once, unless it is set to accept them.
     assert done[-2:] == [f"set net.ipv6.conf.{name}.accept_ra to 2", "set net.ipv6.conf.all.forwarding to 1"]
     assert f"net.ipv6.conf.{name}.accept_ra = 2\n" in machine.text("/etc/sysctl.d/90-mstunnel.conf")
     assert machine.text(f"/proc/sys/net/ipv6/conf/{device}/accept_ra") == "2\n"

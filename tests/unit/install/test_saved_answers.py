@@ -1,4 +1,4 @@
-"""`mstunnel-setup answers save`: what was told, for another server, without a secret."""
+"""`mstunnel-setup answers save`: what a run was given, for another server, without a secret."""
 
 import shutil
 import tempfile
@@ -33,7 +33,7 @@ TOLD: dict[str, Any] = {
 
 @pytest.fixture
 def private() -> Iterator[Path]:
-    """A directory that nobody else can change anything above: elsewhere no answers are written."""
+    """A directory that no other user can change anything above: elsewhere no answers are written."""
     place = Path(tempfile.mkdtemp(prefix="answers-", dir=Path.home()))
     yield place
     shutil.rmtree(place)
@@ -41,7 +41,7 @@ def private() -> Iterator[Path]:
 
 @pytest.fixture
 def installed(scene: Scene) -> Scene:
-    """A host whose installation was told `TOLD`, and a site by a person."""
+    """A host whose installation was given `TOLD`, and a site by a person."""
     scene.remember("answers", TOLD)
     scene.remember("accepted-eula", {"sha256": "0" * 64, "who": "root"})
     scene.remember("joined-site", {"id": BERLIN.id, "name": "Berlin", "public_address": "vpn.example.org"})

@@ -1,4 +1,4 @@
-"""The socket for the uplink: opened, found, taken back with what was made through it."""
+"""The socket for the uplink: opened, found, removed with what was made through it."""
 
 from pathlib import Path
 
