@@ -1,7 +1,6 @@
 """Help pages: options in sections, then examples, and one line about variables."""
 
-import re
-from ast import literal_eval
+import json
 from collections.abc import Iterable, Sequence
 from copy import copy
 from importlib.resources import files
@@ -195,12 +194,10 @@ def _section(parameter: Parameter) -> str:
 
 def examples(command: str) -> Sequence[str]:
     """What to type for `command` (`mst-cli cert show`), one command a line; none for a command without."""
-    text = (files("mstunnel_setup") / "data" / "examples.toml").read_text("utf-8")
-    # To parse all of it, and to load what parses TOML, would take a tenth of the time of a help; a list of
-    # strings is the same in Python.
-    entry = re.search(rf'^"?{re.escape(command)}"? = (\[.*?\])$', text, re.MULTILINE | re.DOTALL)
-    found: Sequence[str] = literal_eval(entry[1]) if entry else ()
-    return found
+    found: dict[str, list[str]] = json.loads(
+        (files("mstunnel_setup") / "data" / "examples.json").read_text("utf-8")
+    )
+    return found.get(command, ())
 
 
 def _write_end(shown: Sequence[str], parameters: Iterable[Parameter], formatter: HelpFormatter) -> None:

@@ -1,7 +1,7 @@
 """The examples in the help: every command has some, and each is a command line that the program takes."""
 
 import importlib
-import tomllib
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from mstunnel_setup.cli.render import run_app
 from scripts.command_tree import PROGRAMS, called, program
 
 COMMANDS = {command.path: command for name in PROGRAMS for command in program(name).walk()}
-WRITTEN = tomllib.loads((Path(help_pages.__file__).parents[1] / "data/examples.toml").read_text())
+WRITTEN = json.loads((Path(help_pages.__file__).parents[1] / "data/examples.json").read_text())
 LINES = [line for lines in WRITTEN.values() for line in lines]
 
 
