@@ -194,4 +194,4 @@ def test_several_changes_are_named_at_once_when_answers_are_missing(host: Instal
 def test_actions_are_reported(host: Installation) -> None:
     done = actions(host.setup())
     assert done[0] == "remember accepted-eula"
-    assert any(action.startswith("start service mstunnel-server") for action in done)
+    assert any(action.startswith("start services mstunnel-server") for action in done)
