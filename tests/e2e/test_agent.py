@@ -50,6 +50,13 @@ def row(installation: Installation, name: str) -> dict[str, Any]:
     return next((item for item in rows if item["id"] == name), {"state": "none", "text": ""})
 
 
+def applies_the_configuration(installation: Installation) -> bool:
+    """Whether the gateway has reported that it serves with the configuration that is there now."""
+    digest = "$(sha256sum /etc/mstunnel/ocserv.conf | cut -c-64)"
+    said = f'grep -q "^configuration {digest} applied" /var/lib/mstunnel-server/report'
+    return installation.server.shell(said, check=False).code == 0
+
+
 def gateway_says(installation: Installation, words: str) -> bool:
     """Whether the gateway has logged the words within 15 s."""
     for _ in range(60):
@@ -67,6 +74,8 @@ def test_a_changed_configuration_reaches_the_next_session_of_a_connected_client(
     installed.change_configuration({"routeIncludes": ["10.99.0.0/24"]})
     check_in(installed)
     assert "route = 10.99.0.0/24" in installed.server.read("/etc/mstunnel/ocserv.conf")
+    # A client whose session ocserv's restart interrupts connects again, and then restores no name servers.
+    assert eventually(lambda: applies_the_configuration(installed))
     started = installed.started()
     installed.connect()
     address = installed.client_address()
@@ -79,6 +88,7 @@ def test_a_changed_configuration_reaches_the_next_session_of_a_connected_client(
     check_in(installed)
     assert "route = 10.77.5.0/24" in installed.server.read("/etc/mstunnel/ocserv.conf")
     assert gateway_says(installed, "reload")
+    assert eventually(lambda: applies_the_configuration(installed))
     assert installed.client_address() == address
     assert installed.fetch_internal_page().stdout == INTRANET_PAGE
     installed.disconnect()
