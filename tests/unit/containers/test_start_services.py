@@ -9,6 +9,7 @@ from mstunnel_setup.containers.actions import StartService, StartServices
 from mstunnel_setup.containers.engine import ContainerState, Health
 from mstunnel_setup.engine.action import Action, Codec, Undo
 from mstunnel_setup.errors import EngineError
+from mstunnel_setup.install.step_list import CODEC
 from tests.unit.containers.memory import UNIT, Ports, undo
 
 
@@ -26,6 +27,18 @@ def test_a_start_survives_the_journal(action: Action[Any]) -> None:
     codec = Codec([type(action)])
     assert codec.load(json.loads(json.dumps(codec.dump(action)))) == action
     assert action.describe()
+
+
+def test_the_journal_of_an_installation_that_started_one_at_a_time_is_read_and_undone(ports: Ports) -> None:
+    """Before they were started together each service had its own record; both may be in one journal."""
+    record = {"kind": "start-service", "unit": UNIT, "container": "gateway", "label_digest": "new"}
+    action = CODEC.load({**record, "timeout": 10.0})
+    assert action == _service()
+    action.apply(ports, {})
+    _services().apply(ports, {})
+    ports.processes.known.add("agent.service")
+    assert [undo(ports, each).outcome for each in (_services(), action)] == [Undo.REMOVED] * 2
+    assert ports.processes.active == set()
 
 
 def test_a_service_is_started_and_waited_for(ports: Ports) -> None:
