@@ -30,6 +30,11 @@ _IMAGE = f"registry.example/server@{DIGEST}"
 _PATH = "/etc/containers/systemd/gateway.container"
 
 
+@pytest.fixture
+def ports(tmp_path: Path) -> Ports:
+    return Ports(tmp_path)
+
+
 def _spec(digest: str = "new", health: HealthCheck | None = None) -> ContainerSpec:
     return ContainerSpec(
         name="gateway",

@@ -1,6 +1,7 @@
 """Starting one service, or several, until their containers are up."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,11 @@ from mstunnel_setup.engine.action import Action, Codec, Undo
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.install.step_list import CODEC
 from tests.unit.containers.memory import UNIT, Ports, undo
+
+
+@pytest.fixture
+def ports(tmp_path: Path) -> Ports:
+    return Ports(tmp_path)
 
 
 def _service(timeout: float = 10) -> StartService:
