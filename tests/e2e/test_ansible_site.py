@@ -186,11 +186,13 @@ def test_all_servers_are_removed(fleet: Fleet) -> None:
 
 
 def test_four_servers_take_at_most_twice_as_long_as_one(fleet: Fleet) -> None:
-    """Each has half a processor: servers have processors of their own, and those of a testbed share two."""
-    if not processors.can_be_limited():
-        pytest.skip("needs the cpu controller of cgroup v1")
+    """Each has half a processor: servers have processors of their own, and those of a testbed share them.
+
+    Where they cannot be limited, all four wait for the same processors: less than four times is asked for.
+    """
+    limited = processors.can_be_limited()
     with ExitStack() as limits:
-        for server in fleet.servers.values():
+        for server in fleet.servers.values() if limited else ():
             limits.enter_context(processors.limited(server, 0.5))
         took = {}
         for names in (["server"], ["server", "gw2"], [*SITE, "gw4"]):
@@ -199,4 +201,4 @@ def test_four_servers_take_at_most_twice_as_long_as_one(fleet: Fleet) -> None:
             took[len(names)] = played.seconds
             fleet.play("uninstall", limit=names)
         print("seconds to install:", {number: round(seconds) for number, seconds in took.items()})
-        assert took[4] <= 2 * took[1]
+        assert took[4] <= 2 * took[1] if limited else took[4] < 4 * took[1]
