@@ -1,6 +1,7 @@
 """The start of every program: the name it is called by selects the command line.
 
-Imports next to nothing, so that `--version` takes little more than the start of the interpreter.
+Imports next to nothing: `--version` takes little more than the start of the interpreter, and so does `--help`
+where its pages were made in advance.
 """
 
 import gc
@@ -24,6 +25,13 @@ MODULES = {
 """The module with the command line of each program."""
 # Imports make many objects and no garbage: looking for it every 2000 takes a twentieth of the start.
 _COLLECT_EVERY = 50_000
+HELP_COLUMNS = 80
+"""The width of the pages that are made in advance."""
+HELP_PAGES = f"{os.path.dirname(__file__)}/../data/help.txt"  # noqa: PTH120 (see main)
+"""Their file (scripts/help_pages.py), where the program was built as one file."""
+# They are in English: for these languages the command line makes a page.
+OTHER_LANGUAGES = ("ja",)
+_HELP = ("--help", "-h")
 _WITHOUT_VERSION_OPTION = frozenset({"mstunnel-agent", "mstunnel_monitor", "mstunnel_uplink"})
 
 
@@ -31,6 +39,8 @@ def main() -> int:
     """Run the program that the called name means, `mstunnel-setup` for any other; returns the exit code."""
     name = os.path.basename(sys.argv[0])  # noqa: PTH119 (pathlib takes longer to import than all of this)
     program = name if name in MODULES else _DEFAULT
+    if sys.argv[-1] in _HELP and _help_shown(" ".join((program, *sys.argv[1:-1]))):
+        return 0
     if sys.argv[1:] == ["--version"] and program not in _WITHOUT_VERSION_OPTION and _version_shown(program):
         return 0
     gc.set_threshold(_COLLECT_EVERY)
@@ -41,8 +51,28 @@ def _version_shown(program: str) -> bool:
     """Print the version of `program`; False if its command line has to: for JSON, or when that fails."""
     if os.environ.get("MSTUNNEL_OUTPUT", "text") != "text":
         return False
+    return _written(f"{program} {__version__}\n")
+
+
+def _help_shown(command: str) -> bool:
+    """Print the help of `command`; False if its command line has to, as in another language or width."""
+    locale = "".join(os.environ.get(name, "") for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"))
+    if "COLUMNS" in os.environ or any(language in locale for language in OTHER_LANGUAGES):
+        return False
     try:
-        os.write(1, f"{program} {__version__}\n".encode())  # noqa: TID251 (standard output)
+        if os.isatty(1) and os.get_terminal_size(1).columns < HELP_COLUMNS:
+            return False
+        with open(HELP_PAGES, encoding="utf-8") as file:  # noqa: PTH123 (see main)
+            page = file.read().partition(f"\f{command}\n")[2].partition("\f")[0]
+    except OSError:
+        return False
+    return page != "" and _written(page)
+
+
+def _written(text: str) -> bool:
+    """Write to standard output; False if the command line has to, because that fails."""
+    try:
+        os.write(1, text.encode())  # noqa: TID251 (standard output)
     except OSError:
         return False
     return True

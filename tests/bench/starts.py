@@ -1,8 +1,8 @@
 """How long a start takes: version, help and a completion, beside an interpreter that does nothing, and pipx.
 
-The least processor time of many starts counts, the programs in turn, which other work on the machine changes
-least. A completion is what a shell does at a key press, the start of the shell and the reading of the table
-included.
+The programs as their package has them, started as its launcher does. The least processor time of many starts
+counts, the programs in turn, which other work on the machine changes least. A completion is what a shell does
+at a key press, the start of the shell and the reading of the table included.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
-from scripts import command_tree, completion
+from scripts import command_tree, completion, dist, packages
 from tests.bench import on_server
 from tests.bench.bar import Bar, bars
 
@@ -38,16 +38,19 @@ _mst_cli
 def measure() -> dict[str, Any]:
     """The figures, as JSON data: milliseconds."""
     with tempfile.TemporaryDirectory() as directory, mock.patch.dict(os.environ):
-        # As installed, modules are compiled: the first round, which does not count, does it.
+        # As installed, the modules of pipx are compiled: the first round, which does not count, does it.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ |= {"MSTUNNEL_OUTPUT": "text", "PYTHONPYCACHEPREFIX": directory}
+        tree = Path(directory, "tree")
+        packages.unpack(dist.one_file(), tree)
+        start = [str(tree / "bin/python"), str(tree / "start.py")]
         table = Path(directory, "mst-cli")
         table.write_text(completion.bash(command_tree.program("mst-cli")))
         named = {
             "interpreter": [sys.executable, "-c", "pass"],
             "completion": ["bash", "--norc", "-c", _COMPLETE, "bash", str(table)],
-            **{f"{name} {option}": [_program(name), option] for name in PROGRAMS for option in _OPTIONS},
-            "pipx --help": [_program("pipx"), "--help"],
+            **{f"{name} {option}": [*start, name, option] for name in PROGRAMS for option in _OPTIONS},
+            "pipx --help": [str(Path(sys.executable).with_name("pipx")), "--help"],
         }
         figures = on_server.commands(named, _ROUNDS)
     least = {name: found["least_cpu"] for name, found in figures.items()}
@@ -82,7 +85,3 @@ def limits(least: dict[str, float]) -> list[Bar]:
 
 def _of(one: float, other: float) -> float:
     return round(one / other, 2)
-
-
-def _program(name: str) -> str:
-    return str(Path(sys.executable).with_name(name))

@@ -1,5 +1,6 @@
 """The gateway's report: what its own script writes is read; whatever else stands there is not believed."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from mstunnel_setup.gateway.report import Applied, parse_report
 
 REPORT = Path(__file__).parents[3] / "images/gateway/report"
+ENTRYPOINT = REPORT.with_name("entrypoint")
 STATUS = '{\n  "Status": "online",\n  "Active sessions": 7\n}'
 
 
@@ -26,20 +28,36 @@ def test_what_the_gateway_writes(tmp_path: Path) -> None:
     script = REPORT.read_text().replace("/var/lib/mstunnel-server", str(tmp_path))
     script = script.replace("/etc/mstunnel/ocserv.conf", str(tmp_path / "ocserv.conf"))
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    subprocess.run(["sh", "-c", script, "report", "refused", "line 3:\nbad value"], env=path, check=True)
+    subprocess.run(
+        ["sh", "-c", script, "report", "0" * 64, "refused", "line 3:\nbad value"], env=path, check=True
+    )
 
     found = parse_report((tmp_path / "report").read_text())
 
     assert found is not None
     assert abs((datetime.now(UTC) - found.at).total_seconds()) < 60
-    assert found.configuration is not None
-    assert found.configuration.refusal == "line 3: bad value"
-    assert len(found.configuration.digest) == 64
+    assert found.configuration == Applied("0" * 64, "line 3: bad value")
     assert found.connections == 7
     assert found.transferred is not None
     assert found.probe is not None
     assert (found.probe.url, found.probe.status) == ("http://intranet.example/", 200)
     assert found.probe.connect_seconds == pytest.approx(0.003)
+
+
+@pytest.mark.parametrize("outcome", ["applied", "refused"])
+def test_a_result_is_that_of_the_configuration_that_was_looked_at(tmp_path: Path, outcome: str) -> None:
+    """Another one that comes meanwhile is not taken for it."""
+    entrypoint = ENTRYPOINT.read_text()
+    functions = "".join(
+        entrypoint[entrypoint.index(f"{name}() {{") :].partition("\n}\n")[0] + "\n}\n"
+        for name in ("judge", "tell")
+    )
+    (tmp_path / "ocserv.conf").write_text("one")
+    (tmp_path / "check").write_text(f"#!/bin/sh\necho two >$1\n[ {outcome} = applied ]\n")
+    (tmp_path / "check").chmod(0o755)
+    script = f"configuration=ocserv.conf check=./check report=echo\n{functions}judge || true\ntell {outcome}"
+    done = subprocess.run(["sh", "-euc", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [hashlib.sha256(b"one").hexdigest(), outcome]
 
 
 def test_an_applied_configuration_and_all_interfaces_together() -> None:

@@ -1,9 +1,14 @@
-"""The record of a session: whatever a client calls itself, one line of plain fields, and no process."""
+"""The record of a session: whatever a client calls itself, one line of plain fields, and no process.
 
+ocserv writes it (images/gateway/patches), or the script where there is an access log.
+"""
+
+import ctypes
 import os
 import re
+import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,6 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 SESSION_LOG = Path(__file__).parents[3] / "images/gateway/session-log"
+PATCH = SESSION_LOG.with_name("patches") / "04-session-records.patch"
 SHELLS = ("dash", "sh", "bash")
 FIELDS = ("REASON", "IP_REAL", "IP_REAL_LOCAL", "IP_LOCAL", "IP_REMOTE", "USERNAME", "HOSTNAME", "USER_AGENT")
 ENDED = ("STATS_BYTES_IN", "STATS_BYTES_OUT", "STATS_DURATION")
@@ -76,6 +82,34 @@ def test_hostile_values_stay_in_their_fields(shell: str, values: list[bytes]) ->
     environment: dict[str, bytes] = dict(zip(FIELDS, values, strict=True))
     more = [b"", b"", b""] if environment["REASON"] == b"disconnect" else []
     assert run(environment, shell) == b",".join([b"OCSERV_TELEMETRY", *map(cleaned, values), *more]) + b"\n"
+
+
+@pytest.fixture(scope="module")
+def add_field(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bytes], bytes]:
+    """The function of the patch that makes a field."""
+    added = "\n".join(line[1:] for line in PATCH.read_text().splitlines() if line[:1] == "+")
+    begin, end = added.index("#define MAX_RECORD_FIELD"), added.index("static char *add_number")
+    source = tmp_path_factory.mktemp("patched") / "field.c"
+    source.write_text(added[begin:end].replace("static ", ""))
+    library = source.with_suffix(".so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True, timeout=60)
+    function = ctypes.CDLL(str(library)).add_field
+    function.restype = ctypes.c_void_p
+
+    def called(value: bytes) -> bytes:
+        buffer = ctypes.create_string_buffer(500)
+        length = function(buffer, value) - ctypes.addressof(buffer)
+        return buffer.raw[:length]
+
+    return called
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+@given(value=VALUES)
+@example(value=b"a" * 200)
+@example(value=b"," * 300 + b"x" * 201)
+def test_ocserv_makes_a_field_as_the_script_does(add_field: Callable[[bytes], bytes], value: bytes) -> None:
+    assert add_field(value) == b"," + cleaned(value)
 
 
 @pytest.mark.parametrize(("reason", "started"), [("connect", []), ("disconnect", ["conntrack", "conntrack"])])
