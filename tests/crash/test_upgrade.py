@@ -17,7 +17,7 @@ from tests.crash.kill import KILLED, Scene
 
 GOOD = f"sha256:{'3' * 64}"
 AGENT = f"sha256:{'4' * 64}"
-SAMPLE = 4
+SAMPLE = 2
 
 
 @dataclass

@@ -12,8 +12,8 @@ _BEGUN_FIRST = ("test_upgrade", "test_installation", "test_hosts", "test_refusal
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest."""
-    items.sort(key=lambda item: item.path.stem not in _BEGUN_FIRST)
+    """Begin with the main flow, then with what takes longest."""
+    items.sort(key=lambda item: (item.get_closest_marker("core") is None, item.path.stem not in _BEGUN_FIRST))
 
 
 @pytest.fixture(scope="session")

@@ -274,7 +274,7 @@ def test_the_help_of_steps_is_the_same_table(japanese: None) -> None:
         "mst-cli upgrade check",
         "mst-readiness explain tun-device",
         "mst-readiness explain no-such-check",
-        "mst-admin site list --unattended",
+        "mst-admin apply /nowhere --unattended",
         "mstunnel-setup answers check /nowhere",
     ],
 )
