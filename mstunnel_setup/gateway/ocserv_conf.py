@@ -160,6 +160,11 @@ def with_port(configuration: bytes, port: int) -> bytes:
     return _PORT.sub(rb"\1 = %d" % port, configuration)
 
 
+def served_proxy_protocol(configuration: bytes) -> bool:
+    """Whether a gateway with this text of `ocserv.conf` expects the PROXY protocol."""
+    return b"listen-proxy-proto = true" in configuration.splitlines()
+
+
 def port_in_use(files: Files) -> int:
     """The port in use on this host: the one in `ocserv.conf`, which the gateway's container publishes.
 

@@ -97,8 +97,17 @@ def test_a_gateway_that_keeps_every_promise(scene: Scene, tmp_path: Path) -> Non
 
 
 def test_a_gateway_behind_balancers_is_asked_as_by_one_of_them(scene: Scene, tmp_path: Path) -> None:
-    scene.write(paths.BALANCERS, "192.0.2.10\n")
+    scene.write(paths.OCSERV_CONF, "listen-proxy-proto = true\n")
     with _serving(tmp_path, _PKI, b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0") as port:
+        _verify(scene, port)
+    assert scene.clock.elapsed == 0
+
+
+def test_a_gateway_that_lost_its_balancers_is_asked_as_by_a_device(scene: Scene, tmp_path: Path) -> None:
+    """Their names stay until the end of the run."""
+    scene.write(paths.BALANCERS, "192.0.2.10\n")
+    scene.write(paths.OCSERV_CONF, "tcp-port = 443\n")
+    with _serving(tmp_path, _PKI) as port:
         _verify(scene, port)
     assert scene.clock.elapsed == 0
 
