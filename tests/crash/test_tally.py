@@ -1,11 +1,7 @@
 """What the crash tests say about themselves: no kill is counted that did not happen, no point forgotten."""
 
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.bench import __main__ as bench
 from tests.crash import tally
 from tests.crash.strace import places
 
@@ -59,12 +55,3 @@ def test_system_calls_are_numbered_for_each_thread_and_reading_is_no_place() -> 
         '10 write(4, "z", 1) = 1',
     ]
     assert places(lines) == [("openat", 2), ("write", 1), ("write", 2)]
-
-
-@pytest.mark.parametrize("within", [True, False])
-def test_a_benchmark_beyond_its_limit_fails(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, within: bool
-) -> None:
-    monkeypatch.setattr(bench, "PLACE", tmp_path)
-    monkeypatch.setattr(bench, "BENCHMARKS", {"journal": lambda: {"within_limit": within}})
-    assert bench.main([]) == (0 if within else 1)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.readiness.data import Size
+from tests.bench import __main__ as bench
 from tests.bench import plot, sizing
 from tests.bench.bar import Bar, bars, write_tables
 from tests.bench.many_sessions import most
@@ -21,6 +22,18 @@ SLOW = Bar("Rate", 0.8, 0.95, "", at_least=True)
 def test_a_bar_that_is_missed_fails_the_benchmark() -> None:
     assert bars(FAST)["within_limit"]
     assert not bars(FAST, SLOW)["within_limit"]
+
+
+@pytest.mark.parametrize("within", [True, False])
+def test_a_benchmark_beyond_its_limit_fails_the_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, within: bool
+) -> None:
+    tables: list[object] = []
+    monkeypatch.setattr(bench, "PLACE", tmp_path)
+    monkeypatch.setattr(bench, "BENCHMARKS", {"journal": lambda: {"within_limit": within}})
+    monkeypatch.setattr(bench, "write_tables", lambda figures, _others: tables.extend(figures))
+    assert bench.main([]) == (0 if within else 1)
+    assert tables == [{"within_limit": within}]
 
 
 def test_a_figure_at_its_limit_is_within_it() -> None:
