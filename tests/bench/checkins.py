@@ -38,7 +38,7 @@ SIZES = (1_000, 20_000)
 SECONDS = 20.0
 MINUTE = 60.0
 PACE = 50
-RATES = (333, 500, 1_000)
+RATES = (100, 200, 333, 500, 1_000)
 RATE_LIMIT = 1_000
 """Check-ins in a second that the lab has to serve."""
 P99_LIMIT = 0.05
