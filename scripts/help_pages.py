@@ -7,6 +7,7 @@ import importlib
 import io
 import os
 from contextlib import redirect_stdout
+from unittest import mock
 
 from mstunnel_setup.cli.dispatch import HELP_COLUMNS, MODULES
 from mstunnel_setup.cli.render import run_app
@@ -24,13 +25,7 @@ def text() -> str:
 def page(command: str) -> str:
     """What `command --help` prints."""
     program, *words = command.split()
-    columns = os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = str(HELP_COLUMNS)
-    try:
-        with redirect_stdout(io.StringIO()) as shown:
-            run_app(importlib.import_module(MODULES[program]).app, program, [*words, "--help"])
-    finally:
-        del os.environ["COLUMNS"]
-        if columns is not None:
-            os.environ["COLUMNS"] = columns
+    app = importlib.import_module(MODULES[program]).app
+    with mock.patch.dict(os.environ, COLUMNS=str(HELP_COLUMNS)), redirect_stdout(io.StringIO()) as shown:
+        run_app(app, program, [*words, "--help"])
     return shown.getvalue()

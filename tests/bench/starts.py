@@ -1,8 +1,8 @@
 """How long a start takes: version, help and a completion, beside an interpreter that does nothing, and pipx.
 
-The programs as their package has them, started as its launcher does. The least processor time of many starts
-counts, the programs in turn, which other work on the machine changes least. A completion is what a shell does
-at a key press, the start of the shell and the reading of the table included.
+The programs as their package has them, started as its launcher does, and as one file. The least processor
+time of many starts counts, all in turn, which other work on the machine changes least. A completion is what
+a shell does at a key press, the start of the shell and the reading of the table included.
 """
 
 import os
@@ -15,6 +15,7 @@ from unittest import mock
 from scripts import command_tree, completion, dist, packages
 from tests.bench import on_server
 from tests.bench.bar import Bar, bars
+from tests.e2e.one_file import OneFile
 
 NAME = "start"
 _ROUNDS: Final = 30
@@ -24,7 +25,7 @@ COMPLETION_LIMIT: Final = 1.0
 """What a completion may take, as a multiple of the same."""
 HELP_LIMIT: Final = 1.0
 """What `--help` may take, as a multiple of that of pipx."""
-PROGRAMS: Final = ("mstunnel-setup", "mst-cli")
+PROGRAMS: Final = ("mstunnel-setup", "mst-cli", "one file")
 _OPTIONS: Final = ("--version", "--help")
 # Two words are complete, the third is begun.
 _COMPLETE: Final = """
@@ -43,13 +44,19 @@ def measure() -> dict[str, Any]:
         os.environ |= {"MSTUNNEL_OUTPUT": "text", "PYTHONPYCACHEPREFIX": directory}
         tree = Path(directory, "tree")
         packages.unpack(dist.one_file(), tree)
-        start = [str(tree / "bin/python"), str(tree / "start.py")]
+        package = [str(tree / "bin/python"), str(tree / "start.py")]
+        one_file = OneFile(dist.one_file().read_bytes(), Path(directory))
+        starts = {
+            "mstunnel-setup": [*package, "mstunnel-setup"],
+            "mst-cli": [*package, "mst-cli"],
+            "one file": [str(one_file.path)],
+        }
         table = Path(directory, "mst-cli")
         table.write_text(completion.bash(command_tree.program("mst-cli")))
         named = {
             "interpreter": [sys.executable, "-c", "pass"],
             "completion": ["bash", "--norc", "-c", _COMPLETE, "bash", str(table)],
-            **{f"{name} {option}": [*start, name, option] for name in PROGRAMS for option in _OPTIONS},
+            **{f"{name} {option}": [*starts[name], option] for name in PROGRAMS for option in _OPTIONS},
             "pipx --help": [str(Path(sys.executable).with_name("pipx")), "--help"],
         }
         figures = on_server.commands(named, _ROUNDS)

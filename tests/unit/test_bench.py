@@ -90,12 +90,15 @@ def test_a_start_is_compared_with_what_does_nothing_and_a_help_with_another_help
     least = {"interpreter": 10.0, "completion": 2.0, "pipx --help": 100.0}
     least |= {"mst-cli --version": 15.0, "mst-cli --help": 110.0}
     least |= {"mstunnel-setup --version": 25.0, "mstunnel-setup --help": 90.0}
+    least |= {"one file --version": 20.0, "one file --help": 100.0}
     found = {bar.what: (bar.measured, bar.met) for bar in limits(least)}
     assert found == {
         "`mstunnel-setup --version`, of an interpreter": (2.5, False),
         "`mst-cli --version`, of an interpreter": (1.5, True),
         "`mstunnel-setup --help`, of `pipx --help`": (0.9, True),
         "`mst-cli --help`, of `pipx --help`": (1.1, False),
+        "`one file --version`, of an interpreter": (2.0, True),
+        "`one file --help`, of `pipx --help`": (1.0, True),
         "Completion of a word, of an interpreter": (0.2, True),
     }
 
