@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from pydantic import JsonValue
+from typing_extensions import TypeAliasType
 
-__all__ = ["JsonObject", "JsonValue", "Outputs", "as_list", "as_object", "output", "resolve"]
-
+# Not pydantic's, which every command would load for this name alone.
+JsonValue = TypeAliasType(
+    "JsonValue", "list[JsonValue] | dict[str, JsonValue] | str | bool | int | float | None"
+)
 JsonObject: TypeAlias = dict[str, JsonValue]
 Outputs: TypeAlias = Mapping[str, JsonObject]
 """Outputs of finished actions, by action key."""
