@@ -1,14 +1,20 @@
 """JSON values, and references to outputs that are only known while actions run."""
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 from typing_extensions import TypeAliasType
 
-# Not pydantic's, which every command would load for this name alone.
-JsonValue = TypeAliasType(
-    "JsonValue", "list[JsonValue] | dict[str, JsonValue] | str | bool | int | float | None"
-)
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+else:
+    # Every command would load pydantic for this name alone.
+    JsonValue = TypeAliasType(
+        "JsonValue", Union["list[JsonValue]", "dict[str, JsonValue]", str, bool, int, float, None]
+    )
+
+__all__ = ["JsonObject", "JsonValue", "Outputs", "as_list", "as_object", "output", "resolve"]
+
 JsonObject: TypeAlias = dict[str, JsonValue]
 Outputs: TypeAlias = Mapping[str, JsonObject]
 """Outputs of finished actions, by action key."""
