@@ -12,6 +12,7 @@ from typer._click.formatting import HelpFormatter, wrap_text
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from mstunnel_setup.answers.settings import SETTINGS
+from mstunnel_setup.cli.coercion import convert_when_needed
 from mstunnel_setup.cli.translation import translated
 from mstunnel_setup.text import fold, padded, width
 
@@ -91,6 +92,10 @@ class Command(TyperCommand):
 
     context_class = _Context
 
+    def get_params(self, ctx: Context) -> list[Parameter]:
+        """The options and arguments, also that of the help."""
+        return convert_when_needed(super().get_params(ctx))
+
     def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
         """The options, a section after the other."""
         _write_options(self.get_params(ctx), ctx, formatter)
@@ -104,6 +109,10 @@ class CommandGroup(TyperGroup):
     """Finds commands in either spelling; lists them with whole summaries."""
 
     context_class = _Context
+
+    def get_params(self, ctx: Context) -> list[Parameter]:
+        """The options and arguments, also that of the help."""
+        return convert_when_needed(super().get_params(ctx))
 
     def resolve_command(self, ctx: Context, args: list[str]) -> _Resolved:
         """The command that the first word names; the vendor writes `import_cert` with `-` as well."""

@@ -3,16 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from typing_extensions import override
 
-from mstunnel_setup.containers.docker_service import docker_engine
 from mstunnel_setup.containers.engine import ContainerEngine
 from mstunnel_setup.containers.errors import ENGINE_MISSING
-from mstunnel_setup.containers.podman_service import podman_engine
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.containers.versions import refuse_unfit
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.values import JsonObject, Outputs
@@ -20,6 +17,14 @@ from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
+from mstunnel_setup.lazy import LazyModule
+
+if TYPE_CHECKING:
+    from mstunnel_setup.containers import docker_service, podman_service, versions
+else:
+    docker_service = LazyModule("containers.docker_service")
+    podman_service = LazyModule("containers.podman_service")
+    versions = LazyModule("containers.versions")
 
 _KEY = "engine"
 _PREFERRED: Sequence[EngineName] = ("podman", "docker")
@@ -97,8 +102,8 @@ def open_engine(
     """
     strict = wish.installed is None
     openers: Mapping[EngineName, _Opener] = {
-        "podman": lambda: podman_engine(files, processes, clock),
-        "docker": lambda: docker_engine(processes, clock, strict=strict),
+        "podman": lambda: podman_service.podman_engine(files, processes, clock),
+        "docker": lambda: docker_service.docker_engine(processes, clock, strict=strict),
     }
     errors: list[EngineError] = []
     for name in wish.candidates:
@@ -118,7 +123,7 @@ def _opened(
         engine = attempt.enter_context(opener())
         version = engine.version()
         if strict:
-            refuse_unfit(name, version)
+            versions.refuse_unfit(name, version)
         stack.enter_context(attempt.pop_all())
     return engine, version
 

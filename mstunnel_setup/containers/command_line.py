@@ -2,12 +2,10 @@
 
 import os
 import secrets
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from mstunnel_setup.containers.engine import Finished, LogOptions
+from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.containers.errors import CONTAINER_TIMEOUT, ENGINE_FAILED, ENGINE_MISSING
 from mstunnel_setup.containers.run_arguments import volume_arguments
 from mstunnel_setup.containers.spec import MANAGED_LABEL, Volume
@@ -45,47 +43,6 @@ class CommandLine:
         if done.code == _ENGINE_FAILED:
             raise ENGINE_FAILED(operation=f"run {self.command[0]}", reason=printable(done.error).strip())
         return Finished(done.code, done.output, done.error)
-
-
-class CommandEngine(ABC):
-    """What both engines have in common, most of all the part that uses the command line."""
-
-    def __init__(self, command: CommandLine) -> None:
-        self._command = command
-
-    @abstractmethod
-    def _switch(self, name: str, verb: Literal["start", "stop", "restart"]) -> None:
-        """Start, stop or restart a container."""
-
-    def start(self, name: str) -> None:
-        """Start a container."""
-        self._switch(name, "start")
-
-    def stop(self, name: str) -> None:
-        """Stop a container."""
-        self._switch(name, "stop")
-
-    def restart(self, name: str) -> None:
-        """Stop and start a container."""
-        self._switch(name, "restart")
-
-    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
-        """Run a program in a running container; after a timeout it goes on running there."""
-        return self._command.finish(("exec", name, *arguments), timeout)
-
-    def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
-        """The command that runs a program in a container with our own standard streams."""
-        return (*self._command.command, "exec", "--interactive", name, *arguments)
-
-    def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
-        """The command that shows the log of a container."""
-        flags = (
-            *(["--follow"] if options.follow else []),
-            *([f"--tail={options.lines}"] if options.lines is not None else []),
-            *([f"--since={options.since}"] if options.since is not None else []),
-            *(["--timestamps"] if options.timestamps else []),
-        )
-        return (*self._command.command, "logs", *flags, name)
 
 
 def once_name() -> str:

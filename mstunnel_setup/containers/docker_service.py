@@ -2,20 +2,19 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
-from typing import Any
+from contextlib import contextmanager
 
 from mstunnel_setup.containers.docker import DockerEngine
 from mstunnel_setup.containers.errors import ENGINE_MISSING, ENGINE_NOT_RUNNING, ENGINE_UNFIT
-from mstunnel_setup.containers.sockets import listens
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.http_service import HttpService
 from mstunnel_setup.host.process import Processes
 
 _SYSTEM_SOCKET = "unix:///run/docker.sock"
 _FIRST_TIMEOUT = 120
-# The version query is the same in all API versions.
-_ANY_VERSION = "1.44"
+# A call that takes longer than stopping a container (90 s at most) has hung.
+_CALL_TIMEOUT = 600
 # dockerd(8): security options in `info` of a daemon with userns-remap, or without root.
 _REMAPPED = "name=userns"
 _ROOTLESS = "name=rootless"
@@ -39,38 +38,28 @@ def docker_engine(
     address = environment.get("DOCKER_HOST") or _SYSTEM_SOCKET
     if not address.startswith("unix://"):
         raise ENGINE_UNFIT(reason=f"DOCKER_HOST is {address}, another machine")
-    client = _client(address, _api_version(address))
-    with closing(client):
-        if strict:
-            _refuse_unfit(address, client)
-        command = ("docker",) if address == _SYSTEM_SOCKET else ("docker", "--host", address)
-        yield DockerEngine(client, processes, clock, command)
+    prefix = _interface(address)
+    if strict:
+        _refuse_unfit(address, HttpService(address, prefix, _FIRST_TIMEOUT))
+    command = ("docker",) if address == _SYSTEM_SOCKET else ("docker", "--host", address)
+    yield DockerEngine(HttpService(address, prefix, _CALL_TIMEOUT), processes, clock, command)
 
 
-def _api_version(address: str) -> str:
-    """The newest API version that the daemon supports."""
-    if listens(address, _FIRST_TIMEOUT):
-        with closing(_client(address, _ANY_VERSION)) as client:
-            try:
-                return str(client.version(api_version=False)["ApiVersion"])
-            except OSError:
-                pass
-    raise _not_running(address)
+def _interface(address: str) -> str:
+    """The newest version of the interface that the daemon has."""
+    try:
+        return f"/v{HttpService(address, '', _FIRST_TIMEOUT).get('/version').json()['ApiVersion']}"
+    except OSError as error:
+        raise _not_running(address) from error
 
 
 def _not_running(address: str) -> EngineError:
     return ENGINE_NOT_RUNNING(engine="Docker", address=address, unit="docker", variable="DOCKER_HOST")
 
 
-def _client(address: str, version: str) -> Any:
-    from docker import APIClient  # noqa: PLC0415 (takes 120 ms)
-
-    return APIClient(base_url=address, version=version, timeout=_FIRST_TIMEOUT)
-
-
-def _refuse_unfit(address: str, client: Any) -> None:
+def _refuse_unfit(address: str, service: HttpService) -> None:
     try:
-        about, info = client.version(), client.info()
+        about, info = service.get("/version").json(), service.get("/info").json()
     except OSError as error:
         raise _not_running(address) from error
     names = {str(part.get("Name")) for part in about.get("Components") or ()}

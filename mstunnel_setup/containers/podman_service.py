@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.errors import (
@@ -13,14 +13,14 @@ from mstunnel_setup.containers.errors import (
     ENGINE_NOT_STARTED,
 )
 from mstunnel_setup.containers.podman import PodmanEngine
-from mstunnel_setup.containers.sockets import listens
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.http_service import HttpService
 from mstunnel_setup.host.process import Processes
 
 _STANDING_SOCKET = f"unix://{paths.PODMAN_SOCKET}"
-# Supported by every Podman from 4.0 on; the default of podman-py is newer.
-_API_VERSION = "4.0.0"
+# Every Podman from 4.0 on has this version of the interface.
+_INTERFACE = "/v4.0.0/libpod"
 # A call that takes longer than stopping a container (90 s at most) has hung.
 _CALL_TIMEOUT = 600
 _PING_TIMEOUT = 60
@@ -75,11 +75,7 @@ def _connected(
         raise ENGINE_NOT_RUNNING(
             engine="Podman", address=address, unit="podman.socket", variable="CONTAINER_HOST"
         )
-    client = _client(address, _CALL_TIMEOUT)
-    try:
-        yield PodmanEngine(client, processes, clock, command)
-    finally:
-        client.close()
+    yield PodmanEngine(_service(address, _CALL_TIMEOUT), processes, clock, command)
 
 
 @contextmanager
@@ -115,25 +111,14 @@ def _wait_until_it_answers(address: str, service: _Service, clock: Clock) -> Non
 
 
 def _answers(address: str) -> bool:
-    return listens(address, _PING_TIMEOUT) and _pings(address)
-
-
-def _pings(address: str) -> bool:
-    client = _client(address, _PING_TIMEOUT)
     try:
-        return bool(client.ping())
+        return _service(address, _PING_TIMEOUT).get("/_ping").ok
     except OSError:
-        # podman-py's errors, as those of requests, are OSErrors.
         return False
-    finally:
-        client.close()
 
 
-def _client(address: str, timeout: float) -> Any:
-    """A podman-py client; without address and timeout it would search for sockets and wait forever."""
-    from podman import PodmanClient  # noqa: PLC0415 (takes 170 ms)
-
+def _service(address: str, timeout: float) -> HttpService:
     try:
-        return PodmanClient(base_url=address, timeout=timeout, version=_API_VERSION)
+        return HttpService(address, _INTERFACE, timeout)
     except ValueError as error:
         raise ENGINE_ADDRESS_INVALID(address=address) from error

@@ -1,7 +1,7 @@
 """Image pulls: both engines answer 200 first, then report progress and failure line by line."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -11,6 +11,7 @@ from mstunnel_setup.containers.errors import IMAGE_NOT_PULLED, IMAGE_PULL_FAILED
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.http_service import Streamed
 from mstunnel_setup.text import plain, printable, sentence
 
 _ADVICE = {
@@ -26,33 +27,9 @@ _ADVICE = {
 # Reasons for which a retry is pointless.
 _PERMANENT = ("manifest unknown", "unauthorized", "denied", "no space left", "x509", "time allowed")
 _PAUSES = (1.0, 4.0)
-_CHUNK = 512
 # Bytes; a line holds the progress of one layer, or the words of a registry.
 _LONGEST_LINE = 1024 * 1024
 _DIRECTORIES: Mapping[EngineName, str] = {"podman": "containers", "docker": "docker"}
-
-
-class Streamed(Protocol):
-    """The engine's answer to a pull, as requests streams it."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the status is one of success."""
-        ...
-
-    @property
-    def text(self) -> str:
-        """The whole body."""
-        ...
-
-    @property
-    def raw(self) -> object:
-        """The connection below."""
-        ...
-
-    def iter_content(self, chunk_size: int) -> Iterator[bytes]:
-        """The body in pieces of at most that size."""
-        ...
 
 
 Bytes = Annotated[int, Field(ge=0, lt=2**63)]
@@ -61,13 +38,6 @@ Bytes = Annotated[int, Field(ge=0, lt=2**63)]
 class _Detail(BaseModel):
     current: Bytes = 0
     total: Bytes | None = None
-
-
-class _Refusal(BaseModel):
-    """The body of an answer that is none of success."""
-
-    message: str = ""
-    cause: str = ""
 
 
 class _Report(BaseModel):
@@ -102,15 +72,6 @@ def pull_patiently(
     return engine.pull(reference, until - clock.monotonic(), progress)
 
 
-def _words(body: str) -> str:
-    """What the body of a refusal says: a JSON object of Podman or Docker, or the text of a proxy."""
-    try:
-        said = _Refusal.model_validate_json(body)
-    except ValidationError:
-        return body
-    return said.message or said.cause or body
-
-
 class Pull:
     """One pull of `reference`, with the deadline `until` (monotonic seconds of `clock`)."""
 
@@ -132,7 +93,7 @@ class Pull:
     def follow(self, response: Streamed) -> None:
         """Read the report to the end. Raises EngineError `image-pull-failed`, also for an unreadable one."""
         if not response.ok:
-            raise self._failure(_words(response.text))
+            raise self._failure(response.rest().words)
         for line in self._lines(response):
             try:
                 report = _Report.model_validate_json(line)
@@ -146,24 +107,20 @@ class Pull:
     def _lines(self, response: Streamed) -> Iterator[bytes]:
         """The lines that are not empty, each read within the time that is left."""
         rest = b""
-        chunks = response.iter_content(_CHUNK)
         while len(rest) <= _LONGEST_LINE:
-            self._limit(response)
-            chunk = next(chunks, b"")
+            chunk = response.read(self._left())
             *lines, rest = (rest + chunk).split(b"\n") if chunk else (rest, b"")
             yield from filter(bytes.strip, lines)
             if not chunk:
                 return
         raise self._failure("unreadable progress report: one line is longer than 1 MiB")
 
-    def _limit(self, response: Streamed) -> None:
-        """Limit the next read to the remaining time: requests only limits each single read."""
+    def _left(self) -> float:
+        """The seconds that are left for all of it."""
         left = self._until - self._clock.monotonic()
         if left <= 0:
             raise self._failure("timeout: the time allowed for it is over")
-        socket = getattr(getattr(response.raw, "connection", None), "sock", None)
-        if socket is not None:
-            socket.settimeout(left)
+        return left
 
     def _failure(self, reason: str) -> PullError:
         return pull_failure(self._reference, reason, self._engine)

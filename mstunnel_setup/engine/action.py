@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from mstunnel_setup.engine.errors import JOURNAL_NEWER
 from mstunnel_setup.engine.values import JsonObject, Outputs
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 PortsT = TypeVar("PortsT", contravariant=True)
 
@@ -119,11 +120,14 @@ class Codec:
         try:
             if kind is not None:
                 return _adapter(kind).validate_python(fields)
-        except ValidationError:
+        except ValueError:
+            # pydantic's ValidationError is one.
             pass
         raise JOURNAL_NEWER(reason=f"unknown action {data.get('kind')}")
 
 
 @cache
-def _adapter(kind: type[AnyAction]) -> TypeAdapter[AnyAction]:
+def _adapter(kind: type[AnyAction]) -> "TypeAdapter[AnyAction]":
+    from pydantic import TypeAdapter  # noqa: PLC0415 (a command that looks neither writes nor reads actions)
+
     return TypeAdapter(kind)

@@ -1,9 +1,17 @@
 """JSON values, and references to outputs that are only known while actions run."""
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, Union
 
-from pydantic import JsonValue
+from typing_extensions import TypeAliasType
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+else:
+    # Every command would load pydantic for this name alone.
+    JsonValue = TypeAliasType(
+        "JsonValue", Union["list[JsonValue]", "dict[str, JsonValue]", str, bool, int, float, None]
+    )
 
 __all__ = ["JsonObject", "JsonValue", "Outputs", "as_list", "as_object", "output", "resolve"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -308,7 +308,7 @@ def test_an_action_that_skips_its_sync_is_found(
         place = ports.files.locate(self.path)
         handle = os.open(place.parent, os.O_RDONLY)
         try:
-            double = cast("Any", appender).os
+            double = vars(appender)["os"]
             new = double.open(place.name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, self.mode, dir_fd=handle)
             double.write(new, memoryview(self.text.encode()))
             os.close(new)

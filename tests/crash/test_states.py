@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -49,15 +49,16 @@ def test_any_order_keeps_the_promises(request: pytest.FixtureRequest, scene: Sce
     )
     last: list[Gateway] = []
 
-    def machine() -> Gateway:
-        last[:] = [Gateway()]
-        return last[0]
+    class Remembered(Gateway):
+        def __init__(self) -> None:
+            super().__init__()
+            last[:] = [self]
 
     rounds = 0
     while Gateway.count - start < wanted:
         rounds += 1
         try:
-            run_state_machine_as_test(seed(chunk * 1000 + rounds)(cast("Any", machine)), settings=rules)
+            run_state_machine_as_test(seed(chunk * 1000 + rounds)(Remembered), settings=rules)
         except BaseException as error:
             error.add_note(f"keep in tests/crash/orders: {json.dumps(last[0].steps)}")
             plugin.record("states", steps=Gateway.count - start, complaints=[str(error)[:300]])

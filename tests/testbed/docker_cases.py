@@ -10,18 +10,26 @@ import json
 import sys
 import tarfile
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from mstunnel_setup.containers.docker_service import docker_engine
-from mstunnel_setup.containers.engine import ContainerEngine, no_progress
+from mstunnel_setup.containers.engine import ContainerEngine, Progress, no_progress
 from mstunnel_setup.containers.image_actions import LoadImage
 from mstunnel_setup.containers.spec import ContainerSpec
 from mstunnel_setup.engine.action import UndoRecord
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.process import Processes
+
+
+@dataclass
+class Ports:
+    """What the action needs."""
+
+    engine: ContainerEngine
+    progress: Progress = no_progress
 
 
 def digest(content: bytes) -> str:
@@ -69,7 +77,7 @@ def loaded(engine: ContainerEngine) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as directory:
         archive = Path(directory) / "image.tar"
         reference = f"registry.example/small@{oci_archive(archive)}"
-        ports: Any = SimpleNamespace(engine=engine, progress=no_progress)
+        ports: Any = Ports(engine)
         action = LoadImage(archive=str(archive), reference=reference)
         before = action.capture(ports)
         action.apply(ports, {})

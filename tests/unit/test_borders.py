@@ -127,10 +127,9 @@ ALLOWED = (
     # The descriptors are open already: one handed over by the caller (`--progress-fd`), and standard output.
     "cli/progress.py: os.write() is effect of the operating system",
     "cli/dispatch.py: os.write() is effect of the operating system",
-    # Both are about sockets alone: probes from outside, and whether an engine listens.
+    # Probes from outside are about sockets alone.
     "readiness/inbound.py: socket.socket() is network",
     "readiness/inbound.py: socket.create_connection() is network",
-    "containers/sockets.py: socket.socket() is network",
 )
 
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
+import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,7 +77,9 @@ def _head(text: str) -> Any:
 
 
 def _wait(text: str) -> Any:
-    return _retry_after(cast("Any", SimpleNamespace(headers={"Retry-After": text})), FakeClock())
+    response = requests.Response()
+    response.headers["Retry-After"] = text
+    return _retry_after(response, FakeClock())
 
 
 def _bytes(text: str) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.loop import Agent
@@ -162,7 +162,7 @@ def main(root: Path, hours: float) -> None:
     port = ours.recv()
     install(root, port)
     host = Host(files, f"localhost:{port}/gateway")
-    clock, log, counters = Clock(cast("Any", ours), hours, files, host), list[str](), Counters()
+    clock, log, counters = Clock(ours, hours, files, host), list[str](), Counters()
 
     def tell(line: LogLine) -> None:
         # Its text alone: the parts of a line would count as objects that the agent keeps.

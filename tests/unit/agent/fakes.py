@@ -1,7 +1,13 @@
-"""A tenant in memory, and a clock that moves only during a sleep."""
+"""A tenant in memory, a clock that moves only during a sleep, and parts of an agent that obey a test."""
 
 from dataclasses import dataclass, field
 
+from typing_extensions import override
+
+from mstunnel_setup.agent.health_state import State
+from mstunnel_setup.agent.renewal import Renewal
+from mstunnel_setup.agent.tenant import Enrolment
+from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.tenant.wire import (
@@ -72,3 +78,30 @@ class FakeTenant:
         if self.trouble and (not self.troubled or call in self.troubled):
             raise self.trouble
         assert site_id == SITE
+
+
+class FakeWatch(Watch):
+    """Finds this server in the same state at every look; `seen` is what it was shown."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.seen: list[Known] = []
+
+    @override
+    def look(self, known: Known) -> None:
+        self.seen.append(known)
+
+
+class FakeRenewal(Renewal):
+    """Never renews anything, or fails with `error`; `tried` are the servers it was asked for."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.tried: list[str] = []
+        self._error = error
+
+    @override
+    def renew_in_time(self, enrolment: Enrolment) -> bool:
+        self.tried.append(enrolment.server_id)
+        if self._error is not None:
+            raise self._error
+        return False

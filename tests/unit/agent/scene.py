@@ -1,7 +1,6 @@
 """An agent with a tenant in memory, and what it did."""
 
 from dataclasses import dataclass, field
-from typing import Any, cast
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.loop import Agent
@@ -34,7 +33,7 @@ class Scene:
 
     def enrol(self) -> Enrolment:
         self.attempts.append(self.clock.elapsed)
-        return Enrolment(cast("Any", self.tenant), SITE, SERVER, "oidc", close=self.close)
+        return Enrolment(self.tenant, SITE, SERVER, "oidc", close=self.close)
 
     def close(self) -> None:
         self.closed += 1

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
@@ -83,7 +82,7 @@ def test_a_week_without_the_tenant(root: Path) -> None:
     def enrol() -> Enrolment:
         if tenant.trouble:
             raise away()
-        return Enrolment(cast("Any", tenant), SITE, SERVER, "oidc")
+        return Enrolment(tenant, SITE, SERVER, "oidc")
 
     with pytest.raises(Ended):
         Agent(enrol, files, clock, log.append, note, counters, watch).run()

@@ -1,8 +1,6 @@
 """Rounds of the agent: check in, have the files follow the tenant, and wait while it is away."""
 
 import itertools
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
@@ -11,10 +9,10 @@ from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.loop import wait_seconds
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.status_file import Status
-from mstunnel_setup.agent.watch import Known, Watch
+from mstunnel_setup.agent.watch import Watch
 from mstunnel_setup.gateway import handover
 from mstunnel_setup.tenant.wire import TunnelSite
-from tests.unit.agent.fakes import SERVER, SITE, Ended
+from tests.unit.agent.fakes import SERVER, SITE, Ended, FakeRenewal, FakeWatch
 from tests.unit.agent.scene import AWAY, Scene
 from tests.unit.clocks import START
 
@@ -92,9 +90,8 @@ def test_a_tenant_that_is_away_is_waited_for(scene: Scene) -> None:
 
 
 def test_the_report_contains_the_error_of_the_last_round(scene: Scene) -> None:
-    known: list[Known] = []
-    agent = scene.agent()
-    agent.watch = cast("Any", SimpleNamespace(look=known.append, state=State.UNKNOWN))
+    watch = FakeWatch(State.UNKNOWN)
+    agent = scene.agent(watch)
     scene.tenant.record, record = None, scene.tenant.record
 
     def back() -> None:
@@ -104,7 +101,7 @@ def test_the_report_contains_the_error_of_the_last_round(scene: Scene) -> None:
     scene.clock.rounds = 4
     with pytest.raises(Ended):
         agent.run()
-    codes = [item.last_error and item.last_error.code for item in known]
+    codes = [item.last_error and item.last_error.code for item in watch.seen]
     assert codes[0] == "server-unknown"
     assert codes[-1] is None
 
@@ -175,22 +172,16 @@ def test_a_new_port_waits_for_the_host_and_the_open_one_goes_on(scene: Scene) ->
 
 
 def test_the_credential_is_renewed_though_the_rest_of_the_round_fails(scene: Scene) -> None:
-    tried: list[str] = []
     agent = scene.agent()
-    agent.renewal = cast(
-        "Any", SimpleNamespace(renew_in_time=lambda enrolment: tried.append(enrolment.server_id))
-    )
+    agent.renewal = renewal = FakeRenewal()
     scene.tenant.configuration = None
     assert agent.round() is not None
-    assert tried == [SERVER]
+    assert renewal.tried == [SERVER]
 
 
 def test_a_renewal_that_fails_at_every_round_is_reported_once(scene: Scene) -> None:
-    def fail(_enrolment: object) -> bool:
-        raise ValueError("no such curve")
-
     agent = scene.agent()
-    agent.renewal = cast("Any", SimpleNamespace(renew_in_time=fail))
+    agent.renewal = FakeRenewal(ValueError("no such curve"))
     for _round in range(3):
         agent.round()
     assert (scene.codes().count("internal-error"), scene.codes().count("recovered")) == (1, 0)

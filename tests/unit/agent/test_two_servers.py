@@ -4,8 +4,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -22,6 +21,7 @@ from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.last_decision import read_standing
 from mstunnel_setup.upgrade.mailbox import Answer
 from mstunnel_setup.upgrade.release import Digests, Release
+from tests.unit.agent.fakes import FakeWatch
 from tests.unit.agent.host_side import with_host
 from tests.unit.agent.test_against_lab import Installed, install, installed  # noqa: F401 (a fixture)
 from tests.unit.running_lab import running_lab
@@ -41,7 +41,7 @@ class Server:
     agent: Agent = field(init=False)
 
     def __post_init__(self) -> None:
-        clock, healthy = SystemClock(), SimpleNamespace(state=State.HEALTHY, rows=())
+        clock = SystemClock()
         for directory in (mailbox.INBOX, mailbox.OUTBOX):
             self.files.make_directories(directory)
         self.runs(OLD)
@@ -50,7 +50,7 @@ class Server:
         self.agent = Agent(
             lambda: enrol(self.files, clock), self.files, clock, self.log.append, lambda _status: None
         )
-        self.agent.watch = cast("Any", healthy)
+        self.agent.watch = FakeWatch(State.HEALTHY)
         with_host(self.agent)
 
     def runs(self, digests: Digests) -> None:

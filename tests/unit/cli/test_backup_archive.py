@@ -6,7 +6,6 @@ import json
 import tarfile
 import tracemalloc
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -17,6 +16,7 @@ from mstunnel_setup.errors import UsageError
 from mstunnel_setup.operations import backup_archive
 from mstunnel_setup.operations.backup_archive import LARGEST, MANIFEST, MOST_FILES, SCHEMA, pack, unpack
 from mstunnel_setup.operations.restore import restore
+from tests.unit.operators import operator_of
 
 _GOOD = {"schema": SCHEMA, "server_name": "gw1"}
 
@@ -97,5 +97,5 @@ def test_a_file_larger_than_any_backup_is_not_read(tmp_path: Path) -> None:
     with place.open("wb") as file:
         file.truncate(10**12)
     with pytest.raises(UsageError) as caught:
-        restore(cast("Any", None), cast("Any", None), place, replace=False)
+        restore(operator_of(tmp_path), {}, place, replace=False)
     assert caught.value.code == "backup-invalid"

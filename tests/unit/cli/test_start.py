@@ -29,7 +29,7 @@ print(json.dumps([name for name in loaded if name.partition(".")[0] not in sys.s
 """
 # What a command line itself is made of; typer brings the two in the middle.
 LIGHT = {"mstunnel_setup", "annotated_doc", "shellingham", "typer"}
-WORK = {"cryptography", "docker", "jinja2", "msal", "podman", "requests", "rich", "ruamel", "tuf"}
+WORK = {"cryptography", "docker", "jinja2", "msal", "requests", "rich", "ruamel", "tuf"}
 
 
 GROUPS = [(name, below.name) for name in PROGRAMS for below in program(name).commands if below.commands]
@@ -106,6 +106,24 @@ def test_a_command_that_only_looks_loads_no_step(command: str, tmp_path: Path) -
     _, loaded = started("mst-cli", *command.split(), "--root", str(tmp_path))
     assert [name for name in loaded if name.startswith(RUNS)] == []
     assert packages(loaded) & {"jinja2", "msal", "ruamel", "tuf"} == set()
+
+
+def test_options_that_are_not_given_are_not_converted() -> None:
+    """Typer converts values with pydantic."""
+    _, loaded = started("mst-cli", "help")
+    assert packages(loaded) <= LIGHT
+    _, loaded = started("mst-cli", "server", "logs", "--tail", "x")
+    assert "pydantic" in packages(loaded)
+
+
+@pytest.mark.parametrize("name", ["component", "sessions", "gateway_log"])
+def test_a_look_at_a_container_needs_no_library(name: str) -> None:
+    """The engine is asked by the standard library, and pydantic is for what others wrote."""
+    imported = f"import mstunnel_setup.operations.{name}, mstunnel_setup.containers.podman_service"
+    script = f"import sys; before = {{*sys.modules}}; {imported}; print(*{{*sys.modules}} - before)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    outside = {*packages({*done.stdout.split()})} - sys.stdlib_module_names
+    assert outside == {"mstunnel_setup", "typing_extensions"}
 
 
 def test_a_monitor_without_work_loads_no_installer(tmp_path: Path) -> None:

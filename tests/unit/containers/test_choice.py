@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.containers import choice
 from mstunnel_setup.containers.choice import ChooseEngine, Chosen, EnginePreference, engine_of, open_engine
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.run_method import HostFacts, RunMethod, choose
@@ -46,7 +45,7 @@ class Hosts:
 
     def open(self, wish: EnginePreference, monkeypatch: pytest.MonkeyPatch) -> Chosen:
         for name in ("podman", "docker"):
-            monkeypatch.setattr(choice, f"{name}_engine", self.opener(name))
+            monkeypatch.setattr(f"mstunnel_setup.containers.{name}_service.{name}_engine", self.opener(name))
         with ExitStack() as stack:
             engine, chosen = open_engine(wish, Files(Path("/")), _Found(self.versions), SystemClock(), stack)
             assert engine.version() == chosen.version

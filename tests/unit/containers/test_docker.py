@@ -1,4 +1,4 @@
-"""Docker's SDK against a daemon of the tests, its command line recorded. Real Docker: test_hosts.py."""
+"""Docker with a daemon of the tests, its command line recorded. Real Docker: test_hosts.py."""
 
 import hashlib
 import io

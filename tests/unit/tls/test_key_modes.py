@@ -21,7 +21,6 @@ SCRIPT = """
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from mstunnel_setup.engine.file_actions import MakeDirectory
 from mstunnel_setup.host.clock import SystemClock
@@ -39,6 +38,10 @@ class Ports:
     def passphrase(self, reference):
         return None
 
+@dataclass
+class Run:
+    ports: Ports
+
 root = Path(sys.argv[1])
 ports = Ports(Files(root))
 source = IdentitySource(chain=str(root / "given.pem"), key=str(root / "given.key"))
@@ -47,7 +50,7 @@ for action in (
     *(MakeDirectory(path=path) for path in ("/etc", "/etc/mstunnel", "/etc/mstunnel/certs")),
     *(MakeDirectory(path=path, mode=0o700) for path in ("/private", "/etc/mstunnel/private")),
     PlaceIdentity(directory="/private", source=source, fingerprint=fingerprint(identity)),
-    *copies(SimpleNamespace(ports=ports), source, identity),
+    *copies(Run(ports), source, identity),
     CreateAgentCredential(path="/agent.p12", common_name="gw"),
 ):
     action.capture(ports)

@@ -1,8 +1,6 @@
 """An argument that names a file is never taken for something else."""
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
@@ -10,8 +8,6 @@ from mstunnel_setup.admin.profile_commands import lint
 from mstunnel_setup.admin.proxy_exclusions import check
 from mstunnel_setup.errors import UsageError
 from tests.unit.operators import operator_of
-
-_SESSION = cast("Any", SimpleNamespace())
 
 
 @pytest.mark.parametrize(
@@ -45,5 +41,5 @@ def test_a_profile_file_that_is_missing_is_no_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError) as caught:
-        lint(_SESSION, cast("Any", None), name)
+        lint(operator_of(tmp_path), {}, name)
     assert caught.value.code == "profile-unreadable"
