@@ -97,9 +97,9 @@ class HttpService:
 
     def __init__(self, address: str, prefix: str, timeout: float) -> None:
         split = urlsplit(address)
-        if not (split.scheme == "unix" and split.path) and not (split.scheme == "tcp" and split.port):
+        self._path = address.removeprefix("unix://") if address.startswith("unix:///") else ""
+        if not self._path and not (split.scheme == "tcp" and split.port):
             raise ValueError(address)
-        self._path = split.path if split.scheme == "unix" else ""
         self._host, self._port = split.hostname or "localhost", split.port
         self._prefix = prefix
         self._timeout = timeout

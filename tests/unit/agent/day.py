@@ -156,6 +156,7 @@ def main(root: Path, hours: float) -> None:
     ):
         files.make_directories(directory)
     ours, theirs = multiprocessing.Pipe()
+    assert isinstance(ours, Connection)
     roots = files.locate(f"{paths.CA_TRUST}/tenant.crt")
     tenant = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs, roots), daemon=True)
     tenant.start()
