@@ -33,7 +33,16 @@ def judge(raw: Mapping[str, object]) -> tuple[AnswerFile | None, list[Problem]]:
     except ValidationError as error:
         # What has no place comes from the rules across sections, which are reported one by one below.
         own = [problem for problem in problems(error, AnswerFile) if problem.path]
-    return None, [*own, *(Problem(path, text) for path, text in findings_of_rules(raw))]
+    return None, [*own, *(Problem(path, text) for path, text in findings_of_rules(_given(raw)))]
+
+
+def _given(section: Mapping[str, object]) -> dict[str, object]:
+    """What is answered: a value of None is none, in the sections too."""
+    return {
+        name: _given(value) if isinstance(value, Mapping) else value
+        for name, value in section.items()
+        if value is not None
+    }
 
 
 @dataclass(frozen=True)

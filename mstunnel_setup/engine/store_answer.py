@@ -47,10 +47,10 @@ def remembered(receipt: Receipt, name: str) -> JsonValue:
 
 
 def all_remembered(receipt: Receipt) -> JsonObject:
-    """All stored values, by name."""
+    """All stored values, by name; without those whose action was cut off before its end."""
     prefix = "answer:"
     return {
-        key.removeprefix(prefix): outputs.get("value")
+        key.removeprefix(prefix): outputs["value"]
         for key, outputs in receipt.outputs.items()
-        if key.startswith(prefix)
+        if key.startswith(prefix) and "value" in outputs
     }

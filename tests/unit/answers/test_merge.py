@@ -163,6 +163,12 @@ def test_a_recorded_setting_that_is_no_longer_known_is_passed_over() -> None:
     assert merge({}, {}, None, {"gone": 1, "site": "x"}).site == "x"
 
 
+def test_a_recorded_answer_without_a_value_is_none() -> None:
+    secret = {"sign_in.method": "client-secret", "sign_in.client_secret": "file:/root/secret"}
+    with pytest.raises(UsageError, match="needs `client_id`: add the id of the application"):
+        merge({}, {}, earlier={**secret, "sign_in.client_id": None})
+
+
 def test_answers_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         merge({}, {}).site = "x"

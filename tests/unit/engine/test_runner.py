@@ -10,9 +10,10 @@ import pytest
 from mstunnel_setup.engine.action import Action, Codec, Undo
 from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, MergeFile, WriteFile, WriteJson
 from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.engine.receipt import fold
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
+from mstunnel_setup.engine.store_answer import StoreAnswer, all_remembered, remembered
 from mstunnel_setup.engine.values import JsonObject, output
 from mstunnel_setup.errors import StepError, WaitingError
 from mstunnel_setup.events import Event
@@ -89,6 +90,16 @@ def test_results_of_earlier_actions_are_filled_in(root: Path) -> None:
     runner.run([_step()], None)
     assert '"id": "7"' in (root / "etc/tunnel/b.json").read_text()
     assert remembered(runner.receipt, "site") == {"id": "7"}
+
+
+def test_an_answer_that_was_cut_off_is_not_remembered() -> None:
+    action: JsonObject = {"kind": "remember", "name": "site", "value": "A"}
+    begun: JsonObject = {
+        "type": "begin", "sequence": 1, "key": "answer:site", "step": "site", "action": action, "before": {},
+    }  # fmt: skip
+    done: JsonObject = {"type": "done", "sequence": 2, "key": "answer:site", "outputs": {"value": "A"}}
+    assert all_remembered(fold([begun])) == {}
+    assert all_remembered(fold([begun, done])) == {"site": "A"}
 
 
 def test_a_second_run_changes_nothing_at_all(root: Path) -> None:
