@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from mstunnel_setup import paths
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.store_answer import remembered
@@ -185,11 +186,16 @@ def _answering_with(run: Run, wanted: Images) -> Context:
 
 
 def _drop_images(run: Run, keep: Images, and_keep: Images | None = None) -> None:
-    """Remove the images of ours that no release needs any more."""
+    """Remove the images of ours that no release needs any more, and no container of ours runs.
+
+    After a run that was cut off, a container may still run the images before those of the answers.
+    """
     needed = [item for images in (keep, and_keep) if images for item in (images.server, images.agent)]
-    kept = {f"image:{reference}" for reference in needed}
+    states = [run.context.ports.engine.inspect(name) for name in (paths.SERVER, paths.AGENT)]
+    kept = {reference.partition("@")[2] for reference in needed}
+    kept |= {state.image_digest for state in states if state is not None}
     ours = (key for key in run.context.receipt.entries if key.startswith("image:"))
-    run.runner.take_back({key for key in ours if key not in kept})
+    run.runner.take_back({key for key in ours if key.partition("@")[2] not in kept})
 
 
 def _ended(run: Run, upgrade: Upgrade, outcome: Outcome, reason: str = "") -> Upgrade:
