@@ -18,15 +18,19 @@ from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
 
+_PAUSE = 0.2
+
 
 @contextmanager
-def exclusive(files: Files, clock: Clock, path: str) -> Iterator[None]:
-    """Hold the lock at `path` while the block runs; raises LockedError when another run holds it.
+def exclusive(files: Files, clock: Clock, path: str, patience: float = 0.0) -> Iterator[None]:
+    """Hold the lock at `path` while the block runs.
+
+    Raises LockedError when another run still holds it after `patience` seconds.
 
     The file is removed before the lock is released.
     """
     with ExitStack() as opened:
-        lock = _locked(files, path, opened)
+        lock = _locked(files, clock, path, opened, clock.monotonic() + patience)
         lock.truncate(0)
         since = clock.now().isoformat(timespec="seconds")
         holder = {"pid": os.getpid(), "since": since, "command": shlex.join(sys.argv)}
@@ -38,7 +42,7 @@ def exclusive(files: Files, clock: Clock, path: str) -> Iterator[None]:
                 files.remove(path)
 
 
-def _locked(files: Files, path: str, opened: ExitStack) -> Appender:
+def _locked(files: Files, clock: Clock, path: str, opened: ExitStack, until: float) -> Appender:
     """The acquired lock; opened again when its file was removed between opening and locking."""
     while True:
         lock = opened.enter_context(files.appender(path))
@@ -46,7 +50,10 @@ def _locked(files: Files, path: str, opened: ExitStack) -> Appender:
         try:
             fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise _held(files, lock) from error
+            if clock.monotonic() >= until:
+                raise _held(files, lock) from error
+            clock.sleep(_PAUSE)
+            continue
         if not lock.is_gone():
             return lock
 

@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -37,6 +37,8 @@ from mstunnel_setup.readiness.checks import refuse_unknown
 from mstunnel_setup.system import uplink
 
 _OF_EVERY_HOST = ("/etc", "/run", "/var")
+# Seconds. The monitor holds the lock while the gateway tests a configuration, which takes one or two.
+_PATIENCE = 10.0
 
 
 @dataclass(frozen=True)
@@ -88,15 +90,17 @@ def open_run(
     What was changed outside the program is overwritten only when a person agrees, or when the command itself
     was asked to replace it (`replacing`).
 
-    Raises UsageError for wrong answers, LockedError when another run is in progress, CheckError without root.
+    Raises UsageError for wrong answers, LockedError when another run is in progress and does not end within
+    seconds, CheckError without root.
     """
     refuse_unknown(ignored_checks, OF_STEPS)
     files, clock = operator.files, operator.clock
     if exclusively:
         _refuse_no_system(files)
     scope = own_scope(operator) if scope is None else scope
-    with exclusive(files, clock, paths.LOCK) if exclusively else nullcontext(), ExitStack() as stack:
+    with ExitStack() as stack:
         if exclusively:
+            stack.enter_context(exclusive(files, clock, paths.LOCK, _PATIENCE))
             files.remove_tree(paths.RESTORED)  # a restoration that was killed has left a key there
         stack.callback(operator.sinks.close_log)
         journal = stack.enter_context(closing(journal_of(scope, operator)))

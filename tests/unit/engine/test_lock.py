@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from mstunnel_setup.errors import LockedError
 from mstunnel_setup.host.appender import Appender
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
+from tests.unit.clocks import FakeClock
 
 _LOCK = "/mstunnel-setup.lock"
 
@@ -39,6 +40,17 @@ def test_the_file_goes_with_the_lock(tmp_path: Path) -> None:
     with exclusive(Files(tmp_path), SystemClock(), _LOCK):
         assert list(tmp_path.iterdir()) == [tmp_path / _LOCK[1:]]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_waits_for_one_that_ends_soon(tmp_path: Path) -> None:
+    clock = FakeClock()
+    with ExitStack() as first:
+        first.enter_context(exclusive(Files(tmp_path), clock, _LOCK))
+        with pytest.raises(LockedError), exclusive(Files(tmp_path), clock, _LOCK, patience=0.3):
+            pass
+        clock.during = [first.close]
+        with exclusive(Files(tmp_path), clock, _LOCK, patience=10):
+            assert clock.elapsed < 1
 
 
 def test_the_file_goes_when_the_run_fails(tmp_path: Path) -> None:
