@@ -70,7 +70,7 @@ def told(function: Rule) -> Rule:
     @wraps(function)
     def step(self: "Gateway", **arguments: Any) -> None:
         self.steps.append([function.__name__, arguments])
-        type(self).count += 1
+        Gateway.count += 1
         function(self, **arguments)
 
     return cast("Rule", step)
