@@ -87,32 +87,30 @@ class _Context(Context):
     formatter_class = _Formatter
 
 
-class Command(TyperCommand):
-    """A command whose help has its options in sections."""
+class _Page(AnyCommand):
+    """What the help of a command and of a group have alike."""
 
     context_class = _Context
 
     def get_params(self, ctx: Context) -> list[Parameter]:
         """The options and arguments, also that of the help."""
         return convert_when_needed(super().get_params(ctx))
-
-    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """The options, a section after the other."""
-        _write_options(self.get_params(ctx), ctx, formatter)
 
     def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Examples, and how variables are named."""
         _write_end(examples(ctx.command_path), self.get_params(ctx), formatter)
 
 
-class CommandGroup(TyperGroup):
+class Command(_Page, TyperCommand):
+    """A command whose help has its options in sections."""
+
+    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """The options, a section after the other."""
+        _write_options(self.get_params(ctx), ctx, formatter)
+
+
+class CommandGroup(_Page, TyperGroup):
     """Finds commands in either spelling; lists them with whole summaries."""
-
-    context_class = _Context
-
-    def get_params(self, ctx: Context) -> list[Parameter]:
-        """The options and arguments, also that of the help."""
-        return convert_when_needed(super().get_params(ctx))
 
     def resolve_command(self, ctx: Context, args: list[str]) -> _Resolved:
         """The command that the first word names; the vendor writes `import_cert` with `-` as well."""
@@ -132,10 +130,6 @@ class CommandGroup(TyperGroup):
             formatter.write_dl(
                 [(name, _summary(command)) for name, command in found.items() if command is not None]
             )
-
-    def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """Examples, and how variables are named."""
-        _write_end(examples(ctx.command_path), self.get_params(ctx), formatter)
 
 
 class ArgumentOrCommand(CommandGroup):

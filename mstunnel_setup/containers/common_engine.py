@@ -32,7 +32,7 @@ class CommonEngine:
     def version(self) -> str:
         """The version of the engine."""
         with explained(ENGINE_FAILED, operation="read the version of the container engine"):
-            return str(self._service.get("/version").json()["Version"])
+            return self._service.get("/version").text("Version")
 
     def tag(self, image: str, name: str) -> None:
         """Give an image one more name."""

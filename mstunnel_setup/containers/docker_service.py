@@ -48,7 +48,7 @@ def docker_engine(
 def _interface(address: str) -> str:
     """The newest version of the interface that the daemon has."""
     try:
-        return f"/v{HttpService(address, '', _FIRST_TIMEOUT).get('/version').json()['ApiVersion']}"
+        return f"/v{HttpService(address, '', _FIRST_TIMEOUT).get('/version').text('ApiVersion')}"
     except OSError as error:
         raise _not_running(address) from error
 

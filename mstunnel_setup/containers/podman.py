@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mstunnel_setup.containers.command_line import once_arguments, once_name
 from mstunnel_setup.containers.common_engine import CommonEngine, explained, reason_of
 from mstunnel_setup.containers.engine import ContainerState, Finished, Image, Progress, engine_time, state_of
-from mstunnel_setup.containers.errors import (
-    ENGINE_FAILED,
-    IMAGE_LOAD_FAILED,
-)
+from mstunnel_setup.containers.errors import ENGINE_FAILED, IMAGE_LOAD_FAILED
 from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import ContainerSpec, Volume, split_reference
 from mstunnel_setup.errors import EngineError

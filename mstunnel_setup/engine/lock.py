@@ -8,7 +8,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from mstunnel_setup.engine.errors import LOCKED
@@ -22,15 +22,22 @@ _PAUSE = 0.2
 
 
 @contextmanager
-def exclusive(files: Files, clock: Clock, path: str, patience: float = 0.0) -> Iterator[None]:
+def exclusive(
+    files: Files,
+    clock: Clock,
+    path: str,
+    patience: float = 0.0,
+    told: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
     """Hold the lock at `path` while the block runs.
 
-    Raises LockedError when another run still holds it after `patience` seconds.
+    Raises LockedError when another run still holds it after `patience` seconds; `told` is called when the
+    wait begins.
 
     The file is removed before the lock is released.
     """
     with ExitStack() as opened:
-        lock = _locked(files, clock, path, opened, clock.monotonic() + patience)
+        lock = _locked(files, path, opened, lambda held: _wait(files, clock, held, patience, told))
         lock.truncate(0)
         since = clock.now().isoformat(timespec="seconds")
         holder = {"pid": os.getpid(), "since": since, "command": shlex.join(sys.argv)}
@@ -42,20 +49,34 @@ def exclusive(files: Files, clock: Clock, path: str, patience: float = 0.0) -> I
                 files.remove(path)
 
 
-def _locked(files: Files, clock: Clock, path: str, opened: ExitStack, until: float) -> Appender:
+def _locked(files: Files, path: str, opened: ExitStack, wait: Callable[[Appender], None]) -> Appender:
     """The acquired lock; opened again when its file was removed between opening and locking."""
     while True:
         lock = opened.enter_context(files.appender(path))
         lock.close_to_others()  # an earlier release may have left it readable
-        try:
-            fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if clock.monotonic() >= until:
-                raise _held(files, lock) from error
-            clock.sleep(_PAUSE)
-            continue
+        if not _acquired(lock):
+            wait(lock)
         if not lock.is_gone():
             return lock
+
+
+def _wait(files: Files, clock: Clock, lock: Appender, patience: float, told: Callable[[], None]) -> None:
+    """Acquire a lock that another run holds."""
+    until = clock.monotonic() + patience
+    if patience:
+        told()
+    while not _acquired(lock):
+        if clock.monotonic() >= until:
+            raise _held(files, lock)
+        clock.sleep(_PAUSE)
+
+
+def _acquired(lock: Appender) -> bool:
+    try:
+        fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _held(files: Files, lock: Appender) -> LockedError:

@@ -65,6 +65,14 @@ class Answer:
         except ValueError as error:
             raise ServiceError(f"the answer is not JSON: {error}") from error
 
+    def text(self, name: str) -> str:
+        """The text at `name` in the object in the body. Raises ServiceError as `json`, or without one."""
+        value = self.json()
+        found = value.get(name) if isinstance(value, dict) else None
+        if not isinstance(found, str):
+            raise ServiceError(f"the answer has no {name}")
+        return found
+
 
 class Streamed:
     """An answer that arrives bit by bit."""

@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -100,7 +100,7 @@ def open_run(
     scope = own_scope(operator) if scope is None else scope
     with ExitStack() as stack:
         if exclusively:
-            stack.enter_context(exclusive(files, clock, paths.LOCK, _PATIENCE))
+            stack.enter_context(_locked(operator))
             files.remove_tree(paths.RESTORED)  # a restoration that was killed has left a key there
         stack.callback(operator.sinks.close_log)
         journal = stack.enter_context(closing(journal_of(scope, operator)))
@@ -135,6 +135,15 @@ def _refuse_no_system(files: Files) -> None:
     missing = [directory for directory in _OF_EVERY_HOST if files.state(directory) is None]
     if missing:
         raise ROOT_NO_HOST(root=files.root, missing=", ".join(missing))
+
+
+def _locked(operator: Operator) -> AbstractContextManager[None]:
+    """The lock of this host; the operator hears of a wait for it."""
+
+    def told() -> None:
+        operator.console.say(f"Waiting for another run to end, at most {_PATIENCE:.0f} s.")
+
+    return exclusive(operator.files, operator.clock, paths.LOCK, _PATIENCE, told)
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from tests.testbed.machine import Machine
 _CONTROLLER: Final = Path("/sys/fs/cgroup/cpu")
 _PERIOD: Final = 100_000
 """Microseconds, the kernel's default."""
+_FIRST: Final = 262_144
+"""The greatest share: what else runs on this computer takes nothing of the number of processors."""
 
 
 def can_be_limited() -> bool:
@@ -23,11 +25,12 @@ def can_be_limited() -> bool:
 
 @contextmanager
 def limited(machine: Machine, processors: float) -> Iterator[None]:
-    """Give a machine, whatever it starts meanwhile included, this number of processors."""
+    """Give a machine, whatever it starts meanwhile included, this number of processors and no more."""
     identity = machine.namespace.podman("inspect", "--format={{.Id}}", machine.name).stdout.strip()
     group = _CONTROLLER / f"testbed-{identity}"
     group.mkdir()
     (group / "cpu.cfs_quota_us").write_text(str(round(processors * _PERIOD)))
+    (group / "cpu.shares").write_text(str(_FIRST))
     _move(identity, group)
     try:
         yield

@@ -49,8 +49,10 @@ def test_a_run_waits_for_one_that_ends_soon(tmp_path: Path) -> None:
         with pytest.raises(LockedError), exclusive(Files(tmp_path), clock, _LOCK, patience=0.3):
             pass
         clock.during = [first.close]
-        with exclusive(Files(tmp_path), clock, _LOCK, patience=10):
+        told: list[str] = []
+        with exclusive(Files(tmp_path), clock, _LOCK, patience=10, told=lambda: told.append("waits")):
             assert clock.elapsed < 1
+        assert told == ["waits"]
 
 
 def test_the_file_goes_when_the_run_fails(tmp_path: Path) -> None:

@@ -77,6 +77,13 @@ def test_a_request_has_the_version_of_the_interface_and_its_parameters(tmp_path:
     assert script.headers["host"] == "localhost"
 
 
+@pytest.mark.parametrize("body", [b'["Version"]', b'{"Version": 5}', b"{}", b"null"])
+def test_a_text_that_an_answer_does_not_have_is_an_error(body: bytes) -> None:
+    assert Answer(200, b'{"Version": "5.4.2"}').text("Version") == "5.4.2"
+    with pytest.raises(ServiceError, match="the answer has no Version"):
+        Answer(200, body).text("Version")
+
+
 def test_a_service_is_reached_by_tcp_too() -> None:
     script, port = Script(OK), free_port()
 
