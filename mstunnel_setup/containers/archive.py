@@ -3,10 +3,14 @@
 Only the OCI format contains the manifest, and with it the digest. The Docker format contains unpacked layers:
 the engine generates a new manifest, so the digest differs from the registry's.
 
-Podman does not load archives with several images: each becomes a separate archive. Docker's classic
-image store (before containerd's) only loads archives with a `manifest.json`, which the OCI format lacks: it
-is appended while the archive is streamed. Docker then names an image by the digest of its configuration,
-which the manifest contains; so the digest of the manifest verifies the loaded image.
+An engine gets the one image that is asked for, under the name that we choose. It never sees the names in an
+archive: it would take them from images that have them, and a hostile archive could name an image as if it
+were one that was loaded by its digest.
+
+Podman does not load archives with several images. Docker's classic image store (before containerd's) only
+loads archives with a `manifest.json`, which the OCI format lacks: it is added. Docker then names an image by
+the digest of its configuration, which the manifest contains; so the digest of the manifest verifies the
+loaded image.
 """
 
 import hashlib
@@ -14,23 +18,26 @@ import io
 import json
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Annotated, Final
+from typing import IO, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from mstunnel_setup.containers.engine import Progress
-from mstunnel_setup.containers.errors import IMAGE_ARCHIVE_DAMAGED, IMAGE_ARCHIVE_UNUSABLE
-from mstunnel_setup.errors import EngineError
+from mstunnel_setup.containers.errors import (
+    IMAGE_ARCHIVE_DAMAGED,
+    IMAGE_ARCHIVE_UNUSABLE,
+    IMAGE_DIGEST_MISMATCH,
+)
 from mstunnel_setup.foreign import json_value
 
 # Annotations with the name of an image: `docker save` (25 or later, which also writes OCI) puts the full name
 # into the first and only the tag into the second, which is that of the OCI image specification 1.1.
-_NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+_CONTAINERD_NAME = "io.containerd.image.name"
+_NAME = "org.opencontainers.image.ref.name"
 # Bytes; no registry takes a longer manifest (OCI distribution specification 1.1), and an index is shorter.
 _LONGEST = 4 * 1024 * 1024
 _CHUNK = 1 << 20
@@ -75,12 +82,14 @@ class Archived:
 
 
 @dataclass(frozen=True)
-class Loadable(Archived):
-    """An image of an archive for Docker: `id` is the one it gets there; paths in the archive."""
+class Loadable:
+    """An image of an archive: its manifest digest, that of its configuration, and paths in the archive."""
 
-    id: str
-    config: str
-    layers: tuple[str, ...]
+    digest: str
+    configuration: str
+    manifest_path: str
+    configuration_path: str
+    layer_paths: tuple[str, ...]
 
 
 class _Layout:
@@ -127,69 +136,51 @@ def archived_images(archive: str) -> tuple[Archived, ...]:
         raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=_NO_ARCHIVE) from error
 
 
-def loadable(archive: str) -> tuple[Loadable, ...]:
-    """The images of an OCI archive, each verified by its digest.
+def loadable(archive: str, digest: str) -> Loadable:
+    """The image with this manifest digest in an OCI archive, verified by it.
 
-    Raises EngineError `image-archive-unusable` or `image-archive-damaged`.
+    Raises EngineError `image-archive-unusable`, `image-archive-damaged` or `image-digest-mismatch`.
     """
-    archived_images(archive)
+    found = archived_images(archive)
+    if digest not in [image.digest for image in found]:
+        contents = ", ".join(image.digest for image in found) or "no image"
+        raise IMAGE_DIGEST_MISMATCH(archive=archive, found=contents, digest=digest)
     with _opened(archive) as layout:
-        return tuple(_loadable(image, layout.manifest(image)) for image in layout.index().manifests)
+        image = _descriptor(layout.index(), digest)
+        manifest = layout.manifest(image)
+    layers = tuple(layer.path for layer in manifest.layers)
+    return Loadable(digest, manifest.config.digest, image.path, manifest.config.path, layers)
 
 
-def for_docker(archive: str, images: Sequence[Loadable]) -> Iterator[bytes]:
-    """The archive with the `manifest.json` that Docker needs, piece by piece."""
-    with tarfile.open(archive) as opened:
-        # Where the blocks of the last member end.
-        ends = [member.offset_data + -(-member.size // _BLOCK) * _BLOCK for member in opened]
-    left = max(ends, default=0)
-    with Path(archive).open("rb") as content:
-        while left > 0 and (piece := content.read(min(_CHUNK, left))):
-            left -= len(piece)
-            yield piece
-    # A short name would mean one on Docker Hub.
-    entries = [
-        {
-            "Config": image.config,
-            "RepoTags": [image.name] if "/" in image.name else None,
-            "Layers": image.layers,
-        }
-        for image in images
-    ]
-    yield from _member("manifest.json", io.BytesIO(json.dumps(entries).encode()))
+def for_docker(archive: str, image: Loadable, name: str) -> Iterator[bytes]:
+    """An archive of this image alone, called `name` (`host/path:tag`), that Docker loads; piece by piece."""
+    annotations = {_CONTAINERD_NAME: name, _NAME: name.rpartition(":")[2]}
+    yield from _alone(archive, image, annotations)
+    entry = {"Config": image.configuration_path, "RepoTags": [name], "Layers": image.layer_paths}
+    yield from _member("manifest.json", io.BytesIO(json.dumps([entry]).encode()))
     yield _END
 
 
-def for_podman(archive: str) -> Iterator[IO[bytes] | Iterator[bytes]]:
-    """Archives that Podman can load one by one: the archive itself, or one for each of several images.
+def for_podman(archive: str, image: Loadable, name: str) -> Iterator[bytes]:
+    """An archive of this image alone, called `name` (`host/path:tag`), that Podman loads; piece by piece."""
+    yield from _alone(archive, image, {_NAME: name})
+    yield _END
 
-    Raises EngineError `image-archive-damaged`, before the first one, when one of several is damaged.
-    """
-    try:
-        several = len(archived_images(archive)) > 1
-    except EngineError:
-        # Another format, or damaged: Podman reports it.
-        several = False
-    if not several:
-        with Path(archive).open("rb") as content:
-            yield content
-        return
+
+def _alone(archive: str, image: Loadable, annotations: Mapping[str, str]) -> Iterator[bytes]:
+    """The members of an OCI archive of one image."""
     with _opened(archive) as layout:
         index = layout.index()
-        manifests = [(image, layout.manifest(image)) for image in index.manifests]
-    for image, manifest in manifests:
-        paths = sorted({part.path for part in (image, manifest.config, *manifest.layers)})
-        own = index.model_copy(update={"manifests": (image,)})
-        yield _alone(archive, own.model_dump_json(exclude_unset=True).encode(), paths)
+        descriptor = _descriptor(index, image.digest).model_copy(update={"annotations": annotations})
+        written = index.model_copy(update={"manifests": (descriptor,)}).model_dump_json()
+        yield from _member(_INDEX, io.BytesIO(written.encode()))
+        yield from _member("oci-layout", io.BytesIO(b'{"imageLayoutVersion": "1.0.0"}'))
+        for path in sorted({image.manifest_path, image.configuration_path, *image.layer_paths}):
+            yield from _member(path, layout.file(path))
 
 
-def _alone(archive: str, index: bytes, paths: Iterable[str]) -> Iterator[bytes]:
-    """An archive of the files with these paths, piece by piece."""
-    with _opened(archive) as layout:
-        yield from _member(_INDEX, io.BytesIO(index))
-        for name in ("oci-layout", *paths):
-            yield from _member(name, layout.file(name))
-    yield _END
+def _descriptor(index: _Index, digest: str) -> _Descriptor:
+    return next(image for image in index.manifests if image.digest == digest)
 
 
 @contextmanager
@@ -204,14 +195,9 @@ def _opened(archive: str) -> Iterator[_Layout]:
         raise IMAGE_ARCHIVE_DAMAGED(problem="it cannot be read to its end") from error
 
 
-def _loadable(image: _Descriptor, manifest: _Manifest) -> Loadable:
-    layers = tuple(layer.path for layer in manifest.layers)
-    return Loadable(image.digest, _name(image), manifest.config.digest, manifest.config.path, layers)
-
-
 def _name(image: _Descriptor) -> str:
     annotations = image.annotations or {}
-    return next((annotations[name] for name in _NAMES if name in annotations), "")
+    return annotations.get(_CONTAINERD_NAME) or annotations.get(_NAME, "")
 
 
 def _member(name: str, content: IO[bytes]) -> Iterator[bytes]:
@@ -224,30 +210,22 @@ def _member(name: str, content: IO[bytes]) -> Iterator[bytes]:
     yield bytes(-header.size % _BLOCK)
 
 
-_PIECE: Final = 1 << 20
-
-
 class Upload:
-    """The images of one archive file; `progress` gets the bytes sent and the size of the file."""
+    """What is sent of one archive file; `progress` gets the bytes sent and the size of the file."""
 
     def __init__(self, archive: str, progress: Progress) -> None:
         self._progress = progress
         self._size = Path(archive).stat().st_size
         self._sent = 0
 
-    def counted(self, content: BufferedIOBase | Iterable[bytes]) -> Iterator[bytes]:
+    def counted(self, content: Iterable[bytes]) -> Iterator[bytes]:
         """The same content, piece by piece."""
-        for piece in _pieces(content):
+        for piece in content:
             yield piece
-            # Layers that two images share are sent twice.
+            # The headers of the members are counted too.
             self._sent = min(self._size, self._sent + len(piece))
             self._progress(self._sent, self._size)
 
     def end(self) -> None:
         """Report that all is there: what an engine does not need is not sent."""
         self._progress(self._size, self._size)
-
-
-def _pieces(content: BufferedIOBase | Iterable[bytes]) -> Iterable[bytes]:
-    """Files would be cut into lines."""
-    return iter(lambda: content.read(_PIECE), b"") if isinstance(content, BufferedIOBase) else content

@@ -7,7 +7,7 @@ from typing import Literal
 
 from mstunnel_setup.containers.command_line import CommandLine
 from mstunnel_setup.containers.engine import Finished, LogOptions
-from mstunnel_setup.containers.errors import ENGINE_FAILED, IMAGE_REMOVE_FAILED, IMAGE_TAG_FAILED
+from mstunnel_setup.containers.errors import ENGINE_FAILED, IMAGE_REMOVE_FAILED
 from mstunnel_setup.errors import Declared, EngineError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.http_service import HttpService
@@ -33,12 +33,6 @@ class CommonEngine:
         """The version of the engine."""
         with explained(ENGINE_FAILED, operation="read the version of the container engine"):
             return self._service.get("/version").text("Version")
-
-    def tag(self, image: str, name: str) -> None:
-        """Give an image one more name."""
-        repository, _, tag = name.rpartition(":")
-        with explained(IMAGE_TAG_FAILED, image=image, name=name):
-            self._service.post(f"/images/{image}/tag", repo=repository, tag=tag).checked()
 
     def remove_image(self, reference: str) -> bool:
         """Remove an image by one of its names."""

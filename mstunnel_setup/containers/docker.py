@@ -58,16 +58,21 @@ class DockerEngine(CommonEngine):
             raise pulls.pull_failure(reference, reason_of(error), "docker") from error
         return pulls.fetched(self.image(reference), reference)
 
-    def load(self, archive: str, progress: Progress) -> tuple[Image, ...]:
-        """Load an archive in OCI format; the digest of each image is verified first."""
-        images = archives.loadable(archive)
+    def load(self, archive: str, reference: str, progress: Progress) -> Image:
+        """Load an image from an archive in OCI format, verified by its digest."""
+        name, digest = digest_tag(reference), split_reference(reference)[1]
+        image = archives.loadable(archive, digest)
         upload = archives.Upload(archive, progress)
         with explained(IMAGE_LOAD_FAILED, archive=archive):
-            content = upload.counted(archives.for_docker(archive, images))
+            content = upload.counted(archives.for_docker(archive, image, name))
             answer = self._service.upload("/images/load", content, _LOAD_TIMEOUT, quiet="true").checked()
             upload.end()
-            report = answer.body.decode(errors="replace")
-            return tuple(self._loaded(archive, image, report) for image in images)
+        found = self._inspected(name)
+        # Docker's newer image store names images by the digest of the manifest.
+        if found is None or found["Id"] not in (image.configuration, image.digest):
+            reason = printable(answer.body.decode(errors="replace")).strip()
+            raise IMAGE_LOAD_FAILED(archive=archive, reason=reason)
+        return Image(name, digest, str(found["Id"]))
 
     def create(self, spec: ContainerSpec) -> None:
         """Make a container with restart policy `always`."""
@@ -119,13 +124,6 @@ class DockerEngine(CommonEngine):
         with explained(ENGINE_FAILED, operation=f"inspect the image {name}"):
             found: Mapping[str, Any] | None = self._get(f"/images/{name}/json")
         return found
-
-    def _loaded(self, archive: str, image: "archives.Loadable", report: str) -> Image:
-        # Docker's newer image store names images by the digest of the manifest.
-        for name in (image.id, image.digest):
-            if self._inspected(name) is not None:
-                return Image(image.name, image.digest, name)
-        raise IMAGE_LOAD_FAILED(archive=archive, reason=printable(report).strip())
 
 
 def container_state(inspected: Mapping[str, Any]) -> ContainerState:

@@ -84,12 +84,12 @@ class ContainerEngine(Protocol):
         """
         ...
 
-    def load(self, archive: str, progress: Progress) -> tuple[Image, ...]:
-        """Load the images of an archive file (OCI or Docker format). Raises `image-load-failed`."""
-        ...
+    def load(self, archive: str, reference: str, progress: Progress) -> Image:
+        """Load the image `reference` from an archive file (OCI format); it is named `digest_tag(reference)`.
 
-    def tag(self, image: str, name: str) -> None:
-        """Tag the image with the id or name `image` as `name` (`host/path:tag`)."""
+        Raises EngineError `image-archive-unusable`, `image-archive-damaged`, `image-digest-mismatch` or
+        `image-load-failed`.
+        """
         ...
 
     def remove_image(self, reference: str) -> bool:

@@ -114,12 +114,6 @@ IMAGE_REMOVE_FAILED = declare(
     "cannot remove the image {image}: {reason}",
     "Fix the cause, then run the command again.",
 )
-IMAGE_TAG_FAILED = declare(
-    EngineError,
-    "image-tag-failed",
-    "cannot tag the image {image} as {name}: {reason}",
-    "Fix the cause, then run the command again.",
-)
 QUADLET_MISSING = declare(
     EngineError,
     "quadlet-missing",

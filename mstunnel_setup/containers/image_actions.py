@@ -6,9 +6,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.containers.engine import Image
-from mstunnel_setup.containers.errors import IMAGE_DIGEST_MISMATCH
 from mstunnel_setup.containers.ports import HasEngine
 from mstunnel_setup.containers.pull import pull_patiently
 from mstunnel_setup.containers.spec import digest_tag, split_reference
@@ -42,7 +40,7 @@ class _BringImage(Action[HasEngine]):
         if record.before["present"]:
             return Undone(Undo.KEPT, f"{self.reference} was there before the installation")
         present = ports.engine.image(self.reference) is not None
-        if not all(ports.engine.remove_image(name) for name in self._names(record.before)):
+        if not all(ports.engine.remove_image(name) for name in self._names(record)):
             return Undone(Undo.KEPT, f"{self.reference} is used by a container that is not ours")
         return Undone(Undo.REMOVED if present else Undo.ABSENT)
 
@@ -51,9 +49,15 @@ class _BringImage(Action[HasEngine]):
         found = ports.engine.image(self.reference)
         return {"id": image.id, "created": found.created.isoformat() if found and found.created else None}
 
-    def _names(self, _before: JsonObject, /) -> Sequence[str]:
-        """The names the image may have because of this action."""
-        return (self.reference,)
+    def _names(self, record: UndoRecord[HasEngine]) -> Sequence[str]:
+        """The names the image may have because of us, whether it was pulled or loaded.
+
+        Earlier releases gave it those of the archive too, and recorded them.
+        """
+        earlier = record.before.get("names")
+        names = map(str, earlier) if isinstance(earlier, list) else ()
+        # The reference finds the image by any of these names, so it comes last.
+        return (digest_tag(self.reference), *names, self.reference)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,33 +89,10 @@ class LoadImage(_BringImage):
     def describe(self) -> str:
         return f"load image {_short(self.reference)} from {self.archive}"
 
-    def capture(self, ports: HasEngine) -> JsonObject:
-        """Also the names in the archive: loading tags the image with them, and undo removes them."""
-        full_names = [image.name for image in archived_images(self.archive) if "/" in image.name]
-        return {**super().capture(ports), "names": [*full_names]}
-
     @override
     def apply(self, ports: HasEngine, outputs: Outputs) -> JsonObject:
-        """Load it, and tag it for the reference if the archive has another name or none."""
-        _, digest = split_reference(self.reference)
-        # Checked before loading, so that a wrong archive leaves nothing behind.
-        self._require_digest(digest, [image.digest for image in archived_images(self.archive)])
-        images = ports.engine.load(self.archive, ports.progress)
-        self._require_digest(digest, [image.digest for image in images])
-        image = next(image for image in images if image.digest == digest)
-        if ports.engine.image(self.reference) is None:
-            # Engines find `name@digest` only when the image has some tag of that name.
-            ports.engine.tag(image.id, digest_tag(self.reference))
-        return self._facts(ports, image)
-
-    def _names(self, before: JsonObject, /) -> Sequence[str]:
-        names = before["names"]
-        return (digest_tag(self.reference), *(map(str, names) if isinstance(names, list) else ()))
-
-    def _require_digest(self, digest: str, found: Sequence[str]) -> None:
-        if digest not in found:
-            contents = ", ".join(found) or "no image"
-            raise IMAGE_DIGEST_MISMATCH(archive=self.archive, found=contents, digest=digest)
+        """Load it; a wrong archive leaves nothing behind."""
+        return self._facts(ports, ports.engine.load(self.archive, self.reference, ports.progress))
 
 
 def _short(reference: str) -> str:

@@ -1,6 +1,6 @@
 """Podman as a container engine."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +9,11 @@ from mstunnel_setup.containers.common_engine import CommonEngine, explained, rea
 from mstunnel_setup.containers.engine import ContainerState, Finished, Image, Progress, engine_time, state_of
 from mstunnel_setup.containers.errors import ENGINE_FAILED, IMAGE_LOAD_FAILED
 from mstunnel_setup.containers.run_arguments import create_arguments
-from mstunnel_setup.containers.spec import ContainerSpec, Volume, split_reference
+from mstunnel_setup.containers.spec import ContainerSpec, Volume, digest_tag, split_reference
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.http_service import Answer
 from mstunnel_setup.lazy import LazyModule
+from mstunnel_setup.text import printable
 
 if TYPE_CHECKING:
     from mstunnel_setup.containers import archive as archives
@@ -55,18 +56,19 @@ class PodmanEngine(CommonEngine):
             raise pulls.pull_failure(reference, reason_of(error)) from error
         return pulls.fetched(self.image(reference), reference)
 
-    def load(self, archive: str, progress: Progress) -> tuple[Image, ...]:
-        """Load every image of an archive."""
+    def load(self, archive: str, reference: str, progress: Progress) -> Image:
+        """Load an image from an archive in OCI format."""
+        name, digest = digest_tag(reference), split_reference(reference)[1]
+        image = archives.loadable(archive, digest)
+        upload = archives.Upload(archive, progress)
         with explained(IMAGE_LOAD_FAILED, archive=archive):
-            upload = archives.Upload(archive, progress)
-            loaded = [self._load(upload.counted(content)) for content in archives.for_podman(archive)]
+            content = upload.counted(archives.for_podman(archive, image, name))
+            answer = self._service.upload("/images/load", content, _LOAD_TIMEOUT).checked()
         upload.end()
-        return tuple(image for images in loaded for image in images)
-
-    def _load(self, archive: Iterable[bytes]) -> list[Image]:
-        names = self._service.upload("/images/load", archive, _LOAD_TIMEOUT).json()["Names"]
-        images = [self._image(str(name)) for name in names]
-        return [image for image in images if image is not None]
+        found = self._image(name)
+        if found is None or found.digest != digest:
+            raise IMAGE_LOAD_FAILED(archive=archive, reason=printable(answer.words).strip())
+        return found
 
     def create(self, spec: ContainerSpec) -> None:
         """Make a container with restart policy `always`."""

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup.containers.archive import archived_images
+from mstunnel_setup.containers.archive import loadable
 from mstunnel_setup.containers.engine import ContainerState, Finished, Health, Image, LogOptions, Progress
 from mstunnel_setup.containers.spec import ContainerSpec, Volume, digest_tag
 from mstunnel_setup.errors import EngineError
@@ -287,14 +287,10 @@ class RecordedEngine:
         digest = self._change("pull", reference=reference)
         return Image(reference, digest, digest)
 
-    def load(self, archive: str, progress: Any) -> tuple[Image, ...]:
-        found = archived_images(archive)
-        for image in found:
-            self._change("pull", reference=image.name, digest=image.digest)
-        return tuple(Image(image.name, image.digest, image.digest) for image in found)
-
-    def tag(self, image: str, name: str) -> None:
-        self._change("pull", reference=name, digest=image)
+    def load(self, archive: str, reference: str, progress: Any) -> Image:
+        digest = loadable(archive, reference.rpartition("@")[2]).digest
+        self._change("pull", reference=digest_tag(reference), digest=digest)
+        return Image(digest_tag(reference), digest, digest)
 
     def remove_image(self, reference: str) -> bool:
         return bool(self._change("remove_image", reference=reference))

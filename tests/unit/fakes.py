@@ -47,11 +47,8 @@ class FakeEngine(ContainerEngine):
     def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
         raise AssertionError(reference)
 
-    def load(self, archive: str, progress: Any) -> tuple[Image, ...]:
+    def load(self, archive: str, reference: str, progress: Any) -> Image:
         raise AssertionError(archive)
-
-    def tag(self, image: str, name: str) -> None:
-        raise AssertionError(name)
 
     def remove_image(self, reference: str) -> bool:
         raise AssertionError(reference)

@@ -10,6 +10,7 @@ from registry import Registry  # type: ignore[import-not-found]
 
 from mstunnel_setup.containers.engine import no_progress
 from mstunnel_setup.containers.image_actions import LoadImage, PullImage
+from mstunnel_setup.containers.spec import digest_tag
 from mstunnel_setup.engine.action import Undo
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.process import Processes
@@ -80,6 +81,7 @@ def test_a_loaded_image_answers_to_the_reference(ports: Ports, archives: Archive
     action.apply(ports, {})
     assert action.satisfied(ports, {})
     assert action.apply(ports, {})
+    assert podman("images", "--format={{.Repository}}:{{.Tag}}") == digest_tag(reference)
     assert ports.engine.run_once(reference, ("sh", "-c", "exit 7"), (), 20).code == 7
     assert action.undo(ports, record(before)).outcome is Undo.REMOVED
     assert podman("images", "--quiet") == ""
@@ -95,15 +97,15 @@ def test_a_docker_archive_is_refused_before_it_is_loaded(ports: Ports, archives:
 
 def test_podman_changes_the_digest_of_a_docker_archive(ports: Ports, archives: Archives) -> None:
     """The reason why the format is refused."""
-    (image,) = ports.engine.load(str(archives.docker), no_progress)
-    assert image.digest != archives.digest
+    podman("load", "--quiet", f"--input={archives.docker}")
+    assert podman("image", "inspect", "--format={{.Digest}}", "localhost/origin:1") != archives.digest
 
 
 def test_a_broken_archive_is_an_error(ports: Ports, tmp_path: Path) -> None:
     (tmp_path / "broken").write_bytes(b"no archive")
     with pytest.raises(EngineError) as caught:
-        ports.engine.load(str(tmp_path / "broken"), no_progress)
-    assert caught.value.code == "image-load-failed"
+        ports.engine.load(str(tmp_path / "broken"), f"localhost/origin@sha256:{'ab' * 32}", no_progress)
+    assert caught.value.code == "image-archive-unusable"
 
 
 def test_an_image_in_use_is_kept(ports: Ports, reference: str) -> None:

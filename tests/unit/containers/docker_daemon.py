@@ -35,6 +35,7 @@ class Daemon:
     report: list[dict[str, Any]] = field(default_factory=list)
     delay: float = 0.0
     loaded: list[dict[str, Any]] = field(default_factory=list)
+    renamed: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
     def answer(self, method: str, path: str, query: dict[str, str], body: bytes) -> tuple[int, Any]:  # noqa: PLR0911
@@ -79,6 +80,7 @@ class Daemon:
         for entry in self.loaded:
             assert {entry["Config"], *entry["Layers"]} <= names
             image = entry["Config"].removeprefix("blobs/").replace("/", ":")
+            image = self.renamed.get(image, image)
             self.images |= dict.fromkeys([image, *(entry["RepoTags"] or ())], image)
         return {"stream": "Loaded image"}
 

@@ -14,7 +14,7 @@ from mstunnel_setup.containers.engine import (
     LogOptions,
     Progress,
 )
-from mstunnel_setup.containers.spec import ContainerSpec
+from mstunnel_setup.containers.spec import ContainerSpec, digest_tag
 from mstunnel_setup.engine.action import Action, Undone, UndoRecord
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
@@ -45,13 +45,10 @@ class Engine:
         self.images[reference] = Image(reference, DIGEST, "id")
         return self.images[reference]
 
-    def load(self, archive: str, progress: Progress) -> tuple[Image, ...]:
-        self.images["localhost/other:1"] = Image("localhost/other:1", DIGEST, "id")
-        return (self.images["localhost/other:1"],)
-
-    def tag(self, image: str, name: str) -> None:
-        self.images[name] = Image(name, DIGEST, image)
-        self.images[f"{name.rpartition(':')[0]}@{DIGEST}"] = self.images[name]
+    def load(self, archive: str, reference: str, progress: Progress) -> Image:
+        self.images[digest_tag(reference)] = Image(digest_tag(reference), DIGEST, "id")
+        self.images[reference] = self.images[digest_tag(reference)]
+        return self.images[reference]
 
     def remove_image(self, reference: str) -> bool:
         if not self.in_use:

@@ -127,8 +127,9 @@ def slow(registry: Registry) -> Iterator[Registry]:
 @pytest.fixture
 def reference(archives: Archives, ports: Ports) -> str:
     """An image that is here."""
-    ports.engine.load(str(archives.named), no_progress)
-    return f"localhost/origin@{archives.digest}"
+    reference = f"localhost/origin@{archives.digest}"
+    ports.engine.load(str(archives.named), reference, no_progress)
+    return reference
 
 
 def box(reference: str, **values: Any) -> ContainerSpec:

@@ -1,9 +1,7 @@
 """The actions against an engine and a systemd in memory."""
 
 import hashlib
-import io
 import json
-import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,11 @@ from mstunnel_setup.containers.actions import (
     InstallUnit,
     RunContainer,
 )
-from mstunnel_setup.containers.engine import ContainerState, Health
+from mstunnel_setup.containers.engine import ContainerState, Health, Image
 from mstunnel_setup.containers.image_actions import LoadImage, PullImage
 from mstunnel_setup.containers.quadlet import render
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck
-from mstunnel_setup.engine.action import Action, Codec, Undo
+from mstunnel_setup.engine.action import Action, Codec, Undo, UndoRecord
 from mstunnel_setup.errors import EngineError
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.process import Completed, Processes
@@ -87,32 +85,31 @@ def test_an_image_in_use_is_kept_and_named(ports: Ports) -> None:
     assert _IMAGE in undone.reason
 
 
-def _archive(tmp_path: Path, digest: str) -> str:
-    name = {"org.opencontainers.image.ref.name": "localhost/other:1"}
-    content = json.dumps({"manifests": [{"digest": digest, "annotations": name}]}).encode()
-    with tarfile.open(tmp_path / "archive", "w") as opened:
-        member = tarfile.TarInfo("index.json")
-        member.size = len(content)
-        opened.addfile(member, io.BytesIO(content))
-    return str(tmp_path / "archive")
-
-
-def test_loading_gives_the_name_and_undo_takes_every_name_away(ports: Ports, tmp_path: Path) -> None:
-    action = LoadImage(reference=_IMAGE, archive=_archive(tmp_path, DIGEST))
+def test_loading_gives_the_name_and_undo_takes_every_name_away(ports: Ports) -> None:
+    action = LoadImage(reference=_IMAGE, archive="/a")
     before = action.capture(ports)
     action.apply(ports, {})
     assert action.satisfied(ports, {})
     assert f"registry.example/server:sha256-{'ab' * 6}" in ports.memory.images
     assert undo(ports, action, before).outcome is Undo.REMOVED
-    # What is left is the answer of the memory to a digest, not a name.
-    assert list(ports.memory.images) == [_IMAGE]
+    assert ports.memory.images == {}
 
 
-def test_an_archive_with_another_image_is_not_loaded(ports: Ports, tmp_path: Path) -> None:
-    action = LoadImage(reference=_IMAGE, archive=_archive(tmp_path, "sha256:" + "cd" * 32))
-    with pytest.raises(EngineError, match="cdcd") as caught:
-        action.apply(ports, {})
-    assert caught.value.code == "image-digest-mismatch"
+@pytest.mark.parametrize("last", ["pull", "load"])
+def test_undo_removes_what_was_pulled_and_loaded(ports: Ports, last: str) -> None:
+    """A pull that failed, then an archive; or an archive, then a pull. Both are versions of one object."""
+    load, pull = LoadImage(reference=_IMAGE, archive="/a"), PullImage(reference=_IMAGE)
+    versions: list[Action[Any]] = [load, pull] if last == "pull" else [pull, load]
+    before = versions[0].capture(ports)
+    load.apply(ports, {})
+    assert versions[-1].undo(ports, UndoRecord(before, versions)).outcome is Undo.REMOVED
+    assert ports.memory.images == {}
+
+
+def test_names_that_an_earlier_release_gave_are_removed_too(ports: Ports) -> None:
+    other = "localhost/other:1"
+    ports.memory.images[other] = Image(other, DIGEST, "id")
+    undo(ports, LoadImage(reference=_IMAGE, archive="/a"), {"present": False, "names": [other]})
     assert ports.memory.images == {}
 
 

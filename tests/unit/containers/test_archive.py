@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import tarfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from mstunnel_setup.containers.archive import Archived, archived_images, for_doc
 from mstunnel_setup.errors import EngineError
 
 _DIGEST = "sha256:" + "ab" * 32
+_NAME = "localhost/server:sha256-abababababab"
 
 
 def _archive(path: Path, name: str, content: bytes, mode: Any = "w") -> str:
@@ -82,36 +84,53 @@ def _image(blobs: Path, name: str) -> str:
     return blob(json.dumps({**parts, "layers": layers}).encode())
 
 
-def test_each_image_of_an_archive_becomes_a_separate_archive(tmp_path: Path) -> None:
+def test_an_engine_gets_one_image_and_its_files(tmp_path: Path) -> None:
     blobs = tmp_path / "layout/blobs/sha256"
     blobs.mkdir(parents=True)
     digests = [_image(blobs, name) for name in ("gateway", "agent")]
     (tmp_path / "layout/index.json").write_bytes(_index(*({"digest": digest} for digest in digests)))
-    (tmp_path / "layout/oci-layout").write_text("{}")
     with tarfile.open(tmp_path / "both", "w") as opened:
         opened.add(tmp_path / "layout", ".")
-    for digest, content in zip(digests, for_podman(str(tmp_path / "both")), strict=True):
+    both = str(tmp_path / "both")
+    for digest in digests:
         one = tmp_path / "one"
-        one.write_bytes(b"".join(content))
-        assert archived_images(str(one)) == (Archived(digest, ""),)
+        one.write_bytes(b"".join(for_podman(both, loadable(both, digest), _NAME)))
+        assert archived_images(str(one)) == (Archived(digest, _NAME),)
         with tarfile.open(one) as opened:
             found = {member.name: opened.extractfile(member) for member in opened}
         assert len(found) == len(["index.json", "oci-layout", "manifest", "config", "layer", "layer"])
 
 
-def test_an_archive_with_one_image_stays_as_it_is(tmp_path: Path) -> None:
-    archive = _archive(tmp_path / "a", "index.json", _index({"digest": _DIGEST}))
-    (content,) = (b"".join(content) for content in for_podman(archive))
-    assert content == Path(archive).read_bytes()
+@pytest.mark.parametrize("engine", [for_docker, for_podman])
+def test_an_engine_gets_no_name_of_an_archive(tmp_path: Path, engine: Callable[..., Iterator[bytes]]) -> None:
+    names = {
+        "io.containerd.image.name": "docker.io/library/other:1",
+        "org.opencontainers.image.ref.name": "localhost/other:1",
+    }
+    manifest = json.dumps({"config": _PART, "layers": []}).encode()
+    digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+    index = _index({"digest": digest, "size": 7, "annotations": names})
+    named = {_PART_PATH: b"", "manifest.json": b'[{"RepoTags": ["localhost/other:1"]}]'}
+    archive = _layout(tmp_path / "a", manifest, index=index, named=named)
+    (tmp_path / "b").write_bytes(b"".join(engine(archive, loadable(archive, digest), _NAME)))
+    assert b"other" not in (tmp_path / "b").read_bytes()
+    assert archived_images(str(tmp_path / "b")) == (Archived(digest, _NAME),)
 
 
-def _layout(path: Path, *images: bytes, index: bytes = b"") -> str:
-    """An archive in OCI format whose manifests are these, and its blobs by digest."""
+def test_an_archive_without_the_image_is_refused(tmp_path: Path) -> None:
+    archive = _layout(tmp_path / "a", b"another")
+    with pytest.raises(EngineError, match=f"contains sha256:.*, not {_DIGEST}") as caught:
+        loadable(archive, _DIGEST)
+    assert caught.value.code == "image-digest-mismatch"
+
+
+def _layout(path: Path, *images: bytes, index: bytes = b"", named: Mapping[str, bytes] = {}) -> str:
+    """An archive in OCI format whose manifests are these, and its blobs by digest; further files by name."""
     digests = [hashlib.sha256(image).hexdigest() for image in images]
     files = {f"blobs/sha256/{digest}": image for digest, image in zip(digests, images, strict=True)}
     files["index.json"] = index or _index(*({"digest": f"sha256:{digest}"} for digest in digests))
     with tarfile.open(path, "w") as opened:
-        for name, content in {"oci-layout": b"{}", **files}.items():
+        for name, content in {"oci-layout": b"{}", **files, **named}.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
             opened.addfile(member, io.BytesIO(content))
@@ -119,6 +138,7 @@ def _layout(path: Path, *images: bytes, index: bytes = b"") -> str:
 
 
 _PART = {"digest": _DIGEST}
+_PART_PATH = f"blobs/sha256/{_DIGEST[7:]}"
 _HOSTILE_MANIFESTS = {
     "nested too deep": b"[" * 100_000,
     "no object": b"[]",
@@ -134,25 +154,27 @@ _HOSTILE_MANIFESTS = {
 
 
 @pytest.mark.parametrize("manifest", _HOSTILE_MANIFESTS.values(), ids=_HOSTILE_MANIFESTS)
-def test_a_hostile_manifest_is_refused_for_both_engines(tmp_path: Path, manifest: bytes) -> None:
-    # Podman gets single images from an archive of several.
-    archive = _layout(tmp_path / "a", manifest, json.dumps({"config": _PART, "layers": []}).encode())
-    for read in (lambda: loadable(archive), lambda: [b"".join(each) for each in for_podman(archive)]):
-        with pytest.raises(EngineError) as caught:
-            read()
-        assert caught.value.code == "image-archive-damaged"
+def test_a_hostile_manifest_is_refused(tmp_path: Path, manifest: bytes) -> None:
+    with pytest.raises(EngineError) as caught:
+        loadable(_layout(tmp_path / "a", manifest), f"sha256:{hashlib.sha256(manifest).hexdigest()}")
+    assert caught.value.code == "image-archive-damaged"
 
 
-def test_an_archive_that_lacks_a_layer_is_refused_for_podman(tmp_path: Path) -> None:
-    images = [json.dumps({"config": _PART, "layers": [], "no": number}).encode() for number in range(2)]
-    with pytest.raises(EngineError, match=f"blobs/sha256/{_DIGEST[7:]} is missing"):
-        [b"".join(each) for each in for_podman(_layout(tmp_path / "a", *images))]
+@pytest.mark.parametrize("engine", [for_docker, for_podman])
+def test_an_archive_that_lacks_a_layer_is_refused(
+    tmp_path: Path, engine: Callable[..., Iterator[bytes]]
+) -> None:
+    manifest = json.dumps({"config": _PART, "layers": []}).encode()
+    archive = _layout(tmp_path / "a", manifest)
+    image = loadable(archive, f"sha256:{hashlib.sha256(manifest).hexdigest()}")
+    with pytest.raises(EngineError, match=f"{_PART_PATH} is missing"):
+        b"".join(engine(archive, image, _NAME))
 
 
 @pytest.mark.parametrize("digest", ["sha256:../../x", "md5:aa", "", f"{_DIGEST}\n", 5])
 def test_an_index_with_a_digest_of_another_kind_is_refused(tmp_path: Path, digest: object) -> None:
     with pytest.raises(EngineError) as caught:
-        loadable(_layout(tmp_path / "a", index=_index({"digest": digest})))
+        loadable(_layout(tmp_path / "a", index=_index({"digest": digest})), _DIGEST)
     assert caught.value.code == "image-archive-unusable"
 
 
@@ -166,16 +188,16 @@ def test_a_manifest_that_links_to_itself_is_missing(tmp_path: Path) -> None:
         index.size = len(content := _index({"digest": _DIGEST}))
         opened.addfile(index, io.BytesIO(content))
     with pytest.raises(EngineError, match="is missing"):
-        loadable(str(path))
+        loadable(str(path), _DIGEST)
 
 
 def test_docker_gets_the_archive_with_a_manifest_of_its_own(tmp_path: Path) -> None:
     manifest = json.dumps({"config": _PART, "layers": [_PART]}).encode()
-    archive = _layout(tmp_path / "a", manifest)
-    (tmp_path / "b").write_bytes(b"".join(for_docker(archive, loadable(archive))))
+    archive = _layout(tmp_path / "a", manifest, named={_PART_PATH: b""})
+    image = loadable(archive, f"sha256:{hashlib.sha256(manifest).hexdigest()}")
+    (tmp_path / "b").write_bytes(b"".join(for_docker(archive, image, _NAME)))
     with tarfile.open(tmp_path / "b") as opened:
         content = opened.extractfile("manifest.json")
         assert content is not None
-        blob = f"blobs/sha256/{_DIGEST[7:]}"
-        assert json.loads(content.read()) == [{"Config": blob, "RepoTags": None, "Layers": [blob]}]
-        assert opened.getnames()[-2] == "index.json"
+        entry = {"Config": _PART_PATH, "RepoTags": [_NAME], "Layers": [_PART_PATH]}
+        assert json.loads(content.read()) == [entry]

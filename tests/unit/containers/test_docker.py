@@ -233,7 +233,7 @@ def test_an_archive_is_loaded_named_after_its_digest_and_removed(
     ports: Any = Ports(engine, tmp_path)
     before = action.capture(ports)
     action.apply(ports, {})
-    assert daemon.loaded[0]["RepoTags"] == ["localhost/other:1"]
+    assert daemon.loaded[0]["RepoTags"] == [digest_tag(action.reference)]
     size = (tmp_path / "images.tar").stat().st_size
     assert ports.moved[-1] == (size, size)
     assert action.satisfied(ports, {})
@@ -245,19 +245,21 @@ def test_an_archive_is_loaded_named_after_its_digest_and_removed(
 
 
 def test_a_damaged_archive_is_not_loaded(engine: ContainerEngine, daemon: Daemon, tmp_path: Path) -> None:
-    _archive(tmp_path / "images.tar", spoiled=True)
+    digest, _ = _archive(tmp_path / "images.tar", spoiled=True)
     with pytest.raises(EngineError) as caught:
-        engine.load(str(tmp_path / "images.tar"), no_progress)
+        engine.load(str(tmp_path / "images.tar"), f"registry.example/server@{digest}", no_progress)
     assert caught.value.code == "image-archive-damaged"
     assert "POST /images/load" not in daemon.asked
 
 
-def test_a_short_name_in_an_archive_is_not_given(
+def test_an_image_that_is_named_but_another_one_is_refused(
     engine: ContainerEngine, daemon: Daemon, tmp_path: Path
 ) -> None:
-    _archive(tmp_path / "images.tar", name="server")
-    engine.load(str(tmp_path / "images.tar"), no_progress)
-    assert daemon.loaded[0]["RepoTags"] is None
+    digest, config = _archive(tmp_path / "images.tar")
+    daemon.renamed[config] = "sha256:" + "cd" * 32
+    with pytest.raises(EngineError) as caught:
+        engine.load(str(tmp_path / "images.tar"), f"registry.example/server@{digest}", no_progress)
+    assert caught.value.code == "image-load-failed"
 
 
 # --- containers -------------------------------------------------------------------------------------------
