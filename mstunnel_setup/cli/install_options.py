@@ -57,7 +57,7 @@ class RecoveryOptions:
         typer.Option(
             "--rollback-on-failure",
             envvar="MSTUNNEL_ROLLBACK_ON_FAILURE",
-            help="Roll back everything when a step fails.",
+            help="Roll back everything when a step of an unfinished installation fails.",
         ),
     ] = False
     progress_fd: Annotated[

@@ -13,6 +13,7 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import NOT_ROOT, SetupError
 from mstunnel_setup.install.account_files import refuse_unreadable
 from mstunnel_setup.install.errors import STEP_TOO_EARLY
+from mstunnel_setup.install.installed import complete
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.preflight import judging, refuse_account, refuse_unready, refuse_vendor
 from mstunnel_setup.install.request import InstallRequest
@@ -192,10 +193,12 @@ def _account(operator: Operator, request: InstallRequest) -> str:
 
 
 def _run_or_roll_back(run: Run, steps: Sequence[AnyStep], *, roll_back: bool) -> list[Planned]:
+    """Run the steps; `roll_back` undoes an installation that fails, but none that was complete before."""
+    unfinished = not complete(run.context.receipt, run.scope)
     try:
         return run.runner.run(steps, run.context)
     except SetupError:
-        if roll_back and run.context.receipt.entries:
+        if roll_back and unfinished and run.context.receipt.entries:
             remove_installation(run)
             forget_program(run.files)
         raise

@@ -45,10 +45,10 @@ def require_installed(receipt: Receipt) -> None:
         raise NOT_INSTALLED()
 
 
-def complete(receipt: Receipt) -> bool:
-    """Whether all steps are done that the user of this process has to do."""
-    own = STEP_NAMES[Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL]
-    return set(own) - _ADDED_LATER <= set(receipt.steps)
+def complete(receipt: Receipt, scope: Scope | None = None) -> bool:
+    """Whether all steps of a part are done; without a part those that the user of this process has to do."""
+    own = scope or (Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL)
+    return set(STEP_NAMES[own]) - _ADDED_LATER <= set(receipt.steps)
 
 
 def own_scope(operator: Operator) -> Scope:

@@ -108,9 +108,10 @@ class History(BaseModel):
         return last if last is not None and last.phase is not Phase.ENDED else None
 
     @property
-    def last_done(self) -> Upgrade | None:
-        """The upgrade that installed the running release."""
-        return next((item for item in reversed(self.upgrades) if item.outcome is Outcome.DONE), None)
+    def to_roll_back(self) -> Upgrade | None:
+        """The upgrade that installed the running release, unless that was a rollback itself."""
+        last = next((item for item in reversed(self.upgrades) if item.outcome is Outcome.DONE), None)
+        return None if last is None or last.rejects_source else last
 
     @property
     def failed(self) -> frozenset[Digests]:

@@ -22,7 +22,7 @@ CHANGES = frozenset(
 )
 FILE_CALLS = CHANGES | {"open", "pread", "lstat", "stat", "listdir"}
 ENGINE_CALLS = (
-    *("image", "pull", "load", "tag", "remove_image", "create", "start", "stop", "restart", "remove"),
+    *("image", "pull", "load", "remove_image", "create", "start", "stop", "restart", "remove"),
     *("inspect", "probe", "execute", "run_once"),
 )
 CAPTIVE = b"<!doctype html><html><body>Please sign in to the wireless network</body></html>"

@@ -106,6 +106,21 @@ def test_a_gateway_that_does_not_start_brings_the_other_one_back(scene: Scene, h
     assert differences(scene.before, host.state()) == []
 
 
+def test_the_way_back_needs_no_administrator(scene: Scene, host: VendorArena) -> None:
+    """The server signs in as itself by then, and the secret of whoever began is gone."""
+    assert host.install(kill_at=scene.points.index("engine pull") + 1).code == KILLED
+    images = {**host.images, "server": f"registry.crash.test/gateway@{DEAD}"}
+    unknown = {**host.secret_identity(), "method": "client-secret", "client_secret": "env:NOT_SET"}
+    host.write_answers({"certificate": None, "images": images, "sign_in": unknown})
+
+    failed = host.install()
+
+    assert (failed.code, failed.error) == (10, "adoption-rolled-back")
+    assert {name: item["status"] for name, item in containers(host).items()} == dict.fromkeys(
+        CONTAINERS, "running"
+    )
+
+
 def test_a_failure_before_the_other_gateway_is_stopped_leaves_it_serving(
     scene: Scene, host: VendorArena
 ) -> None:

@@ -8,6 +8,8 @@ from tests.crash.arena import Arena, differences
 from tests.crash.kill import Scene
 
 _REFUSED = {"port": "http", "what": "403"}
+# All but the journal's note of the failure.
+_KEPT = ("tree", "engine", "tenant")
 
 
 def writes(scene: Scene) -> Sequence[int]:
@@ -52,6 +54,15 @@ def test_with_the_option_a_failure_leaves_nothing(fresh: Scene, arena: Arena, wh
     assert failed.code not in (0, 1)
     assert failed.error == kept_error(fresh, at)
     assert differences(fresh.before, arena.state()) == []
+
+
+def test_with_the_option_a_finished_installation_is_kept(fresh: Scene, arena: Arena) -> None:
+    """The list of sites is refused; before, a metadata document and a token are fetched."""
+    assert arena.install().code == 0
+    failed = arena.install("--rollback-on-failure", fault={**_REFUSED, "at": 4})
+    assert (failed.code, failed.error) == (5, "permission-missing")
+    kept = arena.state()
+    assert {part: kept[part] for part in _KEPT} == {part: fresh.golden[part] for part in _KEPT}
 
 
 def kept_error(scene: Scene, at: int) -> str:

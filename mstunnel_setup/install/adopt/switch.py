@@ -6,7 +6,7 @@ from mstunnel_setup import paths
 from mstunnel_setup.answers.merge import answered, require
 from mstunnel_setup.engine.action import Undo
 from mstunnel_setup.engine.runner import Removal
-from mstunnel_setup.errors import NOT_ROOT, NetworkError, SetupError, SignInError, TenantError
+from mstunnel_setup.errors import NOT_ROOT, SetupError
 from mstunnel_setup.install.adopt import adoption
 from mstunnel_setup.install.adopt.actions import (
     BackUpFiles,
@@ -191,8 +191,14 @@ def _bring_back(run: Run, error: SetupError) -> None:
 
 
 def _removed(run: Run) -> list[Removal]:
-    """Undo everything; what a tenant that does not answer has of us stays: the other gateway comes first."""
+    """Undo everything, without a question: the other gateway comes first.
+
+    What the tenant has of us stays where it does not answer, or where somebody would have to sign in.
+    """
+    context = run.context
+    if not context.gathered.administrator and context.answers.sign_in.method == "device-code":
+        return remove_installation(run, offline=True)
     try:
         return remove_installation(run)
-    except (NetworkError, SignInError, TenantError):
+    except SetupError:
         return remove_installation(run, offline=True)

@@ -146,8 +146,8 @@ def _shells(proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Ports]]:
 
 
 def given_up(context: Context) -> list[str]:
-    """What these steps have made for a proxy that `env.sh` no longer names."""
-    if environment.proxies(context):
+    """What these steps have made for a proxy that `env.sh` no longer names; nothing before there is one."""
+    if context.ports.files.state(paths.ENVIRONMENT) is None or environment.proxies(context):
         return []
     names = {step.name for step in STEPS}
     return [entry.key for entry in context.receipt.entries.values() if entry.step in names]

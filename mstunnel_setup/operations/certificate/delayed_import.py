@@ -129,7 +129,9 @@ def _shown(pending: ScheduleImport) -> str:
 def overdue(receipt: Receipt, now: datetime, *, timers: bool) -> Sequence[ScheduleImport]:
     """The imports to take into use at `now`; where `timers` run they come first, for five minutes."""
     late = now - _GRACE if timers else now
-    recent = {name for name, at in _tried(receipt).items() if now - datetime.fromisoformat(at) < _PAUSE}
+    tried = {name: datetime.fromisoformat(at) for name, at in _tried(receipt).items()}
+    # A time to come is one of a clock that was ahead.
+    recent = {name for name, at in tried.items() if timedelta() <= now - at < _PAUSE}
     found = (pending for pending in pending_imports(receipt) if pending.due <= late)
     return [pending for pending in found if pending.name not in recent]
 

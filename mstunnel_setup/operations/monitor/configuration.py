@@ -20,8 +20,9 @@ Turn: TypeAlias = Literal["rest", "hear", "go-back", "again"]
 class Served(BaseModel):
     """What was made of the agent's last data.
 
-    `wanted` names what it was rendered to, whatever the port and the log level; `written` is the SHA-256 of
-    the `ocserv.conf` that was written, and `previous` the texts of the two files before that, by path.
+    `wanted` names what it was rendered to, whatever the port and the log level. `written` and `settings` are
+    the SHA-256 of the `ocserv.conf` and of the `admin-settings.json` that were written; an earlier release
+    recorded no `settings`. `previous` are the texts of the two files before that, by path.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,25 +30,34 @@ class Served(BaseModel):
     version: Literal[1] = 1
     wanted: str
     written: str
+    settings: str = ""
     outcome: Outcome
     reason: str = ""
     previous: dict[str, str] = {}
 
-    def turn(self, configuration: bytes) -> Turn:
-        """What is left to do while `configuration` stands there as `ocserv.conf`.
+    def turn(self, present: Mapping[str, bytes | None]) -> Turn:
+        """What is left to do while the two files are as `present`.
 
         `hear` what the gateway says of it, `go-back` to what was before, apply it `again` because a kill came
-        before it was written, or `rest`: also when another command has written a configuration since.
+        before both were written, or `rest`: also when another command has written a configuration since.
         """
-        stands = digest_of(configuration) == self.written
+        stands = digest_of(present.get(paths.OCSERV_CONF) or b"") == self.written
         if self.outcome == "refused":
             return "go-back" if stands and self.previous else "rest"
-        if self.outcome == "applying":
-            if stands:
-                return "hear"
-            cut_off = configuration.decode(errors="replace") == self.previous.get(paths.OCSERV_CONF)
-            return "again" if cut_off else "rest"
-        return "rest"
+        if self.outcome == "accepted":
+            return "rest"
+        if self._cut_off(present):
+            return "again"
+        return "hear" if stands else "rest"
+
+    def _cut_off(self, present: Mapping[str, bytes | None]) -> bool:
+        """Whether one of the files is still the one before."""
+        for path, written in ((paths.OCSERV_CONF, self.written), (paths.ADMIN_SETTINGS, self.settings)):
+            content = present.get(path)
+            text = None if content is None else content.decode(errors="replace")
+            if written and text == self.previous.get(path) and digest_of(content or b"") != written:
+                return True
+        return False
 
     def after(self, refusal: str | None) -> "Served":
         """The record once the gateway has spoken; `refusal` is None when it serves what was written."""

@@ -21,7 +21,13 @@ from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.log_line import Tell
 from mstunnel_setup.operations.errors import GATEWAY_REMOVED
-from mstunnel_setup.operations.monitor.configuration import Served, digest_of, read_record, write_record
+from mstunnel_setup.operations.monitor.configuration import (
+    Served,
+    Turn,
+    digest_of,
+    read_record,
+    write_record,
+)
 from mstunnel_setup.operations.monitor.limits import Change, Ledger
 from mstunnel_setup.operations.monitor.log_lines import (
     CONFIGURATION_ACCEPTED,
@@ -82,14 +88,14 @@ class Configurations:
     def settled(self) -> bool:
         """Whether the gateway has taken or refused what was written last."""
         record = read_record(self.files)
-        return record is None or record.turn(self._present()) == "rest"
+        return record is None or self._turn(record) == "rest"
 
     def keep_level(self) -> None:
         """Have the gateway log as much as this host wants now. Raises SetupError: env.sh is wrong."""
         present, record = self._present(), read_record(self.files)
         served = served_level(present)
         # While the gateway has not spoken, what stands there is known by its digest.
-        if served is None or (record is not None and record.turn(present) != "rest"):
+        if served is None or (record is not None and self._turn(record) != "rest"):
             return
         if (level := read_log_level(self.files, self.clock.now())) != served:
             with self._changing():
@@ -118,7 +124,7 @@ class Configurations:
 
     def _serve(self, known: _Known) -> None:
         present, record = rendering.current(self.files), read_record(self.files)
-        if record is not None and record.wanted == known.wanted and record.turn(self._present()) != "again":
+        if record is not None and record.wanted == known.wanted and self._turn(record) != "again":
             self._answer(_verdict(known.handed.digest, record))
             return
         level = served_level(self._present()) or 0
@@ -141,6 +147,7 @@ class Configurations:
         served = Served(
             wanted=known.wanted,
             written=digest_of(files[paths.OCSERV_CONF]),
+            settings=digest_of(files[paths.ADMIN_SETTINGS]),
             outcome="applying",
             previous=self._proved(present) if changed else {},
         )
@@ -159,7 +166,7 @@ class Configurations:
     def _proved(self, present: Mapping[str, bytes | None]) -> dict[str, str]:
         """The files to go back to: what stands there, or what stood there before that was proved."""
         record = read_record(self.files)
-        if record is not None and record.turn(self._present()) in ("hear", "again"):
+        if record is not None and self._turn(record) in ("hear", "again"):
             return record.previous
         return {path: content.decode(errors="replace") for path, content in present.items() if content}
 
@@ -175,13 +182,13 @@ class Configurations:
     def _settle(self) -> bool:
         """Bring the last change to its end; whether the gateway's word on it is still to come."""
         record = read_record(self.files)
-        if record is not None and record.turn(self._present()) == "hear":
+        if record is not None and self._turn(record) == "hear":
             record = self._heard(record)
-        if record is not None and record.turn(self._present()) == "go-back":
+        if record is not None and self._turn(record) == "go-back":
             with self._changing():
                 rendering.write(self.files, record.files_before)
             self.reload_gateway()
-        return record is not None and record.turn(self._present()) == "hear"
+        return record is not None and self._turn(record) == "hear"
 
     def _heard(self, record: Served) -> Served:
         """The record after the gateway's word on what stands there; the same while there is none."""
@@ -199,6 +206,9 @@ class Configurations:
 
     def _answer(self, verdict: Verdict) -> None:
         handover.write_verdict(self.files, verdict)
+
+    def _turn(self, record: Served) -> Turn:
+        return record.turn(rendering.current(self.files))
 
     def _present(self) -> bytes:
         return self.files.read(paths.OCSERV_CONF) or b""

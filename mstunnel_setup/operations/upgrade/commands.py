@@ -88,7 +88,7 @@ def rollback(operator: Operator) -> Result:
     with open_run(operator, {}) as run:
         running(run)
         finish(run)
-        last = read_history(run.files).last_done
+        last = read_history(run.files).to_roll_back
         if last is None or running(run).digests != last.target.digests:
             raise NOTHING_TO_ROLL_BACK()
         earlier = last.source.digests

@@ -197,6 +197,13 @@ def test_one_setting_reaches_every_place(machine: Machine, name: str) -> None:
     assert machine.tree() == before
 
 
+def test_before_env_sh_is_written_no_proxy_is_given_up(machine: Machine) -> None:
+    """The host part of a rootless installation comes first; root runs it again without proxies."""
+    install_proxy(machine, https_proxy=PROXY)
+    machine.scene.files.remove(paths.ENVIRONMENT)
+    assert proxy.given_up(machine.context(environment={})) == []
+
+
 def test_a_proxy_that_is_given_up_leaves_every_place(machine: Machine) -> None:
     machine.scene.write(proxy.PROFILE, "export EDITOR=vi\n")
     before = machine.tree()

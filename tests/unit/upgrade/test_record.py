@@ -82,6 +82,15 @@ def test_what_an_administrator_left_or_passed_over_is_held_until_it_is_upgraded_
     assert history(*upgrades).held == {images(name).digests for name in held}
 
 
+def test_a_rollback_is_not_rolled_back() -> None:
+    """It would install what an administrator has just abandoned."""
+    new = upgrade("a", "b")
+    assert history(new).to_roll_back == new
+    assert history(new, upgrade("b", "c", Outcome.WENT_BACK)).to_roll_back == new
+    assert history(new, LEFT).to_roll_back is None
+    assert history().to_roll_back is None
+
+
 def test_the_history_survives_and_is_private(tmp_path: Path) -> None:
     files = Files(tmp_path)
     files.make_directories("/var/lib/mstunnel", 0o700)

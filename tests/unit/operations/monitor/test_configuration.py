@@ -3,6 +3,7 @@
 import itertools
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,17 +99,19 @@ class Killed(BaseException):
     """The monitor is killed."""
 
 
-@pytest.mark.parametrize("network", ["10.2.0.0/16", "10.66.0.0/16"])
+@pytest.mark.parametrize(
+    "change", [{"network": "10.2.0.0/16"}, {"network": "10.66.0.0/16"}, {"listenPort": 8443}]
+)
 def test_a_monitor_that_is_killed_at_any_write_ends_where_one_that_was_not_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
 ) -> None:
     undisturbed = Host(files=Files(tmp_path / "undisturbed"))
-    undisturbed.give(network=network)
+    undisturbed.give(**change)
     write = Files.write
     kill_at = 0
     for kill_at in itertools.count(1):
         host = Host(files=Files(tmp_path / str(kill_at)))
-        host.hand(handover.encode(document(network=network), ""))
+        host.hand(handover.encode(document(**change), ""))
         left = [kill_at]
 
         def killed(self: Files, *arguments: object, left: list[int] = left, **more: object) -> None:

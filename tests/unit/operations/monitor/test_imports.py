@@ -52,6 +52,12 @@ def test_one_that_was_refused_is_tried_again_an_hour_later(run: Run) -> None:
     assert [pending.name for pending in later] == ["first", "second"]
 
 
+def test_a_try_while_the_clock_was_ahead_does_not_count(run: Run) -> None:
+    attempt(run)
+    found = overdue(run.context.receipt, SystemClock().now() - timedelta(minutes=1), timers=False)
+    assert [pending.name for pending in found] == ["first", "second"]
+
+
 def test_imports_that_are_gone_are_forgotten_with_the_next_try(run: Run) -> None:
     attempt(run)
     assert tried(run) == {"first", "second"}
