@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from mstunnel_setup.asn1.der import IA5_STRING, Node, first_element, identifier, sequence
 from mstunnel_setup.tls.certificate import extension
-from mstunnel_setup.tls.der import IA5_STRING, Node, first_element, identifier, sequence
 
 _Rdn = frozenset[tuple[str, str]]
 
