@@ -82,7 +82,7 @@ def administrator(context: Context, further: Sequence[str] = ()) -> Graph:
 def own_identity(context: Context) -> Graph:
     """The tenant with this server's own identity. Raises SignInError."""
     known = identity(context.receipt) or {}
-    credential = own_credential(context.ports.files)
+    credential = own_credential(context.ports.files, unencrypted=True)
     return as_application(context, str(known["tenant_id"]), str(known["app_id"]), credential)
 
 

@@ -115,7 +115,8 @@ class CreateAppIdentity(Action[HasTenant]):
     def _key(self, ports: HasTenant) -> KeyCredential | None:
         if not self.credential_path:
             return None
-        return read_credential(ports.files, self.credential_path).key_credential(self.display_name)
+        credential = read_credential(ports.files, self.credential_path, unencrypted=True)
+        return credential.key_credential(self.display_name)
 
     def _application(self, graph: Graph, key: KeyCredential | None, outputs: Outputs) -> Application:
         found = self._existing(graph, outputs)

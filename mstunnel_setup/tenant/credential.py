@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs12
 
 from mstunnel_setup import paths
+from mstunnel_setup.asn1.der import DerError
+from mstunnel_setup.asn1.pfx_outline import outline
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.errors import CREDENTIAL_MISSING, CREDENTIAL_UNREADABLE, CREDENTIAL_UNSUITABLE
 from mstunnel_setup.tenant.wire import KeyCredential
@@ -47,22 +49,28 @@ class ClientSecret:
     text: str = field(repr=False)
 
 
-def own_credential(files: Files) -> Credential | ClientSecret:
+def own_credential(files: Files, *, unencrypted: bool = False) -> Credential | ClientSecret:
     """What this server signs in with: its secret where it has one, else its certificate.
 
-    Raises SignInError (see `read_credential`).
+    Raises SignInError (see `read_credential`, also for `unencrypted`).
     """
     secret = files.read(paths.AGENT_SECRET)
     if secret is None:
-        return read_credential(files, paths.AGENT_CREDENTIAL)
+        return read_credential(files, paths.AGENT_CREDENTIAL, unencrypted=unencrypted)
     return ClientSecret(secret.decode(errors="replace").strip())
 
 
-def read_credential(files: Files, path: str, passphrase: str = "", *, key_path: str = "") -> Credential:
+def read_credential(
+    files: Files, path: str, passphrase: str = "", *, key_path: str = "", unencrypted: bool = False
+) -> Credential:
     """Read the credential at `path`: PFX, or PEM whose key may be in a separate file at `key_path`.
 
-    Raises SignInError: `credential-missing`, `credential-unreadable` (neither format, or the passphrase is
-    wrong), `credential-unsuitable` (no key, no certificate, not RSA, or they do not belong together).
+    With `unencrypted` a PFX is as the host places it for the agent: the agent may have put another there, and
+    an encrypted part could hide a key that takes hours to decrypt.
+
+    Raises SignInError: `credential-missing`, `credential-unreadable` (neither format, the passphrase is
+    wrong, or it takes too many key derivation rounds), `credential-unsuitable` (no key, no certificate, not
+    RSA, or they do not belong together).
     """
     secret = passphrase.encode() or None
     content = _content(files, path)
@@ -71,7 +79,8 @@ def read_credential(files: Files, path: str, passphrase: str = "", *, key_path: 
             certificate: x509.Certificate | None = x509.load_pem_x509_certificate(content)
             key: object = load_pem_private_key(_content(files, key_path) if key_path else content, secret)
         else:
-            key, certificate, _ = pkcs12.load_key_and_certificates(content, secret)
+            pfx = _checked(content, unencrypted=unencrypted)
+            key, certificate, _ = pkcs12.load_key_and_certificates(pfx, secret)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise CREDENTIAL_UNREADABLE(path=path) from error
     if (
@@ -81,6 +90,14 @@ def read_credential(files: Files, path: str, passphrase: str = "", *, key_path: 
     ):
         raise CREDENTIAL_UNSUITABLE(path=path)
     return Credential(key, certificate)
+
+
+def _checked(pfx: bytes, *, unencrypted: bool) -> bytes:
+    """The PFX; raises DerError before a library derives as many keys as the file asks for."""
+    found = outline(pfx)
+    if unencrypted and found.is_encrypted:
+        raise DerError("encrypted")
+    return found.encoded
 
 
 def _content(files: Files, path: str) -> bytes:

@@ -65,7 +65,8 @@ class PlaceAgentCredential(FileAction[HasPassphrases]):
         if ports.files.state(self.path) is None:
             return False
         try:
-            return certificate_sha256(read_credential(ports.files, self.path)) == self.certificate_sha256
+            placed = read_credential(ports.files, self.path, unencrypted=True)
+            return certificate_sha256(placed) == self.certificate_sha256
         except SetupError:
             return False
 

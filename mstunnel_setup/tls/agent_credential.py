@@ -1,5 +1,6 @@
 """The agent's own credential: the certificate that proves the app identity to the tenant."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,6 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from mstunnel_setup.asn1.der import DerError
+from mstunnel_setup.asn1.pfx_outline import outline
+from mstunnel_setup.tls.errors import PFX_DAMAGED
 from mstunnel_setup.tls.load import load_identity_pfx
 
 CREDENTIAL_DAYS = 365
@@ -56,6 +60,14 @@ def new_agent_credential(common_name: str, now: datetime, days: int) -> tuple[by
 
 
 def read_agent_credential(pfx: bytes) -> AgentCredential:
-    """Read back what `new_agent_credential` made; raises CertificateError as `load_identity_pfx` does."""
+    """Read back what `new_agent_credential` made; raises CertificateError as `load_identity_pfx` does.
+
+    The agent may have replaced it: an encrypted part, in which a key that takes hours to decrypt may hide, is
+    refused as `pfx-damaged`.
+    """
+    # The reader names what is wrong with the structure.
+    with suppress(DerError):
+        if outline(pfx).is_encrypted:
+            raise PFX_DAMAGED(reason="a part of it is encrypted")
     leaf = load_identity_pfx(pfx).leaf
     return AgentCredential(leaf.public_bytes(Encoding.DER), leaf.not_valid_after_utc)

@@ -2,15 +2,30 @@
 
 import ipaddress
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from mstunnel_setup.asn1.der import IA5_STRING, Node, first_element, identifier, sequence
 from mstunnel_setup.tls.certificate import extension
 
 _Rdn = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class _Name:
+    """A name as the certificate has it: the library makes no mail address of just any text in a subject.
+
+    Other names are of one kind when they have the same type.
+    """
+
+    kind: object
+    value: Any
+    # OpenSSL refuses a mail address in any other type of string, whatever the constraints are about.
+    is_readable: bool = True
 
 
 def forbidden_name(issuer: x509.Certificate, below: Sequence[x509.Certificate]) -> str | None:
@@ -32,45 +47,55 @@ def _constrained(below: Sequence[x509.Certificate]) -> Iterator[x509.Certificate
     yield from (certificate for certificate in below[1:] if certificate.issuer != certificate.subject)
 
 
-def _names(certificate: x509.Certificate, *, is_leaf: bool) -> Iterator[x509.GeneralName]:
+def _names(certificate: x509.Certificate, *, is_leaf: bool) -> Iterator[_Name]:
     """Subject, its mail addresses and the alternative names; the common name where there is no DNS name."""
     subject = certificate.subject
     if subject.rdns:
-        yield x509.DirectoryName(subject)
-    for mail in subject.get_attributes_for_oid(NameOID.EMAIL_ADDRESS):
-        yield x509.RFC822Name(str(mail.value))
+        yield _Name(x509.DirectoryName, subject)
+    for mail in _mail_addresses(subject):
+        text = mail.content.decode(errors="replace")
+        yield _Name(x509.RFC822Name, text, is_readable=mail.tag == IA5_STRING)
     alternatives = list(extension(certificate, x509.SubjectAlternativeName) or ())
-    yield from alternatives
+    yield from map(_named, alternatives)
     if is_leaf and not any(isinstance(name, x509.DNSName) for name in alternatives):
         for common in subject.get_attributes_for_oid(NameOID.COMMON_NAME):
             if _looks_like_host(str(common.value)):
-                yield x509.DNSName(str(common.value))
+                yield _Name(x509.DNSName, str(common.value))
+
+
+def _mail_addresses(subject: x509.Name) -> Iterator[Node]:
+    """Mail addresses with their type of string, which the library does not return."""
+    for rdn in first_element(subject.public_bytes()).children():
+        for attribute in rdn.children():
+            kind, value = sequence(attribute, at_least=2)[:2]
+            if identifier(kind) == NameOID.EMAIL_ADDRESS.dotted_string:
+                yield value
+
+
+def _named(name: x509.GeneralName) -> _Name:
+    return _Name(name.type_id if isinstance(name, x509.OtherName) else type(name), name.value)
 
 
 def _looks_like_host(text: str) -> bool:
     return text.isascii() and "." in text and not set(text) & set(" @/:")
 
 
-def _violates(name: x509.GeneralName, constraints: x509.NameConstraints) -> bool:
+def _violates(name: _Name, constraints: x509.NameConstraints) -> bool:
+    if not name.is_readable:
+        return True
     permitted, excluded = (
-        [subtree for subtree in subtrees or () if _same_kind(subtree, name)]
+        [subtree.value for subtree in map(_named, subtrees or ()) if subtree.kind == name.kind]
         for subtrees in (constraints.permitted_subtrees, constraints.excluded_subtrees)
     )
-    matches = _MATCHERS.get(type(name))
-    if matches is None:
+    matches = _MATCHERS.get(name.kind)
+    if matches is None or (name.kind is x509.RFC822Name and "@" not in name.value):
         return bool(permitted or excluded)
-    inside = any(matches(name.value, subtree.value) for subtree in permitted)
-    return bool(permitted and not inside) or any(matches(name.value, subtree.value) for subtree in excluded)
+    inside = any(matches(name.value, subtree) for subtree in permitted)
+    return bool(permitted and not inside) or any(matches(name.value, subtree) for subtree in excluded)
 
 
-def _same_kind(subtree: x509.GeneralName, name: x509.GeneralName) -> bool:
-    if isinstance(subtree, x509.OtherName) and isinstance(name, x509.OtherName):
-        return subtree.type_id == name.type_id
-    return type(subtree) is type(name)
-
-
-def _shown(name: x509.GeneralName) -> str:
-    return name.value.rfc4514_string() if isinstance(name, x509.DirectoryName) else str(name.value)
+def _shown(name: _Name) -> str:
+    return name.value.rfc4514_string() if isinstance(name.value, x509.Name) else str(name.value)
 
 
 def _matches_dns(name: str, subtree: str) -> bool:
@@ -118,7 +143,7 @@ def _folded(name: x509.Name) -> list[_Rdn]:
     ]
 
 
-_MATCHERS: dict[type[x509.GeneralName], Callable[[Any, Any], bool]] = {
+_MATCHERS: dict[object, Callable[[Any, Any], bool]] = {
     x509.DNSName: _matches_dns,
     x509.DirectoryName: _matches_directory,
     x509.IPAddress: _matches_ip,

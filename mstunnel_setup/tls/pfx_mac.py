@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 
-from mstunnel_setup.tls.pfx_outline import Mac
+from mstunnel_setup.asn1.pfx_outline import Mac
 
 # Digest names by identifier: plain digests of PKCS#12, and the HMAC identifiers of PBMAC1.
 DIGESTS = {

@@ -13,8 +13,9 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_ssh_private_key, pkcs7
 
+from mstunnel_setup.asn1 import der
+from mstunnel_setup.asn1.pfx_outline import is_pfx
 from mstunnel_setup.errors import CertificateError
-from mstunnel_setup.tls import der
 from mstunnel_setup.tls.certificate import MALFORMED, examined, is_ca, lenient_library, parse_certificate
 from mstunnel_setup.tls.errors import (
     CERTIFICATE_IS_PFX,
@@ -23,7 +24,6 @@ from mstunnel_setup.tls.errors import (
     KEY_UNREADABLE,
 )
 from mstunnel_setup.tls.model import Material
-from mstunnel_setup.tls.pfx_outline import is_pfx
 from mstunnel_setup.tls.read_pem import PemBlock, PemError, looks_like_pem, pem_blocks, pem_pieces
 
 Source = Literal["certificate", "key"]

@@ -10,11 +10,12 @@ from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.serialization import load_der_private_key, pkcs12
 
+from mstunnel_setup.asn1.der import DerError
+from mstunnel_setup.asn1.pfx_outline import PfxOutline, outline
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.text import plain
 from mstunnel_setup.tls import pfx_mac
 from mstunnel_setup.tls.certificate import MALFORMED, examined, lenient_library
-from mstunnel_setup.tls.der import DerError
 from mstunnel_setup.tls.errors import (
     CERTIFICATE_UNREADABLE,
     LEAF_AMBIGUOUS,
@@ -26,7 +27,6 @@ from mstunnel_setup.tls.errors import (
     PFX_PASSPHRASE_WRONG,
 )
 from mstunnel_setup.tls.model import Material
-from mstunnel_setup.tls.pfx_outline import PfxOutline, outline
 from mstunnel_setup.tls.read import check_size
 from mstunnel_setup.tls.read_pem import looks_like_pem
 

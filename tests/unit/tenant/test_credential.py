@@ -12,6 +12,11 @@ from mstunnel_setup.errors import SignInError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.credential import read_credential
 from tests.unit.tenant.credentials import certificate, rsa_key, write_pem, write_pfx
+from tests.unit.tls.pki import Pki
+from tests.unit.tls.recipes import pfx_bytes, with_mac_rounds
+
+# By the openssl command, which encrypts with the empty passphrase too.
+ENCRYPTED = {"passphrase": "", "cipher": "mac-sha384"}
 
 
 @pytest.mark.parametrize("write", [write_pfx, write_pem])
@@ -93,3 +98,27 @@ def test_what_cannot_be_used_is_named(write: Callable[[Path], object], code: str
 
     assert caught.value.code == code
     assert "/agent" in caught.value.message
+
+
+def test_a_file_that_the_agent_may_have_replaced_hides_nothing(tmp_path: Path) -> None:
+    """In an encrypted part there may be a key that takes hours to decrypt."""
+    write_pfx(tmp_path / "ours")
+    (tmp_path / "theirs").write_bytes(pfx_bytes(ENCRYPTED, Pki({"leaf": {"key": "rsa2048"}})))
+
+    read_credential(Files(tmp_path), "/ours", unencrypted=True)
+    read_credential(Files(tmp_path), "/theirs")
+    with pytest.raises(SignInError) as caught:
+        read_credential(Files(tmp_path), "/theirs", unencrypted=True)
+
+    assert caught.value.code == "credential-unreadable"
+
+
+@pytest.mark.timeout(10)
+def test_a_file_that_takes_minutes_to_open_is_refused_at_once(tmp_path: Path) -> None:
+    write_pfx(tmp_path / "agent")
+    (tmp_path / "agent").write_bytes(with_mac_rounds((tmp_path / "agent").read_bytes(), 2**31 - 1))
+
+    with pytest.raises(SignInError) as caught:
+        read_credential(Files(tmp_path), "/agent")
+
+    assert caught.value.code == "credential-unreadable"

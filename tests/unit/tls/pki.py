@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import (
     AuthorityInformationAccessOID,
     ExtendedKeyUsageOID,
@@ -144,10 +145,14 @@ class Pki:
         return self.certificate(name).public_bytes(Encoding.DER)
 
 
-def _subject(name: Any, organization: str | None = None) -> x509.Name:
-    """An empty common name makes an empty name."""
+def _subject(name: Any, organization: str | None = None, mail: str = "") -> x509.Name:
+    """An empty common name makes an empty name; `utf8:ADDRESS` is mail in the wrong type of string."""
     found = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)] if organization else []
-    return x509.Name(found + ([x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else []))
+    found += [x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else []
+    if mail:
+        kind = _ASN1Type.UTF8String if mail.startswith("utf8:") else _ASN1Type.IA5String
+        found.append(x509.NameAttribute(NameOID.EMAIL_ADDRESS, mail.removeprefix("utf8:"), kind))
+    return x509.Name(found)
 
 
 def _make(pki: Pki, name: str) -> x509.Certificate:
@@ -157,7 +162,7 @@ def _make(pki: Pki, name: str) -> x509.Certificate:
     start = NOW + timedelta(days=spec["start"])
     builder = x509.CertificateBuilder(
         issuer_name=_subject(issuer.get("subject", spec["issuer"]), issuer.get("organization")),
-        subject_name=_subject(spec.get("subject", name), spec.get("organization")),
+        subject_name=_subject(spec.get("subject", name), spec.get("organization"), spec.get("mail", "")),
         public_key=key.public_key(),
         serial_number=spec.get("serial") or x509.random_serial_number(),
         not_valid_before=start.replace(tzinfo=None),

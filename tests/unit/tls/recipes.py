@@ -19,11 +19,12 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from mstunnel_setup.tls import der, load
+from mstunnel_setup.asn1 import der
+from mstunnel_setup.asn1.pfx_outline import outline
+from mstunnel_setup.tls import load
 from mstunnel_setup.tls.chain_building import prefer_trusted
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.model import Finding, Identity
-from mstunnel_setup.tls.pfx_outline import outline
 from tests.unit.tls.pki import NOW, Pki, key_bytes, openssl, private_key
 
 Recipe = dict[str, Any]
@@ -253,13 +254,27 @@ def pfx_bytes(spec: Recipe, pki: Pki) -> bytes:
 def _joined(files: list[bytes]) -> bytes:
     """Several entries in one file, as Java keeps them; each of `files` is without MAC."""
     safes = [node.raw for file in files for node in der.sequence(der.first_element(outline(file).content))]
-    content = _element(0xA0, _element(der.OCTET_STRING, _element(der.SEQUENCE, b"".join(safes))))
+    content = element(0xA0, element(der.OCTET_STRING, element(der.SEQUENCE, b"".join(safes))))
     data = bytes.fromhex("06092a864886f70d010701")
-    return _element(der.SEQUENCE, b"\x02\x01\x03" + _element(der.SEQUENCE, data + content))
+    return element(der.SEQUENCE, b"\x02\x01\x03" + element(der.SEQUENCE, data + content))
 
 
-def _element(tag: int, content: bytes) -> bytes:
+def element(tag: int, content: bytes) -> bytes:
+    """Any element, with a header of five bytes."""
     return bytes([tag, 0x83]) + len(content).to_bytes(3, "big") + content
+
+
+def number(value: int) -> bytes:
+    """A positive INTEGER of any size."""
+    return element(der.INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big"))
+
+
+def with_mac_rounds(pfx: bytes, rounds: int) -> bytes:
+    """The file with a MAC that seems to have taken so many rounds."""
+    version, content, mac = der.sequence(der.first_element(pfx))
+    digest, salt, *_ = der.sequence(mac)
+    changed = element(der.SEQUENCE, digest.raw + salt.raw + number(rounds))
+    return element(der.SEQUENCE, version.raw + content.raw + changed)
 
 
 def _pfx_by_openssl(spec: Recipe, pki: Pki, options: list[str], passphrase: str) -> bytes:

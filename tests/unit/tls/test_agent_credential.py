@@ -10,7 +10,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.tls.agent_credential import new_agent_credential, read_agent_credential
-from tests.unit.tls.pki import NOW
+from tests.unit.tls.pki import NOW, Pki
+from tests.unit.tls.recipes import pfx_bytes
 
 PFX, DER = new_agent_credential("tunnel-agent", NOW, 365)
 
@@ -36,6 +37,12 @@ def test_read_back_gives_the_certificate_and_its_end() -> None:
     credential = read_agent_credential(PFX)
     assert credential.certificate_der == DER
     assert credential.not_after == NOW + timedelta(days=365)
+
+
+def test_a_credential_in_which_something_may_hide_is_damaged() -> None:
+    with pytest.raises(CertificateError) as caught:
+        read_agent_credential(pfx_bytes({"passphrase": "", "cipher": "mac-sha384"}, Pki()))
+    assert caught.value.code == "pfx-damaged"
 
 
 def test_damaged_file_is_named() -> None:

@@ -17,14 +17,16 @@ from cryptography.x509 import ocsp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mstunnel_setup.asn1 import der
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.tls.agent_credential import read_agent_credential
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.load import chain_pem, fingerprint, key_pem, load_identity, load_identity_pfx
 from mstunnel_setup.tls.model import Identity
+from mstunnel_setup.tls.read import read_material
 from mstunnel_setup.tls.revocation_answers import RevocationState, read_crl, read_ocsp
 from tests.unit.tls.pki import NOW, Pki, key_bytes, private_key
-from tests.unit.tls.recipes import chain_bytes, pfx_bytes
+from tests.unit.tls.recipes import chain_bytes, element, number, pfx_bytes, with_mac_rounds
 
 FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "certificates.md"
@@ -146,6 +148,19 @@ def test_any_answer_about_revocation(answer: bytes) -> None:
 def test_the_reference_says_how_many() -> None:
     text = " ".join(REFERENCE.read_text().split())
     assert f" {100 * sum(EXAMPLES.values()):,} random and mutated inputs" in text
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("size", [3_000, 60_000, 400_000])
+def test_a_number_of_any_size_is_an_error_at_once(size: int) -> None:
+    """Python prints no number of more than 4,300 digits, and reads one of megabytes for minutes."""
+    kind = element(der.OBJECT_IDENTIFIER, b"\xff" * size + b"\x01")
+    content = element(der.SEQUENCE, kind + element(der.EXPLICIT_0, b""))
+    unknown = element(der.SEQUENCE, number(3) + content)
+    for pfx in (unknown, with_mac_rounds(SAMPLES[5], 1 << 8 * size)):
+        for read in (read_material, load_identity_pfx, read_agent_credential):
+            with pytest.raises(SetupError):
+                read(pfx)
 
 
 @pytest.mark.parametrize("length", [*range(24), *range(24, len(SAMPLES[6]), 31)])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.asn1.der import DerError
 from mstunnel_setup.errors import SetupError
-from mstunnel_setup.tls.der import DerError
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.model import Identity, Material
 from mstunnel_setup.tls.read import read_material

@@ -12,6 +12,7 @@ INTEGER = 0x02
 BIT_STRING = 0x03
 OCTET_STRING = 0x04
 OBJECT_IDENTIFIER = 0x06
+IA5_STRING = 0x16
 EXPLICIT_0 = 0xA0
 
 _CONSTRUCTED = 0x20
@@ -19,6 +20,8 @@ _HIGH_TAG = 0x1F
 _LONG_FORM = 0x80
 _MAX_LENGTH_BYTES = 4
 _MAX_DEPTH = 32
+# Twice as long as any in use; numbers of any length take time to read and to print.
+_MAX_IDENTIFIER_BYTES = 128
 _END_OF_CONTENTS = b"\x00\x00"
 
 
@@ -66,9 +69,12 @@ def octets(node: Node, depth: int = 0) -> bytes:
 
 def identifier(node: Node) -> str:
     """Dotted form of an OBJECT IDENTIFIER."""
+    content = expect(node, OBJECT_IDENTIFIER).content
+    if len(content) > _MAX_IDENTIFIER_BYTES:
+        raise DerError(f"object identifier of {len(content)} bytes")
     numbers: list[int] = []
     value = 0
-    for byte in expect(node, OBJECT_IDENTIFIER).content:
+    for byte in content:
         value = value << 7 | byte & 0x7F
         if not byte & _LONG_FORM:
             numbers.append(value)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import prod
 
-from mstunnel_setup.tls.der import (
+from mstunnel_setup.asn1.der import (
     EXPLICIT_0,
     OBJECT_IDENTIFIER,
     OCTET_STRING,
@@ -22,28 +23,31 @@ DATA = "1.2.840.113549.1.7.1"
 ENCRYPTED_DATA = "1.2.840.113549.1.7.6"
 KEY_BAG = "1.2.840.113549.1.12.10.1.1"
 SHROUDED_KEY_BAG = "1.2.840.113549.1.12.10.1.2"
+NESTED_BAGS = "1.2.840.113549.1.12.10.1.6"
 PBES2 = "1.2.840.113549.1.5.13"
 PBMAC1 = "1.2.840.113549.1.5.14"
 PBKDF2 = "1.2.840.113549.1.5.12"
+SCRYPT = "1.3.6.1.4.1.11591.4.11"
 HMAC_SHA1 = "1.2.840.113549.2.7"
 
 _VERSION = 3
-# Key derivation rounds beyond this are an attack on the reader's time, not protection.
+# More key derivation rounds in a whole file are an attack on the reader's time, not protection.
 MAX_ROUNDS = 5_000_000
 
 
 class TooManyRoundsError(DerError):
-    """The file asks for more key derivation rounds than any honest one."""
+    """The whole file asks for more key derivation rounds than any honest one."""
 
 
 @dataclass(frozen=True)
 class EncryptedPart:
     """An encrypted piece: its algorithms by dotted identifier and, when it is a key, its PKCS#8 encoding.
 
-    A key that is not protected counts as a piece without algorithms.
+    A key that is not protected counts as a piece without algorithms and rounds.
     """
 
-    algorithms: tuple[str, ...]
+    algorithms: tuple[str, ...] = ()
+    rounds: int = 0
     is_key: bool = False
     encrypted_key: bytes = field(default=b"", repr=False)
 
@@ -69,6 +73,11 @@ class PfxOutline:
     mac: Mac | None
     parts: tuple[EncryptedPart, ...]
 
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether a passphrase hides a part of it, in which there may be keys with rounds of their own."""
+        return any(part.algorithms for part in self.parts)
+
 
 def is_pfx(node: Node) -> bool:
     """Whether the element looks like a PFX: version, then a content of type data."""
@@ -80,19 +89,25 @@ def is_pfx(node: Node) -> bool:
 
 
 def outline(data: bytes) -> PfxOutline:
-    """Walk the outer structure; raises DerError where it breaks."""
+    """Walk the outer structure; raises DerError where it breaks, TooManyRoundsError above `MAX_ROUNDS`.
+
+    What stands inside an encrypted part is not seen.
+    """
     pfx = first_element(data)
     _, content_info, *mac = sequence(pfx, at_least=2)
     kind, value = sequence(content_info, at_least=2)[:2]
     if identifier(kind) != DATA:
         raise DerError(f"content of type {identifier(kind)}")
     content = octets(_inside(value))
-    return PfxOutline(
+    found = PfxOutline(
         encoded=pfx.raw,
         content=content,
         mac=_mac(mac[0]) if mac else None,
         parts=tuple(_encrypted_parts(content)),
     )
+    if sum(part.rounds for part in found.parts) + (found.mac.rounds if found.mac else 0) > MAX_ROUNDS:
+        raise TooManyRoundsError(f"more than {MAX_ROUNDS} key derivation rounds")
+    return found
 
 
 def _inside(explicit: Node) -> Node:
@@ -107,7 +122,7 @@ def _encrypted_parts(content: bytes) -> Iterator[EncryptedPart]:
         kind, value = sequence(content_info, at_least=2)[:2]
         if identifier(kind) == ENCRYPTED_DATA:
             algorithm = sequence(sequence(_inside(value), at_least=2)[1], at_least=2)[1]
-            yield EncryptedPart(tuple(_algorithms(algorithm)))
+            yield EncryptedPart(*_protection(algorithm))
         elif identifier(kind) == DATA:
             yield from _keys(octets(_inside(value)))
         else:
@@ -120,36 +135,35 @@ def _keys(safe_contents: bytes) -> Iterator[EncryptedPart]:
         if identifier(kind) == SHROUDED_KEY_BAG:
             wrapped = _inside(value)
             algorithm = sequence(wrapped, at_least=2)[0]
-            yield EncryptedPart(tuple(_algorithms(algorithm)), is_key=True, encrypted_key=wrapped.raw)
+            yield EncryptedPart(*_protection(algorithm), is_key=True, encrypted_key=wrapped.raw)
         elif identifier(kind) == KEY_BAG:
-            yield EncryptedPart((), is_key=True)
+            yield EncryptedPart(is_key=True)
+        elif identifier(kind) == NESTED_BAGS:
+            raise DerError("bags inside a bag")
 
 
-def _algorithms(algorithm: Node) -> Iterator[str]:
-    """Identifiers of a password-based scheme; PBES2 (RFC 8018) names its parts inside."""
+def _protection(algorithm: Node) -> tuple[tuple[str, ...], int]:
+    """Identifiers and rounds of a password-based scheme; PBES2 (RFC 8018) names its parts inside."""
     scheme, parameters = sequence(algorithm, at_least=2)[:2]
-    yield identifier(scheme)
-    if identifier(scheme) == PBES2:
-        derivation, cipher = sequence(parameters, at_least=2)[:2]
-        yield identifier(sequence(cipher, at_least=1)[0])
-        _check_rounds(sequence(derivation, at_least=2)[1])
-    else:
-        _check_rounds(parameters)
+    if identifier(scheme) != PBES2:
+        return (identifier(scheme),), _derivation_rounds(parameters)
+    derivation, cipher = sequence(parameters, at_least=2)[:2]
+    kind, details = sequence(derivation, at_least=2)[:2]
+    algorithms = (identifier(scheme), identifier(sequence(cipher, at_least=1)[0]))
+    return algorithms, _derivation_rounds(details, is_scrypt=identifier(kind) == SCRYPT)
 
 
-def _check_rounds(parameters: Node) -> None:
-    """Both PBES1 and PBKDF2 parameters are salt first, rounds second."""
-    salt, rounds = sequence(parameters, at_least=2)[:2]
+def _derivation_rounds(parameters: Node, *, is_scrypt: bool = False) -> int:
+    """Parameters of all kinds are salt first, rounds second; scrypt (RFC 7914) has two more factors."""
+    salt, rounds, *rest = sequence(parameters, at_least=2)
     expect(salt, OCTET_STRING)
-    _rounds(rounds)
+    return _rounds(rounds) * (prod(map(_rounds, rest[:2])) if is_scrypt else 1)
 
 
 def _rounds(node: Node) -> int:
     value = integer(node)
     if value < 1:
         raise DerError("key derivation without rounds")
-    if value > MAX_ROUNDS:
-        raise TooManyRoundsError(f"{value} key derivation rounds")
     return value
 
 
