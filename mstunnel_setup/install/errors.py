@@ -93,12 +93,6 @@ ENGINE_INSTALLED = declare(
     "the gateway on this host runs on {installed}, not on {wanted}",
     "Uninstall it first (`mst-cli uninstall`), or leave out `engine`.",
 )
-ENVIRONMENT_NOT_UTF8 = declare(
-    EnvironmentFileError,
-    "environment-not-utf8",
-    "{path}, line {line} is not UTF-8 text",
-    "Save the file as UTF-8.",
-)
 ENVIRONMENT_TO_EDIT = declare(
     WaitingError,
     "environment-to-edit",
