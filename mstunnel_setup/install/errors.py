@@ -11,7 +11,6 @@ from mstunnel_setup.errors import (
     WaitingError,
     declare,
 )
-from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.result import declare_notice
 
 ISSUER_OF_ANOTHER_TENANT = declare(
