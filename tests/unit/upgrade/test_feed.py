@@ -10,8 +10,8 @@ import pytest
 from typing_extensions import override
 
 from mstunnel_setup.errors import SetupError
-from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.upgrade import feed
