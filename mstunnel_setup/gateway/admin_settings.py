@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.values import JsonObject, JsonValue
+from mstunnel_setup.foreign import json_value
 from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
 from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
 from mstunnel_setup.host.files import Files
@@ -25,12 +26,26 @@ def admin_settings(configuration: ServerConfiguration) -> JsonObject:
     }
 
 
+def read_admin_settings(files: Files) -> JsonObject | None:
+    """The object in `admin-settings.json`; None without a file. Raises StepError `settings-unreadable`."""
+    content = files.read(paths.ADMIN_SETTINGS)
+    if content is None:
+        return None
+    try:
+        found = json_value(content)
+    except ValueError as error:
+        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason="it is not JSON") from error
+    if not isinstance(found, dict):
+        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason="it is not a JSON object")
+    return found
+
+
 def listen_port(files: Files) -> int:
     """The port that `admin-settings.json` on this host names. Raises StepError `settings-unreadable`."""
     try:
         return int(json.loads(files.read(paths.ADMIN_SETTINGS) or b"")["ListenPort"])
     except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
-        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS) from error
+        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason="it contains no port") from error
 
 
 def _strings(values: Iterable[object]) -> list[JsonValue]:

@@ -10,7 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mstunnel_setup import rendering
-from mstunnel_setup.gateway.errors import ENVIRONMENT_LINE_INVALID, ENVIRONMENT_VALUE_INVALID
+from mstunnel_setup.gateway.errors import (
+    ENVIRONMENT_LINE_INVALID,
+    ENVIRONMENT_NOT_UTF8,
+    ENVIRONMENT_VALUE_INVALID,
+)
 
 # Blanks, line ends and control characters as in a shell; Python's definitions are wider.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -25,6 +29,18 @@ class _Line:
     text: str
     name: str = ""
     value: str = ""
+
+
+def decode(content: bytes, path: str) -> str:
+    """The text of the file; what is not UTF-8 could not be written back as it was.
+
+    Raises EnvironmentFileError `environment-not-utf8`.
+    """
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ENVIRONMENT_NOT_UTF8(path=path, line=line) from error
 
 
 def parse(text: str, path: str) -> dict[str, str]:
@@ -49,6 +65,11 @@ def checked(settings: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _check(name: str, value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        # An argument or a variable of the process, whose bytes Python keeps as surrogates.
+        raise ENVIRONMENT_VALUE_INVALID(name=name, problem="bytes that are not UTF-8") from error
     if any(character < " " or character == "\x7f" for character in value):
         raise ENVIRONMENT_VALUE_INVALID(name=name, problem="control characters")
     if "'" in value and "!" in value:

@@ -48,11 +48,17 @@ ENVIRONMENT_LINE_INVALID = declare(
     "{path}, line {number} is not a plain NAME=value: {line}",
     "Write NAME=value, with '…' around values with spaces; commands and $variables are not expanded.",
 )
+ENVIRONMENT_NOT_UTF8 = declare(
+    EnvironmentFileError,
+    "environment-not-utf8",
+    "{path}, line {line} is not UTF-8 text",
+    "Save the file as UTF-8.",
+)
 ENVIRONMENT_VALUE_INVALID = declare(
     EnvironmentFileError,
     "environment-value-invalid",
     "the value of {name} contains {problem}",
-    "Use one line without control characters, and at most one of the characters ' and !.",
+    "Use one line of UTF-8 text without control characters, and at most one of the characters ' and !.",
 )
 OCCTL_ANSWER_INVALID = declare(
     EngineError,
@@ -63,7 +69,7 @@ OCCTL_ANSWER_INVALID = declare(
 SETTINGS_UNREADABLE = declare(
     StepError,
     "settings-unreadable",
-    "{path} is missing or contains no port",
+    "{path} is missing or damaged: {reason}",
     "Run mstunnel-setup; it writes the file again.",
 )
 

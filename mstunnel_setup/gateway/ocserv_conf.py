@@ -173,5 +173,5 @@ def port_in_use(files: Files) -> int:
     """
     port = served_port(files.read(paths.OCSERV_CONF) or b"")
     if port is None:
-        raise SETTINGS_UNREADABLE(path=paths.OCSERV_CONF)
+        raise SETTINGS_UNREADABLE(path=paths.OCSERV_CONF, reason="it contains no port")
     return port

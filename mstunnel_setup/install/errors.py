@@ -11,7 +11,6 @@ from mstunnel_setup.errors import (
     WaitingError,
     declare,
 )
-from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.result import declare_notice
 
 ISSUER_OF_ANOTHER_TENANT = declare(
@@ -92,12 +91,6 @@ ENGINE_INSTALLED = declare(
     "engine-installed",
     "the gateway on this host runs on {installed}, not on {wanted}",
     "Uninstall it first (`mst-cli uninstall`), or leave out `engine`.",
-)
-ENVIRONMENT_NOT_UTF8 = declare(
-    EnvironmentFileError,
-    "environment-not-utf8",
-    "{path}, line {line} is not UTF-8 text",
-    "Save the file as UTF-8.",
 )
 ENVIRONMENT_TO_EDIT = declare(
     WaitingError,

@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,7 +14,6 @@ from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.lock import exclusive
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import AnyStep
@@ -30,6 +29,7 @@ from mstunnel_setup.install.installed import journal_of, own_scope
 from mstunnel_setup.install.ports import open_ports
 from mstunnel_setup.install.preflight import OF_STEPS
 from mstunnel_setup.install.release_images import with_release_images
+from mstunnel_setup.install.run_lock import run_lock
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import CODEC, steps_of
 from mstunnel_setup.operator import Operator, Prompter, Settings
@@ -37,8 +37,6 @@ from mstunnel_setup.readiness.checks import refuse_unknown
 from mstunnel_setup.system import uplink
 
 _OF_EVERY_HOST = ("/etc", "/run", "/var")
-# Seconds. The monitor holds the lock while the gateway tests a configuration, which takes one or two.
-_PATIENCE = 10.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def open_run(
     scope = own_scope(operator) if scope is None else scope
     with ExitStack() as stack:
         if exclusively:
-            stack.enter_context(_locked(operator))
+            stack.enter_context(run_lock(operator))
             files.remove_tree(paths.RESTORED)  # a restoration that was killed has left a key there
         stack.callback(operator.sinks.close_log)
         journal = stack.enter_context(closing(journal_of(scope, operator)))
@@ -135,15 +133,6 @@ def _refuse_no_system(files: Files) -> None:
     missing = [directory for directory in _OF_EVERY_HOST if files.state(directory) is None]
     if missing:
         raise ROOT_NO_HOST(root=files.root, missing=", ".join(missing))
-
-
-def _locked(operator: Operator) -> AbstractContextManager[None]:
-    """The lock of this host; the operator hears of a wait for it."""
-
-    def told() -> None:
-        operator.console.say(f"Waiting for another run to end, at most {_PATIENCE:.0f} s.")
-
-    return exclusive(operator.files, operator.clock, paths.LOCK, _PATIENCE, told)
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from mstunnel_setup.errors import NetworkError, SetupError
 from mstunnel_setup.foreign import aware
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.host.safe_paths import explain
 from mstunnel_setup.upgrade.errors import FEED_ARCHIVE_INVALID, FEED_REFUSED
 from mstunnel_setup.upgrade.feed import KNOWN, TARGET, WORK, Feed, Known, read_known
 from mstunnel_setup.upgrade.release import Catalogue, parse
@@ -93,7 +94,7 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
     """Get what is new of the feed, verify and keep it; the releases that it lists.
 
     What was verified before an error is kept as well, so that nothing older is believed later. Raises
-    UsageError `releases-invalid`, NetworkError, StepError `feed-refused`.
+    UsageError `releases-invalid`, NetworkError, StepError `feed-refused`, FileError such as `disk-full`.
     """
     known = _begin(files, feed)
     files.remove_tree(WORK)
@@ -102,9 +103,10 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
         for role, text in known.metadata.items():
             files.write(f"{WORK}/{role}.json", text.encode(), 0o600)
         text = _verified_target(files.locate(WORK), source)
-        metadata = _verified(files.locate(WORK))
-    except (RepositoryError, DownloadError) as error:
-        metadata = _verified(files.locate(WORK)) or known.metadata
+        metadata = _verified(files)
+    except (RepositoryError, DownloadError, OSError) as error:
+        # What its client has not written is as it was.
+        metadata = {**known.metadata, **_verified(files)}
         _keep(files, known.model_copy(update={"metadata": metadata}))
         raise _failure(feed, error) from error
     finally:
@@ -134,10 +136,10 @@ def _verified_target(directory: Path, source: FetcherInterface) -> str:
     return Path(updater.download_target(info)).read_text(errors="replace")
 
 
-def _verified(directory: Path) -> dict[str, str]:
+def _verified(files: Files) -> dict[str, str]:
     """The client keeps a file of each role once it has verified it."""
-    found = {role: directory / f"{role}.json" for role in _ROLES}
-    return {role: path.read_text() for role, path in found.items() if path.exists()}
+    found = {role: files.read(f"{WORK}/{role}.json") for role in _ROLES}
+    return {role: content.decode() for role, content in found.items() if content is not None}
 
 
 def _keep(files: Files, known: Known) -> None:
@@ -145,7 +147,9 @@ def _keep(files: Files, known: Known) -> None:
     files.write(KNOWN, known.model_dump_json().encode() + b"\n", 0o600)
 
 
-def _failure(feed: Feed, error: RepositoryError | DownloadError) -> SetupError:
+def _failure(feed: Feed, error: RepositoryError | DownloadError | OSError) -> SetupError:
+    if isinstance(error, OSError):
+        return explain("write", WORK, error)
     if isinstance(error.__cause__, NetworkError):
         return error.__cause__
     known = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))

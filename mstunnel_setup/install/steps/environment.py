@@ -18,7 +18,7 @@ from mstunnel_setup.errors import CA_FILE_MISSING, CertificateError, UsageError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import CA_FILE_WITH_KEY, ENVIRONMENT_NOT_UTF8, ENVIRONMENT_TO_EDIT
+from mstunnel_setup.install.errors import CA_FILE_WITH_KEY, ENVIRONMENT_TO_EDIT
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.system.give_to_agent import GiveToAgent
 from mstunnel_setup.tls.read import read_material
@@ -58,7 +58,7 @@ class Environment:
 
 def _gather(context: Context) -> Environment:
     current = context.ports.files.read(paths.ENVIRONMENT)
-    present = None if current is None else _text(current)
+    present = None if current is None else env_file.decode(current, paths.ENVIRONMENT)
     # From a file that does not exist no line was removed.
     before, wanted = _before(context) if present is not None else {}, _wanted(context)
     edited = _edited_proxies(env_file.parse(present or "", paths.ENVIRONMENT), before)
@@ -78,16 +78,7 @@ def content(context: Context) -> bytes:
 
 def settings(context: Context) -> Mapping[str, str]:
     """The settings in `env.sh` once its step is done. Raises EnvironmentFileError for what is none."""
-    return env_file.parse(_text(content(context)), paths.ENVIRONMENT)
-
-
-def _text(content: bytes) -> str:
-    """Text of `env.sh`; what is not UTF-8 could not be written back as it was."""
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ENVIRONMENT_NOT_UTF8(path=paths.ENVIRONMENT, line=line) from error
+    return env_file.parse(env_file.decode(content(context), paths.ENVIRONMENT), paths.ENVIRONMENT)
 
 
 def _before(context: Context) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.engine import LogOptions
-from mstunnel_setup.errors import SetupError
+from mstunnel_setup.errors import declared
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.operations.certificate.check import check
 from mstunnel_setup.operations.health import health
@@ -43,7 +43,8 @@ _SETTING = re.compile(
 
 def collect(operator: Operator, ports: Ports) -> dict[str, str]:
     """Contents by name in the archive, secrets still in them."""
-    return {name: _attempt(read) for name, read in _parts(operator, ports)}
+    found = {name: _attempt(read) for name, read in _parts(operator, ports)}
+    return {name: text for name, text in found.items() if text is not None}
 
 
 def known_secrets(ports: Ports) -> list[bytes]:
@@ -63,7 +64,8 @@ def known_secrets(ports: Ports) -> list[bytes]:
     return [secret for secret in found if secret]
 
 
-def _parts(operator: Operator, ports: Ports) -> Iterator[tuple[str, Callable[[], str]]]:
+def _parts(operator: Operator, ports: Ports) -> Iterator[tuple[str, Callable[[], str | None]]]:
+    """What reads each part; None is what this host does not have."""
     commands: dict[str, Callable[[Operator], Result]] = {
         "readiness": _readiness,
         "health": health,
@@ -74,20 +76,20 @@ def _parts(operator: Operator, ports: Ports) -> Iterator[tuple[str, Callable[[],
     for name, command in commands.items():
         yield f"checks/{name}.json", partial(_command, command, operator)
     for path in _CONFIGURATION:
-        if ports.files.state(path) is not None:
-            yield f"files{path}", partial(_file, ports, path)
+        yield f"files{path}", partial(_file, ports, path)
     for name in (paths.SERVER, paths.AGENT):
         yield f"containers/{name}.json", partial(_inspected, ports, name)
         yield f"logs/{name}.log", partial(_container_log, ports, name)
-    if ports.systemd.running():
-        yield "logs/journal.log", partial(_journal, ports)
+    yield "logs/journal.log", partial(_journal, ports)
 
 
-def _attempt(read: Callable[[], str]) -> str:
+def _attempt(read: Callable[[], str | None]) -> str | None:
     try:
         return read()
-    except SetupError as error:
-        return f"not collected: {error.code}: {error.message}\n"
+    except Exception as error:  # noqa: BLE001 (whatever is wrong here, the other parts may explain it)
+        # Of an unforeseen error only kind and place: its text may quote anything.
+        known = declared(error)
+        return f"not collected: {known.code}: {known.message}\n"
 
 
 def _readiness(operator: Operator) -> Result:
@@ -111,7 +113,9 @@ def _container_log(ports: Ports, name: str) -> str:
     return _without_access_log(f"{finished.output}{finished.error}")
 
 
-def _journal(ports: Ports) -> str:
+def _journal(ports: Ports) -> str | None:
+    if not ports.systemd.running():
+        return None
     which = [f"--identifier={tag}" for tag in _TAGS]
     fixed = ("journalctl", "--no-pager", "--utc", f"--since={_SINCE}", f"--lines={_LOG_LINES}")
     option = "--user-unit" if paths.ROOTLESS else "--unit"
@@ -125,5 +129,6 @@ def _without_access_log(text: str) -> str:
     return _ACCESS_LOG.sub("", text)
 
 
-def _file(ports: Ports, path: str) -> str:
-    return (ports.files.read(path) or b"").decode("utf-8", errors="replace")
+def _file(ports: Ports, path: str) -> str | None:
+    content = ports.files.read(path)
+    return None if content is None else content.decode("utf-8", errors="replace")

@@ -1,15 +1,21 @@
 """`mst-cli diagnose`: what explains a problem, in one file, without secrets; shown before it is written."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from mstunnel_setup import __version__
+from mstunnel_setup import __version__, paths
+from mstunnel_setup.containers.choice import EnginePreference
+from mstunnel_setup.engine.errors import JournalError
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.values import JsonObject, JsonValue, as_list, as_object
 from mstunnel_setup.errors import FILE_EXISTS
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.install.installed import open_host
+from mstunnel_setup.install.ports import Ports, open_ports
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.operations.backup_archive import pack
 from mstunnel_setup.operations.diagnose.collect import collect, known_secrets
 from mstunnel_setup.operations.errors import DIAGNOSE_DECLINED, LOOK_BEFORE_SENDING, SECRET_IN_BUNDLE
@@ -28,11 +34,12 @@ _Redactions: TypeAlias = Mapping[str, dict[str, int]]
 def diagnose(operator: Operator, file: Path | None) -> Result:
     """Collect, redact secrets, show the preview; write it to `file` unless a person declines.
 
+    A part that fails is replaced by its error, and a journal that cannot be read stops nothing.
     Raises UsageError when the file is there already, CheckError when a secret would have gone into it.
     """
     if file is not None and file.exists():
         raise FILE_EXISTS(path=file)
-    with open_host(operator) as ports:
+    with _host(operator) as ports:
         now = ports.clock.now().isoformat(timespec="seconds")
         secrets = known_secrets(ports)
         contents, redactions = _redacted(collect(operator, ports), Scrubber(secrets))
@@ -62,6 +69,19 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
         raise SECRET_IN_BUNDLE(found=json.dumps(found))
     operator.files.given.write(str(file), pack(files), 0o600)
     return Result("changed", data, (LOOK_BEFORE_SENDING(),), text=[f"Written: {file}."])
+
+
+@contextmanager
+def _host(operator: Operator) -> Iterator[Ports]:
+    """The ports of this host; where its journal cannot be read, with the first engine that is here."""
+    with ExitStack() as opened:
+        try:
+            ports = opened.enter_context(open_host(operator))
+        except (JournalError, FileError):
+            # A part of the report names what is wrong with it.
+            scope = Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL
+            ports = opened.enter_context(open_ports(operator, scope, EnginePreference()))
+        yield ports
 
 
 def _redacted(found: Mapping[str, str], scrubber: Scrubber) -> tuple[dict[str, str], _Redactions]:

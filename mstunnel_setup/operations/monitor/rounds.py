@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers import control, tunnel_device
+from mstunnel_setup.engine.lock import exclusive
 from mstunnel_setup.errors import LockedError, SetupError, declared
 from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.host.changes import Changes
@@ -195,11 +196,13 @@ class Monitor:
         return self._ports
 
     def _feed(self) -> None:
-        """Refresh the release feed, where there is one."""
+        """Refresh the release feed, where there is one. Raises LockedError: the next round does it."""
         now = self._clock.monotonic()
         if now >= self._next_feed and (feed := read_feed(self._files)) is not None:
-            self._next_feed = now + _FEED_PAUSE
-            releases.fetch(self.operator, feed)
+            # A command that refreshes it uses the same files.
+            with exclusive(self._files, self._clock, paths.LOCK):
+                self._next_feed = now + _FEED_PAUSE
+                releases.fetch(self.operator, feed)
 
     def _offer(self) -> None:
         """Tell the agent which release it may ask for, and what else it needs of the list."""

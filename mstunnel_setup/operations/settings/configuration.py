@@ -1,15 +1,14 @@
 """`mst-cli config show|diff|pull`: the server configuration here and in the tenant."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import unified_diff
 
-from mstunnel_setup import paths
 from mstunnel_setup.agent.settings import read_gateway_options, read_log_level
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CONFIGURATION_MISSING, ExitCode
 from mstunnel_setup.gateway import rendering
+from mstunnel_setup.gateway.admin_settings import read_admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.rendering import Rendered
 from mstunnel_setup.install.context import Context
@@ -22,12 +21,14 @@ from mstunnel_setup.text import Line, plain
 
 
 def show(operator: Operator) -> Result:
-    """`admin-settings.json`, as the gateway works with it. Raises UsageError before there is one."""
+    """`admin-settings.json`, as the gateway works with it.
+
+    Raises UsageError before there is one, StepError `settings-unreadable` for a damaged one.
+    """
     with installed_run(operator, {}, exclusively=False) as run:
-        content = run.files.read(paths.ADMIN_SETTINGS)
-    if content is None:
+        settings = read_admin_settings(run.files)
+    if settings is None:
         raise CONFIGURATION_NOT_PULLED()
-    settings: JsonObject = json.loads(content)
     text = [
         Line(f"{name + ':':21} {_words(value)}", f"{name}:", _words(value))
         for name, value in settings.items()

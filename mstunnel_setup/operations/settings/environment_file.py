@@ -14,9 +14,9 @@ _MODE = 0o640
 
 
 def get(operator: Operator, name: str | None) -> Result:
-    """One setting, or all. Raises UsageError `setting-missing`."""
+    """One setting, or all. Raises UsageError `setting-missing`, EnvironmentFileError for a damaged file."""
     with installed_run(operator, {}, exclusively=False) as run:
-        settings = env_file.parse(_text(run), paths.ENVIRONMENT)
+        settings = env_file.parse(environment_text(run), paths.ENVIRONMENT)
     if name is None:
         return Result(
             "ok", {"settings": settings}, text=[Verbatim(f"{key}={value}") for key, value in settings.items()]
@@ -27,12 +27,16 @@ def get(operator: Operator, name: str | None) -> Result:
 
 
 def put(operator: Operator, name: str, value: str | None) -> Result:
-    """Set `name` to `value`, or take it out (None). Raises UsageError for what cannot be a setting."""
+    """Set `name` to `value`, or take it out (None).
+
+    Raises UsageError for what cannot be a setting, EnvironmentFileError for a value that a line cannot hold
+    and for a damaged file.
+    """
     if not env_file.is_name(name):
         raise SETTING_NAME_INVALID(name=name)
     refuse_wrong(name, value or "")
     with installed_run(operator, {}) as run:
-        before = _text(run)
+        before = environment_text(run)
         after = before
         for spelling in _spellings(name):
             after = env_file.assign(after, spelling, value, paths.ENVIRONMENT)
@@ -56,5 +60,6 @@ def _then(name: str) -> list[str]:
     return ["mst-cli server restart", "mst-cli agent restart"]
 
 
-def _text(run: Run) -> str:
-    return (run.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="surrogateescape")
+def environment_text(run: Run) -> str:
+    """The text of `env.sh`, empty without the file. Raises EnvironmentFileError `environment-not-utf8`."""
+    return env_file.decode(run.files.read(paths.ENVIRONMENT) or b"", paths.ENVIRONMENT)

@@ -10,6 +10,7 @@ from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, HIGHEST_LEVEL
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.operations.certificate.activation import installed_run, reload_gateway
 from mstunnel_setup.operations.errors import LOG_LEVEL_INVALID
+from mstunnel_setup.operations.settings.environment_file import environment_text
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 
@@ -17,7 +18,7 @@ from mstunnel_setup.result import Result
 def log_level_command(operator: Operator, wanted: str | None) -> Result:
     """Show the level, set it (0 to 4), begin the verbose mode (`verbose`) or end it (`normal`).
 
-    Raises UsageError `log-level-invalid` for any other word.
+    Raises UsageError `log-level-invalid` for any other word, EnvironmentFileError for a damaged `env.sh`.
     """
     levels = map(str, range(HIGHEST_LEVEL + 1))
     if wanted not in (None, "verbose", "normal", *levels):
@@ -40,18 +41,14 @@ def _set(run: Run, wanted: str) -> None:
         log_level.begin_verbose(run.files, run.context.ports.clock.now() + timedelta(hours=VERBOSE_HOURS))
         return
     if wanted != "normal":
-        text = env_file.assign(_environment(run), "DEBUG_LEVEL", wanted, paths.ENVIRONMENT)
+        text = env_file.assign(environment_text(run), "DEBUG_LEVEL", wanted, paths.ENVIRONMENT)
         run.files.write(paths.ENVIRONMENT, text.encode(), 0o640)
     log_level.end_verbose(run.files)
 
 
 def _now(run: Run) -> LogLevel:
-    settings = env_file.parse(_environment(run), paths.ENVIRONMENT)
+    settings = env_file.parse(environment_text(run), paths.ENVIRONMENT)
     return log_level.log_level(run.files, settings, run.context.ports.clock.now())
-
-
-def _environment(run: Run) -> str:
-    return (run.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="surrogateescape")
 
 
 def _apply(run: Run, level: int) -> None:

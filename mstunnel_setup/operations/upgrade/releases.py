@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mstunnel_setup import __version__, paths
+from mstunnel_setup import __version__
 from mstunnel_setup.containers.release_images import release_images
-from mstunnel_setup.engine.lock import exclusive
 from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.install.run_lock import run_lock
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 from mstunnel_setup.tls.ca_trust import added_roots_pem
@@ -18,21 +18,21 @@ _TIMEOUT, _DEADLINE = 30, 60
 
 
 def fetch(operator: Operator, feed: Feed) -> Catalogue:
-    """Refresh the feed from its address. Raises as `feed_client.refresh`."""
+    """Refresh the feed from its address; the caller holds the lock. Raises as `feed_client.refresh`."""
     return _refresh(operator, feed)
 
 
 def fetch_now(operator: Operator) -> Result:
     """Refresh the feed; the releases that it offers."""
     feed = _feed(operator)
-    with exclusive(operator.files, operator.clock, paths.LOCK):
+    with run_lock(operator):
         return _result(operator, fetch(operator, feed))
 
 
 def import_archive(operator: Operator, archive: Path) -> Result:
     """Take the feed from a tar file of its publisher, verified like a fetched one."""
     feed = _feed(operator)
-    with exclusive(operator.files, operator.clock, paths.LOCK):
+    with run_lock(operator):
         return _result(operator, _refresh(operator, feed, archive))
 
 

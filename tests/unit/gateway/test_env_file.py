@@ -159,6 +159,13 @@ def test_control_characters_are_not_written(character: str) -> None:
     assert character not in caught.value.message
 
 
+def test_a_value_that_no_file_takes_is_refused() -> None:
+    """A variable of the process whose bytes are not UTF-8."""
+    with pytest.raises(EnvironmentFileError) as caught:
+        merge(None, {}, {"https_proxy": "http://\udcff:3128"}, "env.sh")
+    assert caught.value.code == "environment-value-invalid"
+
+
 @given(value=st.text(st.sampled_from("'!a"), min_size=2))
 def test_quote_and_exclamation_mark_together_are_refused(value: str) -> None:
     if "'" in value and "!" in value:

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.upgrade import feed
@@ -196,6 +198,34 @@ def test_a_server_that_is_away_changes_nothing(server: Server) -> None:
         server.refresh()
     assert caught.value.code == "network-unreachable"
     assert server.offered() == ["2026-01-01"]
+
+
+class _Vanishing(Archive):
+    """A feed whose directory on the server is gone in the middle of the refresh."""
+
+    def __init__(self, path: Path, files: Files) -> None:
+        super().__init__(path)
+        self._server = files
+
+    @override
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        if "snapshot" in url:
+            self._server.remove_tree(feed.WORK)
+        return super()._fetch(url)
+
+
+def test_a_disk_that_fails_meanwhile_is_an_error_with_a_code(
+    publisher: Publisher, server: Server, tmp_path: Path
+) -> None:
+    server.refresh()
+    publisher.publish(release(2))
+    named = feed.read_feed(server.files)
+    assert named is not None
+    with pytest.raises(FileError) as caught:
+        refresh(server.files, named, _Vanishing(tmp_path / "feed.tar", server.files), NOW)
+    assert feed.WORK in caught.value.message
+    assert server.offered() == ["2026-01-01"]
+    assert server.refresh() == ["2026-01-02"], "its trusted root is still known"
 
 
 def test_without_a_trusted_root_nothing_is_fetched(server: Server) -> None:

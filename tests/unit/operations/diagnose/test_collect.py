@@ -1,5 +1,6 @@
 """What of this host's logs goes into the diagnostic file."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ import pytest
 from mstunnel_setup import paths
 from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.operations.diagnose import collect
+from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
-from tests.unit.fakes import ports_of
+from tests.unit.fakes import FakeSystemd, ports_of
 from tests.unit.operators import operator_of
 
 _RECORD = "ACCESS_LOG,user,device,tcp,10.20.0.2:4000,10.99.0.3:80,1,2,0"
@@ -45,3 +47,30 @@ def test_the_access_log_stays_out_wherever_it_was_written(
         "ocserv[7]: worker: mentions ocserv-access without being it",
         "ocserv[7]: the last one",
     ]
+
+
+def test_a_part_that_fails_unforeseen_is_replaced_by_where_and_not_by_what_it_quotes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for command in ("_readiness", "overview", "check", "version"):
+        monkeypatch.setattr(collect, command, lambda _operator: Result())
+
+    def fail(_operator: Operator) -> Result:
+        raise KeyError("a password")
+
+    monkeypatch.setattr(collect, "health", fail)
+    found = collect.collect(operator_of(tmp_path), ports_of(tmp_path, processes=Programs()))
+    assert re.fullmatch(
+        rf"not collected: internal-error: unexpected error: KeyError in {__name__}:\d+\n",
+        found["checks/health.json"],
+    )
+    assert "checks/status.json" in found
+    assert "logs/journal.log" in found
+
+
+def test_what_a_host_does_not_have_is_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in ("_readiness", "health", "overview", "check", "version"):
+        monkeypatch.setattr(collect, command, lambda _operator: Result())
+    ports = ports_of(tmp_path, processes=Programs(), systemd=FakeSystemd(runs=False))
+    names = collect.collect(operator_of(tmp_path), ports).keys()
+    assert not [name for name in names if name.startswith("files") or name == "logs/journal.log"]

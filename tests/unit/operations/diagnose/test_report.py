@@ -2,19 +2,21 @@
 
 import io
 import tarfile
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.errors import NOT_ROOT, CheckError, UsageError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.install import ports as install_ports
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.operations.diagnose import collect, report
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 from tests.testbed.canary import LOGGED, SETTINGS, forms, leaks
-from tests.unit.fakes import Printing, ports_of
+from tests.unit.fakes import PODMAN, FakeEngine, Printing, ports_of
 from tests.unit.install.scenes import FakePrompter
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of, rows_of
@@ -50,11 +52,16 @@ def operator() -> Operator:
     return operator_of(Path("/"), FakePrompter(interactive=False))
 
 
-def test_secrets_of_all_kinds_stay_on_the_host(host: Files) -> None:
-    result = report.diagnose(operator(), Path("/bundle.tar.gz"))
+def bundle(host: Files) -> dict[str, bytes]:
+    """What was written, by name."""
     with tarfile.open(fileobj=io.BytesIO(host.read("/bundle.tar.gz") or b"")) as archive:
         streams = {member.name: archive.extractfile(member) for member in archive}
-        files = {name: stream.read() for name, stream in streams.items() if stream is not None}
+        return {name: stream.read() for name, stream in streams.items() if stream is not None}
+
+
+def test_secrets_of_all_kinds_stay_on_the_host(host: Files) -> None:
+    result = report.diagnose(operator(), Path("/bundle.tar.gz"))
+    files = bundle(host)
     assert leaks(SECRETS, files) == []
     assert b"radiusclient" in files["logs/journal.log"]
     assert {row["name"]: row["bytes"] for row in rows_of(result, "contents")} == {
@@ -62,6 +69,34 @@ def test_secrets_of_all_kinds_stay_on_the_host(host: Files) -> None:
     }
     envelope = {"schema": "mstunnel/1", "command": "mst-cli diagnose", "status": result.status}
     validate({**envelope, "data": result.data, "warnings": [vars(w) for w in result.warnings], "errors": []})
+
+
+def test_a_damaged_journal_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = Files(tmp_path)
+    for directory in (paths.CONFIGURATION, paths.STATE, "/run"):
+        files.make_directories(directory)
+    files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=2\n")
+    files.write(f"{paths.STATE}/journal.jsonl", b"damaged\ndamaged\n")
+    monkeypatch.setattr(collect, "_readiness", lambda _operator: Result())
+    monkeypatch.setattr(install_ports, "open_engine", lambda *_arguments: (FakeEngine(), PODMAN))
+    monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))
+    damaged = operator_of(tmp_path, FakePrompter(interactive=False), processes=Printing("said"))
+    report.diagnose(damaged, Path("/bundle.tar.gz"))
+    found = bundle(files)
+    assert found[f"files{paths.ENVIRONMENT}"] == b"DEBUG_LEVEL=2\n"
+    assert found[f"files{paths.STATE}/journal.jsonl"] == b"damaged\ndamaged\n"
+    assert found[f"logs/{paths.SERVER}.log"] == b"said"
+    for name in ("health", "status", "certificate", "version"):
+        assert found[f"checks/{name}.json"].startswith(b"not collected: journal-damaged: ")
+
+
+def test_an_account_without_a_gateway_is_still_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_operator: Operator) -> AbstractContextManager[Ports]:
+        raise NOT_ROOT(what="this command")
+
+    monkeypatch.setattr(report, "open_host", refused)
+    with pytest.raises(CheckError):
+        report.diagnose(operator(), None)
 
 
 @pytest.mark.usefixtures("host")

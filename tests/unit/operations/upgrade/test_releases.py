@@ -1,17 +1,20 @@
 """`mst-cli upgrade refresh|import`, and the monitor that follows the feed."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import trustme
 
 from mstunnel_setup import paths
-from mstunnel_setup.errors import SetupError
+from mstunnel_setup.engine.lock import exclusive
+from mstunnel_setup.errors import LockedError, SetupError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.operations.monitor.rounds import Monitor
 from mstunnel_setup.operations.upgrade.releases import fetch_now, import_archive
 from mstunnel_setup.upgrade import feed, mailbox
+from tests.unit.clocks import FakeClock
 from tests.unit.operators import operator_of
 from tests.unit.schemas import validate
 from tests.unit.upgrade.publisher import Publisher, release, served
@@ -66,6 +69,25 @@ def test_the_monitor_follows_the_feed_and_offers_the_agent_no_held_release(root:
     assert offer is not None
     assert b"2026-01-01" in offer
     assert b"2026-01-02" not in offer
+
+
+def test_the_monitor_leaves_the_feed_alone_while_another_run_is_in_progress(root: Path) -> None:
+    files, clock = Files(root), FakeClock(elapsed=1000.0)
+    monitor = Monitor(operator_of(root, clock=clock), list[str]().append)
+    with exclusive(files, clock, paths.LOCK), pytest.raises(LockedError):
+        monitor._feed()
+    assert files.read(feed.KNOWN) is None
+    monitor._feed()
+    assert files.read(feed.KNOWN) is not None, "the next round does it, not the one in an hour"
+
+
+def test_a_command_waits_for_the_monitor_to_end(root: Path, publisher: Publisher) -> None:
+    clock = FakeClock()
+    with ExitStack() as held:
+        held.enter_context(exclusive(Files(root), clock, paths.LOCK))
+        clock.during = [held.close]
+        result = import_archive(operator_of(root, clock=clock), publisher.directory.with_suffix(".tar"))
+    assert result.status == "ok"
 
 
 def test_a_feed_that_is_refused_is_asked_again_after_an_hour_only(root: Path, publisher: Publisher) -> None:

@@ -1,0 +1,23 @@
+"""The lock of this host, as a command takes it: it waits a moment for another run to end."""
+
+from contextlib import AbstractContextManager
+from typing import Final
+
+from mstunnel_setup import paths
+from mstunnel_setup.engine.lock import exclusive
+from mstunnel_setup.operator import Operator
+
+# Seconds. The monitor holds the lock while the gateway tests a configuration, which takes one or two.
+_PATIENCE: Final = 10.0
+
+
+def run_lock(operator: Operator) -> AbstractContextManager[None]:
+    """The lock of this host; the operator hears of a wait for it.
+
+    Raises LockedError when another run is in progress and does not end within seconds.
+    """
+
+    def told() -> None:
+        operator.console.say(f"Waiting for another run to end, at most {_PATIENCE:.0f} s.")
+
+    return exclusive(operator.files, operator.clock, paths.LOCK, _PATIENCE, told)

@@ -1,0 +1,54 @@
+"""`mst-cli env`, `log level` and `config show` where a file of the host, or a value, is damaged."""
+
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import paths
+from tests.unit.operations.conftest import Command
+
+LATIN_1 = "DEBUG_LEVEL=1\n# Schlüssel\n".encode("latin-1")
+
+
+def put(root: Path, path: str, content: bytes) -> Path:
+    place = root / path.lstrip("/")
+    place.write_bytes(content)
+    return place
+
+
+@pytest.mark.parametrize(
+    "words", ["env get", "env set NOTE new", "env unset DEBUG_LEVEL", "log level", "log level 2"]
+)
+def test_an_env_sh_in_another_encoding_is_refused_and_stays_as_it_is(
+    installed: Command, tmp_path: Path, words: str
+) -> None:
+    place = put(tmp_path / "root", paths.ENVIRONMENT, LATIN_1)
+    code, _out, err = installed(*words.split())
+    assert (code, place.read_bytes()) == (10, LATIN_1)
+    assert f"{paths.ENVIRONMENT}, line 2 is not UTF-8 text" in err
+
+
+def test_a_value_that_is_not_utf_8_is_refused(installed: Command, tmp_path: Path) -> None:
+    """Python keeps the bytes of such an argument as surrogates, which no file takes."""
+    place = put(tmp_path / "root", paths.ENVIRONMENT, b"NOTE=old\n")
+    code, _out, err = installed("env", "set", "NOTE", b"caf\xe9".decode(errors="surrogateescape"))
+    assert (code, place.read_bytes()) == (10, b"NOTE=old\n")
+    assert "the value of NOTE contains bytes that are not UTF-8" in err
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'{"Network": "10.0.0.0/8",}', "it is not JSON"),
+        (b"\xff", "it is not JSON"),
+        (b"[1]", "it is not a JSON object"),
+        (b"null", "it is not a JSON object"),
+    ],
+)
+def test_damaged_admin_settings_are_named(
+    installed: Command, tmp_path: Path, content: bytes, reason: str
+) -> None:
+    put(tmp_path / "root", paths.ADMIN_SETTINGS, content)
+    code, _out, err = installed("config", "show")
+    assert code == 10
+    assert f"{paths.ADMIN_SETTINGS} is missing or damaged: {reason}" in " ".join(err.split())
