@@ -20,7 +20,7 @@ from typer._click.core import ParameterSource
 from typer.core import TyperCommand
 from typer.models import ArgumentInfo, CommandFunctionType, OptionInfo
 
-from mstunnel_setup.cli.errors import COMMAND_MISSING
+from mstunnel_setup.cli.errors import COMMAND_MISSING, OPTION_MISPLACED
 from mstunnel_setup.cli.help import CERTIFICATE, COMMON, SIGN_IN, Command, CommandGroup, Word
 from mstunnel_setup.operator import Settings
 
@@ -219,6 +219,16 @@ def show_help(context: typer.Context, common: CommonOptions) -> None:
         if common.output is OutputFormat.JSON:
             raise COMMAND_MISSING(program=context.command_path)
         typer.echo(context.get_help())
+
+
+def refuse_before_command(context: typer.Context, *groups: type) -> None:
+    """Raise UsageError `option-misplaced` for options of `groups` that were given: a command has its own."""
+    names = {field: option for group in groups for field, option in option_names(group).items()}
+    given = [option for field, option in names.items() if is_given(field, context)]
+    if given:
+        raise OPTION_MISPLACED(
+            options=", ".join(given), command=context.invoked_subcommand, program=context.command_path
+        )
 
 
 def new_app(about: str) -> App:
