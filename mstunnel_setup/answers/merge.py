@@ -215,6 +215,7 @@ def _alternatives(chosen: _Layer) -> Iterator[tuple[int, tuple[str, ...]]]:
     if method:
         yield method.rank, tuple(f"sign_in.{key}" for key in foreign_keys(str(method.value)))
     yield from _alternatives_of_devices(chosen)
+    yield from _alternatives_of_identity(chosen)
     for one, other in (("tenant.ca_file", "tenant.ca_pem"), ("tenant.ca_pem", "tenant.ca_file")):
         if one in chosen:
             yield chosen[one].rank, (other,)
@@ -236,6 +237,22 @@ def _alternatives_of_devices(chosen: _Layer) -> Iterator[tuple[int, tuple[str, .
         yield method.rank, ("authentication_also",)
     if method and method.value != "radius":
         yield method.rank, ("radius.servers", "radius.secret", "radius.nas_identifier")
+
+
+def _alternatives_of_identity(chosen: _Layer) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """An application created in advance, with a certificate or a secret, or one that a run creates."""
+    created, application, secret = "identity.credential", "identity.client_id", "identity.client_secret"
+    certificate = tuple(f"identity.{key}" for key in ("certificate", "key", "pfx", "passphrase"))
+    ways = (
+        ((secret,), certificate),
+        (certificate, (secret,)),
+        ((application, secret, *certificate), (created,)),
+        ((created,), (application, secret, *certificate)),
+    )
+    for selectors, others in ways:
+        ranks = [chosen[path].rank for path in selectors if path in chosen]
+        if ranks:
+            yield min(ranks), others
 
 
 def _refused(problems: Sequence[Problem], chosen: _Layer) -> AnswersError:
