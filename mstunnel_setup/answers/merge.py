@@ -273,10 +273,12 @@ def _origin(problem: Problem, chosen: _Layer) -> Origin:
 
 def _in_words_of(origin: Origin, problem: Problem) -> str:
     """The problem in terms of the option or variable that was given, instead of keys of the answer file."""
-    text, section = problem.text, problem.path[0]
+    # What follows are values, which may be spelled like keys.
+    text, must_be, values = problem.text.partition(" must be ")
+    section = problem.path[0]
     for setting in SETTINGS if origin.kind in _NAMES else ():
         name = _NAMES[origin.kind](setting)
         if name and setting.path.partition(".")[0] == section:
             for key in (setting.path, setting.path.rpartition(".")[2]):
                 text = text.replace(f"`{key}`", f"`{name}`")
-    return text
+    return text + must_be + values

@@ -292,6 +292,14 @@ def test_the_schema_has_titles_and_no_null() -> None:
             {"MSTUNNEL_KEY": "/k"},
             "environment MSTUNNEL_KEY: `MSTUNNEL_KEY` requires `MSTUNNEL_CERT`: add it",
         ),
+        (
+            {},
+            {"MSTUNNEL_IDENTITY_CREDENTIAL": "x"},
+            (
+                "environment MSTUNNEL_IDENTITY_CREDENTIAL: "
+                "`MSTUNNEL_IDENTITY_CREDENTIAL` must be `certificate` or `secret`"
+            ),
+        ),
     ],
 )
 def test_a_mistake_is_reported_in_terms_of_the_option_or_variable(
