@@ -43,6 +43,33 @@ def test_a_value_of_the_wrong_kind(
     assert "Input should" not in shown
 
 
+@pytest.mark.parametrize(
+    ("variable", "text", "words"),
+    [
+        ("mst_no_prompt", "2", "the variable mst_no_prompt: it must be 1 or 0"),
+        ("mst_log_verbose", "4", "the variable mst_log_verbose: it must be 1 or 0"),
+        ("MSTUNNEL_OUTPUT", "xml", "the variable MSTUNNEL_OUTPUT: 'xml' is not one of 'text', 'json'"),
+    ],
+)
+def test_a_variable_of_the_wrong_kind_is_named_alone(
+    variable: str,
+    text: str,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(variable, text)
+    assert error_of(capsys, "status") == f"error: invalid value for {words} See `mst-cli --help`."
+
+
+def test_an_option_of_the_wrong_kind_is_named_and_not_its_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MSTUNNEL_OUTPUT", "json")
+    assert run_app(mst_cli.app, "mst-cli", ["--output", "xml", "status"]) == 2
+    assert "invalid value for '--output': 'xml'" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_query_without_a_topic_names_the_topics(capsys: pytest.CaptureFixture[str]) -> None:
     shown = error_of(capsys, "server", "show")
     for topic in ("status", "users", "sessions all", "ip bans"):
