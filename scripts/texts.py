@@ -47,7 +47,6 @@ _FIXED: Final = (
     ),
     *("Missing option {name}", "Missing argument {name}", "Missing parameter: {name}", "Missing command"),
     *("Invalid value for {name}: {problem}", "Option {name} requires an argument", "{path} does not exist"),
-    *("Invalid value for {name} (env var: {variable}): {problem}",),
     *("Directory {path}", "File {path}", "Path {path}", "{path} is a file", "{path} is a directory"),
     "{value} is not one of {choices}.",
     *("Got unexpected extra argument(s) ({arguments})", "Option {name} does not take a value"),

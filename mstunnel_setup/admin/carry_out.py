@@ -59,7 +59,7 @@ def read_tenant(
     )
 
 
-def read_profiles(graph: AdminGraph, name: str = "") -> Iterator[PresentProfile]:
+def read_profiles(graph: AdminGraph, name: str | None = None) -> Iterator[PresentProfile]:
     """The VPN profiles for Microsoft Tunnel and the trusted roots, or those called `name`."""
     for found in graph.profiles(name):
         if is_tunnel_profile(found) or found.odata_type in ROOT_TYPES:

@@ -88,6 +88,12 @@ NAME_AMBIGUOUS = declare(
     "{count} objects of the kind {kind} are called {name}",
     "Use the id, or rename or delete all but one of: {ids}.",
 )
+NAME_EMPTY = declare(
+    UsageError,
+    "name-empty",
+    "the name of the {kind} is empty",
+    "Give a name or an id; `mst-admin {command} list` shows them. A shell variable may be unset.",
+)
 NAME_TAKEN = declare(
     TenantError,
     "name-taken",

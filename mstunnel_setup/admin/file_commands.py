@@ -16,6 +16,7 @@ from mstunnel_setup.admin.errors import (
     OBJECT_FILE_UNREADABLE,
     OBJECT_UNKNOWN,
 )
+from mstunnel_setup.admin.find import require_name
 from mstunnel_setup.admin.judged_values import judged
 from mstunnel_setup.admin.lines import NOTHING, details, table
 from mstunnel_setup.admin.named_files import names_file
@@ -143,7 +144,8 @@ class FileObjects(Generic[Declared, Present]):
         return written(changes, {"id": self._find(graph, self.search(declared)).id}, warnings)
 
     def _find(self, graph: AdminGraph, wanted: str) -> Present:
-        """The one with this name or id. Raises TenantError `name-unknown` and `name-ambiguous`."""
+        """The one with this name or id. Raises what `find.find_one` raises."""
+        require_name(self.what, wanted, self.command)
         found = self.read(graph, wanted)
         if not found:
             raise NAME_UNKNOWN(place="tenant", kind=self.what, name=wanted, command=self.command)

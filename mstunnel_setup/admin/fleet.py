@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from mstunnel_setup import __version__
 from mstunnel_setup.admin.errors import FIGURES_MISSING, NAME_AMBIGUOUS, NAME_UNKNOWN
-from mstunnel_setup.admin.find import find_server, find_site
+from mstunnel_setup.admin.find import find_server, find_site, require_name
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.errors import NetworkError, SetupError, TenantError
 from mstunnel_setup.result import Notice
@@ -52,7 +52,7 @@ def at_once(work: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
 
 
 def places(graph: AdminGraph, site: str | None) -> list[Place]:
-    """The servers of one site, or of all, by the names of site and server. Raises TenantError."""
+    """The servers of one site, or of all, ordered by name. Raises what `find_one` of `find` raises."""
     if site is None:
         found = [Place(*each) for each in graph.all_servers()]
     else:
@@ -62,7 +62,8 @@ def places(graph: AdminGraph, site: str | None) -> list[Place]:
 
 
 def find_place(graph: AdminGraph, site: str | None, wanted: str) -> Place:
-    """The server with this name or id, of a site or of all. Raises TenantError."""
+    """The server with this name or id, of a site or of all. Raises what `find.find_one` raises."""
+    require_name("server", wanted, "server")
     if site is not None:
         one = find_site(graph, site)
         return Place(one, find_server(graph, one.id, wanted))

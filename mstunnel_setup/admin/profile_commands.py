@@ -6,7 +6,7 @@ from pathlib import Path
 from mstunnel_setup.admin.carry_out import carry_out, read_profiles
 from mstunnel_setup.admin.errors import NAME_TAKEN, PROFILE_INVALID, PROFILE_UNKNOWN, PROFILE_UNREADABLE
 from mstunnel_setup.admin.file_commands import linted, placed, written
-from mstunnel_setup.admin.find import chosen, find_site
+from mstunnel_setup.admin.find import find_one, find_site
 from mstunnel_setup.admin.judged_values import judged
 from mstunnel_setup.admin.lines import details, table
 from mstunnel_setup.admin.named_files import names_file
@@ -119,10 +119,12 @@ def schema() -> Result:
 
 
 def find_profile(graph: AdminGraph, wanted: str) -> DeviceConfiguration:
-    """The VPN profile with this name or id. Raises TenantError."""
-    by_id = graph.profile(wanted) if is_guid(wanted) else None
-    named = [] if by_id else [item for item in graph.profiles(wanted) if is_tunnel_profile(item)]
-    return chosen("profile", wanted, named, by_id)
+    """The VPN profile with this name or id. Raises what `find_one` raises."""
+
+    def called(name: str) -> list[DeviceConfiguration]:
+        return [item for item in graph.profiles(name) if is_tunnel_profile(item)]
+
+    return find_one("profile", wanted, graph.profile, called)
 
 
 def _load(file: Path) -> tuple[Document, ProfileFile]:

@@ -215,6 +215,7 @@ def _alternatives(chosen: _Layer) -> Iterator[tuple[int, tuple[str, ...]]]:
     if method:
         yield method.rank, tuple(f"sign_in.{key}" for key in foreign_keys(str(method.value)))
     yield from _alternatives_of_devices(chosen)
+    yield from _alternatives_of_identity(chosen)
     for one, other in (("tenant.ca_file", "tenant.ca_pem"), ("tenant.ca_pem", "tenant.ca_file")):
         if one in chosen:
             yield chosen[one].rank, (other,)
@@ -238,6 +239,22 @@ def _alternatives_of_devices(chosen: _Layer) -> Iterator[tuple[int, tuple[str, .
         yield method.rank, ("radius.servers", "radius.secret", "radius.nas_identifier")
 
 
+def _alternatives_of_identity(chosen: _Layer) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """An application created in advance, with a certificate or a secret, or one that a run creates."""
+    created, application, secret = "identity.credential", "identity.client_id", "identity.client_secret"
+    certificate = tuple(f"identity.{key}" for key in ("certificate", "key", "pfx", "passphrase"))
+    ways = (
+        ((secret,), certificate),
+        (certificate, (secret,)),
+        ((application, secret, *certificate), (created,)),
+        ((created,), (application, secret, *certificate)),
+    )
+    for selectors, others in ways:
+        ranks = [chosen[path].rank for path in selectors if path in chosen]
+        if ranks:
+            yield min(ranks), others
+
+
 def _refused(problems: Sequence[Problem], chosen: _Layer) -> AnswersError:
     """All problems, each in the words of the place where its value was given."""
     found = [(_origin(problem, chosen), problem) for problem in problems]
@@ -256,10 +273,12 @@ def _origin(problem: Problem, chosen: _Layer) -> Origin:
 
 def _in_words_of(origin: Origin, problem: Problem) -> str:
     """The problem in terms of the option or variable that was given, instead of keys of the answer file."""
-    text, section = problem.text, problem.path[0]
+    # What follows are values, which may be spelled like keys.
+    text, must_be, values = problem.text.partition(" must be ")
+    section = problem.path[0]
     for setting in SETTINGS if origin.kind in _NAMES else ():
         name = _NAMES[origin.kind](setting)
         if name and setting.path.partition(".")[0] == section:
             for key in (setting.path, setting.path.rpartition(".")[2]):
                 text = text.replace(f"`{key}`", f"`{name}`")
-    return text
+    return text + must_be + values

@@ -39,6 +39,12 @@ LAB_NOT_INSTALLED = declare(
 LAB_PORT_INVALID = declare(
     UsageError, "lab-port-invalid", "{port} is not a port number", "Give a number from 0 to {largest}."
 )
+OPTION_MISPLACED = declare(
+    UsageError,
+    "option-misplaced",
+    "{options}: given before the name of the command `{command}`",
+    "Write options after the name; `{program} {command} --help` lists those of the command.",
+)
 PROGRESS_FD_CLOSED = declare(
     UsageError,
     "progress-fd-closed",

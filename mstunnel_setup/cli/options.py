@@ -10,16 +10,17 @@ A command names a dataclass of options as a parameter and is wrapped by `with_op
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
 import typer
+from typer._click.core import ParameterSource
 from typer.core import TyperCommand
 from typer.models import ArgumentInfo, CommandFunctionType, OptionInfo
 
-from mstunnel_setup.cli.errors import COMMAND_MISSING
+from mstunnel_setup.cli.errors import COMMAND_MISSING, OPTION_MISPLACED
 from mstunnel_setup.cli.help import CERTIFICATE, COMMON, SIGN_IN, Command, CommandGroup, Word
 from mstunnel_setup.operator import Settings
 
@@ -110,17 +111,6 @@ class CommonOptions:
             help="Use DIR as the root of the host's file system.",
         ),
     ] = Path("/")
-
-    def over(self, outer: "CommonOptions") -> "CommonOptions":
-        """These options; what was left at its default is taken from `outer`, given before it."""
-        default = CommonOptions()
-        own = {
-            item.name: getattr(
-                outer if getattr(self, item.name) == getattr(default, item.name) else self, item.name
-            )
-            for item in fields(self)
-        }
-        return CommonOptions(**own)
 
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="MSTUNNEL_YES", help="Do not ask for confirmation.")]
@@ -231,6 +221,16 @@ def show_help(context: typer.Context, common: CommonOptions) -> None:
         typer.echo(context.get_help())
 
 
+def refuse_before_command(context: typer.Context, *groups: type) -> None:
+    """Raise UsageError `option-misplaced` for options of `groups` that were given: a command has its own."""
+    names = {field: option for group in groups for field, option in option_names(group).items()}
+    given = [option for field, option in names.items() if is_given(field, context)]
+    if given:
+        raise OPTION_MISPLACED(
+            options=", ".join(given), command=context.invoked_subcommand, program=context.command_path
+        )
+
+
 def new_app(about: str) -> App:
     """A command line program in the house style: plain help, our own error messages."""
     return App(help=about, cls=CommandGroup, **STYLE)
@@ -271,10 +271,26 @@ def _named(name: str, hint: object) -> object:
 def _gather(group: type, given: dict[str, object], context: typer.Context) -> object:
     made = group(**{item.name: given.pop(item.name) for item in fields(group)})
     if isinstance(made, CommonOptions):
-        outer = context.parent.obj if context.parent else None
-        made = made.over(outer) if isinstance(outer, CommonOptions) else made
+        made = _after_outer(made, context)
         context.obj = made
     return made
+
+
+def is_given(name: str, context: typer.Context) -> bool:
+    """Whether the option of the parameter `name` stands on the command line of this command."""
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def _after_outer(own: CommonOptions, context: typer.Context) -> CommonOptions:
+    """The options given after the name of this command; all others as they were before it.
+
+    What stood before it has read the variables already, which count less than an option there.
+    """
+    outer = context.parent.obj if context.parent else None
+    if not isinstance(outer, CommonOptions):
+        return own
+    given = {item.name: getattr(own, item.name) for item in fields(own) if is_given(item.name, context)}
+    return replace(outer, **given)
 
 
 def _parameters(group: type) -> list[inspect.Parameter]:

@@ -16,6 +16,7 @@ from mstunnel_setup.cli.options import (
     EngineChoice,
     SignInOptions,
     given,
+    refuse_before_command,
     with_options,
 )
 from mstunnel_setup.cli.render import run_command
@@ -158,6 +159,7 @@ def readiness(
     if version:
         show_version(_PROGRAM, common)
     if context.invoked_subcommand is not None:
+        refuse_before_command(context, ReadinessOptions, CertificateOptions, SignInOptions)
         return
     own = {
         "mode": "rootless" if options.rootless else None,

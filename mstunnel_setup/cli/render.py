@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn, TextIO
 
 import typer
+from typer._click.core import Context, ParameterSource
+from typer.core import TyperOption
 from typer.exceptions import TyperException
 
 from mstunnel_setup import paths
@@ -272,6 +274,7 @@ def _with_log(result: Result, log: SetupLog) -> Result:
 _PLAIN: Final = {
     r"Input should be a valid integer.*": "it must be a whole number",
     r"Input should be a valid number.*": "it must be a number",
+    r"Input should be a valid boolean.*": "it must be 1 or 0",
     r"Input should be greater than or equal to (\S+)": r"it must be \1 or more",
     r"Input should be less than or equal to (\S+)": r"it must be \1 or less",
     r"Input should be greater than (\S+)": r"it must be more than \1",
@@ -282,10 +285,21 @@ _PLAIN: Final = {
 
 def _usage(error: TyperException, program: str) -> UsageError:
     path = getattr(getattr(error, "ctx", None), "command_path", program)
+    if isinstance(error, typer.BadParameter) and isinstance(error.param, TyperOption):
+        error.param_hint = _origin(error.param, error.ctx)
     message = error.format_message().replace("Value error, ", "").strip().rstrip(".")
     for theirs, ours in _PLAIN.items():
         message = re.sub(theirs, ours, message)
     return USAGE_INVALID(problem=message[:1].lower() + message[1:], command=path)
+
+
+def _origin(option: TyperOption, context: Context | None) -> str | Sequence[str]:
+    """The variable that the value of an option came from, or the names of the option."""
+    source = context and context.get_parameter_source(option.name)
+    if source is not ParameterSource.ENVIRONMENT:
+        return option.opts
+    variables = [option.envvar] if isinstance(option.envvar, str) else option.envvar or ()
+    return f"the variable {next(name for name in variables if os.environ.get(name))}"
 
 
 def _command(error: TyperException, program: str) -> str:

@@ -9,7 +9,14 @@ import typer
 from mstunnel_setup.cli.entry import run_program
 from mstunnel_setup.cli.install_options import InstallOptions
 from mstunnel_setup.cli.lazy import add_lazy_group
-from mstunnel_setup.cli.options import CommonOptions, full, new_app, new_group, with_options
+from mstunnel_setup.cli.options import (
+    CommonOptions,
+    full,
+    new_app,
+    new_group,
+    refuse_before_command,
+    with_options,
+)
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import VersionOption, show_version
 from mstunnel_setup.lazy import LazyModule
@@ -53,6 +60,7 @@ def install(
     if version:
         show_version(_PROGRAM, common)
     if context.invoked_subcommand is not None:
+        refuse_before_command(context, InstallOptions)
         return
     from mstunnel_setup.install.install import install as run  # noqa: PLC0415 (`--help` stays fast)
 

@@ -46,7 +46,7 @@ _PROFILES: Final = "/deviceManagement/deviceConfigurations"
 class AdminGraph(AppGraph):
     """Microsoft Graph of one tenant, with everything an administrator changes there."""
 
-    def configurations(self, name: str = "") -> list[TunnelConfiguration]:
+    def configurations(self, name: str | None = None) -> list[TunnelConfiguration]:
         """Return all server configurations, or those called `name`; names are not unique."""
         return self._list(TunnelConfiguration, _CONFIGURATIONS + _named(name), CONFIGURATION_READ)
 
@@ -66,7 +66,7 @@ class AdminGraph(AppGraph):
         """Delete a server configuration; False when there was none. A site's is a TenantError `conflict`."""
         return self._delete(f"{_CONFIGURATIONS}/{guid(identifier)}", CONFIGURATION_READ_WRITE)
 
-    def site_list(self, name: str = "", properties: Sequence[str] = ()) -> list[TunnelSite]:
+    def site_list(self, name: str | None = None, properties: Sequence[str] = ()) -> list[TunnelSite]:
         """Return all sites, or those called `name`, with their server configurations.
 
         With `properties` (wire names) only these are fetched, and no configuration: for long lists.
@@ -137,7 +137,7 @@ class AdminGraph(AppGraph):
         """Delete the thresholds of a metric; False when there were none."""
         return self._delete(f"{_THRESHOLDS}/{_metric(metric)}", CONFIGURATION_READ_WRITE)
 
-    def profiles(self, name: str = "") -> list[DeviceConfiguration]:
+    def profiles(self, name: str | None = None) -> list[DeviceConfiguration]:
         """Return all device configurations of any type, or those called `name`."""
         return self._list(DeviceConfiguration, _PROFILES + _named(name), CONFIGURATION_READ)
 
@@ -205,8 +205,8 @@ class AdminGraph(AppGraph):
         self._transport.send("PATCH", path, changes, needs=CONFIGURATION_READ_WRITE)
 
 
-def _named(name: str, **options: str) -> str:
-    wanted = {"filter": equals("displayName", name)} if name else {}
+def _named(name: str | None, **options: str) -> str:
+    wanted = {} if name is None else {"filter": equals("displayName", name)}
     return query(**wanted, **options, top=LARGEST_PAGE)
 
 

@@ -139,6 +139,38 @@ def test_certificates_instead_of_certificates_as_well_keep_their_authority() -> 
     assert (answers.authentication_also, answers.devices.ca_file) == ("none", "/ca.pem")
 
 
+APPLICATION = "11111111-2222-3333-4444-555555555555"
+IDENTITIES: Mapping[str, Mapping[str, str]] = {
+    "secret": {"client_id": APPLICATION, "client_secret": "file:/secret"},
+    "PFX": {"client_id": APPLICATION, "pfx": "/agent.pfx", "passphrase": "file:/passphrase"},
+    "certificate": {"client_id": APPLICATION, "certificate": "/agent.pem", "key": "/agent.key"},
+    "created": {"credential": "secret"},
+}
+
+
+@pytest.mark.parametrize("stronger", IDENTITIES)
+@pytest.mark.parametrize("weaker", IDENTITIES)
+def test_another_identity_drops_what_belonged_to_the_old_one(weaker: str, stronger: str) -> None:
+    new = IDENTITIES[stronger]
+    earlier = {f"identity.{key}": value for key, value in IDENTITIES[weaker].items()}
+    file = _file("identity: {" + ", ".join(f'{key}: "{value}"' for key, value in new.items()) + "}\n")
+    answers = merge({}, {}, file, earlier)
+    assert answers.identity.model_dump(mode="json", exclude_defaults=True) == new
+
+
+def test_a_variable_replaces_the_secret_of_an_identity_and_keeps_its_application() -> None:
+    file = _file(f'identity: {{client_id: {APPLICATION}, client_secret: "file:/secret"}}\n')
+    answers = merge({}, {"MSTUNNEL_IDENTITY_PFX": "/agent.pfx"}, file)
+    identity = answers.identity
+    assert (identity.client_id, identity.pfx, identity.client_secret) == (APPLICATION, "/agent.pfx", None)
+
+
+def test_two_identities_from_one_source_stay_an_error() -> None:
+    both = {**IDENTITIES["secret"], **IDENTITIES["PFX"]}
+    with pytest.raises(UsageError, match="use either a certificate or `client_secret`"):
+        merge({}, {}, None, {f"identity.{key}": value for key, value in both.items()})
+
+
 def test_both_forms_from_one_source_stay_an_error() -> None:
     with pytest.raises(UsageError, match="use either `--cert` and `--key`, or `--pfx`"):
         merge({"certificate.pfx": "/s", "certificate.chain": "/c", "certificate.key": "/k"}, {})
@@ -259,6 +291,14 @@ def test_the_schema_has_titles_and_no_null() -> None:
             {},
             {"MSTUNNEL_KEY": "/k"},
             "environment MSTUNNEL_KEY: `MSTUNNEL_KEY` requires `MSTUNNEL_CERT`: add it",
+        ),
+        (
+            {},
+            {"MSTUNNEL_IDENTITY_CREDENTIAL": "x"},
+            (
+                "environment MSTUNNEL_IDENTITY_CREDENTIAL: "
+                "`MSTUNNEL_IDENTITY_CREDENTIAL` must be `certificate` or `secret`"
+            ),
         ),
     ],
 )

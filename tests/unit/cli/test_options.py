@@ -113,6 +113,33 @@ def test_variables(
     assert getattr(_run(["plan"])[1][1][1], name) == value
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan", "--output", "text", "--root", "/srv", "--answers", "/b.yaml"],
+        ["--output", "text", "--root", "/srv", "--answers", "/b.yaml", "plan"],
+        ["--output", "json", "--root", "/mnt", "plan", "--output=text", "--root=/srv", "--answers=/b.yaml"],
+    ],
+    ids=["after the command", "before the command", "both: the later counts"],
+)
+def test_an_option_counts_and_not_its_variable(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    monkeypatch.setenv("MSTUNNEL_OUTPUT", "json")
+    monkeypatch.setenv("MSTUNNEL_ROOT", "/mnt")
+    monkeypatch.setenv("MSTUNNEL_ANSWERS", "/a.yaml")
+    monkeypatch.setenv("mst_no_prompt", "1")
+    code, seen = _run(arguments)
+    expected = CommonOptions(answers=Path("/b.yaml"), root=Path("/srv"), unattended=True)
+    assert (code, seen[1][1]) == (0, expected)
+
+
+@pytest.mark.parametrize("arguments", [["--root", "/", "plan"], ["plan", "--root", "/"]], ids=" ".join)
+def test_an_option_with_the_default_value_counts_as_well(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setenv("MSTUNNEL_ROOT", "/mnt")
+    assert _run(arguments)[1][1][1].root == Path("/")
+
+
 def test_install_options_become_settings_with_full_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.cli import mst_cli, setup
+from mstunnel_setup.cli import mst_cli, readiness, setup
 from mstunnel_setup.cli.render import run_app
 from tests.unit.tls.pki import Pki
 
+PROGRAMS = {"mstunnel-setup": setup.app, "mst-readiness": readiness.app}
 FIVE = """\
 version: 1
 tenant: {cloud: foo}
@@ -42,10 +43,68 @@ def test_a_value_of_the_wrong_kind(
     assert "Input should" not in shown
 
 
+@pytest.mark.parametrize(
+    ("variable", "text", "words"),
+    [
+        ("mst_no_prompt", "2", "the variable mst_no_prompt: it must be 1 or 0"),
+        ("mst_log_verbose", "4", "the variable mst_log_verbose: it must be 1 or 0"),
+        ("MSTUNNEL_OUTPUT", "xml", "the variable MSTUNNEL_OUTPUT: 'xml' is not one of 'text', 'json'"),
+    ],
+)
+def test_a_variable_of_the_wrong_kind_is_named_alone(
+    variable: str,
+    text: str,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(variable, text)
+    assert error_of(capsys, "status") == f"error: invalid value for {words} See `mst-cli --help`."
+
+
+def test_an_option_of_the_wrong_kind_is_named_and_not_its_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MSTUNNEL_OUTPUT", "json")
+    assert run_app(mst_cli.app, "mst-cli", ["--output", "xml", "status"]) == 2
+    assert "invalid value for '--output': 'xml'" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_query_without_a_topic_names_the_topics(capsys: pytest.CaptureFixture[str]) -> None:
     shown = error_of(capsys, "server", "show")
     for topic in ("status", "users", "sessions all", "ip bans"):
         assert topic in shown
+
+
+@pytest.mark.parametrize(
+    ("line", "options", "command"),
+    [
+        ("mstunnel-setup --site Berlin --accept-eula -v plan --exit-code", "--site, --accept-eula", "plan"),
+        ("mstunnel-setup --skip network answers show", "--skip", "answers"),
+        ("mst-readiness --timeout 5 --cert /a.pem explain engine-tested", "--timeout, --cert", "explain"),
+    ],
+)
+def test_an_option_of_an_installation_or_of_checks_before_a_command_is_refused(
+    line: str, options: str, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program, *arguments = line.split()
+    common = ("--output", "json", "--root", str(tmp_path))
+    assert run_app(PROGRAMS[program], program, [*common, *arguments]) == 2
+    (error,) = json.loads(capsys.readouterr().out)["errors"]
+    assert (error["code"], error["message"], error["hint"]) == (
+        "option-misplaced",
+        f"{options}: given before the name of the command `{command}`",
+        f"Write options after the name; `{program} {command} --help` lists those of the command.",
+    )
+
+
+def test_a_variable_of_such_an_option_is_for_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MSTUNNEL_SKIP", "network")
+    monkeypatch.setenv("MSTUNNEL_SITE", "Berlin")
+    assert run_app(setup.app, "mstunnel-setup", ["--root", str(tmp_path), "answers", "show"]) == 0
+    assert "Berlin" in capsys.readouterr().out
 
 
 def checked(path: Path, capsys: pytest.CaptureFixture[str], *more: str) -> Any:
