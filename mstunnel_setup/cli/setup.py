@@ -1,5 +1,6 @@
 """The command line of `mstunnel-setup`: options and names; the work is in one module per command."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,6 +31,8 @@ else:
     version_work = LazyModule("operations.version")
 
 _PROGRAM = "mstunnel-setup"
+# Bytes, as of an answer file.
+_LARGEST_ANSWERS = 1024 * 1024
 
 app = new_app(
     "Turn this server into a Microsoft Tunnel gateway. Without a command: install, or continue where the "
@@ -126,12 +129,19 @@ def host(
         ),
     ] = None,
     remove: Annotated[bool, typer.Option("--remove", envvar="MSTUNNEL_REMOVE", help="Undo it.")] = False,
+    # What the account passes on when it calls sudo.
+    answers_from_stdin: Annotated[
+        bool, typer.Option("--answers-from-stdin", envvar="MSTUNNEL_ANSWERS_FROM_STDIN", hidden=True)
+    ] = False,
 ) -> None:
     """Run only the host part of a rootless installation, as root."""
     from mstunnel_setup.install.install import host as run  # noqa: PLC0415 (`--help` stays fast)
 
+    told = sys.stdin.buffer.read(_LARGEST_ANSWERS) if answers_from_stdin else None
     run_command(
-        f"{_PROGRAM} host", common, lambda operator: run(operator, options.request(), port, remove=remove)
+        f"{_PROGRAM} host",
+        common,
+        lambda operator: run(operator, options.request(), port, remove=remove, told=told),
     )
 
 

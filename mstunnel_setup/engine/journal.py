@@ -3,7 +3,8 @@
 One JSON object per line: `{"version", "sequence", "time", "type", ..., "checksum"}`. The checksum is the
 SHA-256 of the line without it. An incomplete last line (crash) is dropped; other damage is an error.
 
-A large journal is compacted: rewritten with the records that its receipt needs.
+A large journal is compacted: rewritten with the records that its receipt needs. So is one that all users
+can read, at any size.
 """
 
 import hashlib
@@ -23,15 +24,15 @@ from mstunnel_setup.host.files import Files
 
 VERSION = 1
 LARGE = 256 * 1024
-"""Bytes; a smaller journal is never compacted. One installation writes about 30 KiB."""
+"""Bytes; a smaller journal is not compacted. One installation writes about 30 KiB."""
 
 
 class Journal:
     """The records in `directory`/journal.jsonl. Nothing is created before the first record is written.
 
     From then on the file stays open until `close`: a record costs one write and one sync. The writer must
-    hold the lock of the run. A `readable` journal can be read by all users. The first record names the
-    missing parents of `directory` and of the `beside` directories.
+    hold the lock of the run. A `readable` journal can be read by all users, so it must get no secret. The
+    first record names the missing parents of `directory` and of the `beside` directories.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Journal:
         self._files = files
         self._clock = clock
         self._opened = ExitStack()
+        self._readable = readable
         self._modes = (0o755, 0o644) if readable else (0o700, 0o600)
         self._appender: Appender | None = None
         self.directory = directory
@@ -97,13 +99,14 @@ class Journal:
     def compact(self) -> None:
         """Rewrite a large journal without superseded records, if they are at least half of it.
 
-        The file is replaced atomically.
+        One that all users can read loses them at once: what an object taken back held may be a secret. The
+        file is replaced atomically.
         """
-        if self._sound <= LARGE:
+        if self._sound <= LARGE and not self._readable:
             return
         kept = essential(self._records)
         content = b"".join(map(_line, kept))
-        if 2 * len(content) > self._sound:
+        if kept == self._records or (2 * len(content) > self._sound and not self._readable):
             return
         self.close()
         self._files.write(self.path, content, self._modes[1])

@@ -6,6 +6,7 @@ refusal of targets that are links or not regular files. Parents are opened one b
 link, or that others can write to, is refused.
 
 The agent owns directories: what root writes there belongs to the agent, and a link there is not followed.
+Neither is one below /etc/mstunnel where that belongs to the account of a rootless gateway.
 """
 
 import contextlib
@@ -34,10 +35,10 @@ from mstunnel_setup.host.safe_paths import (
     refuse_irregular,
 )
 from mstunnel_setup.host.temporary import discard, sweep, temporary_name
-from mstunnel_setup.paths import AGENT_USER
+from mstunnel_setup.paths import AGENT_USER, CONFIGURATION
 
-# What the agent leaves for root to read; a configuration is a few kilobytes.
-_LARGEST_OF_AGENT = 4 * 1024 * 1024
+# What the agent or an account leaves for root to read; a configuration is a few kilobytes.
+_LARGEST_UNTRUSTED = 4 * 1024 * 1024
 # Pipes opened by the administrator's shell, as with `<(command)`.
 OPENED_BY_CALLER = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 
@@ -88,10 +89,10 @@ class Files:
     def read(self, path: str) -> bytes | None:
         """The content of the file at `path`; None when there is none.
 
-        Links are followed, except in a directory of the agent.
+        Links are followed, except in a directory of the agent, or of an account that owns the settings.
         """
-        if _is_agents(self.locate(path).parent):
-            return self.read_untrusted(path, _LARGEST_OF_AGENT)
+        if _is_untrusted(self.locate(path).parent, path):
+            return self.read_untrusted(path, _LARGEST_UNTRUSTED)
         try:
             handle = os.open(self.locate(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
@@ -323,23 +324,32 @@ class Files:
                 os.close(handle)
 
 
-def _is_agents(directory: Path) -> bool:
-    """Whether the agent owns the directory, and this process is not the agent.
+def _other_owner(directory: Path) -> int | None:
+    """The owner of the directory; None for root and the user of this process, or when there is none.
 
     Raises FileError when that cannot be found out: the agent could not read a file of root's there.
     """
     try:
         owner = os.lstat(directory).st_uid
     except (FileNotFoundError, NotADirectoryError):
-        return False
+        return None
     except OSError as error:
         raise explain("look at", str(directory), error) from error
-    return owner == AGENT_USER != os.geteuid()
+    return None if owner in (0, os.geteuid()) else owner
+
+
+def _is_untrusted(directory: Path, path: str) -> bool:
+    """Whether the owner of the directory of `path` could lead root to another file by a link.
+
+    Elsewhere links of users are followed: an administrator names files in a home.
+    """
+    owner = _other_owner(directory)
+    return owner is not None and (owner == AGENT_USER or path.startswith(f"{CONFIGURATION}/"))
 
 
 def _owner_in(directory: Path) -> tuple[int, int] | None:
     """The owner of files written into the directory; None: the writing process."""
-    return (AGENT_USER, -1) if _is_agents(directory) else None
+    return (AGENT_USER, -1) if _other_owner(directory) == AGENT_USER else None
 
 
 def _unreadable(path: str, error: OSError) -> FileError:

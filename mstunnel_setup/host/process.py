@@ -113,18 +113,22 @@ class Processes:
         # The exit code of shells for a program that a signal ended.
         raise SystemExit(128 - code if code < 0 else code)
 
-    def attend(self, arguments: Sequence[str]) -> Completed:
+    def attend(self, arguments: Sequence[str], stdin: bytes | None = None) -> Completed:
         """Run an interactive program at our terminal; only its standard output is captured.
 
-        There is no time limit; a signal that stops us stops it first. Raises ProcessError when it cannot
-        start.
+        It shares our standard input, or gets `stdin`. There is no time limit; a signal that stops us stops it
+        first. Raises ProcessError when it cannot start.
         """
         try:
-            spoken = {name: os.environ.get(name, "") for name in _LANGUAGE}
-            process = subprocess.Popen(list(arguments), stdout=subprocess.PIPE, env=_environment(spoken))
+            process = subprocess.Popen(
+                list(arguments),
+                stdin=None if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=_environment({name: os.environ.get(name, "") for name in _LANGUAGE}),
+            )
         except OSError as error:
             raise _not_started(arguments[0], error) from error
-        return Completed(*_attended(process), "")
+        return Completed(*_attended(process, stdin or b""), "")
 
     def attend_as(
         self, account: Account, arguments: Sequence[str], environment: Mapping[str, str]
@@ -189,13 +193,17 @@ def _not_started(program: str, error: Exception, account: str = "") -> ProcessEr
     return PROGRAM_NOT_STARTED(program=program, account=account or own_name(), reason=reason)
 
 
-def _attended(process: subprocess.Popen[bytes]) -> tuple[int, str]:
+def _attended(process: subprocess.Popen[bytes], stdin: bytes) -> tuple[int, str]:
     """Exit code and output; the terminal sends Ctrl-C to the program, other signals are forwarded."""
     assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
     stopped = False
     with process.stdout as stream:
         while True:
             try:
+                if process.stdin is not None and not process.stdin.closed:
+                    # The program may have ended without reading it.
+                    with contextlib.suppress(BrokenPipeError), process.stdin as given:
+                        given.write(stdin)
                 output = stream.read()
                 code = process.wait()
                 break

@@ -9,7 +9,7 @@ from typing import Any
 from mstunnel_setup import paths
 from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.step import AnyStep
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.engine.values import JsonObject, as_object
 from mstunnel_setup.errors import NOT_ROOT, SetupError
 from mstunnel_setup.install.account_files import refuse_unreadable
 from mstunnel_setup.install.errors import STEP_TOO_EARLY
@@ -19,10 +19,12 @@ from mstunnel_setup.install.preflight import judging, refuse_account, refuse_unr
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import (
     DONE,
+    answers_of_account,
     have_root_do,
     host_command,
     planned_by_root,
     scope_to_install,
+    without_passwords,
 )
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
@@ -121,15 +123,21 @@ def _done_by_root(operator: Operator, request: InstallRequest, later: Sequence[A
         return Result(data=json.loads(told))
     skipped, ignored = request.skip, request.ignored_checks
     steps = chosen_steps(skipped, Scope.HOST)
-    planned, proxies = planned_by_root(operator, request.settings, steps, later, ignored)
+    planned, answers = planned_by_root(operator, request.settings, steps, later, ignored)
     if not any(item.actions for item in planned):
         return Result()
-    answers = operator.answers
-    given = ["--accept-eula", *(("--answers", str(answers)) if answers else ())]
-    given += [word for name in skipped for word in ("--skip", name)]
-    given += ["--lab", request.lab] if request.lab else []
+    given = ["--accept-eula", *(word for name in skipped for word in ("--skip", name))]
     given += [word for check in ignored for word in ("--ignore-check", check)]
-    return have_root_do(operator, planned, host_command(*given, variables=proxies))
+    by_hand = host_command(*given, *_as_options(operator, request))
+    if proxies := without_passwords(as_object(answers["environment"])):
+        by_hand = ("env", *proxies, *by_hand)
+    return have_root_do(operator, planned, host_command(*given), answers, by_hand)
+
+
+def _as_options(operator: Operator, request: InstallRequest) -> list[str]:
+    """Where the answers come from, for an administrator who types the command."""
+    file = ["--answers", str(operator.answers)] if operator.answers else []
+    return [*file, *(("--lab", request.lab) if request.lab else ())]
 
 
 def run_scope(
@@ -204,12 +212,18 @@ def _run_or_roll_back(run: Run, steps: Sequence[AnyStep], *, roll_back: bool) ->
         raise
 
 
-def host(operator: Operator, request: InstallRequest, port: int | None, *, remove: bool) -> Result:
-    """Do the host part for a gateway on `port`, or undo it. Raises CheckError without root."""
+def host(
+    operator: Operator, request: InstallRequest, port: int | None, *, remove: bool, told: bytes | None = None
+) -> Result:
+    """Do the host part for a gateway on `port`, or undo it. Raises CheckError without root.
+
+    `told` are the answers of the account that has it done. Options count more: a rule for sudo fixes them.
+    """
     if paths.ROOTLESS:
         raise NOT_ROOT(what="this command")
     request = with_lab(operator.clock, request)
-    request = replace(request, settings={**request.settings, "mode": "rootless"})
+    answers = {} if told is None else answers_of_account(told)
+    request = replace(request, settings={**answers, **request.settings, "mode": "rootless"})
     scope_to_install(operator, request.settings)
     if remove:
         result = remove_host_setup(operator)

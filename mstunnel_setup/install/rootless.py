@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from mstunnel_setup import paths
+from mstunnel_setup.answers.load import AnswersError
+from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import NOT_ROOT, ExitCode, UsageError, WaitingError
+from mstunnel_setup.foreign import json_value
 from mstunnel_setup.host import bundle
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.own_code import changeable
@@ -35,10 +39,13 @@ from mstunnel_setup.install.session import answers, open_run, refuse_unsupported
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.operator import Operator, Settings
+from mstunnel_setup.readiness.parse import proxy_places
 from mstunnel_setup.result import Notice, Result
 
 DONE: Final = "MSTUNNEL_HOST_DONE"
 """Tells the account, as JSON, which steps root has just done for it."""
+FROM_ACCOUNT: Final = "--answers-from-stdin"
+"""The option of `mstunnel-setup host` for the answers of the account, as JSON."""
 ONLY: Final = "MSTUNNEL_ONLY_PART"
 """Tells the account that root does the host part itself."""
 
@@ -83,8 +90,8 @@ def planned_by_root(
     steps: Sequence[AnyStep],
     later: Sequence[AnyStep],
     ignored: Sequence[str],
-) -> tuple[list[Planned], tuple[str, ...]]:
-    """What root still has to do, found out without root privileges; and the proxies to pass on.
+) -> tuple[list[Planned], JsonObject]:
+    """What root still has to do, found out without root privileges; and the answers for it, by setting path.
 
     The terms are accepted by then: a person is asked. `later` are the steps of the account.
 
@@ -96,11 +103,25 @@ def planned_by_root(
         refuse_vendor(run.context)
         refuse_unready(run.context, [step.name for step in steps])
         planned = run.runner.plan(steps, run.context)
-        return planned, tuple(f"{name}={value}" for name, value in environment.proxies(run.context).items())
+        given = run.context.answers
+        return planned, {
+            **given.record(),
+            "environment": {**given.environment, **environment.proxies(run.context)},
+        }
 
 
-def have_root_do(operator: Operator, planned: Sequence[Planned], command: Sequence[str]) -> Result:
+def have_root_do(
+    operator: Operator,
+    planned: Sequence[Planned],
+    command: Sequence[str],
+    answers: JsonObject,
+    by_hand: Sequence[str],
+) -> Result:
     """Have root do the host part by one call of sudo, after a person has seen what it is.
+
+    `answers` go through standard input: they may hold the password of a proxy, which all users would see
+    among the arguments, and root opens no file that the account names. `by_hand` is the command for an
+    administrator instead.
 
     Returns what root did. Raises WaitingError `root-needed` when sudo refuses, or the person does.
     """
@@ -109,19 +130,24 @@ def have_root_do(operator: Operator, planned: Sequence[Planned], command: Sequen
     lines = [f"  - {action.describe()}" for action in changes]
     console.say("\n".join(["This needs root privileges:", *lines]))
     if console.interactive and not console.confirm("Do it now, with sudo"):
-        raise _root_needed("you did not confirm it", command)
-    return by_sudo(operator, command)
+        raise _root_needed("you did not confirm it", by_hand)
+    return by_sudo(operator, (*command, FROM_ACCOUNT), by_hand, json.dumps(answers).encode())
 
 
-def by_sudo(operator: Operator, command: Sequence[str]) -> Result:
-    """The result of a command of ours that sudo runs. Raises WaitingError `root-needed`."""
+def by_sudo(
+    operator: Operator, command: Sequence[str], by_hand: Sequence[str], stdin: bytes | None = None
+) -> Result:
+    """The result of a command of ours that sudo runs. Raises WaitingError `root-needed`, with `by_hand`.
+
+    The documented rule for sudo (docs/how-to/rootless.md) names these very arguments.
+    """
     if operator.processes.find("sudo") is None:
-        raise _root_needed("sudo is not installed", command)
+        raise _root_needed("sudo is not installed", by_hand)
     asking = () if operator.console.interactive else ("--non-interactive",)
     own = (*command, "--unattended", "--output", "json")
-    result = relayed(operator.processes.attend(("sudo", *asking, "--", *own)))
+    result = relayed(operator.processes.attend(("sudo", *asking, "--", *own), stdin))
     if result is None:
-        raise _root_needed("sudo refused", command)
+        raise _root_needed("sudo refused", by_hand)
     return result
 
 
@@ -139,7 +165,24 @@ def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
     return ROOT_NEEDED(why=why, command=shlex.join(command))
 
 
-def host_command(*arguments: str, variables: Sequence[str] = ()) -> tuple[str, ...]:
+def answers_of_account(told: bytes) -> JsonObject:
+    """The answers that `have_root_do` passes on, by setting path. Raises AnswersError for anything else."""
+    try:
+        found = json_value(told)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not set(found) <= set(BY_PATH):
+        raise AnswersError(("standard input: expected a JSON object with the names of answers",))
+    return found
+
+
+def without_passwords(variables: JsonObject) -> tuple[str, ...]:
+    """The proxies among `variables` as arguments of `env`, which all users can see; none with a password."""
+    given = {name: str(variables[name]) for name in environment.PROXIES if name in variables}
+    return tuple(f"{place.name}={place.value}" for place in proxy_places("", given) if not place.credentials)
+
+
+def host_command(*arguments: str) -> tuple[str, ...]:
     """The command that does the host part, for the account that runs this process.
 
     Raises CheckError for a program that others than root can change: an administrator would run it as root.
@@ -147,4 +190,4 @@ def host_command(*arguments: str, variables: Sequence[str] = ()) -> tuple[str, .
     source = bundle.one_file() or str(Path(sys.argv[0]).absolute().with_name(FILE))
     if found := next(changeable([Path(source)]), None):
         raise PROGRAM_NOT_OF_ROOT(source=source, found=found, programs=paths.PROGRAMS, file=FILE)
-    return (*(("env", *variables) if variables else ()), source, "host", "--account", own_name(), *arguments)
+    return (source, "host", "--account", own_name(), *arguments)

@@ -90,7 +90,7 @@ def _take_back(operator: Operator, own: Callable[[], Result]) -> Result:
         return first
     command = host_command("--remove")
     operator.console.say("The host part is removed with sudo.")
-    return _joined(first, by_sudo(operator, command))
+    return _joined(first, by_sudo(operator, command, command))
 
 
 def _by_root(operator: Operator, account: str) -> Result:

@@ -21,7 +21,14 @@ pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(600)]
 
 ACCOUNT = "gateway"
 KIND = replace(kinds.PODMAN_ROOTLESS, name="podman-account", account=ACCOUNT)
-RULE = f"{ACCOUNT} ALL=(root) NOPASSWD: /opt/copied/mstunnel-setup host *, /usr/sbin/mstunnel-setup host *\n"
+# The documented rules, also for the program before it is installed.
+_HOST = f"mstunnel-setup host --account {ACCOUNT}"
+_ALLOWED = [
+    f"{directory}/{_HOST} {more} --unattended --output json"
+    for directory in ("/opt/copied", "/usr/sbin")
+    for more in ("--accept-eula --answers-from-stdin", "--remove")
+]
+RULE = f"{ACCOUNT} ALL=(root) NOPASSWD: {', '.join(_ALLOWED)}\n"
 SUDOERS = f"/etc/sudoers.d/{ACCOUNT}"
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/opt/copied"
 

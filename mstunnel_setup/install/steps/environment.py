@@ -20,6 +20,7 @@ from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CA_FILE_WITH_KEY, ENVIRONMENT_TO_EDIT
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.readiness.read import text_of
 from mstunnel_setup.system.give_to_agent import GiveToAgent
 from mstunnel_setup.tls.read import read_material
 
@@ -111,7 +112,8 @@ def _wanted(context: Context) -> dict[str, str]:
 
 def _profile(context: Context) -> str:
     """The proxies of all shells; empty where an earlier run wrote them, which no user asked for."""
-    text = (context.ports.files.read(_SHELL_PROXIES) or b"").decode("utf-8", errors="replace")
+    # That of an administrator may be root's alone, and the account of a rootless gateway goes on without it.
+    text = text_of(context.ports.files, _SHELL_PROXIES)
     written = context.receipt.entries.get(f"file:{_SHELL_PROXIES}")
     return "" if written is not None and written.versions[-1].get("text") == text else text
 

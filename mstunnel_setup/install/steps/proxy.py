@@ -8,15 +8,18 @@ from pathlib import PurePosixPath
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile, directories
+from mstunnel_setup.engine.receipt import Entry
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer
+from mstunnel_setup.engine.values import as_object
 from mstunnel_setup.install import proxy_files, readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import PROXY_OVERRULED
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.readiness.facts import EngineName, ProxyFacts, SecurityFacts
-from mstunnel_setup.readiness.parse import proxy_places
+from mstunnel_setup.readiness.parse import assignments, proxy_places
 from mstunnel_setup.readiness.proxies import unlabelled
 from mstunnel_setup.readiness.read import text_of, texts_below
 from mstunnel_setup.readiness.read.programs import ProgramReader
@@ -27,6 +30,7 @@ PROFILE = "/etc/profile.d/http_proxy.sh"
 ENVIRONMENT = "/etc/environment"
 MONITOR = "mstunnel_monitor.service"
 _OTHERS = 0o077
+_READ_BY_ALL = 0o004
 
 
 @dataclass(frozen=True)
@@ -87,9 +91,17 @@ def _gather_all(context: Context) -> Proxy:
 
 
 def _gather_system(context: Context) -> Proxy:
-    """Root's part comes before `env.sh` is written: what will be in it counts."""
+    """Root's part comes before `env.sh` is written: what will be in it counts.
+
+    All users can read the journal of this part, so it gets no password, and no text that is kept from them.
+    """
     environment.STEP.gather(context)
-    return replace(_gather_all(context), units=False)
+    proxy = _gather(context)
+    if proxy.secret:
+        context.prompter.say("The proxy has a password; only the files of the account contain it.")
+    public = bool(proxy.modes.get(proxy.shells, _READ_BY_ALL) & _READ_BY_ALL)
+    unlabelled = _unlabelled(context, proxy.wanted)
+    return replace(proxy, unlabelled=unlabelled, system=public and not proxy.secret, units=False)
 
 
 def _gather_units(context: Context) -> Proxy:
@@ -129,9 +141,13 @@ def _decide(proxy: Proxy) -> Sequence[Action[Ports]]:
 
 
 def _decide_system(proxy: Proxy) -> Sequence[Action[Ports]]:
-    """Remembered, so that a later run takes the lines in `env.sh` that came from us for ours."""
+    """Remembered, so that a later run takes the lines in `env.sh` that came from us for ours.
+
+    The account remembers those with a password.
+    """
     wanted = {name: value for key, value in proxy.wanted.items() for name in (key, key.upper())}
-    return (*_decide(proxy), StoreAnswer(name=environment.WANTED, value={**wanted})) if wanted else ()
+    remembered = StoreAnswer(name=environment.WANTED, value={**wanted})
+    return (*_decide(proxy), *(() if proxy.secret or not wanted else (remembered,)))
 
 
 def _shells(proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Ports]]:
@@ -146,11 +162,25 @@ def _shells(proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Ports]]:
 
 
 def given_up(context: Context) -> list[str]:
-    """What these steps have made for a proxy that `env.sh` no longer names; nothing before there is one."""
-    if context.ports.files.state(paths.ENVIRONMENT) is None or environment.proxies(context):
-        return []
+    """What these steps have made for a proxy that `env.sh` no longer names; nothing before there is one.
+
+    Of root's part also what holds a password: earlier releases wrote that where all users can read it.
+    """
     names = {step.name for step in STEPS}
-    return [entry.key for entry in context.receipt.entries.values() if entry.step in names]
+    made = [entry for entry in context.receipt.entries.values() if entry.step in names]
+    if context.ports.files.state(paths.ENVIRONMENT) is None or environment.proxies(context):
+        made = [entry for entry in made if context.ports.scope is Scope.HOST and _holds_password(entry)]
+    return [entry.key for entry in made]
+
+
+def _holds_password(entry: Entry) -> bool:
+    """Whether a remembered proxy, or one in a file for all shells, has a user name or password."""
+    return any(
+        place.credentials
+        for data in entry.versions
+        for variables in (as_object(data.get("value")), assignments(str(data.get("text", ""))))
+        for place in proxy_places("", {name: str(value) for name, value in variables.items()})
+    )
 
 
 def expected(security: SecurityFacts, proxies: ProxyFacts) -> SecurityFacts:

@@ -147,6 +147,21 @@ def test_a_small_journal_is_left_alone(tmp_path: Path) -> None:
     assert len(_journal(tmp_path).records) == 40
 
 
+def test_a_journal_that_all_users_read_forgets_at_once_what_was_taken_back(tmp_path: Path) -> None:
+    journal = Journal(Files(tmp_path), SystemClock(), "/var/lib/mstunnel", readable=True)
+    journal.begin_installation()
+    _write(journal, "secret")
+    journal.append("taken-back", key="file:/a", outcome="removed", reason="")
+    journal.append("step", step="x")
+    journal.compact()
+    place = tmp_path / "var/lib/mstunnel/journal.jsonl"
+    assert b"secret" not in place.read_bytes()
+    assert (place.stat().st_mode & 0o777, journal.receipt.steps) == (0o644, ("x",))
+    inode = place.stat().st_ino
+    journal.compact()
+    assert place.stat().st_ino == inode
+
+
 def test_a_large_journal_of_records_that_count_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""The agent's own directories, as root meets them: the agent may have put anything there."""
+"""Directories of the agent, or of an account, as root meets them: their owner may have put anything there."""
 
 import os
 from pathlib import Path
@@ -7,10 +7,11 @@ import pytest
 
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.paths import AGENT_USER
+from mstunnel_setup.paths import AGENT_USER, ENVIRONMENT
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
 DIRECTORY = "/etc/mstunnel/agent"
+ACCOUNT = 54321
 
 
 @pytest.fixture
@@ -63,3 +64,32 @@ def test_the_directory_of_another_user_is_still_refused(files: Files) -> None:
         files.write(f"{DIRECTORY}/ocserv.conf", b"new")
 
     assert caught.value.code == "path-unsafe"
+
+
+def test_a_link_of_the_account_that_owns_the_settings_leads_root_nowhere(files: Files) -> None:
+    files.write("/etc/shadow", b"root:$y$hash", 0o600)
+    files.give("/etc/mstunnel", ACCOUNT, -1)
+    files.locate(ENVIRONMENT).symlink_to(files.locate("/etc/shadow"))
+
+    with pytest.raises(FileError) as caught:
+        files.read(ENVIRONMENT)
+
+    assert caught.value.code == "file-irregular"
+    assert "hash" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_file_of_that_account_is_read(files: Files) -> None:
+    files.write(ENVIRONMENT, b"A=1\n")
+    files.give("/etc/mstunnel", ACCOUNT, -1)
+
+    assert files.read(ENVIRONMENT) == b"A=1\n"
+
+
+def test_a_link_in_a_home_is_followed(files: Files) -> None:
+    """An administrator who names a file there means what it leads to."""
+    files.make_directories("/home/admin")
+    files.write("/etc/answers.yaml", b"version: 1\n")
+    files.locate("/home/admin/answers.yaml").symlink_to(files.locate("/etc/answers.yaml"))
+    files.give("/home/admin", ACCOUNT, -1)
+
+    assert files.read("/home/admin/answers.yaml") == b"version: 1\n"

@@ -82,6 +82,15 @@ def test_attending_keeps_only_the_output() -> None:
     assert (done.code, done.output, done.error) == (3, "kept\n", "")
 
 
+def test_what_is_attended_gets_its_input_also_when_it_is_large() -> None:
+    given = b"x" * 300_000
+    assert Processes().attend(["wc", "-c"], given).output.strip() == "300000"
+
+
+def test_what_is_attended_may_end_without_reading_its_input() -> None:
+    assert Processes().attend(["sh", "-c", "exit 1"], b"x" * 300_000).code == 1
+
+
 def test_what_a_person_attends_keeps_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read by us is in English."""
     monkeypatch.setenv("LANG", "ja_JP.UTF-8")

@@ -66,6 +66,12 @@ def test_proxies_of_profile_d_count_as_well_and_its_other_lines_do_not(scene: Sc
     assert _install(scene) == {"http_proxy": "http://p:1", "HTTP_PROXY": "http://p:1"}
 
 
+def test_a_profile_that_cannot_be_read_names_no_proxy(scene: Scene) -> None:
+    """The account of a rootless gateway may meet one that is root's alone."""
+    scene.files.make_directories(_PROFILE)
+    assert _install(scene) == {}
+
+
 def test_a_proxy_written_by_an_earlier_run_is_no_setting_of_the_administrator(scene: Scene) -> None:
     text = "export http_proxy=http://gone:1\n"
     scene.files.make_directories("/etc/profile.d")

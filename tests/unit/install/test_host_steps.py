@@ -1,14 +1,23 @@
 """Steps `kernel`, `proxy` and `bridge` on a host, from the first run to the uninstall."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mstunnel_setup import paths
+from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.file_actions import WriteFile
+from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.runner import Runner
+from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import bridge, environment, kernel, proxy
 from tests.unit.install.machines import Machine
@@ -134,6 +143,57 @@ SECRET = "http://user:word@proxy.example.com:3128"
 DROP_INS = [
     f"/etc/systemd/system/{unit}.d/http-proxy.conf" for unit in ("podman.service", "mstunnel_monitor.service")
 ]
+
+
+def of_root(machine: Machine, **answers: Any) -> Context:
+    """What root's part of a rootless installation works with."""
+    context = machine.context(mode="rootless", **answers)
+    return replace(context, ports=replace(context.ports, scope=Scope.HOST))
+
+
+def test_without_root_a_password_is_in_no_file_of_the_system(machine: Machine) -> None:
+    """All users can read the journal of root's part."""
+    context = of_root(machine, environment={"https_proxy": SECRET})
+    assert machine.scene.run(proxy.SYSTEM, context) == ()
+    assert machine.text(proxy.PROFILE) == ""
+    assert "word" not in (machine.scene.files.read(machine.scene.journal.path) or b"").decode()
+    assert machine.scene.prompter.said == [
+        "The proxy has a password; only the files of the account contain it."
+    ]
+
+
+def test_without_root_a_file_that_others_cannot_read_stays_out_of_the_journal(machine: Machine) -> None:
+    machine.scene.write(proxy.PROFILE, "export TOKEN=hidden\n").chmod(0o600)
+    machine.scene.run(proxy.SYSTEM, of_root(machine, environment={"https_proxy": PROXY}))
+    assert machine.text(proxy.PROFILE) == "export TOKEN=hidden\n"
+    assert b"hidden" not in (machine.scene.files.read(machine.scene.journal.path) or b"")
+
+
+@pytest.mark.parametrize("now", [SECRET, PROXY])
+def test_a_password_that_an_earlier_release_wrote_is_taken_back(machine: Machine, now: str) -> None:
+    before = machine.tree()
+    text = f"export https_proxy={SECRET}\n"
+    earlier: list[Action[Any]] = [
+        WriteFile(path=proxy.PROFILE, text=text, mode=0o600),
+        StoreAnswer(name=environment.WANTED, value={"https_proxy": SECRET}),
+    ]
+    step: Any = Step("proxy", "", lambda _context: None, lambda _facts: earlier)
+    machine.scene.run(step, of_root(machine))
+    machine.scene.write(paths.ENVIRONMENT, f"https_proxy={now}\n")
+
+    files, clock = machine.scene.files, machine.scene.clock
+    journal = Journal(files, clock, paths.STATE, readable=True)
+    context = replace(of_root(machine), read_receipt=lambda: journal.receipt)
+    runner = Runner(context.ports, journal, CODEC, clock, lambda _event: None)
+    assert proxy.given_up(context) == [f"file:{proxy.PROFILE}", f"answer:{environment.WANTED}"]
+    runner.take_back(proxy.given_up(context))
+    runner.run([proxy.SYSTEM], context)
+
+    assert b"word" not in (files.read(journal.path) or b"")
+    assert proxy.given_up(context) == []
+    runner.undo()
+    files.remove(paths.ENVIRONMENT)
+    assert machine.tree() == before
 
 
 def mode(machine: Machine, path: str) -> int:

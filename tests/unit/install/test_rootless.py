@@ -1,24 +1,40 @@
 """Root's half as the account has it done: shown, agreed to, done by one sudo, or left to an administrator."""
 
+import io
 import json
+import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from mstunnel_setup import paths
+from mstunnel_setup.answers.load import AnswersError
+from mstunnel_setup.answers.merge import merge
+from mstunnel_setup.cli import setup
+from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.engine.file_actions import MakeDirectory
 from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.store_answer import StoreAnswer
+from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CheckError, ExitCode, UsageError, WaitingError
+from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, Processes
-from mstunnel_setup.install import rootless
-from mstunnel_setup.install.steps import eula, sign_in, site
+from mstunnel_setup.install import install, rootless, uninstall
+from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.steps import eula, proxy, sign_in, site
+from mstunnel_setup.operator import Operator, Settings
+from mstunnel_setup.result import Result
 from tests.unit.install.scenes import FakePrompter
 from tests.unit.operators import operator_of
 
 COMMAND = ("/usr/sbin/mstunnel-setup", "host", "--account", "gateway")
+BY_HAND = (*COMMAND, "--accept-eula")
+SECRET = "http://user:word@proxy.example.com:3128"
 PLANNED = [
     Planned("account", "Account", (StoreAnswer(name="mode", value="rootless"), MakeDirectory(path="/x")))
 ]
@@ -65,13 +81,70 @@ def test_a_key_that_the_account_cannot_read_is_refused_before_the_terms(
     assert console.paged == []
 
 
+def test_root_is_told_the_answers_and_the_proxies_that_were_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("etc", "run", "var"):
+        (tmp_path / name).mkdir()
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, SECRET)
+    given = {"mode": "rootless", "environment": {"TRACE_SESSIONS": "1"}, "site": "Berlin"}
+    operator = operator_of(tmp_path, FakePrompter(["yes"]))
+    _, told = rootless.planned_by_root(operator, given, [eula.BY_ROOT, proxy.SYSTEM], [], ())
+    assert (told["mode"], told["site"]) == ("rootless", "Berlin")
+    assert told["environment"] == {"https_proxy": SECRET, "TRACE_SESSIONS": "1"}
+    assert rootless.answers_of_account(json.dumps(told).encode()) == told
+    merged = merge(told, {})
+    assert (merged.site, merged.environment["https_proxy"]) == ("Berlin", SECRET)
+
+
+@pytest.mark.parametrize("told", [b"", b"root:$y$hash", b"[]", b'{"unknown": 1}', b"\xff"])
+def test_anything_else_is_refused_and_not_repeated(told: bytes) -> None:
+    with pytest.raises(AnswersError) as caught:
+        rootless.answers_of_account(told)
+    assert caught.value.problems == ("standard input: expected a JSON object with the names of answers",)
+
+
+def test_what_the_account_tells_does_not_change_for_which_account_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rule for sudo fixes the options."""
+    seen: list[Settings] = []
+
+    def run_scope(_operator: Operator, request: InstallRequest, *_more: Any) -> install.Outcome:
+        seen.append(request.settings)
+        return install.Outcome({"steps": [], "actions": 0}, "", ())
+
+    monkeypatch.setattr(paths, "ROOTLESS", False)
+    monkeypatch.setattr(install, "scope_to_install", lambda *_given: None)
+    monkeypatch.setattr(install, "run_scope", run_scope)
+    told = json.dumps({"account": "other", "mode": "rootful", "site": "Berlin"}).encode()
+    request = InstallRequest({"account": "gateway"})
+    install.host(operator_of(tmp_path, FakePrompter()), request, None, remove=False, told=told)
+    assert seen == [{"account": "gateway", "mode": "rootless", "site": "Berlin"}]
+
+
+def test_the_host_command_reads_them_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes | None] = []
+
+    def host(*_given: Any, told: bytes | None, **_options: Any) -> Result:
+        seen.append(told)
+        return Result()
+
+    monkeypatch.setattr(install, "host", host)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"{}")))
+    for more in (["--answers-from-stdin"], []):
+        assert run_app(setup.app, "mstunnel-setup", ["host", *more, "--unattended"]) == 0
+    assert seen == [b"{}", None]
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
     """The commands that were run at the terminal; sudo is there and does what it is asked for."""
     commands: list[Sequence[str]] = []
 
-    def attend(_self: Processes, arguments: Sequence[str], *_more: Any) -> Completed:
-        commands.append(arguments)
+    def attend(_self: Processes, arguments: Sequence[str], stdin: bytes | None = None) -> Completed:
+        commands.append(arguments if stdin is None else (*arguments, f"<<<{stdin.decode()}"))
         data = {"steps": [], "actions": 2}
         envelope = {"status": "changed", "data": data, "warnings": [], "errors": []}
         return Completed(0, json.dumps(envelope), "")
@@ -83,23 +156,26 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
 
 def test_a_person_sees_what_it_is_and_sudo_may_ask(tmp_path: Path, asked: list[Sequence[str]]) -> None:
     console = FakePrompter(["yes"])
-    result = rootless.have_root_do(operator_of(tmp_path, console), PLANNED, COMMAND)
+    result = rootless.have_root_do(operator_of(tmp_path, console), PLANNED, COMMAND, {"a": SECRET}, BY_HAND)
     assert result.data["actions"] == 2
-    assert asked == [("sudo", "--", *COMMAND, "--unattended", "--output", "json")]
+    own = (*COMMAND, "--answers-from-stdin", "--unattended", "--output", "json")
+    assert asked == [("sudo", "--", *own, f'<<<{{"a": "{SECRET}"}}')]
     # What is only remembered is no change of the host.
     assert console.said == ["This needs root privileges:\n  - create directory /x"]
 
 
 def test_unattended_sudo_does_not_ask(tmp_path: Path, asked: list[Sequence[str]]) -> None:
-    rootless.have_root_do(operator_of(tmp_path, FakePrompter(interactive=False)), PLANNED, COMMAND)
+    operator = operator_of(tmp_path, FakePrompter(interactive=False))
+    rootless.have_root_do(operator, PLANNED, COMMAND, {}, BY_HAND)
     assert asked[0][:3] == ("sudo", "--non-interactive", "--")
 
 
 def refused(tmp_path: Path, console: FakePrompter) -> WaitingError:
     with pytest.raises(WaitingError) as caught:
-        rootless.have_root_do(operator_of(tmp_path, console), PLANNED, COMMAND)
+        rootless.have_root_do(operator_of(tmp_path, console), PLANNED, COMMAND, {"a": SECRET}, BY_HAND)
     assert caught.value.exit_code is ExitCode.WAITING
-    assert caught.value.hint.splitlines()[-1] == "sudo /usr/sbin/mstunnel-setup host --account gateway"
+    by_hand = "sudo /usr/sbin/mstunnel-setup host --account gateway --accept-eula"
+    assert caught.value.hint.splitlines()[-1] == by_hand
     return caught.value
 
 
@@ -135,11 +211,43 @@ def test_what_fails_in_the_other_half_is_its_own_failure() -> None:
     )
 
 
-def test_the_command_says_who_it_is_for_and_which_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """sudo drops the proxies of the shell; those that were found out are named."""
-    monkeypatch.setattr(sys, "argv", ["/opt/venv/bin/mst-cli"])
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs is the program of root, as the account `gateway`."""
+    monkeypatch.setattr(sys, "argv", ["/usr/sbin/mst-cli"])
     monkeypatch.delenv("MSTUNNEL_ONE_FILE", raising=False)
     monkeypatch.setattr(rootless, "own_name", lambda: "gateway")
-    command = rootless.host_command("--remove", variables=["https_proxy=http://p:3128"])
-    own = ("/opt/venv/bin/mstunnel-setup", "host", "--account", "gateway", "--remove")
-    assert command == ("env", "https_proxy=http://p:3128", *own)
+
+
+@pytest.mark.usefixtures("program")
+def test_the_command_says_who_it_is_for() -> None:
+    own = ("/usr/sbin/mstunnel-setup", "host", "--account", "gateway", "--remove")
+    assert rootless.host_command("--remove") == own
+
+
+def test_a_command_to_type_names_the_proxies_without_a_password() -> None:
+    found: JsonObject = {"http_proxy": SECRET, "https_proxy": "http://p:3128", "no_proxy": "a@b", "X": "1"}
+    assert rootless.without_passwords(found) == ("https_proxy=http://p:3128", "no_proxy=a@b")
+
+
+@pytest.mark.usefixtures("program")
+def test_the_documented_rule_of_sudo_allows_these_very_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[Sequence[str]]
+) -> None:
+    """It has no wildcard, which would let the account have root read any file."""
+    operator = operator_of(tmp_path, FakePrompter(interactive=False))
+    monkeypatch.setattr(install, "planned_by_root", lambda *_given: (PLANNED, {"environment": {}}))
+    monkeypatch.setattr(uninstall, "rootless_account", lambda _operator: "gateway")
+    monkeypatch.setattr(uninstall, "own_name", lambda: "gateway")
+    monkeypatch.setattr(
+        uninstall, "journal_of", lambda *_given: SimpleNamespace(receipt=SimpleNamespace(entries=[1]))
+    )
+    monkeypatch.setattr(paths, "ROOTLESS", True)
+    monkeypatch.setattr(Files, "live", True)
+    install._done_by_root(replace(operator, answers=tmp_path / "gw.yaml"), InstallRequest(lab="x"), [])
+    uninstall.take_back(operator, Result)
+    page = Path(__file__).parents[3] / "docs/how-to/rootless.md"
+    rules = [line.strip() for line in page.read_text().splitlines() if "NOPASSWD" in line]
+    ran = [shlex.join(word for word in command[3:] if not word.startswith("<<<")) for command in asked]
+    assert rules == [f"NAME ALL=(root) NOPASSWD: {each.replace('gateway', 'NAME')}" for each in ran]
+    assert not any(character in rule for rule in rules for character in "*,\\")
