@@ -76,6 +76,8 @@ _SETTLE_SECONDS: Final = 0.5
 _LOAD_PAUSE: Final = 600.0
 # The agent looks once a minute; one that asks more often gets no more of the lock and the log.
 _REQUEST_PAUSE: Final = 60.0
+# What is removed at once of a directory that lies in the place of a request: a second of work.
+_MOST_ENTRIES: Final = 10_000
 _ADDRESSES_PAUSE: Final = 60.0
 # To the minute is what cron does, too.
 _IMPORT_PAUSE: Final = 60.0
@@ -107,6 +109,7 @@ class Monitor:
     _lost: Sequence[str] = ()
     _not_loaded: str = ""
     _next_request: float = 0.0
+    _asked: Digests | None = None
     _said: dict[str, str] = field(default_factory=dict)
     _well: bool = False
     _at_rest: bool = False
@@ -138,7 +141,15 @@ class Monitor:
         """
         self._at_rest = False
         for work in (
-            *(self._feed, self._offer, self._upgrade, self._configuration, self._level, self._imports),
+            *(
+                self._feed,
+                self._offer,
+                self._request,
+                self._upgrade,
+                self._configuration,
+                self._level,
+                self._imports,
+            ),
             *(self._port, self._modules, self._tunnel, self._containers, self._addresses),
         ):
             self.service.alive(_WORK_SECONDS)
@@ -205,25 +216,30 @@ class Monitor:
         """Tell the agent which release it may ask for, and what else it needs of the list."""
         show_offer(self._files, self._clock.now())
 
+    def _request(self) -> None:
+        """Take the agent's request out of its directory, without the lock: the agent can put anything there.
+
+        Raises StepError: it is no request.
+        """
+        now = self._clock.monotonic()
+        if now >= self._next_request and self._files.state(mailbox.REQUEST) is not None:
+            self._next_request = now + _REQUEST_PAUSE
+            self._asked = _take_request(self._files)
+
     def _upgrade(self) -> None:
-        files, now = self._files, self._clock.monotonic()
-        asked = files.state(mailbox.REQUEST) is not None and now >= self._next_request
-        if read_history(files).unfinished is None and not asked:
+        if read_history(self._files).unfinished is None and self._asked is None:
             return
         self.service.alive(_UPGRADE_SECONDS)
         with session.open_run(self.operator, {}) as run:
             self.service.status("Upgrading the gateway")
             if (ended := upgrade_run.finish(run)) is not None:
                 self.tell(_upgrade_line(ended))
-            if asked:
-                self._next_request = now + _REQUEST_PAUSE
-                self._obey(run)
+            asked, self._asked = self._asked, None
+            if asked is not None and asked != upgrade_run.running(run).digests:
+                self._obey(run, asked)
 
-    def _obey(self, run: "session.Run") -> None:
+    def _obey(self, run: "session.Run", asked: Digests) -> None:
         """Carry out what the agent asks for, if it may. Raises StepError: it may not."""
-        asked = _take_request(run.files)
-        if asked is None or asked == upgrade_run.running(run).digests:
-            return
         catalogue = offered(run.files, self._clock.now())
         if why := _refusal(run.files, catalogue, asked):
             _refuse(run, asked, why)
@@ -338,14 +354,12 @@ def condition(ports: Ports, container: str) -> Condition:
     return "starting" if found.health == "starting" else "well"
 
 
-def _take_request(files: Files) -> Digests | None:
+def _take_request(files: Files) -> Digests:
     """The release the agent asks for; the message is gone afterwards. Raises StepError: it is no request."""
-    if files.state(mailbox.REQUEST) is None:
-        return None
     try:
         return mailbox.parse(files.read_untrusted(mailbox.REQUEST, mailbox.LONGEST) or b"")
     finally:
-        files.discard(mailbox.REQUEST)
+        files.discard(mailbox.REQUEST, _MOST_ENTRIES)
 
 
 def _refusal(files: Files, catalogue: Catalogue, asked: Digests) -> str:
