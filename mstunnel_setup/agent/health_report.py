@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.health_state import State
@@ -11,6 +11,7 @@ from mstunnel_setup.agent.thresholds import Thresholds
 from mstunnel_setup.host import messages
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.messages import UtcTime
 from mstunnel_setup.text import plain
 
 REPORT: Final = f"{paths.AGENT_STATE}/health.json"
@@ -41,7 +42,7 @@ class HealthReport(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     version: Literal[1] = 1
-    at: AwareDatetime
+    at: UtcTime
     state: State
     rows: tuple[ReportedRow, ...]
     thresholds: Thresholds

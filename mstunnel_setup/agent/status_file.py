@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from mstunnel_setup import paths
 from mstunnel_setup.host import messages
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.messages import UtcTime
 
 STATUS: Final = f"{paths.AGENT_STATE}/status.json"
 
@@ -26,7 +27,7 @@ class Failure(BaseModel):
     code: str
     message: str
     hint: str
-    at: AwareDatetime
+    at: UtcTime
 
 
 class Status(BaseModel):
@@ -38,9 +39,9 @@ class Status(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     container: str = Field(default_factory=platform.node)
-    started: AwareDatetime
-    last_round: AwareDatetime | None = None
-    last_check_in: AwareDatetime | None = None
+    started: UtcTime
+    last_round: UtcTime | None = None
+    last_check_in: UtcTime | None = None
     last_error: Failure | None = None
     configuration_id: str | None = None
     configuration_digest: str | None = None

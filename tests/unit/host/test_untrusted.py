@@ -6,16 +6,18 @@ import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from mstunnel_setup.host import messages, untrusted
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.messages import UtcTime
 
 DIRECTORY = "/var/agent"
 PLACE = f"{DIRECTORY}/message.json"
@@ -26,7 +28,7 @@ class Message(BaseModel):
 
     port: Annotated[int, Field(ge=1)] = 1
     seconds: float = 0
-    at: AwareDatetime | None = None
+    at: UtcTime | None = None
     words: list[str] = []
 
 
@@ -113,6 +115,10 @@ def test_what_fits_is_read_whole_and_what_does_not_is_refused(files: Files) -> N
         '{"seconds": NaN}',
         '{"at": "2026-01-01T00:00:00"}',
         '{"at": 1e300}',
+        '{"at": "0001-01-01T00:00:00+00:01"}',
+        '{"at": "9999-12-31T23:59:59-00:01"}',
+        '{"at": "0001-01-01T00:00:00Z"}',
+        '{"at": "9999-12-31T23:59:59Z"}',
         '{"at": "+999999999-01-01T00:00:00Z"}',
         '{"words": ["\\ud800"]}',
         '{"unknown": 1}',
@@ -132,6 +138,14 @@ def test_a_message_that_is_not_utf_8_is_one_declared_error(files: Files) -> None
     files.write(PLACE, b'{"words": ["\xff"]}')
     with pytest.raises(FileError):
         messages.read(files, PLACE, Message)
+
+
+def test_a_time_with_another_offset_is_read_as_utc(files: Files) -> None:
+    files.write(PLACE, b'{"at": "2026-01-01T01:30:00+01:30"}')
+    found = messages.read(files, PLACE, Message)
+    assert found is not None
+    assert found.at == datetime(2026, 1, 1, tzinfo=UTC)
+    assert found.at.utcoffset() == timedelta()
 
 
 def test_a_message_is_read_and_a_missing_one_is_none(files: Files) -> None:
