@@ -28,12 +28,12 @@ class Row(BaseModel):
 
 
 class Refusal(BaseModel):
-    """What the agent's last round failed at."""
+    """What the agent's last round failed at, in its words; what it advises is passed over."""
 
     model_config = _LENIENT
 
+    code: str
     message: Words
-    hint: Words
 
 
 class AgentReport(BaseModel):
