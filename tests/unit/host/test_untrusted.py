@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from mstunnel_setup.host import messages, untrusted
+from mstunnel_setup.host import messages
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.messages import UtcTime
@@ -209,7 +209,7 @@ def test_a_directory_that_is_refilled_all_the_time_holds_nobody(
 
     put(place)
     (place / "first").touch()
-    monkeypatch.setattr(untrusted.os, "unlink", refilled)
+    monkeypatch.setattr(os, "unlink", refilled)
     with pytest.raises(FileError) as caught:
         files.discard(PLACE, 1000)
     assert caught.value.code == "file-error"
@@ -242,6 +242,6 @@ def test_a_directory_is_taken_away_from_its_owner_before_it_is_emptied(
     for path in (place, place / "below"):
         path.chmod(0o777)
         os.chown(path, 65532, 65532)
-    monkeypatch.setattr(untrusted.os, "scandir", watched)
+    monkeypatch.setattr(os, "scandir", watched)
     files.discard(PLACE)
     assert seen == {(0, 0o700)}

@@ -6,21 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.agent.health_report import HealthReport, write_health
-from mstunnel_setup.agent.health_state import State
-from mstunnel_setup.agent.status_file import Failure
-from mstunnel_setup.agent.thresholds import Thresholds
-from mstunnel_setup.containers import control
 from mstunnel_setup.errors import EngineError, LockedError
 from mstunnel_setup.gateway.report import REPORT
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import session
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.operations.monitor import port, rounds
@@ -31,7 +24,7 @@ from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, write_history
 from mstunnel_setup.upgrade.release import CATALOGUE, Digests
 from tests.unit.clocks import FakeClock
-from tests.unit.fakes import FakeEngine, FakeSystemd, Forgetful, ports_of
+from tests.unit.fakes import FakeSystemd, Forgetful, ports_of
 from tests.unit.install.scenes import Scene, container
 from tests.unit.operators import operator_of
 from tests.unit.upgrade.test_record import history, images, upgrade
@@ -196,47 +189,12 @@ def test_whatever_lies_in_a_directory_of_a_container_ends_no_round(
     assert len(said) <= 3
 
 
-def test_a_flood_of_the_agent_hides_neither_what_is_done_nor_what_fails(
-    tmp_path: Path, said: list[str], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    restarted: list[str] = []
-
-    def broken(_self: Monitor) -> None:
-        if clock.elapsed > 2000:
-            raise EngineError("engine-unreachable", "the engine does not answer", "")
-
-    sick = {paths.SERVER: container(health="unhealthy"), paths.AGENT: container()}
-    monkeypatch.setattr(Monitor, "_host", ports_of(tmp_path, engine=FakeEngine(sick), clock=clock))
-    monkeypatch.setattr(Monitor, "_modules", broken)
-    monkeypatch.setattr(control, "restart", lambda _ports, name: restarted.append(name))
-    monitor = Monitor(operator_of(tmp_path, clock=clock), said.append)
-    for directory in (paths.AGENT_STATE, mailbox.INBOX, mailbox.OUTBOX):
-        monitor.operator.files.make_directories(directory)
-    for number in range(150):
-        clock.elapsed += 8
-        report_health(monitor.operator.files, [State.HEALTHY, State.WARNING][number % 2], clock.now(), number)
-        monitor.operator.files.write(paths.CONFIGURATION_HANDED, b"{" * (number % 3))
-        monitor.round()
-    codes = [line.partition(":")[0] for line in said]
-    assert len(restarted) > 3
-    assert codes.count("restart") == len(restarted)
-    assert "engine-unreachable" in codes
-    # Twenty minutes: a burst of twenty lines, then one a minute, and how many were left out.
-    assert codes.count("health-changed") < 45
-    assert len(said) < 150
-
-
 def test_upgrades_requested_by_the_agent_are_rate_limited(asking: Asking, said: list[str]) -> None:
     for _ in range(10):
         asking.ask("c")
     assert len(asking.upgraded) == 2
     assert said[-1].startswith("upgrade-limited: ")
     assert mailbox.read_answer(asking.files.read(mailbox.ANSWER)) is None, "it may ask again"
-
-
-def report_health(files: Files, state: State, now: datetime, number: int) -> None:
-    error = Failure(code="network-unreachable", message=f"try {number}", hint="", at=now)
-    write_health(files, HealthReport(at=now, state=state, rows=(), thresholds=Thresholds(), last_error=error))
 
 
 @dataclass
