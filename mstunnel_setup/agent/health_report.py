@@ -1,23 +1,19 @@
 """The health report: a file that `mst-cli health` shows, beside the metrics for other programs."""
 
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.health_state import State
-from mstunnel_setup.agent.status_file import Failure
+from mstunnel_setup.agent.status_file import Failure, Words
 from mstunnel_setup.agent.thresholds import Thresholds
 from mstunnel_setup.host import messages
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.text import plain
+from mstunnel_setup.host.messages import UtcTime
 
 REPORT: Final = f"{paths.AGENT_STATE}/health.json"
-
-
-Words = Annotated[str, AfterValidator(plain)]
-"""Text for terminals: the agent wrote it, so it is one line without control characters."""
 
 
 class ReportedRow(BaseModel):
@@ -41,7 +37,7 @@ class HealthReport(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     version: Literal[1] = 1
-    at: AwareDatetime
+    at: UtcTime
     state: State
     rows: tuple[ReportedRow, ...]
     thresholds: Thresholds

@@ -261,9 +261,9 @@ class Agent:
     def _failed(self, error: SetupError) -> None:
         """Remember the error; it is logged once, not once a minute."""
         before = self._status.last_error
-        if before is None or (before.code, before.message) != (error.code, error.message):
-            self.tell(error_line(error))
         failure = Failure(code=error.code, message=error.message, hint=error.hint, at=self.clock.now())
+        if before is None or (before.code, before.message) != (failure.code, failure.message):
+            self.tell(error_line(error))
         self._update(last_error=failure)
         self._learn(last_error=failure)
 

@@ -3,14 +3,16 @@
 import platform
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mstunnel_setup import paths
 from mstunnel_setup.host import messages
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.messages import UtcTime
+from mstunnel_setup.text import plain
 
 STATUS: Final = f"{paths.AGENT_STATE}/status.json"
 
@@ -18,15 +20,19 @@ STATUS: Final = f"{paths.AGENT_STATE}/status.json"
 _LATEST_ROUND: Final = timedelta(minutes=5)
 
 
+Words = Annotated[str, AfterValidator(plain)]
+"""Text for terminals: the agent wrote it, so it is one line without control characters."""
+
+
 class Failure(BaseModel):
-    """What went wrong in the last round, and when."""
+    """What went wrong in the last round, and when. The host passes over `hint`, and has its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    code: str
-    message: str
-    hint: str
-    at: AwareDatetime
+    code: Words
+    message: Words
+    hint: Words
+    at: UtcTime
 
 
 class Status(BaseModel):
@@ -38,9 +44,9 @@ class Status(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     container: str = Field(default_factory=platform.node)
-    started: AwareDatetime
-    last_round: AwareDatetime | None = None
-    last_check_in: AwareDatetime | None = None
+    started: UtcTime
+    last_round: UtcTime | None = None
+    last_check_in: UtcTime | None = None
     last_error: Failure | None = None
     configuration_id: str | None = None
     configuration_digest: str | None = None

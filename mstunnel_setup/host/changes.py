@@ -12,6 +12,8 @@ from mstunnel_setup.host.files import Files
 # linux/inotify.h: a file was written, moved here, created or removed.
 _EVENTS: Final = 0x8 | 0x80 | 0x100 | 0x200
 _READ: Final = 65536
+# More than the kernel queues by default (fs.inotify.max_queued_events); who writes all the time adds to it.
+_MOST_READS: Final = 100
 
 
 class Changes:
@@ -40,8 +42,8 @@ class Changes:
         for path in directories:
             self._libc.inotify_add_watch(self._descriptor, os.fsencode(self._files.locate(path)), _EVENTS)
         with suppress(OSError):
-            while os.read(self._descriptor, _READ):
-                pass
+            for _ in range(_MOST_READS):
+                os.read(self._descriptor, _READ)
 
     def wait(self, seconds: float, processes: Iterable[int] = ()) -> bool:
         """Wait so long at most; True as soon as a file has changed or one of the processes has ended."""

@@ -304,10 +304,13 @@ class Files:
         if state is not None and state.kind == "directory":
             self.discard(path)
 
-    def discard(self, path: str) -> None:
-        """Remove what is at `path`, of any kind: a less privileged program may have created it."""
+    def discard(self, path: str, most: int = untrusted.MOST_ENTRIES) -> None:
+        """Remove what is at `path`, of any kind: a less privileged program may have created it.
+
+        Raises FileError for a directory after `most` entries: somebody may refill it all the time.
+        """
         with above(self.root, path, "remove") as (parent, name):
-            untrusted.discard(parent, name)
+            untrusted.discard(parent, name, most)
             os.fsync(parent)
 
     def empty(self, path: str) -> None:

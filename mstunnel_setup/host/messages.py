@@ -1,14 +1,29 @@
 """JSON messages written by a less privileged program: bounded, strictly validated, or one declared error."""
 
-from typing import Final, TypeVar
+from datetime import UTC, datetime
+from typing import Annotated, Final, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
 from mstunnel_setup.host.errors import MESSAGE_INVALID
 from mstunnel_setup.host.files import Files
 
 USUAL_LIMIT: Final = 1 << 16
 """Bytes; for messages of a few fields."""
+
+# A century away from what `datetime` can hold: every zone and every sum with such a time is in range.
+_EARLIEST: Final = datetime(101, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(9900, 1, 1, tzinfo=UTC)
+
+
+def _in_utc(time: datetime) -> datetime:
+    if not _EARLIEST <= time <= _LATEST:
+        raise ValueError("this time is out of range")
+    return time.astimezone(UTC)
+
+
+UtcTime: TypeAlias = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time in a message, in UTC; one that names no zone, or that cannot be computed with, is invalid."""
 
 Model = TypeVar("Model", bound=BaseModel)
 

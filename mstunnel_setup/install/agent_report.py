@@ -2,12 +2,13 @@
 
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from mstunnel_setup import paths
 from mstunnel_setup.host import messages
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.messages import UtcTime
 from mstunnel_setup.text import plain
 
 _REPORT: Final = f"{paths.AGENT_STATE}/health.json"
@@ -27,12 +28,12 @@ class Row(BaseModel):
 
 
 class Refusal(BaseModel):
-    """What the agent's last round failed at."""
+    """What the agent's last round failed at, in its words; what it advises is passed over."""
 
     model_config = _LENIENT
 
+    code: str
     message: Words
-    hint: Words
 
 
 class AgentReport(BaseModel):
@@ -40,7 +41,7 @@ class AgentReport(BaseModel):
 
     model_config = _LENIENT
 
-    at: AwareDatetime
+    at: UtcTime
     rows: tuple[Row, ...]
     last_error: Refusal | None = None
 

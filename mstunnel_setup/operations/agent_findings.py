@@ -4,21 +4,27 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from mstunnel_setup.agent import errors as agent_errors
 from mstunnel_setup.agent.health_report import HealthReport, ReportedRow
 from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.status_file import Failure
+from mstunnel_setup.install.agent_hints import AGENT_LOGS, HINTS, hints_of
+from mstunnel_setup.operations.errors import AGENT_PROBLEM
 from mstunnel_setup.result import Notice
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
 _ENROL_AGAIN: Final = "Run `mst-cli reenroll`; site and certificate stay."
-_LOGS: Final = "`mst-cli agent logs --tail 20` shows why."
 
-# By the code of the agent's error, where its own hint is for an installation.
-_ERRORS: Final[Mapping[str, str]] = dict.fromkeys(
-    ("server-unknown", "application-unknown", "credential-unknown", "secret-wrong"), _ENROL_AGAIN
-)
+# By the code of the agent's error; some of our hints are for an installation.
+_ERRORS: Final[Mapping[str, str]] = {
+    **HINTS,
+    **hints_of(agent_errors),
+    **dict.fromkeys(
+        ("server-unknown", "application-unknown", "credential-unknown", "secret-wrong"), _ENROL_AGAIN
+    ),
+}
 _ROWS: Final[Mapping[str, str]] = {
-    "last-check-in": f"Test the connection to the tenant with `mst-readiness network`; {_LOGS}",
+    "last-check-in": f"Test the connection to the tenant with `mst-readiness network`; {AGENT_LOGS}",
     "connections": "Add a server to the site: `mstunnel-setup --site NAME` there.",
     "cpu-usage": "See what takes it with `top`; another server in the site shares the load.",
     "cpu-cores": "Give this machine at least four cores.",
@@ -61,8 +67,7 @@ def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Notic
     if report is None or rows_of(report, now) != report.rows:
         return
     if report.last_error is not None:
-        what = f"the agent cannot sync with the tenant: {report.last_error.message}"
-        yield Notice(report.last_error.code, what, fix_of(report.last_error))
+        yield agent_problem(report.last_error)
     for row in report.rows:
         if row.state is State.UNHEALTHY and row.id not in SAID_ELSEWHERE:
             yield row_notice(row, report.last_error)
@@ -77,11 +82,21 @@ def row_notice(row: ReportedRow, error: Failure | None) -> Notice:
     """A row that is not well; `error` is what the agent fails at, which explains why the tenant is away."""
     hint = _ROWS.get(row.id, "See its limits with `mst-cli help health`.")
     if error is not None and row.id == "last-check-in":
-        hint = fix_of(error)
+        hint = _fix_of(error)
     return Notice(f"health-{row.state.value}", f"{row.title}: {row.text}", hint)
 
 
-def fix_of(error: Failure) -> str:
+def agent_problem(error: Failure) -> Notice:
+    """What the agent fails at, in its words, and what to do about it in ours.
+
+    A code that we do not declare is not passed on: it is `agent-problem`.
+    """
+    found = AGENT_PROBLEM(reason=error.message)
+    code = error.code if error.code in _ERRORS else found.code
+    return Notice(code, found.message, _fix_of(error))
+
+
+def _fix_of(error: Failure) -> str:
     """How to fix an error of the agent, with a command in it."""
-    hint = _ERRORS.get(error.code, error.hint)
-    return hint if "`" in hint else f"{hint} {_LOGS}".lstrip()
+    hint = _ERRORS.get(error.code, "")
+    return hint if "`" in hint else f"{hint} {AGENT_LOGS}".lstrip()

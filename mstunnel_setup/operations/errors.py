@@ -1,6 +1,14 @@
 """Errors and warnings of `operations`, each declared once (docs/reference/errors.md)."""
 
-from mstunnel_setup.errors import CheckError, EngineError, LockedError, StepError, UsageError, declare
+from mstunnel_setup.errors import (
+    CheckError,
+    EngineError,
+    LockedError,
+    StepError,
+    TenantError,
+    UsageError,
+    declare,
+)
 from mstunnel_setup.result import declare_notice
 
 ADDRESS_INVALID = declare(
@@ -8,6 +16,12 @@ ADDRESS_INVALID = declare(
     "address-invalid",
     "{address} is not an IP address",
     "List the banned addresses with `mst-cli server show ip bans`.",
+)
+AGENT_PROBLEM = declare(
+    TenantError,
+    "agent-problem",
+    "the agent cannot sync with the tenant: {reason}",
+    "`mst-cli agent logs --tail 20` shows why.",
 )
 ALREADY_INSTALLED = declare(
     UsageError,

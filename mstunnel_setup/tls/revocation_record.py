@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.host import messages
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.messages import UtcTime
 from mstunnel_setup.text import plain
 from mstunnel_setup.tls.revocation import Verdict
 from mstunnel_setup.tls.revocation_answers import RevocationState
@@ -53,7 +54,7 @@ class Record(BaseModel):
     # The first release to write one gave it no version.
     version: Literal[1] = 1
     fingerprint: str
-    asked: AwareDatetime
+    asked: UtcTime
     state: RevocationState
     certificates: tuple[AskedCertificate, ...]
 

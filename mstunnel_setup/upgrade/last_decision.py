@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from mstunnel_setup import paths
 from mstunnel_setup.host import messages
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.messages import UtcTime
 from mstunnel_setup.upgrade.decision import Verdict
 from mstunnel_setup.upgrade.window import Window
 
@@ -33,7 +34,7 @@ class LastDecision(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     version: Literal[1] = 1
-    at: AwareDatetime
+    at: UtcTime
     code: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=40)]
     reason: str
     window: str = ""

@@ -6,12 +6,13 @@ It is a privilege boundary: messages are validated strictly, with known keys and
 import json
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mstunnel_setup import paths
 from mstunnel_setup.host import messages
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.messages import UtcTime
 from mstunnel_setup.upgrade.errors import UPGRADE_REQUEST_INVALID
 from mstunnel_setup.upgrade.release import Digests
 
@@ -49,7 +50,7 @@ class Answer(BaseModel):
     server: _Digest
     agent: _Digest
     reason: str = ""
-    at: AwareDatetime
+    at: UtcTime
 
     @property
     def digests(self) -> Digests:

@@ -17,6 +17,7 @@ from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import SetupError, TenantError
 from mstunnel_setup.gateway import report
 from mstunnel_setup.install import tenant_access
+from mstunnel_setup.install.agent_hints import AGENT_LOGS, HINTS
 from mstunnel_setup.install.agent_report import AgentReport, Refusal, read_report
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
@@ -151,7 +152,7 @@ def _not_checked_in(error: Refusal | None) -> TenantError:
             "`mst-cli agent logs --tail 20` shows why; `mst-readiness network` tests the way to the tenant."
         )
         return AGENT_NOT_CHECKED_IN(reason="it has not reported why", hint=hint)
-    return AGENT_NOT_CHECKED_IN(reason=error.message, hint=error.hint)
+    return AGENT_NOT_CHECKED_IN(reason=error.message, hint=HINTS.get(error.code) or AGENT_LOGS)
 
 
 STEP = Step("verify", "Proof that the gateway serves", _gather, _decide, _prove, needs=("sign-in",))

@@ -1,7 +1,7 @@
 """The certificate in `status` and `health`: days left, and the last answer of the authority."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.values import JsonObject, as_list, as_object
@@ -45,7 +45,7 @@ def certificate_facts(ports: Ports, receipt: Receipt) -> JsonObject:
 
 def _answer(record: Record) -> JsonObject:
     """What was learnt, and of each address that gave no answer why."""
-    asked = record.asked.astimezone(UTC).isoformat(timespec="seconds")
+    asked = record.asked.isoformat(timespec="seconds")
     return {"state": record.state.value, "asked": asked, "problems": [*record.problems]}
 
 

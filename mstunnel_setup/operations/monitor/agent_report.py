@@ -3,19 +3,15 @@
 The agent cannot write into the journal itself, and is not to be believed: its report is judged as data.
 """
 
-import re
 from dataclasses import dataclass
-from typing import Final
 
 from mstunnel_setup.agent.health_report import HealthReport, read_health
 from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.log_lines import HEALTH_CHANGED
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.log_line import LogLine, Tell, error_line
+from mstunnel_setup.operations.agent_findings import agent_problem
 from mstunnel_setup.text import plain
-
-# A code is a name of ours; what only looks like one is none that the journal knows.
-_CODE: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass
@@ -42,7 +38,7 @@ class AgentReports:
 
     def _say_problem(self, report: HealthReport) -> None:
         failure = report.last_error
-        line = error_line(failure) if failure is not None and _CODE.fullmatch(failure.code) else None
+        line = error_line(agent_problem(failure)) if failure is not None else None
         if line is not None and line != self._problem:
             self.tell(line)
         self._problem = line

@@ -1,9 +1,9 @@
 """One round of the monitor: an upgrade, an overdue certificate, another port, lost modules, what is down."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from mstunnel_setup import paths
@@ -12,7 +12,6 @@ from mstunnel_setup.engine.lock import exclusive
 from mstunnel_setup.errors import LockedError, SetupError, declared
 from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.host.changes import Changes
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.service_manager import ServiceManager
 from mstunnel_setup.install.installed import journal_of, open_host
 from mstunnel_setup.install.ports import Ports
@@ -20,7 +19,7 @@ from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.lazy import LazyModule
 from mstunnel_setup.log_line import LogLine, Tell, error_line
 from mstunnel_setup.operations.errors import MODULE_LOST
-from mstunnel_setup.operations.monitor import modules
+from mstunnel_setup.operations.monitor import modules, request
 from mstunnel_setup.operations.monitor.agent_report import AgentReports
 from mstunnel_setup.operations.monitor.limits import Ledger, LimitedLog
 from mstunnel_setup.operations.monitor.log_lines import (
@@ -34,11 +33,11 @@ from mstunnel_setup.operations.monitor.log_lines import (
     UPGRADE_DONE,
     UPGRADE_ENDED,
 )
-from mstunnel_setup.operations.monitor.offer import offer_here, show_offer
+from mstunnel_setup.operations.monitor.offer import show_offer
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from mstunnel_setup.operations.monitor.wanted_port import wanted_port
 from mstunnel_setup.operations.monitor.watch import Condition, Watch
-from mstunnel_setup.operations.upgrade.errors import UPGRADE_LIMITED, UPGRADE_REFUSED
+from mstunnel_setup.operations.upgrade.errors import UPGRADE_REFUSED
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.readiness.read.host import own_addresses
 from mstunnel_setup.tls.schedule import pending_imports
@@ -46,7 +45,7 @@ from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.feed import offered, read_feed
 from mstunnel_setup.upgrade.mailbox import Answer
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
-from mstunnel_setup.upgrade.release import Catalogue, Digests
+from mstunnel_setup.upgrade.release import Digests
 
 if TYPE_CHECKING:
     from mstunnel_setup.install import session
@@ -108,17 +107,24 @@ class Monitor:
     _lost: Sequence[str] = ()
     _not_loaded: str = ""
     _next_request: float = 0.0
+    _asked: Digests | None = None
     _said: dict[str, str] = field(default_factory=dict)
     _well: bool = False
     _at_rest: bool = False
 
     def __post_init__(self) -> None:
-        """What the agent leaves can make neither the log grow nor one look cost more than the others."""
+        """What the agent leaves can make neither the log grow nor one look cost more than the others.
+
+        Each part has a limit of its own: a flood from one hides no line of another. Restarts, moves and
+        upgrades, which are limited themselves, are always said.
+        """
         self._files, self._clock = self.operator.files, self.operator.clock
-        self._log = LimitedLog(self.tell, self._clock)
-        self.tell = self._log.tell
-        self._configurations = Configurations(self._files, self._clock, self._nudge, self.tell)
-        self._reports = AgentReports(self._files, self.tell)
+        self._complaints = defaultdict[str, LimitedLog](self._limited)
+        self._configurations = Configurations(self._files, self._clock, self._nudge, self._limited().tell)
+        self._reports = AgentReports(self._files, self._limited().tell)
+
+    def _limited(self) -> LimitedLog:
+        return LimitedLog(self.tell, self._clock)
 
     def run(self, changes: Changes) -> NoReturn:
         """Look when something has changed, and every minute; more often while something is not well."""
@@ -139,7 +145,15 @@ class Monitor:
         """
         self._at_rest = False
         for work in (
-            *(self._feed, self._offer, self._upgrade, self._configuration, self._level, self._imports),
+            *(
+                self._feed,
+                self._offer,
+                self._request,
+                self._upgrade,
+                self._configuration,
+                self._level,
+                self._imports,
+            ),
             *(self._port, self._modules, self._tunnel, self._containers, self._addresses),
         ):
             self.service.alive(_WORK_SECONDS)
@@ -167,7 +181,7 @@ class Monitor:
         """Say what is wrong when it is new, not at every look."""
         line = error_line(error)
         if self._said.get(work) != line:
-            self.tell(line)
+            self._complaints[work].tell(line)
         self._said[work] = line
 
     def close(self) -> None:
@@ -208,34 +222,39 @@ class Monitor:
         """Tell the agent which release it may ask for, and what else it needs of the list."""
         show_offer(self._files, self._clock.now())
 
+    def _request(self) -> None:
+        """Take the agent's request out of its directory, without the lock: the agent can put anything there.
+
+        Raises StepError: it is no request.
+        """
+        now = self._clock.monotonic()
+        if now >= self._next_request and self._files.state(mailbox.REQUEST) is not None:
+            self._next_request = now + _REQUEST_PAUSE
+            self._asked = request.take(self._files)
+
     def _upgrade(self) -> None:
-        files, now = self._files, self._clock.monotonic()
-        asked = files.state(mailbox.REQUEST) is not None and now >= self._next_request
-        if read_history(files).unfinished is None and not asked:
+        if read_history(self._files).unfinished is None and self._asked is None:
             return
         self.service.alive(_UPGRADE_SECONDS)
         with session.open_run(self.operator, {}) as run:
             self.service.status("Upgrading the gateway")
             if (ended := upgrade_run.finish(run)) is not None:
                 self.tell(_upgrade_line(ended))
-            if asked:
-                self._next_request = now + _REQUEST_PAUSE
-                self._obey(run)
+            asked, self._asked = self._asked, None
+            if asked is not None and asked != upgrade_run.running(run).digests:
+                self._obey(run, asked)
 
-    def _obey(self, run: "session.Run") -> None:
+    def _obey(self, run: "session.Run", asked: Digests) -> None:
         """Carry out what the agent asks for, if it may. Raises StepError: it may not."""
-        asked = _take_request(run.files)
-        if asked is None or asked == upgrade_run.running(run).digests:
-            return
         catalogue = offered(run.files, self._clock.now())
-        if why := _refusal(run.files, catalogue, asked):
+        if why := request.refusal(run.files, catalogue, asked):
             _refuse(run, asked, why)
-        _limit_upgrades(run.files, self._clock.now())
+        request.count_upgrade(run.files, self._clock.now())
         name = releases.release_names(catalogue, asked)[0]
         self.tell(UPGRADE_BEGUN(release=name))
         drain = catalogue.drain_minutes
-        request = upgrade_run.UpgradeRequest(name, asked, "agent", drain_minutes=drain)
-        self.tell(_upgrade_line(upgrade_run.upgrade_to(run, request)))
+        upgrade = upgrade_run.UpgradeRequest(name, asked, "agent", drain_minutes=drain)
+        self.tell(_upgrade_line(upgrade_run.upgrade_to(run, upgrade)))
 
     def _imports(self) -> None:
         """Take the certificates into use whose time has come and whose timer has not done it."""
@@ -339,42 +358,6 @@ def condition(ports: Ports, container: str) -> Condition:
     if found.health == "unhealthy":
         return "unhealthy"
     return "starting" if found.health == "starting" else "well"
-
-
-def _take_request(files: Files) -> Digests | None:
-    """The release the agent asks for; the message is gone afterwards. Raises StepError: it is no request."""
-    if files.state(mailbox.REQUEST) is None:
-        return None
-    try:
-        return mailbox.parse(files.read_untrusted(mailbox.REQUEST, mailbox.LONGEST) or b"")
-    finally:
-        files.discard(mailbox.REQUEST)
-
-
-def _refusal(files: Files, catalogue: Catalogue, asked: Digests) -> str:
-    """Why this server does not take a release at the agent's word; empty when it does.
-
-    Only the newest is taken, and it once: a compromised agent cannot end sessions with it repeatedly.
-    """
-    if not catalogue.named(asked):
-        return "no release that is offered to this server has these images"
-    offer = offer_here(files, catalogue)
-    if offer is None or asked != offer.digests:
-        return "it is not the newest release that is offered to this site"
-    history = read_history(files)
-    if asked in history.failed:
-        return "it failed on this host before"
-    if asked in history.held:
-        return "an administrator chose another release"
-    return ""
-
-
-def _limit_upgrades(files: Files, now: datetime) -> None:
-    """Note one more upgrade. Raises StepError when the agent has had too many; it may ask again later."""
-    ledger = Ledger(files)
-    if wait := ledger.wait("upgrade", now):
-        raise UPGRADE_LIMITED(next=now + wait)
-    ledger.take("upgrade", now)
 
 
 def _refuse(run: "session.Run", asked: Digests, why: str) -> None:

@@ -2,16 +2,22 @@
 
 import os
 import socket
+import stat
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from mstunnel_setup.host import messages
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.messages import UtcTime
 
 DIRECTORY = "/var/agent"
 PLACE = f"{DIRECTORY}/message.json"
@@ -22,7 +28,7 @@ class Message(BaseModel):
 
     port: Annotated[int, Field(ge=1)] = 1
     seconds: float = 0
-    at: AwareDatetime | None = None
+    at: UtcTime | None = None
     words: list[str] = []
 
 
@@ -109,6 +115,10 @@ def test_what_fits_is_read_whole_and_what_does_not_is_refused(files: Files) -> N
         '{"seconds": NaN}',
         '{"at": "2026-01-01T00:00:00"}',
         '{"at": 1e300}',
+        '{"at": "0001-01-01T00:00:00+00:01"}',
+        '{"at": "9999-12-31T23:59:59-00:01"}',
+        '{"at": "0001-01-01T00:00:00Z"}',
+        '{"at": "9999-12-31T23:59:59Z"}',
         '{"at": "+999999999-01-01T00:00:00Z"}',
         '{"words": ["\\ud800"]}',
         '{"unknown": 1}',
@@ -128,6 +138,14 @@ def test_a_message_that_is_not_utf_8_is_one_declared_error(files: Files) -> None
     files.write(PLACE, b'{"words": ["\xff"]}')
     with pytest.raises(FileError):
         messages.read(files, PLACE, Message)
+
+
+def test_a_time_with_another_offset_is_read_as_utc(files: Files) -> None:
+    files.write(PLACE, b'{"at": "2026-01-01T01:30:00+01:30"}')
+    found = messages.read(files, PLACE, Message)
+    assert found is not None
+    assert found.at == datetime(2026, 1, 1, tzinfo=UTC)
+    assert found.at.utcoffset() == timedelta()
 
 
 def test_a_message_is_read_and_a_missing_one_is_none(files: Files) -> None:
@@ -176,3 +194,54 @@ def test_a_tree_deeper_than_any_stack_and_any_table_of_descriptors_is_removed(fi
     os.close(where)
     files.remove_tree(DIRECTORY)
     assert files.state(DIRECTORY) is None
+
+
+@pytest.mark.parametrize("put", [directory, full_directory])
+def test_a_directory_that_is_refilled_all_the_time_holds_nobody(
+    files: Files, monkeypatch: pytest.MonkeyPatch, put: Callable[[Path], None]
+) -> None:
+    place, unlink, made = files.locate(PLACE), os.unlink, iter(range(3000))
+
+    def refilled(name: str, *, dir_fd: int) -> None:
+        unlink(name, dir_fd=dir_fd)
+        for number in islice(made, 2):
+            os.close(os.open(f"again{number}", os.O_CREAT, dir_fd=dir_fd))
+
+    put(place)
+    (place / "first").touch()
+    monkeypatch.setattr(os, "unlink", refilled)
+    with pytest.raises(FileError) as caught:
+        files.discard(PLACE, 1000)
+    assert caught.value.code == "file-error"
+    assert str(PLACE) in caught.value.message
+
+
+def test_what_is_too_much_for_one_time_is_gone_after_several(files: Files) -> None:
+    place = files.locate(PLACE)
+    for number in range(300):
+        (place / f"{number}" / "below").mkdir(parents=True)
+        (place / f"{number}" / "file").touch()
+    for _ in range(20):
+        with suppress(FileError):
+            files.discard(PLACE, 400)
+    assert files.state(PLACE) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a directory to another user")
+def test_a_directory_is_taken_away_from_its_owner_before_it_is_emptied(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, scandir, seen = files.locate(PLACE), os.scandir, set[tuple[int, int]]()
+
+    def watched(handle: int) -> Any:
+        found = os.fstat(handle)
+        seen.add((found.st_uid, stat.S_IMODE(found.st_mode)))
+        return scandir(handle)
+
+    full_directory(place)
+    for path in (place, place / "below"):
+        path.chmod(0o777)
+        os.chown(path, 65532, 65532)
+    monkeypatch.setattr(os, "scandir", watched)
+    files.discard(PLACE)
+    assert seen == {(0, 0o700)}

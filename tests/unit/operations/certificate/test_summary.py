@@ -1,11 +1,13 @@
 """What people read about the certificate in `status` and `health`, and from when on they are warned."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Codec
 from mstunnel_setup.engine.receipt import Entry, Receipt
 from mstunnel_setup.engine.values import JsonObject
@@ -14,6 +16,8 @@ from mstunnel_setup.operations.certificate.summary import (
     certificate_lines,
     certificate_notices,
 )
+from mstunnel_setup.tls import generations
+from mstunnel_setup.tls.revocation_record import ASKED_BY_AGENT
 from mstunnel_setup.tls.schedule import ScheduleImport
 from tests.unit.clocks import StoppedClock
 from tests.unit.fakes import ports_of
@@ -80,3 +84,13 @@ def test_an_import_that_failed_at_its_time_is_warned_of(
     found = [notice for notice in certificate_notices(facts) if notice.code != "certificate-not-in-use"]
     assert [notice.code for notice in found] == warned
     assert all("--cancel 0123456789ab" in notice.hint for notice in found)
+
+
+@pytest.mark.parametrize("asked", ["0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"])
+def test_a_time_of_the_agent_that_cannot_be_computed_with_is_no_answer(tmp_path: Path, asked: str) -> None:
+    ports = ports_of(tmp_path, clock=StoppedClock(NOW))
+    ports.files.make_directories(paths.AGENT_STATE)
+    name = str(generations.linked(ports))
+    record = {"fingerprint": name, "asked": asked, "state": "good", "certificates": []}
+    ports.files.write(ASKED_BY_AGENT, json.dumps(record).encode())
+    assert certificate_facts(ports, Receipt({}))["revocation"] is None

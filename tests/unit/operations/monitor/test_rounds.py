@@ -318,6 +318,30 @@ def test_an_agent_that_asks_all_the_time_is_heard_once_a_minute(asking: Asking, 
     assert asking.files.state(mailbox.REQUEST) is not None
 
 
+@pytest.mark.parametrize("put", [directory, pipe, link, deep, long])
+def test_what_is_no_request_is_removed_without_the_lock(
+    asking: Asking, said: list[str], monkeypatch: pytest.MonkeyPatch, put: Any
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(session, "open_run", lambda *_arguments: opened.append("opened"))
+    put(asking.files.locate(mailbox.REQUEST))
+    asking.monitor.round()
+    assert (asking.files.state(mailbox.REQUEST), opened, len(said)) == (None, [], 1)
+
+
+def test_a_request_waits_until_another_run_has_ended(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*_arguments: object) -> None:
+        raise LockedError("locked", "another run is at work", "")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(session, "open_run", locked)
+        asking.ask("c")
+    assert asking.upgraded == []
+    asking.monitor.round()
+    asking.monitor.round()
+    assert asking.upgraded == [images("c").digests]
+
+
 @pytest.mark.parametrize(("systemd", "expected"), [(True, "starting"), (False, "unhealthy")])
 def test_without_systemd_the_health_is_checked_at_every_look(
     tmp_path: Path, systemd: bool, expected: str

@@ -1,0 +1,49 @@
+"""What the agent asks for: the message, and whether this server takes the release at its word."""
+
+from datetime import datetime
+from typing import Final
+
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations.monitor.limits import Ledger
+from mstunnel_setup.operations.monitor.offer import offer_here
+from mstunnel_setup.operations.upgrade.errors import UPGRADE_LIMITED
+from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade.record import read_history
+from mstunnel_setup.upgrade.release import Catalogue, Digests
+
+# What is removed at once of a directory that lies in the place of a request: a second of work.
+_MOST_ENTRIES: Final = 10_000
+
+
+def take(files: Files) -> Digests:
+    """The release the agent asks for; the message is gone afterwards. Raises StepError: it is no request."""
+    try:
+        return mailbox.parse(files.read_untrusted(mailbox.REQUEST, mailbox.LONGEST) or b"")
+    finally:
+        files.discard(mailbox.REQUEST, _MOST_ENTRIES)
+
+
+def refusal(files: Files, catalogue: Catalogue, asked: Digests) -> str:
+    """Why this server does not take a release at the agent's word; empty when it does.
+
+    Only the newest is taken, and it once: a compromised agent cannot end sessions with it repeatedly.
+    """
+    if not catalogue.named(asked):
+        return "no release that is offered to this server has these images"
+    offer = offer_here(files, catalogue)
+    if offer is None or asked != offer.digests:
+        return "it is not the newest release that is offered to this site"
+    history = read_history(files)
+    if asked in history.failed:
+        return "it failed on this host before"
+    if asked in history.held:
+        return "an administrator chose another release"
+    return ""
+
+
+def count_upgrade(files: Files, now: datetime) -> None:
+    """Note one more upgrade. Raises StepError when the agent has had too many; it may ask again later."""
+    ledger = Ledger(files)
+    if wait := ledger.wait("upgrade", now):
+        raise UPGRADE_LIMITED(next=now + wait)
+    ledger.take("upgrade", now)
