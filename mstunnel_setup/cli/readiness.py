@@ -72,6 +72,7 @@ class ReadinessOptions:
             envvar="MSTUNNEL_TIMEOUT",
             metavar="SECONDS",
             min=1,
+            max=3600,
             help="Time limit for all checks.",
         ),
     ] = 20.0
@@ -100,6 +101,7 @@ class ReadinessOptions:
             envvar="MSTUNNEL_DEVICES",
             metavar="N",
             min=1,
+            max=10_000_000,
             help="Number of devices to size for.",
         ),
     ] = 1000
@@ -137,6 +139,7 @@ class ReadinessOptions:
             envvar="MSTUNNEL_WAIT",
             metavar="SECONDS",
             min=1,
+            max=86400,
             help="inbound: how long to wait for probes.",
         ),
     ] = 120.0
