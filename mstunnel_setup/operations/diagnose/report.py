@@ -8,7 +8,7 @@ from typing import TypeAlias
 from mstunnel_setup import __version__
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.values import JsonObject, JsonValue, as_list, as_object
-from mstunnel_setup.errors import FILE_EXISTS
+from mstunnel_setup.host.named import refuse_present
 from mstunnel_setup.install.installed import open_host
 from mstunnel_setup.operations.backup_archive import pack
 from mstunnel_setup.operations.diagnose.collect import collect, known_secrets
@@ -30,8 +30,8 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
 
     Raises UsageError when the file is there already, CheckError when a secret would have gone into it.
     """
-    if file is not None and file.exists():
-        raise FILE_EXISTS(path=file)
+    if file is not None:
+        refuse_present(file)
     with open_host(operator) as ports:
         now = ports.clock.now().isoformat(timespec="seconds")
         secrets = known_secrets(ports)
