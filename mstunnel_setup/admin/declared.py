@@ -115,9 +115,9 @@ def parse_declarations(contents: Sequence[tuple[str, bytes]], resolve: Resolve |
 
 
 def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
     try:
+        if path.is_file():
+            return [path]
         found = sorted(item for item in path.iterdir() if item.suffix in _SUFFIXES and item.is_file())
     except OSError as error:
         raise _missing(path, error.strerror or "it does not exist") from error

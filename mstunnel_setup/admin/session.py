@@ -8,6 +8,7 @@ from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.rules import needed_to_sign_in
 from mstunnel_setup.answers.secret import reveal
+from mstunnel_setup.errors import CA_FILE_MISSING
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
@@ -26,8 +27,10 @@ def open_tenant(
     Raises UsageError for answers that are wrong or missing, SignInError, NetworkError.
     """
     given = _answers(operator, settings)
-    clock = operator.clock
-    http = HttpSession(clock, given.tenant.ca_file, roots=_roots(operator.files, given.tenant.ca_pem))
+    clock, ca_file = operator.clock, given.tenant.ca_file
+    if ca_file is not None and operator.files.read_given(ca_file) is None:
+        raise CA_FILE_MISSING(path=ca_file)
+    http = HttpSession(clock, ca_file, roots=_roots(operator.files, given.tenant.ca_pem))
     token = sign_in(
         given,
         http,

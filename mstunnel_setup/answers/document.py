@@ -131,11 +131,14 @@ class Document:
 
 
 def read(path: Path) -> bytes:
-    """The content of a file that a person named. Raises OSError, or DocumentError when it is too large."""
+    """The content of a file that a person named.
+
+    Raises OSError, UsageError when it cannot be read, DocumentError when it is too large.
+    """
     found = path.stat()
     if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
         raise _fault(str(path), Position(1, 1), "must be a file of at most 1 MiB: use another one")
-    return Files().read(str(path)) or b""
+    return Files().read_given(str(path)) or b""
 
 
 def compose(content: bytes, name: str, kind: str, sections: frozenset[KeyPath] = frozenset()) -> "Document":

@@ -66,7 +66,7 @@ def rollback(
         typer.Option(
             "--offline",
             envvar="MSTUNNEL_ROLLBACK_OFFLINE",
-            help="Do not change the tenant; list what remains there.",
+            help="Do not change the tenant; list what remains there. Variable: MSTUNNEL_ROLLBACK_OFFLINE=1.",
         ),
     ] = False,
 ) -> None:

@@ -31,6 +31,8 @@ HELP_PAGES = f"{os.path.dirname(__file__)}/../data/help.txt"  # noqa: PTH120 (se
 """Their file (scripts/help_pages.py), where the program was built as one file."""
 # They are in English: for these languages the command line makes a page.
 OTHER_LANGUAGES = ("ja",)
+# ExitCode.INTERRUPTED, which takes longer to import than all of this.
+_INTERRUPTED = 130
 _HELP = ("--help", "-h")
 _WITHOUT_VERSION_OPTION = frozenset({"mstunnel-agent", "mstunnel_monitor", "mstunnel_uplink"})
 
@@ -44,14 +46,19 @@ def main() -> int:
     if sys.argv[1:] == ["--version"] and program not in _WITHOUT_VERSION_OPTION and _version_shown(program):
         return 0
     gc.set_threshold(_COLLECT_EVERY)
-    return int(import_module(MODULES[program]).main() or 0)
+    try:
+        return int(import_module(MODULES[program]).main() or 0)
+    except KeyboardInterrupt:
+        # While it is loaded: nothing of it can report that.
+        _written(2, "\nstopped: interrupted\n")
+        return _INTERRUPTED
 
 
 def _version_shown(program: str) -> bool:
     """Print the version of `program`; False if its command line has to: for JSON, or when that fails."""
     if os.environ.get("MSTUNNEL_OUTPUT", "text") != "text":
         return False
-    return _written(f"{program} {__version__}\n")
+    return _written(1, f"{program} {__version__}\n")
 
 
 def _help_shown(command: str) -> bool:
@@ -66,13 +73,13 @@ def _help_shown(command: str) -> bool:
             page = file.read().partition(f"\f{command}\n")[2].partition("\f")[0]
     except OSError:
         return False
-    return page != "" and _written(page)
+    return page != "" and _written(1, page)
 
 
-def _written(text: str) -> bool:
-    """Write to standard output; False if the command line has to, because that fails."""
+def _written(descriptor: int, text: str) -> bool:
+    """Write to a standard stream; False if that fails: then the command line has to."""
     try:
-        os.write(1, text.encode())  # noqa: TID251 (standard output)
+        os.write(descriptor, text.encode())  # noqa: TID251 (a standard stream)
     except OSError:
         return False
     return True

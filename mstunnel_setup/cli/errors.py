@@ -34,7 +34,7 @@ LAB_NOT_INSTALLED = declare(
     UsageError,
     "lab-not-installed",
     "the lab needs {name}, which is not installed",
-    "Install the package with its extra: mstunnel-setup[lab].",
+    "Use the self-contained program, or install the wheel with its extra: `pip install 'WHEEL[lab]'`.",
 )
 LAB_PORT_INVALID = declare(
     UsageError, "lab-port-invalid", "{port} is not a port number", "Give a number from 0 to {largest}."

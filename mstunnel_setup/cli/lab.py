@@ -148,7 +148,10 @@ def fault(
     times: Annotated[int, typer.Option(help="Number of requests.")] = 1,
     retry_after: Annotated[int | None, typer.Option(help="Seconds for Retry-After.")] = None,
     aadsts: Annotated[int | None, typer.Option(help="Number for sign-in paths, such as 53003.")] = None,
-    delay: Annotated[float, typer.Option(help="Seconds to wait before the answer.")] = 0,
+    delay: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0, max=300, help="Seconds to wait before the answer."),
+    ] = 0,
     clear: Annotated[bool, typer.Option("--clear", help="Remove all faults instead.")] = False,
     directory: Directory = _DEFAULT_DIRECTORY,
 ) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mstunnel_setup import paths
@@ -36,6 +36,11 @@ class SetupLog:
         self._appender: Appender | None = None
         self.path = path
         self.failure: FileError | None = None
+
+    @property
+    def place(self) -> Path:
+        """Where the file is on this machine."""
+        return self._files.locate(self.path)
 
     def event(self, event: Event) -> None:
         """Log an event; the first one of an action opens the log."""

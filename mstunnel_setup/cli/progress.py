@@ -76,7 +76,7 @@ class ProgressStream:
     def __init__(self, descriptor: int, redactor: Redactor) -> None:
         try:
             os.fstat(descriptor)
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             raise PROGRESS_FD_CLOSED(descriptor=descriptor) from error
         self._descriptor: int | None = descriptor
         self._redactor = redactor

@@ -73,6 +73,7 @@ class ReadinessOptions:
             envvar="MSTUNNEL_TIMEOUT",
             metavar="SECONDS",
             min=1,
+            max=3600,
             help="Time limit for all checks.",
         ),
     ] = 20.0
@@ -101,6 +102,7 @@ class ReadinessOptions:
             envvar="MSTUNNEL_DEVICES",
             metavar="N",
             min=1,
+            max=10_000_000,
             help="Number of devices to size for.",
         ),
     ] = 1000
@@ -138,6 +140,7 @@ class ReadinessOptions:
             envvar="MSTUNNEL_WAIT",
             metavar="SECONDS",
             min=1,
+            max=86400,
             help="inbound: how long to wait for probes.",
         ),
     ] = 120.0

@@ -249,7 +249,7 @@ def _bug(error: Exception, log: SetupLog | None, redactor: Redactor, verbose: bo
         _write(sys.stderr, trace)
     logged = log is not None and log.failure is None
     report = (
-        f"Report it with the end of {log.path}."
+        f"Report it with the end of {log.place}."
         if logged and log
         else "Run it again with --verbose and report it."
     )

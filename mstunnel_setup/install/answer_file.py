@@ -7,9 +7,9 @@ from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import FILE_EXISTS
 from mstunnel_setup.gateway.radius import refuse_secret
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.named import refuse_present
 from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.errors import ANSWER_FILE_MISSING
 from mstunnel_setup.install.installed import journal_of
@@ -57,8 +57,7 @@ def _given(files: Files, file: Path | None, text: str, data: JsonObject) -> Resu
 
 def write_new(files: Files, file: Path, text: str) -> None:
     """Write a file of an administrator, readable by its owner only. Raises UsageError `file-exists`."""
-    if file.exists():
-        raise FILE_EXISTS(path=file)
+    refuse_present(file)
     files.given.write(str(file), text.encode(), 0o600)
 
 

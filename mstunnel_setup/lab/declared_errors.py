@@ -15,7 +15,10 @@ LAB_CONTROL_REFUSED = declare(
     "Correct the request, then run the command again.",
 )
 LAB_DIRECTORY = declare(
-    UsageError, "lab-directory", "cannot create the directory {path}: {reason}", "Use another --dir."
+    UsageError,
+    "lab-directory",
+    "the lab cannot use {path}: {reason}",
+    "Correct that, or use another --dir.",
 )
 LAB_FILE_INVALID = declare(
     UsageError,

@@ -9,6 +9,7 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.lab import connection
 from mstunnel_setup.lab.declared_errors import LAB_SEED_DUPLICATE
 from mstunnel_setup.lab.keys import KeyRing
+from mstunnel_setup.lab.own_files import using
 from mstunnel_setup.lab.pki import Authority
 from mstunnel_setup.lab.records import TenantRecord, UserRecord
 from mstunnel_setup.lab.seed import read_seed
@@ -77,11 +78,11 @@ def open_labs(settings: Settings, port: int) -> Labs:
             seed = settings.seeds[number - 1] if settings.seeds else None
             opened.append(_open_lab(settings, number, seed, port, ring))
         _refuse_twins(opened)
+        return Labs(tuple(opened), ring, Authority(directory))
     except BaseException:
         for lab in opened:
             lab.store.close()
         raise
-    return Labs(tuple(opened), ring, Authority(directory))
 
 
 def _database(directory: Path, number: int) -> Path:
@@ -91,8 +92,9 @@ def _database(directory: Path, number: int) -> Path:
 def _open_lab(settings: Settings, number: int, seed: Path | None, port: int, ring: KeyRing) -> Lab:
     text = read_seed(seed)
     database = _database(settings.directory, number)
-    database.touch(0o600)
-    store = Store(database)
+    with using(database):
+        database.touch(0o600)
+        store = Store(database)
     try:
         tenant = open_tenant(store, text, str(seed or "seed.yaml"), seed_given=seed is not None)
         trusted = None

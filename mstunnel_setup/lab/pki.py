@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from mstunnel_setup.lab.own_files import using
+
 _CA_DAYS: Final = 3650
 _SERVER_DAYS: Final = 397
 _RENEW_DAYS: Final = 30
@@ -33,28 +35,31 @@ def write_private(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 
 def signing_key(path: Path) -> rsa.RSAPrivateKey:
-    """Return the token signing key kept at `path`, made there the first time."""
-    if not path.exists():
-        write_private(path, _key_pem(rsa.generate_private_key(65537, 2048)))
-    key = serialization.load_pem_private_key(path.read_bytes(), None)
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise TypeError(f"{path} is not an RSA key")
-    return key
+    """Return the token signing key kept at `path`, made there the first time. Raises UsageError."""
+    with using(path):
+        if not path.exists():
+            write_private(path, _key_pem(rsa.generate_private_key(65537, 2048)))
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise ValueError("it is not an RSA key")  # noqa: TRY004 (a key of another kind)
+        return key
 
 
 class Authority:
-    """A certificate authority in a directory: ca.pem, ca.key."""
+    """A certificate authority in a directory: ca.pem, ca.key. Raises UsageError when it cannot be used."""
 
     def __init__(self, directory: Path) -> None:
         self.certificate_path = directory / "ca.pem"
         self._key_path = directory / "ca.key"
-        if not (self.certificate_path.exists() and self._key_path.exists()):
-            self._create()
-        self._certificate = x509.load_pem_x509_certificate(self.certificate_path.read_bytes())
-        key = serialization.load_pem_private_key(self._key_path.read_bytes(), None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise TypeError(f"{self._key_path} is not an EC key")
-        self._key = key
+        with using(self.certificate_path):
+            if not (self.certificate_path.exists() and self._key_path.exists()):
+                self._create()
+            self._certificate = x509.load_pem_x509_certificate(self.certificate_path.read_bytes())
+        with using(self._key_path):
+            key = serialization.load_pem_private_key(self._key_path.read_bytes(), None)
+            if not isinstance(key, ec.EllipticCurvePrivateKey):
+                raise ValueError("it is not an EC key")  # noqa: TRY004 (a key of another kind)
+            self._key = key
 
     @property
     def fingerprint(self) -> str:
@@ -77,12 +82,13 @@ class Authority:
         """Return paths of chain and key of a server certificate for `names` (DNS names, IP addresses).
 
         The certificate there is kept while it covers the names, comes from this authority and is not
-        about to expire.
+        about to expire. Raises UsageError when the files cannot be read or written.
         """
         chain, key = directory / "server.pem", directory / "server.key"
         wanted = {str(_general_name(name).value) for name in names}
-        if not (chain.exists() and key.exists() and self._still_good(chain, wanted)):
-            self._issue(chain, key, wanted)
+        with using(chain):
+            if not (chain.exists() and key.exists() and self._still_good(chain, wanted)):
+                self._issue(chain, key, wanted)
         return chain, key
 
     def _still_good(self, chain: Path, wanted: set[str]) -> bool:

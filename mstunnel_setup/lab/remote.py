@@ -206,6 +206,8 @@ def write_token(directory: Path, upn: str, out: Path) -> None:
     lab = read_lab_file(directory)
     token = LabBrowser(lab).token(lab.user(upn))
     try:
+        if out.is_dir():
+            raise LAB_TOKEN_FILE(path=out, reason="it is a directory")
         write_private(out, token.encode())
     except OSError as error:
         raise LAB_TOKEN_FILE(path=out, reason=error.strerror) from error

@@ -17,8 +17,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.lab.app import make_app
-from mstunnel_setup.lab.declared_errors import LAB_DIRECTORY, LAB_PORT, LAB_RUNNING
+from mstunnel_setup.lab.declared_errors import LAB_PORT, LAB_RUNNING
 from mstunnel_setup.lab.open_lab import Settings, describe, open_labs
+from mstunnel_setup.lab.own_files import using
 from mstunnel_setup.lab.pki import write_private
 from mstunnel_setup.lab.state import Labs
 
@@ -77,13 +78,12 @@ def serve(settings: Settings, announce: Announce) -> ExitCode:
     Raises `UsageError` (directory, port, seed), `NetworkError` (port in use), `LockedError` (another lab
     runs in the directory).
     """
-    try:
+    with using(settings.directory):
         settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise LAB_DIRECTORY(path=settings.directory, reason=error.strerror) from error
     with _locked(settings.directory), _listening(settings) as listener:
         ready = settings.directory / "lab.json"
-        ready.unlink(missing_ok=True)
+        with using(ready):
+            ready.unlink(missing_ok=True)
         labs = open_labs(settings, listener.getsockname()[1])
         try:
             stop = asyncio.run(_run(settings, labs, listener, ready, announce))
@@ -95,7 +95,10 @@ def serve(settings: Settings, announce: Announce) -> ExitCode:
 
 @contextlib.contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    with (directory / "lab.lock").open("a") as lock:
+    path = directory / "lab.lock"
+    with using(path):
+        opened = path.open("a")
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -133,6 +136,8 @@ async def _run(
         server_header=False,
         timeout_graceful_shutdown=3,
     )
+    with using(key):
+        config.load()
     server = _Server(config, ready, describe(labs), announce)
     stop = _Stop()
 

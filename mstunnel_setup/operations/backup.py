@@ -6,8 +6,8 @@ from mstunnel_setup import __version__, paths
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import FILE_EXISTS
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.named import refuse_present
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.operations.backup_archive import FILES, MANIFEST, SCHEMA, pack
@@ -22,8 +22,7 @@ from mstunnel_setup.upgrade.record import HISTORY, History, Phase, read_history,
 
 def backup(operator: Operator, file: Path) -> Result:
     """Write the archive with mode 0600. Raises UsageError when the file is there already."""
-    if file.exists():
-        raise FILE_EXISTS(path=file)
+    refuse_present(file)
     with installed_run(operator, {}, exclusively=False) as run:
         roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
         places = {**FILES, **{path: (path,) for path in roots}}

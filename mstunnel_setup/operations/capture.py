@@ -4,10 +4,10 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mstunnel_setup.errors import FILE_EXISTS
 from mstunnel_setup.gateway.occtl import ShowCommand
 from mstunnel_setup.host.appender import Appender
 from mstunnel_setup.host.capture import enter_network_of, interfaces, record
+from mstunnel_setup.host.named import kind_at, refuse_present
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.operations.errors import CLIENT_UNKNOWN, FOLDER_MISSING, INTERFACE_UNKNOWN
@@ -32,9 +32,8 @@ def capture(operator: Operator, what: str, file: str, bounds: Bounds) -> Result:
     Raises UsageError for a file that cannot be a new one, or when no such client or interface is there.
     """
     target = Path(file).absolute()
-    if target.exists():
-        raise FILE_EXISTS(path=target)
-    if not target.parent.is_dir():
+    refuse_present(target)
+    if kind_at(target.parent) != "directory":
         raise FOLDER_MISSING(parent=target.parent)
     with open_gateway(operator) as ports:
         process = server_process(ports)

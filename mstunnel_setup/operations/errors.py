@@ -98,6 +98,12 @@ OCCTL_FAILED = declare(
     "the gateway did not answer: {reason}",
     "Check it with `mst-cli server status`.",
 )
+PROBE_FROM_INVALID = declare(
+    UsageError,
+    "probe-from-invalid",
+    "--from {host!r} is neither a host name nor an IP address",
+    "Give the host from which the probes come, such as probe.example.com.",
+)
 PROBE_INVALID = declare(
     UsageError, "probe-invalid", "{text} is not of the form HOST:PORT", "Write it as gw.example.com:443."
 )

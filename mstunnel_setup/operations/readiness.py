@@ -1,21 +1,30 @@
 """`mst-readiness`: put the examination together, run it, and say what it found."""
 
 import os
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from mstunnel_setup import paths
+from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
 from mstunnel_setup.host.accounts import own_name
+from mstunnel_setup.host.errors import CA_FILE_UNREADABLE
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.installed import rootless_account
 from mstunnel_setup.install.release_images import with_release_images
 from mstunnel_setup.operations import readiness_report as report
-from mstunnel_setup.operations.errors import FIX_FAILED, PROBE_INVALID, PROBE_MISPLACED, PROBE_MISSING
+from mstunnel_setup.operations.errors import (
+    FIX_FAILED,
+    PROBE_FROM_INVALID,
+    PROBE_INVALID,
+    PROBE_MISPLACED,
+    PROBE_MISSING,
+)
 from mstunnel_setup.operator import Operator, Prompter
 from mstunnel_setup.readiness import checks, inbound
 from mstunnel_setup.readiness.data import endpoints_of, platforms, with_registries
@@ -219,7 +228,12 @@ def _ca_pem(answers: Answers, files: Files) -> str:
     content = files.read_given(path)
     if content is None:
         raise CA_FILE_MISSING(path=path)
-    return content.decode("ascii", errors="ignore")
+    pem = content.decode("ascii", errors="ignore")
+    try:
+        ssl.create_default_context(cadata=pem)
+    except (ssl.SSLError, ValueError) as error:
+        raise CA_FILE_UNREADABLE(ca_file=path) from error
+    return pem
 
 
 def _certificate_place(operator: Operator, answers: Answers) -> CertificatePlace:
@@ -253,7 +267,7 @@ def _account(
             operator.console,
             operator.files.given,
             permissions=(*SETUP_PERMISSIONS, USER_READ),
-            client_id=lambda: given.client_id or operator.console.ask(CLIENT_ID_QUESTION),
+            client_id=lambda: answers.client_id or operator.console.ask(CLIENT_ID_QUESTION),
             secret=partial(reveal, files=operator.files, protect=operator.secrets.register),
         )
         try:
@@ -273,6 +287,8 @@ def _inbound(operator: Operator, request: ReadinessRequest, settings: Settings) 
         return inbound.probe(host, port, clock, request.timeout)
     if not request.from_host:
         return InboundFacts()
+    if not _is_place(request.from_host):
+        raise PROBE_FROM_INVALID(host=request.from_host)
 
     def ready(port: int) -> None:
         operator.console.say(
@@ -287,6 +303,15 @@ def _target(text: str) -> tuple[str, int]:
     """Host and port of HOST:PORT or [IPv6]:PORT. Raises UsageError."""
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
-    if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= _LAST_PORT:
+    if not _is_place(host) or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= _LAST_PORT:
         raise PROBE_INVALID(text=text)
     return host, int(port)
+
+
+def _is_place(text: str) -> bool:
+    """Whether it is an address, which may name its zone, or a host name, also one in another script."""
+    try:
+        name = text.encode("idna").decode()
+    except UnicodeError:
+        return False
+    return is_host(name.partition("%")[0].removesuffix("."))

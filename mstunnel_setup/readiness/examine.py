@@ -24,6 +24,7 @@ from mstunnel_setup.readiness.facts import (
     Section,
     Settings,
     TunnelFacts,
+    Unread,
 )
 from mstunnel_setup.readiness.model import Finding, Group
 from mstunnel_setup.readiness.read.certificate import CertificatePlace, CertificateReader
@@ -36,6 +37,8 @@ from mstunnel_setup.tls.ca_trust import added_roots_pem
 
 Reader: TypeAlias = Callable[[], Section]
 
+# What to do about an error of the host that has no declared one.
+_AFTER_FAILURE = "Fix the cause, then run the command again."
 # So many questions may hang one after the other, and the others are still asked in time.
 _QUESTIONS = 4
 
@@ -174,7 +177,7 @@ def gather(readers: Mapping[str, Reader], settings: Settings, clock: Clock, dead
     """
     end = clock.monotonic() + deadline
     sections: dict[str, Section] = {}
-    unread: dict[str, str] = {}
+    unread: dict[str, Unread] = {}
     # Its threads are daemons, so one that hangs in a system call holds up neither us nor the end.
     with ThreadPool(max(1, len(readers))) as pool:
         running = {name: pool.apply_async(reader) for name, reader in readers.items()}
@@ -182,9 +185,9 @@ def gather(readers: Mapping[str, Reader], settings: Settings, clock: Clock, dead
             try:
                 sections[name] = result.get(max(0.0, end - clock.monotonic()))
             except LateError:
-                unread[name] = f"no answer within {deadline:.0f} s"
+                unread[name] = Unread(reason=f"no answer within {deadline:.0f} s")
             except SetupError as error:
-                unread[name] = error.message
+                unread[name] = Unread(reason=error.message, hint=error.hint)
             except OSError as error:
-                unread[name] = error.strerror or str(error)
+                unread[name] = Unread(reason=error.strerror or str(error), hint=_AFTER_FAILURE)
     return Facts.model_validate({"settings": settings, "unread": unread, **sections})

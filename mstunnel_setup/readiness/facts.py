@@ -322,6 +322,13 @@ class InboundFacts(Section):
     udp: tuple[str, ...] = ()
 
 
+class Unread(Section):
+    """Why a section was not found out. Without a `hint` there was not enough time."""
+
+    reason: str
+    hint: str = ""
+
+
 class Facts(Section):
     """Everything. A section is None when it was not found out; `unread` then says why."""
 
@@ -341,4 +348,4 @@ class Facts(Section):
     network: NetworkFacts | None = None
     account: AccountFacts | None = None
     inbound: InboundFacts | None = None
-    unread: dict[str, str] = Field(default_factory=dict)
+    unread: dict[str, Unread] = Field(default_factory=dict)

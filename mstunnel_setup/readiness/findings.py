@@ -25,7 +25,8 @@ _EXEMPT = "Exempt the Intune hosts from TLS inspection: the agent uses mutual TL
 _LET_IN = "Allow it at the firewall, load balancer and NAT in front of that host."
 _UPGRADE = "Upgrade to a version that `mst-readiness host` lists."
 
-NOT_FOUND_OUT = _unknown("*", "{reason}", "Run it again; give it more time with --timeout.")
+NOT_IN_TIME = _unknown("*", "{reason}", "Run it again; give it more time with --timeout.")
+NOT_FOUND_OUT = _unknown("*", "{reason}", "{hint}")
 
 # utils
 

@@ -39,8 +39,11 @@ class TokenFile:
     clock: Clock = field(repr=False)
 
     def token(self) -> str:
-        """Return the token in the file; raises SignInError when it is missing, no token, or expired."""
-        content = self.files.read(self.path)
+        """Return the token in the file.
+
+        Raises SignInError when it is missing, no token, or expired, UsageError when it cannot be read.
+        """
+        content = self.files.read_given(self.path)
         if content is None:
             raise TOKEN_MISSING(path=self.path)
         token = content.strip().decode("ascii", "replace")

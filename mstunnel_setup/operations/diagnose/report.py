@@ -11,8 +11,8 @@ from mstunnel_setup.containers.choice import EnginePreference
 from mstunnel_setup.engine.errors import JournalError
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.values import JsonObject, JsonValue, as_list, as_object
-from mstunnel_setup.errors import FILE_EXISTS
 from mstunnel_setup.host.errors import FileError
+from mstunnel_setup.host.named import refuse_present
 from mstunnel_setup.install.installed import open_host
 from mstunnel_setup.install.ports import Ports, open_ports
 from mstunnel_setup.install.scope import Scope
@@ -37,8 +37,8 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
     A part that fails is replaced by its error, and a journal that cannot be read stops nothing.
     Raises UsageError when the file is there already, CheckError when a secret would have gone into it.
     """
-    if file is not None and file.exists():
-        raise FILE_EXISTS(path=file)
+    if file is not None:
+        refuse_present(file)
     with _host(operator) as ports:
         now = ports.clock.now().isoformat(timespec="seconds")
         secrets = known_secrets(ports)

@@ -17,8 +17,10 @@ from mstunnel_setup.readiness.checks import (
     utils,
 )
 from mstunnel_setup.readiness.errors import CHECK_UNKNOWN
-from mstunnel_setup.readiness.facts import Facts
+from mstunnel_setup.readiness.facts import Facts, Unread
 from mstunnel_setup.readiness.model import Check, Finding, Group, Verdict, skipped
+
+_LATE = Unread(reason="this was not found out in time")
 
 CHECKS: tuple[Check, ...] = (
     *utils.CHECKS,
@@ -48,7 +50,12 @@ def _verdict(item: Check, facts: Facts) -> Verdict:
     sections = {name: getattr(facts, name) for name in item.needs}
     for name, section in sections.items():
         if section is None:
-            return findings.NOT_FOUND_OUT(reason=facts.unread.get(name, "this was not found out in time"))
+            why = facts.unread.get(name, _LATE)
+            return (
+                findings.NOT_FOUND_OUT(reason=why.reason, hint=why.hint)
+                if why.hint
+                else findings.NOT_IN_TIME(reason=why.reason)
+            )
     if item.group is Group.ROOTLESS and facts.settings.mode != "rootless":
         return skipped("not rootless")
     return item.judge(*sections.values())

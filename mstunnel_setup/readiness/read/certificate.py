@@ -7,7 +7,7 @@ from functools import cached_property
 from cryptography.x509 import Certificate
 
 from mstunnel_setup import paths
-from mstunnel_setup.errors import CertificateError
+from mstunnel_setup.errors import CertificateError, UsageError, as_kind
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
@@ -112,10 +112,14 @@ class CertificateReader:
         return (CertificatePlace((chain,), key), CertificatePlace(pfx=pfx, passphrase=self.place.passphrase))
 
     def _load(self, place: CertificatePlace) -> Identity:
-        if place.pfx:
-            return load_identity_pfx(self._content(place.pfx), place.passphrase())
-        chain = {path: self._content(path) for path in place.chain}
-        return load_identity_files(chain, self._content(place.key) if place.key else b"")
+        """The certificate with its key. Raises CertificateError, also for a file that cannot be read."""
+        try:
+            if place.pfx:
+                return load_identity_pfx(self._content(place.pfx), place.passphrase())
+            chain = {path: self._content(path) for path in place.chain}
+            return load_identity_files(chain, self._content(place.key) if place.key else b"")
+        except UsageError as error:
+            raise as_kind(CertificateError, error) from error
 
     def _content(self, path: str) -> bytes:
         content = self.files.read_given(path)

@@ -11,6 +11,7 @@ import pytest
 
 from mstunnel_setup.cli import dispatch
 from mstunnel_setup.cli.translation import SPOKEN
+from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.install.programs import FILE, LINKS
 
 MAIN = "import sys; sys.argv.pop(0); from mstunnel_setup.cli.dispatch import main; sys.exit(main())"
@@ -112,3 +113,16 @@ def test_a_narrow_terminal_gets_a_page_of_its_width(
 
 def test_pages_are_made_in_advance_for_no_other_language() -> None:
     assert dispatch.OTHER_LANGUAGES == SPOKEN
+
+
+def test_an_interruption_while_a_program_is_loaded_is_reported(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["mst-cli", "status"])
+    monkeypatch.setattr(dispatch, "import_module", interrupted)
+
+    assert dispatch.main() == ExitCode.INTERRUPTED
+    assert capfd.readouterr().err == "\nstopped: interrupted\n"

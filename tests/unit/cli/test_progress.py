@@ -90,9 +90,10 @@ def test_a_reader_that_went_away_does_not_stop_the_run() -> None:
         os.fstat(writer)
 
 
-def test_a_descriptor_that_is_not_open_is_wrong_usage() -> None:
-    with pytest.raises(UsageError, match="file descriptor 987 of --progress-fd is not open"):
-        ProgressStream(987, Redactor())
+@pytest.mark.parametrize("descriptor", [987, 99_999_999_999])
+def test_a_descriptor_that_is_not_open_is_wrong_usage(descriptor: int) -> None:
+    with pytest.raises(UsageError, match=f"file descriptor {descriptor} of --progress-fd is not open"):
+        ProgressStream(descriptor, Redactor())
 
 
 class _Terminal(io.StringIO):

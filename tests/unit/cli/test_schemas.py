@@ -208,6 +208,8 @@ REFUSED = {
     "mst-cli diagnose /etc/passwd": (2, "file-exists"),
     "mst-cli server capture eth0 /etc/passwd": (2, "file-exists"),
     "mst-admin config list --token-file /nowhere": (5, "token-missing"),
+    "mst-admin config list --token-file /": (2, "path-not-regular"),
+    "mst-admin config list --token-file /nowhere --ca-file /nowhere": (2, "ca-file-missing"),
     "mst-admin server create": (2, "server-not-installed"),
     "mst-admin apply nowhere": (2, "declarations-missing"),
     "mst-admin proxy-exclusions check contoso.*": (3, "exclusion-malformed"),
@@ -219,6 +221,8 @@ REFUSED = {
     "mstunnel-lab approve ABC --user nobody --dir /nowhere": (8, "lab-not-running"),
     "mstunnel-lab token --user nobody --out token --dir /nowhere": (8, "lab-not-running"),
     "mstunnel-lab token --user nobody": (2, "usage-invalid"),
+    "mstunnel-lab fault --delay inf": (2, "usage-invalid"),
+    "mstunnel-lab fault --delay nan": (2, "usage-invalid"),
     "mstunnel-lab fault --dir /nowhere": (8, "lab-not-running"),
     "mstunnel-lab user nobody --dir /nowhere": (8, "lab-not-running"),
     "mstunnel-lab rotate-keys --dir /nowhere": (8, "lab-not-running"),
@@ -231,7 +235,7 @@ def test_a_lab_without_its_packages_says_what_to_install(run: Run, monkeypatch: 
     for name in {"mstunnel_setup.lab", *loaded}:
         monkeypatch.setitem(sys.modules, name, None)
     (error,) = run("mstunnel-lab rotate-keys", code=2)["errors"]
-    assert (error["code"], "mstunnel-setup[lab]" in error["hint"]) == ("lab-not-installed", True)
+    assert (error["code"], "WHEEL[lab]" in error["hint"]) == ("lab-not-installed", True)
 
 
 @pytest.mark.parametrize("line", REFUSED)

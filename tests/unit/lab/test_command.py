@@ -14,7 +14,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.lab.open_lab import Settings
 from mstunnel_setup.lab.pki import Authority
+from mstunnel_setup.lab.remote import write_token
+from mstunnel_setup.lab.serve import serve
 from tests.unit.schemas import validate
 
 FAULT = {"method": None, "retry_after": None, "delay": 0.0, "body": "json", "aadsts": None, "times": 1}
@@ -166,13 +170,44 @@ def test_serve_refuses(lab_program: str, process: Any, tmp_path: Path) -> None:
             "bad.yaml:2:1: colour",
         ),
         (("--dir", str(process.directory), "--port", "0"), 9, "another lab is running"),
-        (("--dir", "/proc/nothing", "--port", "0"), 2, "cannot create the directory"),
+        (("--dir", "/proc/nothing", "--port", "0"), 2, "the lab cannot use /proc/nothing: "),
     ]:
         done = run(lab_program, "serve", *arguments)
         assert done.returncode == code, done.stderr
         assert says in " ".join(done.stderr.split())
         assert "Traceback" not in done.stderr
     assert not (tmp_path / "lab" / "lab.json").exists()
+
+
+@pytest.mark.parametrize("name", ["lab.lock", "lab.json", "lab.sqlite", "ca.pem", "token-signing.key"])
+def test_serve_names_the_file_that_it_cannot_use(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / "ca.key").touch()
+    with pytest.raises(UsageError) as caught:
+        serve(Settings(tmp_path, port=0), lambda _lab: None)
+    assert caught.value.code == "lab-directory"
+    assert caught.value.message.startswith(f"the lab cannot use {tmp_path / name}: ")
+
+
+@pytest.mark.parametrize("name", ["lab.sqlite", "ca.pem", "token-signing.key", "server.pem"])
+def test_serve_names_the_file_that_is_damaged(tmp_path: Path, name: str) -> None:
+    Authority(tmp_path)
+    for damaged in (name, "server.key"):
+        (tmp_path / damaged).write_text("x" * 200)
+    with pytest.raises(UsageError) as caught:
+        serve(Settings(tmp_path, port=0), lambda _lab: None)
+    assert caught.value.code == "lab-directory"
+    assert caught.value.message.startswith(f"the lab cannot use {tmp_path / name}: ")
+
+
+@pytest.mark.parametrize("out", ["", "/", "."])
+def test_a_token_needs_the_name_of_a_file(process: Any, out: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        write_token(process.directory, "device@lab.example", Path(out))
+    assert (caught.value.code, caught.value.message) == (
+        "lab-token-file",
+        f"cannot write {Path(out)}: it is a directory",
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from mstunnel_setup.cli.readiness import app
 from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations import readiness
 from mstunnel_setup.readiness.checks import CHECKS, of
 from mstunnel_setup.readiness.model import Group
 from mstunnel_setup.readiness.read.cloud import CloudReader
@@ -307,11 +308,35 @@ def test_the_group_rootless_is_about_rootless(run: Any) -> None:
     assert {row["result"] for row in json.loads(out)["data"]["findings"]} & {"fail", "pass"}
 
 
-def test_a_sign_in_that_needs_an_answer_is_not_tried_unattended(run: Any) -> None:
+def test_a_sign_in_that_needs_an_answer_is_not_tried_unattended(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("CLOUD", "custom"), ("AUTHORITY", "https://a.test/x"), ("GRAPH", "https://g.test")):
+        monkeypatch.setenv(f"MSTUNNEL_TENANT_{name}", value)
     code, _, err = run("account", "--unattended")
 
     assert code == 2
     assert "Client id, or" in err
+
+
+def test_a_device_code_needs_no_client_id(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+
+    code, out, _ = run("account", "--unattended", "--timeout", "2", "--output", "json")
+
+    rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}
+    assert code == 3
+    assert rows["account-sign-in"]["seen"] == "the proxy refused to connect to login.microsoftonline.com"
+
+
+@pytest.mark.parametrize("content", ["", "no certificate"])
+def test_a_file_of_roots_without_one_is_reported(run: Any, tmp_path: Path, content: str) -> None:
+    (tmp_path / "ca.pem").write_text(content)
+
+    code, _, err = run("account", "--unattended", "--ca-file", str(tmp_path / "ca.pem"))
+
+    assert code == 8
+    assert "cannot read root certificates from" in err
 
 
 def test_a_token_file_that_is_missing_is_a_finding(run: Any, tmp_path: Path) -> None:
@@ -337,12 +362,63 @@ def test_inbound_needs_a_second_place(run: Any) -> None:
     assert "`mst-readiness inbound --from HOST`" in err
 
 
-@pytest.mark.parametrize("target", ["gw.example.com", "gw:0", "gw:99999", ":443", "gw:x"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "gw.example.com",
+        "gw:0",
+        "gw:99999",
+        ":443",
+        "gw:x",
+        "gw1..example.com:443",
+        f"{'a' * 64}.example.com:443",
+    ],
+)
 def test_a_probe_needs_host_and_port(run: Any, target: str) -> None:
     code, _, err = run("inbound", "--probe", target)
 
     assert code == 2
     assert "is not of the form HOST:PORT" in err
+
+
+@pytest.mark.parametrize("host", ["a..b", "gw.example.com:443", "two words"])
+def test_probes_come_from_a_host(run: Any, host: str) -> None:
+    code, _, err = run("inbound", "--from", host)
+
+    assert code == 2
+    assert "is neither a host name nor an IP address" in err
+
+
+@pytest.mark.parametrize("host", ["[::1]", "[fe80::1%lo]", "gw.example.com.", "bücher.example"])
+def test_a_probe_takes_every_way_to_write_a_host(host: str) -> None:
+    assert readiness._target(f"{host}:443") == (host.strip("[]"), 443)
+
+
+@pytest.mark.parametrize("option", ["--timeout", "--wait", "--devices"])
+def test_numbers_have_a_limit(run: Any, option: str) -> None:
+    code, _, err = run("utils", option, f"1{'0' * 300}")
+
+    assert code == 2
+    assert "or less" in err
+
+
+def test_a_certificate_that_cannot_be_read_fails(run: Any, tmp_path: Path) -> None:
+    code, out, _ = run("certificate", "--cert", str(tmp_path), "--key", str(tmp_path), "--output", "json")
+
+    rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}
+    assert code == 3
+    assert rows["certificate-readable"]["result"] == "fail"
+    assert rows["certificate-readable"]["seen"].startswith(f"cannot read {tmp_path}: it is a directory")
+
+
+def test_what_is_unread_has_the_hint_of_its_error(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "etc/mstunnel/certs/site.crt").mkdir(parents=True)
+
+    code, out, _ = run("certificate", "--output", "json")
+
+    rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}
+    assert (code, rows["certificate-readable"]["result"]) == (0, "unknown")
+    assert rows["certificate-readable"]["hint"].startswith("Check it with `ls -l ")
 
 
 def test_a_probe_of_nothing_fails(run: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.readiness.examine import Reader, gather
-from mstunnel_setup.readiness.facts import EngineFacts, KernelFacts, PortFacts, Section, Settings
+from mstunnel_setup.readiness.facts import EngineFacts, KernelFacts, PortFacts, Section, Settings, Unread
 
 
 def _hang() -> Section:
@@ -17,7 +17,7 @@ def _hang() -> Section:
 
 
 def _refuse() -> Section:
-    raise StepError("program-failed", "podman cannot be started")
+    raise StepError("program-failed", "podman cannot be started", "Install podman.")
 
 
 def _deny() -> Section:
@@ -32,13 +32,16 @@ def test_a_reader_that_hangs_costs_its_own_section_only() -> None:
 
     assert time.monotonic() - began < 15
     assert (facts.kernel, facts.engine, facts.ports) == (None, EngineFacts(), PortFacts())
-    assert facts.unread == {"kernel": "no answer within 0 s"}
+    assert facts.unread == {"kernel": Unread(reason="no answer within 0 s")}
 
 
 def test_failures_are_reported() -> None:
     facts = gather({"engine": _refuse, "ports": _deny}, Settings(), SystemClock(), 5)
 
-    assert facts.unread == {"engine": "podman cannot be started", "ports": "Permission denied"}
+    assert facts.unread == {
+        "engine": Unread(reason="podman cannot be started", hint="Install podman."),
+        "ports": Unread(reason="Permission denied", hint="Fix the cause, then run the command again."),
+    }
 
 
 def test_readers_run_at_the_same_time() -> None:

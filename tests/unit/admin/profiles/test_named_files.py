@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.admin.declared import load_declarations
+from mstunnel_setup.admin.named_files import write_named
 from mstunnel_setup.admin.profile_commands import lint
 from mstunnel_setup.admin.proxy_exclusions import check
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.errors import ExitCode, UsageError
+from mstunnel_setup.host.errors import FileError
 from tests.unit.operators import operator_of
 
 
@@ -43,3 +46,38 @@ def test_a_profile_file_that_is_missing_is_no_name(
     with pytest.raises(UsageError) as caught:
         lint(operator_of(tmp_path), {}, name)
     assert caught.value.code == "profile-unreadable"
+
+
+def test_an_entry_may_be_longer_than_a_file_name(tmp_path: Path) -> None:
+    judged = check(operator_of(tmp_path), ["a" * 300])
+    assert judged.exit_code is ExitCode.CHECK
+
+
+def test_declarations_that_cannot_be_looked_at_are_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_declarations(tmp_path / ("a" * 300))
+    assert caught.value.code == "declarations-missing"
+    assert "File name too long" in caught.value.message
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_nothing_is_written_below_a_file(tmp_path: Path, below: str) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(UsageError) as caught:
+        write_named(file / below, {"a.yaml": ""})
+    assert caught.value.message == f"cannot write to {file}: it is a file; expected a directory"
+
+
+def test_a_directory_is_made_for_the_files(tmp_path: Path) -> None:
+    write_named(tmp_path / "one" / "two", {"a.yaml": "text"})
+    assert (tmp_path / "one" / "two" / "a.yaml").read_text() == "text"
+
+
+def test_an_error_names_the_whole_path(tmp_path: Path) -> None:
+    directory = tmp_path / "there"
+    (directory / "a.yaml").mkdir(parents=True)
+    with pytest.raises(FileError) as caught:
+        write_named(directory, {"a.yaml": ""})
+    assert caught.value.message.startswith(f"cannot write {directory}/a.yaml: it is a directory")
+    assert f"`ls -l {directory}/a.yaml`" in caught.value.hint
