@@ -80,7 +80,7 @@ class Daemon:
         for entry in self.loaded:
             assert {entry["Config"], *entry["Layers"]} <= names
             image = entry["Config"].removeprefix("blobs/").replace("/", ":")
-            image = self.renamed.get(image, image)
+            image = self.renamed.get(str(image), str(image))
             self.images |= dict.fromkeys([image, *(entry["RepoTags"] or ())], image)
         return {"stream": "Loaded image"}
 
