@@ -230,7 +230,7 @@ def _ca_pem(answers: Answers, files: Files) -> str:
         raise CA_FILE_MISSING(path=path)
     pem = content.decode("ascii", errors="ignore")
     try:
-        ssl.create_default_context(cadata=pem)
+        ssl.create_default_context().load_verify_locations(cadata=pem)
     except (ssl.SSLError, ValueError) as error:
         raise CA_FILE_UNREADABLE(ca_file=path) from error
     return pem

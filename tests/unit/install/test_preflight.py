@@ -134,7 +134,7 @@ def test_a_check_may_be_ignored_by_its_id(scene: Scene, host: Any) -> None:
 def test_checks_that_could_not_be_completed_are_reported_by_reason_and_refuse_nothing(
     scene: Scene, host: Any
 ) -> None:
-    host("debian-13", network=None, unread={"network": "no answer within 20 s"})
+    host("debian-13", network=None, unread={"network": {"reason": "no answer within 20 s"}})
     preflight.refuse_unready(context(scene), HOST_ONLY)
     (said,) = scene.prompter.said
     assert said.startswith("Not checked, no answer within 20 s: dns, proxy-connects, endpoint-sign-in, ")

@@ -10,33 +10,12 @@ import pytest
 from mstunnel_setup.cli.readiness import app
 from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.operations import readiness
 from mstunnel_setup.readiness.checks import CHECKS, of
 from mstunnel_setup.readiness.model import Group
 from mstunnel_setup.readiness.read.cloud import CloudReader
 from tests.unit.readiness.servers import proxy, serving, silent
 
 WITHOUT_ENGINE = ("--ignore-check=engine-present", "--ignore-check=engine-running")
-
-
-@pytest.fixture(autouse=True)
-def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Runs the command on the host below `tmp_path`; exit code, standard output, standard error."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["mst-readiness", *arguments, "--root", str(tmp_path)])
-        code = run_app(app, "mst-readiness")
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 def prepare(root: Path, **values: str) -> None:
@@ -348,52 +327,6 @@ def test_a_token_file_that_is_missing_is_a_finding(run: Any, tmp_path: Path) -> 
     assert rows["account-role"]["result"] == "skipped"
 
 
-def test_a_probe_belongs_to_the_group_inbound(run: Any) -> None:
-    for option in ("--from", "--probe"):
-        code, _, err = run("network", option, "192.0.2.1:443")
-        assert code == 2
-        assert "belong to the group inbound, not to network" in err
-
-
-def test_inbound_needs_a_second_place(run: Any) -> None:
-    code, _, err = run("inbound")
-
-    assert code == 2
-    assert "`mst-readiness inbound --from HOST`" in err
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        "gw.example.com",
-        "gw:0",
-        "gw:99999",
-        ":443",
-        "gw:x",
-        "gw1..example.com:443",
-        f"{'a' * 64}.example.com:443",
-    ],
-)
-def test_a_probe_needs_host_and_port(run: Any, target: str) -> None:
-    code, _, err = run("inbound", "--probe", target)
-
-    assert code == 2
-    assert "is not of the form HOST:PORT" in err
-
-
-@pytest.mark.parametrize("host", ["a..b", "gw.example.com:443", "two words"])
-def test_probes_come_from_a_host(run: Any, host: str) -> None:
-    code, _, err = run("inbound", "--from", host)
-
-    assert code == 2
-    assert "is neither a host name nor an IP address" in err
-
-
-@pytest.mark.parametrize("host", ["[::1]", "[fe80::1%lo]", "gw.example.com.", "bücher.example"])
-def test_a_probe_takes_every_way_to_write_a_host(host: str) -> None:
-    assert readiness._target(f"{host}:443") == (host.strip("[]"), 443)
-
-
 @pytest.mark.parametrize("option", ["--timeout", "--wait", "--devices"])
 def test_numbers_have_a_limit(run: Any, option: str) -> None:
     code, _, err = run("utils", option, f"1{'0' * 300}")
@@ -419,11 +352,3 @@ def test_what_is_unread_has_the_hint_of_its_error(run: Any, tmp_path: Path) -> N
     rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}
     assert (code, rows["certificate-readable"]["result"]) == (0, "unknown")
     assert rows["certificate-readable"]["hint"].startswith("Check it with `ls -l ")
-
-
-def test_a_probe_of_nothing_fails(run: Any) -> None:
-    code, out, _ = run("inbound", "--probe", "127.0.0.1:1", "--timeout", "2", "--output", "json")
-
-    rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}
-    assert code == 3
-    assert rows["inbound-tcp"]["seen"] == "127.0.0.1:1 did not answer over TCP"

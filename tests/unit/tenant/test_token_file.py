@@ -15,7 +15,7 @@ NOW = int(START.timestamp())
 
 @pytest.fixture
 def file(tmp_path: Path) -> TokenFile:
-    return TokenFile(Files(tmp_path), "/token", FakeClock())
+    return TokenFile(Files(), str(tmp_path / "token"), FakeClock())
 
 
 def test_the_newest_content_counts(file: TokenFile, tmp_path: Path) -> None:

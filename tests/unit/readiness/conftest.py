@@ -1,0 +1,34 @@
+"""What the tests of `mst-readiness` as a command share."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.cli.readiness import app
+from mstunnel_setup.cli.render import run_app
+
+
+@pytest.fixture
+def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    without_proxies: None,
+) -> Any:
+    """Runs the command on the host below `tmp_path`; exit code, standard output, standard error."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["mst-readiness", *arguments, "--root", str(tmp_path)])
+        code = run_app(app, "mst-readiness")
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
