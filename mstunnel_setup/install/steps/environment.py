@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from urllib.parse import unquote
 
 from mstunnel_setup import paths
 from mstunnel_setup.answers.variables import refuse_wrong
@@ -64,10 +65,21 @@ def _gather(context: Context) -> Environment:
     before, wanted = _before(context) if present is not None else {}, _wanted(context)
     edited = _edited_proxies(env_file.parse(present or "", paths.ENVIRONMENT), before)
     text = env_file.merge(present, before, wanted | edited, paths.ENVIRONMENT)
+    for each in (present or "", text):
+        _protect_passwords(context, env_file.parse(each, paths.ENVIRONMENT))
     context.gathered.environment = text.encode()
     ca_file = context.answers.tenant.ca_file
     ca_pem = context.answers.tenant.ca_pem or ""
     return Environment(text, wanted, ca_file, _digest(context, ca_file), ca_pem, paths.ROOTLESS)
+
+
+def _protect_passwords(context: Context, variables: Mapping[str, str]) -> None:
+    """Keep the password of a proxy, which should have none, out of plans and messages."""
+    for name in (*PROXIES, *map(str.upper, PROXIES)):
+        login = variables.get(name, "").rpartition("@")[0].rpartition("//")[2]
+        password = login.partition(":")[2]
+        context.protect(password)
+        context.protect(unquote(password))
 
 
 def content(context: Context) -> bytes:
