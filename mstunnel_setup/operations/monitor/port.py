@@ -18,9 +18,12 @@ _PAUSE: Final = 0.5
 
 
 def move(run: Run, port: int) -> None:
-    """Publish `port`, then have the gateway listen there. Raises SetupError; the earlier port then goes on.
+    """Publish `port`, then have the gateway listen there.
 
     `ocserv.conf` comes last: until it names the new port, an interrupted move is begun again.
+
+    Raises SetupError: the earlier port goes on where the container cannot be made; where only the proof
+    fails, the new one stays.
     """
     before = port_in_use(run.files)
     if not _published(run, port):
