@@ -15,5 +15,5 @@ def using(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise LAB_DIRECTORY(path=path, reason=error.strerror) from error
-    except (sqlite3.Error, ValueError) as error:
+    except (sqlite3.Error, ValueError, TypeError) as error:
         raise LAB_DIRECTORY(path=path, reason=error) from error

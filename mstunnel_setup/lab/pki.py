@@ -41,7 +41,7 @@ def signing_key(path: Path) -> rsa.RSAPrivateKey:
             write_private(path, _key_pem(rsa.generate_private_key(65537, 2048)))
         key = serialization.load_pem_private_key(path.read_bytes(), None)
         if not isinstance(key, rsa.RSAPrivateKey):
-            raise ValueError("it is not an RSA key")  # noqa: TRY004 (a key of another kind)
+            raise TypeError("it is not an RSA key")
         return key
 
 
@@ -58,7 +58,7 @@ class Authority:
         with using(self._key_path):
             key = serialization.load_pem_private_key(self._key_path.read_bytes(), None)
             if not isinstance(key, ec.EllipticCurvePrivateKey):
-                raise ValueError("it is not an EC key")  # noqa: TRY004 (a key of another kind)
+                raise TypeError("it is not an EC key")
             self._key = key
 
     @property
