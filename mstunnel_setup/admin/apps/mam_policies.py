@@ -68,7 +68,7 @@ class PresentMam:
     @property
     def name(self) -> str:
         """Its name."""
-        return self.tunnel.name.removesuffix(TUNNEL)
+        return self.tunnel.name[: -len(TUNNEL)]
 
     @property
     def id(self) -> str:
@@ -135,17 +135,19 @@ def find_mam(
     protections: Iterable[PresentProtection],
     sites: Mapping[str, str],
 ) -> Iterator[PresentMam]:
-    """The objects among the policies of a tenant; `sites` are the names of sites by their ids."""
-    by_name = {item.name.casefold(): item for item in configurations if item.channel is Channel.APPS}
-    protected = {item.found.display_name.casefold(): item for item in protections}
-    for name, item in by_name.items():
+    """The objects among the policies of a tenant; `sites` are the names of sites by their ids.
+
+    The policies of one object are for one platform, and their names are compared without regard to case.
+    """
+    managed = [item for item in configurations if item.channel is Channel.APPS]
+    by_name = {(item.name.casefold(), item.is_ios): item for item in managed}
+    protected = {(item.found.display_name.casefold(), item.is_ios): item for item in protections}
+    for item in managed:
+        name, is_ios = item.name.casefold(), item.is_ios
         if name.endswith(TUNNEL.casefold()) and _TYPE_KEY in app_configuration_object(item).settings:
             base = name.removesuffix(TUNNEL.casefold())
-            edge, protection = (
-                by_name.get(base + EDGE.casefold()),
-                protected.get(base + PROTECTION.casefold()),
-            )
-            yield PresentMam(item, edge, protection, sites)
+            edge = by_name.get((base + EDGE.casefold(), is_ios))
+            yield PresentMam(item, edge, protected.get((base + PROTECTION.casefold(), is_ios)), sites)
 
 
 def mam_object(present: PresentMam) -> MamObject:
