@@ -75,11 +75,17 @@ def roots_value(names: Iterable[str], present: Iterable[PresentProfile], changes
     """The value for the trusted roots with these names: what the tenant has of them.
 
     Where a root is to be created or changed by `changes`, the value is the names, which are looked up when it
-    is written. Raises TenantError `trusted-root-unknown`.
+    is written. Raises TenantError `trusted-root-unknown`, also for a root that is to be deleted.
     """
     wanted = list(names)
-    known = {item.found.display_name.casefold(): item.found for item in present if not is_tunnel(item)}
-    changed = {item.name.casefold() for item in changes if item.kind == "trusted root"}
+    of_roots = [item for item in changes if item.kind == "trusted root"]
+    deleted = {item.identifier for item in of_roots if item.verb == "delete"}
+    changed = {item.name.casefold() for item in of_roots if item.verb != "delete"}
+    known = {
+        item.found.display_name.casefold(): item.found
+        for item in present
+        if not is_tunnel(item) and item.found.id not in deleted
+    }
     for name in wanted:
         if name.casefold() not in {*known, *changed}:
             raise TRUSTED_ROOT_UNKNOWN(name=name)

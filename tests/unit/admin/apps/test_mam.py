@@ -157,6 +157,20 @@ def test_prune_deletes_all_policies_of_what_is_not_declared(admin: MstAdmin, tmp
     ]
 
 
+def test_a_root_that_is_deleted_cannot_be_named(admin: MstAdmin, tmp_path: Path) -> None:
+    root_file(tmp_path)
+    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
+    without_root = DECLARED.replace("    trusted_root: ROOT\n", "")
+    refused = admin("diff", declare(tmp_path, without_root), "--no-resolve")
+    assert refused.codes("errors") == ["trusted-root-unknown"]
+    head, mam, tail = DECLARED.partition("mam:\n")
+    without_profile = f"{head[: head.index('profiles:')]}profiles: []\n{mam}{tail}"
+    kept = admin("diff", declare(tmp_path, without_profile), "--no-resolve")
+    assert kept.code == 0, kept.message
+    refused = admin("diff", declare(tmp_path, without_profile), "--prune", "--no-resolve")
+    assert refused.codes("errors") == ["trusted-root-unknown"]
+
+
 def test_prune_knows_a_policy_again_whose_name_is_spelled_differently(
     admin: MstAdmin, tmp_path: Path
 ) -> None:

@@ -130,3 +130,13 @@ def test_a_vpn_profile_that_is_not_there_is_found_before_any_change(admin: MstAd
     assert refused.codes("errors") == ["profile-unknown"]
     declared = "version: 1\napps:\n  - " + text.partition("\n")[2].replace("\n", "\n    ")
     assert admin("apply", declare(tmp_path, declared)).codes("errors") == ["profile-unknown"]
+
+
+def test_prune_deletes_no_vpn_profile_that_a_declared_app_names(admin: MstAdmin, tmp_path: Path) -> None:
+    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
+    profiles, apps, others = DECLARED.partition("apps:\n")
+    assert profiles != DECLARED
+    without = declare(tmp_path, f"version: 1\n{apps}{others}")
+    assert admin("diff", without, "--prune", "--no-resolve").code == 0
+    refused = admin("diff", declare(tmp_path, f"version: 1\nprofiles: []\n{apps}{others}"), "--prune")
+    assert refused.codes("errors") == ["profile-unknown"]
