@@ -72,6 +72,28 @@ def test_one_is_created_shown_changed_and_deleted(admin: MstAdmin, tmp_path: Pat
     assert "assignments" in admin("app", "schema").data["properties"]
 
 
+def test_an_assignment_keeps_its_filter_when_its_intent_changes(
+    admin: MstAdmin, tenant: Tenant, tmp_path: Path
+) -> None:
+    text = IOS.replace("scmx", "filtered").replace("Defender for iOS", "Filtered")
+    created = admin("app", "create", object_file(tmp_path, text)).data["id"]
+    graph = tenant.graph()
+    (assigned,) = (item.to_wire() for item in graph.app_assignments(MOBILE_APPS, created))
+    narrowed = {
+        "deviceAndAppManagementAssignmentFilterId": OTHER,
+        "deviceAndAppManagementAssignmentFilterType": "include",
+    }
+    target = {**assigned["target"], **narrowed}
+    graph.assign_app_object(MOBILE_APPS, created, [{"intent": "required", "target": target}])
+    text = text.replace("required", "uninstall")
+    assert admin("app", "update", object_file(tmp_path, text)).status == "changed"
+    (after,) = (item.to_wire() for item in graph.app_assignments(MOBILE_APPS, created))
+    assert after["intent"] == "uninstall"
+    assert narrowed.items() <= after["target"].items()
+    assert admin("app", "update", object_file(tmp_path, text)).status == "unchanged"
+    assert admin("app", "delete", "Filtered", "--yes").code == 0
+
+
 def test_apps_come_after_their_profiles_and_before_their_configurations(
     admin: MstAdmin, tenant: Tenant, tmp_path: Path
 ) -> None:
