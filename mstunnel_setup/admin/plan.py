@@ -30,6 +30,7 @@ from mstunnel_setup.admin.objects import ConfigurationObject, SiteObject, Thresh
 from mstunnel_setup.admin.present_profiles import PresentProfile, is_tunnel, profile_names
 from mstunnel_setup.admin.profile_changes import Place, profile_changes, profile_deletions
 from mstunnel_setup.admin.profiles.objects import ProfileObject
+from mstunnel_setup.admin.profiles.present import is_for_ios
 from mstunnel_setup.admin.profiles.wire import server_address
 from mstunnel_setup.admin.root_changes import root_changes
 from mstunnel_setup.admin.wire import (
@@ -118,8 +119,8 @@ def _apps(declared: Declared, tenant: Tenant, deleted: Container[str]) -> Iterat
 
     `deleted` are the ids of what will not stay.
     """
-    present = profile_names(item for item in tenant.profiles if item.found.id not in deleted)
-    names = {*(item.value.name for item in declared.profiles), *present.values()}
+    staying = (item for item in tenant.profiles if item.found.id not in deleted and is_for_ios(item.found))
+    names = {*(item.value.name for item in declared.profiles), *profile_names(staying).values()}
     for app in declared.apps:
         require_profiles(app.value, names)
         yield from app_changes(app.value, tenant.apps)
@@ -225,9 +226,13 @@ def _names(declared: Sequence[Placed[NamedObject]]) -> set[str]:
 
 
 def _place(item: Placed[ProfileObject] | Placed[MamObject], declared: Declared, tenant: Tenant) -> Place:
-    """Where the site that is named is, or will be. Raises DeclarationError when there is none."""
+    """Where the site that is named is, or will be.
+
+    Raises DeclarationError when there is none, TenantError `name-ambiguous` when there are several.
+    """
     wanted = item.value.site.casefold()
-    present = next((site for site in tenant.sites if wanted in {site.id, site.display_name.casefold()}), None)
+    with_id = next((site for site in tenant.sites if site.id == wanted), None)
+    present = with_id or only(tenant.sites, item.value.site, "site")
     name = present.display_name.casefold() if present else wanted
     planned = next((site.value for site in declared.sites if site.value.name.casefold() == name), None)
     if planned is not None:

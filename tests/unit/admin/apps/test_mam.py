@@ -208,6 +208,20 @@ groups: [{GROUP}]
     assert {verb for verb, _, _ in changes(created.data)} == {"create"}
 
 
+def test_a_site_whose_name_several_have_is_not_guessed(admin: MstAdmin, tmp_path: Path) -> None:
+    graph = admin.tenant.graph()
+    (berlin,) = graph.site_list("Berlin")
+    assert berlin.microsoft_tunnel_configuration
+    other = graph.create_site(
+        {"displayName": "berlin", "publicAddress": "other.lab.example"}, berlin.microsoft_tunnel_configuration.id
+    )
+    declared = "version: 1\nmam:\n  - " + ANDROID.partition("\n")[2].replace("\n", "\n    ")
+    refused = admin("diff", declare(tmp_path, declared))
+    assert refused.codes("errors") == ["name-ambiguous"]
+    assert admin("diff", declare(tmp_path, declared.replace("site: Berlin", f"site: {other.id}"))).code == 0
+    graph.delete_site(other.id)
+
+
 def test_what_is_not_there_is_found_before_any_change(admin: MstAdmin, tmp_path: Path) -> None:
     root_file(tmp_path)
     unknown = DECLARED.replace("iPhone (trusted root)]", "Nowhere]")

@@ -162,3 +162,27 @@ def test_prune_deletes_no_vpn_profile_that_a_declared_app_names(admin: MstAdmin,
     assert admin("diff", without, "--prune", "--no-resolve").code == 0
     refused = admin("diff", declare(tmp_path, f"version: 1\nprofiles: []\n{apps}{others}"), "--prune")
     assert refused.codes("errors") == ["profile-unknown"]
+
+
+def test_an_app_gets_the_vpn_profile_for_ios_of_that_name(
+    admin: MstAdmin, tenant: Tenant, tmp_path: Path
+) -> None:
+    profile = DECLARED[DECLARED.index("platform: ios") : DECLARED.index("apps:\n")].replace("\n    ", "\n")
+    profile = "version: 1\n" + profile.replace("Per-app tunnel", "Twin")
+    text = IOS.replace("scmx", "twin").replace(f"[{GROUP}]", f"[{GROUP}], vpn_profile: Twin")
+    android = profile.replace("platform: ios", "platform: android-work-profile").replace("per_app: true\n", "")
+    other = admin("profile", "create", object_file(tmp_path, android)).data["profile"]
+    declared = "version: 1\napps:\n  - " + text.partition("\n")[2].replace("\n", "\n    ")
+    refused = admin("diff", declare(tmp_path, declared))
+    assert refused.codes("errors") == ["profile-unknown"]
+    graph = tenant.graph()
+    assert admin("profile", "create", object_file(tmp_path, profile.replace("Twin", "Second"))).code == 0
+    (second,) = graph.profiles("Second")
+    named = {"@odata.type": second.odata_type, "displayName": "Twin"}
+    graph.update_profile(second.id, named)
+    assert admin("apply", declare(tmp_path, declared)).status == "changed"
+    app = admin("app", "show", "com.microsoft.twin").data["app"]["id"]
+    (assigned,) = graph.app_assignments(MOBILE_APPS, app)
+    assert (assigned.settings or {})["vpnConfigurationId"] == second.id
+    for identifier in (other, second.id):
+        graph.delete_profile(identifier)
