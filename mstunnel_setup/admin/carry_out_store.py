@@ -8,7 +8,8 @@ from mstunnel_setup.admin.apps.app_wire import VPN, VPN_ID, PresentApp, is_store
 from mstunnel_setup.admin.apps.store import IOS_APP
 from mstunnel_setup.admin.assignments import ASSIGNMENTS, TYPE
 from mstunnel_setup.admin.change import Body, Change, Wire
-from mstunnel_setup.admin.errors import PROFILE_UNKNOWN
+from mstunnel_setup.admin.errors import NAME_AMBIGUOUS, PROFILE_UNKNOWN
+from mstunnel_setup.admin.profiles.present import is_for_ios, is_tunnel_profile
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.graph_apps import MOBILE_APPS
 from mstunnel_setup.tenant.wire_apps import PLAY_APP, MobileApp
@@ -72,7 +73,9 @@ def _by_id(settings: Wire, graph: AdminGraph) -> Body:
     wanted = settings.get(VPN)
     if wanted is None:
         return body
-    named = [item.id for item in graph.profiles(wanted) if "VpnConfiguration" in item.odata_type]
+    named = [item.id for item in graph.profiles(wanted) if is_tunnel_profile(item) and is_for_ios(item)]
     if not named:
         raise PROFILE_UNKNOWN(name=wanted)
+    if len(named) > 1:
+        raise NAME_AMBIGUOUS(count=len(named), kind="profile", name=wanted, ids=", ".join(named))
     return {**body, VPN_ID: named[0]}

@@ -63,6 +63,7 @@ def shared_names(tenant: Tenant) -> Iterator[Finding]:
         ("site", [item.display_name for item in tenant.sites]),
         ("VPN profile", [item.found.display_name for item in tenant.profiles if is_tunnel(item)]),
         ("app configuration", [item.name for item in _tunnel_configurations(tenant)]),
+        ("tunnel for MAM", [item.name for item in tenant.mam]),
     ):
         for name, count in Counter(map(str.casefold, names)).items():
             if count > 1:

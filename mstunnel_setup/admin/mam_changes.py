@@ -22,6 +22,7 @@ from mstunnel_setup.admin.apps.mam_policies import (
     protected_apps,
     root_entries,
 )
+from mstunnel_setup.admin.apps.objects import Channel
 from mstunnel_setup.admin.apps.wire import BUNDLES, PACKAGES, PresentAppConfiguration
 from mstunnel_setup.admin.assignments import ASSIGNMENTS, TYPE, target_of, targets, wanted_targets
 from mstunnel_setup.admin.change import Body, Change
@@ -53,31 +54,38 @@ def mam_changes(declared: MamObject, place: Place, roots: str, policies: MamPoli
     for item in configurations_of(declared, place.site_id or place.name, place.address, roots):
         yield from app_configuration_changes(item, present)
     edge = named(f"{declared.name}{EDGE}", present)
-    if edge is not None and not has_edge(declared):
+    is_own = edge is not None and (edge.channel, edge.is_ios) == (Channel.APPS, declared.is_ios)
+    if edge is not None and is_own and not has_edge(declared):
         yield app_configuration_deletion(edge)
     yield from _protection(declared, policies.protections)
 
 
 def mam_deletions(present: PresentMam) -> Iterator[Change]:
-    """What deletes all policies of one object."""
-    yield app_configuration_deletion(present.tunnel)
+    """What deletes all policies of one object; last the one by which it is found if another is refused."""
     if present.edge is not None:
         yield app_configuration_deletion(present.edge)
     if present.protection is not None:
         found = present.protection.found
         kind = IOS_PROTECTION if present.protection.is_ios else ANDROID_PROTECTION
         yield Change("delete", "app protection", found.display_name, found.id, before={TYPE: kind})
+    yield app_configuration_deletion(present.tunnel)
 
 
 def roots_value(names: Iterable[str], present: Iterable[PresentProfile], changes: Iterable[Change]) -> str:
     """The value for the trusted roots with these names: what the tenant has of them.
 
     Where a root is to be created or changed by `changes`, the value is the names, which are looked up when it
-    is written. Raises TenantError `trusted-root-unknown`.
+    is written. Raises TenantError `trusted-root-unknown`, also for a root that is to be deleted.
     """
     wanted = list(names)
-    known = {item.found.display_name.casefold(): item.found for item in present if not is_tunnel(item)}
-    changed = {item.name.casefold() for item in changes if item.kind == "trusted root"}
+    of_roots = [item for item in changes if item.kind == "trusted root"]
+    deleted = {item.identifier for item in of_roots if item.verb == "delete"}
+    changed = {item.name.casefold() for item in of_roots if item.verb != "delete"}
+    known = {
+        item.found.display_name.casefold(): item.found
+        for item in present
+        if not is_tunnel(item) and item.found.id not in deleted
+    }
     for name in wanted:
         if name.casefold() not in {*known, *changed}:
             raise TRUSTED_ROOT_UNKNOWN(name=name)

@@ -1,7 +1,7 @@
 """The difference between what is declared and what the tenant has, as changes in the order of doing them."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias, TypeVar
 
@@ -30,6 +30,7 @@ from mstunnel_setup.admin.objects import ConfigurationObject, SiteObject, Thresh
 from mstunnel_setup.admin.present_profiles import PresentProfile, is_tunnel, profile_names
 from mstunnel_setup.admin.profile_changes import Place, profile_changes, profile_deletions
 from mstunnel_setup.admin.profiles.objects import ProfileObject
+from mstunnel_setup.admin.profiles.present import is_for_ios
 from mstunnel_setup.admin.profiles.wire import server_address
 from mstunnel_setup.admin.root_changes import root_changes
 from mstunnel_setup.admin.wire import (
@@ -77,9 +78,9 @@ class Tenant:
 def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = False) -> list[Change]:
     """The changes that make the tenant as declared; with `prune` also the deletion of everything else.
 
-    Objects are found again by name. Raises TenantError `name-ambiguous` when the tenant has two of a name and
-    `app-missing`, DeclarationError when a site names a server configuration, or a profile a site, that exists
-    nowhere.
+    Objects are found again by name. What is named must exist or be declared, and not be deleted. Raises
+    TenantError `name-ambiguous` when the tenant has two of a name, `app-missing`, `profile-unknown` and
+    `trusted-root-unknown`, DeclarationError for a server configuration or a site that is not there.
     """
     known = {item.value.name.casefold() for item in declared.configurations}
     if not prune:
@@ -91,7 +92,10 @@ def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = Fal
     ]
     if lines:
         raise DeclarationError(lines)
-    places = [_place(item, declared, tenant) for item in declared.profiles]
+    deletions = list(_deletions(declared, tenant)) if prune else []
+    deleted = {change.identifier for change in deletions}
+    staying = replace(tenant, sites=tuple(item for item in tenant.sites if item.id not in deleted))
+    places = [_place(item, declared, staying) for item in declared.profiles]
     changes = [
         *(_configuration(item.value, tenant) for item in declared.configurations),
         *(_site(item.value, tenant, now) for item in declared.sites),
@@ -101,19 +105,22 @@ def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = Fal
         changes += root_changes(root.value, tenant.profiles)
     for item, place in zip(declared.profiles, places, strict=True):
         changes += profile_changes(item.value, place, tenant.profiles)
-    changes += _apps(declared, tenant)
+    changes += _apps(declared, tenant, deleted)
     policies = MamPolicies(tenant.app_configurations, tenant.protections)
     made = [change for change in changes if change]
     for mam in declared.mam:
-        roots = roots_value(mam.value.trusted_roots, tenant.profiles, made)
-        changes += mam_changes(mam.value, _place(mam, declared, tenant), roots, policies)
-    deletions = list(_deletions(declared, tenant)) if prune else []
+        roots = roots_value(mam.value.trusted_roots, tenant.profiles, [*made, *deletions])
+        changes += mam_changes(mam.value, _place(mam, declared, staying), roots, policies)
     return [*(change for change in changes if change), *deletions]
 
 
-def _apps(declared: Declared, tenant: Tenant) -> Iterator[Change]:
-    """Apps, which name profiles, and then app configurations, which name apps."""
-    names = {*(item.value.name for item in declared.profiles), *profile_names(tenant.profiles).values()}
+def _apps(declared: Declared, tenant: Tenant, deleted: Container[str]) -> Iterator[Change]:
+    """Apps, which name profiles, and then app configurations, which name apps.
+
+    `deleted` are the ids of what will not stay.
+    """
+    staying = (item for item in tenant.profiles if item.found.id not in deleted and is_for_ios(item.found))
+    names = {*(item.value.name for item in declared.profiles), *profile_names(staying).values()}
     for app in declared.apps:
         require_profiles(app.value, names)
         yield from app_changes(app.value, tenant.apps)
@@ -219,9 +226,13 @@ def _names(declared: Sequence[Placed[NamedObject]]) -> set[str]:
 
 
 def _place(item: Placed[ProfileObject] | Placed[MamObject], declared: Declared, tenant: Tenant) -> Place:
-    """Where the site that is named is, or will be. Raises DeclarationError when there is none."""
+    """Where the site that is named is, or will be.
+
+    Raises DeclarationError when there is none, TenantError `name-ambiguous` when there are several.
+    """
     wanted = item.value.site.casefold()
-    present = next((site for site in tenant.sites if wanted in {site.id, site.display_name.casefold()}), None)
+    with_id = next((site for site in tenant.sites if site.id == wanted), None)
+    present = with_id or only(tenant.sites, item.value.site, "site")
     name = present.display_name.casefold() if present else wanted
     planned = next((site.value for site in declared.sites if site.value.name.casefold() == name), None)
     if planned is not None:

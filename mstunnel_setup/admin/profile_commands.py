@@ -4,7 +4,13 @@ import json
 from pathlib import Path
 
 from mstunnel_setup.admin.carry_out import carry_out, read_profiles
-from mstunnel_setup.admin.errors import NAME_TAKEN, PROFILE_INVALID, PROFILE_UNKNOWN, PROFILE_UNREADABLE
+from mstunnel_setup.admin.errors import (
+    NAME_TAKEN,
+    NAME_UNKNOWN,
+    PROFILE_INVALID,
+    PROFILE_UNKNOWN,
+    PROFILE_UNREADABLE,
+)
 from mstunnel_setup.admin.file_commands import linted, placed, written
 from mstunnel_setup.admin.find import find_one, find_site
 from mstunnel_setup.admin.judged_values import judged
@@ -68,9 +74,14 @@ def update(operator: Operator, settings: Settings, file: Path) -> Result:
 
 
 def delete(operator: Operator, settings: Settings, wanted: str, *, yes: bool) -> Result:
-    """Delete a profile, and the trusted root that goes with it."""
+    """Delete a profile, and the trusted root that goes with it.
+
+    An id may be that of any profile: one that is not for the tunnel is a TenantError `name-unknown`.
+    """
     graph = open_tenant(operator, settings)
     found = find_profile(graph, wanted)
+    if not is_tunnel_profile(found):
+        raise NAME_UNKNOWN(place="tenant", kind="profile", name=wanted, command="profile")
     present = [PresentProfile(found), *read_profiles(graph, root_name(found.display_name))]
     changes = list(profile_deletions(found.display_name, present))
     make_sure(operator, f"Delete the profile {found.display_name} ({found.id})?", yes=yes)

@@ -4,6 +4,7 @@ Paths, methods and permissions: docs/reference/mst-admin.md. Bodies are wire doc
 to be written, because null has a meaning there: it clears a property.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -41,6 +42,7 @@ _SERVERS: Final = "microsoftTunnelServers"
 _THRESHOLDS: Final = "/deviceManagement/microsoftTunnelHealthThresholds"
 _POLICIES: Final = "/identity/conditionalAccess/policies"
 _PROFILES: Final = "/deviceManagement/deviceConfigurations"
+_METRIC: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class AdminGraph(AppGraph):
@@ -126,8 +128,12 @@ class AdminGraph(AppGraph):
         return self._list(HealthThreshold, _THRESHOLDS, CONFIGURATION_READ)
 
     def create_threshold(self, body: Body) -> HealthThreshold:
-        """Set thresholds of a metric that has none; `id` in the body names the metric."""
-        return read_entity(HealthThreshold, self._post(_THRESHOLDS, body))
+        """Set thresholds of a metric that has none; `id` in the body names the metric.
+
+        Raises TenantError `metric-malformed` for a name by which they could not be changed or deleted.
+        """
+        named = {**body, "id": _metric(str(body["id"]))}
+        return read_entity(HealthThreshold, self._post(_THRESHOLDS, named))
 
     def update_threshold(self, metric: str, changes: Body) -> None:
         """Change the thresholds of a metric."""
@@ -217,6 +223,6 @@ def _reference(configuration_id: str) -> JsonObject:
 
 def _metric(name: str) -> str:
     """Return `name` when it can be part of a path: metrics are identified by name."""
-    if not name.isascii() or not name.isalnum():
+    if not _METRIC.fullmatch(name):
         raise METRIC_MALFORMED(name=name[:80])
     return name

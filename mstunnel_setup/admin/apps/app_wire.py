@@ -146,11 +146,16 @@ def present_assignments(present: PresentApp) -> list[Body]:
 
 
 def wanted_assignments(declared: StoreAppObject, present: PresentApp) -> list[Body]:
-    """The declared assignments, each with what is there already beside it; and those that no file can say."""
+    """The declared assignments, each with what is there already beside it; and those that no file can say.
+
+    A target keeps its filter when its intent changes, too: without it, the app would go to more devices.
+    """
     there = {_who(item): item for item in present_assignments(present)}
+    known_targets = {identity(item["target"]): item["target"] for item in there.values()}
     wanted = []
     for item in assignment_bodies(declared):
-        known = there.get(_who(item), item)
+        target = known_targets.get(identity(item["target"]), item["target"])
+        known = there.get(_who(item), {**item, "target": target})
         settings = {**known["settings"], **item["settings"]}
         wanted.append({**item, "target": known["target"], "settings": settings})
     return [*wanted, *(item for item in there.values() if not is_declarable(item["target"]))]

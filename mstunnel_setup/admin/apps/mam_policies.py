@@ -12,7 +12,13 @@ from typing import Any, Final
 from mstunnel_setup.admin.apps.app_objects import AppPlatform
 from mstunnel_setup.admin.apps.mam_objects import MamObject
 from mstunnel_setup.admin.apps.objects import DEFENDER, AppConfigurationObject, Channel, Platform
-from mstunnel_setup.admin.apps.wire import PresentAppConfiguration, app_configuration_object
+from mstunnel_setup.admin.apps.wire import (
+    AVAILABLE_KEY,
+    STRICT_KEY,
+    TUNNEL_KEYS,
+    PresentAppConfiguration,
+    app_configuration_object,
+)
 from mstunnel_setup.admin.assignments import TYPE
 from mstunnel_setup.admin.change import Body
 from mstunnel_setup.admin.profiles.objects import ProxyObject
@@ -27,20 +33,16 @@ EDGE: Final = " (Edge)"
 PROTECTION: Final = " (protection)"
 """What follows the name of the object in the names of its policies."""
 
-_TUNNEL_KEYS: Final = "com.microsoft.tunnel."
-SITE_KEY: Final = f"{_TUNNEL_KEYS}site_id"
-ROOTS_KEY: Final = f"{_TUNNEL_KEYS}trusted_root_certificates"
-_TYPE_KEY: Final = f"{_TUNNEL_KEYS}connection_type"
-_NAME_KEY: Final = f"{_TUNNEL_KEYS}connection_name"
-_ADDRESS_KEY: Final = f"{_TUNNEL_KEYS}server_address"
-_APPS_KEY: Final = f"{_TUNNEL_KEYS}targeted_apps"
-_PAC_KEY: Final = f"{_TUNNEL_KEYS}proxy_pacurl"
-_PROXY_KEY: Final = f"{_TUNNEL_KEYS}proxy_address"
-_PORT_KEY: Final = f"{_TUNNEL_KEYS}proxy_port"
-_CUSTOM_KEY: Final = f"{_TUNNEL_KEYS}custom_configuration"
-_EDGE_KEYS: Final = "com.microsoft.intune.mam.managedbrowser."
-_STRICT_KEY: Final = f"{_EDGE_KEYS}StrictTunnelMode"
-_AVAILABLE_KEY: Final = f"{_EDGE_KEYS}TunnelAvailable.IntuneMAMOnly"
+SITE_KEY: Final = f"{TUNNEL_KEYS}site_id"
+ROOTS_KEY: Final = f"{TUNNEL_KEYS}trusted_root_certificates"
+_TYPE_KEY: Final = f"{TUNNEL_KEYS}connection_type"
+_NAME_KEY: Final = f"{TUNNEL_KEYS}connection_name"
+_ADDRESS_KEY: Final = f"{TUNNEL_KEYS}server_address"
+_APPS_KEY: Final = f"{TUNNEL_KEYS}targeted_apps"
+_PAC_KEY: Final = f"{TUNNEL_KEYS}proxy_pacurl"
+_PROXY_KEY: Final = f"{TUNNEL_KEYS}proxy_address"
+_PORT_KEY: Final = f"{TUNNEL_KEYS}proxy_port"
+_CUSTOM_KEY: Final = f"{TUNNEL_KEYS}custom_configuration"
 _BYPASSED: Final = "bypassedUrls"
 
 
@@ -66,7 +68,7 @@ class PresentMam:
     @property
     def name(self) -> str:
         """Its name."""
-        return self.tunnel.name.removesuffix(TUNNEL)
+        return self.tunnel.name[: -len(TUNNEL)]
 
     @property
     def id(self) -> str:
@@ -92,8 +94,8 @@ def configurations_of(
     apps = declared.apps if declared.is_ios else (DEFENDER,)
     yield _configuration(declared, TUNNEL, apps, tunnel)
     if has_edge(declared):
-        strict = {_STRICT_KEY: "True"} if declared.strict_tunnel else {}
-        yield _configuration(declared, EDGE, (edge_of(declared),), {**strict, _AVAILABLE_KEY: "True"})
+        strict = {STRICT_KEY: "True"} if declared.strict_tunnel else {}
+        yield _configuration(declared, EDGE, (edge_of(declared),), {**strict, AVAILABLE_KEY: "True"})
 
 
 def protected_apps(declared: MamObject) -> tuple[str, ...]:
@@ -133,17 +135,19 @@ def find_mam(
     protections: Iterable[PresentProtection],
     sites: Mapping[str, str],
 ) -> Iterator[PresentMam]:
-    """The objects among the policies of a tenant; `sites` are the names of sites by their ids."""
-    by_name = {item.name.casefold(): item for item in configurations if item.channel is Channel.APPS}
-    protected = {item.found.display_name.casefold(): item for item in protections}
-    for name, item in by_name.items():
+    """The objects among the policies of a tenant; `sites` are the names of sites by their ids.
+
+    The policies of one object are for one platform, and their names are compared without regard to case.
+    """
+    managed = [item for item in configurations if item.channel is Channel.APPS]
+    by_name = {(item.name.casefold(), item.is_ios): item for item in managed}
+    protected = {(item.found.display_name.casefold(), item.is_ios): item for item in protections}
+    for item in managed:
+        name, is_ios = item.name.casefold(), item.is_ios
         if name.endswith(TUNNEL.casefold()) and _TYPE_KEY in app_configuration_object(item).settings:
             base = name.removesuffix(TUNNEL.casefold())
-            edge, protection = (
-                by_name.get(base + EDGE.casefold()),
-                protected.get(base + PROTECTION.casefold()),
-            )
-            yield PresentMam(item, edge, protection, sites)
+            edge = by_name.get((base + EDGE.casefold(), is_ios))
+            yield PresentMam(item, edge, protected.get((base + PROTECTION.casefold(), is_ios)), sites)
 
 
 def mam_object(present: PresentMam) -> MamObject:
@@ -162,7 +166,7 @@ def mam_object(present: PresentMam) -> MamObject:
         proxy=_proxy(said),
         trusted_roots=tuple(str(item.get("displayName")) for item in _objects(said.get(ROOTS_KEY, ""))),
         bypassed_urls=tuple(_bypassed(said.get(_CUSTOM_KEY, ""))),
-        strict_tunnel=str(edge.get(_STRICT_KEY, "")).lower() == "true",
+        strict_tunnel=str(edge.get(STRICT_KEY, "")).lower() == "true",
         groups=declared.groups,
         excluded_groups=declared.excluded_groups,
         role_scope_tag_ids=declared.role_scope_tag_ids,

@@ -36,7 +36,13 @@ _APPLICABILITY: Final = {
     Platform.ANDROID_DEVICE_OWNER: "androidDeviceOwner",
 }
 _PLATFORMS: Final = {wire: platform for platform, wire in _APPLICABILITY.items()}
-_TUNNEL: Final = ("com.microsoft.tunnel.", "com.microsoft.intune.mam.managedbrowser.")
+
+TUNNEL_KEYS: Final = "com.microsoft.tunnel."
+"""How the names of all settings of the tunnel begin."""
+_EDGE_KEYS: Final = "com.microsoft.intune.mam.managedbrowser."
+STRICT_KEY: Final = f"{_EDGE_KEYS}StrictTunnelMode"
+AVAILABLE_KEY: Final = f"{_EDGE_KEYS}TunnelAvailable.IntuneMAMOnly"
+"""The two settings of Edge about its use of the tunnel: the names of all its others begin like these."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,8 @@ def app_configuration_body(declared: AppConfigurationObject, others: Iterable[Wi
 def is_about_tunnel(present: PresentAppConfiguration) -> bool:
     """Whether an app configuration of the tenant is for Defender, or has settings of the tunnel."""
     names = [str(item.get("name") or "") for item in present.entries]
-    return DEFENDER in present.apps or any(name.startswith(_TUNNEL) for name in names)
+    of_edge = not {STRICT_KEY, AVAILABLE_KEY}.isdisjoint(names)
+    return DEFENDER in present.apps or of_edge or any(name.startswith(TUNNEL_KEYS) for name in names)
 
 
 def not_declared(present: PresentAppConfiguration) -> Iterator[Finding]:

@@ -7,7 +7,13 @@ from mstunnel_setup.admin.assignments import assignees, undeclarable_targets
 from mstunnel_setup.admin.change import Body, Wire
 from mstunnel_setup.admin.comparison import canonical
 from mstunnel_setup.admin.profiles import findings
-from mstunnel_setup.admin.profiles.objects import AppObject, ProfileObject, ProxyObject, RuleObject
+from mstunnel_setup.admin.profiles.objects import (
+    AppObject,
+    Platform,
+    ProfileObject,
+    ProxyObject,
+    RuleObject,
+)
 from mstunnel_setup.admin.profiles.wire import CLIENT_KEYS, CONNECTIONS, TYPES, profile_body
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
@@ -31,6 +37,11 @@ _SAID_OTHERWISE: Final = frozenset(
 def is_tunnel_profile(found: DeviceConfiguration) -> bool:
     """Whether this is a VPN profile whose connection is Microsoft Tunnel."""
     return found.odata_type in _PLATFORMS and extra(found).get("connectionType") in _CONNECTIONS
+
+
+def is_for_ios(found: DeviceConfiguration) -> bool:
+    """Whether this is a VPN profile for iOS, the only ones that an app can name."""
+    return found.odata_type == TYPES[Platform.IOS]
 
 
 def profile_object(

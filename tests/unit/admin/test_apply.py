@@ -246,6 +246,16 @@ def test_prune_deletes_profiles_only_where_profiles_are_declared(admin: MstAdmin
     )
 
 
+def test_prune_deletes_no_site_that_a_declared_profile_names(admin: MstAdmin, tmp_path: Path) -> None:
+    assert admin("apply", _declare(tmp_path / "d", DECLARED)).code == 0
+    profiles = PROFILES.replace("Berlin", "Oslo").replace("ROOT", str(root_file(tmp_path)))
+    directory = _declare(tmp_path / "d", profiles)
+    assert admin("diff", directory, "--no-resolve").code == 0
+    refused = admin("diff", directory, "--prune", "--no-resolve")
+    assert refused.codes("errors") == ["declarations-invalid"]
+    assert refused.message.endswith("no site is called `Oslo`")
+
+
 def test_mistakes_in_profiles_have_their_place_too(admin: MstAdmin, tmp_path: Path) -> None:
     text = PROFILES.replace("site: Berlin", "site: Nowhere").replace("ROOT", str(tmp_path / "none.pem"))
     directory = _declare(tmp_path / "d", text)

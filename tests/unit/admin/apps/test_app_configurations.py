@@ -149,6 +149,30 @@ def test_prune_deletes_only_what_is_for_the_tunnel_and_where_it_is_declared(
         assert admin("app-config", "delete", item["name"], "--yes").code == 0
 
 
+def test_settings_of_edge_that_are_not_about_the_tunnel_are_left_to_others(
+    admin: MstAdmin, tmp_path: Path
+) -> None:
+    edge = f"""\
+version: 1
+name: Bookmarks
+channel: managed-apps
+platform: android
+apps: [com.microsoft.emmx]
+settings: {{com.microsoft.intune.mam.managedbrowser.homepage: "https://intranet.contoso.com"}}
+groups: [{GROUP}]
+"""
+    strict = edge.replace("Bookmarks", "Strict").replace("homepage", "StrictTunnelMode")
+    for text in (edge, strict):
+        assert admin("app-config", "create", object_file(tmp_path, text)).code == 0
+    none = declare(tmp_path, "version: 1\napp_configurations: []\n")
+    assert ("delete", "app configuration", "Strict") in changes(admin("diff", none, "--prune").data)
+    assert ("delete", "app configuration", "Bookmarks") not in changes(admin("diff", none, "--prune").data)
+    listed = [item["displayName"] for item in admin("app-config", "list").data["app_configurations"]]
+    assert ("Strict" in listed, "Bookmarks" in listed) == (True, False)
+    for name in ("Bookmarks", "Strict"):
+        assert admin("app-config", "delete", name, "--yes").code == 0
+
+
 def test_what_conflicts_with_a_vpn_profile_is_refused_with_its_place(admin: MstAdmin, tmp_path: Path) -> None:
     profile = f"""\
 profiles:

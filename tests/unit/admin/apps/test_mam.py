@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from mstunnel_setup.tenant.graph_apps import MANAGED_APP_CONFIGURATIONS
 from tests.unit.admin.labs import MstAdmin, Tenant, changes, declare, object_file, root_file
 
 GROUP = "11111111-2222-3333-4444-555555555555"
@@ -150,10 +151,75 @@ def test_prune_deletes_all_policies_of_what_is_not_declared(admin: MstAdmin, tmp
     assert not any("app" in item["kind"] for item in silent["changes"])
     pruned = admin("diff", declare(tmp_path, "version: 1\nmam: []\n"), "--prune").data["changes"]
     assert [item["name"] for item in pruned if "app" in item["kind"]] == [
-        "Phones (tunnel)",
         "Phones (Edge)",
         "Phones (protection)",
+        "Phones (tunnel)",
     ]
+
+
+def test_a_root_that_is_deleted_cannot_be_named(admin: MstAdmin, tmp_path: Path) -> None:
+    root_file(tmp_path)
+    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
+    without_root = DECLARED.replace("    trusted_root: ROOT\n", "")
+    refused = admin("diff", declare(tmp_path, without_root), "--no-resolve")
+    assert refused.codes("errors") == ["trusted-root-unknown"]
+    head, mam, tail = DECLARED.partition("mam:\n")
+    without_profile = f"{head[: head.index('profiles:')]}profiles: []\n{mam}{tail}"
+    kept = admin("diff", declare(tmp_path, without_profile), "--no-resolve")
+    assert kept.code == 0, kept.message
+    refused = admin("diff", declare(tmp_path, without_profile), "--prune", "--no-resolve")
+    assert refused.codes("errors") == ["trusted-root-unknown"]
+
+
+def test_prune_knows_a_policy_again_whose_name_is_spelled_differently(
+    admin: MstAdmin, tmp_path: Path
+) -> None:
+    root_file(tmp_path)
+    directory = declare(tmp_path, DECLARED)
+    assert admin("apply", directory, "--no-resolve").code == 0
+    (policy, *_) = admin("mam", "show", "Phones").data["mam_tunnel"]["policies"]
+    admin.tenant.graph().update_app_object(
+        MANAGED_APP_CONFIGURATIONS,
+        policy["id"],
+        {"@odata.type": "#microsoft.graph.targetedManagedAppConfiguration", "displayName": "PHONES (Tunnel)"},
+    )
+    planned = changes(admin("diff", directory, "--prune", "--no-resolve").data)
+    assert [item for item in planned if "app" in item[1]] == [
+        ("update", "app configuration", "PHONES (Tunnel)")
+    ]
+    assert admin("apply", directory, "--no-resolve").code == 0
+
+
+def test_an_app_configuration_of_enrolled_devices_is_no_policy_of_it(admin: MstAdmin, tmp_path: Path) -> None:
+    admin.tenant.graph().add_play_app("com.microsoft.emmx")
+    edge = f"""\
+version: 1
+name: Tablets (Edge)
+channel: managed-devices
+platform: android-work-profile
+apps: [com.microsoft.emmx]
+groups: [{GROUP}]
+"""
+    assert admin("app-config", "create", object_file(tmp_path, edge)).code == 0
+    text = ANDROID.replace("android", "ios").replace("Field", "Tablets").replace(GROUP, OTHER)
+    text = text.replace("strict_tunnel: true", "apps: [com.contoso.app]")
+    created = admin("mam", "create", object_file(tmp_path, text))
+    assert created.code == 0, created.message
+    assert {verb for verb, _, _ in changes(created.data)} == {"create"}
+
+
+def test_a_site_whose_name_several_have_is_not_guessed(admin: MstAdmin, tmp_path: Path) -> None:
+    graph = admin.tenant.graph()
+    (berlin,) = graph.site_list("Berlin")
+    assert berlin.microsoft_tunnel_configuration
+    other = graph.create_site(
+        {"displayName": "berlin", "publicAddress": "other.lab.example"}, berlin.microsoft_tunnel_configuration.id
+    )
+    declared = "version: 1\nmam:\n  - " + ANDROID.partition("\n")[2].replace("\n", "\n    ")
+    refused = admin("diff", declare(tmp_path, declared))
+    assert refused.codes("errors") == ["name-ambiguous"]
+    assert admin("diff", declare(tmp_path, declared.replace("site: Berlin", f"site: {other.id}"))).code == 0
+    graph.delete_site(other.id)
 
 
 def test_what_is_not_there_is_found_before_any_change(admin: MstAdmin, tmp_path: Path) -> None:

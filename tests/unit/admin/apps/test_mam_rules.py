@@ -8,12 +8,21 @@ import pytest
 from ruamel.yaml import YAML
 
 from mstunnel_setup.admin.apps.mam_objects import MamObject
-from mstunnel_setup.admin.apps.mam_policies import configurations_of, find_mam, mam_object, root_entries
+from mstunnel_setup.admin.apps.mam_policies import (
+    PresentProtection,
+    configurations_of,
+    find_mam,
+    mam_object,
+    root_entries,
+)
 from mstunnel_setup.admin.apps.mam_rules import judge_mam
 from mstunnel_setup.admin.apps.wire import PresentAppConfiguration, app_configuration_body
 from mstunnel_setup.admin.assignments import targets
+from mstunnel_setup.admin.export import shared_names
+from mstunnel_setup.admin.mam_changes import mam_deletions
+from mstunnel_setup.admin.plan import Tenant
 from mstunnel_setup.admin.profiles.objects import ProfileObject
-from mstunnel_setup.tenant.wire import DeviceConfiguration
+from mstunnel_setup.tenant.wire import DeviceConfiguration, IntuneObject
 from mstunnel_setup.tenant.wire_apps import AppAssignment, TargetedManagedAppConfiguration
 
 CASES = YAML(typ="safe").load(Path(__file__).with_name("mam_rules.yaml").read_text(encoding="utf-8"))
@@ -74,6 +83,32 @@ def test_it_comes_back_from_its_policies_as_it_went(case: dict[str, Any]) -> Non
     declared = _declared(case).model_copy(update={"trusted_roots": ("Corp root",)})
     (found,) = find_mam(_policies(declared), (), {SITE_ID: "Berlin"})
     assert mam_object(found).model_dump(mode="json") == declared.model_dump(mode="json")
+
+
+def test_the_same_name_on_two_platforms_is_two_objects_each_with_its_own_policies() -> None:
+    both = [_declared({"on": platform}) for platform in ON]
+    policies = [item for declared in both for item in _policies(declared)]
+    wire = {"displayName": "Field (protection)"}
+    protections = [
+        PresentProtection(IntuneObject.from_wire(wire), is_ios=False),
+        PresentProtection(IntuneObject.from_wire(wire), is_ios=True),
+    ]
+    found = list(find_mam(policies, protections, {SITE_ID: "Berlin"}))
+    assert [item.tunnel.is_ios for item in found] == [False, True]
+    assert [item.edge and item.edge.is_ios for item in found] == [False, True]
+    assert [item.protection and item.protection.is_ios for item in found] == [False, True]
+    (warning,) = shared_names(Tenant(app_configurations=tuple(policies)))
+    assert warning.message == "2 objects of the kind tunnel for MAM are called Field"
+
+
+def test_the_policy_by_which_it_is_found_is_deleted_last() -> None:
+    (found,) = find_mam(
+        _policies(_declared({"on": "android"})),
+        [PresentProtection(IntuneObject.from_wire({"displayName": "Field (protection)"}), is_ios=False)],
+        {},
+    )
+    names = [change.name for change in mam_deletions(found)]
+    assert names == ["Field (Edge)", "Field (protection)", "Field (tunnel)"]
 
 
 def _settings(declared: MamObject) -> list[tuple[str, tuple[str, ...], dict[str, Any]]]:

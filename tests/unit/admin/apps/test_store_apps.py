@@ -72,6 +72,28 @@ def test_one_is_created_shown_changed_and_deleted(admin: MstAdmin, tmp_path: Pat
     assert "assignments" in admin("app", "schema").data["properties"]
 
 
+def test_an_assignment_keeps_its_filter_when_its_intent_changes(
+    admin: MstAdmin, tenant: Tenant, tmp_path: Path
+) -> None:
+    text = IOS.replace("scmx", "filtered").replace("Defender for iOS", "Filtered")
+    created = admin("app", "create", object_file(tmp_path, text)).data["id"]
+    graph = tenant.graph()
+    (assigned,) = (item.to_wire() for item in graph.app_assignments(MOBILE_APPS, created))
+    narrowed = {
+        "deviceAndAppManagementAssignmentFilterId": OTHER,
+        "deviceAndAppManagementAssignmentFilterType": "include",
+    }
+    target = {**assigned["target"], **narrowed}
+    graph.assign_app_object(MOBILE_APPS, created, [{"intent": "required", "target": target}])
+    text = text.replace("required", "uninstall")
+    assert admin("app", "update", object_file(tmp_path, text)).status == "changed"
+    (after,) = (item.to_wire() for item in graph.app_assignments(MOBILE_APPS, created))
+    assert after["intent"] == "uninstall"
+    assert narrowed.items() <= after["target"].items()
+    assert admin("app", "update", object_file(tmp_path, text)).status == "unchanged"
+    assert admin("app", "delete", "Filtered", "--yes").code == 0
+
+
 def test_apps_come_after_their_profiles_and_before_their_configurations(
     admin: MstAdmin, tenant: Tenant, tmp_path: Path
 ) -> None:
@@ -130,3 +152,37 @@ def test_a_vpn_profile_that_is_not_there_is_found_before_any_change(admin: MstAd
     assert refused.codes("errors") == ["profile-unknown"]
     declared = "version: 1\napps:\n  - " + text.partition("\n")[2].replace("\n", "\n    ")
     assert admin("apply", declare(tmp_path, declared)).codes("errors") == ["profile-unknown"]
+
+
+def test_prune_deletes_no_vpn_profile_that_a_declared_app_names(admin: MstAdmin, tmp_path: Path) -> None:
+    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
+    profiles, apps, others = DECLARED.partition("apps:\n")
+    assert profiles != DECLARED
+    without = declare(tmp_path, f"version: 1\n{apps}{others}")
+    assert admin("diff", without, "--prune", "--no-resolve").code == 0
+    refused = admin("diff", declare(tmp_path, f"version: 1\nprofiles: []\n{apps}{others}"), "--prune")
+    assert refused.codes("errors") == ["profile-unknown"]
+
+
+def test_an_app_gets_the_vpn_profile_for_ios_of_that_name(
+    admin: MstAdmin, tenant: Tenant, tmp_path: Path
+) -> None:
+    profile = DECLARED[DECLARED.index("platform: ios") : DECLARED.index("apps:\n")].replace("\n    ", "\n")
+    profile = "version: 1\n" + profile.replace("Per-app tunnel", "Twin")
+    text = IOS.replace("scmx", "twin").replace(f"[{GROUP}]", f"[{GROUP}], vpn_profile: Twin")
+    android = profile.replace("platform: ios", "platform: android-work-profile").replace("per_app: true\n", "")
+    other = admin("profile", "create", object_file(tmp_path, android)).data["profile"]
+    declared = "version: 1\napps:\n  - " + text.partition("\n")[2].replace("\n", "\n    ")
+    refused = admin("diff", declare(tmp_path, declared))
+    assert refused.codes("errors") == ["profile-unknown"]
+    graph = tenant.graph()
+    assert admin("profile", "create", object_file(tmp_path, profile.replace("Twin", "Second"))).code == 0
+    (second,) = graph.profiles("Second")
+    named = {"@odata.type": second.odata_type, "displayName": "Twin"}
+    graph.update_profile(second.id, named)
+    assert admin("apply", declare(tmp_path, declared)).status == "changed"
+    app = admin("app", "show", "com.microsoft.twin").data["app"]["id"]
+    (assigned,) = graph.app_assignments(MOBILE_APPS, app)
+    assert (assigned.settings or {})["vpnConfigurationId"] == second.id
+    for identifier in (other, second.id):
+        graph.delete_profile(identifier)

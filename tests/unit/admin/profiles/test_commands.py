@@ -1,5 +1,6 @@
 """`mst-admin profile` and `proxy-exclusions` against a real lab tenant."""
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,25 @@ def test_a_profile_is_deleted_with_its_root_and_only_after_confirmation(
         "Tunnel for one day (trusted root)",
     ]
     assert admin("profile", "show", "Tunnel for one day").codes("errors") == ["name-unknown"]
+
+
+def test_only_a_profile_for_the_tunnel_is_deleted(admin: MstAdmin, tmp_path: Path) -> None:
+    root = root_file(tmp_path)
+    text = f"{IOS.replace('iOS', 'two days')}trusted_root: {root}\n"
+    made = admin("profile", "create", object_file(tmp_path, text)).data
+    other = admin.tenant.graph().create_profile(
+        {
+            "@odata.type": "#microsoft.graph.iosTrustedRootCertificate",
+            "displayName": "Tunnel for two days",
+            "trustedRootCertificate": base64.b64encode(root.read_bytes()).decode(),
+            "certFileName": "other.cer",
+        }
+    )
+    refused = admin("profile", "delete", other.id, "--yes")
+    assert refused.codes("errors") == ["name-unknown"]
+    for identifier in (made["profile"], made["trusted_root"], other.id):
+        assert admin("profile", "show", identifier).code == 0
+    assert admin("profile", "delete", made["profile"], "--yes").status == "changed"
 
 
 def test_what_is_no_authority_is_no_trusted_root(admin: MstAdmin, tmp_path: Path) -> None:
