@@ -130,9 +130,33 @@ def test_a_program_that_prints_no_envelope_is_a_failure(server: Server) -> None:
 def test_only_a_gateway_that_is_there_is_removed(
     server: Server, errors: list[str], changed: bool, calls: list[str]
 ) -> None:
-    server.prints("ok", errors=[{"code": code, "message": "", "hint": ""} for code in errors])
+    server.prints("changed", errors=[{"code": code, "message": "", "hint": ""} for code in errors])
     assert server.module("mstunnel_gateway", state="absent")["changed"] is changed
     assert [" ".join(call.split()[:2]) for call in server.read("calls")] == calls
+
+
+@needs_root
+def test_what_an_unfinished_run_left_is_removed_with_the_program_that_was_copied(server: Server) -> None:
+    server.prints("changed")
+    (server.directory / "bin/mst-cli").unlink()
+    assert server.module("mstunnel_gateway", state="absent", directory=f"{server.directory}/bin")["changed"]
+    assert [call.split()[:2] for call in server.read("calls")] == [["mst-cli", "status"], ["mst-cli", "uninstall"]]
+    assert sorted(path.name for path in (server.directory / "bin").iterdir()) == ["mstunnel-setup"]
+
+
+@needs_root
+def test_without_any_program_there_is_nothing_to_remove(server: Server) -> None:
+    (server.directory / "bin/mst-cli").unlink()
+    done = server.module("mstunnel_gateway", state="absent", directory="/nonexistent")
+    assert (done["changed"], done["waiting"], server.read("calls")) == (False, False, [])
+
+
+@needs_root
+def test_a_removal_that_waits_has_changed_nothing_and_says_for_what(server: Server) -> None:
+    server.prints("error", code=11, errors=[{**AWAITED, "code": "consent-missing"}])
+    done = server.module("mstunnel_gateway", state="absent")
+    assert (done["changed"], done["waiting"], "diff" in done) == (False, True, False)
+    assert done["msg"].endswith("(consent-missing)")
 
 
 def test_facts_are_the_envelopes(server: Server) -> None:
