@@ -38,6 +38,7 @@ options:
   secrets:
     description:
       - Secrets for the run, as variables of its environment; answers refer to them as V(env:NAME).
+      - Each is a text. Numbers need quotes.
       - They are on no command line and are left in no file of the server.
     type: dict
     default: {}
@@ -140,9 +141,17 @@ def main() -> None:
     )
     if os.geteuid() != 0:
         module.fail_json(msg="The module needs root on the server. Set `become: true`.")
+    refuse_what_is_no_text(module)
     if module.params["state"] == "present":
         module.exit_json(**installed(module))
     module.exit_json(**removed(module))
+
+
+def refuse_what_is_no_text(module: AnsibleModule) -> None:
+    """End the module for secrets such as 0123, which YAML takes for the number 83."""
+    wrong = [name for name, value in module.params["secrets"].items() if not isinstance(value, str)]
+    if wrong:
+        module.fail_json(msg=f"secrets: the value of {', '.join(wrong)} is no text. Put it into quotes.")
 
 
 def installed(module: AnsibleModule) -> dict[str, t.Any]:

@@ -88,6 +88,15 @@ def test_an_installation_gets_answers_in_a_file_and_secrets_in_the_environment(s
 
 
 @needs_root
+@pytest.mark.parametrize("value", [83, True, None, ["one", "two"]])
+def test_a_secret_that_is_no_text_is_refused_by_name(server: Server, value: object) -> None:
+    server.prints("changed")
+    done = server.module("mstunnel_gateway", answers={"version": 1}, secrets={"MSTUNNEL_SECRET_PIN": value})
+    assert done["msg"] == "secrets: the value of MSTUNNEL_SECRET_PIN is no text. Put it into quotes."
+    assert server.read("calls") == []
+
+
+@needs_root
 def test_check_mode_plans_and_shows_the_plan(server: Server) -> None:
     server.prints("changed", data={"actions": 1, "plan": [{}], "diff": ["eula: Terms", "  + write"]})
     done = server.module("mstunnel_gateway", check=True, answers={"version": 1})
@@ -171,6 +180,13 @@ def test_a_server_without_a_gateway_is_a_fact_too(server: Server) -> None:
     server.prints("error", code=2, errors=[{"code": "not-installed", "message": "", "hint": ""}])
     facts = server.module("mstunnel_facts")["ansible_facts"]
     assert facts == {"mstunnel": {"installed": False, "serving": False}}
+
+
+def test_a_user_who_may_not_look_gets_no_facts(server: Server) -> None:
+    refused = {"code": "not-root", "message": "this command needs root", "hint": ""}
+    server.prints("error", code=3, errors=[refused])
+    done = server.module("mstunnel_facts")
+    assert (done["failed"], done["msg"]) == (True, "this command needs root (not-root)")
 
 
 @pytest.mark.parametrize(
