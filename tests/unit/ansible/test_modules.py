@@ -149,7 +149,10 @@ def test_what_an_unfinished_run_left_is_removed_with_the_program_that_was_copied
     server.prints("changed")
     (server.directory / "bin/mst-cli").unlink()
     assert server.module("mstunnel_gateway", state="absent", directory=f"{server.directory}/bin")["changed"]
-    assert [call.split()[:2] for call in server.read("calls")] == [["mst-cli", "status"], ["mst-cli", "uninstall"]]
+    assert [call.split()[:2] for call in server.read("calls")] == [
+        ["mst-cli", "status"],
+        ["mst-cli", "uninstall"],
+    ]
     assert sorted(path.name for path in (server.directory / "bin").iterdir()) == ["mstunnel-setup"]
 
 
