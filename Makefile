@@ -103,9 +103,10 @@ sign:
 	@minisign -S -s "$(abspath $(SIGN_KEY))" -m dist/SHA256SUMS
 
 # The release feed in FEED_DIR, signed with the keys in KEYS: the releases.toml beside it, and what is in dist/.
+# RENEW_ROOT=yes adds the next root, with both keys.
 feed: setup-base
 	@test -n "$(FEED_DIR)" -a -n "$(KEYS)" || { echo 'feed: give FEED_DIR=DIR and KEYS=DIR' >&2; exit 2; }
-	@$(BIN)/python -m scripts.feed $(FEED_DIR) --catalogue $(dir $(FEED_DIR))releases.toml --keys $(KEYS) --add $(or $(DIST),dist)
+	@$(BIN)/python -m scripts.feed $(FEED_DIR) --catalogue $(dir $(FEED_DIR:/=))releases.toml --keys $(KEYS) --add $(or $(DIST),dist) $(if $(RENEW_ROOT),--renew-root)
 
 # The images of both containers, to be copied to a server beside the program.
 images: setup

@@ -4,7 +4,7 @@ case "$1" in
 0 | remove) ;;
 *) exit 0 ;;
 esac
-if [ -e /etc/mstunnel/images_configured ]; then
+if [ -e /var/lib/mstunnel/receipt.json ]; then
     echo "mstunnel-setup: a gateway is installed on this server, and nothing will look after it." >&2
     echo "Install the package again, run \`mst-cli uninstall\`, then remove the package." >&2
 fi

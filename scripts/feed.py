@@ -3,13 +3,15 @@
 With `--add DIST` the release whose images `make images` wrote into DIST is listed first. FOLDER is what a web
 server serves, and `FOLDER.tar` what servers without a way to it import. KEYS has two private keys (PEM) from
 the first run: `root.pem`, kept offline afterwards, signs who may sign; `release.pem` signs the list. Hand
-FOLDER/metadata/1.root.json to administrators as the trusted root.
+FOLDER/metadata/1.root.json to administrators as the trusted root. `--renew-root` adds the next root, which
+servers follow: it ends later, and names the `release.pem` that is there now.
 """
 # What tuf documents as public is imported from separate modules, which are not.
 # pyright: reportPrivateImportUsage=false
 
 import argparse
 import json
+import sys
 import tarfile
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -31,7 +33,9 @@ from mstunnel_setup.upgrade.feed import TARGET
 from mstunnel_setup.upgrade.release import parse
 from scripts.debian import ARCHITECTURES
 
-_YEARS_OF_ROOT = 365 * 2
+_DAYS_OF_ROOT = 365 * 2
+_NOTICE_OF_ROOT = 180
+"""Days before its end from which on each run says so."""
 
 
 def signer(path: Path) -> CryptoSigner:
@@ -82,7 +86,7 @@ def publish(folder: Path, catalogue: Path, keys: Path, days: int = 14, now: date
     metadata.mkdir(parents=True, exist_ok=True)
     release = signer(keys / "release.pem")
     if not (metadata / "1.root.json").exists():
-        _begin(metadata, signer(keys / "root.pem"), release, now)
+        _write_root(metadata, 1, signer(keys / "root.pem"), release, now)
     version = _version(metadata) + 1
 
     listed = TargetFile.from_file(TARGET, str(catalogue))
@@ -104,16 +108,50 @@ def publish(folder: Path, catalogue: Path, keys: Path, days: int = 14, now: date
         archive.add(folder / "targets", "targets")
 
 
-def _begin(metadata: Path, root: CryptoSigner, release: CryptoSigner, now: datetime) -> None:
-    """The first root: one key for itself, the other for everything that changes."""
-    expires = now.replace(microsecond=0) + timedelta(days=_YEARS_OF_ROOT)
-    first = Root(1, expires=expires, consistent_snapshot=True)
-    first.add_key(root.public_key, "root")
+def renew_root(folder: Path, keys: Path, now: datetime) -> None:
+    """Add the next root, signed by the key of the last one. Ends the program without that key."""
+    last = _last_root(folder)
+    path = keys / "root.pem"
+    if not path.exists() or signer(path).public_key.keyid not in last.roles[Root.type].keyids:
+        sys.exit(f"feed: {path} is not the key of the root in {folder}")
+    release = signer(keys / "release.pem")
+    _write_root(folder / "metadata", last.version + 1, signer(path), release, now)
+
+
+def refuse_another_key(folder: Path, keys: Path, now: datetime) -> None:
+    """End the program where servers would refuse what it signs; say when they soon will."""
+    if not (folder / "metadata/1.root.json").exists():
+        return
+    root = _last_root(folder)
+    path = keys / "release.pem"
+    if not path.exists() or signer(path).public_key.keyid not in root.roles[Timestamp.type].keyids:
+        sys.exit(
+            f"feed: {path} is not the key that the root in {folder} names: servers would refuse the feed"
+        )
+    if root.expires - now < timedelta(days=_NOTICE_OF_ROOT):
+        print(f"feed: servers refuse it from {root.expires:%Y-%m-%d}: renew the root (RENEW_ROOT=yes)")
+
+
+def _last_root(folder: Path) -> Root:
+    """The newest root of a feed. Ends the program where there is none."""
+    versions = [int(path.name.partition(".")[0]) for path in (folder / "metadata").glob("*.root.json")]
+    if not versions:
+        sys.exit(f"feed: there is no root in {folder}")
+    return Metadata[Root].from_file(f"{folder}/metadata/{max(versions)}.root.json").signed
+
+
+def _write_root(
+    metadata: Path, version: int, root: CryptoSigner, release: CryptoSigner, now: datetime
+) -> None:
+    """A root has one key for itself, and the other for everything that changes."""
+    expires = now.replace(microsecond=0) + timedelta(days=_DAYS_OF_ROOT)
+    made = Root(version, expires=expires, consistent_snapshot=True)
+    made.add_key(root.public_key, "root")
     for role in ("targets", "snapshot", "timestamp"):
-        first.add_key(release.public_key, role)
-    signed = Metadata(first)
+        made.add_key(release.public_key, role)
+    signed = Metadata(made)
     signed.sign(root)
-    signed.to_file(str(metadata / "1.root.json"))
+    signed.to_file(str(metadata / f"{version}.root.json"))
 
 
 def trusted_root(path: Path) -> str:
@@ -143,9 +181,14 @@ def main() -> None:
     parser.add_argument("--keys", type=Path, required=True)
     parser.add_argument("--add", type=Path, metavar="DIST")
     parser.add_argument("--days", type=int, default=14)
+    parser.add_argument("--renew-root", action="store_true")
     given = parser.parse_args()
+    now = datetime.now(UTC)
+    if given.renew_root:
+        renew_root(given.folder, given.keys, now)
+    refuse_another_key(given.folder, given.keys, now)
     if given.add:
-        add_release(given.catalogue, given.add, datetime.now(UTC).date())
+        add_release(given.catalogue, given.add, now.date())
     publish(given.folder, given.catalogue, given.keys, given.days)
 
 

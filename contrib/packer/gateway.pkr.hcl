@@ -28,7 +28,7 @@ variable "program" {
 
 variable "images" {
   type        = string
-  description = "The archive of container images of the same release, dist/mstunnel-images-VERSION.tar."
+  description = "The archive of container images of the same release, dist/mstunnel-images-VERSION-amd64.tar."
 }
 
 variable "ssh_public_key" {
@@ -54,8 +54,8 @@ source "qemu" "gateway" {
   ssh_username         = "packer"
   ssh_private_key_file = var.ssh_private_key_file
   ssh_timeout          = "10m"
-  # The account of the build goes with its last command.
-  shutdown_command = "sudo sh -c 'userdel --force --remove packer; shutdown --poweroff now'"
+  # The account of the build goes with its last command, and so does what cloud-init let it do with sudo.
+  shutdown_command = "sudo sh -c 'rm /etc/sudoers.d/90-cloud-init-users; userdel --force --remove packer; shutdown --poweroff now'"
 
   cd_label = "cidata"
   cd_content = {
@@ -80,7 +80,7 @@ build {
 
   provisioner "file" {
     source      = var.images
-    destination = "/tmp/mstunnel-images.tar"
+    destination = "/tmp/${basename(var.images)}"
   }
 
   provisioner "shell" {
@@ -90,10 +90,11 @@ build {
       "apt-get update",
       "apt-get install --yes --no-install-recommends ca-certificates podman",
       "install -D --mode=0755 /tmp/mstunnel-setup /usr/local/sbin/mstunnel-setup",
-      "install -D --mode=0644 /tmp/mstunnel-images.tar /var/lib/mstunnel/images/mstunnel-images.tar",
+      # The program looks for it under the name that it has.
+      "install -D --mode=0644 --target-directory=/var/lib/mstunnel/images /tmp/mstunnel-images-*.tar",
       "/usr/local/sbin/mstunnel-setup --version",
       # No machine made from the image has the keys, the id or the account of this one.
-      "rm -f /tmp/mstunnel-setup /tmp/mstunnel-images.tar /etc/ssh/ssh_host_*",
+      "rm -f /tmp/mstunnel-setup /tmp/mstunnel-images-*.tar /etc/ssh/ssh_host_*",
       "cloud-init clean --logs --machine-id --seed",
     ]
   }

@@ -17,6 +17,7 @@ from mstunnel_setup.gateway.ocserv_conf import (
     DEVICE_AUTHORITY,
     DEVICE_REVOCATIONS,
     served_port,
+    with_port,
 )
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import container_specs
@@ -94,7 +95,7 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
         return (), {f"{spec.name}.container": quadlet.render(spec, rootless=paths.ROOTLESS) for spec in specs}
     if request.format == "compose":
         return (), {"compose.yaml": compose.render((server, agent))}
-    files = [*_configuration(context)]
+    files = [*_configuration(context, port)]
     radius = context.answers.authentication == "radius"
     unknown = [
         file.content
@@ -109,13 +110,14 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
     return (*secrets, *unknown), {"mstunnel.yaml": kubernetes.render(server, agent, files, radius=radius)}
 
 
-def _configuration(context: Context) -> Iterator[ConfigurationFile]:
-    """The files for the ConfigMap; none of them holds a secret."""
+def _configuration(context: Context, port: int) -> Iterator[ConfigurationFile]:
+    """The files for the ConfigMap, for a gateway on this port; none of them holds a secret."""
     files, needed = context.ports.files, [*_NEEDED, *_presented(context.answers)]
     roots = [f"{paths.CA_TRUST}/{name}" for name in files.names(paths.CA_TRUST) if name.endswith(".crt")]
     for path in (*needed, *_FURTHER, *roots):
         content = files.read(path)
         if content is not None:
+            content = with_port(content, port) if path == paths.OCSERV_CONF else content
             yield ConfigurationFile(path, content.decode("utf-8", errors="replace"))
         elif path in needed:
             yield ConfigurationFile(path, kubernetes.placeholder(path))

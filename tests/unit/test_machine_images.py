@@ -10,7 +10,10 @@ import hcl2
 import pytest
 from ruamel.yaml import YAML
 
+from mstunnel_setup import __version__
 from mstunnel_setup.answers.load import load
+from mstunnel_setup.containers.release_images import ReleaseImages
+from scripts import image_index
 
 CONTRIB = Path(__file__).parents[2] / "contrib"
 CLOUD_INIT = CONTRIB / "cloud-init/gateway.yaml"
@@ -81,7 +84,25 @@ def test_the_commands_of_the_template_are_clean_shell_and_leave_no_identity(temp
     commands = [json.loads(line) for line in shell["inline"] if line.startswith('"')]
     assert shellcheck("\n".join(commands)) == ""
     assert commands[-1] == "cloud-init clean --logs --machine-id --seed"
-    assert (
-        "userdel --force --remove packer" in template["source"][0]['"qemu"']['"gateway"']["shutdown_command"]
-    )
+    last = template["source"][0]['"qemu"']['"gateway"']["shutdown_command"]
+    assert "rm /etc/sudoers.d/90-cloud-init-users; userdel --force --remove packer;" in last
     assert any("/etc/ssh/ssh_host_*" in command for command in commands)
+
+
+def test_the_template_puts_the_images_where_the_program_finds_them(
+    template: dict[str, Any], tmp_path: Path
+) -> None:
+    name = image_index.archive_of("amd64")
+    (described,) = (each['"images"'] for each in template["variable"] if '"images"' in each)
+    assert f"dist/{name.replace(__version__, 'VERSION')}" in described["description"]
+    provisioners = template["build"][0]["provisioner"]
+    (copied,) = (
+        each['"file"']["destination"] for each in provisioners if "var.images" in str(each.get('"file"'))
+    )
+    (tmp_path / json.loads(copied.replace("${basename(var.images)}", name)).removeprefix("/tmp/")).touch()
+    (shell,) = (each['"shell"'] for each in provisioners if '"shell"' in each)
+    (install,) = (line for line in map(str, shell["inline"]) if "mode=0644" in line)
+    command = json.loads(install).replace("/tmp/", f"{tmp_path}/").replace("=/var", f"={tmp_path}/root/var")
+    subprocess.run(["sh", "-euc", command], check=True)
+    own = ReleaseImages("", "", name, "")
+    assert Path(f"{tmp_path}/root{own.places()[-1]}").is_file()

@@ -140,7 +140,7 @@ def test_only_the_jobs_that_publish_may_write() -> None:
         (path.stem, job["permissions"]) for path in WORKFLOWS for job in jobs(path) if "permissions" in job
     ]
     releasing = dict.fromkeys(("contents", "packages", "id-token", "actions"), "write")
-    assert writers == [("feed", {"contents": "write"}), ("release", releasing)]
+    assert writers == [("feed", {"contents": "write", "pages": "write"}), ("release", releasing)]
 
 
 def variables(job: dict[str, Any]) -> set[str]:
@@ -170,6 +170,14 @@ def test_a_tag_publishes_signature_images_files_and_feed() -> None:
     assert run.splitlines()[-1].startswith("gh workflow run feed.yml ")
     (sign,) = jobs(ROOT / ".github/workflows/feed.yml")
     assert made(sign) == {"feed"}
+
+
+def test_a_feed_that_was_pushed_is_also_served() -> None:
+    """GitHub Pages builds nothing for a push with the token of a workflow."""
+    (sign,) = jobs(ROOT / ".github/workflows/feed.yml")
+    lines = sign["steps"][-1]["run"].splitlines()
+    pushed = lines.index("git push origin HEAD:feed")
+    assert 'gh api --method POST "repos/$GH_REPO/pages/builds"' in lines[pushed:]
 
 
 def test_templates_for_issues_are_forms() -> None:

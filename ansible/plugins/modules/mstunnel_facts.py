@@ -8,7 +8,8 @@ module: mstunnel_facts
 short_description: Facts about a Microsoft Tunnel gateway
 description:
   - Runs commands of C(mst-cli) on the server and returns their JSON envelopes as facts.
-  - A gateway that is unhealthy, or a server without one, is a fact and no failure.
+  - A gateway that is unhealthy, or a server without one, is a fact and no failure. A user who may not see
+    it is one.
 version_added: 0.1.0
 author: The mstunnel-setup authors (!UNKNOWN)
 requirements: [root]
@@ -96,6 +97,8 @@ def facts(module: AnsibleModule, gather: list[str]) -> dict[str, object]:
     status = program.run(module, [path, "status"]) if path else None
     if path is None or status is None or "not-installed" in status.codes():
         return {"installed": False, "serving": False}
+    if "not-root" in status.codes():
+        program.fail(module, status)
     asked = {name: program.run(module, [path, *COMMANDS[name]]) for name in gather if name != "status"}
     answers = {"status": status, **asked}
     envelopes = {name: answers[name].envelope for name in gather}

@@ -11,6 +11,7 @@ description:
   - An installation that is complete is left as it is; one that stopped is continued.
   - A run that has to wait for the administrator (exit code 11), for example for the certificate, is no
     failure. The module returns RV(waiting=true) and says what it waits for; run the play again afterwards.
+  - An uninstallation that waits, for example for a permission in the tenant, is not finished.
 version_added: 0.1.0
 author: The mstunnel-setup authors (!UNKNOWN)
 requirements: [root, "the program C(mstunnel-setup) on the server"]
@@ -37,6 +38,7 @@ options:
   secrets:
     description:
       - Secrets for the run, as variables of its environment; answers refer to them as V(env:NAME).
+      - Each is a text. Numbers need quotes.
       - They are on no command line and are left in no file of the server.
     type: dict
     default: {}
@@ -59,7 +61,10 @@ options:
     type: bool
     default: false
   directory:
-    description: Where the program is on the server. By default, where an installation puts it.
+    description:
+      - Where the program is on the server. By default, where an installation puts it.
+      - With O(state=absent) it is used where an installation or an uninstallation stopped half way, and the
+        program is not where an installation puts it.
     type: path
 """
 
@@ -136,9 +141,17 @@ def main() -> None:
     )
     if os.geteuid() != 0:
         module.fail_json(msg="The module needs root on the server. Set `become: true`.")
+    refuse_what_is_no_text(module)
     if module.params["state"] == "present":
         module.exit_json(**installed(module))
     module.exit_json(**removed(module))
+
+
+def refuse_what_is_no_text(module: AnsibleModule) -> None:
+    """End the module for secrets such as 0123, which YAML takes for the number 83."""
+    wrong = [name for name, value in module.params["secrets"].items() if not isinstance(value, str)]
+    if wrong:
+        module.fail_json(msg=f"secrets: the value of {', '.join(wrong)} is no text. Put it into quotes.")
 
 
 def installed(module: AnsibleModule) -> dict[str, t.Any]:
@@ -157,15 +170,12 @@ def installed(module: AnsibleModule) -> dict[str, t.Any]:
         diff = {"diff": {"prepared": "\n".join([*planned.data.get("diff", []), ""])}}
         if module.check_mode:
             return {**result(planned), **diff}
-    before = module.sha256(RECEIPT) if os.path.exists(RECEIPT) else None
-    answer = run(module, [setup, *given])
-    changed = answer.changed or (os.path.exists(RECEIPT) and module.sha256(RECEIPT) != before)
-    return {**result(answer), **diff, "changed": changed}
+    return {**changing(module, [setup, *given]), **diff}
 
 
 def removed(module: AnsibleModule) -> dict[str, t.Any]:
     """The result of an uninstallation."""
-    path = program.find(module, "mst-cli")
+    path = program.find(module, "mst-cli") or copied_cli(module)
     if path is None or "not-installed" in program.run(module, [path, "status"]).codes():
         return {"changed": False, "waiting": False}
     diff = {"before": "gateway: present\n", "after": "gateway: absent\n"}
@@ -175,7 +185,33 @@ def removed(module: AnsibleModule) -> dict[str, t.Any]:
     given = [f"--{name.replace('_', '-')}" for name in options]
     if module.params["answers"]:
         given += answer_options(module)
-    return {**result(run(module, [path, "uninstall", "--yes", *given])), "changed": True, "diff": diff}
+    done = changing(module, [path, "uninstall", "--yes", *given])
+    return done if done["waiting"] else {**done, "diff": diff}
+
+
+def copied_cli(module: AnsibleModule) -> str | None:
+    """Path of `mst-cli` where it is not in place: an installation or an uninstallation stopped half way.
+
+    The self-contained program in `directory` is each of them; the name that it is called by decides.
+    """
+    setup = os.path.join(module.params["directory"] or "", "mstunnel-setup")
+    if not os.path.isabs(setup) or not os.path.isfile(setup):
+        return None
+    link = os.path.join(module.tmpdir, "mst-cli")
+    os.symlink(setup, link)
+    return link
+
+
+def changing(module: AnsibleModule, argv: list[str]) -> dict[str, t.Any]:
+    """What the task returns of a run; one that waits may have done something before."""
+    before = receipt(module)
+    answer = run(module, argv)
+    return {**result(answer), "changed": answer.changed or receipt(module) != before}
+
+
+def receipt(module: AnsibleModule) -> str | None:
+    """Digest of what is installed; None where nothing is."""
+    return module.sha256(RECEIPT) if os.path.exists(RECEIPT) else None
 
 
 def run(module: AnsibleModule, argv: list[str]) -> program.Answer:

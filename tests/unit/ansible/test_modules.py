@@ -88,6 +88,15 @@ def test_an_installation_gets_answers_in_a_file_and_secrets_in_the_environment(s
 
 
 @needs_root
+@pytest.mark.parametrize("value", [83, True, None, ["one", "two"]])
+def test_a_secret_that_is_no_text_is_refused_by_name(server: Server, value: object) -> None:
+    server.prints("changed")
+    done = server.module("mstunnel_gateway", answers={"version": 1}, secrets={"MSTUNNEL_SECRET_PIN": value})
+    assert done["msg"] == "secrets: the value of MSTUNNEL_SECRET_PIN is no text. Put it into quotes."
+    assert server.read("calls") == []
+
+
+@needs_root
 def test_check_mode_plans_and_shows_the_plan(server: Server) -> None:
     server.prints("changed", data={"actions": 1, "plan": [{}], "diff": ["eula: Terms", "  + write"]})
     done = server.module("mstunnel_gateway", check=True, answers={"version": 1})
@@ -130,9 +139,36 @@ def test_a_program_that_prints_no_envelope_is_a_failure(server: Server) -> None:
 def test_only_a_gateway_that_is_there_is_removed(
     server: Server, errors: list[str], changed: bool, calls: list[str]
 ) -> None:
-    server.prints("ok", errors=[{"code": code, "message": "", "hint": ""} for code in errors])
+    server.prints("changed", errors=[{"code": code, "message": "", "hint": ""} for code in errors])
     assert server.module("mstunnel_gateway", state="absent")["changed"] is changed
     assert [" ".join(call.split()[:2]) for call in server.read("calls")] == calls
+
+
+@needs_root
+def test_what_an_unfinished_run_left_is_removed_with_the_program_that_was_copied(server: Server) -> None:
+    server.prints("changed")
+    (server.directory / "bin/mst-cli").unlink()
+    assert server.module("mstunnel_gateway", state="absent", directory=f"{server.directory}/bin")["changed"]
+    assert [call.split()[:2] for call in server.read("calls")] == [
+        ["mst-cli", "status"],
+        ["mst-cli", "uninstall"],
+    ]
+    assert sorted(path.name for path in (server.directory / "bin").iterdir()) == ["mstunnel-setup"]
+
+
+@needs_root
+def test_without_any_program_there_is_nothing_to_remove(server: Server) -> None:
+    (server.directory / "bin/mst-cli").unlink()
+    done = server.module("mstunnel_gateway", state="absent", directory="/nonexistent")
+    assert (done["changed"], done["waiting"], server.read("calls")) == (False, False, [])
+
+
+@needs_root
+def test_a_removal_that_waits_has_changed_nothing_and_says_for_what(server: Server) -> None:
+    server.prints("error", code=11, errors=[{**AWAITED, "code": "consent-missing"}])
+    done = server.module("mstunnel_gateway", state="absent")
+    assert (done["changed"], done["waiting"], "diff" in done) == (False, True, False)
+    assert done["msg"].endswith("(consent-missing)")
 
 
 def test_facts_are_the_envelopes(server: Server) -> None:
@@ -147,6 +183,13 @@ def test_a_server_without_a_gateway_is_a_fact_too(server: Server) -> None:
     server.prints("error", code=2, errors=[{"code": "not-installed", "message": "", "hint": ""}])
     facts = server.module("mstunnel_facts")["ansible_facts"]
     assert facts == {"mstunnel": {"installed": False, "serving": False}}
+
+
+def test_a_user_who_may_not_look_gets_no_facts(server: Server) -> None:
+    refused = {"code": "not-root", "message": "this command needs root", "hint": ""}
+    server.prints("error", code=3, errors=[refused])
+    done = server.module("mstunnel_facts")
+    assert (done["failed"], done["msg"]) == (True, "this command needs root (not-root)")
 
 
 @pytest.mark.parametrize(

@@ -122,5 +122,14 @@ def test_a_placeholder_or_an_image_without_digest_is_refused(host: Scene, helm: 
     assert "images/server" in untagged.stderr or "images.server" in untagged.stderr
 
 
+@pytest.mark.parametrize("more", ["port=444", "configuration.ocserv\\.conf="])
+def test_a_gateway_that_would_listen_elsewhere_is_refused(
+    host: Scene, helm: str, tmp_path: Path, more: str
+) -> None:
+    refused = ran(helm, "template", "gw1", str(CHART), "--values", values(host, tmp_path), "--set", more)
+    port = "444" if more.startswith("port") else "8443"
+    assert f"port is {port}, and configuration has no ocserv.conf with tcp-port = {port}" in refused.stderr
+
+
 def test_the_workload_of_the_chart_is_that_of_the_specifications() -> None:
     assert helm_chart.PLACE.read_text() == helm_chart.workload()

@@ -266,6 +266,22 @@ def test_the_port_is_the_one_in_use_unless_another_is_given(
     assert f"{published}:{published}/tcp" in text_of(host, "compose", "compose.yaml", port)
 
 
+@pytest.mark.parametrize("wanted", ["kubernetes", "helm"])
+def test_in_a_pod_the_gateway_listens_on_the_port_that_is_given(host: Scene, wanted: Format) -> None:
+    name = {"kubernetes": "mstunnel.yaml", "helm": "values.yaml"}[wanted]
+    text = text_of(host, wanted, name, 444)
+    assert "tcp-port = 444\n" in text
+    assert "udp-port = 444\n" in text
+    assert "8443" not in text
+
+
+def test_secrets_are_created_in_the_namespace_of_the_gateway(host: Scene) -> None:
+    lines = text_of(host, "kubernetes", "mstunnel.yaml").splitlines()
+    commands = [line for line in lines if "create secret" in line]
+    assert len(commands) == 3
+    assert all("kubectl --namespace NAMESPACE create secret " in command for command in commands)
+
+
 def test_files_are_written_once_and_again_only_when_they_differ(
     host: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from mstunnel_setup.cli.log import SetupLog
 from mstunnel_setup.events import Event
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.programs import FILE, LINKS
+from mstunnel_setup.paths import HOST_STATE
 from mstunnel_setup.redaction import Redactor
 from scripts import debian, packages
 from tests.unit.clocks import FakeClock
@@ -94,10 +95,11 @@ def test_nothing_names_the_machine_that_built_it(built: dict[str, Path]) -> None
 def test_who_removes_the_package_under_a_gateway_is_warned(
     argument: str, installed: bool, warned: bool, tmp_path: Path
 ) -> None:
-    marker = tmp_path / "images_configured"
+    # The receipt of root: of the whole installation, or of the host's part for a gateway without root.
+    marker = tmp_path / "receipt.json"
     if installed:
         marker.touch()
-    script = (PACKAGING / "preremove.sh").read_text().replace("/etc/mstunnel/images_configured", str(marker))
+    script = (PACKAGING / "preremove.sh").read_text().replace(f"{HOST_STATE}/receipt.json", str(marker))
     command = ["sh", "-c", script, "sh", argument]
     finished = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
     assert ("mst-cli uninstall" in finished.stderr) == warned

@@ -1,0 +1,93 @@
+"""The keys of the release feed: which may sign it, and how they and its root are replaced."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from scripts import feed
+from scripts.wheels import ROOT
+from tests.unit.packaging.test_release import run
+from tests.unit.upgrade.publisher import Publisher, release
+from tests.unit.upgrade.test_feed import NOW, Server, publisher, refused, server, url
+
+__all__ = ["publisher", "server", "url"]
+
+
+def signed(monkeypatch: pytest.MonkeyPatch, publisher: Publisher, keys: Path, *options: str) -> None:
+    """`python -m scripts.feed` for what a publisher has."""
+    catalogue = publisher.directory.with_name("catalogue.toml")
+    words = [str(publisher.directory), f"--catalogue={catalogue}", f"--keys={keys}", *options]
+    monkeypatch.setattr("sys.argv", ["feed", *words])
+    feed.main()
+
+
+@pytest.fixture
+def keys(publisher: Publisher) -> Path:
+    return publisher.directory.with_name("keys")
+
+
+def test_servers_follow_the_next_root_and_the_key_that_it_names(
+    publisher: Publisher, server: Server, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.refresh()
+    (keys / "release.pem").unlink()
+    signed(monkeypatch, publisher, keys, "--renew-root")
+    assert server.refresh() == server.offered() != []
+    assert (publisher.directory / "metadata/2.root.json").exists()
+
+
+def test_a_feed_whose_root_has_ended_is_served_again_by_the_next(
+    server: Server, publisher: Publisher, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (publisher.directory / "metadata/1.root.json").unlink()
+    publisher.publish(release(1), now=NOW - timedelta(days=3 * 365))
+    publisher.publish(release(2))
+    server.trust(publisher.root)
+    refused(server, "expired")
+    signed(monkeypatch, publisher, keys, "--renew-root")
+    assert server.refresh() != []
+
+
+def test_the_end_of_a_root_is_announced(
+    publisher: Publisher, keys: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed(monkeypatch, publisher, keys)
+    assert capsys.readouterr().out == ""
+    (publisher.directory / "metadata/1.root.json").unlink()
+    publisher.publish(release(1), now=NOW - timedelta(days=600))
+    signed(monkeypatch, publisher, keys)
+    assert "renew the root" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["another", "none"])
+def test_nothing_is_signed_with_a_key_that_the_root_does_not_name(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    other = tmp_path / "other"
+    if there:
+        feed.signer(other / "release.pem")
+    before = publisher.copy()
+    with pytest.raises(SystemExit, match="is not the key that the root"):
+        signed(monkeypatch, publisher, other)
+    assert contents(publisher.directory) == contents(before)
+    assert (other / "release.pem").exists() is there
+
+
+def test_only_the_key_of_the_root_makes_the_next(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed.signer(tmp_path / "other/root.pem")
+    with pytest.raises(SystemExit, match="is not the key of the root"):
+        signed(monkeypatch, publisher, tmp_path / "other", "--renew-root")
+    assert not (publisher.directory / "metadata/2.root.json").exists()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("directory", ["site/feed", "site/feed/"])
+def test_make_finds_the_list_beside_the_directory_however_that_is_written(directory: str) -> None:
+    shown = run("make", "--dry-run", "feed", f"FEED_DIR={directory}", "KEYS=keys", directory=ROOT)
+    assert " --catalogue site/releases.toml " in shown.stdout
