@@ -78,8 +78,8 @@ def _holds(numbers: str, port: int) -> bool:
 def ufw(status: str, port: int) -> Firewall | None:
     """Judge the output of `ufw status verbose`; None when not active.
 
-    The first rule for everybody decides. One for some (addresses, an interface) closes the port to them alone;
-    one that opens it to them leaves open for whom it is closed: that cannot be judged.
+    The first rule for everybody decides. One for some (addresses, an interface) closes the port to them
+    alone; where one opens it to them only, devices may be among them: that cannot be judged.
     """
     if not re.search(r"^Status: active", status, re.MULTILINE):
         return None
