@@ -11,10 +11,15 @@ from mstunnel_setup.answers.errors import ANSWERS_FORBIDDEN, ANSWERS_INVALID, AN
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.problems import problems
 from mstunnel_setup.answers.rules import findings_of_rules
+from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.errors import ValuesError
 
-_PARTS = ("tenant", "sign_in", "certificate", "environment", "images", "devices", "radius", "token")
-_SECTIONS = frozenset({*((name,) for name in _PARTS), ("token", "required_claims")})
+_SECTIONS = frozenset(
+    {
+        *((setting.path.partition(".")[0],) for setting in SETTINGS if "." in setting.path),
+        *(tuple(setting.path.split(".")) for setting in SETTINGS if setting.section),
+    }
+)
 
 
 class AnswersError(ValuesError):

@@ -16,6 +16,7 @@ from mstunnel_setup.operations.errors import BACKUP_HOLDS_KEY
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 from mstunnel_setup.tenant.actions import RegisterServer
+from mstunnel_setup.tls import generations
 from mstunnel_setup.upgrade.feed import portable_settings
 from mstunnel_setup.upgrade.record import HISTORY, History, Phase, read_history, render_history
 
@@ -25,9 +26,11 @@ def backup(operator: Operator, file: Path) -> Result:
     refuse_present(file)
     with installed_run(operator, {}, exclusively=False) as run:
         roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
+        in_use = _generation(run)
         places = {**FILES, **{path: (path,) for path in roots}}
         contents = {
-            path: b"".join(run.files.read(part) or b"" for part in parts) for path, parts in places.items()
+            path: b"".join(run.files.read(part.replace(paths.ACTIVE, in_use)) or b"" for part in parts)
+            for path, parts in places.items()
         }
         if not paths.ROOTLESS:
             contents |= portable_settings(run.files)
@@ -39,6 +42,12 @@ def backup(operator: Operator, file: Path) -> Result:
     return Result(
         "changed", {"file": str(file), "contents": [*present]}, (warning,), text=[f"Written: {file}."]
     )
+
+
+def _generation(run: Run) -> str:
+    """Where the certificate in use lies: an import may link another one between two of its files."""
+    name = generations.linked(run.context.ports)
+    return paths.ACTIVE if name is None else generations.directory(name)
 
 
 def _upgrades(files: Files) -> bytes:

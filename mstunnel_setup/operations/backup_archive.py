@@ -10,14 +10,18 @@ import zlib
 from collections.abc import Mapping
 from typing import Final
 
+from pydantic import ValidationError
+
 from mstunnel_setup import paths
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.answers.settings import BY_PATH
+from mstunnel_setup.engine.values import JsonObject, as_object
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.foreign import json_value
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
-from mstunnel_setup.operations.errors import BACKUP_INVALID
+from mstunnel_setup.operations.errors import BACKUP_INVALID, BACKUP_NOT_UNDERSTOOD
+from mstunnel_setup.text import plain
 from mstunnel_setup.upgrade import feed
-from mstunnel_setup.upgrade.record import HISTORY
+from mstunnel_setup.upgrade.record import HISTORY, History, Phase
 from mstunnel_setup.upgrade.release import CATALOGUE
 
 SCHEMA = "mstunnel-backup/1"
@@ -62,7 +66,8 @@ def pack(contents: Mapping[str, bytes]) -> bytes:
 def unpack(packed: bytes) -> tuple[JsonObject, dict[str, bytes]]:
     """Manifest and files (by host path) of an archive of `backup`.
 
-    Raises UsageError `backup-invalid` for any other, and for one that is larger than a backup can be.
+    Raises UsageError `backup-invalid` for any other, and for one that is larger than a backup can be;
+    `backup-not-understood` for one of a version that knows more than this one.
     """
     try:
         files = _files(_unzipped(packed))
@@ -73,7 +78,9 @@ def unpack(packed: bytes) -> tuple[JsonObject, dict[str, bytes]]:
         raise _no_backup("its manifest names another kind of file")
     _judge(manifest)
     by_path = {f"/{name}": content for name, content in files.items()}
-    return manifest, {path: content for path, content in by_path.items() if _expected(path)}
+    expected = {path: content for path, content in by_path.items() if _expected(path)}
+    _judge_upgrades(manifest, expected.get(HISTORY))
+    return manifest, expected
 
 
 def refuse_large(size: int) -> None:
@@ -117,11 +124,30 @@ def _judge(manifest: JsonObject) -> None:
     )
     if not right or not (site is None or (isinstance(site, dict) and isinstance(site.get("id"), str))):
         raise _no_backup("its manifest has values of another kind")
+    unknown = [name for name in as_object(manifest.get("answers")) if name not in BY_PATH]
+    if unknown:
+        raise _not_understood(manifest, f"answers ({plain(', '.join(unknown))})")
+
+
+def _judge_upgrades(manifest: JsonObject, content: bytes | None) -> None:
+    """Raise UsageError unless these are upgrades that have ended: the monitor would go on with another."""
+    if content is None:
+        return
+    try:
+        upgrades = History.model_validate_json(content).upgrades
+    except ValidationError as error:
+        raise _not_understood(manifest, "history of upgrades") from error
+    if any(upgrade.phase is not Phase.ENDED for upgrade in upgrades):
+        raise _no_backup("an upgrade in it has not ended")
 
 
 def _expected(path: str) -> bool:
     directory, _slash, name = path.rpartition("/")
     return path in (*FILES, HISTORY) or (directory == paths.CA_TRUST and name not in ("", ".", ".."))
+
+
+def _not_understood(manifest: JsonObject, parts: str) -> UsageError:
+    return BACKUP_NOT_UNDERSTOOD(version=plain(manifest.get("version", "unknown"), 40), parts=parts)
 
 
 def _no_backup(reason: str) -> UsageError:

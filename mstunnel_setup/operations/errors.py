@@ -42,6 +42,19 @@ BACKUP_INVALID = declare(
     "this is not a backup of a gateway: {reason}",
     "Give a file that `mst-cli backup` wrote.",
 )
+BACKUP_NOT_UNDERSTOOD = declare(
+    UsageError,
+    "backup-not-understood",
+    "version {version} wrote this backup, and this version does not understand its {parts}",
+    "Restore it with the version that wrote it.",
+)
+BACKUP_ROOTLESS = declare(
+    UsageError,
+    "backup-rootless",
+    "{backup} is the backup of a rootless gateway, and `mst-cli restore` installs one with root",
+    "Take certificate and settings out of it (`tar -xzf {backup}`), and install with "
+    "`mstunnel-setup --rootless`.",
+)
 CLIENT_UNKNOWN = declare(
     UsageError,
     "client-unknown",

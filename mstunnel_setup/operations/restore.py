@@ -20,7 +20,7 @@ from mstunnel_setup.install.steps import eula, sign_in
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.operations.backup_archive import refuse_large, unpack
 from mstunnel_setup.operations.certificate.activation import apply_actions
-from mstunnel_setup.operations.errors import ALREADY_INSTALLED, BACKUP_CA_FILE_MISSING
+from mstunnel_setup.operations.errors import ALREADY_INSTALLED, BACKUP_CA_FILE_MISSING, BACKUP_ROOTLESS
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 from mstunnel_setup.upgrade.record import HISTORY
@@ -29,6 +29,8 @@ from mstunnel_setup.upgrade.release import CATALOGUE
 # What a backup brings itself, or what belongs to the host it was made on.
 _NOT_TAKEN = ("certificate", "environment", "site", "eula")
 _FIRST = ("eula", "environment")
+# What can refuse the backup comes before the old host loses its record, what needs its name afterwards.
+_BEFORE_REMOVAL = ("certificate", "sign-in", "site")
 _MODES = {paths.SITE_KEY: 0o600, paths.ENVIRONMENT: 0o640}
 _CATALOGUE_DIRECTORY = CATALOGUE.rpartition("/")[0]
 
@@ -38,13 +40,15 @@ def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool
 
     With `replace` the record and the application of the old host are removed from the tenant first.
     Given once more it continues a restoration that was cut off. Raises UsageError where a gateway is
-    installed already, or for a file that is no backup.
+    installed already, for a file that is no backup, and for the backup of a rootless gateway.
     """
     content = _content(operator, file)
     manifest, files = unpack(content)
     digest = hashlib.sha256(content).hexdigest()
     with open_run(operator, {**_answers(manifest), **settings}) as run:
         _refuse_installed(run.context.receipt, digest)
+        if run.context.answers.mode == "rootless":
+            raise BACKUP_ROOTLESS(backup=file)
         _refuse_missing_roots(run, file)
         require_answers(run, ORDER)
         _refuse(run)
@@ -117,9 +121,11 @@ def _installed(
         listed = any(path.startswith(f"{_CATALOGUE_DIRECTORY}/") for path in files)
         directories = [MakeDirectory(path=_CATALOGUE_DIRECTORY, mode=0o755)] if listed else []
         apply_actions(run, "Certificate, roots and limits of the backup", [*directories, *copies])
+        done += run.runner.run([step_named(name) for name in _BEFORE_REMOVAL], run.context)
         if replace:
             _remove_old(run, manifest)
-        return done + run.runner.run([step for step in ORDER if step.name not in _FIRST], run.context)
+        rest = [step for step in ORDER if step.name not in (*_FIRST, *_BEFORE_REMOVAL)]
+        return done + run.runner.run(rest, run.context)
     finally:
         run.files.remove_tree(paths.RESTORED)
 

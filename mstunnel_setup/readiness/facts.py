@@ -1,9 +1,10 @@
 """What was found out about a host and its surroundings: frozen values that can be kept as JSON."""
 
 from datetime import date
-from typing import Literal, TypeAlias
+from ipaddress import ip_network
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 EngineName: TypeAlias = Literal["podman", "docker"]
 CGROUP_V2 = 2
@@ -124,17 +125,30 @@ class AddressFacts(Section):
     ipv6_addresses: tuple[str, ...] = ()
 
 
+def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(filter(_network, texts))
+
+
+def _network(text: str) -> str:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return ""
+    return text
+
+
 class TunnelFacts(Section):
     """The server configuration of the site as far as it is known; `source` is empty when it is not.
 
-    `pool` and `ipv6_pool` are the networks for devices, the latter empty where they get no IPv6.
+    `pool` and `ipv6_pool` are the networks for devices, the latter empty where they get no IPv6. What is no
+    address and no network is left out: the gateway judges it, and refuses the configuration.
     """
 
     source: str = ""
-    pool: str = ""
-    ipv6_pool: str = ""
-    dns_servers: tuple[str, ...] = ()
-    includes: tuple[str, ...] = ()
+    pool: Annotated[str, AfterValidator(_network)] = ""
+    ipv6_pool: Annotated[str, AfterValidator(_network)] = ""
+    dns_servers: Annotated[tuple[str, ...], AfterValidator(_networks)] = ()
+    includes: Annotated[tuple[str, ...], AfterValidator(_networks)] = ()
 
 
 class ProxyPlace(Section):

@@ -14,8 +14,10 @@ NftObject: TypeAlias = dict[str, Any]
 
 _SERVICES = {("https", 443, "tcp"), ("http3", 443, "udp")}
 _UFW_RULE = re.compile(
-    r"(?P<what>\S+|Anywhere)(?: \(v6\))?\s+(?P<verb>ALLOW|LIMIT|DENY|REJECT)(?: IN)?\s+(?P<source>.+)"
+    r"(?P<to>\S.*?)\s+(?P<verb>ALLOW|LIMIT|DENY|REJECT)(?: (?P<way>IN|OUT|FWD))?\s+(?P<source>.+)"
 )
+# Behind the ports: `(v6)`, or the name of an application that has them.
+_UFW_NOTE = re.compile(r" \(.*\)")
 
 
 def proxy_port_ranges(semanage: str) -> tuple[str, ...]:
@@ -63,14 +65,22 @@ def _zone_opens(zone: dict[str, str], port: int, protocol: str) -> bool:
 
 
 def _covers(item: str, port: int, protocol: str) -> bool:
-    """Whether "443/tcp" or "440-450/tcp" covers the port."""
+    """Whether "443/tcp", "440-450/tcp" or "80,443/tcp" covers the port."""
     numbers, _, name = item.partition("/")
+    return name in (protocol, "") and any(_holds(one, port) for one in numbers.split(","))
+
+
+def _holds(numbers: str, port: int) -> bool:
     match = re.fullmatch(r"([0-9]{1,5})(?:[-:]([0-9]{1,5}))?", numbers, re.ASCII)
-    return match is not None and name in (protocol, "") and int(match[1]) <= port <= int(match[2] or match[1])
+    return match is not None and int(match[1]) <= port <= int(match[2] or match[1])
 
 
 def ufw(status: str, port: int) -> Firewall | None:
-    """Judge the output of `ufw status verbose`; None when not active. The first rule that fits decides."""
+    """Judge the output of `ufw status verbose`; None when not active.
+
+    The first rule for everybody decides. One for some (addresses, an interface) closes the port to them
+    alone; where one opens it to them only, devices may be among them: that cannot be judged.
+    """
     if not re.search(r"^Status: active", status, re.MULTILINE):
         return None
     allowed_by_default = bool(re.search(r"^Default: allow \(incoming\)", status, re.MULTILINE))
@@ -79,19 +89,31 @@ def ufw(status: str, port: int) -> Firewall | None:
 
 
 def _ufw(status: str, port: int, protocol: str, *, default: bool) -> bool | None:
-    for line in status.splitlines():
-        match = _UFW_RULE.fullmatch(line.strip())
-        if match and (match["what"] == "Anywhere" or _covers(match["what"], port, protocol)):
-            if not match["source"].startswith("Anywhere"):
-                return None
-            return match["verb"] in ("ALLOW", "LIMIT")
-    return default
+    open_to_some = False
+    for allows, for_all in _ufw_rules(status, port, protocol):
+        if for_all:
+            return allows or (None if open_to_some else False)
+        open_to_some = open_to_some or allows
+    return default or (None if open_to_some else False)
+
+
+def _ufw_rules(status: str, port: int, protocol: str) -> Iterator[tuple[bool, bool]]:
+    """Of each rule about the port, whether it allows, and whether it is for everybody."""
+    for match in map(_UFW_RULE.fullmatch, map(str.strip, status.splitlines())):
+        if match is None or match["way"] in ("OUT", "FWD"):
+            continue
+        place, interface, _ = _UFW_NOTE.sub("", match["to"]).partition(" on ")
+        *addresses, ports = place.split()
+        if _covers(ports.replace("Anywhere", str(port)), port, protocol):
+            for_all = not addresses and not interface and match["source"].startswith("Anywhere")
+            yield match["verb"] in ("ALLOW", "LIMIT"), for_all
 
 
 def nftables(ruleset: str, port: int) -> Firewall | None:
     """Judge the output of `nft --json list ruleset`; None when nothing filters what comes in.
 
-    Only plain rules are understood: with jumps, the answer to a closed port is "cannot be judged".
+    Only plain rules are understood: with jumps, named sets and extensions of iptables, the answer to a closed
+    port is "cannot be judged".
     """
     objects = _nft_objects(ruleset)
     chains = [chain for chain in _of(objects, "chain") if chain.get("hook") == "input"]
@@ -137,8 +159,15 @@ def _nft(rules: list[list[NftObject]], port: int, protocol: str) -> bool | None:
     for parts in rules:
         if any("accept" in part for part in parts) and any(_nft_port(part, port, protocol) for part in parts):
             return True
-    jumps = any({"jump", "goto", "vmap"} & set(part) for parts in rules for part in parts)
-    return None if jumps else False
+    unclear = any(_nft_unclear(part) for parts in rules for part in parts)
+    return None if unclear else False
+
+
+def _nft_unclear(part: NftObject) -> bool:
+    """Whether a part of a rule may open a port in a way that is not understood here."""
+    match = part.get("match")
+    named_set = isinstance(match, dict) and str(match.get("right", "")).startswith("@")
+    return named_set or not {"jump", "goto", "vmap", "xt"}.isdisjoint(part)
 
 
 def _nft_port(part: NftObject, port: int, protocol: str) -> bool:

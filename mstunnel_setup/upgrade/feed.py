@@ -1,5 +1,6 @@
 """The releases offered to this server: the administrator's list, else what was last seen of a signed feed."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +39,11 @@ class Feed:
 
     url: str
     root: str
+
+    @property
+    def anchor(self) -> str:
+        """What identifies it, wherever it is fetched from: the SHA-256 of its root."""
+        return hashlib.sha256(self.root.encode()).hexdigest()
 
 
 def _address_or_none(url: str) -> str:
@@ -143,13 +149,16 @@ def read_known(files: Files) -> Known | None:
 def offered(files: Files, now: datetime) -> Catalogue:
     """The releases offered for an upgrade: /etc/mstunnel-setup/releases.toml, else those of the feed.
 
-    None are offered from a feed that has expired, because newer ones may be withheld. Raises UsageError
-    `releases-invalid`.
+    None are offered from a feed that has expired, because newer ones may be withheld, nor from one that this
+    server does not follow any more. Raises UsageError `releases-invalid`, and as `read_feed`.
     """
     content = files.read(CATALOGUE)
     if content is not None:
         return parse(content.decode(errors="replace"), CATALOGUE)
     known = read_known(files)
     if known is None or known.seen is None or known.expired(now):
+        return Catalogue(())
+    followed = read_feed(files)
+    if followed is None or followed.anchor != known.anchor:
         return Catalogue(())
     return parse(known.catalogue, KNOWN)

@@ -5,7 +5,6 @@ Its reference client refuses what is signed by other keys, expired, older than w
 mixed from several versions. What is known of the feed is one file here, replaced at once.
 """
 
-import hashlib
 import json
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -120,11 +119,10 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
 
 def _begin(files: Files, feed: Feed) -> Known:
     """What is known of this feed: another root begins another one."""
-    anchor = hashlib.sha256(feed.root.encode()).hexdigest()
     known = read_known(files)
-    if known is not None and known.anchor == anchor:
+    if known is not None and known.anchor == feed.anchor:
         return known
-    return Known(anchor=anchor, metadata={"root": feed.root})
+    return Known(anchor=feed.anchor, metadata={"root": feed.root})
 
 
 def _verified_target(directory: Path, source: FetcherInterface) -> str:

@@ -88,6 +88,11 @@ class Upgrade(BaseModel):
         return self.source.digests if self.rejects_source else self.passes_over
 
     @property
+    def replaces_server(self) -> bool:
+        """Whether its gateway runs another image afterwards: with the same one its container stays."""
+        return self.source.server != self.target.server
+
+    @property
     def unproved(self) -> bool:
         """Whether it succeeded, but no device has reconnected so far."""
         return self.outcome is Outcome.DONE and bool(self.sessions_before) and self.sessions_after == 0

@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from mstunnel_setup import paths
+from mstunnel_setup.answers.merge import Answers
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.engine.action import AnyAction
 from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory
@@ -82,6 +83,18 @@ def of_journal(receipt: Receipt) -> Adoption | None:
     """The adoption that has begun here and is not committed; None without one."""
     found = remembered(receipt, _NAME)
     return None if found is None else _ADAPTER.validate_python(found)
+
+
+def carried_over(agreed: Adoption, given: Answers) -> JsonObject:
+    """The answers of Microsoft's gateway, by setting path, without those that `given` has from elsewhere.
+
+    Of env.sh each variable counts for itself, whatever the case of its name.
+    """
+    found = {path: value for path, value in agreed.answers.items() if given.origins[path].kind == "default"}
+    others = {name.lower() for name in given.environment}
+    variables = agreed.answers.get("environment", {})
+    left = {name: value for name, value in variables.items() if name.lower() not in others}
+    return {**found, "environment": {**left, **given.environment}} if left else found
 
 
 def in_order(adoption: Adoption, installation: Sequence[AnyStep], done: Sequence[str]) -> list[AnyStep]:

@@ -1,6 +1,6 @@
 """What becomes of each part of Microsoft's gateway: carried over, changed or lost; and what prevents that."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
@@ -63,10 +63,11 @@ def assess(inventory: Inventory, given: Mapping[str, Any], occupied: tuple[str, 
     `occupied` are paths where something lies already that the switch would set aside to.
     """
     has_certificate = bool(given.get("certificate.chain") or given.get("certificate.pfx"))
+    replaced = {name.lower() for name in given.get("environment", {})}
     return Assessment(
         items=(
-            *_carried(inventory, has_certificate=has_certificate),
-            *_changed(inventory, has_certificate=has_certificate),
+            *_carried(inventory, replaced, has_certificate=has_certificate),
+            *_changed(inventory, replaced, has_certificate=has_certificate),
             *_lost(inventory),
         ),
         answers=dict(_answers(inventory)),
@@ -82,7 +83,7 @@ def set_aside(inventory: Inventory) -> tuple[str, ...]:
     return (*directory, *inventory.signs.programs, *units)
 
 
-def _carried(inventory: Inventory, *, has_certificate: bool) -> Iterator[Item]:
+def _carried(inventory: Inventory, replaced: Collection[str], *, has_certificate: bool) -> Iterator[Item]:
     certificate = inventory.certificate
     if certificate.fingerprint and not has_certificate:
         detail = f"{certificate.subject}, valid until {certificate.not_after}, from {certificate.chain}"
@@ -95,14 +96,18 @@ def _carried(inventory: Inventory, *, has_certificate: bool) -> Iterator[Item]:
             "carried", "server configuration", f"clients in {network}, port {port}; read from the site"
         )
     for name in _carried_variables(inventory):
-        yield Item("carried", f"{name} in env.sh", inventory.environment[name])
+        if name.lower() not in replaced:
+            yield Item("carried", f"{name} in env.sh", inventory.environment[name])
     for path in inventory.roots:
         yield Item("carried", "trusted root", path)
 
 
-def _changed(inventory: Inventory, *, has_certificate: bool) -> Iterator[Item]:
+def _changed(inventory: Inventory, replaced: Collection[str], *, has_certificate: bool) -> Iterator[Item]:
     if has_certificate:
         yield Item("changed", "certificate", "the one in the answers is served")
+    for name in _carried_variables(inventory):
+        if name.lower() in replaced:
+            yield Item("changed", f"{name} in env.sh", "the value in the answers counts")
     for name in (name for name in _OWN_OF_OCSERV if name in inventory.gateway):
         detail = f"{inventory.gateway[name]} today; the site's server configuration decides"
         yield Item("changed", f"{name} in ocserv.conf", detail)

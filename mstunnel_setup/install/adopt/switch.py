@@ -63,8 +63,7 @@ def switch(operator: Operator, request: InstallRequest, digest: str) -> Result:
         scope=Scope.ALL,
     ) as run:
         agreed = adoption.of_journal(run.context.receipt) or _agreed(run, digest)
-        origins = run.context.answers.origins
-        carried = {path: value for path, value in agreed.answers.items() if origins[path].kind == "default"}
+        carried = adoption.carried_over(agreed, run.context.answers)
         run.context.gathered.answers = answered(run.context.answers, carried)
         installation = chosen_steps(request.skip)
         steps = adoption.in_order(agreed, installation, run.context.receipt.steps)

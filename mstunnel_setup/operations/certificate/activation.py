@@ -1,6 +1,6 @@
 """Switch the gateway to another generation of the certificate, prove it, and go back when it must."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -25,6 +25,9 @@ from mstunnel_setup.tls.schedule import pending_imports
 _ATTEMPTS = 4
 _PATIENCE = 5.0
 _PAUSE = 0.1
+# The usual places, by format.
+_PFX = (paths.SITE_PFX,)
+_PEM = (paths.SITE_CERTIFICATE, paths.SITE_KEY)
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,18 @@ def activate(run: Run, name: str, copies: Sequence[Action[Ports]] = ()) -> Activ
 def finish_switch(run: Run, name: str, copies: Sequence[Action[Ports]]) -> None:
     """What follows once `name` is in use: copies at the usual places, and no generations but the last two."""
     apply_actions(run, "Copies for the usual places", copies)
+    _drop_earlier_copies(run, {copy.key for copy in copies})
     _prune(run, {name, previous(run, name)})
+
+
+def _drop_earlier_copies(run: Run, copied: Collection[str]) -> None:
+    """Remove our copies of the previous certificate in the other format, once others are `copied`.
+
+    With those, a later import without options would find two certificates at the usual places.
+    """
+    pfx, pem = ({f"file:{path}" for path in places} for places in (_PFX, _PEM))
+    if copied:
+        run.runner.take_back(pfx if pfx.isdisjoint(copied) else pem)
 
 
 def previous(run: Run, name: str) -> str | None:

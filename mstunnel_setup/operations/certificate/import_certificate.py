@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from mstunnel_setup import paths
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.install import revocation
 from mstunnel_setup.install.context import Context
@@ -67,19 +66,13 @@ def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | No
     apply_actions(run, "Place the certificate", certificate.placing(found))
     done = activate(run, found.fingerprint, found.copies)
     revocation.keep(run.context, found.identity, asked)
-    _tidy(run, found)
+    _forget_delayed(run, found)
     return Result("changed", done.data, text=fold_all([f"The new certificate is in place. {done.text}"]))
 
 
-def _tidy(run: Run, found: Certificate) -> None:
-    """Remove pending imports of the new certificate, and our copies of the previous one in the other format.
-
-    With those, a later import without options would find two certificates at the usual places.
-    """
+def _forget_delayed(run: Run, found: Certificate) -> None:
+    """Remove pending imports of the certificate that is in use now."""
     run.runner.take_back([pending.key for pending in pending_of(run, found.fingerprint)])
-    other = (paths.SITE_CERTIFICATE, paths.SITE_KEY) if found.source.pfx else (paths.SITE_PFX,)
-    if found.copies:
-        run.runner.take_back([f"file:{path}" for path in other])
 
 
 def _in_use_already(run: Run, found: Certificate, how: ImportRequest) -> Result:
@@ -89,7 +82,7 @@ def _in_use_already(run: Run, found: Certificate, how: ImportRequest) -> Result:
     if not how.if_changed:
         prove(run.context, serving_port(run.context))
     finish_switch(run, found.fingerprint, found.copies)
-    _tidy(run, found)
+    _forget_delayed(run, found)
     return Result("unchanged", text=[] if how.if_changed else ["This certificate is in use already."])
 
 

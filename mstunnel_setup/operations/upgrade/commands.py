@@ -1,9 +1,11 @@
 """`mst-cli upgrade check|apply|rollback|history`."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.install.session import open_run
+from mstunnel_setup.errors import UsageError
+from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.operations.upgrade.errors import (
     DEVICES_AWAY,
     NO_RELEASES,
@@ -92,8 +94,7 @@ def rollback(operator: Operator) -> Result:
         if last is None or running(run).digests != last.target.digests:
             raise NOTHING_TO_ROLL_BACK()
         earlier = last.source.digests
-        known = release_names(offered(run.files, operator.clock.now()), earlier)
-        name = next(iter(known), "earlier")
+        name = _name(run, operator.clock.now(), earlier)
         return _ended(upgrade_to(run, UpgradeRequest(name, earlier, "administrator", rejects_source=True)))
 
 
@@ -115,6 +116,15 @@ def _chosen(catalogue: Catalogue, name: str | None) -> Release:
         raise NO_RELEASES(catalogue=CATALOGUE)
     known = ", ".join(release.name for release in catalogue.releases)
     raise RELEASE_UNKNOWN(release=name, catalogue=CATALOGUE, known=known)
+
+
+def _name(run: Run, now: datetime, digests: Digests) -> str:
+    """The newest name of these images; a list that cannot be read is no reason to keep a bad release."""
+    try:
+        catalogue = offered(run.files, now)
+    except UsageError:
+        catalogue = Catalogue(())
+    return next(iter(release_names(catalogue, digests)), "earlier")
 
 
 def _ended(upgrade: Upgrade) -> Result:

@@ -100,9 +100,9 @@ def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
     except SetupError as error:
         _drop_images(run, keep=upgrade.source)
         return _ended(run, upgrade, Outcome.NOT_BEGUN, error.message)
-    return (
-        upgrade.model_copy(update={"phase": Phase.DRAIN}) if upgrade.drain_minutes else _ready(run, upgrade)
-    )
+    # A container that stays ends no session, and nothing would let devices in again.
+    drains = upgrade.drain_minutes and upgrade.replaces_server
+    return upgrade.model_copy(update={"phase": Phase.DRAIN}) if drains else _ready(run, upgrade)
 
 
 def _drain(run: Run, upgrade: Upgrade) -> Upgrade:
@@ -126,7 +126,7 @@ def _switch(run: Run, upgrade: Upgrade) -> Upgrade:
     """Take the new images into use and have them prove that they serve."""
     try:
         _take(run, upgrade.target)
-        after = _prove_devices(run, upgrade) if upgrade.source.server != upgrade.target.server else None
+        after = _prove_devices(run, upgrade) if upgrade.replaces_server else None
     except SetupError as error:
         return upgrade.model_copy(update={"phase": Phase.BACK, "reason": error.message})
     _drop_images(run, keep=upgrade.target, and_keep=upgrade.source)

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mstunnel_setup.answers.load import load, parse
+from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.secret import SecretReference
+from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.errors import ExitCode, UsageError
 
 HERE = Path(__file__).parent
@@ -143,3 +145,10 @@ def check_only_usage_errors(content: bytes) -> None:
         assert error.message.startswith("fuzz.yaml:")  # noqa: PT017 (not raising is fine too)
     else:
         assert loaded.answers.version == 1
+
+
+@pytest.mark.parametrize(
+    "section", sorted({setting.path.partition(".")[0] for setting in SETTINGS if "." in setting.path})
+)
+def test_a_section_may_be_empty(section: str) -> None:
+    assert parse(f"version: 1\n{section}:\n".encode(), "gw1.yaml").answers == AnswerFile(version=1)

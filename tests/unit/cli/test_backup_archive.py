@@ -16,7 +16,9 @@ from mstunnel_setup.errors import UsageError
 from mstunnel_setup.operations import backup_archive
 from mstunnel_setup.operations.backup_archive import LARGEST, MANIFEST, MOST_FILES, SCHEMA, pack, unpack
 from mstunnel_setup.operations.restore import restore
+from mstunnel_setup.upgrade.record import HISTORY, render_history
 from tests.unit.operators import operator_of
+from tests.unit.upgrade.test_record import history, upgrade
 
 _GOOD = {"schema": SCHEMA, "server_name": "gw1"}
 
@@ -64,6 +66,9 @@ HOSTILE = {
     "answers that are none": _packed(json.dumps({**_GOOD, "answers": [1]}).encode()),
     "a site without id": _packed(json.dumps({**_GOOD, "site": {"name": "x"}}).encode()),
     "a name that is none": _packed(json.dumps({**_GOOD, "server_name": {"a": 1}}).encode()),
+    "an upgrade to go on with": _packed(
+        **{HISTORY.lstrip("/"): render_history(history(upgrade("a", "b", None)))}
+    ),
     "something after it": _packed() + b"more",
     "half of it": _packed()[:-20],
 }
@@ -99,3 +104,30 @@ def test_a_file_larger_than_any_backup_is_not_read(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         restore(operator_of(tmp_path), {}, place, replace=False)
     assert caught.value.code == "backup-invalid"
+
+
+@pytest.mark.parametrize(
+    ("archive", "part"),
+    [
+        (_packed(json.dumps({**_GOOD, "version": "9.0", "answers": {"later.key": 1}}).encode()), "later.key"),
+        (
+            _packed(
+                json.dumps({**_GOOD, "version": "9.0"}).encode(),
+                **{HISTORY.lstrip("/"): b'{"version": 2, "upgrades": []}'},
+            ),
+            "history of upgrades",
+        ),
+    ],
+    ids=["answers", "upgrades"],
+)
+def test_what_only_a_newer_version_knows_is_named_with_that_version(archive: bytes, part: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        unpack(archive)
+    assert caught.value.code == "backup-not-understood"
+    assert "version 9.0 wrote" in caught.value.message
+    assert part in caught.value.message
+
+
+def test_upgrades_that_have_ended_are_kept() -> None:
+    content = render_history(history(upgrade("a", "b")))
+    assert unpack(_packed(**{HISTORY.lstrip("/"): content}))[1] == {HISTORY: content}

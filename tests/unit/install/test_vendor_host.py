@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.cli import setup
 from mstunnel_setup.cli.render import run_app
+from mstunnel_setup.install.adopt.adoption import Adoption, carried_over
 from mstunnel_setup.install.adopt.assessment import assess
 from mstunnel_setup.install.adopt.inventory import take_inventory
 from tests.unit.install.scenes import Scene
@@ -122,6 +124,26 @@ def test_certificate_site_tenant_and_settings_are_carried_over(vendor_host: Scen
     }
     carried = {item.subject for item in found.items if item.fate == "carried"}
     assert {"certificate", "site", "server configuration", "TRACE_SESSIONS in env.sh"} == carried
+
+
+def test_variables_in_the_answers_replace_those_of_the_same_name_alone(vendor_host: Scene) -> None:
+    given = {"HTTPS_PROXY": "http://proxy.example.com:3128", "debug_level": "2"}
+    agreed = Adoption(
+        digest="",
+        answers={
+            "site": "of-the-vendor",
+            "environment": {"TRACE_SESSIONS": "1", "https_proxy": "http://old.example.com:3128"},
+        },
+    )
+
+    assert carried_over(agreed, merge({"site": "Berlin", "environment": given}, {})) == {
+        "environment": {"TRACE_SESSIONS": "1", **given}
+    }
+    assert carried_over(agreed, merge({}, {})) == agreed.answers
+
+    found = assessed(vendor_host, environment={"TRACE_SESSIONS": "2"})
+    fates = [item.fate for item in found.items if item.subject == "TRACE_SESSIONS in env.sh"]
+    assert fates == ["changed"]
 
 
 def test_every_loss_is_named(vendor_host: Scene) -> None:

@@ -133,6 +133,17 @@ def test_the_service_https_is_not_about_other_ports() -> None:
         ("443/udp                    LIMIT IN    Anywhere", False, True),
         ("400:500/tcp                ALLOW IN    Anywhere", True, False),
         ("443/tcp                    ALLOW IN    198.51.100.0/24", None, False),
+        ("80,443/tcp                 ALLOW IN    Anywhere", True, False),
+        ("80,443/tcp (Nginx Full)    ALLOW IN    Anywhere", True, False),
+        ("443/tcp (Apache Secure (v6)) ALLOW IN    Anywhere (v6)", True, False),
+        ("443/udp on eth0            ALLOW IN    Anywhere", False, None),
+        ("192.0.2.5 443/tcp          ALLOW IN    Anywhere", None, False),
+        ("Anywhere/tcp               ALLOW IN    Anywhere", True, False),
+        ("Anywhere                   DENY IN     203.0.113.5\n443 ALLOW IN Anywhere", True, True),
+        ("443/tcp ALLOW IN 198.51.100.0/24\n443/tcp ALLOW IN Anywhere", True, False),
+        ("443/tcp ALLOW IN 198.51.100.0/24\n443/tcp DENY IN Anywhere", None, False),
+        ("443/tcp ALLOW OUT Anywhere\n443/udp ALLOW FWD Anywhere", False, False),
+        ("Anywhere ALLOW OUT Anywhere on eth0\n443/tcp ALLOW IN Anywhere", True, False),
         ("", False, False),
     ],
 )
@@ -171,6 +182,8 @@ ACCEPT: dict[str, Any] = {"accept": None}
         ([[_port(443), {"drop": None}]], False),
         ([[_port(80), ACCEPT]], False),
         ([[{"jump": {"target": "services"}}]], None),
+        ([[_port("@open"), ACCEPT]], None),
+        ([[{"xt": {"type": "match", "name": "multiport"}}, ACCEPT]], None),
     ],
 )
 def test_nftables(rules: list[list[dict[str, Any]]], tcp: bool | None) -> None:

@@ -300,3 +300,11 @@ def test_without_the_account_there_is_nothing(files: Files) -> None:
         0,
         None,
     )
+
+
+def test_what_is_no_address_and_no_network_of_a_configuration_is_left_out(files: Files) -> None:
+    text = (
+        '{"Network": "10.7.0.0/99", "DNSServers": ["dns.example.com", "10.0.0.53"], "RoutesInclude": ["all"]}'
+    )
+    put(files, {paths.ADMIN_SETTINGS: text})
+    assert reader(files).tunnel() == TunnelFacts(source=paths.ADMIN_SETTINGS, dns_servers=("10.0.0.53",))

@@ -242,7 +242,20 @@ def test_another_trusted_root_begins_again(publisher: Publisher, server: Server,
     publisher.serve_again(other.directory)
     refused(server)
     server.trust(other.root)
+    assert server.offered() == [], "what the former publisher signed is offered no more"
     assert server.refresh() == ["2026-01-05"]
+
+
+def test_a_feed_that_is_turned_off_offers_nothing_any_more(server: Server) -> None:
+    assert server.refresh() == server.offered() == ["2026-01-01"]
+    server.files.write(feed.SETTINGS, b'url = ""\n')
+    assert server.offered() == []
+
+
+def test_another_address_of_the_same_feed_keeps_what_was_offered(server: Server) -> None:
+    server.refresh()
+    server.files.write(feed.SETTINGS, b'url = "https://mirror.example.com"\n')
+    assert server.offered() == ["2026-01-01"]
 
 
 WRONG = ["", "url = 7", "url = [", 'url = "ftp://x"', 'url = "https://u:p@x"', 'url = "https://[x"']

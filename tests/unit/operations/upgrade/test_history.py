@@ -107,3 +107,20 @@ def test_an_earlier_release_that_is_chosen_by_name_passes_the_newest_over(
     assert [wish.passes_over for wish in wished] == [images("c").digests if passed_over else None]
     assert result.data["held"] is passed_over
     assert any("Held at 1.0" in line for line in lines_of(result)) is passed_over
+
+
+def test_a_rollback_does_not_need_the_list_of_releases(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    wished: list[UpgradeRequest] = []
+    write_history(files, history(upgrade("a", "b")))
+    files.make_directories(CATALOGUE.rpartition("/")[0])
+    files.write(CATALOGUE, b"[[release\n")
+    monkeypatch.setattr(commands, "running", lambda _run: images("b"))
+    monkeypatch.setattr(commands, "finish", lambda _run: None)
+
+    def went_back(_run: Run, wish: UpgradeRequest) -> Upgrade:
+        wished.append(wish)
+        return upgrade("b", "a", rejects_source=True)
+
+    monkeypatch.setattr(commands, "upgrade_to", went_back)
+    commands.rollback(operator_of(Path("/nowhere")))
+    assert [(wish.release, wish.digests) for wish in wished] == [("earlier", images("a").digests)]

@@ -1,0 +1,51 @@
+"""`mst-cli backup`: a renewal meanwhile never leaves a key that does not belong to its certificate."""
+
+import os
+import pwd
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.operations.backup import backup
+from mstunnel_setup.operations.backup_archive import unpack
+from mstunnel_setup.tls.load import load_identity
+from tests.unit.operations.conftest import Command
+from tests.unit.operators import operator_of
+
+
+@pytest.fixture
+def private() -> Iterator[Path]:
+    """A directory whose parents no other user can change: elsewhere no backup is written."""
+    with tempfile.TemporaryDirectory(dir=pwd.getpwuid(os.geteuid()).pw_dir) as directory:
+        yield Path(directory)
+
+
+def test_chain_and_key_are_of_one_certificate(
+    installed: Command, tmp_path: Path, private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    link = root / paths.ACTIVE.lstrip("/")
+    earlier = link.readlink()
+    (tmp_path / "chain.pem").write_bytes(
+        (tmp_path / "next.pem").read_bytes() + (tmp_path / "ca.pem").read_bytes()
+    )
+    given = ("--cert", str(tmp_path / "chain.pem"), "--key", str(tmp_path / "next.key"))
+    assert installed("import_cert", *given)[0] == 0
+    read = Files.read
+
+    def read_and_renew(self: Files, path: str) -> bytes | None:
+        content = read(self, path)
+        if path.endswith("/chain.pem"):
+            link.unlink()
+            link.symlink_to(earlier)
+        return content
+
+    monkeypatch.setattr(Files, "read", read_and_renew)
+    backup(operator_of(root), private / "backup.tar.gz")
+
+    _manifest, files = unpack((private / "backup.tar.gz").read_bytes())
+    load_identity(files[paths.SITE_CERTIFICATE], files[paths.SITE_KEY])

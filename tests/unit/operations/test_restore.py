@@ -1,0 +1,85 @@
+"""`mst-cli restore`: what refuses a backup comes before anything is lost."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.engine.step import AnyStep
+from mstunnel_setup.errors import CertificateError, SetupError
+from mstunnel_setup.install.session import Run
+from mstunnel_setup.operations import restore as work
+from mstunnel_setup.operations.backup_archive import MANIFEST, SCHEMA, pack
+from tests.unit.install.scenes import Scene
+from tests.unit.operators import operator_of
+
+
+@dataclass
+class Steps:
+    """Runs no step; `done` are the names of those that were to be run, `refused` the one that fails."""
+
+    refused: str = ""
+    done: list[str] = field(default_factory=list)
+
+    def run(self, steps: Sequence[AnyStep], _context: object) -> list[Any]:
+        for step in steps:
+            if step.name == self.refused:
+                raise CertificateError("expired", "it has expired", "")
+            self.done.append(step.name)
+        return []
+
+
+def nothing(*_arguments: object) -> None:
+    """A part of the restoration that needs a whole host."""
+
+
+@pytest.fixture
+def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
+    """The steps of a restoration; the removal of the old host is one of them."""
+    steps = Steps()
+
+    @contextmanager
+    def opened(_operator: object, settings: dict[str, Any], **_options: object) -> Iterator[Run]:
+        scene = Scene(tmp_path)
+        run: Any = replace(scene.opened(), runner=steps)
+        yield replace(run, context=scene.context(mode=settings.get("mode", "rootful")))
+
+    monkeypatch.setattr(work, "open_run", opened)
+    for name in ("require_answers", "_refuse", "apply_actions"):
+        monkeypatch.setattr(work, name, nothing)
+    monkeypatch.setattr(work, "_remove_old", lambda _run, _manifest: steps.done.append("removal"))
+    return steps
+
+
+def restore(root: Path, **answers: str) -> None:
+    manifest = f'{{"schema": "{SCHEMA}", "answers": {answers}}}'.replace("'", '"')
+    file = root / "backup.tar.gz"
+    file.write_bytes(pack({MANIFEST: manifest.encode()}))
+    work.restore(operator_of(root), {}, file, replace=True)
+
+
+def test_the_old_host_is_removed_once_its_certificate_is_judged_and_before_its_name_is_used(
+    tmp_path: Path, steps: Steps
+) -> None:
+    restore(tmp_path)
+    at = steps.done.index("removal")
+    assert {"certificate", "sign-in", "site"} <= set(steps.done[:at])
+    assert steps.done[at + 1] == "register"
+    assert len(steps.done) == len(set(steps.done))
+
+
+def test_a_certificate_that_is_refused_leaves_the_old_host_as_it_is(tmp_path: Path, steps: Steps) -> None:
+    steps.refused = "certificate"
+    with pytest.raises(CertificateError):
+        restore(tmp_path)
+    assert "removal" not in steps.done
+
+
+def test_a_rootless_gateway_does_not_become_one_with_root(tmp_path: Path, steps: Steps) -> None:
+    with pytest.raises(SetupError) as caught:
+        restore(tmp_path, mode="rootless")
+    assert caught.value.code == "backup-rootless"
+    assert steps.done == []
