@@ -213,7 +213,8 @@ def test_a_site_whose_name_several_have_is_not_guessed(admin: MstAdmin, tmp_path
     (berlin,) = graph.site_list("Berlin")
     assert berlin.microsoft_tunnel_configuration
     other = graph.create_site(
-        {"displayName": "berlin", "publicAddress": "other.lab.example"}, berlin.microsoft_tunnel_configuration.id
+        {"displayName": "berlin", "publicAddress": "other.lab.example"},
+        berlin.microsoft_tunnel_configuration.id,
     )
     declared = "version: 1\nmam:\n  - " + ANDROID.partition("\n")[2].replace("\n", "\n    ")
     refused = admin("diff", declare(tmp_path, declared))

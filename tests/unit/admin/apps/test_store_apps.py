@@ -78,18 +78,18 @@ def test_an_assignment_keeps_its_filter_when_its_intent_changes(
     text = IOS.replace("scmx", "filtered").replace("Defender for iOS", "Filtered")
     created = admin("app", "create", object_file(tmp_path, text)).data["id"]
     graph = tenant.graph()
-    (assigned,) = (item.to_wire() for item in graph.app_assignments(MOBILE_APPS, created))
+    (assigned,) = graph.app_assignments(MOBILE_APPS, created)
     narrowed = {
         "deviceAndAppManagementAssignmentFilterId": OTHER,
         "deviceAndAppManagementAssignmentFilterType": "include",
     }
-    target = {**assigned["target"], **narrowed}
+    target = {**assigned.target.to_wire(), **narrowed}
     graph.assign_app_object(MOBILE_APPS, created, [{"intent": "required", "target": target}])
     text = text.replace("required", "uninstall")
     assert admin("app", "update", object_file(tmp_path, text)).status == "changed"
-    (after,) = (item.to_wire() for item in graph.app_assignments(MOBILE_APPS, created))
-    assert after["intent"] == "uninstall"
-    assert narrowed.items() <= after["target"].items()
+    (after,) = graph.app_assignments(MOBILE_APPS, created)
+    assert after.intent == "uninstall"
+    assert narrowed.items() <= after.target.to_wire().items()
     assert admin("app", "update", object_file(tmp_path, text)).status == "unchanged"
     assert admin("app", "delete", "Filtered", "--yes").code == 0
 
@@ -170,7 +170,9 @@ def test_an_app_gets_the_vpn_profile_for_ios_of_that_name(
     profile = DECLARED[DECLARED.index("platform: ios") : DECLARED.index("apps:\n")].replace("\n    ", "\n")
     profile = "version: 1\n" + profile.replace("Per-app tunnel", "Twin")
     text = IOS.replace("scmx", "twin").replace(f"[{GROUP}]", f"[{GROUP}], vpn_profile: Twin")
-    android = profile.replace("platform: ios", "platform: android-work-profile").replace("per_app: true\n", "")
+    android = profile.replace("platform: ios", "platform: android-work-profile").replace(
+        "per_app: true\n", ""
+    )
     other = admin("profile", "create", object_file(tmp_path, android)).data["profile"]
     declared = "version: 1\napps:\n  - " + text.partition("\n")[2].replace("\n", "\n    ")
     refused = admin("diff", declare(tmp_path, declared))
