@@ -1,8 +1,10 @@
 """`mst-cli backup`: what another host needs to replace this one, in one archive."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from mstunnel_setup import __version__, paths
+from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.engine.values import JsonObject
@@ -10,9 +12,9 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.named import refuse_present
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.session import Run
-from mstunnel_setup.operations.backup_archive import FILES, MANIFEST, SCHEMA, pack
+from mstunnel_setup.operations.backup_archive import FILES, LARGEST, MANIFEST, SCHEMA, pack
 from mstunnel_setup.operations.certificate.activation import installed_run
-from mstunnel_setup.operations.errors import BACKUP_HOLDS_KEY
+from mstunnel_setup.operations.errors import BACKUP_HOLDS_KEY, BACKUP_TOO_LARGE
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 from mstunnel_setup.tenant.actions import RegisterServer
@@ -22,7 +24,10 @@ from mstunnel_setup.upgrade.record import HISTORY, History, Phase, read_history,
 
 
 def backup(operator: Operator, file: Path) -> Result:
-    """Write the archive with mode 0600. Raises UsageError when the file is there already."""
+    """Write the archive with mode 0600.
+
+    Raises UsageError when the file is there already, StepError when `restore` would refuse it as too large.
+    """
     refuse_present(file)
     with installed_run(operator, {}, exclusively=False) as run:
         roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
@@ -37,11 +42,21 @@ def backup(operator: Operator, file: Path) -> Result:
         contents[HISTORY] = _upgrades(run.files)
         present = {path: content for path, content in contents.items() if content}
         manifest = _manifest(run)
-        operator.files.given.write(str(file), pack({MANIFEST: json_bytes(manifest), **present}), 0o600)
+        packed = pack({MANIFEST: json_bytes(manifest), **present})
+        _refuse_large(packed, present)
+        operator.files.given.write(str(file), packed, 0o600)
     warning = BACKUP_HOLDS_KEY(path=file)
     return Result(
         "changed", {"file": str(file), "contents": [*present]}, (warning,), text=[f"Written: {file}."]
     )
+
+
+def _refuse_large(packed: bytes, contents: Mapping[str, bytes]) -> None:
+    """Raise StepError, naming the largest file, for an archive that `restore` would refuse."""
+    sizes = {path: len(content) for path, content in contents.items()}
+    largest = max(sizes, key=sizes.__getitem__, default="")
+    if largest and max(len(packed), sizes[largest]) > LARGEST:
+        raise BACKUP_TOO_LARGE(path=largest, size=sizes[largest], largest=LARGEST)
 
 
 def _generation(run: Run) -> str:
@@ -66,7 +81,9 @@ def _answers(run: Run) -> JsonObject:
         answers = {f"images.{name}": reference for name, reference in unfinished.source.model_dump().items()}
     told = remembered(run.context.receipt, "answers")
     found = {**(told if isinstance(told, dict) else {}), **answers}
-    return {path: value for path, value in found.items() if path != "images.archive" and value is not None}
+    # A setting that this version no longer knows, it would not restore either.
+    known = {path: value for path, value in found.items() if path in BY_PATH and value is not None}
+    return {path: value for path, value in known.items() if path != "images.archive"}
 
 
 def _manifest(run: Run) -> JsonObject:

@@ -55,6 +55,12 @@ BACKUP_ROOTLESS = declare(
     "Take certificate and settings out of it (`tar -xzf {backup}`), and install with "
     "`mstunnel-setup --rootless`.",
 )
+BACKUP_TOO_LARGE = declare(
+    StepError,
+    "backup-too-large",
+    "{path} has {size} bytes, and a backup that can be restored has at most {largest} in all",
+    "Make that file smaller, such as a revocation list without expired certificates; nothing was written.",
+)
 CLIENT_UNKNOWN = declare(
     UsageError,
     "client-unknown",

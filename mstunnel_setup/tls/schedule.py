@@ -32,6 +32,7 @@ class ScheduleImport(Action[HasTimers]):
     """Have `program` take the generation `fingerprint` into use at the time `at` (ISO 8601, UTC).
 
     `copied` says that chain and key came from elsewhere and belong into their usual places afterwards;
+    `instead_of` is the newer generation that an administrator agreed to give up for it, empty for none;
     `engine` is the one the gateway runs on. Without a `timer`, where no systemd runs, the monitor looks for
     what the journal holds.
     """
@@ -42,6 +43,7 @@ class ScheduleImport(Action[HasTimers]):
     fingerprint: str
     program: str
     copied: bool = False
+    instead_of: str = ""
     engine: str = "podman"
     timer: bool = True
 

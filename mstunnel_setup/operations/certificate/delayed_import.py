@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from cryptography import x509
+
 from mstunnel_setup.engine.file_actions import MakeDirectory
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
@@ -50,6 +52,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
         fingerprint=found.fingerprint,
         program=str(Path(sys.argv[0]).absolute()),
         copied=bool(found.copies),
+        instead_of=_newer_in_use(run, found.identity.leaf),
         engine=readiness_input.engine_name(run.context),
         timer=timer,
     )
@@ -90,8 +93,7 @@ def take_pending(run: Run, name: str) -> Result:
     pending = _named(run, name)
     directory = generations.directory(pending.fingerprint)
     identity = generations.read(run.context.ports, directory)
-    current = generations.leaf_in_use(run.context.ports)
-    if current is not None and generations.is_older(identity.leaf, current):
+    if _newer_in_use(run, identity.leaf) not in ("", pending.instead_of):
         raise IMPORT_OLDER(name=name)
     certificate.examine(run.context, identity, certificate.address(run.context))
     asked = revocation.ask(run.context, identity)
@@ -103,6 +105,13 @@ def take_pending(run: Run, name: str) -> Result:
     revocation.keep(run.context, identity, asked)
     run.runner.take_back([pending.key])
     return Result("changed", done.data, text=fold_all([f"The certificate {name} is in use. {done.text}"]))
+
+
+def _newer_in_use(run: Run, leaf: x509.Certificate) -> str:
+    """The generation in use where `leaf` would be a step back from it; else empty."""
+    current = generations.leaf_in_use(run.context.ports)
+    older = current is not None and generations.is_older(leaf, current)
+    return str(generations.linked(run.context.ports)) if older else ""
 
 
 def pending_of(run: Run, fingerprint: str) -> Sequence[ScheduleImport]:

@@ -1,4 +1,4 @@
-"""`mst-cli backup`: a renewal meanwhile never leaves a key that does not belong to its certificate."""
+"""`mst-cli backup`: what is written can be restored, whatever happens meanwhile."""
 
 import os
 import pwd
@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import paths
+from mstunnel_setup.errors import StepError
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.operations.backup import backup
-from mstunnel_setup.operations.backup_archive import unpack
+from mstunnel_setup.operations.backup_archive import LARGEST, unpack
 from mstunnel_setup.tls.load import load_identity
 from tests.unit.operations.conftest import Command
 from tests.unit.operators import operator_of
@@ -49,3 +51,14 @@ def test_chain_and_key_are_of_one_certificate(
 
     _manifest, files = unpack((private / "backup.tar.gz").read_bytes())
     load_identity(files[paths.SITE_CERTIFICATE], files[paths.SITE_KEY])
+
+
+@pytest.mark.usefixtures("installed")
+def test_what_could_not_be_restored_is_not_written(tmp_path: Path, private: Path) -> None:
+    revocations = tmp_path / "root" / DEVICE_REVOCATIONS.lstrip("/")
+    revocations.write_bytes(os.urandom(LARGEST))
+    with pytest.raises(StepError) as caught:
+        backup(operator_of(tmp_path / "root"), private / "backup.tar.gz")
+    assert caught.value.code == "backup-too-large"
+    assert DEVICE_REVOCATIONS in caught.value.message
+    assert not (private / "backup.tar.gz").exists()

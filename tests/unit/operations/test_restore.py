@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.errors import CertificateError, SetupError
 from mstunnel_setup.install.session import Run
@@ -43,9 +44,9 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
 
     @contextmanager
     def opened(_operator: object, settings: dict[str, Any], **_options: object) -> Iterator[Run]:
-        scene = Scene(tmp_path)
-        run: Any = replace(scene.opened(), runner=steps)
-        yield replace(run, context=scene.context(mode=settings.get("mode", "rootful")))
+        scene, runner = Scene(tmp_path), cast("Runner", steps)
+        context = scene.context(mode=settings.get("mode", "rootful"))
+        yield replace(scene.opened(), runner=runner, context=context)
 
     monkeypatch.setattr(work, "open_run", opened)
     for name in ("require_answers", "_refuse", "apply_actions"):

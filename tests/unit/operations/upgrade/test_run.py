@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.engine.step import AnyStep, Step
+from mstunnel_setup.install.steps import images as images_step
 from mstunnel_setup.operations.upgrade import run as upgrade_run
 from mstunnel_setup.upgrade.record import HISTORY, Images, Outcome, Phase, write_history
 from tests.unit.install.scenes import Scene
@@ -27,7 +28,7 @@ def test_only_a_gateway_that_is_replaced_refuses_new_connections(
     seen: list[int] = []
     for name in ("_take", "_refuse_edited", "_drop_images"):
         monkeypatch.setattr(upgrade_run, name, nothing)
-    monkeypatch.setattr(upgrade_run.images, "fetch", nothing_to_pull)
+    monkeypatch.setattr(images_step, "fetch", nothing_to_pull)
     monkeypatch.setattr(upgrade_run, "port_in_use", lambda _files: 443)
     monkeypatch.setattr(upgrade_run, "connected", lambda _ports: ())
     monkeypatch.setattr(upgrade_run, "drain", lambda _context, _port, minutes: seen.append(minutes))
