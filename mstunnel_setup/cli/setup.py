@@ -137,11 +137,11 @@ def host(
     """Run only the host part of a rootless installation, as root."""
     from mstunnel_setup.install.install import host as run  # noqa: PLC0415 (`--help` stays fast)
 
-    told = sys.stdin.buffer.read(_LARGEST_ANSWERS) if answers_from_stdin else None
+    given = sys.stdin.buffer.read(_LARGEST_ANSWERS) if answers_from_stdin else None
     run_command(
         f"{_PROGRAM} host",
         common,
-        lambda operator: run(operator, options.request(), port, remove=remove, told=told),
+        lambda operator: run(operator, options.request(), port, remove=remove, given=given),
     )
 
 

@@ -99,7 +99,7 @@ class Journal:
     def compact(self) -> None:
         """Rewrite a large journal without superseded records, if they are at least half of it.
 
-        One that all users can read loses them at once: what an object taken back held may be a secret. The
+        One that all users can read loses them at once: what an undone object held may be a secret. The
         file is replaced atomically.
         """
         if self._sound <= LARGE and not self._readable:

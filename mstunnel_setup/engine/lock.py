@@ -27,17 +27,17 @@ def exclusive(
     clock: Clock,
     path: str,
     patience: float = 0.0,
-    told: Callable[[], None] = lambda: None,
+    waiting: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
     """Hold the lock at `path` while the block runs.
 
-    Raises LockedError when another run still holds it after `patience` seconds; `told` is called when the
+    Raises LockedError when another run still holds it after `patience` seconds; `waiting` is called when the
     wait begins.
 
     The file is removed before the lock is released.
     """
     with ExitStack() as opened:
-        lock = _locked(files, path, opened, lambda held: _wait(files, clock, held, patience, told))
+        lock = _locked(files, path, opened, lambda held: _wait(files, clock, held, patience, waiting))
         lock.truncate(0)
         since = clock.now().isoformat(timespec="seconds")
         holder = {"pid": os.getpid(), "since": since, "command": shlex.join(sys.argv)}
@@ -60,11 +60,11 @@ def _locked(files: Files, path: str, opened: ExitStack, wait: Callable[[Appender
             return lock
 
 
-def _wait(files: Files, clock: Clock, lock: Appender, patience: float, told: Callable[[], None]) -> None:
+def _wait(files: Files, clock: Clock, lock: Appender, patience: float, waiting: Callable[[], None]) -> None:
     """Acquire a lock that another run holds."""
     until = clock.monotonic() + patience
     if patience:
-        told()
+        waiting()
     while not _acquired(lock):
         if clock.monotonic() >= until:
             raise _held(files, lock)

@@ -307,7 +307,7 @@ class Files:
     def discard(self, path: str, most: int = untrusted.MOST_ENTRIES) -> None:
         """Remove what is at `path`, of any kind: a less privileged program may have created it.
 
-        Raises FileError for a directory after `most` entries: somebody may refill it all the time.
+        Raises FileError for a directory after `most` entries: another process may refill it all the time.
         """
         with above(self.root, path, "remove") as (parent, name):
             untrusted.discard(parent, name, most)

@@ -1,4 +1,4 @@
-"""Paths that an administrator named, looked at before they are used: what is in the way is wrong usage."""
+"""Paths that an administrator named, looked at before they are used: what conflicts is wrong usage."""
 
 from pathlib import Path
 

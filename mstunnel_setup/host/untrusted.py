@@ -46,8 +46,8 @@ def read(place: Path, path: str, limit: int) -> bytes | None:
 def discard(parent: int, name: str, most: int = MOST_ENTRIES) -> None:
     """Remove the entry `name` of the directory `parent`, a directory with all of its content.
 
-    Raises OSError ENOTEMPTY for a directory of more than `most` entries, or one that somebody refills; so
-    many are gone then.
+    Raises OSError ENOTEMPTY for a directory of more than `most` entries, or one that another process refills;
+    so many are gone then.
     """
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
@@ -103,7 +103,7 @@ class _Emptying:
             os.unlink(name, dir_fd=handle)
 
     def _names(self, handle: int) -> list[str]:
-        """The first names in a directory: no more than fit into memory, whatever somebody has put there."""
+        """The first names in a directory: no more than fit into memory, whatever was put there."""
         with os.scandir(handle) as entries:
             found = [entry.name for entry in islice(entries, _BATCH)]
         self.left -= len(found)
@@ -124,7 +124,7 @@ def _opened(parent: int, name: str) -> int:
         handle = os.open(name, DIRECTORY, dir_fd=parent)
     with contextlib.suppress(PermissionError):
         os.fchown(handle, os.geteuid(), -1)
-    # Without write permission nothing in it can be removed; and nobody else is to have it.
+    # Without write permission nothing in it can be removed; and no other user is to have it.
     if os.fstat(handle).st_uid == os.geteuid():
         os.fchmod(handle, _OWNER_ALONE)
     return handle

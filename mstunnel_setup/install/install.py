@@ -213,16 +213,16 @@ def _run_or_roll_back(run: Run, steps: Sequence[AnyStep], *, roll_back: bool) ->
 
 
 def host(
-    operator: Operator, request: InstallRequest, port: int | None, *, remove: bool, told: bytes | None = None
+    operator: Operator, request: InstallRequest, port: int | None, *, remove: bool, given: bytes | None = None
 ) -> Result:
     """Do the host part for a gateway on `port`, or undo it. Raises CheckError without root.
 
-    `told` are the answers of the account that has it done. Options count more: a rule for sudo fixes them.
+    `given` are the answers of the account that has it done. Options count more: a rule for sudo fixes them.
     """
     if paths.ROOTLESS:
         raise NOT_ROOT(what="this command")
     request = with_lab(operator.clock, request)
-    answers = {} if told is None else answers_of_account(told)
+    answers = {} if given is None else answers_of_account(given)
     request = replace(request, settings={**answers, **request.settings, "mode": "rootless"})
     scope_to_install(operator, request.settings)
     if remove:

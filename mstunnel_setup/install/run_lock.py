@@ -17,7 +17,7 @@ def run_lock(operator: Operator) -> AbstractContextManager[None]:
     Raises LockedError when another run is in progress and does not end within seconds.
     """
 
-    def told() -> None:
+    def waiting() -> None:
         operator.console.say(f"Waiting for another run to end, at most {_PATIENCE:.0f} s.")
 
-    return exclusive(operator.files, operator.clock, paths.LOCK, _PATIENCE, told)
+    return exclusive(operator.files, operator.clock, paths.LOCK, _PATIENCE, waiting)

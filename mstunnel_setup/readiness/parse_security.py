@@ -78,7 +78,7 @@ def _holds(numbers: str, port: int) -> bool:
 def ufw(status: str, port: int) -> Firewall | None:
     """Judge the output of `ufw status verbose`; None when not active.
 
-    The first rule for everybody decides. One for some (addresses, an interface) closes the port to them
+    The first rule for all sources decides. One for some (addresses, an interface) closes the port to them
     alone; where one opens it to them only, devices may be among them: that cannot be judged.
     """
     if not re.search(r"^Status: active", status, re.MULTILINE):
@@ -98,7 +98,7 @@ def _ufw(status: str, port: int, protocol: str, *, default: bool) -> bool | None
 
 
 def _ufw_rules(status: str, port: int, protocol: str) -> Iterator[tuple[bool, bool]]:
-    """Of each rule about the port, whether it allows, and whether it is for everybody."""
+    """Of each rule about the port, whether it allows, and whether it is for all sources."""
     for match in map(_UFW_RULE.fullmatch, map(str.strip, status.splitlines())):
         if match is None or match["way"] in ("OUT", "FWD"):
             continue

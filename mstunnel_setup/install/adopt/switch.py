@@ -192,7 +192,7 @@ def _bring_back(run: Run, error: SetupError) -> None:
 def _removed(run: Run) -> list[Removal]:
     """Undo everything, without a question: the other gateway comes first.
 
-    What the tenant has of us stays where it does not answer, or where somebody would have to sign in.
+    What the tenant has of us stays where it does not answer, or where a person would have to sign in.
     """
     context = run.context
     if not context.gathered.administrator and context.answers.sign_in.method == "device-code":

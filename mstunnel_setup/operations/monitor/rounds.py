@@ -115,7 +115,7 @@ class Monitor:
     def __post_init__(self) -> None:
         """What the agent leaves can make neither the log grow nor one look cost more than the others.
 
-        Each part has a limit of its own: a flood from one hides no line of another. Restarts, moves and
+        Each part has its own limit: a flood from one hides no line of another. Restarts, moves and
         upgrades, which are limited themselves, are always said.
         """
         self._files, self._clock = self.operator.files, self.operator.clock

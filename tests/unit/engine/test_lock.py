@@ -50,7 +50,7 @@ def test_a_run_waits_for_one_that_ends_soon(tmp_path: Path) -> None:
             pass
         clock.during = [first.close]
         told: list[str] = []
-        with exclusive(Files(tmp_path), clock, _LOCK, patience=10, told=lambda: told.append("waits")):
+        with exclusive(Files(tmp_path), clock, _LOCK, patience=10, waiting=lambda: told.append("waits")):
             assert clock.elapsed < 1
         assert told == ["waits"]
 

@@ -120,15 +120,15 @@ def test_what_the_account_tells_does_not_change_for_which_account_it_is(
     monkeypatch.setattr(install, "run_scope", run_scope)
     told = json.dumps({"account": "other", "mode": "rootful", "site": "Berlin"}).encode()
     request = InstallRequest({"account": "gateway"})
-    install.host(operator_of(tmp_path, FakePrompter()), request, None, remove=False, told=told)
+    install.host(operator_of(tmp_path, FakePrompter()), request, None, remove=False, given=told)
     assert seen == [{"account": "gateway", "mode": "rootless", "site": "Berlin"}]
 
 
 def test_the_host_command_reads_them_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bytes | None] = []
 
-    def host(*_given: Any, told: bytes | None, **_options: Any) -> Result:
-        seen.append(told)
+    def host(*_arguments: Any, given: bytes | None, **_options: Any) -> Result:
+        seen.append(given)
         return Result()
 
     monkeypatch.setattr(install, "host", host)
