@@ -89,7 +89,10 @@ def rollback(operator: Operator) -> Result:
     """Go back to the release before the last upgrade; the abandoned one is not used again automatically."""
     with open_run(operator, {}) as run:
         running(run)
-        finish(run)
+        ended = finish(run)
+        if ended is not None and ended.outcome is not Outcome.DONE:
+            text = f"The interrupted upgrade to {ended.release} was given up; the earlier release is in use."
+            return Result("changed", _data(ended), text=[text])
         last = read_history(run.files).to_roll_back
         if last is None or running(run).digests != last.target.digests:
             raise NOTHING_TO_ROLL_BACK()

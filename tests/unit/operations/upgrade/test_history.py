@@ -109,6 +109,18 @@ def test_an_earlier_release_that_is_chosen_by_name_passes_the_newest_over(
     assert any("Held at 1.0" in line for line in lines_of(result)) is passed_over
 
 
+def test_a_rollback_of_an_interrupted_upgrade_goes_back_no_further(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes back by itself when it is finished; the upgrade before it was a good one."""
+    write_history(files, history(upgrade("a", "b")))
+    monkeypatch.setattr(commands, "running", lambda _run: images("b"))
+    monkeypatch.setattr(commands, "finish", lambda _run: upgrade("b", "c", Outcome.WENT_BACK))
+    result = commands.rollback(operator_of(Path("/nowhere")))
+    assert result.status == "changed"
+    assert "was given up; the earlier release is in use." in lines_of(result)[0]
+
+
 def test_a_rollback_does_not_need_the_list_of_releases(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     wished: list[UpgradeRequest] = []
     write_history(files, history(upgrade("a", "b")))
