@@ -76,7 +76,7 @@ def _gather(context: Context) -> Environment:
 def _protect_passwords(context: Context, variables: Mapping[str, str]) -> None:
     """Keep the password of a proxy, which should have none, out of plans and messages."""
     for name in (*PROXIES, *map(str.upper, PROXIES)):
-        login = variables.get(name, "").rpartition("@")[0].rpartition("//")[2]
+        login = variables.get(name, "").rpartition("@")[0].split("://", 1)[-1]
         if password := login.partition(":")[2]:
             context.protect(password)
             context.protect(unquote(password))
