@@ -76,15 +76,20 @@ class Tenant:
 
 
 def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = False) -> list[Change]:
-    """The changes that make the tenant as declared; with `prune` also the deletion of everything else.
+    """The changes that make the tenant as declared; with `prune` also the deletion of what is not declared.
 
-    Objects are found again by name. What is named must exist or be declared, and not be deleted. Raises
+    Only of the kinds that the declarations speak about, even with an empty list. Objects are found again by
+    name. What is named must exist or be declared, and not be deleted. Raises
     TenantError `name-ambiguous` when the tenant has two of a name, `app-missing`, `profile-unknown` and
     `trusted-root-unknown`, DeclarationError for a server configuration or a site that is not there.
     """
-    known = {item.value.name.casefold() for item in declared.configurations}
-    if not prune:
-        known |= {name.casefold() for item in tenant.configurations for name in (item.display_name, item.id)}
+    deletions = list(_deletions(declared, tenant)) if prune else []
+    deleted = {change.identifier for change in deletions}
+    staying = replace(tenant, sites=tuple(item for item in tenant.sites if item.id not in deleted))
+    kept = [item for item in tenant.configurations if item.id not in deleted]
+    known = _names(declared.configurations) | {
+        name.casefold() for item in kept for name in (item.display_name, item.id)
+    }
     lines = [
         item.line("configuration", f"no server configuration is called `{item.value.configuration}`")
         for item in declared.sites
@@ -92,9 +97,6 @@ def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = Fal
     ]
     if lines:
         raise DeclarationError(lines)
-    deletions = list(_deletions(declared, tenant)) if prune else []
-    deleted = {change.identifier for change in deletions}
-    staying = replace(tenant, sites=tuple(item for item in tenant.sites if item.id not in deleted))
     places = [_place(item, declared, staying) for item in declared.profiles]
     changes = [
         *(_configuration(item.value, tenant) for item in declared.configurations),
@@ -188,7 +190,8 @@ def only(objects: Sequence[Named], name: str, what: str) -> Named | None:
 def _deletions(declared: Declared, tenant: Tenant) -> Iterator[Change]:
     """What is used goes after what uses it: profiles, sites, server configurations. Thresholds stay.
 
-    Profiles, app configurations and Tunnel for MAM go only where declarations speak about them at all.
+    Each kind goes only where declarations speak about it at all, and a configuration not while a site that
+    stays uses it.
     """
     if "mam" in declared.sections:
         kept = _names(declared.mam)
@@ -208,10 +211,19 @@ def _deletions(declared: Declared, tenant: Tenant) -> Iterator[Change]:
         names = [item.found.display_name for item in tenant.profiles if is_tunnel(item)]
         for name in names:
             yield from profile_deletions(name, tenant.profiles) if name.casefold() not in kept else ()
-    for site in _others(tenant.sites, declared.sites):
-        yield Change("delete", "site", site.display_name, site.id)
-    for configuration in _others(tenant.configurations, declared.configurations):
-        yield Change("delete", "configuration", configuration.display_name, configuration.id)
+    sites = _others(tenant.sites, declared.sites)
+    if "sites" in declared.sections:
+        yield from (Change("delete", "site", item.display_name, item.id) for item in sites)
+        sites = []
+    if "configurations" in declared.sections:
+        used = {
+            item.microsoft_tunnel_configuration.id for item in sites if item.microsoft_tunnel_configuration
+        }
+        yield from (
+            Change("delete", "configuration", item.display_name, item.id)
+            for item in _others(tenant.configurations, declared.configurations)
+            if item.id not in used
+        )
 
 
 def _others(

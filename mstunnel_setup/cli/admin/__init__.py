@@ -106,7 +106,10 @@ class ApplyOptions:
     """How declarations are compared with the tenant."""
 
     prune: Annotated[
-        bool, typer.Option("--prune", help="Also delete configurations and sites that are not declared.")
+        bool,
+        typer.Option(
+            "--prune", help="Also delete what is not declared, of the kinds that the files have a key for."
+        ),
     ] = False
     resolve: Annotated[
         bool, typer.Option("--resolve/--no-resolve", help="Look up the public addresses of sites.")

@@ -205,6 +205,21 @@ def test_only_prune_deletes_and_only_after_confirmation(admin: MstAdmin, tmp_pat
     assert [item["displayName"] for item in admin("site", "list").data["sites"]] == ["Oslo"]
 
 
+def test_prune_deletes_nothing_of_a_kind_that_no_file_speaks_about(admin: MstAdmin, tmp_path: Path) -> None:
+    assert admin("apply", _declare(tmp_path / "d", DECLARED)).code == 0
+    silent = _declare(tmp_path / "d", "version: 1\nthresholds: []\n")
+    assert admin("diff", silent, "--prune").data["changes"] == []
+
+
+def test_prune_leaves_a_configuration_that_a_site_uses_which_stays(admin: MstAdmin, tmp_path: Path) -> None:
+    unused = "  - name: Unused\n    network: 172.29.0.0/16\nsites:"
+    assert admin("apply", _declare(tmp_path / "d", DECLARED.replace("sites:", unused))).code == 0
+    pruned = admin("diff", _declare(tmp_path / "d", "version: 1\nconfigurations: []\n"), "--prune")
+    assert {item["name"] for item in pruned.data["changes"]} & {"Second", "Unused"} == {"Unused"}
+    both = admin("diff", _declare(tmp_path / "d", "version: 1\nsites: []\nconfigurations: []\n"), "--prune")
+    assert {"Oslo", "Second", "Unused"} <= {item["name"] for item in both.data["changes"]}
+
+
 def test_profiles_follow_the_site_that_is_made_with_them(admin: MstAdmin, tmp_path: Path) -> None:
     directory = _declare(tmp_path / "d", DECLARED)
     profiles = PROFILES.replace("Berlin", "Oslo").replace("ROOT", str(root_file(tmp_path)))
@@ -249,7 +264,7 @@ def test_prune_deletes_profiles_only_where_profiles_are_declared(admin: MstAdmin
 def test_prune_deletes_no_site_that_a_declared_profile_names(admin: MstAdmin, tmp_path: Path) -> None:
     assert admin("apply", _declare(tmp_path / "d", DECLARED)).code == 0
     profiles = PROFILES.replace("Berlin", "Oslo").replace("ROOT", str(root_file(tmp_path)))
-    directory = _declare(tmp_path / "d", profiles)
+    directory = _declare(tmp_path / "d", f"{profiles}sites: []\n")
     assert admin("diff", directory, "--no-resolve").code == 0
     refused = admin("diff", directory, "--prune", "--no-resolve")
     assert refused.codes("errors") == ["declarations-invalid"]
