@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from mstunnel_setup import paths
 from mstunnel_setup.agent.errors import AGENT_FILE_INVALID, AGENT_FILE_MISSING
-from mstunnel_setup.answers.variables import LOG_FORMAT
+from mstunnel_setup.answers.variables import LOG_FORMAT, PROXIES
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.log_level import is_verbose, log_level
@@ -20,8 +20,6 @@ from mstunnel_setup.gateway.ocserv_conf import (
 from mstunnel_setup.host.files import Files
 
 _GUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
-
-_PROXIES: Final = frozenset({"http_proxy", "https_proxy", "no_proxy"})
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -103,7 +101,7 @@ def read_proxies(files: Files) -> dict[str, str]:
     An engine's own environment files know no quotes, so the agent reads `env.sh` itself.
     Raises EnvironmentFileError.
     """
-    return {name: value for name, value in _environment(files).items() if name.lower() in _PROXIES}
+    return {name: value for name, value in _environment(files).items() if name.lower() in PROXIES}
 
 
 def _environment(files: Files) -> dict[str, str]:

@@ -11,7 +11,7 @@ from mstunnel_setup.answers.errors import (
 )
 from mstunnel_setup.errors import DEBUG_LEVEL_INVALID
 
-PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy")
+PROXIES: Final[tuple[str, ...]] = ("http_proxy", "https_proxy", "no_proxy")
 """The proxy variables; programs read them in lower or upper case."""
 
 LOG_FORMAT: Final = "LOG_FORMAT"
@@ -23,6 +23,13 @@ _TRACE = re.compile(r"[012]")
 # Without a scheme only a port tells an address from a slip of the hand.
 _HOST = r"([^\s/@]+@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
 _PROXY = re.compile(rf"(?i:https?)://{_HOST}(:[0-9]{{1,5}})?/?|{_HOST}:[0-9]{{1,5}}/?")
+
+
+def without_login(proxy: str) -> tuple[str, str]:
+    """The address of a proxy without user name and password, and those (`name:password`), empty if none."""
+    before, _, host = proxy.rpartition("@")
+    scheme, mark, login = before.partition("://") if "://" in before else ("", "", before)
+    return f"{scheme}{mark}{host}", login
 
 
 def refuse_wrong(name: str, value: str) -> None:

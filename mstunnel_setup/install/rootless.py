@@ -10,6 +10,7 @@ from typing import Any, Final
 from mstunnel_setup import paths
 from mstunnel_setup.answers.load import AnswersError
 from mstunnel_setup.answers.settings import BY_PATH
+from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.step import AnyStep
@@ -178,7 +179,7 @@ def answers_of_account(told: bytes) -> JsonObject:
 
 def without_passwords(variables: JsonObject) -> tuple[str, ...]:
     """The proxies among `variables` as arguments of `env`, which all users can see; none with a password."""
-    given = {name: str(variables[name]) for name in environment.PROXIES if name in variables}
+    given = {name: str(variables[name]) for name in PROXIES if name in variables}
     return tuple(f"{place.name}={place.value}" for place in proxy_places("", given) if not place.credentials)
 
 

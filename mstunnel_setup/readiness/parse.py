@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 from typing import Any
 
+from mstunnel_setup.answers.variables import PROXIES, without_login
 from mstunnel_setup.foreign import json_value, toml_table, whole_number
 from mstunnel_setup.readiness.facts import Bridge, ProxyPlace, Route
 
 _ASSIGNMENT = re.compile(r"""\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)""")
-_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 # include/uapi/linux/route.h: the route is usable.
 _ROUTE_UP = 1
 _IPV4_WORD = 8
@@ -138,16 +138,14 @@ def proxy_places(place: str, variables: Mapping[str, str]) -> tuple[ProxyPlace, 
     return tuple(
         _proxy_place(place, name.lower(), value)
         for name, value in variables.items()
-        if name.lower() in _PROXIES and value
+        if name.lower() in PROXIES and value
     )
 
 
 def _proxy_place(place: str, name: Any, value: str) -> ProxyPlace:
-    credentials, at, rest = value.rpartition("@")
-    if name == "no_proxy" or not at:
+    if name == "no_proxy" or "@" not in value:
         return ProxyPlace(place=place, name=name, value=value)
-    scheme, mark, _ = credentials.partition("://")
-    return ProxyPlace(place=place, name=name, value=f"{scheme}://{rest}" if mark else rest, credentials=True)
+    return ProxyPlace(place=place, name=name, value=without_login(value)[0], credentials=True)
 
 
 def unit_environment(text: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from mstunnel_setup import paths
-from mstunnel_setup.answers.variables import refuse_wrong
+from mstunnel_setup.answers.variables import PROXIES, refuse_wrong, without_login
 from mstunnel_setup.containers.actions import MakeStateDirectory
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import CopyFile, LinkInPlace, MakeDirectory, MergeFile, WriteFile
@@ -25,7 +25,6 @@ from mstunnel_setup.readiness.read import text_of
 from mstunnel_setup.system.give_to_agent import GiveToAgent
 from mstunnel_setup.tls.read import read_material
 
-PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 _MEANINGS: Mapping[str, str] = {
     "http_proxy": "proxy for http addresses",
     "https_proxy": "proxy for https addresses",
@@ -76,7 +75,7 @@ def _gather(context: Context) -> Environment:
 def _protect_passwords(context: Context, variables: Mapping[str, str]) -> None:
     """Keep the password of a proxy, which should have none, out of plans and messages."""
     for name in (*PROXIES, *map(str.upper, PROXIES)):
-        login = variables.get(name, "").rpartition("@")[0].split("://", 1)[-1]
+        _, login = without_login(variables.get(name, ""))
         if password := login.partition(":")[2]:
             context.protect(password)
             context.protect(unquote(password))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mstunnel_setup.answers.variables import refuse_wrong
+from mstunnel_setup.answers.variables import refuse_wrong, without_login
 from mstunnel_setup.errors import UsageError
 
 GOOD = {
@@ -67,3 +67,18 @@ def test_a_password_in_a_proxy_is_not_repeated() -> None:
     with pytest.raises(UsageError) as caught:
         refuse_wrong("https_proxy", "http://user:hunter2@proxy:port")
     assert "hunter2" not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("proxy", "address", "login"),
+    [
+        ("http://proxy:3128", "http://proxy:3128", ""),
+        ("proxy:3128", "proxy:3128", ""),
+        ("http://user:p%40ss@proxy:3128", "http://proxy:3128", "user:p%40ss"),
+        ("user:secret@proxy:3128", "proxy:3128", "user:secret"),
+        ("http://user:a//b@c@proxy:3128", "http://proxy:3128", "user:a//b@c"),
+        ("", "", ""),
+    ],
+)
+def test_a_proxy_comes_apart_into_its_address_and_login(proxy: str, address: str, login: str) -> None:
+    assert without_login(proxy) == (address, login)
