@@ -95,7 +95,8 @@ def schema() -> Result:
 
 def _read(graph: AdminGraph, declared: Declared) -> Tenant:
     """The tenant; some objects cost requests each, so only those that the declarations speak about."""
-    return read_tenant(graph, declared.sections, {item.value.key for item in declared.apps})
+    apps = {item.value.key for item in declared.apps}
+    return read_tenant(graph, declared.sections, apps, {item.value.name for item in declared.mam})
 
 
 def _result(done: Done, total: int, warnings: tuple[Notice, ...]) -> Result:

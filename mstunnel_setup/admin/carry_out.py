@@ -19,7 +19,7 @@ from mstunnel_setup.admin.carry_out_mam import (
 )
 from mstunnel_setup.admin.carry_out_store import create_app, delete_app, read_apps, update_app
 from mstunnel_setup.admin.change import CONFIGURATION, Body, Change
-from mstunnel_setup.admin.mam_changes import base_names
+from mstunnel_setup.admin.mam_changes import protection_names
 from mstunnel_setup.admin.objects import Declarations
 from mstunnel_setup.admin.plan import Tenant
 from mstunnel_setup.admin.present_profiles import PresentProfile, is_tunnel, profile_names
@@ -36,10 +36,12 @@ def read_tenant(
     graph: AdminGraph,
     sections: Collection[str] = Declarations.model_fields,
     apps: Collection[str] | None = None,
+    mam: Collection[str] = (),
 ) -> Tenant:
     """What these sections of declarations can hold, as the tenant has it now; sites and their like always.
 
-    `apps` are the keys of those whose assignments are read, None: all that may be about the tunnel.
+    `apps` are the keys of those whose assignments are read, None: all that may be about the tunnel. `mam` are
+    the names of Tunnel for MAM whose app protection is read also where the tenant has nothing else of it.
     """
     known = frozenset(sections)
     profiles = tuple(read_profiles(graph)) if {"profiles", "trusted_roots", "apps", "mam"} & known else ()
@@ -55,7 +57,7 @@ def read_tenant(
         every,
         tuple(read_apps(graph, wanted, profile_names(profiles))) if "apps" in sections else (),
         configurations,
-        tuple(read_protections(graph, base_names(configurations))) if "mam" in sections else (),
+        tuple(read_protections(graph, protection_names(configurations, mam))) if "mam" in sections else (),
     )
 
 

@@ -23,9 +23,10 @@ from mstunnel_setup.admin.change import Wire
 from mstunnel_setup.admin.mam_changes import policies_of_mam
 from mstunnel_setup.admin.plan import Tenant
 from mstunnel_setup.admin.present_profiles import PresentProfile, is_tunnel
+from mstunnel_setup.admin.profiles.findings import PROFILE_NOT_DECLARABLE
 from mstunnel_setup.admin.profiles.objects import ProfileObject, TrustedRootObject
 from mstunnel_setup.admin.profiles.present import extra, not_declared, profile_object
-from mstunnel_setup.admin.profiles.wire import ROOT_PLATFORMS, root_name
+from mstunnel_setup.admin.profiles.wire import ROOT_PLATFORMS, is_root_name, root_name
 from mstunnel_setup.admin.wire import configuration_object, site_object, threshold_object
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.text import plain
@@ -76,6 +77,15 @@ def unsaid(tenant: Tenant) -> Iterator[Finding]:
     for item in tenant.profiles:
         if is_tunnel(item):
             yield from not_declared(item.found, item.assignments)
+    of_profiles = {
+        root_name(item.found.display_name).casefold() for item in tenant.profiles if is_tunnel(item)
+    }
+    for root in _named_roots(tenant):
+        name = root.found.display_name
+        if is_root_name(name) and name.casefold() not in of_profiles:
+            yield PROFILE_NOT_DECLARABLE(
+                profile=plain(name), what="a trusted root of that name, as no VPN profile has it"
+            )
     for app in filter(is_tunnel_app, tenant.apps):
         yield from app_wire.not_declared(app)
     for configuration in _tunnel_configurations(tenant):
@@ -90,11 +100,9 @@ def _tunnel_configurations(tenant: Tenant) -> list[PresentAppConfiguration]:
 
 def _trusted_roots(tenant: Tenant) -> Iterator[TrustedRootObject]:
     """Those that Tunnel for MAM names and that do not go with a VPN profile."""
-    wanted = {name for mam in tenant.mam for name in mam_object(mam).trusted_roots}
-    of_profiles = {root_name(item.found.display_name) for item in tenant.profiles if is_tunnel(item)}
-    for item in tenant.profiles:
+    for item in _named_roots(tenant):
         name, der = item.found.display_name, extra(item.found).get("trustedRootCertificate")
-        if not is_tunnel(item) and der and name in wanted - of_profiles:
+        if der and not is_root_name(name):
             yield TrustedRootObject.model_construct(
                 name=name,
                 platform=ROOT_PLATFORMS[item.found.odata_type],
@@ -104,14 +112,24 @@ def _trusted_roots(tenant: Tenant) -> Iterator[TrustedRootObject]:
             )
 
 
+def _named_roots(tenant: Tenant) -> Iterator[PresentProfile]:
+    """The trusted roots that Tunnel for MAM names, compared as Graph does: without regard to case."""
+    wanted = {name.casefold() for mam in tenant.mam for name in mam_object(mam).trusted_roots}
+    for item in tenant.profiles:
+        if not is_tunnel(item) and item.found.display_name.casefold() in wanted:
+            yield item
+
+
 def _profile(item: PresentProfile, tenant: Tenant) -> ProfileObject:
     """A profile with its site by name, and with the certificate of the trusted root that goes with it."""
     profile = profile_object(item.found, item.assignments)
     names = {site.id: site.display_name for site in tenant.sites}
     roots = {
-        other.found.display_name: extra(other.found) for other in tenant.profiles if not is_tunnel(other)
+        other.found.display_name.casefold(): extra(other.found)
+        for other in tenant.profiles
+        if not is_tunnel(other)
     }
-    der = roots.get(root_name(profile.name), {}).get("trustedRootCertificate")
+    der = roots.get(root_name(profile.name).casefold(), {}).get("trustedRootCertificate")
     pem = DER_cert_to_PEM_cert(b64decode(der)) if der else None
     return profile.model_copy(update={"site": names.get(profile.site, profile.site), "trusted_root": pem})
 

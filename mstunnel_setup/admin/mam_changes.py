@@ -137,8 +137,17 @@ def policies_of_mam(present: Iterable[PresentMam]) -> set[str]:
     return {item.id for mam in present for item in (mam.tunnel, mam.edge) if item is not None}
 
 
-def base_names(present: Iterable[PresentAppConfiguration]) -> set[str]:
-    """The names that app protection policies of Tunnel for MAM may have in a tenant with these."""
-    names = (item.name.casefold() for item in present)
+def policy_names(declared: Iterable[str]) -> set[str]:
+    """The names, in small letters, of the app configurations that declared objects with these names have."""
+    return {f"{name}{ending}".casefold() for name in declared for ending in (TUNNEL, EDGE)}
+
+
+def protection_names(present: Iterable[PresentAppConfiguration], declared: Iterable[str] = ()) -> set[str]:
+    """The names, in small letters, that app protection policies of Tunnel for MAM may have.
+
+    In a tenant with these app configurations, and those of declared objects with these names.
+    """
     ending = TUNNEL.casefold()
-    return {f"{name.removesuffix(ending)}{PROTECTION.casefold()}" for name in names if name.endswith(ending)}
+    names = (item.name.casefold() for item in present)
+    found = {name.removesuffix(ending) for name in names if name.endswith(ending)}
+    return {f"{name}{PROTECTION}".casefold() for name in (*found, *declared)}

@@ -14,9 +14,9 @@ from mstunnel_setup.admin.file_commands import FileObjects
 from mstunnel_setup.admin.find import find_site
 from mstunnel_setup.admin.mam_changes import (
     MamPolicies,
-    base_names,
     mam_changes,
     mam_deletions,
+    protection_names,
     roots_value,
 )
 from mstunnel_setup.admin.plan import place_of
@@ -35,9 +35,10 @@ def _read(graph: AdminGraph, wanted: str) -> list[PresentMam]:
     ]
 
 
-def _policies(graph: AdminGraph) -> MamPolicies:
+def _policies(graph: AdminGraph, *declared: str) -> MamPolicies:
     configurations = list(read_app_configurations(graph, ()))
-    return MamPolicies(configurations, list(read_protections(graph, base_names(configurations))))
+    names = protection_names(configurations, declared)
+    return MamPolicies(configurations, list(read_protections(graph, names)))
 
 
 def _judge(declared: MamObject, graph: AdminGraph | None) -> Iterable[Finding]:
@@ -52,7 +53,7 @@ def _judge(declared: MamObject, graph: AdminGraph | None) -> Iterable[Finding]:
 def _changes(declared: MamObject, _present: Sequence[PresentMam], graph: AdminGraph) -> Iterator[Change]:
     place = place_of(find_site(graph, declared.site))
     roots = roots_value(declared.trusted_roots, read_profiles(graph), ())
-    return mam_changes(declared, place, roots, _policies(graph))
+    return mam_changes(declared, place, roots, _policies(graph, declared.name))
 
 
 MAM: Final = FileObjects[MamObject, PresentMam](

@@ -24,6 +24,7 @@ from mstunnel_setup.admin.mam_changes import (
     mam_changes,
     mam_deletions,
     policies_of_mam,
+    policy_names,
     roots_value,
 )
 from mstunnel_setup.admin.objects import ConfigurationObject, SiteObject, ThresholdObject
@@ -198,7 +199,7 @@ def _deletions(declared: Declared, tenant: Tenant) -> Iterator[Change]:
         for mam in tenant.mam:
             yield from mam_deletions(mam) if mam.name.casefold() not in kept else ()
     if "app_configurations" in declared.sections:
-        kept = _names(declared.app_configurations)
+        kept = _names(declared.app_configurations) | policy_names(item.value.name for item in declared.mam)
         others = (item for item in tenant.app_configurations if item.name.casefold() not in kept)
         of_mam = policies_of_mam(tenant.mam)
         yield from (
@@ -266,10 +267,11 @@ def place_of(site: TunnelSite) -> Place:
 def _port(configuration: str, declared: Declared, tenant: Tenant) -> int:
     """The port of a server configuration by its name or id, as it will be."""
     wanted = configuration.casefold()
-    for item in declared.configurations:
-        if item.value.name.casefold() == wanted:
-            return item.value.listen_port
     found = next(
         (item for item in tenant.configurations if wanted in {item.id, item.display_name.casefold()}), None
     )
+    name = found.display_name.casefold() if found else wanted
+    for item in declared.configurations:
+        if item.value.name.casefold() == name:
+            return item.value.listen_port
     return (found.listen_port if found else None) or DEFAULT_PORT

@@ -20,6 +20,8 @@ LOG_FORMAT: Final = "LOG_FORMAT"
 _HIGHEST_LEVEL = 4
 _LEVEL = re.compile(r"[0-9]+")
 _TRACE = re.compile(r"[012]")
+# RFC 3986, 3.1. A password may hold `://`, too.
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # Without a scheme only a port tells an address from a slip of the hand.
 _HOST = r"([^\s/@]+@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
 _PROXY = re.compile(rf"(?i:https?)://{_HOST}(:[0-9]{{1,5}})?/?|{_HOST}:[0-9]{{1,5}}/?")
@@ -28,8 +30,9 @@ _PROXY = re.compile(rf"(?i:https?)://{_HOST}(:[0-9]{{1,5}})?/?|{_HOST}:[0-9]{{1,
 def without_login(proxy: str) -> tuple[str, str]:
     """The address of a proxy without user name and password, and those (`name:password`), empty if none."""
     before, _, host = proxy.rpartition("@")
-    scheme, mark, login = before.partition("://") if "://" in before else ("", "", before)
-    return f"{scheme}{mark}{host}", login
+    scheme = _SCHEME.match(before)
+    login = before if scheme is None else before[scheme.end() :]
+    return before.removesuffix(login) + host, login
 
 
 def refuse_wrong(name: str, value: str) -> None:

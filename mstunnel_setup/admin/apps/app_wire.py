@@ -40,7 +40,7 @@ _INTENTS: Final = {
 _KNOWN_INTENTS: Final = {wire: word for word, wire in _INTENTS.items()}
 _MODES: Final = {"default": "default", "postponed": "postponed", "high-priority": "priority"}
 _KNOWN_MODES: Final = {wire: word for word, wire in _MODES.items()}
-_SAID: Final = frozenset({TYPE, VPN_ID, _UPDATES})
+_SAID: Final = frozenset({VPN, _UPDATES})
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def is_store_app(found: MobileApp) -> bool:
 
 def is_about_tunnel(present: PresentApp) -> bool:
     """Whether the app is the client of the tunnel, or uses it by a per-app VPN."""
-    vpn = any((item.settings or {}).get(VPN_ID) for item in present.assignments)
+    vpn = any(VPN in _settings(item, present) for item in present.assignments)
     return vpn or present.found.identifier.casefold() == DEFENDER
 
 
@@ -168,7 +168,7 @@ def same_assignments(first: Sequence[Wire], second: Sequence[Wire]) -> bool:
 
 def not_declared(present: PresentApp) -> Iterator[Finding]:
     """What a file cannot say: a tenant that is made from the file does not get it."""
-    settings = [setting for item in present.assignments for setting in (item.settings or {}).items()]
+    settings = [setting for item in present.assignments for setting in _settings(item, present).items()]
     lost = [f"{name} of an assignment" for name, value in settings if value and name not in _SAID]
     for what in dict.fromkeys([*lost, *undeclarable_targets(present.assignments)]):
         yield findings.APP_CONFIG_NOT_DECLARABLE(name=plain(present.name), what=plain(what))
@@ -192,11 +192,12 @@ def _assignment_objects(present: PresentApp) -> Iterator[AssignmentObject]:
 
 
 def _settings(item: AppAssignment, present: PresentApp) -> Body:
+    """The settings of an assignment; a VPN profile that is not for Microsoft Tunnel stays there by its id."""
     raw = (item.settings or {}).items()
     there = {name: value for name, value in raw if name != TYPE and value is not None}
-    identifier = there.pop(VPN_ID, None)
-    if identifier:
-        there[VPN] = present.profiles.get(str(identifier), str(identifier))
+    name = present.profiles.get(str(there.get(VPN_ID)))
+    if name is not None:
+        there = {key: value for key, value in there.items() if key != VPN_ID} | {VPN: name}
     return there
 
 

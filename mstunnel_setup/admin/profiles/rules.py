@@ -16,7 +16,7 @@ from mstunnel_setup.admin.profiles.objects import (
 from mstunnel_setup.admin.profiles.rules_assignment import judge_assignment
 from mstunnel_setup.admin.profiles.rules_on_demand import judge_on_demand
 from mstunnel_setup.admin.profiles.rules_settings import judge_settings
-from mstunnel_setup.admin.profiles.wire import root_name
+from mstunnel_setup.admin.profiles.wire import is_root_name
 from mstunnel_setup.answers.address import is_host, is_web_address
 from mstunnel_setup.answers.finding import Finding
 
@@ -55,7 +55,7 @@ def judge_profile(profile: ProfileObject, *, split_rules: bool | None = None) ->
 
 def judge_root(declared: TrustedRootObject) -> Iterator[Finding]:
     """All findings about a trusted root: one that only a policy names needs no assignment."""
-    if declared.name.endswith(root_name("")):
+    if is_root_name(declared.name):
         yield findings.TRUSTED_ROOT_NAME(name=declared.name)
     yield from (item for item in judge_assignment(declared, "trusted root") if item.fatal)
 

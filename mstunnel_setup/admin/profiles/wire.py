@@ -98,6 +98,11 @@ def root_name(name: str) -> str:
     return f"{name} (trusted root)"
 
 
+def is_root_name(name: str) -> bool:
+    """Whether a trusted root of this name goes with a VPN profile, whatever that is called."""
+    return name.casefold().endswith(root_name(""))
+
+
 def _android(profile: ProfileObject, server: Body) -> Body:
     return {
         "authenticationMethod": "azureAD",

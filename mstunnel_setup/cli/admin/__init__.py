@@ -108,7 +108,9 @@ class ApplyOptions:
     prune: Annotated[
         bool,
         typer.Option(
-            "--prune", help="Also delete what is not declared, of the kinds that the files have a key for."
+            "--prune",
+            help="Also delete configurations, sites, profiles, app configurations and Tunnel for MAM that are"
+            " not declared; of each only if a file has its key.",
         ),
     ] = False
     resolve: Annotated[

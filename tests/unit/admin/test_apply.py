@@ -244,6 +244,23 @@ def test_profiles_follow_the_site_that_is_made_with_them(admin: MstAdmin, tmp_pa
     assert moved[2]["after"]["server"]["address"] == "192.0.2.9:443"
 
 
+def test_a_profile_gets_the_new_port_of_a_configuration_that_its_site_names_by_id(
+    admin: MstAdmin, tmp_path: Path
+) -> None:
+    assert admin("apply", _declare(tmp_path / "d", DECLARED)).code == 0
+    second = admin("config", "show", "Second").data["configuration"]["id"]
+    text = DECLARED.replace("configuration: Second", f"configuration: {second}")
+    text = text.replace("session_timeout: 1800", "session_timeout: 1800\n    listen_port: 8443")
+    profiles = (
+        PROFILES[PROFILES.index("profiles:") :]
+        .replace("Berlin", "Oslo")
+        .replace("    trusted_root: ROOT\n", "")
+    )
+    planned = admin("diff", _declare(tmp_path / "d", text + profiles), "--no-resolve").data["changes"]
+    (phone,) = [item for item in planned if item["name"] == "iPhone"]
+    assert phone["after"]["server"]["address"] == "192.0.2.8:8443"
+
+
 def test_prune_deletes_profiles_only_where_profiles_are_declared(admin: MstAdmin, tmp_path: Path) -> None:
     directory = _declare(tmp_path / "d", DECLARED)
     profiles = PROFILES.replace("Berlin", "Oslo").replace("ROOT", str(root_file(tmp_path)))

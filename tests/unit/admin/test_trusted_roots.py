@@ -25,6 +25,24 @@ mam:
     trusted_roots: [Contoso root]
     groups: [11111111-2222-3333-4444-555555555555]
 """
+WITH_PROFILE = """\
+version: 1
+profiles:
+  - platform: ios
+    name: iPhone
+    connection_name: Contoso
+    site: Berlin
+    trusted_root: ROOT
+    groups: [11111111-2222-3333-4444-555555555555]
+mam:
+  - name: Phones
+    platform: ios
+    connection_name: Contoso
+    site: Berlin
+    apps: [com.contoso.app]
+    trusted_roots: [iPhone (trusted root)]
+    groups: [11111111-2222-3333-4444-555555555555]
+"""
 
 
 def test_they_come_before_what_names_them(admin: MstAdmin, tmp_path: Path) -> None:
@@ -67,6 +85,24 @@ def test_an_export_has_those_that_are_named_and_prune_deletes_none(
     copy = command(empty)
     assert copy("apply", str(target), "--no-resolve").code == 0
     assert copy("apply", str(target), "--no-resolve").data["changes"] == []
+
+
+def test_a_root_is_that_of_its_profile_however_it_is_spelled(
+    admin: MstAdmin, tenant: Tenant, tmp_path: Path
+) -> None:
+    root_file(tmp_path)
+    assert admin("apply", declare(tmp_path, WITH_PROFILE), "--no-resolve").code == 0
+    graph = tenant.graph()
+    (root,) = graph.profiles("iPhone (trusted root)")
+    graph.update_profile(root.id, {"@odata.type": root.odata_type, "displayName": "iPhone (Trusted Root)"})
+    assert admin("export", str(tmp_path / "one")).code == 0
+    assert not (tmp_path / "one" / "trusted_roots.yaml").exists()
+    assert admin("apply", str(tmp_path / "one"), "--no-resolve").code == 0
+    assert [item.id for item in graph.profiles("iPhone (trusted root)")] == [root.id]
+    assert admin("diff", str(tmp_path / "one"), "--no-resolve", "--prune").data["changes"] == []
+    graph.delete_profile(admin("profile", "show", "iPhone").data["profile"]["id"])
+    assert "profile-not-declarable" in admin("export", str(tmp_path / "two")).codes()
+    assert admin("diff", str(tmp_path / "two"), "--no-resolve").code == 0
 
 
 def test_mistakes_have_their_place(admin: MstAdmin, tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def test_a_password_in_a_proxy_is_not_repeated() -> None:
         ("http://user:p%40ss@proxy:3128", "http://proxy:3128", "user:p%40ss"),
         ("user:secret@proxy:3128", "proxy:3128", "user:secret"),
         ("http://user:a//b@c@proxy:3128", "http://proxy:3128", "user:a//b@c"),
+        ("user:a://b@proxy:3128", "proxy:3128", "user:a://b"),
         ("", "", ""),
     ],
 )

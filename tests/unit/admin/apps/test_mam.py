@@ -157,6 +157,25 @@ def test_prune_deletes_all_policies_of_what_is_not_declared(admin: MstAdmin, tmp
     ]
 
 
+def test_what_is_left_of_one_is_completed_not_made_twice(
+    admin: MstAdmin, tenant: Tenant, tmp_path: Path
+) -> None:
+    root_file(tmp_path)
+    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
+    rest = DECLARED[DECLARED.index("profiles:") :]
+    directory = declare(tmp_path, f"version: 1\napp_configurations: []\n{rest}")
+    graph = tenant.graph()
+    policies = admin("mam", "show", "Phones").data["mam_tunnel"]["policies"]
+    graph.delete_app_object(MANAGED_APP_CONFIGURATIONS, policies[0]["id"])
+    assert changes(admin("diff", directory, "--no-resolve", "--prune").data) == [
+        ("create", "app configuration", "Phones (tunnel)")
+    ]
+    assert admin("apply", directory, "--no-resolve", "--prune", "--yes").code == 0
+    assert admin("diff", directory, "--no-resolve", "--prune").data["changes"] == []
+    again = admin("mam", "show", "Phones").data["mam_tunnel"]["policies"]
+    assert [item["id"] for item in again[1:]] == [item["id"] for item in policies[1:]]
+
+
 def test_a_root_that_is_deleted_cannot_be_named(admin: MstAdmin, tmp_path: Path) -> None:
     root_file(tmp_path)
     assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0

@@ -48,6 +48,15 @@ app_configurations:
     settings: {{antiphishing: 0, vpn: 0}}
     groups: [{GROUP}]
 """
+OTHER_VPN = {
+    "@odata.type": "#microsoft.graph.iosVpnConfiguration",
+    "displayName": "Another product",
+    "connectionName": "Contoso",
+    "connectionType": "ciscoAnyConnect",
+    "authenticationMethod": "certificate",
+    "server": {"address": "vpn.lab.example:443", "isDefaultServer": True},
+    "roleScopeTagIds": ["0"],
+}
 
 
 def test_one_is_created_shown_changed_and_deleted(admin: MstAdmin, tmp_path: Path) -> None:
@@ -136,6 +145,30 @@ def test_an_export_gives_another_tenant_the_same(
     assert copy("apply", target, "--no-resolve").data["changes"] == []
     shown = [one("app", "show", "Edge for iOS").data["declared"] for one in (admin, copy)]
     assert shown[0] == shown[1]
+
+
+def test_a_vpn_profile_of_another_product_stays_and_is_not_exported(
+    admin: MstAdmin, tenant: Tenant, tmp_path: Path
+) -> None:
+    file = object_file(tmp_path, IOS)
+    created = admin("app", "create", file).data["id"]
+    graph = tenant.graph()
+    (assigned,) = graph.app_assignments(MOBILE_APPS, created)
+    other = graph.create_profile(OTHER_VPN).id
+    settings = {"@odata.type": "#microsoft.graph.iosStoreAppAssignmentSettings", "vpnConfigurationId": other}
+    target = assigned.target.to_wire()
+    graph.assign_app_object(
+        MOBILE_APPS, created, [{"intent": "required", "target": target, "settings": settings}]
+    )
+    exported = admin("export", str(tmp_path / "export"))
+    assert "vpnConfigurationId of an assignment" in str(exported.envelope["warnings"])
+    assert admin("diff", str(tmp_path / "export"), "--no-resolve").data["changes"] == []
+    assert admin("app", "update", file).status == "unchanged"
+    assert admin("app", "update", object_file(tmp_path, IOS.replace("required", "available"))).code == 0
+    (after,) = graph.app_assignments(MOBILE_APPS, created)
+    assert after.intent == "available"
+    assert admin("app", "delete", "Defender for iOS", "--yes").code == 0
+    graph.delete_profile(other)
 
 
 def test_apps_are_never_pruned(admin: MstAdmin, tmp_path: Path) -> None:
