@@ -116,11 +116,12 @@ SERVED_CONFIGURATION = f"{STATE}/configuration.json"
 AGENT_CHANGES = f"{STATE}/changes.json"
 # Key and settings of a backup while it is restored.
 RESTORED = f"{STATE}/restored"
-# What the containers write; unlike STATE it is open to read, for a monitoring program of the host.
+# What the containers write. The agent's is open to read, for a monitoring program of the host. The gateway is
+# root in its container: below STATE no user of the host reaches a program that it could leave as root's.
 AGENT_STATE_INSIDE = "/var/lib/mstunnel-agent"
 SERVER_STATE_INSIDE = "/var/lib/mstunnel-server"
 AGENT_STATE = _state(AGENT_STATE_INSIDE, "mstunnel-agent")
-SERVER_STATE = _state(SERVER_STATE_INSIDE, "mstunnel-server")
+SERVER_STATE = f"{STATE}/server"
 # That of root, for every caller.
 HOST_LOG = "/var/log/mstunnel"
 LOG = _state(HOST_LOG, "mstunnel/log")

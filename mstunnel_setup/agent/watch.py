@@ -15,7 +15,7 @@ from mstunnel_setup.agent.registry import Ask, RegistryWatch
 from mstunnel_setup.agent.status_file import Failure
 from mstunnel_setup.agent.thresholds import Thresholds, read_thresholds, with_tenant
 from mstunnel_setup.errors import SetupError, StepError, declared
-from mstunnel_setup.gateway.report import read_report
+from mstunnel_setup.gateway.report import REPORT_SHOWN, read_report
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import proxy_for
@@ -80,7 +80,7 @@ class Watch:
         self._complaint = error.message
 
     def _observe(self, known: Known) -> Observation:
-        report = read_report(self.files)
+        report = read_report(self.files, REPORT_SHOWN)
         served = self._certificates.look()
         host = self._registry.look()
         return Observation(

@@ -15,6 +15,8 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.text import plain
 
 REPORT: Final = f"{paths.SERVER_STATE}/report"
+REPORT_SHOWN: Final = f"{paths.SERVER_STATE_INSIDE}/report"
+"""The same file in the container of the agent."""
 _LONGEST: Final = 500
 _REFUSED_BY_PROXY: Final = 407
 _SERVER_ERROR: Final = 500
@@ -86,9 +88,9 @@ class GatewayReport:
     probe: Probe | None = None
 
 
-def read_report(files: Files) -> GatewayReport | None:
+def read_report(files: Files, path: str = REPORT) -> GatewayReport | None:
     """The last report; None when there is none that can be read. Raises FileError when it is no file."""
-    content = files.read_untrusted(REPORT, _LARGEST)
+    content = files.read_untrusted(path, _LARGEST)
     return None if content is None else parse_report(content.decode(errors="replace"))
 
 

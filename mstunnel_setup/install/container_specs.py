@@ -25,7 +25,7 @@ _SERVER_PROCESSES = 10_000
 _AGENT_PROCESSES = 100
 # Longer than ocserv may let its sessions go on, or the engine would kill it and them in between.
 _SERVER_STOP = LONGEST_DRAIN + 15
-_JOURNAL = "/run/systemd/journal"
+_JOURNAL = "/run/systemd/journal/dev-log"
 # The tunnel takes the first. Workers, which parse what strangers send, are a user of their own: ocserv
 # changes to that user, gives it the socket to the process with the key, and has to end them.
 _SERVER_CAPABILITIES = ("NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID")
@@ -58,8 +58,8 @@ class Setting:
 
     `configuration` is the directory to mount at /etc/mstunnel, `server_state` and `agent_state` those for
     what the containers have to tell, `environment` the content of `env.sh`, `limits_processes` whether the
-    kernel has the pids controller, `traced` whether an access log is wanted, `journal` the directory of the
-    journal's socket where there is one, `local_names` what the engine knows images by, where that is not
+    kernel has the pids controller, `traced` whether an access log is wanted, `journal` the socket of the
+    journal for syslog where there is one, `local_names` what the engine knows images by, where that is not
     their reference, `network` what connects containers without root, `ipv6_network` the network of Podman
     that gives them IPv6 (empty: none), `rootless` whether an account runs them, `resolver` the file with the
     name servers of the host, where the server has an uplink instead.
@@ -185,9 +185,12 @@ def _name_servers() -> tuple[Volume, ...]:
     return (Volume(host=paths.RESOLVER, container="/etc/resolv.conf", options=options),)
 
 
-def _journal(directory: str) -> tuple[Volume, ...]:
-    """The host's own directory keeps its SELinux type; containers may send to the log (container-selinux)."""
-    return (Volume(host=directory, container=_JOURNAL, options=("ro",)),) if directory else ()
+def _journal(socket: str) -> tuple[Volume, ...]:
+    """The socket for syslog alone: beside it are those that control the journal and write any field.
+
+    It keeps its SELinux type; containers may send to the log (container-selinux).
+    """
+    return (Volume(host=socket, container=_JOURNAL, options=("ro",)),) if socket else ()
 
 
 def _named(*values: str) -> tuple[str, ...]:

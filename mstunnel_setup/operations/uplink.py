@@ -53,9 +53,11 @@ def _connected(offer: Offer, processes: Processes) -> str:
     pair = ["ip", "link", "add", uplink.DEVICE, "type", "veth", "peer", "name", _INSIDE]
     try:
         processes.run([*pair, "netns", offer.path], timeout=_SECONDS)
-        _set_up(uplink.DEVICE, uplink.HOST_END, processes)
+        # The rules come first: the account may set its end up at any moment.
         processes.run(["nft", "--file", uplink.RULES], timeout=_SECONDS)
+        _set_up(uplink.DEVICE, uplink.HOST_END, processes)
     except SetupError as error:
+        processes.run(["ip", "link", "delete", uplink.DEVICE], timeout=_SECONDS, check=False)
         return f"failed: {error.message}"
     return _ATTACHED
 

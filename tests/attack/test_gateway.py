@@ -88,6 +88,20 @@ def test_what_is_not_its_own_is_out_of_reach(hostile: Hostile, attack: str, code
     record(ATTACKER, attack, "refused by the kernel")
 
 
+def test_no_program_that_it_leaves_makes_a_user_of_the_host_root(hostile: Hostile) -> None:
+    server, left = hostile.installation.server, f"{paths.SERVER_STATE}/shell"
+    inside = f"{paths.SERVER_STATE_INSIDE}/shell"
+    try:
+        assert hostile.run(f"cp /bin/sh {inside} && chmod 4755 {inside}", 0).code == 0
+        assert server.run(["stat", "--format=%a %u", left]).stdout.split() == ["4755", "0"]
+        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        done = server.run([*user, left, "-pc", "id -u"], check=False)
+        assert (done.code != 0, done.stdout) == (True, ""), done.describe()
+    finally:
+        server.run(["rm", "--force", left])
+    record(ATTACKER, "leave a setuid program for a user of the host", "out of the user's reach")
+
+
 OBJECTS = {
     "a directory in place of its report": f"mkdir -p {REPORT}/a/b",
     "a named pipe": f"mkfifo {REPORT}",

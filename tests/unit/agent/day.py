@@ -152,7 +152,7 @@ def main(root: Path, hours: float) -> None:
         paths.PRIVATE,
         paths.CA_TRUST,
         paths.AGENT_STATE,
-        paths.SERVER_STATE,
+        paths.SERVER_STATE_INSIDE,
     ):
         files.make_directories(directory)
     ours, theirs = multiprocessing.Pipe()

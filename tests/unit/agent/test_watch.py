@@ -13,7 +13,7 @@ from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.metrics import TEXTFILE, Counters
 from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.gateway.report import REPORT
+from mstunnel_setup.gateway.report import REPORT_SHOWN
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.wire import HealthThreshold
 from tests.unit.clocks import START, FakeClock
@@ -40,7 +40,7 @@ class Scene:
     def gateway_says(self, *lines: str) -> None:
         now = int(self.clock.now().timestamp())
         text = "\n".join((f"time {now}", 'status {"Active sessions": 4}', *lines, ""))
-        self.files.write(REPORT, text.encode())
+        self.files.write(REPORT_SHOWN, text.encode())
 
     def metrics(self) -> str:
         return (self.files.read(TEXTFILE) or b"").decode()
@@ -54,7 +54,7 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
     files = Files(tmp_path)
-    for directory in (paths.CONFIGURATION, paths.SERVER_STATE, "/proc"):
+    for directory in (paths.CONFIGURATION, paths.SERVER_STATE_INSIDE, "/proc"):
         files.make_directories(directory)
     files.write("/proc/stat", b"cpu 1 0 0 1 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n")
     files.write("/proc/meminfo", b"MemTotal: 100 kB\nMemAvailable: 3 kB\n")

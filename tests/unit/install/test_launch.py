@@ -160,9 +160,9 @@ def test_the_server_may_use_the_tunnel_and_nothing_more(scene: Scene) -> None:
     assert (server.user, server.group) == (0, 0)
     assert [(volume.container, volume.options) for volume in server.volumes] == [
         (paths.CONFIGURATION, ("ro", "noexec", "nosuid", "nodev", "z")),
-        (paths.SERVER_STATE, ("noexec", "nosuid", "nodev", "z")),
+        (paths.SERVER_STATE_INSIDE, ("noexec", "nosuid", "nodev", "z")),
     ]
-    assert (paths.SERVER_STATE, ("ro", "noexec", "nosuid", "nodev", "z")) in [
+    assert (paths.SERVER_STATE_INSIDE, ("ro", "noexec", "nosuid", "nodev", "z")) in [
         (volume.container, volume.options) for volume in agent.volumes
     ]
     assert (agent.capabilities, agent.devices, agent.ports) == ((), (), ())
@@ -171,7 +171,7 @@ def test_the_server_may_use_the_tunnel_and_nothing_more(scene: Scene) -> None:
 def test_no_directory_of_the_host_has_programs_or_devices_for_a_container(scene: Scene) -> None:
     for specification in launch.STEP.gather(_context(scene)).specifications:
         for volume in specification.volumes:
-            if volume.container != "/run/systemd/journal":
+            if volume.container != "/run/systemd/journal/dev-log":
                 assert {"noexec", "nosuid", "nodev"} <= set(volume.options), volume
 
 

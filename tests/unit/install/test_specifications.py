@@ -42,21 +42,21 @@ def seen(specification: ContainerSpec) -> set[str]:
 
 
 def test_without_an_access_log_nothing_is_counted_and_no_journal_is_seen() -> None:
-    plain = server(traced=False, journal="/run/systemd/journal")
+    plain = server(traced=False, journal="/run/systemd/journal/dev-log")
     assert ACCOUNTING not in plain.sysctls
     assert seen(plain) == {"/etc/mstunnel", "/server"}
 
 
 def test_an_access_log_enables_accounting_and_has_a_separate_tag() -> None:
-    traced = server(traced=True, journal="/run/systemd/journal")
+    traced = server(traced=True, journal="/run/systemd/journal/dev-log")
     assert traced.sysctls[ACCOUNTING] == "1"
     assert [volume.options for volume in traced.volumes if "journal" in volume.host] == [("ro",)]
     assert seen(server(traced=True)) == seen(server(traced=False))
 
 
 def test_selinux_labels_our_directories_and_no_directory_of_the_host() -> None:
-    traced = server(traced=True, journal="/run/systemd/journal")
-    assert labelled(traced) == seen(traced) - {"/run/systemd/journal"} == {"/etc/mstunnel", "/server"}
+    traced = server(traced=True, journal="/run/systemd/journal/dev-log")
+    assert labelled(traced) == seen(traced) - {"/run/systemd/journal/dev-log"} == {"/etc/mstunnel", "/server"}
 
 
 def test_with_an_uplink_root_publishes_the_port_and_a_hook_connects_the_server() -> None:

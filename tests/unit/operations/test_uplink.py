@@ -118,6 +118,12 @@ def test_a_restarted_container_replaces_the_pair_of_the_earlier_one(host: Host) 
         assert "default via" in as_container(ACCOUNT)
 
 
+def test_without_its_rules_there_is_no_pair(host: Host) -> None:
+    Path(names.RULES).write_text("no rules\n")
+    assert "failed: " in as_container(ACCOUNT)
+    assert names.DEVICE not in host.run("ip", "link")
+
+
 def test_what_fails_in_the_container_leaves_root_serving(host: Host) -> None:
     def take_the_name() -> None:
         subprocess.run(["ip", "link", "add", "eth0", "type", "bridge"], check=True)
