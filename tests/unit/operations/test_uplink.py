@@ -78,7 +78,7 @@ def host(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 
 def as_container(uid: int, then: Callable[[], None] = lambda: None) -> str:
-    """Run the account's side in a container's network; what went wrong there, or what `ip` shows inside."""
+    """Run the account's side in a container's network: the routes inside, or what went wrong and the devices."""
     reading, writing = os.pipe()
 
     def run() -> None:
@@ -91,7 +91,8 @@ def as_container(uid: int, then: Callable[[], None] = lambda: None) -> str:
             said = subprocess.run(["ip", "-oneline", "route"], capture_output=True, text=True, check=False)
             os.write(writing, said.stdout.encode())
         except SetupError as error:
-            os.write(writing, error.message.encode())
+            left = subprocess.run(["ip", "-oneline", "link"], capture_output=True, text=True, check=False)
+            os.write(writing, f"{error.message}\n{left.stdout}".encode())
 
     process = get_context("fork").Process(target=run)
     process.start()
@@ -118,10 +119,12 @@ def test_a_restarted_container_replaces_the_pair_of_the_earlier_one(host: Host) 
         assert "default via" in as_container(ACCOUNT)
 
 
-def test_without_its_rules_there_is_no_pair(host: Host) -> None:
+@pytest.mark.usefixtures("host")
+def test_without_its_rules_there_is_no_pair() -> None:
     Path(names.RULES).write_text("no rules\n")
-    assert "failed: " in as_container(ACCOUNT)
-    assert names.DEVICE not in host.run("ip", "link")
+    said = as_container(ACCOUNT)
+    assert "failed: " in said
+    assert "eth0" not in said
 
 
 def test_what_fails_in_the_container_leaves_root_serving(host: Host) -> None:
