@@ -213,8 +213,8 @@ class Monitor:
         """Refresh the release feed, where there is one. Raises LockedError: the next round does it."""
         now = self._clock.monotonic()
         if now >= self._next_feed and (feed := read_feed(self._files)) is not None:
-            # A command that refreshes it uses the same files.
-            with exclusive(self._files, self._clock, paths.LOCK):
+            # A command that refreshes it uses the same files; others need not wait for a server that is slow.
+            with exclusive(self._files, self._clock, paths.FEED_LOCK):
                 self._next_feed = now + _FEED_PAUSE
                 releases.fetch(self.operator, feed)
 
