@@ -127,6 +127,8 @@ HOST_LOG = "/var/log/mstunnel"
 LOG = _state(HOST_LOG, "mstunnel/log")
 SETUP_LOG = f"{LOG}/setup.log"
 LOCK = _run("mstunnel-setup.lock")
+# Of the release feed, which takes a minute where its server does not answer.
+FEED_LOCK = _run("mstunnel-release-feed.lock")
 # Sockets and drafts that are gone when a run ends.
 RUN = _run("mstunnel")
 # The name servers of the host, for a gateway that has an uplink.

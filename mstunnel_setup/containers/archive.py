@@ -38,7 +38,8 @@ from mstunnel_setup.foreign import json_value
 # into the first and only the tag into the second, which is that of the OCI image specification 1.1.
 _CONTAINERD_NAME = "io.containerd.image.name"
 _NAME = "org.opencontainers.image.ref.name"
-# Bytes; no registry takes a longer manifest (OCI distribution specification 1.1), and an index is shorter.
+# Bytes; no registry takes a longer manifest (OCI distribution specification 1.1), Podman no longer
+# configuration, and an index is shorter.
 _LONGEST = 4 * 1024 * 1024
 _CHUNK = 1 << 20
 _BLOCK = 512
@@ -107,11 +108,16 @@ class _Layout:
         """The list of the images. Raises ValueError when it is none."""
         return _Index.model_validate(json_value(self.file(_INDEX).read(_LONGEST)))
 
+    def verified(self, part: _Descriptor) -> bytes:
+        """A manifest or a configuration. Raises EngineError `image-archive-damaged` when it is another's."""
+        content = self.file(part.path).read(_LONGEST)
+        if f"sha256:{hashlib.sha256(content).hexdigest()}" != part.digest:
+            raise IMAGE_ARCHIVE_DAMAGED(problem=f"the content of {part.digest} has another digest")
+        return content
+
     def manifest(self, image: _Descriptor) -> _Manifest:
-        """The manifest of an image. Raises EngineError `image-archive-damaged` when it is another's."""
-        content = self.file(image.path).read(_LONGEST)
-        if f"sha256:{hashlib.sha256(content).hexdigest()}" != image.digest:
-            raise IMAGE_ARCHIVE_DAMAGED(problem=f"the content of {image.digest} has another digest")
+        """The manifest of an image. Raises EngineError `image-archive-damaged` when it is none."""
+        content = self.verified(image)
         try:
             return _Manifest.model_validate(json_value(content))
         except ValueError as error:
@@ -148,6 +154,8 @@ def loadable(archive: str, digest: str) -> Loadable:
     with _opened(archive) as layout:
         image = _descriptor(layout.index(), digest)
         manifest = layout.manifest(image)
+        # It names the unpacked layers: Docker's classic image store checks these against it, but not itself.
+        layout.verified(manifest.config)
     layers = tuple(layer.path for layer in manifest.layers)
     return Loadable(digest, manifest.config.digest, image.path, manifest.config.path, layers)
 

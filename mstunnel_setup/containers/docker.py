@@ -70,6 +70,8 @@ class DockerEngine(CommonEngine):
         found = self._inspected(name)
         # Docker's newer image store names images by the digest of the manifest.
         if found is None or found["Id"] not in (image.configuration, image.digest):
+            # An image with this name counts as verified.
+            self.remove_image(name)
             reason = printable(answer.body.decode(errors="replace")).strip()
             raise IMAGE_LOAD_FAILED(archive=archive, reason=reason)
         return Image(name, digest, str(found["Id"]))

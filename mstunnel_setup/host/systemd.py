@@ -52,6 +52,10 @@ class Systemd:
         """Whether a unit is running."""
         return self._query("is-active", "--quiet", "--", unit).code == 0
 
+    def stopped(self, unit: str) -> bool:
+        """Whether a unit neither runs nor has failed nor is about to start again."""
+        return self._query("is-active", "--", unit).output.strip() == "inactive"
+
     def failed(self, unit: str) -> bool:
         """Whether a unit is in the failed state."""
         return self._query("is-failed", "--quiet", "--", unit).code == 0

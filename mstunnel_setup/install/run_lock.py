@@ -1,4 +1,4 @@
-"""The lock of this host, as a command takes it: it waits a moment for another run to end."""
+"""The locks of this host, as a command takes them: it waits a moment for another run to end."""
 
 from contextlib import AbstractContextManager
 from typing import Final
@@ -11,8 +11,8 @@ from mstunnel_setup.operator import Operator
 _PATIENCE: Final = 10.0
 
 
-def run_lock(operator: Operator) -> AbstractContextManager[None]:
-    """The lock of this host; the operator hears of a wait for it.
+def run_lock(operator: Operator, path: str = paths.LOCK) -> AbstractContextManager[None]:
+    """The lock of this host, or another one of its locks; the operator hears of a wait for it.
 
     Raises LockedError when another run is in progress and does not end within seconds.
     """
@@ -20,4 +20,4 @@ def run_lock(operator: Operator) -> AbstractContextManager[None]:
     def waiting() -> None:
         operator.console.say(f"Waiting for another run to end, at most {_PATIENCE:.0f} s.")
 
-    return exclusive(operator.files, operator.clock, paths.LOCK, _PATIENCE, waiting)
+    return exclusive(operator.files, operator.clock, path, _PATIENCE, waiting)

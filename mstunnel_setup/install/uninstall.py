@@ -189,6 +189,8 @@ def forget(files: Files, journal: Journal) -> None:
         files.remove_tree(feed.WORK)
         files.remove(paths.SERVED_CONFIGURATION)
         files.remove(paths.AGENT_CHANGES)
+    # The monitor was stopped, maybe while it held the lock.
+    files.remove(paths.FEED_LOCK)
     files.remove(paths.RESOLVER)
     if files.state(paths.LOG) is not None:
         # Those that logrotate moved away are beside it.

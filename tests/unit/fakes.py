@@ -118,6 +118,9 @@ class FakeSystemd(Systemd):
     def active(self, unit: str) -> bool:
         return unit in self.running_units
 
+    def stopped(self, unit: str) -> bool:
+        return self.known(unit) and not self.active(unit) and not self.failed(unit)
+
     def failed(self, unit: str) -> bool:
         return unit in self.failed_units
 

@@ -43,16 +43,28 @@ class Served(BaseModel):
         """
         stands = digest_of(present.get(paths.OCSERV_CONF) or b"") == self.written
         if self.outcome == "refused":
-            return "go-back" if stands and self.previous else "rest"
+            return "go-back" if stands and self._refused_left(present) else "rest"
         if self.outcome == "accepted":
             return "rest"
         if self._cut_off(present):
             return "again"
         return "hear" if stands else "rest"
 
+    @property
+    def _digests(self) -> Mapping[str, str]:
+        return {paths.OCSERV_CONF: self.written, paths.ADMIN_SETTINGS: self.settings}
+
+    def _refused_left(self, present: Mapping[str, bytes | None]) -> bool:
+        """Whether a file is still the refused one; a file that the change left alone is not."""
+        for path, written in self._digests.items():
+            content, before = present.get(path) or b"", self.previous.get(path)
+            if before not in (None, content.decode(errors="replace")) and digest_of(content) == written:
+                return True
+        return False
+
     def _cut_off(self, present: Mapping[str, bytes | None]) -> bool:
         """Whether one of the files is still the one before."""
-        for path, written in ((paths.OCSERV_CONF, self.written), (paths.ADMIN_SETTINGS, self.settings)):
+        for path, written in self._digests.items():
             content = present.get(path)
             text = None if content is None else content.decode(errors="replace")
             if written and text == self.previous.get(path) and digest_of(content or b"") != written:

@@ -213,8 +213,8 @@ class Monitor:
         """Refresh the release feed, where there is one. Raises LockedError: the next round does it."""
         now = self._clock.monotonic()
         if now >= self._next_feed and (feed := read_feed(self._files)) is not None:
-            # A command that refreshes it uses the same files.
-            with exclusive(self._files, self._clock, paths.LOCK):
+            # A command that refreshes it uses the same files; others need not wait for a server that is slow.
+            with exclusive(self._files, self._clock, paths.FEED_LOCK):
                 self._next_feed = now + _FEED_PAUSE
                 releases.fetch(self.operator, feed)
 
@@ -272,11 +272,14 @@ class Monitor:
                 delayed_import.take(run, pending)
 
     def _port(self) -> None:
-        """Follow the port that the tenant wants, at most every ten minutes, whether it works or not."""
+        """Follow the port that the tenant wants, at most every ten minutes, whether it works or not.
+
+        A gateway that an administrator stopped moves once it is started again.
+        """
         now, ledger = self._clock.now(), Ledger(self._files)
         cut_off = ledger.moving
         wanted = cut_off or wanted_port(self._files)
-        if wanted is None or (cut_off is None and ledger.wait("port", now)):
+        if wanted is None or (cut_off is None and (ledger.wait("port", now) or self._stopped())):
             return
         with session.open_run(self.operator, {}) as run:
             if cut_off is None:
@@ -289,6 +292,11 @@ class Monitor:
                 ledger.end_move()
                 raise
             ledger.end_move()
+
+    def _stopped(self) -> bool:
+        """Whether an administrator stopped the gateway. Without systemd this is unknown."""
+        systemd, unit = self._host.systemd, f"{paths.SERVER}.service"
+        return systemd.known(unit) and systemd.stopped(unit)
 
     def _modules(self) -> None:
         """Load lost modules and have the server use them; tried every ten minutes, complained of once."""

@@ -72,10 +72,9 @@ def apply(operator: Operator, name: str | None, drain_minutes: int | None = None
         running(run)
         catalogue = offered(run.files, operator.clock.now())
         release = _chosen(catalogue, name)
-        finish(run)
+        finished = finish(run)
         if running(run).digests == release.digests:
-            text = f"Release {release.name} runs already; nothing was changed."
-            return Result("unchanged", {"release": release.name}, text=[text])
+            return _runs_already(release, finished)
         minutes = catalogue.drain_minutes if drain_minutes is None else drain_minutes
         newest = catalogue.newest.digests if catalogue.newest else release.digests
         passes_over = newest if newest != release.digests else None
@@ -89,10 +88,11 @@ def rollback(operator: Operator) -> Result:
     """Go back to the release before the last upgrade; the abandoned one is not used again automatically."""
     with open_run(operator, {}) as run:
         running(run)
-        ended = finish(run)
-        if ended is not None and ended.outcome is not Outcome.DONE:
-            text = f"The interrupted upgrade to {ended.release} was given up; the earlier release is in use."
-            return Result("changed", _data(ended), text=[text])
+        finished = finish(run)
+        if finished is not None and finished.rejects_source:
+            return _ended(finished)
+        if finished is not None and finished.outcome is not Outcome.DONE:
+            return _given_up(finished)
         last = read_history(run.files).to_roll_back
         if last is None or running(run).digests != last.target.digests:
             raise NOTHING_TO_ROLL_BACK()
@@ -128,6 +128,19 @@ def _name(run: Run, now: datetime, digests: Digests) -> str:
     except UsageError:
         catalogue = Catalogue(())
     return next(iter(release_names(catalogue, digests)), "earlier")
+
+
+def _runs_already(release: Release, finished: Upgrade | None) -> Result:
+    """The wanted release runs: since before this command, or because it finished an interrupted upgrade."""
+    if finished is None:
+        text = f"Release {release.name} runs already; nothing was changed."
+        return Result("unchanged", {"release": release.name}, text=[text])
+    return _ended(finished) if finished.outcome is Outcome.DONE else _given_up(finished)
+
+
+def _given_up(upgrade: Upgrade) -> Result:
+    text = f"The interrupted upgrade to {upgrade.release} was given up; the earlier release is in use."
+    return Result("changed", _data(upgrade), text=[text])
 
 
 def _ended(upgrade: Upgrade) -> Result:

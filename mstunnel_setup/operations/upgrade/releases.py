@@ -1,9 +1,10 @@
 """Releases by name, and `mst-cli upgrade refresh|import`: the feed, fetched or brought as a file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from mstunnel_setup import __version__
+from mstunnel_setup import __version__, paths
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.host.http import HttpSession
 from mstunnel_setup.install.run_lock import run_lock
@@ -18,22 +19,29 @@ _TIMEOUT, _DEADLINE = 30, 60
 
 
 def fetch(operator: Operator, feed: Feed) -> Catalogue:
-    """Refresh the feed from its address; the caller holds the lock. Raises as `feed_client.refresh`."""
+    """Refresh the feed from its address; the caller holds its lock. Raises as `feed_client.refresh`."""
     return _refresh(operator, feed)
 
 
 def fetch_now(operator: Operator) -> Result:
     """Refresh the feed; the releases that it offers."""
     feed = _feed(operator)
-    with run_lock(operator):
+    with _alone(operator):
         return _result(operator, fetch(operator, feed))
 
 
 def import_archive(operator: Operator, archive: Path) -> Result:
     """Take the feed from a tar file of its publisher, verified like a fetched one."""
     feed = _feed(operator)
-    with run_lock(operator):
+    with _alone(operator):
         return _result(operator, _refresh(operator, feed, archive))
+
+
+@contextmanager
+def _alone(operator: Operator) -> Iterator[None]:
+    """Neither beside the monitor's refresh nor beside an uninstallation, which removes the files."""
+    with run_lock(operator, paths.FEED_LOCK), run_lock(operator):
+        yield
 
 
 def _refresh(operator: Operator, feed: Feed, archive: Path | None = None) -> Catalogue:

@@ -5,6 +5,7 @@ next command completes an unfinished upgrade, which always ends with a release t
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -145,9 +146,11 @@ def _prove_devices(run: Run, upgrade: Upgrade) -> int | None:
 
 def _back(run: Run, upgrade: Upgrade) -> Upgrade:
     """Take the earlier images into use again; they, too, have to prove themselves."""
-    _take(run, upgrade.source)
     if upgrade.drain_minutes:
-        reopen(run.context.ports)
+        # A container that was not replaced refuses the proof, too; one that is gone has no rule.
+        with suppress(SetupError):
+            reopen(run.context.ports)
+    _take(run, upgrade.source)
     _drop_images(run, keep=upgrade.source)
     return _ended(run, upgrade, Outcome.WENT_BACK, upgrade.reason)
 

@@ -137,8 +137,9 @@ def _layout(path: Path, *images: bytes, index: bytes = b"", named: Mapping[str, 
     return str(path)
 
 
-_PART = {"digest": _DIGEST}
-_PART_PATH = f"blobs/sha256/{_DIGEST[7:]}"
+# It is empty.
+_PART = {"digest": f"sha256:{hashlib.sha256().hexdigest()}"}
+_PART_PATH = f"blobs/sha256/{hashlib.sha256().hexdigest()}"
 _HOSTILE_MANIFESTS = {
     "nested too deep": b"[" * 100_000,
     "no object": b"[]",
@@ -164,11 +165,25 @@ def test_a_hostile_manifest_is_refused(tmp_path: Path, manifest: bytes) -> None:
 def test_an_archive_that_lacks_a_layer_is_refused(
     tmp_path: Path, engine: Callable[..., Iterator[bytes]]
 ) -> None:
-    manifest = json.dumps({"config": _PART, "layers": []}).encode()
-    archive = _layout(tmp_path / "a", manifest)
+    manifest = json.dumps({"config": _PART, "layers": [{"digest": _DIGEST}]}).encode()
+    archive = _layout(tmp_path / "a", manifest, named={_PART_PATH: b""})
     image = loadable(archive, f"sha256:{hashlib.sha256(manifest).hexdigest()}")
-    with pytest.raises(EngineError, match=f"{_PART_PATH} is missing"):
+    with pytest.raises(EngineError, match=f"blobs/sha256/{_DIGEST[7:]} is missing"):
         b"".join(engine(archive, image, _NAME))
+
+
+@pytest.mark.parametrize(
+    ("named", "problem"), [({}, "is missing"), ({_PART_PATH: b"{}"}, "has another digest")]
+)
+def test_an_archive_with_another_configuration_or_none_is_refused(
+    tmp_path: Path, named: Mapping[str, bytes], problem: str
+) -> None:
+    manifest = json.dumps({"config": _PART, "layers": []}).encode()
+    with pytest.raises(EngineError, match=problem) as caught:
+        loadable(
+            _layout(tmp_path / "a", manifest, named=named), f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+        )
+    assert caught.value.code == "image-archive-damaged"
 
 
 @pytest.mark.parametrize("digest", ["sha256:../../x", "md5:aa", "", f"{_DIGEST}\n", 5])

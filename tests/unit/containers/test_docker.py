@@ -198,13 +198,15 @@ def _blob(content: bytes) -> tuple[str, bytes]:
     return f"sha256:{hashlib.sha256(content).hexdigest()}", content
 
 
-def _archive(path: Path, *, name: str = "localhost/other:1", spoiled: bool = False) -> tuple[str, str]:
-    """An OCI archive; returns the digests of manifest and configuration."""
+def _archive(path: Path, *, name: str = "localhost/other:1", spoiled: str = "") -> tuple[str, str]:
+    """An OCI archive, with a spoiled `manifest` or `configuration`; returns the digests of both."""
     (layer, filesystem), (config, settings) = _blob(b"layer" * 500), _blob(b"{}")
     document = {"config": {"digest": config}, "layers": [{"digest": layer}]}
     digest, manifest = _blob(json.dumps(document).encode())
     index = {"manifests": [{"digest": digest, "annotations": {"org.opencontainers.image.ref.name": name}}]}
-    blobs = {layer: filesystem, config: settings, digest: manifest + (b" " if spoiled else b"")}
+    blobs = {layer: filesystem, config: settings, digest: manifest}
+    if spoiled:
+        blobs[digest if spoiled == "manifest" else config] += b" "
     files = {f"blobs/{name.replace(':', '/')}": content for name, content in blobs.items()}
     with tarfile.open(path, "w") as archive:
         for member, content in {**files, "index.json": json.dumps(index).encode()}.items():
@@ -244,8 +246,11 @@ def test_an_archive_is_loaded_named_after_its_digest_and_removed(
     assert set(daemon.images) == {config}
 
 
-def test_a_damaged_archive_is_not_loaded(engine: ContainerEngine, daemon: Daemon, tmp_path: Path) -> None:
-    digest, _ = _archive(tmp_path / "images.tar", spoiled=True)
+@pytest.mark.parametrize("spoiled", ["manifest", "configuration"])
+def test_a_damaged_archive_is_not_loaded(
+    engine: ContainerEngine, daemon: Daemon, tmp_path: Path, spoiled: str
+) -> None:
+    digest, _ = _archive(tmp_path / "images.tar", spoiled=spoiled)
     with pytest.raises(EngineError) as caught:
         engine.load(str(tmp_path / "images.tar"), f"registry.example/server@{digest}", no_progress)
     assert caught.value.code == "image-archive-damaged"
@@ -257,9 +262,11 @@ def test_an_image_that_is_named_but_another_one_is_refused(
 ) -> None:
     digest, config = _archive(tmp_path / "images.tar")
     daemon.renamed[config] = "sha256:" + "cd" * 32
+    reference = f"registry.example/server@{digest}"
     with pytest.raises(EngineError) as caught:
-        engine.load(str(tmp_path / "images.tar"), f"registry.example/server@{digest}", no_progress)
+        engine.load(str(tmp_path / "images.tar"), reference, no_progress)
     assert caught.value.code == "image-load-failed"
+    assert engine.image(reference) is None
 
 
 # --- containers -------------------------------------------------------------------------------------------

@@ -56,6 +56,13 @@ def test_systemd_runs_where_its_directory_is(tmp_path: Path) -> None:
     assert Systemd(Host(), str(tmp_path)).running()
 
 
+@pytest.mark.parametrize(
+    ("state", "stopped"), [("inactive", True), ("active", False), ("activating", False), ("failed", False)]
+)
+def test_a_unit_that_starts_again_and_again_is_not_stopped(state: str, stopped: bool) -> None:
+    assert Systemd(Host(f"{state}\n", code=3)).stopped("x.service") is stopped
+
+
 def test_the_restarts_of_a_unit_are_those_that_systemd_counts() -> None:
     assert Systemd(Host("4\n")).restarts("x.service") == 4
     assert Systemd(Host("", code=1)).restarts("x.service") == 0

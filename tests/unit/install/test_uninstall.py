@@ -33,6 +33,14 @@ def test_a_foreign_file_beside_the_log_stays(tmp_path: Path) -> None:
     assert files.names(paths.LOG) == ["notes"]
 
 
+def test_a_lock_that_a_stopped_monitor_has_left_goes(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.make_directories(paths.FEED_LOCK.rpartition("/")[0])
+    files.write(paths.FEED_LOCK, b"{}", 0o600)
+    forget(files, Journal(files, FakeClock(), paths.STATE))
+    assert files.state(paths.FEED_LOCK) is None
+
+
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     """A host on which one step was run."""

@@ -68,6 +68,23 @@ def test_a_refused_one_is_rolled_back_and_not_retried(host: Host) -> None:
     assert verdict.state == "accepted"
 
 
+def test_a_refused_one_that_left_the_configuration_of_the_gateway_alone_is_rolled_back_once(
+    host: Host,
+) -> None:
+    """Only the other file differs: the gateway refuses what it has run so far, for another reason."""
+    before, settings = host.conf(), host.settings()
+    host.refused = "10.1."
+    verdict = host.give(listenPort=8443)
+    looks = len(host.looks)
+    for _ in range(3):
+        host.monitor.look()
+        host.restart()
+    assert verdict is not None
+    assert verdict.state == "refused"
+    assert (host.conf(), host.settings(), len(host.looks)) == (before, settings, looks)
+    assert host.monitor.settled
+
+
 def test_going_back_passes_over_what_was_never_proved(host: Host) -> None:
     """The gateway has said nothing of the second one yet: the way back leads to the first."""
     before = host.conf()

@@ -17,6 +17,7 @@ from mstunnel_setup.gateway.report import REPORT
 from mstunnel_setup.install import session
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.operations.monitor import port, rounds
+from mstunnel_setup.operations.monitor.limits import Ledger
 from mstunnel_setup.operations.monitor.rounds import Monitor
 from mstunnel_setup.operations.upgrade import run
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest
@@ -46,6 +47,7 @@ def monitor(tmp_path: Path, said: list[str], clock: FakeClock, monkeypatch: pyte
     monkeypatch.setattr(Monitor, "_modules", lambda _self: None)
     monkeypatch.setattr(Monitor, "_level", lambda _self: None)
     monkeypatch.setattr(Monitor, "_containers", lambda _self: None)
+    monkeypatch.setattr(Monitor, "_stopped", lambda _self: False)
     return Monitor(operator_of(tmp_path, clock=clock), said.append)
 
 
@@ -128,6 +130,28 @@ def test_a_move_that_worked_is_followed_by_no_other_within_ten_minutes(
     for clock.elapsed in range(0, 3600, 8):
         Monitor(monitor.operator, lambda _text: None).round()
     assert len(moves) == 6
+
+
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_a_gateway_that_an_administrator_stopped_moves_once_it_runs_again(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, cut_off: bool
+) -> None:
+    """A move that was begun before is brought to its end."""
+    moves: list[int] = []
+    systemd = FakeSystemd(units={f"{paths.SERVER}.service"})
+    monkeypatch.setattr(Monitor, "_host", ports_of(tmp_path, systemd=systemd))
+    monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8443)
+    monkeypatch.setattr(session, "open_run", lambda *_arguments: nullcontext())
+    monkeypatch.setattr(port, "move", lambda _run, port: moves.append(port))
+    stopped = Monitor(operator_of(tmp_path, clock=clock), list[str]().append)
+    stopped._files.make_directories(paths.STATE)
+    if cut_off:
+        Ledger(stopped._files).begin_move(8443, clock.now())
+    stopped._port()
+    assert moves == ([8443] if cut_off else [])
+    systemd.start(f"{paths.SERVER}.service")
+    stopped._port()
+    assert moves == [8443]
 
 
 def test_an_unexpected_error_in_one_part_is_reported_once_and_stops_nothing(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.errors import SetupError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.operations.upgrade import commands
@@ -42,6 +43,13 @@ def shown(files: Files, *upgrades: Upgrade) -> list[str]:
     return [line.strip() for line in lines_of(result)]
 
 
+def choose(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Have `apply` choose this release."""
+    wanted = images(name).digests
+    release = Release(label=name, published=date(2026, 1, 1), server=wanted.server, agent=wanted.agent)
+    monkeypatch.setattr(commands, "_chosen", lambda _catalogue, _name: release)
+
+
 def test_it_says_how_many_devices_were_there_and_are_back(files: Files) -> None:
     first = upgrade("a", "b", sessions_before=3, sessions_after=2)
     second = upgrade("b", "c", Outcome.WENT_BACK, reason="it refuses them", sessions_before=2)
@@ -69,9 +77,7 @@ def test_a_release_that_no_device_has_proved_warns(
     monkeypatch.setattr(commands, "running", lambda _run: images("a"))
     monkeypatch.setattr(commands, "finish", lambda _run: None)
     monkeypatch.setattr(commands, "upgrade_to", lambda _run, _wish: done)
-    wanted = images("b").digests
-    release = Release(label="b", published=date(2026, 1, 1), server=wanted.server, agent=wanted.agent)
-    monkeypatch.setattr(commands, "_chosen", lambda _catalogue, _name: release)
+    choose(monkeypatch, "b")
     result = commands.apply(operator_of(Path("/nowhere")), None)
     assert [notice.code for notice in result.warnings] == codes
     warnings = [vars(notice) for notice in result.warnings]
@@ -119,6 +125,55 @@ def test_a_rollback_of_an_interrupted_upgrade_goes_back_no_further(
     result = commands.rollback(operator_of(Path("/nowhere")))
     assert result.status == "changed"
     assert "was given up; the earlier release is in use." in lines_of(result)[0]
+
+
+def test_an_interrupted_rollback_that_is_repeated_and_finished_is_reported_as_done(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished = upgrade("b", "a", rejects_source=True)
+    write_history(files, history(upgrade("a", "b"), finished))
+    monkeypatch.setattr(commands, "running", lambda _run: images("a"))
+    monkeypatch.setattr(commands, "finish", lambda _run: finished)
+    result = commands.rollback(operator_of(Path("/nowhere")))
+    assert result.status == "changed"
+    assert "Release a is in use." in lines_of(result)[0]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.NOT_BEGUN, Outcome.WENT_BACK])
+def test_an_interrupted_rollback_that_is_repeated_and_fails_is_reported_as_failed(
+    files: Files, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
+) -> None:
+    finished = upgrade("b", "a", outcome, rejects_source=True, reason="it cannot be fetched")
+    write_history(files, history(upgrade("a", "b"), finished))
+    monkeypatch.setattr(commands, "running", lambda _run: images("b"))
+    monkeypatch.setattr(commands, "finish", lambda _run: finished)
+    with pytest.raises(SetupError) as caught:
+        commands.rollback(operator_of(Path("/nowhere")))
+    assert caught.value.code == "upgrade-failed"
+
+
+@pytest.mark.parametrize(
+    ("finished", "line", "codes"),
+    [
+        (upgrade("a", "b", sessions_before=2, sessions_after=0), "Release b is in use.", ["devices-away"]),
+        (
+            upgrade("b", "c", Outcome.WENT_BACK),
+            "upgrade to c was given up; the earlier release is in use",
+            [],
+        ),
+    ],
+)
+def test_an_apply_that_only_finishes_an_interrupted_upgrade_reports_how_that_ended(
+    files: Files, monkeypatch: pytest.MonkeyPatch, finished: Upgrade, line: str, codes: list[str]
+) -> None:
+    write_history(files, history(finished))
+    monkeypatch.setattr(commands, "running", lambda _run: images("b"))
+    monkeypatch.setattr(commands, "finish", lambda _run: finished)
+    choose(monkeypatch, "b")
+    result = commands.apply(operator_of(Path("/nowhere")), None)
+    assert result.status == "changed"
+    assert line in lines_of(result)[0]
+    assert [notice.code for notice in result.warnings] == codes
 
 
 def test_a_rollback_does_not_need_the_list_of_releases(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:

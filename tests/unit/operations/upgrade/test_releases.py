@@ -12,7 +12,9 @@ from mstunnel_setup.engine.lock import exclusive
 from mstunnel_setup.errors import LockedError, SetupError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.operations.upgrade import releases
 from mstunnel_setup.operations.upgrade.releases import fetch_now, import_archive
+from mstunnel_setup.operator import Operator
 from mstunnel_setup.upgrade import feed, mailbox
 from tests.unit.clocks import FakeClock
 from tests.unit.operators import operator_of
@@ -71,23 +73,42 @@ def test_the_monitor_follows_the_feed_and_offers_the_agent_no_held_release(root:
     assert b"2026-01-02" not in offer
 
 
-def test_the_monitor_leaves_the_feed_alone_while_another_run_is_in_progress(root: Path) -> None:
+def test_the_monitor_leaves_the_feed_alone_while_a_command_refreshes_it(root: Path) -> None:
     files, clock = Files(root), FakeClock(elapsed=1000.0)
     monitor = Monitor(operator_of(root, clock=clock), list[str]().append)
-    with exclusive(files, clock, paths.LOCK), pytest.raises(LockedError):
+    with exclusive(files, clock, paths.FEED_LOCK), pytest.raises(LockedError):
         monitor._feed()
     assert files.read(feed.KNOWN) is None
     monitor._feed()
     assert files.read(feed.KNOWN) is not None, "the next round does it, not the one in an hour"
 
 
-def test_a_command_waits_for_the_monitor_to_end(root: Path, publisher: Publisher) -> None:
+def test_other_commands_do_not_wait_for_the_monitor_to_fetch(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a firewall drops the packets to the feed, it fetches for a minute, and they wait ten seconds."""
+    operator, ran = operator_of(root), list[str]()
+
+    def fetch(_operator: Operator, _feed: feed.Feed) -> None:
+        with exclusive(operator.files, operator.clock, paths.LOCK):
+            ran.append("import_cert")
+
+    monkeypatch.setattr(releases, "fetch", fetch)
+    Monitor(operator, list[str]().append)._feed()
+    assert ran == ["import_cert"]
+
+
+@pytest.mark.parametrize("lock", [paths.FEED_LOCK, paths.LOCK])
+def test_a_command_waits_for_the_monitor_and_for_other_commands_to_end(
+    root: Path, publisher: Publisher, lock: str
+) -> None:
     clock = FakeClock()
     with ExitStack() as held:
-        held.enter_context(exclusive(Files(root), clock, paths.LOCK))
+        held.enter_context(exclusive(Files(root), clock, lock))
         clock.during = [held.close]
         result = import_archive(operator_of(root, clock=clock), publisher.directory.with_suffix(".tar"))
     assert result.status == "ok"
+    assert clock.during == []
 
 
 def test_a_feed_that_is_refused_is_asked_again_after_an_hour_only(root: Path, publisher: Publisher) -> None:

@@ -1,13 +1,17 @@
-"""One upgrade from phase to phase: what it does to a gateway whose image stays."""
+"""One upgrade from phase to phase: when the gateway refuses new connections, and when it takes them again."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.engine.step import AnyStep, Step
+from mstunnel_setup.errors import EngineError, NetworkError
 from mstunnel_setup.install.steps import images as images_step
 from mstunnel_setup.operations.upgrade import run as upgrade_run
 from mstunnel_setup.upgrade.record import HISTORY, Images, Outcome, Phase, write_history
+from tests.unit.fakes import FakeEngine
 from tests.unit.install.scenes import Scene
 from tests.unit.upgrade.test_record import history, images, upgrade
 
@@ -42,3 +46,32 @@ def test_only_a_gateway_that_is_replaced_refuses_new_connections(
 
     assert ended is not None
     assert (ended.outcome, seen) == (Outcome.DONE, drained)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_drained_gateway_accepts_connections_before_it_has_to_prove_itself_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: bool
+) -> None:
+    """The switch failed before it replaced the container: the proof is a new connection, too."""
+    rules = [] if gone else ["mstunnel_drain"]
+
+    def execute(arguments: Sequence[str]) -> Finished:
+        if gone:
+            raise EngineError("container-failed", "it does not run", "")
+        rules.remove(arguments[-1])
+        return Finished(0, "", "")
+
+    def prove(_run: object, _wanted: Images) -> None:
+        if rules:
+            raise NetworkError("connection-refused", "the connection was refused", "")
+
+    monkeypatch.setattr(upgrade_run, "_take", prove)
+    monkeypatch.setattr(upgrade_run, "_drop_images", nothing)
+    run = Scene(tmp_path, engine=FakeEngine(answer=execute)).opened()
+    run.files.make_directories(HISTORY.rpartition("/")[0])
+    write_history(run.files, history(upgrade("a", "b", None, phase=Phase.BACK, drain_minutes=30)))
+
+    ended = upgrade_run.finish(run)
+
+    assert ended is not None
+    assert ended.outcome is Outcome.WENT_BACK
