@@ -78,7 +78,7 @@ def host(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 
 def as_container(uid: int, then: Callable[[], None] = lambda: None) -> str:
-    """Run the account's side in a container's network: the routes inside, or what went wrong and the devices."""
+    """Run the account's side in a container's network: the routes inside, or the error and the devices."""
     reading, writing = os.pipe()
 
     def run() -> None:
