@@ -32,12 +32,11 @@ from mstunnel_setup.install.errors import (
     ROOT_NEEDED,
     ROOT_ROOTLESS,
 )
-from mstunnel_setup.install.installed import journal_of
+from mstunnel_setup.install.installed import complete, journal_of
 from mstunnel_setup.install.preflight import refuse_unready, refuse_vendor
 from mstunnel_setup.install.programs import FILE
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import answers, open_run, refuse_unsupported, require_answers
-from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.readiness.parse import proxy_places
@@ -80,7 +79,7 @@ def scope_to_install(operator: Operator, settings: Settings) -> Scope:
 
 def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
     mode = "without root" if rootless else "with root"
-    if all(step.name in receipt.steps for step in steps_of(Scope.HOST if rootless else Scope.ALL)):
+    if complete(receipt, Scope.HOST if rootless else Scope.ALL):
         return MODE_INSTALLED(mode=mode)
     return MODE_BEGUN(mode=mode)
 
