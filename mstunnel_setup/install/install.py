@@ -176,7 +176,7 @@ def _run(
             refuse_unreadable(run.context, operator.answers)
         _refuse_too_early(run, [step.name for step in steps])
         if checked:
-            refuse_unready(run.context, [step.name for step in steps])
+            refuse_unready(run.context, [step.name for step in steps], [step.name for step in later])
             refuse_account(run.context, [step.name for step in steps])
             steps = judging(steps)
             if any(step in steps for step in proxy.STEPS):
