@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.engine.values import JsonObject, as_list
 
 VERSIONS = 4
 """How many versions of an object are kept, besides the one that made it."""
@@ -26,8 +26,9 @@ class _Needed:
     def take(self, number: int, record: JsonObject) -> None:
         """Add a record, and drop those that it supersedes."""
         kind, key = record["type"], record.get("key")
-        if kind in ("undone", "taken-back"):
-            self.objects.pop(str(key), None)
+        if kind in ("undone", "taken-back", "released"):
+            for gone in as_list(record.get("keys", [key])):
+                self.objects.pop(str(gone), None)
         elif key is not None:
             self.objects[str(key)].append(number)
         elif kind == "step":

@@ -1,9 +1,9 @@
 """The receipt: the objects on this host that we made, derived from the journal."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from mstunnel_setup.engine.values import JsonObject, as_object
+from mstunnel_setup.engine.values import JsonObject, as_list, as_object
 
 
 @dataclass(frozen=True)
@@ -84,16 +84,21 @@ def _done(receipt: Receipt, record: JsonObject) -> Receipt:
     return _put(receipt, replace(entry, outputs=as_object(record["outputs"]), finished=True, made=True))
 
 
-def _without(receipt: Receipt, key: str) -> Receipt:
-    return replace(receipt, entries={name: entry for name, entry in receipt.entries.items() if name != key})
+def _without(receipt: Receipt, keys: Container[object]) -> Receipt:
+    entries = {name: entry for name, entry in receipt.entries.items() if name not in keys}
+    return replace(receipt, entries=entries)
 
 
 def _undone(receipt: Receipt, record: JsonObject) -> Receipt:
-    return replace(_without(receipt, str(record["key"])), steps=(), failure=None)
+    return replace(_taken_back(receipt, record), steps=(), failure=None)
 
 
 def _taken_back(receipt: Receipt, record: JsonObject) -> Receipt:
-    return _without(receipt, str(record["key"]))
+    return _without(receipt, (record["key"],))
+
+
+def _released(receipt: Receipt, record: JsonObject) -> Receipt:
+    return _without(receipt, as_list(record["keys"]))
 
 
 def _step(receipt: Receipt, record: JsonObject) -> Receipt:
@@ -111,6 +116,7 @@ _HANDLERS: Mapping[str, Callable[[Receipt, JsonObject], Receipt]] = {
     "done": _done,
     "undone": _undone,
     "taken-back": _taken_back,
+    "released": _released,
     "step": _step,
     "failed": _failed,
 }

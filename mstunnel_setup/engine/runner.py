@@ -102,6 +102,15 @@ class Runner:
             if entry.key in keys
         ]
 
+    def release(self, keys: Collection[str], reason: str) -> list[Removal]:
+        """Drop objects from the receipt, newest first; they, the installation and its steps stay.
+
+        One record drops all of them, so that no crash leaves some in the receipt.
+        """
+        entries = [entry for entry in self._newest_first() if entry.key in keys]
+        self._journal.append("released", keys=[entry.key for entry in entries], reason=reason)
+        return [self._told_undone(entry, Undone(Undo.KEPT, reason)) for entry in entries]
+
     def _newest_first(self) -> list[Entry]:
         """Entries before those they depend on: a switched link points to a directory newer than itself."""
 
@@ -186,9 +195,12 @@ class Runner:
         return self._record_undone(entry, record_type, action.undo(self._ports, record))
 
     def _record_undone(self, entry: Entry, record_type: str, undone: Undone) -> Removal:
-        action = self._codec.load(entry.versions[-1])
         outcome = undone.outcome.value
         self._journal.append(record_type, key=entry.key, outcome=outcome, reason=undone.reason)
+        return self._told_undone(entry, undone)
+
+    def _told_undone(self, entry: Entry, undone: Undone) -> Removal:
+        action = self._codec.load(entry.versions[-1])
         phase: Phase = "kept" if undone.outcome is Undo.KEPT else "undone"
         self._tell(Event(entry.step, phase, entry.key, action.describe()))
         return Removal(entry.key, action.describe(), undone)

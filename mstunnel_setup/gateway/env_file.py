@@ -131,7 +131,8 @@ def _line(text: str, number: int, path: str) -> _Line:
     match = _ASSIGNMENT.fullmatch(text)
     value = _unquote(match["value"]) if match else None
     if match is None or value is None:
-        raise ENVIRONMENT_LINE_INVALID(path=path, number=number, line=content)
+        # What follows the name may be the password of a proxy, and messages are logged.
+        raise ENVIRONMENT_LINE_INVALID(path=path, number=number, line=f"{match['name']}=…" if match else "…")
     return _Line(text, match["name"], value)
 
 

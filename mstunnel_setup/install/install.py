@@ -176,7 +176,7 @@ def _run(
             refuse_unreadable(run.context, operator.answers)
         _refuse_too_early(run, [step.name for step in steps])
         if checked:
-            refuse_unready(run.context, [step.name for step in steps])
+            refuse_unready(run.context, [step.name for step in steps], [step.name for step in later])
             refuse_account(run.context, [step.name for step in steps])
             steps = judging(steps)
             if any(step in steps for step in proxy.STEPS):
@@ -201,12 +201,14 @@ def _account(operator: Operator, request: InstallRequest) -> str:
 
 
 def _run_or_roll_back(run: Run, steps: Sequence[AnyStep], *, roll_back: bool) -> list[Planned]:
-    """Run the steps; `roll_back` undoes an installation that fails, but none that was complete before."""
-    unfinished = not complete(run.context.receipt, run.scope)
+    """Run the steps; `roll_back` undoes an installation that fails, but none that was finished before."""
+    earlier = run.context.receipt
+    # A skipped step may be the last one.
+    finished = complete(earlier, run.scope) or all(step.name in earlier.steps for step in steps)
     try:
         return run.runner.run(steps, run.context)
     except SetupError:
-        if roll_back and unfinished and run.context.receipt.entries:
+        if roll_back and not finished and run.context.receipt.entries:
             remove_installation(run)
             forget_program(run.files)
         raise

@@ -5,7 +5,6 @@ It loads no step: what a command only looks at takes a fraction of the time of a
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
@@ -14,12 +13,9 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.errors import NOT_INSTALLED, NOT_ROOT
 from mstunnel_setup.install.ports import Ports, open_ports
-from mstunnel_setup.install.scope import STEP_NAMES, Scope
+from mstunnel_setup.install.scope import LAST_STEP, Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.operator import Operator
-
-# Steps that an earlier release did not have: what it installed is complete without them.
-_ADDED_LATER: Final = frozenset({"audit", "logs"})
 
 
 @contextmanager
@@ -46,9 +42,12 @@ def require_installed(receipt: Receipt) -> None:
 
 
 def complete(receipt: Receipt, scope: Scope | None = None) -> bool:
-    """Whether all steps of a part are done; without a part those that the user of this process has to do."""
+    """Whether a part was finished once; without a part that of the user of this process.
+
+    Its last step decides: others may have been skipped, or did not exist in the release that installed it.
+    """
     own = scope or (Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL)
-    return set(STEP_NAMES[own]) - _ADDED_LATER <= set(receipt.steps)
+    return LAST_STEP[own] in receipt.steps
 
 
 def own_scope(operator: Operator) -> Scope:

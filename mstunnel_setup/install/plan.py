@@ -33,6 +33,7 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
     lines: list[str] = []
     for each in (scope,) if scope is not Scope.ACCOUNT else (Scope.HOST, Scope.ACCOUNT):
         steps = chosen_steps(request.skip, each)
+        later = chosen_steps(request.skip, Scope.ACCOUNT) if each is Scope.HOST else []
         with open_run(
             operator, request.settings, ignored_checks=request.ignored_checks, exclusively=False, scope=each
         ) as run:
@@ -40,7 +41,7 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
                 become(operator, run.context.answers.account)
             refuse_vendor(run.context)
             require_answers(run, steps, chosen_steps(request.skip, scope))
-            refuse_unready(run.context, [step.name for step in steps])
+            refuse_unready(run.context, [step.name for step in steps], [step.name for step in later])
             found = run.runner.plan(judging(steps), run.context)
             lines += _lines(run, found)
             planned += found
@@ -53,8 +54,8 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
         f"{total} changes; apply them with `mstunnel-setup`." if total else "Nothing would be changed."
     )
     code = ExitCode.CHANGES_PENDING if total and exit_code else ExitCode.DONE
-    later = (PLAN_INCOMPLETE(),) if scope is Scope.HOST else ()
-    return Result("changed" if total else "unchanged", data, later, text=lines, exit_code=code)
+    warnings = (PLAN_INCOMPLETE(),) if scope is Scope.HOST else ()
+    return Result("changed" if total else "unchanged", data, warnings, text=lines, exit_code=code)
 
 
 def _lines(run: Run, planned: Sequence[Planned]) -> Iterator[str]:

@@ -62,11 +62,12 @@ def refuse_vendor(context: Context) -> None:
         raise VENDOR_INSTALLED(signs=", ".join(found.signs))
 
 
-def refuse_unready(context: Context, steps: Collection[str]) -> None:
+def refuse_unready(context: Context, steps: Collection[str], later: Collection[str] = ()) -> None:
     """Raise CheckError, or ChecksFailedError naming all, for required checks that fail and are not ignored.
 
     These are the checks of the host; they need no answer and no sign-in. `steps` are the names of
-    those that will run. An installation that has begun was checked before it did.
+    those that will run, `later` those of the account that follow root's. An installation that has begun was
+    checked before it did.
     """
     if context.receipt.entries:
         return
@@ -80,7 +81,7 @@ def refuse_unready(context: Context, steps: Collection[str]) -> None:
         return
     environment.STEP.gather(context)
     environment.adopt_proxies(context)
-    context.gathered.host = facts = _examine(context)
+    context.gathered.host = facts = _examine(context, (*steps, *later))
     _judge(context, facts, steps, _ALL - _PORTS)
     if site.STEP.name not in steps:
         _tell_closed(context, facts)
@@ -110,7 +111,7 @@ def refuse_unsuited(context: Context, steps: Collection[str]) -> None:
     """
     if not context.ports.files.live or register.STEP.name in context.receipt.steps:
         return
-    facts = _with_tenant(context, context.gathered.host or _examine(context))
+    facts = _with_tenant(context, context.gathered.host or _examine(context, steps))
     _judge(context, facts, steps, _OF_THE_SITE)
     _tell_closed(context, facts)
 
@@ -198,7 +199,7 @@ def _answering(engine: EngineFacts) -> EngineFacts:
     return engine.model_copy(update={"engines": tuple(engines)})
 
 
-def _examine(context: Context) -> Facts:
+def _examine(context: Context, steps: Collection[str]) -> Facts:
     where, given = cloud_of(context.answers), context.answers.images
     wanted = Wanted(
         settings=readiness_settings(context.answers, context.port),
@@ -206,15 +207,17 @@ def _examine(context: Context) -> Facts:
         endpoints=with_registries(
             endpoints_of(where.name, where.authority, where.graph),
             (given.server, given.agent),
-            offline=bool(given.archive),
+            # Registries are asked only by who pulls from them.
+            offline=bool(given.archive) or images.STEP.name not in steps,
         ),
-        ca_pem=_ca_pem(context),
+        ca_pem=ca_pem(context),
         deadline=_PATIENCE,
     )
     return Examiner(context.ports.files, context.ports.processes, context.ports.clock).facts(wanted)
 
 
-def _ca_pem(context: Context) -> str:
+def ca_pem(context: Context) -> str:
+    """The further roots that the answers hold or name; empty without any."""
     if context.answers.tenant.ca_pem:
         return context.answers.tenant.ca_pem
     path = context.answers.tenant.ca_file

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.answers.load import AnswersError
-from mstunnel_setup.answers.settings import BY_PATH
+from mstunnel_setup.answers.values import pem_certificates
 from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Planned
@@ -23,6 +23,7 @@ from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.own_code import changeable
 from mstunnel_setup.host.process import Completed
 from mstunnel_setup.install.account_files import refuse_unreadable
+from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
     ACCOUNT_INSTALLED,
     ACCOUNT_OTHER,
@@ -32,12 +33,11 @@ from mstunnel_setup.install.errors import (
     ROOT_NEEDED,
     ROOT_ROOTLESS,
 )
-from mstunnel_setup.install.installed import journal_of
-from mstunnel_setup.install.preflight import refuse_unready, refuse_vendor
+from mstunnel_setup.install.installed import complete, journal_of
+from mstunnel_setup.install.preflight import ca_pem, refuse_unready, refuse_vendor
 from mstunnel_setup.install.programs import FILE
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import answers, open_run, refuse_unsupported, require_answers
-from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.readiness.parse import proxy_places
@@ -45,6 +45,13 @@ from mstunnel_setup.result import Notice, Result
 
 DONE: Final = "MSTUNNEL_HOST_DONE"
 """Tells the account, as JSON, which steps root has just done for it."""
+_FOR_ROOT: Final = frozenset(
+    (
+        *("mode", "account", "engine", "bridge", "environment"),
+        *("tenant.cloud", "tenant.authority", "tenant.graph", "tenant.ca_pem"),
+    )
+)
+"""The answers that root's part uses. None is a path: root would open the file for the account."""
 FROM_ACCOUNT: Final = "--answers-from-stdin"
 """The option of `mstunnel-setup host` for the answers of the account, as JSON."""
 ONLY: Final = "MSTUNNEL_ONLY_PART"
@@ -80,7 +87,7 @@ def scope_to_install(operator: Operator, settings: Settings) -> Scope:
 
 def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
     mode = "without root" if rootless else "with root"
-    if all(step.name in receipt.steps for step in steps_of(Scope.HOST if rootless else Scope.ALL)):
+    if complete(receipt, Scope.HOST if rootless else Scope.ALL):
         return MODE_INSTALLED(mode=mode)
     return MODE_BEGUN(mode=mode)
 
@@ -102,13 +109,17 @@ def planned_by_root(
         require_answers(run, steps, later)
         refuse_unreadable(run.context, operator.answers)
         refuse_vendor(run.context)
-        refuse_unready(run.context, [step.name for step in steps])
-        planned = run.runner.plan(steps, run.context)
-        given = run.context.answers
-        return planned, {
-            **given.record(),
-            "environment": {**given.environment, **environment.proxies(run.context)},
-        }
+        refuse_unready(run.context, [step.name for step in steps], [step.name for step in later])
+        return run.runner.plan(steps, run.context), _for_root(run.context)
+
+
+def _for_root(context: Context) -> JsonObject:
+    """The answers that root's part uses, with certificates in place of the file that holds them."""
+    given = context.answers
+    found = {path: value for path, value in given.record().items() if path in _FOR_ROOT}
+    if roots := pem_certificates(ca_pem(context)):
+        found["tenant.ca_pem"] = roots
+    return {**found, "environment": {**given.environment, **environment.proxies(context)}}
 
 
 def have_root_do(
@@ -167,13 +178,16 @@ def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
 
 
 def answers_of_account(told: bytes) -> JsonObject:
-    """The answers that `have_root_do` passes on, by setting path. Raises AnswersError for anything else."""
+    """The answers that `have_root_do` passes on, by setting path. Raises AnswersError for anything else.
+
+    The account may run the command itself, with what it likes.
+    """
     try:
         found = json_value(told)
     except ValueError:
         found = None
-    if not isinstance(found, dict) or not set(found) <= set(BY_PATH):
-        raise AnswersError(("standard input: expected a JSON object with the names of answers",))
+    if not isinstance(found, dict) or not set(found) <= _FOR_ROOT:
+        raise AnswersError(("standard input: expected a JSON object with the answers for root's part",))
     return found
 
 

@@ -12,11 +12,5 @@ class Scope(StrEnum):
     ACCOUNT = "account"
 
 
-_ASKED = ("eula", "environment", "certificate", "sign-in", "site", "register")
-_CONTAINERS = ("images", "configure", "launch", "monitor")
-STEP_NAMES: Mapping[Scope, tuple[str, ...]] = {
-    Scope.ALL: (*_ASKED, "program", "kernel", "proxy", "bridge", *_CONTAINERS, "audit", "logs", "verify"),
-    Scope.HOST: ("eula", "account", "program", "kernel", "uplink", "proxy", "boot", "audit", "logs"),
-    Scope.ACCOUNT: (*_ASKED, "proxy-units", *_CONTAINERS, "verify"),
-}
-"""The names of the steps of each part, in order, for what does not load the steps (`step_list`)."""
+LAST_STEP: Mapping[Scope, str] = {Scope.ALL: "verify", Scope.HOST: "boot", Scope.ACCOUNT: "verify"}
+"""The step that finishes each part. Steps after it in the lists were added by later releases."""

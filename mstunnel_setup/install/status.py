@@ -7,7 +7,7 @@ from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.values import JsonObject, as_object
 from mstunnel_setup.host import accounts
-from mstunnel_setup.install.installed import journal_of, rootless_account
+from mstunnel_setup.install.installed import complete, journal_of, rootless_account
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.step_list import steps_of
@@ -22,17 +22,19 @@ def status(operator: Operator) -> Result:
     if account and not paths.ROOTLESS and accounts.find(account) is not None:
         become(operator, account)
     scopes = (Scope.HOST, Scope.ACCOUNT) if account else (Scope.ALL,)
-    receipts = [(journal_of(scope, operator).receipt, steps_of(scope)) for scope in scopes]
-    data = _data(receipts)
+    found = {scope: journal_of(scope, operator).receipt for scope in scopes}
+    receipts = [(receipt, steps_of(scope)) for scope, receipt in found.items()]
+    installed = all(complete(receipt, scope) for scope, receipt in found.items())
+    data = _data(receipts, installed=installed)
     return Result("ok", data, text=list(_lines(receipts, data)))
 
 
-def _data(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]]) -> JsonObject:
+def _data(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]], *, installed: bool) -> JsonObject:
     done = [step.name for receipt, steps in receipts for step in steps if step.name in receipt.steps]
     waiting = [step.name for receipt, steps in receipts for step in steps if step.name not in receipt.steps]
     failure = next((receipt.failure for receipt, _ in receipts if receipt.failure is not None), None)
     return {
-        "installed": not waiting,
+        "installed": installed,
         "done": [*done],
         "next": waiting[0] if waiting else None,
         "stopped": None
@@ -53,5 +55,5 @@ def _lines(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]], data: JsonObje
     if stopped:
         hint = stopped["hint"] or "Run mstunnel-setup again to continue."
         yield from fold_all([f"Stopped at {stopped['step']}: {stopped['message']}", f"  {hint}"])
-    elif data["next"] is not None:
+    elif not data["installed"]:
         yield "Run mstunnel-setup again to continue."

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.install.adopt import adoption
 from tests.crash.arena import differences
 from tests.crash.engine import DEAD
 from tests.crash.kill import KILLED, Scene
@@ -180,6 +181,35 @@ def test_after_a_commit_there_is_no_way_back_and_nothing_of_theirs_is_touched(ho
     assert {name: item["status"] for name, item in containers(host).items()} == {
         f"{name}.vendor": "exited" for name in CONTAINERS
     }
+
+
+def test_a_committed_gateway_is_finished(host: VendorArena) -> None:
+    assert host.install().code == 0
+    assert host.run("mstunnel-setup", "adopt", "commit").code == 0
+
+    refused = host.roll_back()
+
+    assert (refused.code, refused.error) == (2, "installation-finished")
+    assert host.run("mstunnel-setup", "status").envelope["data"]["installed"]
+    assert "installation-unfinished" not in host.run("mst-cli", "status").stdout
+    assert containers(host)["mstunnel-server"]["status"] == "running"
+
+
+def test_a_commit_is_killed_before_its_one_record_or_after_it(scene: Scene, host: VendorArena) -> None:
+    scene.install()
+    undisturbed = host.run("mstunnel-setup", "adopt", "commit")
+    assert undisturbed.code == 0
+    golden = host.state()
+    opened = undisturbed.points.index("open journal.jsonl") + 1
+    for at in (*range(opened, opened + 6), len(undisturbed.points)):
+        scene.install()
+        assert host.run("mstunnel-setup", "adopt", "commit", kill_at=at).code == KILLED
+        way_back = adoption.KEY in host.receipt()["entries"]
+
+        again = host.run("mstunnel-setup", "adopt", "commit")
+
+        assert (again.code, again.error) == ((0, "") if way_back else (2, "nothing-adopted")), at
+        assert differences(golden, host.state()) == [], at
 
 
 def test_an_unfinished_switch_is_not_committed(host: VendorArena) -> None:

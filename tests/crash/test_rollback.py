@@ -56,13 +56,16 @@ def test_with_the_option_a_failure_leaves_nothing(fresh: Scene, arena: Arena, wh
     assert differences(fresh.before, arena.state()) == []
 
 
-def test_with_the_option_a_finished_installation_is_kept(fresh: Scene, arena: Arena) -> None:
+@pytest.mark.parametrize("skipped", ["", "bridge", "verify"])
+def test_with_the_option_a_finished_installation_is_kept(fresh: Scene, arena: Arena, skipped: str) -> None:
     """The list of sites is refused; before, a metadata document and a token are fetched."""
-    assert arena.install().code == 0
-    failed = arena.install("--rollback-on-failure", fault={**_REFUSED, "at": 4})
+    options = ("--skip", skipped) if skipped else ()
+    assert arena.install(*options).code == 0
+    before = arena.state()
+    failed = arena.install("--rollback-on-failure", *options, fault={**_REFUSED, "at": 4})
     assert (failed.code, failed.error) == (5, "permission-missing")
     kept = arena.state()
-    assert {part: kept[part] for part in _KEPT} == {part: fresh.golden[part] for part in _KEPT}
+    assert {part: kept[part] for part in _KEPT} == {part: before[part] for part in _KEPT}
 
 
 def kept_error(scene: Scene, at: int) -> str:
@@ -75,12 +78,18 @@ def kept_error(scene: Scene, at: int) -> str:
     return error
 
 
-def test_a_finished_installation_is_not_rolled_back(fresh: Scene, arena: Arena) -> None:
-    assert arena.install().code == 0
+@pytest.mark.parametrize("options", [(), ("--skip", "bridge")])
+def test_a_finished_installation_is_not_rolled_back(
+    fresh: Scene, arena: Arena, options: Sequence[str]
+) -> None:
+    assert arena.install(*options).code == 0
+    before = arena.state()
     refused = arena.roll_back()
     assert (refused.code, refused.error) == (2, "installation-finished")
     assert "uninstall" in refused.envelope["errors"][0]["hint"]
-    assert differences(fresh.golden, arena.state()) == []
+    assert differences(before, arena.state()) == []
+    assert arena.run("mstunnel-setup", "status").envelope["data"]["installed"]
+    assert "installation-unfinished" not in arena.run("mst-cli", "status").stdout
 
 
 def test_a_full_disk_with_the_option_leaves_nothing(fresh: Scene, arena: Arena) -> None:

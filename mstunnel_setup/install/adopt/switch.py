@@ -106,7 +106,7 @@ def commit(operator: Operator) -> Result:
             raise ADOPTION_NOT_VERIFIED()
         agreed = adoption.of_journal(receipt)
         theirs = [entry.key for entry in receipt.entries.values() if entry.versions[-1]["kind"] in _KINDS]
-        removals = run.runner.leave(dict.fromkeys([*theirs, adoption.KEY], "left to the administrator"))
+        removals = run.runner.release([*theirs, adoption.KEY], "left to the administrator")
     stays = [] if agreed is None else [*agreed.aside, *(item.name for item in agreed.containers)]
     return Result(
         "changed",

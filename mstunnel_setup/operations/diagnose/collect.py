@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from urllib.parse import unquote
 
 from mstunnel_setup import paths
 from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.errors import declared
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.operations.certificate.check import check
 from mstunnel_setup.operations.health import health
@@ -48,9 +50,15 @@ def collect(operator: Operator, ports: Ports) -> dict[str, str]:
 
 
 def known_secrets(ports: Ports) -> list[bytes]:
-    """Every secret that lies on this host where ours are kept: keys, RADIUS servers, env.sh."""
-    ours = (paths.SITE_KEY, paths.SITE_PFX, paths.AGENT_CREDENTIAL, paths.AGENT_SECRET)
-    found = [ports.files.read(path) for path in ours]
+    """Every secret that lies on this host where ours are kept: keys, RADIUS servers, env.sh.
+
+    Raises FileError for what cannot be read, except what the agent owns.
+    """
+    found = [ports.files.read(path) for path in (paths.SITE_KEY, paths.SITE_PFX)]
+    for path in (paths.AGENT_CREDENTIAL, paths.AGENT_SECRET):
+        # The agent can put anything there; no part holds what cannot be read.
+        with suppress(FileError):
+            found.append(ports.files.read(path))
     names = ports.files.names(paths.GENERATIONS)
     found += [ports.files.read(f"{paths.GENERATIONS}/{name}/key.pem") for name in names]
     servers = (ports.files.read(paths.RADIUS_SERVERS) or b"").splitlines()

@@ -21,7 +21,7 @@ _EVENTS = st.one_of(
     st.tuples(st.sampled_from(["begin"]), st.sampled_from(_KEYS), st.integers(0, 9)),
     st.tuples(st.sampled_from(["begin", "done"]), st.sampled_from(_KEYS), st.integers(0, 2)),
     st.tuples(
-        st.sampled_from(["done", "undone", "taken-back", "replaced"]),
+        st.sampled_from(["done", "undone", "taken-back", "released", "replaced"]),
         st.sampled_from(_KEYS),
         st.integers(0, 9),
     ),
@@ -46,6 +46,9 @@ def _records(events: list[tuple[str, str, int]]) -> list[JsonObject]:
             fields |= {"outputs": {"result": number}}
         elif kind in ("undone", "taken-back"):
             del begun[name]
+        elif kind == "released":
+            fields = {"keys": sorted(begun)[:number], "reason": "r"}
+            begun = {key: begun[key] for key in sorted(begun)[number:]}
         records.append({"type": kind, "sequence": len(records) + 1, "time": "t", **fields})
     return records
 

@@ -136,6 +136,22 @@ def test_everything_else_is_refused_with_its_line(line: str) -> None:
     assert "NAME=value" in error.hint
 
 
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("https_proxy=http://svc:Tr0ub4dor!3$x@proxy:3128", ": https_proxy=…"),
+        ("export https_proxy=http://svc:Tr0ub4dor!3$x@proxy:3128", ": https_proxy=…"),
+        ("https_proxy = http://svc:Tr0ub4dor@proxy:3128", ": …"),
+        ("Tr0ub4dor", ": …"),
+    ],
+)
+def test_of_a_refused_line_only_the_name_is_shown(line: str, shown: str) -> None:
+    with pytest.raises(EnvironmentFileError) as caught:
+        parse(line, "env.sh")
+    assert caught.value.message.endswith(shown)
+    assert "Tr0ub4dor" not in f"{caught.value.message} {caught.value.hint}"
+
+
 # What looks like a space or a line end to Python and is an ordinary character to a shell.
 @pytest.mark.parametrize("odd", ["\u00a0", "\u2003", "\u3000"])
 @pytest.mark.parametrize("line", ["A=1{}", "{}A=1", "export{}A=1", "export {}A=1"])

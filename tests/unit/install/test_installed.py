@@ -4,16 +4,18 @@ import pytest
 
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.install.installed import complete
-from mstunnel_setup.install.scope import STEP_NAMES, Scope
-
-STEPS = STEP_NAMES[Scope.ALL]
-
-
-@pytest.mark.parametrize("added", ["audit", "logs"])
-def test_that_of_an_earlier_release_is_complete_without_the_steps_of_later_ones(added: str) -> None:
-    assert complete(Receipt(steps=tuple(name for name in STEPS if name != added)))
+from mstunnel_setup.install.scope import LAST_STEP, Scope
+from mstunnel_setup.install.step_list import steps_of
 
 
-@pytest.mark.parametrize("missing", ["launch", "verify"])
-def test_without_another_step_it_is_not(missing: str) -> None:
-    assert not complete(Receipt(steps=tuple(name for name in STEPS if name != missing)))
+@pytest.mark.parametrize("scope", Scope)
+def test_a_step_that_was_skipped_or_is_new_does_not_make_it_unfinished(scope: Scope) -> None:
+    names = [step.name for step in steps_of(scope)]
+    for missing in {*names} - {LAST_STEP[scope]}:
+        assert complete(Receipt(steps=tuple(name for name in names if name != missing)), scope)
+
+
+@pytest.mark.parametrize(("scope", "last"), [("whole", "verify"), ("host", "boot"), ("account", "verify")])
+def test_without_the_last_step_it_is_unfinished(scope: str, last: str) -> None:
+    names = [step.name for step in steps_of(Scope(scope))]
+    assert not complete(Receipt(steps=tuple(name for name in names if name != last)), Scope(scope))

@@ -21,6 +21,7 @@ from mstunnel_setup.install import preflight, tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.step_list import ORDER
 from mstunnel_setup.install.steps import environment, eula, sign_in, site
+from mstunnel_setup.readiness.data import REGISTRY
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import Facts, Firewall, SecurityFacts
 from mstunnel_setup.readiness.read.programs import ProgramReader
@@ -68,6 +69,16 @@ def test_a_host_that_the_steps_make_ready_is_taken(scene: Scene, host: Any, exam
     host("rhel-9.6")
     preflight.refuse_unready(context(scene), HOST_ONLY)
     assert len(examined) == 1
+
+
+@pytest.mark.parametrize("later", [[], ["images"]])
+def test_registries_are_checked_where_the_installation_goes_on_to_pull(
+    scene: Scene, host: Any, examined: list[Wanted], later: list[str]
+) -> None:
+    """Root's part alone does not know where the account has its images from."""
+    host("debian-13")
+    preflight.refuse_unready(context(scene), ["kernel"], later)
+    assert any(item.purpose.startswith(REGISTRY) for item in examined[0].endpoints) is bool(later)
 
 
 def of_firewall(scene: Scene) -> list[str]:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup import paths
 from mstunnel_setup.answers.load import AnswersError
@@ -31,6 +32,7 @@ from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 from tests.unit.install.scenes import FakePrompter
 from tests.unit.operators import operator_of
+from tests.unit.tls.pki import Pki
 
 COMMAND = ("/usr/sbin/mstunnel-setup", "host", "--account", "gateway")
 BY_HAND = (*COMMAND, "--accept-eula")
@@ -91,18 +93,58 @@ def test_root_is_told_the_answers_and_the_proxies_that_were_found(
     given = {"mode": "rootless", "environment": {"TRACE_SESSIONS": "1"}, "site": "Berlin"}
     operator = operator_of(tmp_path, FakePrompter(["yes"]))
     _, told = rootless.planned_by_root(operator, given, [eula.BY_ROOT, proxy.SYSTEM], [], ())
-    assert (told["mode"], told["site"]) == ("rootless", "Berlin")
+    # The site is the account's.
+    assert set(told) == {"mode", "environment"}
     assert told["environment"] == {"https_proxy": SECRET, "TRACE_SESSIONS": "1"}
     assert rootless.answers_of_account(json.dumps(told).encode()) == told
-    merged = merge(told, {})
-    assert (merged.site, merged.environment["https_proxy"]) == ("Berlin", SECRET)
+    assert merge(told, {}).environment["https_proxy"] == SECRET
+
+
+def test_root_is_told_the_certificates_and_not_the_file_they_are_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Processes, "run", lambda *_given, **_options: Completed(0, "", ""))
+    for name in ("etc", "run", "var"):
+        (tmp_path / name).mkdir()
+    root = Pki({"leaf": {}}).certificate("root").public_bytes(Encoding.PEM).decode()
+    (tmp_path / "roots.pem").write_text(f"Our root\n{root}")
+    named = {"tenant.ca_file": "roots.pem", "devices.ca_file": "roots.pem", "images.archive": "images.tar"}
+    given = {"mode": "rootless", "authentication": "certificate"}
+    given |= {path: str(tmp_path / name) for path, name in named.items()}
+    operator = operator_of(tmp_path, FakePrompter(["yes"]))
+    _, told = rootless.planned_by_root(operator, given, [eula.BY_ROOT], [], ())
+    assert str(tmp_path) not in json.dumps(told)
+    assert not [value for value in told.values() if str(value).startswith("/")]
+    assert merge(rootless.answers_of_account(json.dumps(told).encode()), {}).tenant.ca_pem == root
+
+
+PATHS = [
+    *("tenant.ca_file", "devices.ca_file", "devices.crl_file", "images.archive", "radius.secret"),
+    *("certificate.chain", "certificate.key", "certificate.pfx", "certificate.passphrase"),
+    *(f"sign_in.{key}" for key in ("certificate", "key", "pfx", "passphrase", "client_secret", "token_file")),
+    *(f"identity.{key}" for key in ("certificate", "key", "pfx", "passphrase", "client_secret")),
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_root_takes_no_path_from_the_account(path: str) -> None:
+    with pytest.raises(AnswersError):
+        rootless.answers_of_account(json.dumps({path: "/etc/shadow"}).encode())
+
+
+@pytest.mark.parametrize("path", sorted(rootless._FOR_ROOT - {"environment"}))
+def test_no_answer_that_root_takes_may_be_a_path(path: str) -> None:
+    with pytest.raises(AnswersError):
+        merge(rootless.answers_of_account(json.dumps({path: "/etc/shadow"}).encode()), {})
 
 
 @pytest.mark.parametrize("told", [b"", b"root:$y$hash", b"[]", b'{"unknown": 1}', b"\xff"])
 def test_anything_else_is_refused_and_not_repeated(told: bytes) -> None:
     with pytest.raises(AnswersError) as caught:
         rootless.answers_of_account(told)
-    assert caught.value.problems == ("standard input: expected a JSON object with the names of answers",)
+    assert caught.value.problems == (
+        "standard input: expected a JSON object with the answers for root's part",
+    )
 
 
 def test_what_the_account_tells_does_not_change_for_which_account_it_is(
@@ -118,10 +160,10 @@ def test_what_the_account_tells_does_not_change_for_which_account_it_is(
     monkeypatch.setattr(paths, "ROOTLESS", False)
     monkeypatch.setattr(install, "scope_to_install", lambda *_given: None)
     monkeypatch.setattr(install, "run_scope", run_scope)
-    told = json.dumps({"account": "other", "mode": "rootful", "site": "Berlin"}).encode()
+    told = json.dumps({"account": "other", "mode": "rootful", "engine": "podman"}).encode()
     request = InstallRequest({"account": "gateway"})
     install.host(operator_of(tmp_path, FakePrompter()), request, None, remove=False, given=told)
-    assert seen == [{"account": "gateway", "mode": "rootless", "site": "Berlin"}]
+    assert seen == [{"account": "gateway", "mode": "rootless", "engine": "podman"}]
 
 
 def test_the_host_command_reads_them_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The diagnostic file of a host with secrets of many kinds in many places."""
 
 import io
+import os
 import tarfile
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.errors import NOT_ROOT, CheckError, UsageError
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import ports as install_ports
 from mstunnel_setup.install.ports import Ports
@@ -69,6 +71,25 @@ def test_secrets_of_all_kinds_stay_on_the_host(host: Files) -> None:
     }
     envelope = {"schema": "mstunnel/1", "command": "mst-cli diagnose", "status": result.status}
     validate({**envelope, "data": result.data, "warnings": [vars(w) for w in result.warnings], "errors": []})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a directory to the agent")
+@pytest.mark.parametrize("path", [paths.AGENT_CREDENTIAL, paths.AGENT_SECRET])
+def test_a_link_in_place_of_what_the_agent_owns_stops_nothing(host: Files, path: str) -> None:
+    host.make_directories(paths.AGENT_DIRECTORY)
+    host.locate(path).symlink_to("/etc/shadow")
+    os.chown(host.locate(paths.AGENT_DIRECTORY), paths.AGENT_USER, paths.AGENT_USER)
+    report.diagnose(operator(), Path("/bundle.tar.gz"))
+    assert "manifest.json" in bundle(host)
+
+
+@pytest.mark.parametrize("path", [paths.SITE_KEY, paths.ENVIRONMENT])
+def test_without_our_own_secrets_nothing_is_written(host: Files, path: str) -> None:
+    host.remove(path)
+    host.make_directories(path)
+    with pytest.raises(FileError):
+        report.diagnose(operator(), Path("/bundle.tar.gz"))
+    assert host.read("/bundle.tar.gz") is None
 
 
 def test_a_damaged_journal_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
