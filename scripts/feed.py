@@ -60,6 +60,7 @@ def add_release(catalogue: Path, dist: Path, day: date) -> None:
     added = "".join(_table(images, day) for images in found if images["gateway"] not in known)
     # The first of a day is the newest.
     head, table, releases = known.partition("[[release]]")
+    catalogue.parent.mkdir(parents=True, exist_ok=True)
     catalogue.write_text(head + added + table + releases)
 
 
