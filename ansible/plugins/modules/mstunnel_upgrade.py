@@ -15,8 +15,10 @@ author: The mstunnel-setup authors (!UNKNOWN)
 requirements: [root]
 attributes:
   check_mode:
-    description: Reports whether C(mst-cli upgrade check) knows a release that does not run.
-    support: full
+    description:
+      - Reports whether C(mst-cli upgrade check) knows a release that does not run.
+      - It does not say whether the server knows the release in O(release), which a real run refuses otherwise.
+    support: partial
   diff_mode:
     description: Shows the releases before and after.
     support: full
