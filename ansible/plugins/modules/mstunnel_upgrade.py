@@ -17,7 +17,7 @@ attributes:
   check_mode:
     description:
       - Reports whether C(mst-cli upgrade check) knows a release that does not run.
-      - It does not say whether the server knows the release in O(release), which a real run refuses otherwise.
+      - It does not say whether the server knows O(release); a real run refuses an unknown one.
     support: partial
   diff_mode:
     description: Shows the releases before and after.
