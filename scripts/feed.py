@@ -13,6 +13,7 @@ import argparse
 import json
 import sys
 import tarfile
+import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -56,11 +57,14 @@ def add_release(catalogue: Path, dist: Path, day: date) -> None:
     Agents may not request them until someone raises `percent`.
     """
     known = catalogue.read_text() if catalogue.is_file() else ""
+    # Not `parse`, which leaves out what is for hosts of another architecture.
+    listed = {(each["server"], each["agent"]) for each in tomllib.loads(known).get("release", [])}
     found = [json.loads(path.read_text()) for path in sorted(dist.glob("images-*.json"))]
-    added = "".join(_table(images, day) for images in found if images["gateway"] not in known)
+    added = [_table(images, day) for images in found if (images["gateway"], images["agent"]) not in listed]
     # The first of a day is the newest.
     head, table, releases = known.partition("[[release]]")
-    catalogue.write_text(head + added + table + releases)
+    catalogue.parent.mkdir(parents=True, exist_ok=True)
+    catalogue.write_text(head + "".join(added) + table + releases)
 
 
 def _table(images: Mapping[str, str], day: date) -> str:

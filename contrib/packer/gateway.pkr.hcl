@@ -88,7 +88,7 @@ build {
     inline = [
       "cloud-init status --wait",
       "apt-get update",
-      "apt-get install --yes --no-install-recommends ca-certificates podman",
+      "apt-get install --yes --no-install-recommends ca-certificates nftables podman",
       "install -D --mode=0755 /tmp/mstunnel-setup /usr/local/sbin/mstunnel-setup",
       # The program looks for it under the name that it has.
       "install -D --mode=0644 --target-directory=/var/lib/mstunnel/images /tmp/mstunnel-images-*.tar",

@@ -40,7 +40,7 @@ def _component(name: str, container: str) -> typer.Typer:
 
     switch("status", f"Show state and health of the {name}.")
     switch("start", f"Start the {name} if it is stopped.")
-    switch("stop", f"Stop the {name}.")
+    switch("stop", f"Stop the {name}; it stays down until you start it or the host boots.")
     switch("restart", f"Restart the {name}.")
 
     @group.command()

@@ -99,5 +99,5 @@ LAB_UNREACHABLE = declare(
     NetworkError,
     "lab-unreachable",
     "the lab does not answer at {address}",
-    "Check that it is still running, and read its output.",
+    "Check that it is still running and that its name resolves here (DNS, /etc/hosts), and read its output.",
 )

@@ -12,7 +12,7 @@ import pytest
 
 from tests.crash import tally
 
-FIGURES = Path("build/crash")
+FIGURES = Path(__file__).parents[2] / "build/crash"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -14,6 +14,9 @@ OF_THE_ROOT = [
     ROOT / f"{name}.md" for name in ("ARCHITECTURE", "CODE_OF_CONDUCT", "CONTRIBUTING", "SECURITY")
 ]
 OF_THE_TESTS = sorted((ROOT / "tests").glob("*/README.md"))
+DIRECTORIES = sorted(
+    path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name[0] != "_"
+)
 WRITTEN = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *OF_THE_ROOT]
 
 
@@ -47,11 +50,11 @@ def test_every_directory_or_file_that_a_page_names_is_there() -> None:
     assert {path for path in named if not (ROOT / path).exists()} == set()
 
 
-@pytest.mark.parametrize("name", ["bench", "crash", "official", "testbed"])
-def test_a_directory_of_tests_that_is_not_self_explanatory_has_a_page(name: str) -> None:
-    page = ROOT / "tests" / name / "README.md"
-    assert page in OF_THE_TESTS
-    assert 10 <= len(page.read_text().splitlines()) <= 26
+@pytest.mark.parametrize("name", DIRECTORIES)
+def test_a_directory_of_tests_has_a_short_page_and_a_place_in_the_architecture(name: str) -> None:
+    assert f"`tests/{name}`" in (ROOT / "ARCHITECTURE.md").read_text()
+    if name != "unit":
+        assert 5 <= len((ROOT / "tests" / name / "README.md").read_text().splitlines()) <= 26
 
 
 def test_the_front_page_leads_to_every_page() -> None:

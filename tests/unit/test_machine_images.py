@@ -89,6 +89,12 @@ def test_the_commands_of_the_template_are_clean_shell_and_leave_no_identity(temp
     assert any("/etc/ssh/ssh_host_*" in command for command in commands)
 
 
+def test_the_template_installs_what_podman_needs_and_only_recommends() -> None:
+    """netavark makes the rules of a network with `nft`."""
+    (install,) = re.findall(r"apt-get install .* --no-install-recommends ([a-z -]+)", PACKER.read_text())
+    assert {"ca-certificates", "nftables", "podman"} == {*install.split()}
+
+
 def test_the_template_puts_the_images_where_the_program_finds_them(
     template: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from tests.crash import plugin
+
 ROOT = Path(__file__).parents[2]
 # What has no place here yet but one in the layout of ARCHITECTURE.md may come.
 AT_THE_ROOT = {
@@ -32,6 +34,16 @@ def entries(*options: str) -> set[str]:
 def test_the_root_holds_only_what_belongs_there() -> None:
     """What is not committed yet counts too: the next `git add` would take a stray file along."""
     assert entries("--cached", "--others", "--exclude-standard") - AT_THE_ROOT == set()
+
+
+def test_no_result_of_a_build_is_committed() -> None:
+    command = ["git", "ls-files", "*build/*", "*dist/*"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert [path for path in listed if {"build", "dist"} & {*Path(path).parts}] == []
+
+
+def test_the_figures_of_the_crash_tests_go_below_build_wherever_pytest_starts() -> None:
+    assert plugin.FIGURES == ROOT / "build/crash"
 
 
 SOURCES = [
@@ -114,7 +126,7 @@ def test_workflows_call_targets_that_make_knows(workflow: Path) -> None:
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
 def test_workflows_end_in_time_and_fix_every_action_to_a_commit(workflow: Path) -> None:
     for job in jobs(workflow):
-        assert 0 < job["timeout-minutes"] <= 90
+        assert 0 < job["timeout-minutes"] <= 150
         actions = [step["uses"] for step in job["steps"] if "uses" in step]
         assert [
             action for action in actions if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", action)

@@ -16,7 +16,8 @@ requirements: [root]
 attributes:
   check_mode:
     description: Reports whether C(mst-cli upgrade check) knows a release that does not run.
-    support: full
+    details: It does not say whether the server knows O(release). A real run refuses an unknown one.
+    support: partial
   diff_mode:
     description: Shows the releases before and after.
     support: full

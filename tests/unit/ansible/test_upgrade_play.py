@@ -33,6 +33,7 @@ class Site:
     """Three servers; each begins with a release that is out of date."""
 
     directory: Path
+    shown: str = ""
 
     def answers(self, name: str, command: str, code: int = 0, **data: Any) -> None:
         """What a command on a server prints, and its exit code."""
@@ -62,6 +63,7 @@ class Site:
         argv = [str(BIN / "ansible-playbook"), f"--inventory={inventory}", "mstunnel.gateway.upgrade"]
         argv += ["--extra-vars=mstunnel_gateway_settle=0", *options]
         ran = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        self.shown = ran.stdout
         return recaps(ran.stdout)
 
     def upgraded(self) -> list[str]:
@@ -114,3 +116,13 @@ def test_check_mode_upgrades_none_and_names_those_it_would(site: Site) -> None:
     done = site.upgrade("--check")
     assert {name: server.changed for name, server in done.items()} == {"gw1": 1, "gw2": 0, "gw3": 1}
     assert site.upgraded() == []
+
+
+def test_check_mode_asks_no_server_that_has_another_list_and_says_so(site: Site) -> None:
+    """It writes no list, so what the server would answer is about the one that it has."""
+    listed = json.dumps({"mstunnel_gateway_releases": "# another list\n"})
+    done = site.upgrade("--check", f"--extra-vars={listed}")
+    assert {server.failed for server in done.values()} == {0}
+    assert site.shown.count("The server has another list of releases.") == len(NAMES)
+    calls = (site.directory / "calls").read_text().splitlines()
+    assert sorted(calls) == [f"{name} {call}" for name in NAMES for call in ("status", "upgrade-check")]

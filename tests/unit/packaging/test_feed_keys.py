@@ -87,6 +87,24 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def test_the_first_feed_of_a_clone_has_an_empty_list_in_a_directory_that_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue, dist = tmp_path / "site/releases.toml", tmp_path / "dist"
+    words = [f"{tmp_path}/site/feed", f"--catalogue={catalogue}", f"--keys={tmp_path}/keys", f"--add={dist}"]
+    monkeypatch.setattr("sys.argv", ["feed", *words])
+    feed.main()
+    assert catalogue.read_text() == ""
+    assert (tmp_path / "site/feed/metadata/1.root.json").exists()
+    assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == ["release.pem", "root.pem"]
+
+
+def test_git_takes_neither_the_keys_nor_the_feed_that_make_feed_writes() -> None:
+    written = ["keys/root.pem", "keys/release.pem", "site/releases.toml", "site/feed.tar"]
+    shown = run("git", "check-ignore", *written, directory=ROOT)
+    assert shown.stdout.split() == written
+
+
 @pytest.mark.parametrize("directory", ["site/feed", "site/feed/"])
 def test_make_finds_the_list_beside_the_directory_however_that_is_written(directory: str) -> None:
     shown = run("make", "--dry-run", "feed", f"FEED_DIR={directory}", "KEYS=keys", directory=ROOT)

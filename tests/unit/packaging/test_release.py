@@ -227,6 +227,20 @@ def test_a_release_is_listed_once(built: Path, tmp_path: Path) -> None:
     assert catalogue.read_text() == raised
 
 
+def test_a_release_that_changes_the_image_of_the_agent_alone_is_listed_too(
+    built: Path, tmp_path: Path
+) -> None:
+    catalogue, recorded = tmp_path / "releases.toml", built / "images-amd64.json"
+    (built / "images-arm64.json").unlink()
+    feed.add_release(catalogue, built, date(2026, 1, 5))
+    agent = f"sha256:{'e' * 64}"
+    recorded.write_text(json.dumps(json.loads(recorded.read_text()) | {"agent": agent}))
+    feed.add_release(catalogue, built, date(2026, 1, 6))
+    newer, older = tomllib.loads(catalogue.read_text())["release"]
+    assert newer["server"] == older["server"]
+    assert (newer["agent"], older["agent"]) == (agent, f"sha256:{'b' * 64}")
+
+
 def test_make_feed_signs_what_is_listed_beside_it(built: Path, tmp_path: Path) -> None:
     """As the workflow calls it: the key of the list is there, that of the root is not."""
     feed.publish(tmp_path / "pages/feed", _listed(tmp_path), tmp_path / "keys")
