@@ -20,6 +20,12 @@ OUTSIDE_THE_ROUTES = "198.51.100.9"
 TOKEN_FILE = "/root/device.token"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_journal(prepared: Installation) -> None:
+    """What the gateways of other tests logged on this server, in the last hours, is no part of this one."""
+    prepared.server.run(["journalctl", "--rotate", "--vacuum-time=1s"])
+
+
 def explain(host: Installation, who: str, *more: str) -> Mapping[str, dict[str, str]]:
     """The rows of `mst-cli explain`, by their id."""
     done = host.program("mst-cli", "explain", who, *more, "--unattended", "--output", "json", check=False)
@@ -33,8 +39,6 @@ def results(rows: Mapping[str, dict[str, str]], *names: str) -> list[str]:
 
 
 def test_a_connected_client_a_refused_one_and_an_address_outside_the_routes(gateway: Installation) -> None:
-    # What the gateways of other tests refused on this server is no part of this one.
-    gateway.server.run(["journalctl", "--rotate", "--vacuum-time=1s"])
     gateway.connect()
     user, address = gateway.token_user(), gateway.client_address()
     for subject in (user, address, CLIENT_OUTSIDE):
