@@ -117,11 +117,12 @@ AGENT_CHANGES = f"{STATE}/changes.json"
 # Key and settings of a backup while it is restored.
 RESTORED = f"{STATE}/restored"
 # What the containers write. The agent's is open to read, for a monitoring program of the host. The gateway is
-# root in its container: below STATE no user of the host reaches a program that it could leave as root's.
+# root in its container and could leave a program of root's: it writes where only root can go on the host.
 AGENT_STATE_INSIDE = "/var/lib/mstunnel-agent"
 SERVER_STATE_INSIDE = "/var/lib/mstunnel-server"
 AGENT_STATE = _state(AGENT_STATE_INSIDE, "mstunnel-agent")
-SERVER_STATE = f"{STATE}/server"
+SERVER_DIRECTORY = _state("/var/lib/mstunnel-gateway", "mstunnel-gateway")
+SERVER_STATE = f"{SERVER_DIRECTORY}/state"
 # That of root, for every caller.
 HOST_LOG = "/var/log/mstunnel"
 LOG = _state(HOST_LOG, "mstunnel/log")

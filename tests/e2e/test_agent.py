@@ -53,7 +53,7 @@ def row(installation: Installation, name: str) -> dict[str, Any]:
 def applies_the_configuration(installation: Installation) -> bool:
     """Whether the gateway has reported that it serves with the configuration that is there now."""
     digest = "$(sha256sum /etc/mstunnel/ocserv.conf | cut -c-64)"
-    said = f'grep -q "^configuration {digest} applied" /var/lib/mstunnel/server/report'
+    said = f'grep -q "^configuration {digest} applied" /var/lib/mstunnel-gateway/state/report'
     return installation.server.shell(said, check=False).code == 0
 
 
@@ -233,7 +233,7 @@ def test_the_internal_address_is_tried_by_the_gateway_itself(installed: Installa
     # The gateway tries another address as soon as it is the site's.
     installed.change_site({INTERNAL_ADDRESS: "http://10.99.0.80:81/"})
     check_in(installed)
-    report = "/var/lib/mstunnel/server/report"
+    report = "/var/lib/mstunnel-gateway/state/report"
     assert eventually(lambda: "10.99.0.80:81/ {" in installed.server.read(report), 45)
     (account,) = re.findall(r"^probe \d+ \S+ (.*)$", installed.server.read(report), re.MULTILINE)
     assert json.loads(account)["exitcode"] == 7

@@ -212,6 +212,7 @@ def _named(listener: Listener) -> str:
 
 def _decide(launch: Launch) -> Sequence[Action[Ports]]:
     actions: list[Action[Ports]] = [
+        MakeDirectory(path=paths.SERVER_DIRECTORY, mode=0o700),
         *(MakeStateDirectory(path=path) for path in (paths.SERVER_STATE, paths.AGENT_STATE)),
         *environment.given_to_agent(paths.AGENT_STATE, rootless=launch.rootless),
         OpenMailbox(),

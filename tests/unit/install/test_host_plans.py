@@ -41,6 +41,7 @@ USUAL = (
     "/etc/sysctl.d",
     "/etc/docker",
     "/etc/cni/net.d",
+    paths.SERVER_DIRECTORY,
     paths.SERVER_STATE,
     paths.AGENT_STATE,
 )

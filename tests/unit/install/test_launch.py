@@ -77,7 +77,8 @@ def test_without_systemd_the_engine_runs_them(scene: Scene) -> None:
         "mstunnel-server",
         "mstunnel-agent",
     ]
-    assert [action.key for action in actions[:2]] == [
+    assert [action.key for action in actions[:3]] == [
+        f"directory:{paths.SERVER_DIRECTORY}",
         f"directory:{paths.SERVER_STATE}",
         f"directory:{paths.AGENT_STATE}",
     ]

@@ -176,7 +176,7 @@ def test_a_container_that_was_healthy_when_it_stopped(scene: Scene, tmp_path: Pa
 
 def _gateway_says(scene: Scene, configuration: bytes, outcome: str) -> None:
     """The gateway's report after it looked at `configuration`."""
-    scene.files.make_directory(paths.SERVER_STATE)
+    scene.files.make_directories(paths.SERVER_STATE)
     digest = hashlib.sha256(configuration).hexdigest()
     scene.write(report.REPORT, f"time 1795000000\nconfiguration {digest} {outcome}\n".encode())
 
