@@ -30,9 +30,9 @@ _PROXY = re.compile(rf"(?i:https?)://{_HOST}(:[0-9]{{1,5}})?/?|{_HOST}:[0-9]{{1,
 def without_login(proxy: str) -> tuple[str, str]:
     """The address of a proxy without user name and password, and those (`name:password`), empty if none."""
     before, _, host = proxy.rpartition("@")
-    scheme = _SCHEME.match(before)
-    login = before if scheme is None else before[scheme.end() :]
-    return before.removesuffix(login) + host, login
+    match = _SCHEME.match(before)
+    scheme = match[0] if match else ""
+    return scheme + host, before.removeprefix(scheme)
 
 
 def refuse_wrong(name: str, value: str) -> None:

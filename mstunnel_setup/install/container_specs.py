@@ -25,7 +25,8 @@ _SERVER_PROCESSES = 10_000
 _AGENT_PROCESSES = 100
 # Longer than ocserv may let its sessions go on, or the engine would kill it and them in between.
 _SERVER_STOP = LONGEST_DRAIN + 15
-_JOURNAL = "/run/systemd/journal/dev-log"
+JOURNAL: Final = "/run/systemd/journal/dev-log"
+"""The journal's socket for syslog."""
 # The tunnel takes the first. Workers, which parse what strangers send, are a user of their own: ocserv
 # changes to that user, gives it the socket to the process with the key, and has to end them.
 _SERVER_CAPABILITIES = ("NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID")
@@ -190,7 +191,7 @@ def _journal(socket: str) -> tuple[Volume, ...]:
 
     It keeps its SELinux type; containers may send to the log (container-selinux).
     """
-    return (Volume(host=socket, container=_JOURNAL, options=("ro",)),) if socket else ()
+    return (Volume(host=socket, container=JOURNAL, options=("ro",)),) if socket else ()
 
 
 def _named(*values: str) -> tuple[str, ...]:

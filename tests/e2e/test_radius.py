@@ -71,7 +71,9 @@ def test_the_secret_is_in_one_file_that_its_owner_alone_reads(installed: Install
     assert PASSWORD not in server.run(["mst-cli", "server", "logs", "--tail", "2000"]).stdout
     server.run(["mst-cli", "diagnose", "/root/radius-bundle.tar.gz", "--unattended"])
     server.run(["sh", "-c", "mkdir -p /tmp/bundle && tar -xzf /root/radius-bundle.tar.gz -C /tmp/bundle"])
-    places = "/etc/mstunnel /var/lib/mstunnel /var/lib/mstunnel-agent /var/log /run /tmp"
+    places = (
+        "/etc/mstunnel /var/lib/mstunnel /var/lib/mstunnel-agent /var/lib/mstunnel-gateway /var/log /run /tmp"
+    )
     found = server.shell(f"grep -rlF '{SECRET}' {places} 2>/dev/null", check=False).stdout.split()
     assert found == [PLACE]
     assert server.run(["stat", "--format=%a %u", PLACE]).stdout.split() == ["600", "0"]

@@ -16,7 +16,7 @@ requirements: [root]
 attributes:
   check_mode:
     description: Reports whether C(mst-cli upgrade check) knows a release that does not run.
-    details: It does not say whether the server knows O(release). A real run refuses an unknown one.
+    details: It does not report whether the server knows O(release). A real run refuses an unknown one.
     support: partial
   diff_mode:
     description: Shows the releases before and after.

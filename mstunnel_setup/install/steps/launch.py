@@ -49,7 +49,6 @@ _TUN = DEVICE
 # The first is there with cgroup v2 only, the second with v1 only.
 _CONTROLLERS = "/sys/fs/cgroup/cgroup.controllers"
 _PIDS = "/sys/fs/cgroup/pids"
-_JOURNAL = "/run/systemd/journal/dev-log"
 _CONGESTION_CONTROL = "/proc/sys/net/ipv4/tcp_congestion_control"
 _SLIRP4NETNS: Network = "slirp4netns:port_handler=slirp4netns,mtu=1500"
 _TRACED = ("1", "2")
@@ -132,7 +131,7 @@ def setting_of(context: Context, port: int) -> container_specs.Setting:
         environment=environment.content(context),
         limits_processes=b"pids" in (files.given.read(_CONTROLLERS) or b"") or Path(_PIDS).is_dir(),
         traced=environment.settings(context).get("TRACE_SESSIONS") in _TRACED,
-        journal=_JOURNAL if Path(_JOURNAL).exists() else "",
+        journal=container_specs.JOURNAL if Path(container_specs.JOURNAL).exists() else "",
         network=network(files, context.ports.processes) if paths.ROOTLESS else "",
         rootless=paths.ROOTLESS,
         ipv6_network=engine_ipv6.NETWORK if ipv6.reaches_gateway(context) else "",

@@ -25,7 +25,8 @@ mam:
     trusted_roots: [Contoso root]
     groups: [11111111-2222-3333-4444-555555555555]
 """
-WITH_PROFILE = """\
+MAM = DECLARED[DECLARED.index("mam:") :]
+WITH_PROFILE = f"""\
 version: 1
 profiles:
   - platform: ios
@@ -34,15 +35,7 @@ profiles:
     site: Berlin
     trusted_root: ROOT
     groups: [11111111-2222-3333-4444-555555555555]
-mam:
-  - name: Phones
-    platform: ios
-    connection_name: Contoso
-    site: Berlin
-    apps: [com.contoso.app]
-    trusted_roots: [iPhone (trusted root)]
-    groups: [11111111-2222-3333-4444-555555555555]
-"""
+{MAM.replace("Contoso root", "iPhone (trusted root)")}"""
 
 
 def test_they_come_before_what_names_them(admin: MstAdmin, tmp_path: Path) -> None:
