@@ -12,7 +12,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.named import refuse_present
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.session import Run
-from mstunnel_setup.operations.backup_archive import FILES, LARGEST, MANIFEST, SCHEMA, pack
+from mstunnel_setup.operations.backup_archive import FILES, LARGEST, MANIFEST, SCHEMA, UPGRADES, pack
 from mstunnel_setup.operations.certificate.activation import installed_run
 from mstunnel_setup.operations.errors import BACKUP_HOLDS_KEY, BACKUP_TOO_LARGE
 from mstunnel_setup.operator import Operator
@@ -20,7 +20,7 @@ from mstunnel_setup.result import Result
 from mstunnel_setup.tenant.actions import RegisterServer
 from mstunnel_setup.tls import generations
 from mstunnel_setup.upgrade.feed import portable_settings
-from mstunnel_setup.upgrade.record import HISTORY, History, Phase, read_history, render_history
+from mstunnel_setup.upgrade.record import History, Phase, read_history, render_history
 
 
 def backup(operator: Operator, file: Path) -> Result:
@@ -39,7 +39,7 @@ def backup(operator: Operator, file: Path) -> Result:
         }
         if not paths.ROOTLESS:
             contents |= portable_settings(run.files)
-        contents[HISTORY] = _upgrades(run.files)
+        contents[UPGRADES] = _upgrades(run.files)
         present = {path: content for path, content in contents.items() if content}
         manifest = _manifest(run)
         packed = pack({MANIFEST: json_bytes(manifest), **present})

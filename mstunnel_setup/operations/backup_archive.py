@@ -21,7 +21,7 @@ from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATI
 from mstunnel_setup.operations.errors import BACKUP_INVALID, BACKUP_NOT_UNDERSTOOD
 from mstunnel_setup.text import plain
 from mstunnel_setup.upgrade import feed
-from mstunnel_setup.upgrade.record import HISTORY, History, Phase
+from mstunnel_setup.upgrade.record import History, Phase
 from mstunnel_setup.upgrade.release import CATALOGUE
 
 SCHEMA = "mstunnel-backup/1"
@@ -38,6 +38,9 @@ FILES = {
     # What may be taken by an upgrade is root's to say, also for a rootless gateway.
     **({} if paths.ROOTLESS else {path: (path,) for path in (CATALOGUE, feed.SETTINGS, feed.ROOT)}),
 }
+
+UPGRADES = f"{paths.HOST_STATE}/upgrades.json"
+"""The upgrades that have ended: the name of their file in an archive, whoever's home it lies in on a host."""
 
 LARGEST: Final = 4 * 1024 * 1024
 """Bytes of an archive as it is, and of each file in it; a real one has some ten thousand."""
@@ -79,7 +82,7 @@ def unpack(packed: bytes) -> tuple[JsonObject, dict[str, bytes]]:
     _judge(manifest)
     by_path = {f"/{name}": content for name, content in files.items()}
     expected = {path: content for path, content in by_path.items() if _expected(path)}
-    _judge_upgrades(manifest, expected.get(HISTORY))
+    _judge_upgrades(manifest, expected.get(UPGRADES))
     return manifest, expected
 
 
@@ -143,7 +146,7 @@ def _judge_upgrades(manifest: JsonObject, content: bytes | None) -> None:
 
 def _expected(path: str) -> bool:
     directory, _slash, name = path.rpartition("/")
-    return path in (*FILES, HISTORY) or (directory == paths.CA_TRUST and name not in ("", ".", ".."))
+    return path in (*FILES, UPGRADES) or (directory == paths.CA_TRUST and name not in ("", ".", ".."))
 
 
 def _not_understood(manifest: JsonObject, parts: str) -> UsageError:

@@ -48,12 +48,17 @@ BACKUP_NOT_UNDERSTOOD = declare(
     "version {version} wrote this backup, and this version does not understand its {parts}",
     "Restore it with the version that wrote it.",
 )
+BACKUP_ROOTFUL = declare(
+    UsageError,
+    "backup-rootful",
+    "{backup} is the backup of a gateway with root, and this host is prepared for a rootless one",
+    "Undo that with `sudo mstunnel-setup host --remove`, then restore the backup as root.",
+)
 BACKUP_ROOTLESS = declare(
     UsageError,
     "backup-rootless",
-    "{backup} is the backup of a rootless gateway, and `mst-cli restore` installs one with root",
-    "Take certificate and settings out of it (`tar -xzf {backup}`), and install with "
-    "`mstunnel-setup --rootless`.",
+    "{backup} is the backup of a rootless gateway, and this host is not prepared for one",
+    "Run `sudo mstunnel-setup host`, then this command again; the account must be able to read the file.",
 )
 BACKUP_TOO_LARGE = declare(
     StepError,

@@ -7,27 +7,34 @@ from pathlib import Path
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory
-from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Planned
 from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.engine.values import JsonObject, as_object
 from mstunnel_setup.errors import FILE_MISSING
+from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.install.install import steps_data
+from mstunnel_setup.install.installed import complete, journal_of, own_scope, rootless_account
 from mstunnel_setup.install.preflight import refuse_unready, refuse_unsuited, refuse_vendor
-from mstunnel_setup.install.session import Run, open_run, require_answers, step_named
-from mstunnel_setup.install.step_list import ORDER
+from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.install.session import Run, open_run, require_answers
+from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.install.steps import eula, sign_in
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
-from mstunnel_setup.operations.backup_archive import refuse_large, unpack
+from mstunnel_setup.operations.backup_archive import UPGRADES, refuse_large, unpack
 from mstunnel_setup.operations.certificate.activation import apply_actions
-from mstunnel_setup.operations.errors import ALREADY_INSTALLED, BACKUP_CA_FILE_MISSING, BACKUP_ROOTLESS
+from mstunnel_setup.operations.errors import (
+    ALREADY_INSTALLED,
+    BACKUP_CA_FILE_MISSING,
+    BACKUP_ROOTFUL,
+    BACKUP_ROOTLESS,
+)
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
 from mstunnel_setup.upgrade.record import HISTORY
 from mstunnel_setup.upgrade.release import CATALOGUE
 
 # What a backup brings itself, or what belongs to the host it was made on.
-_NOT_TAKEN = ("certificate", "environment", "site", "eula")
+_NOT_TAKEN = ("account", "certificate", "environment", "site", "eula")
 _FIRST = ("eula", "environment")
 # What can refuse the backup comes before the old host loses its record, what needs its name afterwards.
 _BEFORE_REMOVAL = ("certificate", "sign-in", "site")
@@ -40,25 +47,40 @@ def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool
 
     With `replace` the record and the application of the old host are removed from the tenant first.
     Given once more it continues a restoration that was cut off. Raises UsageError where a gateway is
-    installed already, for a file that is no backup, and for the backup of a rootless gateway.
+    installed already, for a file that is no backup, and for the backup of a rootless gateway unless root
+    has prepared the host for one: then the account restores it, and root hands over to it.
     """
     content = _content(operator, file)
     manifest, files = unpack(content)
+    scope = _scope(operator, manifest, file)
     digest = hashlib.sha256(content).hexdigest()
-    with open_run(operator, {**_answers(manifest), **settings}) as run:
-        _refuse_installed(run.context.receipt, digest)
-        if run.context.answers.mode == "rootless":
-            raise BACKUP_ROOTLESS(backup=file)
+    with open_run(operator, {**_answers(manifest), **settings}, scope=scope) as run:
+        _refuse_installed(run, digest)
         _refuse_missing_roots(run, file)
-        require_answers(run, ORDER)
+        require_answers(run, steps_of(scope))
         _refuse(run)
         done = [*_accepted(run, digest), *_installed(run, manifest, files, replace=replace)]
     return Result("changed", steps_data(done), text=["Restored. Look at it with `mst-cli status`."])
 
 
+def _scope(operator: Operator, manifest: JsonObject, file: Path) -> Scope:
+    """Who restores: root, or the account that root has prepared this host for, as which root continues.
+
+    Raises UsageError for the backup of a gateway of the other kind, CheckError for any other account.
+    """
+    rootless = _mode(manifest) == "rootless"
+    if rootless and not complete(journal_of(Scope.HOST, operator).receipt, Scope.HOST):
+        raise BACKUP_ROOTLESS(backup=file)
+    if not (paths.ROOTLESS and rootless_account(operator) == own_name()):
+        return own_scope(operator)
+    if not rootless:
+        raise BACKUP_ROOTFUL(backup=file)
+    return Scope.ACCOUNT
+
+
 def _refuse(run: Run) -> None:
     """Make all checks and ask all questions before anything is placed; raises as an installation does."""
-    names = [step.name for step in ORDER]
+    names = [step.name for step in steps_of(run.scope)]
     refuse_vendor(run.context)
     refuse_unready(run.context, names)
     if run.context.ports.files.live and not run.context.receipt.entries:
@@ -77,13 +99,14 @@ def _content(operator: Operator, file: Path) -> bytes:
     return content
 
 
-def _refuse_installed(receipt: Receipt, digest: str) -> None:
+def _refuse_installed(run: Run, digest: str) -> None:
     """Raise UsageError unless nothing is installed here, or this very backup has been restored in part."""
+    receipt = run.context.receipt
     if {entry.step for entry in receipt.entries.values()} <= {eula.STEP.name}:
         return
     begun = receipt.entries.get(_begun(digest).key)
     same = begun is not None and begun.versions[-1]["value"] == digest  # its record may have been cut off
-    if not same or all(step.name in receipt.steps for step in ORDER):
+    if not same or all(step.name in receipt.steps for step in steps_of(run.scope)):
         raise ALREADY_INSTALLED()
 
 
@@ -109,22 +132,23 @@ def _refuse_missing_roots(run: Run, file: Path) -> None:
 def _installed(
     run: Run, manifest: JsonObject, files: Mapping[str, bytes], *, replace: bool
 ) -> Sequence[Planned]:
+    steps = {step.name: step for step in steps_of(run.scope)}
     try:
-        copies = _staged(run, {path: content for path, content in files.items() if path != HISTORY})
-        if HISTORY in files:
+        copies = _staged(run, {path: content for path, content in files.items() if path != UPGRADES})
+        if UPGRADES in files:
             # No object of the receipt, as it never is: what only serves the installation goes with it.
-            run.files.write(HISTORY, files[HISTORY], 0o600)
+            run.files.write(HISTORY, files[UPGRADES], 0o600)
         apply_actions(
             run, "Settings of the backup", [copy for copy in copies if copy.path == paths.ENVIRONMENT]
         )
-        done = run.runner.run([step_named("environment")], run.context)
+        done = run.runner.run([steps["environment"]], run.context)
         listed = any(path.startswith(f"{_CATALOGUE_DIRECTORY}/") for path in files)
         directories = [MakeDirectory(path=_CATALOGUE_DIRECTORY, mode=0o755)] if listed else []
         apply_actions(run, "Certificate, roots and limits of the backup", [*directories, *copies])
-        done += run.runner.run([step_named(name) for name in _BEFORE_REMOVAL], run.context)
+        done += run.runner.run([steps[name] for name in _BEFORE_REMOVAL], run.context)
         if replace:
             _remove_old(run, manifest)
-        rest = [step for step in ORDER if step.name not in (*_FIRST, *_BEFORE_REMOVAL)]
+        rest = [step for name, step in steps.items() if name not in (*_FIRST, *_BEFORE_REMOVAL)]
         return done + run.runner.run(rest, run.context)
     finally:
         run.files.remove_tree(paths.RESTORED)
@@ -156,13 +180,17 @@ def _remove_old(run: Run, manifest: JsonObject) -> None:
         graph.delete_application(str(manifest["application_object_id"]))
 
 
+def _mode(manifest: JsonObject) -> str:
+    return str(as_object(manifest.get("answers")).get("mode") or "rootful")
+
+
 def _answers(manifest: JsonObject) -> JsonObject:
-    given = manifest.get("answers")
-    answers = given if isinstance(given, dict) else {}
+    answers = as_object(manifest.get("answers"))
     kept = {path: value for path, value in answers.items() if path.partition(".")[0] not in _NOT_TAKEN}
     site = manifest.get("site")
     return {
         **kept,
+        "mode": _mode(manifest),
         "server_name": manifest.get("server_name"),
         **({"site": site["id"]} if isinstance(site, dict) else {}),
     }

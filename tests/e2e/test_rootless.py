@@ -265,6 +265,26 @@ def test_other_accounts_and_the_other_mode_are_refused(host: Host) -> None:
     host.write_answers({})
 
 
+def test_another_host_takes_over_from_a_backup_once_root_has_prepared_it(host: Host) -> None:
+    backup = f"/home/{ACCOUNT}/backup.tar.gz"
+    restore = ("env", "MSTUNNEL_ACCEPT_EULA=1", "mst-cli", "restore", backup, "--replace", "--unattended")
+    made = host.as_account("mst-cli", "backup", backup)
+    assert made.code == 0, made.describe()
+    host.allow_sudo(allowed=True)
+    gone = host.as_account("mst-cli", "uninstall", "--offline", "--unattended")
+    assert gone.code == 0, gone.describe()
+    host.allow_sudo(allowed=False)
+    too_early = host.as_account(*restore, "--output", "json")
+    assert (too_early.code, error(too_early)["code"]) == (2, "backup-rootless"), too_early.describe()
+
+    host.setup("host", "--account", ACCOUNT)
+    host.program(*restore, "--output", "json")
+    host.server.run(["rm", backup])
+    assert len(host.tenant()["servers"]) == 1
+    host.wait_until_healthy()
+    assert serves(host)
+
+
 def test_uninstall_by_the_account_leaves_it_as_it_was(host: Host) -> None:
     uninstall = ("mst-cli", "uninstall", "--unattended", "--output", "json")
     scope = host.as_account(*uninstall)

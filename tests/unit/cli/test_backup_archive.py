@@ -14,9 +14,17 @@ from hypothesis import strategies as st
 from mstunnel_setup import paths
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.operations import backup_archive
-from mstunnel_setup.operations.backup_archive import LARGEST, MANIFEST, MOST_FILES, SCHEMA, pack, unpack
+from mstunnel_setup.operations.backup_archive import (
+    LARGEST,
+    MANIFEST,
+    MOST_FILES,
+    SCHEMA,
+    UPGRADES,
+    pack,
+    unpack,
+)
 from mstunnel_setup.operations.restore import restore
-from mstunnel_setup.upgrade.record import HISTORY, render_history
+from mstunnel_setup.upgrade.record import render_history
 from tests.unit.operators import operator_of
 from tests.unit.upgrade.test_record import history, upgrade
 
@@ -67,7 +75,7 @@ HOSTILE = {
     "a site without id": _packed(json.dumps({**_GOOD, "site": {"name": "x"}}).encode()),
     "a name that is none": _packed(json.dumps({**_GOOD, "server_name": {"a": 1}}).encode()),
     "an upgrade to go on with": _packed(
-        **{HISTORY.lstrip("/"): render_history(history(upgrade("a", "b", None)))}
+        **{UPGRADES.lstrip("/"): render_history(history(upgrade("a", "b", None)))}
     ),
     "something after it": _packed() + b"more",
     "half of it": _packed()[:-20],
@@ -113,7 +121,7 @@ def test_a_file_larger_than_any_backup_is_not_read(tmp_path: Path) -> None:
         (
             _packed(
                 json.dumps({**_GOOD, "version": "9.0"}).encode(),
-                **{HISTORY.lstrip("/"): b'{"version": 2, "upgrades": []}'},
+                **{UPGRADES.lstrip("/"): b'{"version": 2, "upgrades": []}'},
             ),
             "history of upgrades",
         ),
@@ -130,4 +138,4 @@ def test_what_only_a_newer_version_knows_is_named_with_that_version(archive: byt
 
 def test_upgrades_that_have_ended_are_kept() -> None:
     content = render_history(history(upgrade("a", "b")))
-    assert unpack(_packed(**{HISTORY.lstrip("/"): content}))[1] == {HISTORY: content}
+    assert unpack(_packed(**{UPGRADES.lstrip("/"): content}))[1] == {UPGRADES: content}

@@ -1,6 +1,6 @@
 """`mst-cli restore`: what refuses a backup comes before anything is lost."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,10 +8,16 @@ from typing import Any, cast
 
 import pytest
 
+from mstunnel_setup import paths
+from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.runner import Runner
-from mstunnel_setup.engine.step import AnyStep
-from mstunnel_setup.errors import CertificateError, SetupError
+from mstunnel_setup.engine.step import AnyStep, Step
+from mstunnel_setup.engine.store_answer import StoreAnswer
+from mstunnel_setup.errors import CertificateError, UsageError
+from mstunnel_setup.host.accounts import own_name
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.step_list import CODEC, ROOTLESS
 from mstunnel_setup.operations import restore as work
 from mstunnel_setup.operations.backup_archive import MANIFEST, SCHEMA, pack
 from tests.unit.install.scenes import Scene
@@ -43,10 +49,10 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
     steps = Steps()
 
     @contextmanager
-    def opened(_operator: object, settings: dict[str, Any], **_options: object) -> Iterator[Run]:
+    def opened(_operator: object, settings: dict[str, Any], *, scope: Scope) -> Iterator[Run]:
         scene, runner = Scene(tmp_path), cast("Runner", steps)
         context = scene.context(mode=settings.get("mode", "rootful"))
-        yield replace(scene.opened(), runner=runner, context=context)
+        yield replace(scene.opened(), runner=runner, context=context, scope=scope)
 
     monkeypatch.setattr(work, "open_run", opened)
     for name in ("require_answers", "_refuse", "apply_actions"):
@@ -79,8 +85,53 @@ def test_a_certificate_that_is_refused_leaves_the_old_host_as_it_is(tmp_path: Pa
     assert "removal" not in steps.done
 
 
+@pytest.fixture
+def host_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """This process is the account of a rootless gateway, on whose host root has begun; it ends the step."""
+    monkeypatch.setattr(paths, "ROOTLESS", True)
+    monkeypatch.setattr(paths, "STATE", "/home/gateway/.local/state/mstunnel")
+    scene = Scene(tmp_path)
+    journal = Journal(scene.files, scene.clock, paths.HOST_STATE)
+    runner = Runner(scene.context().ports, journal, CODEC, scene.clock, lambda _event: None)
+
+    def ended(name: str) -> None:
+        account = StoreAnswer(name="account", value=own_name())
+        runner.run([Step(name, name, lambda _context: None, lambda _facts: [account])], None)
+
+    return ended
+
+
+def test_the_account_restores_its_part_on_a_host_that_root_has_prepared(
+    tmp_path: Path, steps: Steps, host_half: Callable[[str], None]
+) -> None:
+    host_half("boot")
+    restore(tmp_path, mode="rootless", account="another")
+    assert [name for name in steps.done if name != "removal"] == [
+        step.name for step in ROOTLESS[Scope.ACCOUNT]
+    ]
+
+
+def test_a_host_that_root_has_prepared_in_part_is_refused(
+    tmp_path: Path, steps: Steps, host_half: Callable[[str], None]
+) -> None:
+    host_half("account")
+    assert refused(tmp_path, steps, mode="rootless") == "backup-rootless"
+
+
+def test_a_gateway_with_root_does_not_become_a_rootless_one(
+    tmp_path: Path, steps: Steps, host_half: Callable[[str], None]
+) -> None:
+    host_half("boot")
+    assert refused(tmp_path, steps) == "backup-rootful"
+
+
 def test_a_rootless_gateway_does_not_become_one_with_root(tmp_path: Path, steps: Steps) -> None:
-    with pytest.raises(SetupError) as caught:
-        restore(tmp_path, mode="rootless")
-    assert caught.value.code == "backup-rootless"
+    assert refused(tmp_path, steps, mode="rootless") == "backup-rootless"
+
+
+def refused(root: Path, steps: Steps, **answers: str) -> str:
+    """The code with which a restoration is refused, before any of its steps."""
+    with pytest.raises(UsageError) as caught:
+        restore(root, **answers)
     assert steps.done == []
+    return caught.value.code
