@@ -69,7 +69,10 @@ def scope_to_install(operator: Operator, settings: Settings) -> Scope:
     own = journal_of(Scope.ACCOUNT, operator).receipt if paths.ROOTLESS else receipt
     given = answers(operator, settings, own if own.entries else receipt)
     refuse_unsupported(given)
-    wanted, installed = given.mode == "rootless", remembered(receipt, "account")
+    # The journal of an account may lack the mode that root's has.
+    asked = given.origins["mode"].kind != "default"
+    wanted = (given.mode if asked else remembered(receipt, "mode")) == "rootless"
+    installed = remembered(receipt, "account")
     if receipt.entries and wanted != bool(installed):
         raise _other_mode(receipt, rootless=bool(installed))
     if not wanted:
