@@ -213,6 +213,25 @@ def test_an_account_whose_journal_lacks_the_mode_continues(prepared: Operator, s
     assert caught.value.code == "mode-begun"
 
 
+@pytest.mark.parametrize("mode", ["rootless", "rootful"])
+def test_root_who_was_stopped_after_the_terms_may_still_choose(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    scene.run(eula.BY_ROOT, scene.context(eula="accept"))
+    monkeypatch.setattr(Files, "live", True)
+    chosen = rootless.scope_to_install(operator_of(scene.root), {"mode": mode})
+    assert chosen is (Scope.HOST if mode == "rootless" else Scope.ALL)
+
+
+def test_root_who_was_stopped_before_the_account_is_known_goes_on_without_the_option(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.run(eula.BY_ROOT, scene.context(eula="accept"))
+    scene.remember("mode", "rootless")
+    monkeypatch.setattr(Files, "live", True)
+    assert rootless.scope_to_install(operator_of(scene.root), {}) is Scope.HOST
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
     """The commands that were run at the terminal; sudo is there and does what it is asked for."""
