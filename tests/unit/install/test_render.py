@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from mstunnel_setup import paths
 from mstunnel_setup.containers import quadlet
 from mstunnel_setup.containers.actions import InstallQuadlet
+from mstunnel_setup.containers.spec import DIGEST_LABEL, digest_tag
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS, ocserv_conf
@@ -96,6 +97,18 @@ def test_a_compose_file_has_what_the_specifications_have(host: Scene) -> None:
     assert (server["cap_drop"], agent["cap_drop"], "cap_add" in agent) == (["ALL"], ["ALL"], False)
     assert all(each["read_only"] and each["security_opt"] == ["no-new-privileges"] for each in found.values())
     assert (agent["user"], server["devices"]) == ("65532:0", ["/dev/net/tun"])
+
+
+def test_a_compose_file_for_docker_has_the_names_that_loading_from_an_archive_gives(host: Scene) -> None:
+    host.finished({"kind": "choose-engine", "engine": "docker", "reason": ""}, "engine", {"engine": "docker"})
+    loaded = {"kind": "load-image", "archive": "/root/images.tar", "reference": SERVER_IMAGE}
+    host.finished(loaded, f"image:{SERVER_IMAGE}", {})
+    host.finished({"kind": "pull-image", "reference": AGENT_IMAGE}, f"image:{AGENT_IMAGE}", {})
+    found = YAML(typ="safe").load(text_of(host, "compose", "compose.yaml"))["services"]
+    server, agent = found["mstunnel-server"], found["mstunnel-agent"]
+    assert (server["image"], agent["image"]) == (digest_tag(SERVER_IMAGE), AGENT_IMAGE)
+    # `mst-cli status` reads the digest from there.
+    assert server["labels"][DIGEST_LABEL] == SERVER_IMAGE.partition("@")[2]
 
 
 def answered(host: Scene, monkeypatch: pytest.MonkeyPatch, **answers: str) -> None:
