@@ -130,10 +130,25 @@ def render(
     )
 
 
-def values(server: ContainerSpec, agent: ContainerSpec, files: Sequence[ConfigurationFile]) -> str:
-    """The text of `values.yaml` for the Helm chart. Raises StepError `value-unquotable`."""
-    port = server.ports[0].container
-    return rendering.render("kubernetes/values.yaml", server=server, agent=agent, files=files, port=port)
+def values(
+    server: ContainerSpec,
+    agent: ContainerSpec,
+    files: Sequence[ConfigurationFile],
+    *,
+    access_log: bool = False,
+) -> str:
+    """The text of `values.yaml` for the Helm chart; `access_log` is whether `env.sh` has it on.
+
+    Raises StepError `value-unquotable`.
+    """
+    return rendering.render(
+        "kubernetes/values.yaml",
+        server=server,
+        agent=agent,
+        files=files,
+        port=server.ports[0].container,
+        access_log=access_log,
+    )
 
 
 def _of_server(server: ContainerSpec, devices: Mapping[str, str]) -> Iterator[_Mount]:

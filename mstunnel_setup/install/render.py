@@ -105,7 +105,7 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
         if file.content in (kubernetes.placeholder(file.path), kubernetes.NODES)
     ]
     if request.format == "helm":
-        return unknown, {"values.yaml": kubernetes.values(server, agent, files)}
+        return unknown, {"values.yaml": kubernetes.values(server, agent, files, access_log=setting.traced)}
     secrets = map(
         kubernetes.placeholder, (*kubernetes.SECRET_FILES, *(kubernetes.RADIUS_FILES if radius else ()))
     )

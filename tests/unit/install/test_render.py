@@ -29,6 +29,7 @@ from tests.unit.results import lines_of, object_of
 from tests.unit.schemas import validate
 
 SCHEMAS = json.loads((Path(__file__).parents[2] / "corpora/kubernetes/v1.37.json").read_text())
+PAGE = (Path(__file__).parents[3] / "docs/how-to/render.md").read_text()
 SECRET = "a-secret-of-this-host"
 
 
@@ -213,6 +214,22 @@ def test_the_pod_has_the_rights_of_the_specifications_and_no_more(host: Scene) -
         m["name"] for each in (*pod["containers"], *pod["initContainers"]) for m in each["volumeMounts"]
     }
     assert mounted == volumes
+
+
+@pytest.mark.parametrize(("setting", "counts"), [("0", False), ("1", True), ("2", True)])
+def test_with_an_access_log_the_kernel_counts_the_connections_of_the_pod(
+    host: Scene, setting: str, counts: bool
+) -> None:
+    host.write(paths.ENVIRONMENT, f"TRACE_SESSIONS={setting}\n")
+    (deployment,) = documents(host)["Deployment"]
+    sysctls = {each["name"] for each in deployment["spec"]["template"]["spec"]["securityContext"]["sysctls"]}
+    counting = {
+        f"net.netfilter.nf_conntrack_{name}" for name in ("acct", "tcp_timeout_time_wait", "timestamp")
+    }
+    assert sysctls & counting == (counting if counts else set())
+    # All but this one are unsafe to Kubernetes; the page says which ones nodes have to allow.
+    assert [name for name in sysctls - {"net.ipv4.ip_unprivileged_port_start"} if name not in PAGE] == []
+    assert YAML(typ="safe").load(text_of(host, "helm", "values.yaml"))["accessLog"] is counts
 
 
 def test_each_container_writes_into_directories_of_its_own_user(host: Scene) -> None:
