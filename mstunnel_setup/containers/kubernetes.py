@@ -74,8 +74,9 @@ class _Mount:
 
 
 def placeholder(path: str) -> str:
-    """What stands for the content of the file `path`."""
-    return f"<content of {path}>"
+    """What stands for the content of the file `path`, encoded where it is binary: the agent's credential."""
+    form = "base64" if path == paths.AGENT_CREDENTIAL else "content"
+    return f"<{form} of {path}>"
 
 
 def render(

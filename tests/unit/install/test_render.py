@@ -146,8 +146,7 @@ def test_a_pod_gets_the_radius_servers_as_a_secret_with_placeholders(
     answered(host, monkeypatch, authentication="radius", **servers)
     for path in (paths.RADIUS_CLIENT, paths.RADIUS_SERVERS):
         host.write(path, f"{SECRET}\n")
-    secrets = {each["metadata"]["name"]: each["stringData"] for each in documents(host)["Secret"]}
-    assert secrets["mstunnel-radius"] == {
+    assert secrets(host)["mstunnel-radius"] == {
         "radiusclient.conf": f"<content of {paths.RADIUS_CLIENT}>",
         "servers": f"<content of {paths.RADIUS_SERVERS}>",
     }
@@ -166,6 +165,20 @@ def documents(scene: Scene) -> dict[str, list[dict[str, Any]]]:
     for each in YAML(typ="safe").load_all(text_of(scene, "kubernetes", "mstunnel.yaml")):
         found.setdefault(each["kind"], []).append(each)
     return found
+
+
+def secrets(scene: Scene) -> dict[str, dict[str, str]]:
+    """What the Secrets of the manifest hold, as text or encoded, by their names."""
+    found = documents(scene)["Secret"]
+    return {each["metadata"]["name"]: each.get("stringData", {}) | each.get("data", {}) for each in found}
+
+
+def test_a_binary_credential_can_be_filled_in(host: Scene) -> None:
+    (identity,) = (
+        each for each in documents(host)["Secret"] if each["metadata"]["name"] == "mstunnel-identity"
+    )
+    assert "stringData" not in identity
+    assert identity["data"] == {"agent.p12": f"<base64 of {paths.AGENT_CREDENTIAL}>"}
 
 
 def test_the_manifest_is_valid_by_the_schemas_of_kubernetes(host: Scene) -> None:
@@ -266,7 +279,7 @@ def test_a_changed_configuration_starts_the_pod_again(host: Scene) -> None:
 
 def test_secrets_are_placeholders_that_are_named(host: Scene) -> None:
     result = rendered(host, "kubernetes")
-    found = {each["metadata"]["name"]: each["stringData"] for each in documents(host)["Secret"]}
+    found = secrets(host)
     assert found["mstunnel-certificate"]["tls.key"] == f"<content of {paths.ACTIVE}/key.pem>"
     values = {value for data in found.values() for value in data.values()}
     assert values == {*result.data["placeholders"]} - {"<addresses of the nodes>"}
