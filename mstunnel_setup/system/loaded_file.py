@@ -45,10 +45,13 @@ class LoadedFile(Action[HasProcesses]):
         return {}
 
     def undo(self, ports: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
-        """Restore the earlier file, unless others have changed it since, and have what is left read."""
+        """Restore the earlier file, unless others have changed it since, and have what is left read.
+
+        Also with no file left: an undo may have been interrupted before that.
+        """
         versions = [version.file for version in record.versions if isinstance(version, LoadedFile)]
         undone = self.file.undo(ports, UndoRecord(record.before, versions, record.outputs))
-        if undone.outcome in (Undo.REMOVED, Undo.RESTORED):
+        if undone.outcome is not Undo.KEPT:
             self._load(ports)
         return undone
 

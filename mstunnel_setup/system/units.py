@@ -48,10 +48,13 @@ class ConfigureUnit(Action[HasUnits]):
         return {}
 
     def undo(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
-        """Restore the earlier file, unless others have changed it since."""
+        """Restore the earlier file, unless others have changed it since.
+
+        Also with no file left the unit follows: an undo may have been interrupted before that.
+        """
         versions = [version.file for version in record.versions if isinstance(version, ConfigureUnit)]
         undone = self.file.undo(ports, UndoRecord(record.before, versions, record.outputs))
-        if undone.outcome in (Undo.REMOVED, Undo.RESTORED):
+        if undone.outcome is not Undo.KEPT:
             self._follow(ports)
         return undone
 

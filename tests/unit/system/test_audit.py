@@ -42,6 +42,13 @@ def test_rules_are_loaded_and_no_longer_once_they_are_undone(host: Audited) -> N
     assert host.asked == [LOADED] * 2
 
 
+def test_rules_are_loaded_after_an_undo_that_was_interrupted_before_that(host: Audited) -> None:
+    before = apply(host, ACTION)
+    host.files.remove(RULES)
+    assert undo(host, ACTION, before).outcome is Undo.ABSENT
+    assert host.asked == [LOADED] * 2
+
+
 def test_rules_that_are_refused_now_count_at_the_next_boot(host: Audited) -> None:
     host.code = 1
     apply(host, ACTION)

@@ -44,6 +44,15 @@ def test_without_systemd_the_file_alone_is_written(host: Host) -> None:
     assert host.systemd.told == []
 
 
+def test_the_unit_follows_an_undo_that_was_interrupted_after_the_file_was_removed(host: Host) -> None:
+    before = apply(host, DROP_IN)
+    host.files.remove(PATH)
+    host.systemd.told.clear()
+
+    assert undo(host, DROP_IN, before).outcome is Undo.ABSENT
+    assert host.systemd.told == RELOADED
+
+
 def test_a_file_that_others_changed_since_stays_and_nothing_is_restarted(host: Host) -> None:
     before = apply(host, DROP_IN)
     host.files.write(PATH, b"theirs\n")
