@@ -30,11 +30,15 @@ _CNI = "/etc/cni/net.d"
 
 @dataclass(frozen=True)
 class Move:
-    """The wanted range of the bridge of `engine` (empty: keep it); the files that define it, by path."""
+    """The wanted range of the bridge of `engine` (empty: keep it); the files that define it, by path.
+
+    `modes` are the permissions of those that are there.
+    """
 
     network: str
     engine: EngineName
     texts: Mapping[str, str] = field(default_factory=dict)
+    modes: Mapping[str, int] = field(default_factory=dict)
 
 
 def _gather(context: Context) -> Move:
@@ -45,14 +49,17 @@ def _gather(context: Context) -> Move:
     texts = {path: text_of(files, path) for path in (DAEMON, NETAVARK)}
     if HostReader(files, context.ports.clock, Settings(), {}).network_backend() == "cni":
         texts |= texts_below(files, (_CNI,), ".conflist")
-    return Move(network, engine, {path: text for path, text in texts.items() if text})
+    states = {path: files.state(path) for path in texts}
+    modes = {path: state.mode for path, state in states.items() if state is not None}
+    return Move(network, engine, {path: text for path, text in texts.items() if text}, modes)
 
 
 def _decide(move: Move) -> Sequence[Action[Ports]]:
     if not move.network:
         return ()
     path, text = _file(move)
-    write = ConfigureUnit(unit=f"{move.engine}.service", path=path, text=text)
+    mode = move.modes.get(path, 0o644)
+    write = ConfigureUnit(unit=f"{move.engine}.service", path=path, text=text, mode=mode)
     return (*directories(path.rpartition("/")[0]), write)
 
 

@@ -370,8 +370,9 @@ def test_a_file_of_cni_counts_only_where_podman_reads_it(machine: Machine, backe
 
 
 def test_docker_keeps_its_other_settings(machine: Machine) -> None:
-    machine.scene.write(bridge.DAEMON, '{"log-driver": "journald", "bip": "10.0.0.1/24"}')
+    machine.scene.write(bridge.DAEMON, '{"log-driver": "journald", "bip": "10.0.0.1/24"}').chmod(0o600)
     machine.run(bridge.STEP, bridge="192.168.240.0/24", engine="docker")
+    assert mode(machine, bridge.DAEMON) == 0o600
     assert json.loads(machine.text(bridge.DAEMON)) == {"log-driver": "journald", "bip": "192.168.240.1/24"}
     machine.uninstall()
     assert json.loads(machine.text(bridge.DAEMON))["bip"] == "10.0.0.1/24"
