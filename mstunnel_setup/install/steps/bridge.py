@@ -64,16 +64,21 @@ def _decide(move: Move) -> Sequence[Action[Ports]]:
 
 
 def _file(move: Move) -> tuple[str, str]:
-    """The file that defines the bridge, and its wanted content."""
+    """The file that defines the bridge, and its wanted content.
+
+    A file with that range stays as it is written: what others added to it is no reason to write it again.
+    """
     network = IPv4Network(move.network)
     if move.engine == "docker":
         first = f"{network[1]}/{network.prefixlen}"
-        return DAEMON, _json({**json_object(move.texts.get(DAEMON, "")), "bip": first})
+        present = move.texts.get(DAEMON, "")
+        return DAEMON, _json({**json_object(present), "bip": first}, present)
     for path, text in move.texts.items():
         if any(item.name == "cni-podman0" for item in cni_bridges(text, path)):
-            return path, _json(_cni(json_object(text), network))
+            return path, _json(_cni(json_object(text), network), text)
     if NETAVARK in move.texts:
-        return NETAVARK, _json({**json_object(move.texts[NETAVARK]), "subnets": [_range(network)]})
+        present = move.texts[NETAVARK]
+        return NETAVARK, _json({**json_object(present), "subnets": [_range(network)]}, present)
     return DROP_IN, rendering.render("podman/90-mstunnel-bridge.conf", network=network)
 
 
@@ -92,8 +97,8 @@ def _range(network: IPv4Network) -> JsonValue:
     return {"subnet": str(network), "gateway": str(network[1])}
 
 
-def _json(document: JsonObject) -> str:
-    return json_bytes(document).decode()
+def _json(document: JsonObject, present: str) -> str:
+    return present if json_object(present) == document else json_bytes(document).decode()
 
 
 def expected(addresses: AddressFacts, network: str) -> AddressFacts:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.engine.action import Undo
+from mstunnel_setup.engine.action import Undo, UndoRecord
 from mstunnel_setup.install.steps.audit import RULES
 from mstunnel_setup.system.audit import WriteAuditRules
+from mstunnel_setup.system.ports import HasProcesses
 from tests.unit.system.host import Host, apply, undo
 
 ACTION = WriteAuditRules(path=RULES, text="-w /etc/mstunnel -p wa -k mst\n")
@@ -57,7 +58,10 @@ def test_rules_that_are_refused_now_count_at_the_next_boot(host: Audited) -> Non
 
 def test_rules_that_others_changed_since_stay(host: Audited) -> None:
     before = apply(host, ACTION)
+    record = UndoRecord[HasProcesses](before, (ACTION,))
+    assert ACTION.changed(host, record) == ""
     host.files.write(RULES, b"theirs\n")
+    assert RULES in ACTION.changed(host, record)
     assert undo(host, ACTION, before).outcome is Undo.KEPT
     assert host.asked == [LOADED]
 
