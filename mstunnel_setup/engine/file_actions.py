@@ -17,6 +17,7 @@ from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.errors import SOURCE_CHANGED
 from mstunnel_setup.engine.values import JsonObject, JsonValue, Outputs, resolve
 from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.errors import PATH_NOT_REGULAR
 from mstunnel_setup.host.files import Files
 
 
@@ -140,7 +141,9 @@ class PlacedFile(FileAction[Place]):
 
     @override
     def undo(self, ports: Place, record: UndoRecord[Place]) -> Undone:
-        """Restore the earlier file, unless others have changed this one since."""
+        """Restore the earlier file, unless others have changed this one since, or made it a link."""
+        if not self.managed and _is_link(ports, self.path):
+            return Undone(Undo.KEPT, _edited(self.path))
         current = ports.files.digest(self.path)
         if not self.managed and current not in _ours(record):
             return Undone(Undo.KEPT, _edited(self.path))
@@ -333,7 +336,12 @@ def json_bytes(value: JsonValue) -> bytes:
 
 
 def save(ports: HasFiles, path: str) -> JsonObject:
-    """Save the file at `path`; returns the data that `put_back` needs to restore it."""
+    """Save the file at `path`; returns the data that `put_back` needs to restore it.
+
+    Raises FileError `path-not-regular` for a link, before anything is recorded: it would not be written over.
+    """
+    if _is_link(ports, path):
+        raise PATH_NOT_REGULAR(verb="write", path=path, kind="link", expected="regular file")
     content = ports.files.read(path)
     state = ports.files.state(path)
     if content is None or state is None:
@@ -362,6 +370,11 @@ def put_back(ports: HasFiles, path: str, before: JsonObject) -> Undone:
 
 def _edited(path: str) -> str:
     return f"{path} was changed outside mstunnel-setup"
+
+
+def _is_link(ports: HasFiles, path: str) -> bool:
+    state = ports.files.state(path)
+    return state is not None and state.kind == "link"
 
 
 def _is_kept(ports: HasFiles, path: str) -> bool:

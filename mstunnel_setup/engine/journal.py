@@ -107,6 +107,9 @@ class Journal:
         kept = essential(self._records)
         content = b"".join(map(_line, kept))
         if kept == self._records or (2 * len(content) > self._sound and not self._readable):
+            if self._readable and self._records:
+                # An earlier release left it closed to others where the umask did.
+                (self._appender or self._open()).open_to_all()
             return
         self.close()
         self._files.write(self.path, content, self._modes[1])
@@ -115,6 +118,8 @@ class Journal:
     def _open(self) -> Appender:
         self._files.make_directories(self.directory, self._modes[0])
         self._appender = self._opened.enter_context(self._files.appender(self.path, self._modes[1]))
+        if self._readable and not self._records:
+            self._appender.open_to_all()
         return self._appender
 
     def _directories_above(self, *places: str) -> list[str]:

@@ -5,6 +5,8 @@ import stat
 
 from mstunnel_setup.host.safe_paths import explain
 
+_READ_BY_ALL = 0o644
+
 
 class Appender:
     """An open append-only file."""
@@ -41,6 +43,14 @@ class Appender:
         mode = stat.S_IMODE(os.fstat(self._handle).st_mode)
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             os.fchmod(self._handle, mode & stat.S_IRWXU)
+
+    def open_to_all(self) -> None:
+        """Let all users read the file, and only its owner write, whatever the umask."""
+        try:
+            if stat.S_IMODE(os.fstat(self._handle).st_mode) != _READ_BY_ALL:
+                os.fchmod(self._handle, _READ_BY_ALL)
+        except OSError as error:
+            raise explain("change the mode of", self._path, error) from error
 
     def is_gone(self) -> bool:
         """Whether the file was removed since it was opened."""

@@ -45,13 +45,24 @@ class LoadedFile(Action[HasProcesses]):
         return {}
 
     def undo(self, ports: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
-        """Restore the earlier file, unless others have changed it since, and have what is left read."""
-        versions = [version.file for version in record.versions if isinstance(version, LoadedFile)]
-        undone = self.file.undo(ports, UndoRecord(record.before, versions, record.outputs))
-        if undone.outcome in (Undo.REMOVED, Undo.RESTORED):
+        """Restore the earlier file, unless others have changed it since, and have what is left read.
+
+        Also with no file left: an undo may have been interrupted before that.
+        """
+        undone = self.file.undo(ports, _of_file(record))
+        if undone.outcome is not Undo.KEPT:
             self._load(ports)
         return undone
+
+    def changed(self, ports: HasProcesses, record: UndoRecord[HasProcesses]) -> str:
+        """An edit of the file by others; a removed file is written again without asking."""
+        return self.file.changed(ports, _of_file(record))
 
     def _load(self, ports: HasProcesses) -> None:
         if ports.processes.find(self.loader[0]) is not None:
             ports.processes.run(self.loader, timeout=_SECONDS, check=False)
+
+
+def _of_file(record: UndoRecord[HasProcesses]) -> UndoRecord[HasFiles]:
+    versions = [version.file for version in record.versions if isinstance(version, LoadedFile)]
+    return UndoRecord(record.before, versions, record.outputs)

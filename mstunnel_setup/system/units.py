@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import WriteFile
+from mstunnel_setup.engine.file_actions import HasFiles, WriteFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.system.ports import HasUnits
 
@@ -48,12 +48,18 @@ class ConfigureUnit(Action[HasUnits]):
         return {}
 
     def undo(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
-        """Restore the earlier file, unless others have changed it since."""
-        versions = [version.file for version in record.versions if isinstance(version, ConfigureUnit)]
-        undone = self.file.undo(ports, UndoRecord(record.before, versions, record.outputs))
-        if undone.outcome in (Undo.REMOVED, Undo.RESTORED):
+        """Restore the earlier file, unless others have changed it since.
+
+        Also with no file left the unit follows: an undo may have been interrupted before that.
+        """
+        undone = self.file.undo(ports, _of_file(record))
+        if undone.outcome is not Undo.KEPT:
             self._follow(ports)
         return undone
+
+    def changed(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> str:
+        """An edit of the file by others; a removed file is written again without asking."""
+        return self.file.changed(ports, _of_file(record))
 
     def _follow(self, ports: HasUnits) -> None:
         if not ports.systemd.running():
@@ -61,3 +67,8 @@ class ConfigureUnit(Action[HasUnits]):
         ports.systemd.daemon_reload()
         if ports.systemd.active(self.unit):
             ports.systemd.restart(self.unit)
+
+
+def _of_file(record: UndoRecord[HasUnits]) -> UndoRecord[HasFiles]:
+    versions = [version.file for version in record.versions if isinstance(version, ConfigureUnit)]
+    return UndoRecord(record.before, versions, record.outputs)

@@ -98,6 +98,13 @@ def test_systemd_finds_nothing_wrong(root: Path, name: str) -> None:
     assert "NoSuchKey" in broken.stdout + broken.stderr
 
 
+@pytest.mark.parametrize("name", [*UNITS, *OF_ACCOUNTS])
+def test_systemd_before_256_accepts_it(name: str) -> None:
+    """It refuses a service of type oneshot that an exit status restarts; a later systemd verifies neither."""
+    settings = {line.partition("=")[0]: line for line in {**UNITS, **OF_ACCOUNTS}[name].splitlines()}
+    assert settings.get("Type") != "Type=oneshot" or "RestartForceExitStatus" not in settings
+
+
 @pytest.mark.parametrize("name", UNITS)
 def test_it_is_shut_in(root: Path, name: str) -> None:
     command = ("security", "--offline=true", f"--threshold={HIGHEST}")

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
+from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.host import accounts as known_accounts
+from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import ACCOUNT_ROOT
 from mstunnel_setup.install.ports import Ports
@@ -19,10 +21,14 @@ from mstunnel_setup.system.directory import GiveDirectory
 
 @dataclass(frozen=True)
 class ServiceAccount:
-    """The account as it is, and whether it can read the system's journal (None: there is no such group)."""
+    """The account as it is, and whether it can read the system's journal (None: there is no such group).
+
+    `incomplete`: an interrupted run of ours has created it without its home.
+    """
 
     facts: RootlessFacts
     reads_journal: bool | None = None
+    incomplete: bool = False
 
 
 def _gather(context: Context) -> ServiceAccount:
@@ -32,7 +38,15 @@ def _gather(context: Context) -> ServiceAccount:
     settings = Settings(mode="rootless", account=name)
     facts = HostReader(files, context.ports.clock, settings, {}).rootless()
     member = known_accounts.is_member(name, accounts.JOURNAL_GROUP)
-    return ServiceAccount(facts, member if known_accounts.has_group(accounts.JOURNAL_GROUP) else None)
+    reads_journal = member if known_accounts.has_group(accounts.JOURNAL_GROUP) else None
+    return ServiceAccount(facts, reads_journal, is_incomplete(files, context.receipt, name))
+
+
+def is_incomplete(files: Files, receipt: Receipt, name: str) -> bool:
+    """Whether our creation of the account has not been finished, and it has no home."""
+    entry, found = receipt.entries.get(accounts.CreateAccount(name=name).key), known_accounts.find(name)
+    interrupted = entry is not None and not entry.finished
+    return interrupted and found is not None and files.state(found.home) is None
 
 
 def _decide(account: ServiceAccount) -> Sequence[Action[Ports]]:
@@ -40,7 +54,7 @@ def _decide(account: ServiceAccount) -> Sequence[Action[Ports]]:
     actions: list[Action[Ports]] = [
         StoreAnswer(name="mode", value="rootless"),
         StoreAnswer(name="account", value=name),
-        *_identity(facts),
+        *_identity(account),
     ]
     if account.reads_journal is False:
         actions.append(accounts.JoinGroup(name=name, group=accounts.JOURNAL_GROUP))
@@ -51,9 +65,10 @@ def _decide(account: ServiceAccount) -> Sequence[Action[Ports]]:
     return actions
 
 
-def _identity(facts: RootlessFacts) -> Sequence[Action[Ports]]:
+def _identity(account: ServiceAccount) -> Sequence[Action[Ports]]:
     """A new account gets its subordinate ids with its creation (useradd(8))."""
-    if facts.uid is None:
+    facts = account.facts
+    if facts.uid is None or account.incomplete:
         return (accounts.CreateAccount(name=facts.account),)
     actions: list[Action[Ports]] = []
     if facts.subuids < accounts.IDS:

@@ -30,11 +30,15 @@ _CNI = "/etc/cni/net.d"
 
 @dataclass(frozen=True)
 class Move:
-    """The wanted range of the bridge of `engine` (empty: keep it); the files that define it, by path."""
+    """The wanted range of the bridge of `engine` (empty: keep it); the files that define it, by path.
+
+    `modes` are the permissions of those that are there.
+    """
 
     network: str
     engine: EngineName
     texts: Mapping[str, str] = field(default_factory=dict)
+    modes: Mapping[str, int] = field(default_factory=dict)
 
 
 def _gather(context: Context) -> Move:
@@ -45,28 +49,36 @@ def _gather(context: Context) -> Move:
     texts = {path: text_of(files, path) for path in (DAEMON, NETAVARK)}
     if HostReader(files, context.ports.clock, Settings(), {}).network_backend() == "cni":
         texts |= texts_below(files, (_CNI,), ".conflist")
-    return Move(network, engine, {path: text for path, text in texts.items() if text})
+    states = {path: files.state(path) for path in texts}
+    modes = {path: state.mode for path, state in states.items() if state is not None}
+    return Move(network, engine, {path: text for path, text in texts.items() if text}, modes)
 
 
 def _decide(move: Move) -> Sequence[Action[Ports]]:
     if not move.network:
         return ()
     path, text = _file(move)
-    write = ConfigureUnit(unit=f"{move.engine}.service", path=path, text=text)
+    mode = move.modes.get(path, 0o644)
+    write = ConfigureUnit(unit=f"{move.engine}.service", path=path, text=text, mode=mode)
     return (*directories(path.rpartition("/")[0]), write)
 
 
 def _file(move: Move) -> tuple[str, str]:
-    """The file that defines the bridge, and its wanted content."""
+    """The file that defines the bridge, and its wanted content.
+
+    A file with that range stays as it is written: what others added to it is no reason to write it again.
+    """
     network = IPv4Network(move.network)
     if move.engine == "docker":
         first = f"{network[1]}/{network.prefixlen}"
-        return DAEMON, _json({**json_object(move.texts.get(DAEMON, "")), "bip": first})
+        present = move.texts.get(DAEMON, "")
+        return DAEMON, _json({**json_object(present), "bip": first}, present)
     for path, text in move.texts.items():
         if any(item.name == "cni-podman0" for item in cni_bridges(text, path)):
-            return path, _json(_cni(json_object(text), network))
+            return path, _json(_cni(json_object(text), network), text)
     if NETAVARK in move.texts:
-        return NETAVARK, _json({**json_object(move.texts[NETAVARK]), "subnets": [_range(network)]})
+        present = move.texts[NETAVARK]
+        return NETAVARK, _json({**json_object(present), "subnets": [_range(network)]}, present)
     return DROP_IN, rendering.render("podman/90-mstunnel-bridge.conf", network=network)
 
 
@@ -85,8 +97,8 @@ def _range(network: IPv4Network) -> JsonValue:
     return {"subnet": str(network), "gateway": str(network[1])}
 
 
-def _json(document: JsonObject) -> str:
-    return json_bytes(document).decode()
+def _json(document: JsonObject, present: str) -> str:
+    return present if json_object(present) == document else json_bytes(document).decode()
 
 
 def expected(addresses: AddressFacts, network: str) -> AddressFacts:

@@ -154,10 +154,13 @@ def test_a_journal_that_all_users_read_forgets_at_once_what_was_taken_back(tmp_p
     journal = Journal(Files(tmp_path), SystemClock(), "/var/lib/mstunnel", readable=True)
     journal.begin_installation()
     _write(journal, "secret")
+    place = tmp_path / "var/lib/mstunnel/journal.jsonl"
+    journal.close()
+    place.chmod(0o600)  # as an earlier release left it where the umask of root is 077
     journal.append("taken-back", key="file:/a", outcome="removed", reason="")
     journal.append("step", step="x")
+    assert place.stat().st_mode & 0o777 == 0o600
     journal.compact()
-    place = tmp_path / "var/lib/mstunnel/journal.jsonl"
     assert b"secret" not in place.read_bytes()
     assert (place.stat().st_mode & 0o777, journal.receipt.steps) == (0o644, ("x",))
     inode = place.stat().st_ino

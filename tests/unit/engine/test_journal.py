@@ -1,6 +1,7 @@
 """The journal survives being cut off anywhere and refuses to guess."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -38,12 +39,26 @@ def test_records_come_back_as_written(tmp_path: Path, written: Path) -> None:
     assert written.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_readable_journal_is_for_all_to_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_a_readable_journal_is_for_all_to_read(tmp_path: Path, umask: int) -> None:
     """Without root the account looks into the one of root; what was saved aside stays closed."""
-    Journal(Files(tmp_path), SystemClock(), _DIRECTORY, readable=True).begin_installation()
+    before = os.umask(umask)
+    try:
+        Journal(Files(tmp_path), SystemClock(), _DIRECTORY, readable=True).begin_installation()
+    finally:
+        os.umask(before)
     directory = tmp_path / _DIRECTORY.lstrip("/")
     modes = [path.stat().st_mode & 0o777 for path in (directory, directory / "journal.jsonl")]
     assert modes == [0o755, 0o644]
+
+
+@pytest.mark.parametrize(("readable", "mode"), [(True, 0o644), (False, 0o600)])
+def test_the_next_run_opens_a_readable_journal_that_an_umask_has_closed(
+    tmp_path: Path, written: Path, readable: bool, mode: int
+) -> None:
+    written.chmod(0o600)
+    Journal(Files(tmp_path), SystemClock(), _DIRECTORY, readable=readable).compact()
+    assert written.stat().st_mode & 0o777 == mode
 
 
 def test_every_prefix_of_a_journal_is_a_journal(tmp_path: Path, written: Path) -> None:

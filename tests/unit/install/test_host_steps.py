@@ -14,7 +14,7 @@ from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.errors import StepError
+from mstunnel_setup.errors import StepError, WaitingError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.scope import Scope
@@ -370,11 +370,24 @@ def test_a_file_of_cni_counts_only_where_podman_reads_it(machine: Machine, backe
 
 
 def test_docker_keeps_its_other_settings(machine: Machine) -> None:
-    machine.scene.write(bridge.DAEMON, '{"log-driver": "journald", "bip": "10.0.0.1/24"}')
+    machine.scene.write(bridge.DAEMON, '{"log-driver": "journald", "bip": "10.0.0.1/24"}').chmod(0o600)
     machine.run(bridge.STEP, bridge="192.168.240.0/24", engine="docker")
+    assert mode(machine, bridge.DAEMON) == 0o600
     assert json.loads(machine.text(bridge.DAEMON)) == {"log-driver": "journald", "bip": "192.168.240.1/24"}
     machine.uninstall()
     assert json.loads(machine.text(bridge.DAEMON))["bip"] == "10.0.0.1/24"
+
+
+def test_what_others_add_to_the_settings_of_docker_stays(machine: Machine) -> None:
+    """No question while the range is ours; with another range, uninstallation would lose their text."""
+    machine.run(bridge.STEP, bridge="192.168.240.0/24", engine="docker")
+    theirs = '{"bip":"192.168.240.1/24","debug":true}'
+    machine.scene.write(bridge.DAEMON, theirs)
+    assert machine.run(bridge.STEP, bridge="192.168.240.0/24", engine="docker") == []
+    with pytest.raises(WaitingError):
+        machine.run(bridge.STEP, bridge="192.168.241.0/24", engine="docker")
+    machine.uninstall()
+    assert machine.text(bridge.DAEMON) == theirs
 
 
 def test_without_root_there_is_no_bridge_to_move(machine: Machine, tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.engine.action import Undo
+from mstunnel_setup.engine.action import Undo, UndoRecord
 from mstunnel_setup.install.steps.audit import RULES
 from mstunnel_setup.system.audit import WriteAuditRules
+from mstunnel_setup.system.ports import HasProcesses
 from tests.unit.system.host import Host, apply, undo
 
 ACTION = WriteAuditRules(path=RULES, text="-w /etc/mstunnel -p wa -k mst\n")
@@ -42,6 +43,13 @@ def test_rules_are_loaded_and_no_longer_once_they_are_undone(host: Audited) -> N
     assert host.asked == [LOADED] * 2
 
 
+def test_rules_are_loaded_after_an_undo_that_was_interrupted_before_that(host: Audited) -> None:
+    before = apply(host, ACTION)
+    host.files.remove(RULES)
+    assert undo(host, ACTION, before).outcome is Undo.ABSENT
+    assert host.asked == [LOADED] * 2
+
+
 def test_rules_that_are_refused_now_count_at_the_next_boot(host: Audited) -> None:
     host.code = 1
     apply(host, ACTION)
@@ -50,7 +58,10 @@ def test_rules_that_are_refused_now_count_at_the_next_boot(host: Audited) -> Non
 
 def test_rules_that_others_changed_since_stay(host: Audited) -> None:
     before = apply(host, ACTION)
+    record = UndoRecord[HasProcesses](before, (ACTION,))
+    assert ACTION.changed(host, record) == ""
     host.files.write(RULES, b"theirs\n")
+    assert RULES in ACTION.changed(host, record)
     assert undo(host, ACTION, before).outcome is Undo.KEPT
     assert host.asked == [LOADED]
 

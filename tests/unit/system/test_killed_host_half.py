@@ -1,4 +1,4 @@
-"""Root's half of a rootless gateway, killed before and after every program and every record of the journal.
+"""Root's half of a rootless gateway, killed around and in programs, and after every record of the journal.
 
 The kill loops of tests/crash run without accounts; here stand-ins for the programs of accounts change files.
 """
@@ -61,6 +61,14 @@ class Mortal(AccountHost):
         super().add(name, home=home)
         self.files.write("/etc/passwd", f"{name}:x:{ME}:{ME}::/home/{name}:/bin/sh\n".encode())
 
+    def _useradd(self, words: list[str]) -> tuple[int, str]:
+        """The account is there a moment before its home."""
+        if words[-1] not in self.known:
+            self.add(words[-1], home=False)
+            self.pass_moment()
+            self.known.pop(words[-1])
+        return super()._useradd(words)
+
     def _userdel(self, words: list[str]) -> tuple[int, str]:
         self.files.write("/etc/passwd", b"")
         return super()._userdel(words)
@@ -96,7 +104,9 @@ def steps(host: Mortal, *, there: bool) -> list[Step[Any, Any]]:
         facts = HostReader(host.files, host.clock, Settings(mode="rootless"), {}).rootless()
         # An account that was there before has no ids; a new one gets them from useradd.
         known = facts if there else facts.model_copy(update={"subuids": 65536, "subgids": 65536})
-        return account.ServiceAccount(known, accounts.is_member(NAME, "systemd-journal"))
+        receipt = Journal(host.files, host.clock, host.state_directory).receipt
+        incomplete = account.is_incomplete(host.files, receipt, NAME)
+        return account.ServiceAccount(known, accounts.is_member(NAME, "systemd-journal"), incomplete)
 
     return [
         Step("account", "", look, account.STEP.decide),

@@ -1,10 +1,12 @@
 """A file that a unit reads: the unit follows it, and follows back."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.engine.action import Undo
+from mstunnel_setup.engine.action import Undo, UndoRecord
+from mstunnel_setup.system.ports import HasUnits
 from mstunnel_setup.system.units import ConfigureUnit
 from tests.unit.system.host import Host, apply, undo
 
@@ -42,6 +44,28 @@ def test_without_systemd_the_file_alone_is_written(host: Host) -> None:
     before = apply(host, DROP_IN)
     assert undo(host, DROP_IN, before).outcome is Undo.REMOVED
     assert host.systemd.told == []
+
+
+def test_the_unit_follows_an_undo_that_was_interrupted_after_the_file_was_removed(host: Host) -> None:
+    before = apply(host, DROP_IN)
+    host.files.remove(PATH)
+    host.systemd.told.clear()
+
+    assert undo(host, DROP_IN, before).outcome is Undo.ABSENT
+    assert host.systemd.told == RELOADED
+
+
+def test_an_edit_by_others_is_found_before_it_is_overwritten(host: Host) -> None:
+    host.files.write(PATH, b"before us\n")
+    before, newer = apply(host, DROP_IN), replace(DROP_IN, text="[Service]\nEnvironment=A=1\n")
+    record = UndoRecord[HasUnits](before, (DROP_IN, newer))
+    for ours in (b"before us\n", DROP_IN.text.encode(), newer.text.encode()):
+        host.files.write(PATH, ours)
+        assert newer.changed(host, record) == ""
+    host.files.write(PATH, b"theirs\n")
+    assert PATH in newer.changed(host, record)
+    host.files.remove(PATH)
+    assert newer.changed(host, record) == ""
 
 
 def test_a_file_that_others_changed_since_stays_and_nothing_is_restarted(host: Host) -> None:
