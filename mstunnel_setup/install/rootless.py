@@ -75,7 +75,7 @@ def scope_to_install(operator: Operator, settings: Settings) -> Scope:
     wanted = (given.mode if asked else remembered(receipt, "mode")) == "rootless"
     installed = remembered(receipt, "account")
     begun = bool(installed) or remembered(receipt, "mode") == "rootless"
-    # Whoever has accepted the terms and done nothing else may still choose.
+    # With only the terms accepted, either mode may follow.
     if set(receipt.entries) - {ACCEPTED_KEY} and wanted != begun:
         raise _other_mode(receipt, rootless=begun)
     if not wanted:
