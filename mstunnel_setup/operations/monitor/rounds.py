@@ -107,7 +107,7 @@ class Monitor:
     _lost: Sequence[str] = ()
     _not_loaded: str = ""
     _next_request: float = 0.0
-    _asked: Digests | None = None
+    _asked: request.Asked | None = None
     _said: dict[str, str] = field(default_factory=dict)
     _well: bool = False
     _at_rest: bool = False
@@ -233,6 +233,7 @@ class Monitor:
             self._asked = request.take(self._files)
 
     def _upgrade(self) -> None:
+        """Bring an upgrade to its end, then do what the agent asks for, if that is not too old."""
         if read_history(self._files).unfinished is None and self._asked is None:
             return
         self.service.alive(_UPGRADE_SECONDS)
@@ -241,8 +242,9 @@ class Monitor:
             if (ended := upgrade_run.finish(run)) is not None:
                 self.tell(_upgrade_line(ended))
             asked, self._asked = self._asked, None
-            if asked is not None and asked != upgrade_run.running(run).digests:
-                self._obey(run, asked)
+            if asked is not None and asked.digests != upgrade_run.running(run).digests:
+                asked.refuse_old(self._clock.now())
+                self._obey(run, asked.digests)
 
     def _obey(self, run: "session.Run", asked: Digests) -> None:
         """Carry out what the agent asks for, if it may. Raises StepError: it may not."""

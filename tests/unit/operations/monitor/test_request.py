@@ -1,0 +1,61 @@
+"""What becomes of a request for an upgrade that comes too late."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.errors import LockedError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.install import session
+from mstunnel_setup.operations.monitor.request import take
+from mstunnel_setup.upgrade import mailbox
+from tests.unit.operations.monitor.asking import Asking
+from tests.unit.upgrade.test_record import images
+
+MINUTE = 60.0
+
+
+@pytest.mark.parametrize(
+    ("age", "taken"), [(0.0, True), (14 * MINUTE, True), (16 * MINUTE, False), (-16 * MINUTE, False)]
+)
+def test_a_request_is_carried_out_within_minutes_or_not_at_all(
+    asking: Asking, said: list[str], age: float, taken: bool
+) -> None:
+    """Hours later the maintenance window is closed; a time to come is from before the clock was set back."""
+    asking.write("c", age)
+    asking.monitor.round()
+    assert asking.upgraded == ([images("c").digests] if taken else [])
+    assert asking.files.state(mailbox.REQUEST) is None
+    assert said[-1].partition(":")[0] == ("upgrade-done" if taken else "upgrade-request-old")
+
+
+@pytest.mark.parametrize("at", [-(2**62), 0, 2**33])
+def test_whatever_time_an_agent_gives_its_request_ends_no_round(
+    asking: Asking, said: list[str], at: int
+) -> None:
+    asking.write("c")
+    os.utime(asking.files.locate(mailbox.REQUEST), (0, at))
+    asking.monitor.round()
+    assert [line.partition(":")[0] for line in said] == ["upgrade-request-old"]
+
+
+def test_a_request_that_waited_for_another_run_too_long_is_dropped(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_arguments: object) -> None:
+        raise LockedError("locked", "another run is at work", "")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(session, "open_run", locked)
+        asking.ask("c")
+    asking.clock.elapsed += 20 * MINUTE
+    asking.monitor.round()
+    asking.monitor.round()
+    assert asking.upgraded == []
+
+
+def test_a_request_that_the_agent_withdrew_meanwhile_is_none(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.make_directories(mailbox.INBOX)
+    assert take(files) is None
