@@ -225,16 +225,17 @@ class Monitor:
     def _request(self) -> None:
         """Take the agent's request out of its directory, without the lock: the agent can put anything there.
 
-        Raises StepError: it is no request.
+        While the gateway is stopped, the agent may withdraw it. Raises StepError: it is no request.
         """
-        now = self._clock.monotonic()
-        if now >= self._next_request and self._files.state(mailbox.REQUEST) is not None:
+        now, left = self._clock.monotonic(), self._files.state(mailbox.REQUEST) is not None
+        if left and now >= self._next_request and not self._stopped():
             self._next_request = now + _REQUEST_PAUSE
             self._asked = request.take(self._files)
 
     def _upgrade(self) -> None:
-        """Bring an upgrade to its end, then do what the agent asks for, if that is not too old."""
-        if read_history(self._files).unfinished is None and self._asked is None:
+        """Bring an upgrade to its end; begin what the agent asks for, unless the gateway is stopped."""
+        unfinished = read_history(self._files).unfinished is not None
+        if not unfinished and (self._asked is None or self._stopped()):
             return
         self.service.alive(_UPGRADE_SECONDS)
         with session.open_run(self.operator, {}) as run:
@@ -301,7 +302,7 @@ class Monitor:
         return systemd.known(unit) and systemd.stopped(unit)
 
     def _modules(self) -> None:
-        """Load lost modules and have the server use them; tried every ten minutes, complained of once."""
+        """Load lost modules, and have a server that runs use them; tried every ten minutes, reported once."""
         if not self._files.live:
             return
         lost, now = modules.lost(self._files, self._clock), self._clock.monotonic()
@@ -315,7 +316,8 @@ class Monitor:
         if self._lost:
             self.tell(MODULES(modules=", ".join(self._lost)))
             self._lost = ()
-            control.restart(self._host, paths.SERVER)
+            if not self._stopped():
+                control.restart(self._host, paths.SERVER)
 
     def _tunnel(self) -> None:
         """Restart a gateway that was started before its tunnel device could be used."""

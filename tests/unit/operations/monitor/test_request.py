@@ -1,4 +1,4 @@
-"""What becomes of a request for an upgrade that comes too late."""
+"""What becomes of a request for an upgrade that comes too late, or while the gateway is stopped."""
 
 import os
 from pathlib import Path
@@ -9,9 +9,12 @@ from mstunnel_setup.errors import LockedError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import session
 from mstunnel_setup.operations.monitor.request import take
+from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.operations.upgrade import run
 from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade.record import Phase, write_history
 from tests.unit.operations.monitor.asking import Asking
-from tests.unit.upgrade.test_record import images
+from tests.unit.upgrade.test_record import history, images, upgrade
 
 MINUTE = 60.0
 
@@ -53,6 +56,51 @@ def test_a_request_that_waited_for_another_run_too_long_is_dropped(
     asking.monitor.round()
     asking.monitor.round()
     assert asking.upgraded == []
+
+
+@pytest.mark.parametrize("minutes", [5, 20])
+def test_a_gateway_that_an_administrator_stopped_is_upgraded_once_it_runs_again(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    """Not for a request of long ago; the agent makes another one when it is time."""
+    monkeypatch.setattr(Monitor, "_stopped", lambda _self: True)
+    asking.ask("c")
+    assert asking.files.state(mailbox.REQUEST) is not None, "the agent may withdraw it"
+    asking.clock.elapsed += minutes * MINUTE
+    asking.monitor.round()
+    assert asking.upgraded == []
+    monkeypatch.setattr(Monitor, "_stopped", lambda _self: False)
+    asking.monitor.round()
+    assert asking.upgraded == ([images("c").digests] if minutes < 15 else [])
+
+
+def test_a_gateway_that_is_stopped_after_its_request_was_taken_stays_stopped(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_arguments: object) -> None:
+        raise LockedError("locked", "another run is at work", "")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(session, "open_run", locked)
+        asking.ask("c")
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Monitor, "_stopped", lambda _self: True)
+        asking.monitor.round()
+        assert asking.upgraded == []
+    asking.monitor.round()
+    assert asking.upgraded == [images("c").digests]
+
+
+def test_an_upgrade_that_was_begun_is_finished_though_the_gateway_is_stopped(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of an upgrade the gateway may be stopped, too."""
+    finished: list[object] = []
+    monkeypatch.setattr(Monitor, "_stopped", lambda _self: True)
+    monkeypatch.setattr(run, "finish", finished.append)
+    write_history(asking.files, history(upgrade("b", "c", None, phase=Phase.SWITCH)))
+    asking.monitor.round()
+    assert len(finished) == 1
 
 
 def test_a_request_that_the_agent_withdrew_meanwhile_is_none(tmp_path: Path) -> None:
