@@ -41,7 +41,7 @@ from mstunnel_setup.operations.upgrade.errors import UPGRADE_REFUSED
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.readiness.read.host import own_addresses
 from mstunnel_setup.tls.schedule import pending_imports
-from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade import LONGEST_DRAIN, mailbox
 from mstunnel_setup.upgrade.feed import offered, read_feed
 from mstunnel_setup.upgrade.mailbox import Answer
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
@@ -86,7 +86,7 @@ _TUNNEL_RESTART_PAUSE: Final = 600.0
 # How long one piece of work may take before the service manager ends it: the engine or a disk hangs. Draining
 # and downloading take their time.
 _WORK_SECONDS: Final = 1800.0
-_UPGRADE_SECONDS: Final = 43200.0
+_UPGRADE_SECONDS: Final = 60.0 * LONGEST_DRAIN + 21600.0
 
 
 @dataclass

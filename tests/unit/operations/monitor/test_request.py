@@ -11,7 +11,7 @@ from mstunnel_setup.install import session
 from mstunnel_setup.operations.monitor.request import take
 from mstunnel_setup.operations.monitor.rounds import Monitor
 from mstunnel_setup.operations.upgrade import run
-from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade import LONGEST_DRAIN, mailbox
 from mstunnel_setup.upgrade.record import Phase, write_history
 from tests.unit.operations.monitor.asking import Asking
 from tests.unit.upgrade.test_record import history, images, upgrade
@@ -101,6 +101,18 @@ def test_an_upgrade_that_was_begun_is_finished_though_the_gateway_is_stopped(
     write_history(asking.files, history(upgrade("b", "c", None, phase=Phase.SWITCH)))
     asking.monitor.round()
     assert len(finished) == 1
+
+
+def test_an_upgrade_may_take_longer_than_the_longest_drain(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then the service manager must not end the monitor: the drain would start again."""
+    allowed: list[float] = []
+    during: list[float] = []
+    monkeypatch.setattr(asking.monitor.service, "alive", allowed.append)
+    monkeypatch.setattr(run, "finish", lambda _run: during.append(allowed[-1]))
+    asking.ask("c")
+    assert during[0] >= 60 * LONGEST_DRAIN + 3600
 
 
 def test_a_request_that_the_agent_withdrew_meanwhile_is_none(tmp_path: Path) -> None:
