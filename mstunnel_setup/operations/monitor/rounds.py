@@ -233,9 +233,9 @@ class Monitor:
             self._asked = request.take(self._files)
 
     def _upgrade(self) -> None:
-        """Bring an upgrade to its end; begin what the agent asks for, unless the gateway is stopped."""
-        unfinished = read_history(self._files).unfinished is not None
-        if not unfinished and (self._asked is None or self._stopped()):
+        """Bring an upgrade to its end; begin what the agent asks for; drop it if the gateway is stopped."""
+        if read_history(self._files).unfinished is None and (self._asked is None or self._stopped()):
+            self._asked = None
             return
         self.service.alive(_UPGRADE_SECONDS)
         with session.open_run(self.operator, {}) as run:

@@ -77,6 +77,8 @@ def test_a_gateway_that_an_administrator_stopped_is_upgraded_once_it_runs_again(
 def test_a_gateway_that_is_stopped_after_its_request_was_taken_stays_stopped(
     asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The agent asks again; until then a request that is held would hold up other work of the monitor."""
+
     def locked(*_arguments: object) -> None:
         raise LockedError("locked", "another run is at work", "")
 
@@ -86,8 +88,9 @@ def test_a_gateway_that_is_stopped_after_its_request_was_taken_stays_stopped(
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(Monitor, "_stopped", lambda _self: True)
         asking.monitor.round()
-        assert asking.upgraded == []
     asking.monitor.round()
+    assert asking.upgraded == []
+    asking.ask("c")
     assert asking.upgraded == [images("c").digests]
 
 
