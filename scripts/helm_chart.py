@@ -16,6 +16,8 @@ _KINDS: Final = re.compile(r"^kind: (PersistentVolumeClaim|Service|Deployment)$"
 _PORT: Final = 64443
 _SERVER_IMAGE: Final = f"example.org/server@sha256:{'1' * 64}"
 _AGENT_IMAGE: Final = f"example.org/agent@sha256:{'2' * 64}"
+# What an access log needs.
+_COUNTING: Final = re.compile(r"(?: {10}- name: net\.netfilter\.\S+\n {12}value: .*\n)+")
 _VALUES: Final = {
     f'"{_SERVER_IMAGE}"': "{{ .Values.images.server | quote }}",
     f'"{_AGENT_IMAGE}"': "{{ .Values.images.agent | quote }}",
@@ -51,12 +53,15 @@ def workload() -> str:
         agent_state=paths.AGENT_STATE,
         environment=b"",
         limits_processes=False,
+        traced=True,
     )
     server = container_specs.server(_SERVER_IMAGE, setting, _PORT)
     agent = container_specs.agent(_AGENT_IMAGE, setting)
     documents = kubernetes.render(server, agent, ()).split("---\n")
     text = "---\n".join(document for document in documents if _KINDS.search(document))
     text = re.sub('"[0-9a-f]{64}"', "{{ toJson .Values | sha256sum | quote }}", text)
+    counting = "".join(_COUNTING.findall(text))
+    text = _replaced(text, counting, f"{{{{- if .Values.accessLog }}}}\n{counting}{{{{- end }}}}\n")
     for ours, value in _VALUES.items():
         text = _replaced(text, ours, value)
     for ours, more in _AFTER.items():
@@ -65,7 +70,7 @@ def workload() -> str:
 
 
 def _replaced(text: str, old: str, new: str) -> str:
-    if old not in text:
+    if not old or old not in text:
         raise ValueError(f"the manifest has no {old!r} any more")
     return text.replace(old, new)
 

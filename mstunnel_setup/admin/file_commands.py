@@ -61,9 +61,8 @@ class FileObjects(Generic[Declared, Present]):
     """One kind of objects. `what` is its name for people, `key` in results, `command` that of its commands.
 
     `read` finds what the tenant has: all, or what has a name or id; `search` is by what it finds what a file
-    declares. `judge` judges a file, with the tenant if
-    there is one. `object_of` writes what the tenant has as a file does. `changes` make the tenant as it is
-    declared, `deletion` undoes that.
+    declares. `judge` judges a file, with the tenant if there is one. `object_of` writes what the tenant has
+    as a file does. `changes` make the tenant as it is declared, `deletion` undoes that.
     """
 
     what: str

@@ -51,6 +51,8 @@ def program(
 
 
 def _work(operator: Operator, *, once: bool) -> Result:
+    # For another start: the next line takes something out of it.
+    environment = dict(os.environ)
     service = service_manager.ServiceManager.of(os.environ)
     tell = _log_of(operator, system_journal.SystemJournal.of(os.environ, sys.stderr.fileno()))
     monitor = rounds.Monitor(operator, tell, service)
@@ -60,10 +62,14 @@ def _work(operator: Operator, *, once: bool) -> Result:
         request_log.requests_told(lambda text: tell(log_lines.REQUEST(request=text)), wanted),
     ):
         service.ready()
-        if not once:
+        if once:
+            monitor.round()
+        else:
             with changes.Changes(operator.files) as changed:
                 monitor.run(changed)
-        monitor.round()
+    if not once:
+        # It stays the same process: systemd and start-stop-daemon know it by its id.
+        operator.processes.replace(sys.argv, environment=environment)
     return Result()
 
 

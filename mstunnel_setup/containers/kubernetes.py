@@ -74,8 +74,9 @@ class _Mount:
 
 
 def placeholder(path: str) -> str:
-    """What stands for the content of the file `path`."""
-    return f"<content of {path}>"
+    """What stands for the content of the file `path`, encoded where it is binary: the agent's credential."""
+    form = "base64" if path == paths.AGENT_CREDENTIAL else "content"
+    return f"<{form} of {path}>"
 
 
 def render(
@@ -130,10 +131,25 @@ def render(
     )
 
 
-def values(server: ContainerSpec, agent: ContainerSpec, files: Sequence[ConfigurationFile]) -> str:
-    """The text of `values.yaml` for the Helm chart. Raises StepError `value-unquotable`."""
-    port = server.ports[0].container
-    return rendering.render("kubernetes/values.yaml", server=server, agent=agent, files=files, port=port)
+def values(
+    server: ContainerSpec,
+    agent: ContainerSpec,
+    files: Sequence[ConfigurationFile],
+    *,
+    access_log: bool = False,
+) -> str:
+    """The text of `values.yaml` for the Helm chart; `access_log` is whether `env.sh` has it on.
+
+    Raises StepError `value-unquotable`.
+    """
+    return rendering.render(
+        "kubernetes/values.yaml",
+        server=server,
+        agent=agent,
+        files=files,
+        port=server.ports[0].container,
+        access_log=access_log,
+    )
 
 
 def _of_server(server: ContainerSpec, devices: Mapping[str, str]) -> Iterator[_Mount]:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 _DIGEST = re.compile(rb"^digest='([0-9a-f]{64})'$", re.MULTILINE)
 _MARKER = b"\n__PAYLOAD__\n"
+# The beginning in shell is shorter.
+_HEAD_BYTES = 65536
 
 
 def one_file() -> str | None:
@@ -41,22 +43,68 @@ def licenses() -> str | None:
 def digests(file: Path) -> tuple[str, str]:
     """SHA-256 of the payload of a one-file program: stated and actual. Raises OSError."""
     head, _marker, payload = file.read_bytes().partition(_MARKER)
-    stated = _DIGEST.search(head)
-    return "" if stated is None else stated[1].decode(), hashlib.sha256(payload).hexdigest()
+    return _stated(head), hashlib.sha256(payload).hexdigest()
+
+
+def _stated(head: bytes) -> str:
+    found = _DIGEST.search(head)
+    return "" if found is None else found[1].decode()
 
 
 def differences(unpacked: Path) -> list[str]:
     """Files of an unpacked directory that differ from the manifest, and how. Raises OSError."""
-    stated = {}
-    for line in (unpacked / "manifest").read_text().splitlines()[:-1]:
-        digest, _size, path = line.split(" ", 2)
-        stated[path] = digest
     present = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if not path.is_dir()}
-    unknown = present - stated.keys() - {"manifest", "complete"}
-    found = [f"{path}: not in the manifest" for path in sorted(unknown)]
-    for path, digest in stated.items():
-        if path not in present:
+    unknown = present - _manifest(unpacked).keys() - {"manifest", "complete"}
+    return [*(f"{path}: not in the manifest" for path in sorted(unknown)), *_damaged(unpacked)]
+
+
+def _manifest(unpacked: Path) -> dict[str, str]:
+    rows = (line.split(" ", 2) for line in (unpacked / "manifest").read_text().splitlines()[:-1])
+    return {path: digest for digest, _size, path in rows}
+
+
+def _damaged(unpacked: Path) -> list[str]:
+    found = []
+    for path, digest in _manifest(unpacked).items():
+        if not (unpacked / path).is_file():
             found.append(f"{path}: missing")
         elif hashlib.sha256((unpacked / path).read_bytes()).hexdigest() != digest:
             found.append(f"{path}: changed")
     return found
+
+
+def running() -> str:
+    """SHA-256 that identifies the program of this process; empty for a Python package.
+
+    Of the payload of the one file, else of the manifest. Ask at the start: packages are replaced in place.
+    """
+    if one_file() is None:
+        return installed()
+    try:
+        return (directory() / "complete").read_text().strip()
+    except OSError:
+        return ""
+
+
+def installed() -> str:
+    """The same of the program that is now where this one was started from; empty without one."""
+    file = one_file()
+    try:
+        if file is None:
+            return hashlib.sha256((directory() / "manifest").read_bytes()).hexdigest()
+        with Path(file).open("rb") as opened:
+            return _stated(opened.read(_HEAD_BYTES))
+    except OSError:
+        return ""
+
+
+def intact() -> bool:
+    """Whether nothing of the program that is there now is missing, cut off or changed."""
+    file = one_file()
+    try:
+        if file is None:
+            return not _damaged(directory())
+        stated, found = digests(Path(file))
+    except (OSError, ValueError):
+        return False
+    return stated == found

@@ -93,9 +93,13 @@ class Processes:
             )
         return completed
 
-    def replace(self, arguments: Sequence[str]) -> NoReturn:
-        """Replace this process with another program (`logs --follow` and similar); does not return."""
-        os.execvpe(arguments[0], list(arguments), _environment({}))  # noqa: S606 (no shell is the point)
+    def replace(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> NoReturn:
+        """Replace this process with another program (`logs --follow` and similar); does not return.
+
+        `environment` is all that it inherits; without it, it gets what every program gets. Raises OSError.
+        """
+        given = _environment({}) if environment is None else environment
+        os.execvpe(arguments[0], list(arguments), given)  # noqa: S606 (no shell is the point)
 
     def hold_input(self) -> None:
         """Set an empty standard input that stays open for the life of this process, also after `replace`."""

@@ -13,8 +13,10 @@ from mstunnel_setup.host import accounts
 from mstunnel_setup.host.accounts import Account
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import OPENED_BY_CALLER, Files
+from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import ACCOUNT_CANNOT_READ
+from mstunnel_setup.operator import Operator
 
 # Where the hint puts the copies for the account.
 _COPIES: Final = "/srv/mstunnel"
@@ -34,13 +36,20 @@ def refuse_unreadable(context: Context, answer_file: Path | None) -> None:
     unreadable = [
         path
         for path in _left_to_try(files, named, account)
-        if _exists(files, path) and not _can_read(context, path, reader)
+        if _exists(files, path) and not _can_read(context.ports.processes, path, reader)
     ]
     if unreadable:
         commands = [] if account else [f"mstunnel-setup host --account {name}"]
         commands += [_remedy(files, path, name) for path in unreadable]
         listed = "".join(f"\n  {command}" for command in commands)
         raise ACCOUNT_CANNOT_READ(account=name, files=" and ".join(unreadable), commands=listed)
+
+
+def refuse_unreadable_by(operator: Operator, name: str, path: str) -> None:
+    """Raise CheckError for a file that the account `name` cannot read, before root continues as it."""
+    if not _can_read(operator.processes, path, accounts.find(name)):
+        remedy = _remedy(operator.files, path, name)
+        raise ACCOUNT_CANNOT_READ(account=name, files=path, commands=f"\n  {remedy}")
 
 
 def _named(answers: Answers) -> Iterator[str]:
@@ -81,8 +90,8 @@ def _exists(files: Files, path: str) -> bool:
         return True
 
 
-def _can_read(context: Context, path: str, reader: Account | None) -> bool:
-    tried = context.ports.processes.run(("test", "-r", path), timeout=_SECONDS, check=False, account=reader)
+def _can_read(processes: Processes, path: str, reader: Account | None) -> bool:
+    tried = processes.run(("test", "-r", path), timeout=_SECONDS, check=False, account=reader)
     return tried.code == 0
 
 

@@ -85,6 +85,8 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
     if request.format != "quadlet":
         # The network is one of Podman on this host.
         setting = replace(setting, ipv6_network="")
+    if request.format == "compose":
+        setting = replace(setting, local_names=images.loaded_names(context))
     if request.format in {"kubernetes", "helm"}:
         # A pod has no journal of the host, and has its own network.
         setting = replace(setting, journal="", network="", resolver="", rootless=False)
@@ -103,7 +105,7 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
         if file.content in (kubernetes.placeholder(file.path), kubernetes.NODES)
     ]
     if request.format == "helm":
-        return unknown, {"values.yaml": kubernetes.values(server, agent, files)}
+        return unknown, {"values.yaml": kubernetes.values(server, agent, files, access_log=setting.traced)}
     secrets = map(
         kubernetes.placeholder, (*kubernetes.SECRET_FILES, *(kubernetes.RADIUS_FILES if radius else ()))
     )

@@ -39,6 +39,7 @@ from mstunnel_setup.install.programs import FILE
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import answers, open_run, refuse_unsupported, require_answers
 from mstunnel_setup.install.steps import environment
+from mstunnel_setup.install.steps.eula import ACCEPTED_KEY
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.readiness.parse import proxy_places
 from mstunnel_setup.result import Notice, Result
@@ -69,9 +70,14 @@ def scope_to_install(operator: Operator, settings: Settings) -> Scope:
     own = journal_of(Scope.ACCOUNT, operator).receipt if paths.ROOTLESS else receipt
     given = answers(operator, settings, own if own.entries else receipt)
     refuse_unsupported(given)
-    wanted, installed = given.mode == "rootless", remembered(receipt, "account")
-    if receipt.entries and wanted != bool(installed):
-        raise _other_mode(receipt, rootless=bool(installed))
+    # The journal of an account may lack the mode that root's has.
+    asked = given.origins["mode"].kind != "default"
+    wanted = (given.mode if asked else remembered(receipt, "mode")) == "rootless"
+    installed = remembered(receipt, "account")
+    begun = bool(installed) or remembered(receipt, "mode") == "rootless"
+    # Whoever has accepted the terms and done nothing else may still choose.
+    if set(receipt.entries) - {ACCEPTED_KEY} and wanted != begun:
+        raise _other_mode(receipt, rootless=begun)
     if not wanted:
         if paths.ROOTLESS and live:
             raise NOT_ROOT(what="this command")

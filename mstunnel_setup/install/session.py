@@ -96,6 +96,8 @@ def open_run(
     if exclusively:
         _refuse_no_system(files)
     scope = own_scope(operator) if scope is None else scope
+    # The account continues what root began, and its own journal may not know the mode.
+    settings = settings if scope is Scope.ALL else {**settings, "mode": "rootless"}
     with ExitStack() as stack:
         if exclusively:
             stack.enter_context(run_lock(operator))

@@ -14,6 +14,8 @@ from mstunnel_setup.errors import NOT_ROOT, NetworkError
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import revocation
+from mstunnel_setup.install.adopt.actions import SetAside
+from mstunnel_setup.install.adopt.adoption import ADOPT
 from mstunnel_setup.install.errors import ACCOUNT_PART_FAILED, INSTALLATION_FINISHED, KEPT, UNINSTALL_DECLINED
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
 from mstunnel_setup.install.ports import CANDIDATE
@@ -29,7 +31,7 @@ from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
 from mstunnel_setup.upgrade import feed, record
 
 _TENANT = frozenset({CreateAppIdentity.kind, RegisterServer.kind})
-_DATA_STEPS = frozenset({"eula", "environment", "certificate", "import"})
+_DATA_STEPS = frozenset({"eula", "environment", "certificate", "import", ADOPT})
 _WAY_OUT = "To continue without the tenant: `mst-cli uninstall --offline`; it lists what remains there."
 
 
@@ -146,7 +148,9 @@ def _left_in_tenant(receipt: Receipt) -> dict[str, str]:
 
 
 def _data(receipt: Receipt) -> dict[str, str]:
-    ours = [entry for entry in receipt.entries.values() if entry.step in _DATA_STEPS]
+    found = [entry for entry in receipt.entries.values() if entry.step in _DATA_STEPS]
+    # Until the commit of an adoption, Microsoft's own directory comes back.
+    ours = [entry for entry in found if entry.versions[-1]["kind"] != SetAside.kind]
     paths_of = {entry.key: entry.key.partition(":")[2] for entry in ours}
     return {key: path for key, path in paths_of.items() if path.startswith(paths.CONFIGURATION)}
 

@@ -12,6 +12,7 @@ from mstunnel_setup.engine.store_answer import StoreAnswer
 from mstunnel_setup.engine.values import JsonObject, as_object
 from mstunnel_setup.errors import FILE_MISSING
 from mstunnel_setup.host.accounts import own_name
+from mstunnel_setup.install.account_files import refuse_unreadable_by
 from mstunnel_setup.install.install import steps_data
 from mstunnel_setup.install.installed import complete, journal_of, own_scope, rootless_account
 from mstunnel_setup.install.preflight import refuse_unready, refuse_unsuited, refuse_vendor
@@ -66,16 +67,26 @@ def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool
 def _scope(operator: Operator, manifest: JsonObject, file: Path) -> Scope:
     """Who restores: root, or the account that root has prepared this host for, as which root continues.
 
-    Raises UsageError for the backup of a gateway of the other kind, CheckError for any other account.
+    Raises UsageError for the backup of a gateway of the other kind, CheckError for any other account, and
+    when that account cannot read the file.
     """
-    rootless = _mode(manifest) == "rootless"
+    rootless, account = _mode(manifest) == "rootless", rootless_account(operator)
     if rootless and not complete(journal_of(Scope.HOST, operator).receipt, Scope.HOST):
-        raise BACKUP_ROOTLESS(backup=file)
-    if not (paths.ROOTLESS and rootless_account(operator) == own_name()):
+        raise ALREADY_INSTALLED() if _has_gateway(operator, account) else BACKUP_ROOTLESS(backup=file)
+    if not (paths.ROOTLESS and account == own_name()):
+        if account and not paths.ROOTLESS:
+            refuse_unreadable_by(operator, account, str(file))
         return own_scope(operator)
     if not rootless:
-        raise BACKUP_ROOTFUL(backup=file)
+        raise ALREADY_INSTALLED() if _has_gateway(operator, account) else BACKUP_ROOTFUL(backup=file)
     return Scope.ACCOUNT
+
+
+def _has_gateway(operator: Operator, account: str) -> bool:
+    """Whether the user of this process has a gateway here; what root prepared for an account is none."""
+    own = Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL
+    prepared = account and not paths.ROOTLESS
+    return not prepared and bool(journal_of(own, operator).receipt.entries)
 
 
 def _refuse(run: Run) -> None:

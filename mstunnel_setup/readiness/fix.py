@@ -135,11 +135,12 @@ def _firewall_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
         kind = None if facts.security is None else facts.security.firewall.kind
         if f"firewall-{protocol}" not in broken or kind not in ("firewalld", "ufw"):
             continue
-        reload, permanent = ("firewall-cmd", "--reload"), "firewall-cmd --permanent"
+        add, remove = f"--add-port={port}", f"--remove-port={port}"
         commands, undo = {
+            # No reload: it drops what others added at run time, such as published ports of containers.
             "firewalld": (
-                ((*permanent.split(), f"--add-port={port}"), reload),
-                f"{permanent} --remove-port={port}, then firewall-cmd --reload",
+                (("firewall-cmd", "--permanent", add), ("firewall-cmd", add)),
+                f"firewall-cmd --permanent {remove}, then firewall-cmd {remove}",
             ),
             "ufw": ((("ufw", "allow", port),), f"ufw delete allow {port}"),
         }[kind]

@@ -31,13 +31,17 @@ def hold() -> None:
 
 
 def tidy() -> None:
-    """Remove what other versions and interrupted runs left beside this folder."""
+    """Remove what other versions and interrupted runs left beside this folder, if that is possible."""
     place = os.path.dirname(FOLDER)
-    if len(os.listdir(place)) > 1 and os.access(place, os.W_OK):
-        sys.path.append(FOLDER)
-        from tidy import remove_others
+    try:
+        if len(os.listdir(place)) > 1 and os.access(place, os.W_OK):
+            sys.path.append(FOLDER)
+            from tidy import remove_others
 
-        remove_others(FOLDER)
+            remove_others(FOLDER)
+    except OSError:
+        # It never decides whether the program starts.
+        pass
 
 
 if __name__ == "__main__":

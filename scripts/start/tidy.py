@@ -5,30 +5,44 @@ import os
 import re
 import shutil
 
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 # The temporary names of boot.sh, complete.py and this: the process that made it comes last.
 _TEMPORARY = re.compile(r"\..+\.(\d+)(\.damaged)?")
+# A version, and the beginning of its digest (scripts/dist.py).
+_FOLDER = re.compile(r"(.+)-[0-9a-f]{12}")
 
 
 def remove_others(folder: str) -> None:
-    """Remove what is neither newer than `folder` nor in use; what cannot be removed stays."""
+    """Remove what is neither newer than `folder` nor in use; what is not ours or cannot be removed stays."""
     place, own = os.path.split(folder)
+    own_version = _version(own)
     for name in os.listdir(place):
         temporary = _TEMPORARY.fullmatch(name)
         if temporary:
             if not os.path.exists(f"/proc/{temporary[1]}"):
                 shutil.rmtree(f"{place}/{name}", ignore_errors=True)
-        elif name != own and _version(name) <= _version(own):
-            _remove_unused(f"{place}/{name}")
+        elif name != own:
+            version = _version(name)
+            if version is not None and own_version is not None and version <= own_version:
+                _remove_unused(f"{place}/{name}")
 
 
-def _version(name: str) -> Version:
-    return Version(name.rpartition("-")[0])
+def _version(name: str) -> Version | None:
+    """The version in the name of its folder; None for a name of others."""
+    folder = _FOLDER.fullmatch(name)
+    try:
+        return Version(folder[1]) if folder else None
+    except InvalidVersion:
+        return None
 
 
 def _remove_unused(folder: str) -> None:
-    held = os.open(folder, os.O_RDONLY)
+    try:
+        held = os.open(folder, os.O_RDONLY)
+    except OSError:
+        # Another start has just removed it.
+        return
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Under a temporary name at once, so that no start finds half of it.

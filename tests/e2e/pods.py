@@ -45,7 +45,7 @@ def _fill_in(gateway: Installation) -> None:
 
     text = gateway.server.read(MANIFEST).replace("stringData:", "data:")
     text = text.replace("<addresses of the nodes>", "10.90.0.10")
-    gateway.server.write(MANIFEST, re.sub('"<content of (.*)>"', content, text), 0o600)
+    gateway.server.write(MANIFEST, re.sub('"<(?:content|base64) of (.*)>"', content, text), 0o600)
 
 
 def _read(gateway: Installation, path: str) -> bytes:

@@ -83,6 +83,11 @@ def set_aside(inventory: Inventory) -> tuple[str, ...]:
     return (*directory, *inventory.signs.programs, *units)
 
 
+def carried_roots(inventory: Inventory) -> tuple[str, ...]:
+    """The files of trusted roots that the switch copies: nothing reads one with another name."""
+    return tuple(path for path in inventory.roots if path.endswith(".crt"))
+
+
 def _carried(inventory: Inventory, replaced: Collection[str], *, has_certificate: bool) -> Iterator[Item]:
     certificate = inventory.certificate
     if certificate.fingerprint and not has_certificate:
@@ -98,7 +103,7 @@ def _carried(inventory: Inventory, replaced: Collection[str], *, has_certificate
     for name in _carried_variables(inventory):
         if name.lower() not in replaced:
             yield Item("carried", f"{name} in env.sh", inventory.environment[name])
-    for path in inventory.roots:
+    for path in carried_roots(inventory):
         yield Item("carried", "trusted root", path)
 
 
@@ -127,6 +132,10 @@ def _lost(inventory: Inventory) -> Iterator[Item]:
         if name not in _carried_variables(inventory):
             reason = "it holds a password" if STARS in value else "unknown to this gateway"
             yield Item("lost", f"{name} in env.sh", reason)
+    for path in inventory.roots:
+        if path not in carried_roots(inventory):
+            reason = "not copied: its name does not end in .crt"
+            yield Item("lost", path, reason)
     for subject, detail in _ALWAYS_LOST:
         yield Item("lost", subject, detail)
 

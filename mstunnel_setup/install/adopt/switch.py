@@ -16,7 +16,7 @@ from mstunnel_setup.install.adopt.actions import (
     StopUnit,
 )
 from mstunnel_setup.install.adopt.adoption import Adoption, Copy, Stopped
-from mstunnel_setup.install.adopt.assessment import set_aside
+from mstunnel_setup.install.adopt.assessment import carried_roots, set_aside
 from mstunnel_setup.install.adopt.commands import assessment, require_vendor
 from mstunnel_setup.install.adopt.errors import (
     ADOPTION_NOT_VERIFIED,
@@ -157,7 +157,7 @@ def _agreed(run: Run, digest: str) -> Adoption:
 def _copies(run: Run, found: Inventory) -> Iterator[Copy]:
     """The certificate, its key and the trusted roots, from where they lie once the directory is aside."""
     digests = {file.path: file.sha256 for file in found.files}
-    wanted = {path: (path, 0o644) for path in found.roots if path.endswith(".crt")}
+    wanted = {path: (path, 0o644) for path in carried_roots(found)}
     answers = run.context.answers
     if found.certificate.fingerprint and not (answers.certificate.chain or answers.certificate.pfx):
         wanted[found.certificate.chain] = (paths.SITE_CERTIFICATE, 0o644)

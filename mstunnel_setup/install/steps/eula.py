@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files as package_files
+from typing import Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action
@@ -15,6 +16,10 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import EULA_DECLINED
 from mstunnel_setup.install.ports import Ports
+
+_ACCEPTED: Final = "accepted-eula"
+ACCEPTED_KEY: Final = f"answer:{_ACCEPTED}"
+"""The key of what records that the terms were accepted; all that root's part begins with."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ def told(context: Context) -> JsonObject:
 
 def _record(context: Context) -> JsonObject | None:
     if not _outstanding(context):
-        earlier = remembered(context.receipt, "accepted-eula")
+        earlier = remembered(context.receipt, _ACCEPTED)
         return earlier if isinstance(earlier, dict) else None
     if context.answers.eula != "accept" and not context.gathered.eula_accepted:
         context.prompter.page(text())
@@ -66,7 +71,7 @@ def _record(context: Context) -> JsonObject | None:
 
 def _outstanding(context: Context) -> bool:
     """Whether the current text still has to be accepted."""
-    earlier = remembered(context.receipt, "accepted-eula")
+    earlier = remembered(context.receipt, _ACCEPTED)
     if isinstance(earlier, dict):
         return earlier.get("sha256") != _digest()
     return context.ports.files.state(paths.EULA_ACCEPTED) is None
@@ -81,7 +86,7 @@ def _decide(acceptance: Acceptance) -> Sequence[Action[Ports]]:
     answers = StoreAnswer(name="answers", value=acceptance.answers)
     if acceptance.record is None:
         return (answers,)
-    accepted = StoreAnswer(name="accepted-eula", value=acceptance.record)
+    accepted = StoreAnswer(name=_ACCEPTED, value=acceptance.record)
     return (accepted, directory, WriteFile(path=paths.EULA_ACCEPTED, text=""), answers)
 
 
@@ -91,7 +96,7 @@ def _missing(context: Context) -> Sequence[str]:
 
 def _decide_by_root(record: JsonObject | None) -> Sequence[Action[Ports]]:
     """Root keeps the record alone: the marker and the answers belong to the account."""
-    return () if record is None else (StoreAnswer(name="accepted-eula", value=record),)
+    return () if record is None else (StoreAnswer(name=_ACCEPTED, value=record),)
 
 
 STEP = Step("eula", "Licence and terms of use", _gather, _decide, missing=_missing)

@@ -53,6 +53,19 @@ def local_names(context: Context) -> Mapping[str, str]:
     }
 
 
+def loaded_names(context: Context) -> Mapping[str, str]:
+    """What Docker knows the images by that this installation has loaded there; no engine is asked."""
+    if engine_of(context.receipt) != "docker":
+        return {}
+    entries = context.receipt.entries
+    found = {reference: entries.get(PullImage(reference=reference).key) for reference in references(context)}
+    return {
+        reference: digest_tag(reference)
+        for reference, entry in found.items()
+        if entry is not None and entry.versions[-1]["kind"] == LoadImage.kind
+    }
+
+
 def _gather(context: Context) -> Images:
     engine = _engine(context)
     server, agent = references(context)

@@ -70,7 +70,10 @@ def choose(context: Context) -> TunnelSite:
 
 def _chosen(context: Context) -> TunnelSite:
     earlier = remembered(context.receipt, "joined-site")
-    wanted = context.answers.site or (str(earlier["id"]) if isinstance(earlier, dict) else None)
+    wanted = context.answers.site
+    if isinstance(earlier, dict) and context.answers.origins["site"].kind in ("earlier", "default"):
+        # The answer of an earlier run may name the site that was left since, or have its old name.
+        wanted = str(earlier["id"])
     # By its GUID a site is requested alone: a tenant may have thousands.
     given = (wanted or "").strip()
     if is_guid(given) and (found := context.ports.graph.site(given)):

@@ -10,6 +10,9 @@ LOG_LEVEL_CHANGED = declare_line("log-level-changed", "the gateway logs at level
 LOG_LIMITED = declare_line("log-limited", "{count} lines were left out", priority=Priority.WARNING)
 MODULES = declare_line("modules", "{modules} was missing, and is loaded", priority=Priority.WARNING)
 PORT = declare_line("port", "the gateway moves to {port}, as the tenant wants; sessions end")
+PROGRAM_REPLACED = declare_line(
+    "program-replaced", "the monitor starts again with the program that replaced version {version}"
+)
 RESTART = declare_line(
     "restart",
     "{container} is {condition}",

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
-from mstunnel_setup import paths
+from mstunnel_setup import __version__, paths
 from mstunnel_setup.containers import control, tunnel_device
 from mstunnel_setup.engine.lock import exclusive
 from mstunnel_setup.errors import LockedError, SetupError, declared
@@ -27,6 +27,7 @@ from mstunnel_setup.operations.monitor.log_lines import (
     CERTIFICATE,
     MODULES,
     PORT,
+    PROGRAM_REPLACED,
     RESTART,
     TUNNEL,
     UPGRADE_BEGUN,
@@ -34,6 +35,7 @@ from mstunnel_setup.operations.monitor.log_lines import (
     UPGRADE_ENDED,
 )
 from mstunnel_setup.operations.monitor.offer import show_offer
+from mstunnel_setup.operations.monitor.own_program import OwnProgram
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from mstunnel_setup.operations.monitor.wanted_port import wanted_port
 from mstunnel_setup.operations.monitor.watch import Condition, Watch
@@ -96,6 +98,7 @@ class Monitor:
     operator: Operator
     tell: Tell
     service: ServiceManager = field(default_factory=ServiceManager)
+    program: OwnProgram = field(default_factory=OwnProgram)
     _watch: Watch = field(default_factory=Watch)
     _open: ExitStack = field(default_factory=ExitStack)
     _ports: Ports | None = None
@@ -126,9 +129,12 @@ class Monitor:
     def _limited(self) -> LimitedLog:
         return LimitedLog(self.tell, self._clock)
 
-    def run(self, changes: Changes) -> NoReturn:
-        """Look when something has changed, and every minute; more often while something is not well."""
-        while True:
+    def run(self, changes: Changes) -> None:
+        """Look when something has changed, and every minute; more often while something is not well.
+
+        Returns between two rounds, without work that is pending, once the program was replaced.
+        """
+        while self._asked is not None or not self._replaced():
             changes.watch(_WATCHED)
             self.round()
             self.service.alive(_REST_SECONDS)
@@ -137,6 +143,12 @@ class Monitor:
                 self.close()
                 if changes.wait(_LONGEST_PAUSE - _SHORTEST_PAUSE, processes):
                     self._clock.sleep(_SETTLE_SECONDS)
+        self.tell(PROGRAM_REPLACED(version=__version__))
+
+    def _replaced(self) -> bool:
+        # Also for the start of the new program, which may have to unpack itself.
+        self.service.alive(_WORK_SECONDS)
+        return self.program.replaced(self._clock)
 
     def round(self) -> None:
         """Look once and do what is due. Whatever fails is logged, once; the next round tries again.

@@ -263,7 +263,8 @@ _firewall("udp")
 
 
 _OPEN = {
-    "firewalld": "Run `firewall-cmd --permanent --add-port={port}/{protocol}` and `firewall-cmd --reload`.",
+    "firewalld": "Run `firewall-cmd --permanent --add-port={port}/{protocol}` and `firewall-cmd "
+    "--add-port={port}/{protocol}`.",
     "ufw": "Run `ufw allow {port}/{protocol}`.",
     "nftables": "Add a rule such as `{protocol} dport {port} accept` to the chain of hook input.",
 }

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,9 @@ exec {python} "$@"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the module wants root")
 
 
-def uninstalled(site: Path, code: int, *errors: str) -> tuple[Recap, str]:
+def uninstalled(
+    site: Path, code: int, *errors: str, variables: Mapping[str, str] | None = None
+) -> tuple[Recap, str]:
     """Run the playbook on a server whose `mst-cli` ends with a code and errors; what it did and printed."""
     (site / "bin").mkdir()
     (site / "opt").mkdir()
@@ -52,6 +55,7 @@ def uninstalled(site: Path, code: int, *errors: str) -> tuple[Recap, str]:
         "LC_ALL": "C.UTF-8",
     }
     argv = [str(BIN / "ansible-playbook"), f"--inventory={site}/hosts.json", "mstunnel.gateway.uninstall"]
+    argv += [f"--extra-vars={json.dumps(dict(variables or {}))}"]
     ran = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=120, check=False)
     return recaps(ran.stdout)["gw1"], ran.stdout
 
@@ -60,6 +64,19 @@ def test_what_was_copied_goes_with_the_gateway(tmp_path: Path) -> None:
     done, _printed = uninstalled(tmp_path, 0)
     assert done == Recap(changed=2, unreachable=0, failed=0)
     assert not (tmp_path / "opt").exists()
+
+
+def test_the_images_that_were_copied_for_a_package_go_and_others_stay(tmp_path: Path) -> None:
+    (tmp_path / "archives").mkdir()
+    for name in ("images-1.0.tar", "images-2.0.tar"):
+        (tmp_path / "archives" / name).touch()
+    images = {
+        "mstunnel_gateway_images": "/srv/dist/images-1.0.tar",
+        "mstunnel_gateway_archives": f"{tmp_path}/archives",
+    }
+    done, _printed = uninstalled(tmp_path, 0, variables=images)
+    assert done == Recap(changed=3, unreachable=0, failed=0)
+    assert [path.name for path in (tmp_path / "archives").iterdir()] == ["images-2.0.tar"]
 
 
 def test_program_and_keys_stay_while_the_removal_waits(tmp_path: Path) -> None:

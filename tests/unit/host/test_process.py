@@ -150,6 +150,29 @@ def test_becoming_an_account_leaves_nothing_of_root(tmp_path: Path) -> None:
     assert environment == {"HOME": "/"}
 
 
+def test_a_process_is_replaced_with_the_environment_of_every_program_or_with_a_given_one() -> None:
+    script = (
+        "import sys\n"
+        "from mstunnel_setup.host.process import Processes\n"
+        f"Processes().replace({_SHOW_ENVIRONMENT!r}, *map(eval, sys.argv[1:]))\n"
+    )
+
+    def environment(*given: str) -> dict[str, str]:
+        done = subprocess.run(
+            [sys.executable, "-c", script, *given],
+            env={**os.environ, "NOTIFY_SOCKET": "/run/notify"},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=20,
+        )
+        return dict(json.loads(done.stdout))
+
+    assert "NOTIFY_SOCKET" not in environment()
+    assert environment("{'NOTIFY_SOCKET': '/other'}").items() >= {("NOTIFY_SOCKET", "/other")}
+    assert "PATH" not in environment("{'NOTIFY_SOCKET': '/other'}")
+
+
 def test_a_held_input_neither_has_anything_nor_ends_before_its_holder() -> None:
     script = (
         "from mstunnel_setup.host.process import Processes\n"

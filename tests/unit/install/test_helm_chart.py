@@ -56,6 +56,16 @@ def values(host: Scene, directory: Path) -> str:
     return str(file)
 
 
+def compare(host: Scene, helm: str, directory: Path) -> None:
+    """The chart renders the objects of the manifest, which are good by their schemas."""
+    shown = ran(helm, "template", "gw1", str(CHART), "--values", values(host, directory))
+    assert shown.returncode == 0, shown.stderr
+    ours = text_of(host, "kubernetes", "mstunnel.yaml").replace(NODES, "192.0.2.0/24")
+    assert objects(shown.stdout) == objects(ours)
+    for kind, found in objects(shown.stdout).items():
+        jsonschema.validate(found, {**SCHEMAS, "$ref": f"#/$defs/{kind}"})
+
+
 @pytest.mark.parametrize(
     "answers",
     [{}, {"authentication": "certificate"}, {"authentication_also": "certificate"}, RADIUS],
@@ -66,12 +76,14 @@ def test_the_chart_renders_the_objects_of_the_manifest(
 ) -> None:
     answered(host, monkeypatch, **answers)
     host.write(DEVICE_AUTHORITY, "an authority\n")
-    shown = ran(helm, "template", "gw1", str(CHART), "--values", values(host, tmp_path))
-    assert shown.returncode == 0, shown.stderr
-    ours = text_of(host, "kubernetes", "mstunnel.yaml").replace(NODES, "192.0.2.0/24")
-    assert objects(shown.stdout) == objects(ours)
-    for kind, found in objects(shown.stdout).items():
-        jsonschema.validate(found, {**SCHEMAS, "$ref": f"#/$defs/{kind}"})
+    compare(host, helm, tmp_path)
+
+
+def test_with_an_access_log_the_chart_renders_the_objects_of_the_manifest_too(
+    host: Scene, helm: str, tmp_path: Path
+) -> None:
+    host.write(paths.ENVIRONMENT, "TRACE_SESSIONS=1\n")
+    compare(host, helm, tmp_path)
 
 
 def test_helm_s_own_linter_finds_nothing(host: Scene, helm: str, tmp_path: Path) -> None:

@@ -88,7 +88,13 @@ def of_firewall(scene: Scene) -> list[str]:
 
 @pytest.mark.parametrize(
     ("name", "command"),
-    [("rhel-10.0", "`firewall-cmd --permanent --add-port=443/udp`"), ("debian-13", "")],
+    [
+        (
+            "rhel-10.0",
+            "`firewall-cmd --permanent --add-port=443/udp` and `firewall-cmd --add-port=443/udp`.",
+        ),
+        ("debian-13", ""),
+    ],
 )
 def test_a_firewall_that_blocks_devices_is_reported_with_the_command(
     scene: Scene, host: Any, name: str, command: str

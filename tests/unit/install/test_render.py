@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from mstunnel_setup import paths
 from mstunnel_setup.containers import quadlet
 from mstunnel_setup.containers.actions import InstallQuadlet
+from mstunnel_setup.containers.spec import DIGEST_LABEL, digest_tag
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS, ocserv_conf
@@ -28,6 +29,7 @@ from tests.unit.results import lines_of, object_of
 from tests.unit.schemas import validate
 
 SCHEMAS = json.loads((Path(__file__).parents[2] / "corpora/kubernetes/v1.37.json").read_text())
+PAGE = (Path(__file__).parents[3] / "docs/how-to/render.md").read_text()
 SECRET = "a-secret-of-this-host"
 
 
@@ -98,6 +100,18 @@ def test_a_compose_file_has_what_the_specifications_have(host: Scene) -> None:
     assert (agent["user"], server["devices"]) == ("65532:0", ["/dev/net/tun"])
 
 
+def test_a_compose_file_for_docker_has_the_names_that_loading_from_an_archive_gives(host: Scene) -> None:
+    host.finished({"kind": "choose-engine", "engine": "docker", "reason": ""}, "engine", {"engine": "docker"})
+    loaded = {"kind": "load-image", "archive": "/root/images.tar", "reference": SERVER_IMAGE}
+    host.finished(loaded, f"image:{SERVER_IMAGE}", {})
+    host.finished({"kind": "pull-image", "reference": AGENT_IMAGE}, f"image:{AGENT_IMAGE}", {})
+    found = YAML(typ="safe").load(text_of(host, "compose", "compose.yaml"))["services"]
+    server, agent = found["mstunnel-server"], found["mstunnel-agent"]
+    assert (server["image"], agent["image"]) == (digest_tag(SERVER_IMAGE), AGENT_IMAGE)
+    # `mst-cli status` reads the digest from there.
+    assert server["labels"][DIGEST_LABEL] == SERVER_IMAGE.partition("@")[2]
+
+
 def answered(host: Scene, monkeypatch: pytest.MonkeyPatch, **answers: str) -> None:
     """Open runs with these answers."""
     run = host.opened()
@@ -132,8 +146,7 @@ def test_a_pod_gets_the_radius_servers_as_a_secret_with_placeholders(
     answered(host, monkeypatch, authentication="radius", **servers)
     for path in (paths.RADIUS_CLIENT, paths.RADIUS_SERVERS):
         host.write(path, f"{SECRET}\n")
-    secrets = {each["metadata"]["name"]: each["stringData"] for each in documents(host)["Secret"]}
-    assert secrets["mstunnel-radius"] == {
+    assert secrets(host)["mstunnel-radius"] == {
         "radiusclient.conf": f"<content of {paths.RADIUS_CLIENT}>",
         "servers": f"<content of {paths.RADIUS_SERVERS}>",
     }
@@ -152,6 +165,20 @@ def documents(scene: Scene) -> dict[str, list[dict[str, Any]]]:
     for each in YAML(typ="safe").load_all(text_of(scene, "kubernetes", "mstunnel.yaml")):
         found.setdefault(each["kind"], []).append(each)
     return found
+
+
+def secrets(scene: Scene) -> dict[str, dict[str, str]]:
+    """What the Secrets of the manifest hold, as text or encoded, by their names."""
+    found = documents(scene)["Secret"]
+    return {each["metadata"]["name"]: each.get("stringData", {}) | each.get("data", {}) for each in found}
+
+
+def test_a_binary_credential_can_be_filled_in(host: Scene) -> None:
+    (identity,) = (
+        each for each in documents(host)["Secret"] if each["metadata"]["name"] == "mstunnel-identity"
+    )
+    assert "stringData" not in identity
+    assert identity["data"] == {"agent.p12": f"<base64 of {paths.AGENT_CREDENTIAL}>"}
 
 
 def test_the_manifest_is_valid_by_the_schemas_of_kubernetes(host: Scene) -> None:
@@ -202,6 +229,22 @@ def test_the_pod_has_the_rights_of_the_specifications_and_no_more(host: Scene) -
     assert mounted == volumes
 
 
+@pytest.mark.parametrize(("setting", "counts"), [("0", False), ("1", True), ("2", True)])
+def test_with_an_access_log_the_kernel_counts_the_connections_of_the_pod(
+    host: Scene, setting: str, counts: bool
+) -> None:
+    host.write(paths.ENVIRONMENT, f"TRACE_SESSIONS={setting}\n")
+    (deployment,) = documents(host)["Deployment"]
+    sysctls = {each["name"] for each in deployment["spec"]["template"]["spec"]["securityContext"]["sysctls"]}
+    counting = {
+        f"net.netfilter.nf_conntrack_{name}" for name in ("acct", "tcp_timeout_time_wait", "timestamp")
+    }
+    assert sysctls & counting == (counting if counts else set())
+    # All but this one are unsafe to Kubernetes; the page says which ones nodes have to allow.
+    assert [name for name in sysctls - {"net.ipv4.ip_unprivileged_port_start"} if name not in PAGE] == []
+    assert YAML(typ="safe").load(text_of(host, "helm", "values.yaml"))["accessLog"] is counts
+
+
 def test_each_container_writes_into_directories_of_its_own_user(host: Scene) -> None:
     (deployment,) = documents(host)["Deployment"]
     server, agent = deployment["spec"]["template"]["spec"]["containers"]
@@ -236,7 +279,7 @@ def test_a_changed_configuration_starts_the_pod_again(host: Scene) -> None:
 
 def test_secrets_are_placeholders_that_are_named(host: Scene) -> None:
     result = rendered(host, "kubernetes")
-    found = {each["metadata"]["name"]: each["stringData"] for each in documents(host)["Secret"]}
+    found = secrets(host)
     assert found["mstunnel-certificate"]["tls.key"] == f"<content of {paths.ACTIVE}/key.pem>"
     values = {value for data in found.values() for value in data.values()}
     assert values == {*result.data["placeholders"]} - {"<addresses of the nodes>"}

@@ -20,17 +20,19 @@ from mstunnel_setup.cli import setup
 from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.engine.file_actions import MakeDirectory
 from mstunnel_setup.engine.runner import Planned
-from mstunnel_setup.engine.store_answer import StoreAnswer
+from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CheckError, ExitCode, UsageError, WaitingError
+from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.install import install, rootless, uninstall
 from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import eula, proxy, sign_in, site
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Result
-from tests.unit.install.scenes import FakePrompter
+from tests.unit.install.scenes import FakePrompter, Scene
 from tests.unit.operators import operator_of
 from tests.unit.tls.pki import Pki
 
@@ -178,6 +180,56 @@ def test_the_host_command_reads_them_from_standard_input(monkeypatch: pytest.Mon
     for more in (["--answers-from-stdin"], []):
         assert run_app(setup.app, "mstunnel-setup", ["host", *more, "--unattended"]) == 0
     assert seen == [b"{}", None]
+
+
+@pytest.fixture
+def prepared(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Operator:
+    """The account, unattended, on a host that root has prepared for it."""
+    for name in ("etc", "run", "var"):
+        (scene.root / name).mkdir(exist_ok=True)
+    monkeypatch.setattr(paths, "STATE", paths.HOST_STATE)
+    for name, value in {"mode": "rootless", "account": own_name()}.items():
+        scene.remember(name, value)
+    monkeypatch.setattr(paths, "ROOTLESS", True)
+    monkeypatch.setattr(Files, "live", True)
+    monkeypatch.setattr(paths, "STATE", "/home/gateway/.local/state/mstunnel")
+    return operator_of(scene.root, FakePrompter(interactive=False))
+
+
+def test_after_roots_part_the_account_continues_without_the_option(prepared: Operator, scene: Scene) -> None:
+    install.one_step(prepared, InstallRequest({"eula": "accept"}), "eula")
+    known = remembered(scene.journal.receipt, "answers")
+    assert isinstance(known, dict)
+    assert known["mode"] == "rootless"
+    assert rootless.scope_to_install(prepared, {}) is Scope.ACCOUNT
+
+
+def test_an_account_whose_journal_lacks_the_mode_continues(prepared: Operator, scene: Scene) -> None:
+    """Earlier releases left it out where the option was given to root alone."""
+    scene.remember("answers", {"site": "Berlin"})
+    assert rootless.scope_to_install(prepared, {}) is Scope.ACCOUNT
+    with pytest.raises(UsageError) as caught:
+        rootless.scope_to_install(prepared, {"mode": "rootful"})
+    assert caught.value.code == "mode-begun"
+
+
+@pytest.mark.parametrize("mode", ["rootless", "rootful"])
+def test_root_who_was_stopped_after_the_terms_may_still_choose(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    scene.run(eula.BY_ROOT, scene.context(eula="accept"))
+    monkeypatch.setattr(Files, "live", True)
+    chosen = rootless.scope_to_install(operator_of(scene.root), {"mode": mode})
+    assert chosen is (Scope.HOST if mode == "rootless" else Scope.ALL)
+
+
+def test_root_who_was_stopped_before_the_account_is_known_goes_on_without_the_option(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.run(eula.BY_ROOT, scene.context(eula="accept"))
+    scene.remember("mode", "rootless")
+    monkeypatch.setattr(Files, "live", True)
+    assert rootless.scope_to_install(operator_of(scene.root), {}) is Scope.HOST
 
 
 @pytest.fixture

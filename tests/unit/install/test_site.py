@@ -2,6 +2,7 @@
 
 import pytest
 
+from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.errors import CertificateError, ExitCode, TenantError
 from mstunnel_setup.install.context import Context
@@ -126,6 +127,13 @@ def test_a_site_that_was_deleted_meanwhile_is_named(scene: Scene) -> None:
 def test_a_site_that_was_renamed_is_still_the_same(scene: Scene) -> None:
     scene.remember("joined-site", {"id": OSAKA.id, "name": "Kobe", "public_address": ""})
     assert site.STEP.gather(scene.context()).name == "Osaka"
+
+
+@pytest.mark.parametrize("answer", [BERLIN.id, "Kobe"], ids=["the site left since", "its old name"])
+def test_the_joined_site_counts_before_the_answer_of_an_earlier_run(scene: Scene, answer: str) -> None:
+    scene.remember("joined-site", {"id": OSAKA.id, "name": "Osaka", "public_address": ""})
+    context = scene.context().answering(merge({}, {}, earlier={"site": answer}))
+    assert site.STEP.gather(context).id == OSAKA.id
 
 
 def test_another_site_than_before_is_refused(scene: Scene) -> None:

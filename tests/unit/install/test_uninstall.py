@@ -10,9 +10,11 @@ from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.errors import SetupError
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.install.adopt import adoption
+from mstunnel_setup.install.adopt.switch import commit
 from mstunnel_setup.install.uninstall import forget, uninstall
 from tests.unit.clocks import FakeClock
-from tests.unit.install.scenes import FakePrompter
+from tests.unit.install.scenes import FakePrompter, Scene
 from tests.unit.operators import operator_of
 
 
@@ -65,3 +67,47 @@ def test_who_said_yes_beforehand_is_not_asked(installed: Path) -> None:
     done = uninstall(operator_of(installed, person), {}, offline=False, keep_data=False, yes=True)
     assert (done.status, person.asked) == ("changed", [])
     assert not (installed / "etc/mstunnel/env.sh").exists()
+
+
+TAKEN_OVER = (paths.SITE_CERTIFICATE, paths.SITE_KEY, f"{paths.CA_TRUST}/root.crt")
+
+
+@pytest.fixture
+def adopted(scene: Scene) -> Scene:
+    """A server whose files were taken over from Microsoft's gateway, and whose gateway serves."""
+    copies = []
+    for path in TAKEN_OVER:
+        below = path.removeprefix(paths.CONFIGURATION)
+        scene.write(path, path)
+        source = str(scene.files.locate(f"{adoption.beside(paths.CONFIGURATION)}{below}"))
+        copies.append(adoption.Copy(path=path, source=source, digest=str(scene.files.digest(path))))
+    agreed = adoption.Adoption(
+        digest="", aside=(paths.CONFIGURATION,), copies=tuple(copies), answers={"site": "Berlin"}
+    )
+    scene.run(adoption.in_order(agreed, [], [])[0], scene.context())
+    scene.journal.append("step", step="verify")
+    return scene
+
+
+def files_below(scene: Scene, directory: str) -> set[str]:
+    """The files below a directory, as they would be named in /etc/mstunnel."""
+    top = scene.files.locate(directory)
+    return {f"{paths.CONFIGURATION}/{path.relative_to(top)}" for path in top.rglob("*") if path.is_file()}
+
+
+def test_what_was_taken_over_stays_with_the_data(adopted: Scene) -> None:
+    operator = operator_of(adopted.root)
+    commit(operator)
+
+    done = uninstall(operator, {}, offline=False, keep_data=True, yes=True)
+
+    assert files_below(adopted, paths.CONFIGURATION) == set(TAKEN_OVER)
+    assert {notice.message for notice in done.warnings} >= {f"left in place: {path}" for path in TAKEN_OVER}
+
+
+def test_until_the_commit_the_other_directory_comes_back(adopted: Scene) -> None:
+    uninstall(operator_of(adopted.root), {}, offline=False, keep_data=True, yes=True)
+
+    assert files_below(adopted, paths.CONFIGURATION) == set(TAKEN_OVER)
+    assert files_below(adopted, f"{paths.CONFIGURATION}.left") == set(TAKEN_OVER)
+    assert not adopted.files.locate(adoption.beside(paths.CONFIGURATION)).exists()

@@ -153,6 +153,18 @@ def test_every_loss_is_named(vendor_host: Scene) -> None:
     assert {"sessions", "agent's identity", "record in the tenant"} <= set(lost)
 
 
+def test_of_the_trusted_roots_the_plan_promises_those_that_the_switch_copies(vendor_host: Scene) -> None:
+    places = [f"/etc/mstunnel/ca-trust/{name}" for name in ("one.crt", "two.pem")]
+    for place in places:
+        vendor_host.write(place, Pki().pem("root"))
+
+    found = [(item.fate, item.subject, item.detail) for item in assessed(vendor_host).items]
+
+    assert ("carried", "trusted root", places[0]) in found
+    assert ("lost", places[1], "not copied: its name does not end in .crt") in found
+    assert [place for _fate, *shown in found for place in places if place in shown] == places
+
+
 def test_files_programs_units_and_containers_are_set_aside(vendor_host: Scene) -> None:
     changed = {item.subject: item.detail for item in assessed(vendor_host).items if item.fate == "changed"}
 

@@ -13,8 +13,9 @@ from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import AnyStep, Step
 from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.errors import CertificateError, UsageError
+from mstunnel_setup.errors import CertificateError, CheckError, UsageError
 from mstunnel_setup.host.accounts import own_name
+from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.step_list import CODEC, ROOTLESS
@@ -85,20 +86,21 @@ def test_a_certificate_that_is_refused_leaves_the_old_host_as_it_is(tmp_path: Pa
     assert "removal" not in steps.done
 
 
+def end_step(root: Path, state: str, name: str, account: str = "") -> None:
+    """Put a step that has ended into the journal below `state`, with the account of a rootless gateway."""
+    scene = Scene(root)
+    journal = Journal(scene.files, scene.clock, state)
+    runner = Runner(scene.context().ports, journal, CODEC, scene.clock, lambda _event: None)
+    stored = StoreAnswer(name="account", value=account)
+    runner.run([Step(name, name, lambda _context: None, lambda _facts: [stored])], None)
+
+
 @pytest.fixture
 def host_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """This process is the account of a rootless gateway, on whose host root has begun; it ends the step."""
     monkeypatch.setattr(paths, "ROOTLESS", True)
     monkeypatch.setattr(paths, "STATE", "/home/gateway/.local/state/mstunnel")
-    scene = Scene(tmp_path)
-    journal = Journal(scene.files, scene.clock, paths.HOST_STATE)
-    runner = Runner(scene.context().ports, journal, CODEC, scene.clock, lambda _event: None)
-
-    def ended(name: str) -> None:
-        account = StoreAnswer(name="account", value=own_name())
-        runner.run([Step(name, name, lambda _context: None, lambda _facts: [account])], None)
-
-    return ended
+    return lambda name: end_step(tmp_path, paths.HOST_STATE, name, own_name())
 
 
 def test_the_account_restores_its_part_on_a_host_that_root_has_prepared(
@@ -127,6 +129,32 @@ def test_a_gateway_with_root_does_not_become_a_rootless_one(
 
 def test_a_rootless_gateway_does_not_become_one_with_root(tmp_path: Path, steps: Steps) -> None:
     assert refused(tmp_path, steps, mode="rootless") == "backup-rootless"
+
+
+def test_whose_gateway_is_here_is_not_told_to_undo_what_it_stands_on(
+    tmp_path: Path, steps: Steps, host_half: Callable[[str], None]
+) -> None:
+    host_half("boot")
+    end_step(tmp_path, paths.STATE, "launch")
+    assert refused(tmp_path, steps) == "already-installed"
+
+
+def test_a_gateway_with_root_is_not_told_to_prepare_the_host(tmp_path: Path, steps: Steps) -> None:
+    end_step(tmp_path, paths.STATE, "launch")
+    assert refused(tmp_path, steps, mode="rootless") == "already-installed"
+
+
+def test_root_hands_over_no_file_that_the_account_cannot_read(
+    tmp_path: Path, steps: Steps, host_half: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host_half("boot")
+    monkeypatch.setattr(paths, "ROOTLESS", False)
+    monkeypatch.setattr(Processes, "run", lambda *_given, **_options: Completed(1, "", ""))
+    with pytest.raises(CheckError) as caught:
+        restore(tmp_path, mode="rootless")
+    assert caught.value.code == "account-cannot-read"
+    assert "/srv/mstunnel/backup.tar.gz" in caught.value.hint
+    assert steps.done == []
 
 
 def refused(root: Path, steps: Steps, **answers: str) -> str:

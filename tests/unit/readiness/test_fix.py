@@ -124,12 +124,19 @@ EVERYTHING: dict[str, Any] = {
 def test_the_port_is_let_in_at_the_firewall_that_is_there(tmp_path: Path) -> None:
     assert commands(tmp_path, firewall("firewalld")) == [
         "firewall-cmd --permanent --add-port=443/tcp",
-        "firewall-cmd --reload",
+        "firewall-cmd --add-port=443/tcp",
         "firewall-cmd --permanent --add-port=443/udp",
-        "firewall-cmd --reload",
+        "firewall-cmd --add-port=443/udp",
     ]
     assert commands(tmp_path, firewall("ufw")) == ["ufw allow 443/tcp", "ufw allow 443/udp"]
     assert commands(tmp_path, firewall("nftables")) == []
+
+
+def test_nothing_reloads_the_firewall_which_would_drop_rules_of_others() -> None:
+    fix, *_ = proposed(firewall("firewalld"))
+    assert fix.undo == (
+        "firewall-cmd --permanent --remove-port=443/tcp, then firewall-cmd --remove-port=443/tcp"
+    )
 
 
 def account(**changes: Any) -> dict[str, Any]:

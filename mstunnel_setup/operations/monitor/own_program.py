@@ -1,0 +1,27 @@
+"""Whether the program of this process was replaced, by an installation or by an upgrade of its package."""
+
+from typing import Final
+
+from mstunnel_setup.host import bundle
+from mstunnel_setup.host.clock import Clock
+
+# A package is replaced file by file, and a file that someone copies grows.
+_UNCHANGED_SECONDS: Final = 10.0
+
+
+class OwnProgram:
+    """The program that runs, against the one that is now in its place."""
+
+    def __init__(self) -> None:
+        self._running = bundle.running()
+
+    def replaced(self, clock: Clock) -> bool:
+        """Whether another one is there, complete and unchanged for ten seconds, for which this waits.
+
+        While it is incomplete or damaged, the one that runs goes on.
+        """
+        found = bundle.installed()
+        if not self._running or found in ("", self._running) or not bundle.intact():
+            return False
+        clock.sleep(_UNCHANGED_SECONDS)
+        return bundle.installed() == found and bundle.intact()

@@ -1,0 +1,221 @@
+"""The monitor notices that its program was replaced, and ends for the new one between two rounds."""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from mstunnel_setup.cli import monitor as command
+from mstunnel_setup.host import bundle
+from mstunnel_setup.host.changes import Changes
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.process import Processes
+from mstunnel_setup.operations.monitor import rounds
+from mstunnel_setup.operations.monitor.own_program import OwnProgram
+from mstunnel_setup.operations.monitor.request import Asked
+from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.upgrade.release import Digests
+from tests.unit.clocks import FakeClock
+from tests.unit.operators import operator_of
+
+PARTS = ("bin/python", "lib/module.pyc")
+
+
+def one_file_of(payload: bytes) -> bytes:
+    digest = hashlib.sha256(payload).hexdigest()
+    return f"#!/bin/sh\ndigest='{digest}'\nexec true\n__PAYLOAD__\n".encode() + payload
+
+
+def parts_of(version: str) -> dict[str, str]:
+    """The files of a package and, last, their manifest."""
+    parts = {path: f"{path} of {version}" for path in PARTS}
+    rows = [f"{hashlib.sha256(text.encode()).hexdigest()} {len(text)} {path}" for path, text in parts.items()]
+    return {**parts, "manifest": "\n".join([*rows, "whole\n"])}
+
+
+@dataclass
+class Installed:
+    """Where the program is, and the clock by which it is replaced."""
+
+    place: Path
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def write(self, version: str, *paths: str) -> None:
+        """Put files of a version of the package there, all of them unless some are named."""
+        for path, text in parts_of(version).items():
+            if not paths or path in paths:
+                (self.place / path).parent.mkdir(parents=True, exist_ok=True)
+                (self.place / path).write_text(text)
+
+    def replaced(self, program: OwnProgram) -> bool:
+        return program.replaced(self.clock)
+
+
+@pytest.fixture
+def one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installed:
+    """A program that was started from its one file."""
+    file = tmp_path / "mstunnel-setup"
+    file.write_bytes(one_file_of(b"first"))
+    (tmp_path / "complete").write_text(f"{hashlib.sha256(b'first').hexdigest()}\n")
+    monkeypatch.setenv("MSTUNNEL_ONE_FILE", str(file))
+    monkeypatch.setattr(bundle, "directory", lambda: tmp_path)
+    return Installed(file)
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installed:
+    """A program that a package installed."""
+    monkeypatch.delenv("MSTUNNEL_ONE_FILE", raising=False)
+    monkeypatch.setattr(bundle, "directory", lambda: tmp_path / "libexec")
+    installed = Installed(tmp_path / "libexec")
+    installed.write("first")
+    return installed
+
+
+def test_another_file_in_its_place_is_noticed_when_it_is_unchanged_for_ten_seconds(
+    one_file: Installed,
+) -> None:
+    program = OwnProgram()
+    assert (one_file.replaced(program), one_file.clock.naps) == (False, [])
+    one_file.place.write_bytes(one_file_of(b"second"))
+    assert (one_file.replaced(program), one_file.clock.naps) == (True, [10.0])
+
+
+def test_the_file_that_runs_counts_even_if_another_came_before_the_first_look(one_file: Installed) -> None:
+    one_file.place.write_bytes(one_file_of(b"second"))
+    assert one_file.replaced(OwnProgram())
+
+
+def test_another_copy_of_the_same_program_changes_nothing(one_file: Installed) -> None:
+    program = OwnProgram()
+    one_file.place.unlink()
+    one_file.place.write_bytes(one_file_of(b"first"))
+    os.utime(one_file.place, (0, 0))
+    assert (one_file.replaced(program), one_file.clock.naps) == (False, [])
+
+
+def test_a_file_that_is_still_being_copied_is_left_alone_at_every_byte(one_file: Installed) -> None:
+    program, whole = OwnProgram(), one_file_of(b"second")
+    for end in range(len(whole)):
+        one_file.place.write_bytes(whole[:end])
+        assert not one_file.replaced(program), end
+    one_file.place.unlink()
+    assert (one_file.replaced(program), one_file.clock.naps) == (False, [])
+    one_file.place.write_bytes(whole)
+    assert one_file.replaced(program)
+
+
+@pytest.mark.parametrize("third", [one_file_of(b"third"), one_file_of(b"second")[:-1], one_file_of(b"first")])
+def test_a_file_that_changes_again_meanwhile_is_left_alone(one_file: Installed, third: bytes) -> None:
+    program = OwnProgram()
+    one_file.place.write_bytes(one_file_of(b"second"))
+    one_file.clock.during = [lambda: one_file.place.write_bytes(third)]
+    assert not one_file.replaced(program)
+
+
+@pytest.mark.parametrize("first", [*PARTS, "manifest"])
+def test_a_package_that_is_replaced_file_by_file_is_waited_for(package: Installed, first: str) -> None:
+    program = OwnProgram()
+    assert not package.replaced(program)
+    package.write("second", first)
+    assert (package.replaced(program), package.clock.naps) == (False, [])
+    package.write("second", *PARTS)
+    (package.place / PARTS[0]).unlink()
+    assert (package.replaced(program), package.clock.naps) == (False, [])
+    package.write("second")
+    assert (package.replaced(program), package.clock.naps) == (True, [10.0])
+
+
+def test_a_package_that_is_removed_ends_no_monitor(package: Installed) -> None:
+    program = OwnProgram()
+    for path in (*PARTS, "manifest"):
+        (package.place / path).unlink()
+        assert not package.replaced(program)
+
+
+def test_a_python_package_is_never_replaced(package: Installed) -> None:
+    (package.place / "manifest").unlink()
+    program = OwnProgram()
+    package.write("second")
+    assert not package.replaced(program)
+
+
+class Replaced(OwnProgram):
+    """A program that is replaced by the time the monitor looks for the third time."""
+
+    looks = 0
+
+    def replaced(self, clock: Clock) -> bool:
+        self.looks += 1
+        return self.looks >= 3
+
+
+class StartedError(Exception):
+    """This process was replaced: by which command, with which environment."""
+
+
+class Recorded(Processes):
+    """Processes that stay what they are."""
+
+    def replace(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> NoReturn:
+        raise StartedError(arguments, environment)
+
+
+@pytest.fixture
+def rounds_done(monkeypatch: pytest.MonkeyPatch) -> list[Monitor]:
+    """The monitors that did a round, which does nothing here."""
+    done: list[Monitor] = []
+
+    def round_of(monitor: Monitor) -> None:
+        done.append(monitor)
+
+    monkeypatch.setattr(Monitor, "round", round_of)
+    return done
+
+
+def run(monitor: Monitor, root: Path) -> None:
+    with Changes(Files(root)) as changes:
+        monitor.run(changes)
+
+
+def test_the_monitor_ends_between_two_rounds_and_says_why(
+    tmp_path: Path, rounds_done: list[Monitor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "__version__", "1.2.3")
+    said: list[str] = []
+    run(Monitor(operator_of(tmp_path, clock=FakeClock()), said.append, program=Replaced()), tmp_path)
+    assert len(rounds_done) == 2
+    assert said == ["program-replaced: the monitor starts again with the program that replaced version 1.2.3"]
+
+
+def test_a_request_that_was_taken_is_carried_out_first(tmp_path: Path, rounds_done: list[Monitor]) -> None:
+    def carry_out() -> None:
+        monitor._asked = None
+
+    clock = FakeClock(during=[*[lambda: None] * 4, carry_out])
+    monitor = Monitor(operator_of(tmp_path, clock=clock), lambda _line: None, program=Replaced())
+    monitor._asked = Asked(Digests("sha256:1", "sha256:2"), 0.0)
+    run(monitor, tmp_path)
+    assert len(rounds_done) == 5 + 2
+
+
+def test_the_program_starts_again_as_it_was_started(
+    tmp_path: Path, rounds_done: list[Monitor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with the address of the service manager, which is kept from all other programs."""
+
+    monkeypatch.setattr(OwnProgram, "replaced", lambda _program, _clock: len(rounds_done) == 2)
+    monkeypatch.setattr("sys.argv", ["/usr/sbin/mstunnel_monitor", "--output", "json"])
+    monkeypatch.setenv("NOTIFY_SOCKET", f"@{tmp_path}")
+    monkeypatch.setenv("MSTUNNEL_OUTPUT", "json")
+    before = dict(os.environ)
+    operator = operator_of(tmp_path, clock=FakeClock(), processes=Recorded())
+    with pytest.raises(StartedError) as caught:
+        command._work(operator, once=False)
+    assert caught.value.args == (["/usr/sbin/mstunnel_monitor", "--output", "json"], before)
+    assert "NOTIFY_SOCKET" not in os.environ
