@@ -11,14 +11,12 @@ from typing import Final
 from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.measure import Machine
 from mstunnel_setup.agent.thresholds import Threshold, Thresholds
-from mstunnel_setup.gateway.report import GatewayReport, Probe
+from mstunnel_setup.gateway.report import LATEST_PROBE, GatewayReport, Probe
 from mstunnel_setup.tls.revocation_answers import RevocationState
 
 _LATEST_CHECK_IN: Final = timedelta(minutes=5)
 _LATEST_REPORT: Final = timedelta(minutes=2)
 _LATEST_UPLOAD: Final = timedelta(minutes=60)
-# Tried every five minutes, so one that is older than two tries is no answer any more.
-_LATEST_PROBE: Final = timedelta(minutes=11)
 _MOST_CONNECTIONS: Final = 4990
 _FEW_CORES: Final = 4
 _GIGABYTE: Final = 1024**3
@@ -276,7 +274,7 @@ def current_report(seen: Observation) -> GatewayReport | None:
 def _current_probe(seen: Observation) -> Probe | None:
     report = current_report(seen)
     probe = None if report is None else report.probe
-    if probe is None or probe.url != seen.probe_url or abs(seen.now - probe.at) > _LATEST_PROBE:
+    if probe is None or probe.url != seen.probe_url or abs(seen.now - probe.at) > LATEST_PROBE:
         return None
     return probe
 

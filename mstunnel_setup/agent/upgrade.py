@@ -50,35 +50,36 @@ def ask(
     tell: Tell,
     approval_shown: bool = True,
 ) -> Verdict:
-    """Write a request for the offered release when this server's turn has come.
+    """Write a request for the offered release when this server's turn has come; remove it when it is over.
 
     `approval_shown`: the tenant would show that the site's upgrade was approved.
 
     Raises SetupError as Graph does.
     """
-    if (pending := _pending(files)) is not None:
-        return pending
-    target, present = _offered(files), running(files)
+    target, present, under_way = _offered(files), running(files), _under_way(files)
     own = Member(server_id, "this server", "unknown", present, now)
-    # A server whose images are the wanted ones need not look at the others.
-    settled = target is None or present == target.digests
+    # A server that upgrades, or whose images are the wanted ones, need not look at the others.
+    settled = under_way is not None or target is None or present == target.digests
     others = (
         [] if settled else [_member(server) for server in tenant.servers(site.id) if server.id != server_id]
     )
     held = mailbox.read_summary(files.read(mailbox.SUMMARY)).held
     settings = Site(bool(site.upgrade_automatically), _approved(site), window(site, files), approval_shown)
-    verdict = decide(settings, own, others, target, failed=_failed(files), held=held, now=now)
+    verdict = under_way or decide(settings, own, others, target, failed=_failed(files), held=held, now=now)
+    requested = files.state(mailbox.REQUEST) is not None
+    if verdict.begin and requested:
+        reason = "the monitor of the host has not taken the agent's request yet"
+        return Verdict(begin=False, code="requested", reason=reason)
     if verdict.begin and target is not None:
         files.write(mailbox.REQUEST, mailbox.render(target.digests))
         tell(UPGRADE_REQUESTED(reason=verdict.reason))
+    elif requested:
+        files.remove(mailbox.REQUEST)
     return verdict
 
 
-def _pending(files: Files) -> Verdict | None:
-    """What the last request waits for, if it is not handled yet."""
-    if files.state(mailbox.REQUEST) is not None:
-        reason = "the monitor of the host has not taken the agent's request yet"
-        return Verdict(begin=False, code="requested", reason=reason)
+def _under_way(files: Files) -> Verdict | None:
+    """Why to wait while an upgrade of this server is under way; None when none is."""
     answer = mailbox.read_answer(files.read(mailbox.ANSWER))
     if answer is not None and answer.state == "upgrading":
         return Verdict(begin=False, code="upgrading", reason="the upgrade is under way")

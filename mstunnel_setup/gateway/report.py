@@ -6,7 +6,7 @@ Written by `images/gateway/report`. The agent can ask the gateway nothing and te
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from mstunnel_setup import paths
@@ -17,6 +17,8 @@ from mstunnel_setup.text import plain
 REPORT: Final = f"{paths.SERVER_STATE}/report"
 REPORT_SHOWN: Final = f"{paths.SERVER_STATE_INSIDE}/report"
 """The same file in the container of the agent."""
+LATEST_PROBE: Final = timedelta(minutes=11)
+"""It tries every five minutes, so a probe that is older than two tries is no answer any more."""
 _LONGEST: Final = 500
 _REFUSED_BY_PROXY: Final = 407
 _SERVER_ERROR: Final = 500

@@ -86,6 +86,13 @@ class Files:
         target = str(self.locate(path).readlink()) if kind == "link" else None
         return FileState(kind, stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, target)
 
+    def modified(self, path: str) -> float | None:
+        """When what is at `path` was last changed, in seconds since 1970; None when there is nothing."""
+        try:
+            return os.lstat(self.locate(path)).st_mtime
+        except OSError:
+            return None
+
     def read(self, path: str) -> bytes | None:
         """The content of the file at `path`; None when there is none.
 

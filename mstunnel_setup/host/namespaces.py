@@ -71,19 +71,19 @@ def _received(connection: socket.socket) -> Iterator[Offer]:
 
 def owner(descriptor: int) -> int | None:
     """The user who owns a network namespace through a user namespace directly below ours; else None."""
-    # The kernel's name of a namespace; that of a file begins with `/`. Other files have requests of their own
-    # under the same numbers, and a file system of the account might never answer: nothing is asked of them.
-    if not str(Path(f"/proc/self/fd/{descriptor}").readlink()).startswith("net:["):
-        return None
     opened: list[int] = []
     try:
+        # The kernel's name of a namespace; that of a file begins with `/`. Other files have separate requests
+        # under the same numbers, and a file system of the account might never answer: they get no request.
+        if not str(Path(f"/proc/self/fd/{descriptor}").readlink()).startswith("net:["):
+            return None
         opened.append(fcntl.ioctl(descriptor, _GET_USERNS))
         opened.append(fcntl.ioctl(opened[0], _GET_PARENT))
         if os.fstat(opened[1]).st_ino != Path(_OWN_USERS).stat().st_ino:
             return None
         return int.from_bytes(fcntl.ioctl(opened[0], _GET_OWNER, bytes(4)), "little")
     except OSError:
-        # Those of ours and of processes outside have no such parent.
+        # Those of ours and of processes outside have no such parent; a path may be too long for the kernel.
         return None
     finally:
         for number in opened:

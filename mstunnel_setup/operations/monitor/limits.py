@@ -29,11 +29,10 @@ class Limit:
 
     def wait(self, debt: datetime | None, now: datetime) -> timedelta:
         """How long until the next change is allowed; zero when it is now. Never more than an interval."""
-        if debt is None:
+        # Only a clock that was set back makes more of it than a full burst; `taken` shortens it.
+        if debt is None or debt - now > self.burst * self.interval:
             return timedelta()
-        # After the clock was set back a debt may lie far ahead; it never weighs more than a full burst.
-        ahead = min(debt - now, self.burst * self.interval)
-        return max(ahead - (self.burst - 1) * self.interval, timedelta())
+        return max(debt - now - (self.burst - 1) * self.interval, timedelta())
 
     def taken(self, debt: datetime | None, now: datetime) -> datetime:
         """The debt after one more change."""

@@ -1,24 +1,43 @@
 """What the agent asks for: the message, and whether this server takes the release at its word."""
 
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.operations.monitor.limits import Ledger
 from mstunnel_setup.operations.monitor.offer import offer_here
-from mstunnel_setup.operations.upgrade.errors import UPGRADE_LIMITED
+from mstunnel_setup.operations.upgrade.errors import UPGRADE_LIMITED, UPGRADE_REQUEST_OLD
 from mstunnel_setup.upgrade import mailbox
 from mstunnel_setup.upgrade.record import read_history
 from mstunnel_setup.upgrade.release import Catalogue, Digests
 
 # What is removed at once of a directory that lies in the place of a request: a second of work.
 _MOST_ENTRIES: Final = 10_000
+# The agent asked because it was this server's turn, which is over at the latest when the window closes.
+_LIFE: Final = timedelta(minutes=15)
 
 
-def take(files: Files) -> Digests:
-    """The release the agent asks for; the message is gone afterwards. Raises StepError: it is no request."""
+class Asked(NamedTuple):
+    """The release the agent asks for, and when it did, by the time of its file: seconds since 1970."""
+
+    digests: Digests
+    at: float
+
+    def refuse_old(self, now: datetime) -> None:
+        """Raise StepError when it is not from the last minutes; a time after `now` is not, either."""
+        if abs(now.timestamp() - self.at) > _LIFE.total_seconds():
+            raise UPGRADE_REQUEST_OLD(minutes=_LIFE // timedelta(minutes=1))
+
+
+def take(files: Files) -> Asked | None:
+    """What the agent asks for; None when it withdrew it meanwhile. The message is gone afterwards.
+
+    Raises StepError: it is no request.
+    """
+    at = files.modified(mailbox.REQUEST)
     try:
-        return mailbox.parse(files.read_untrusted(mailbox.REQUEST, mailbox.LONGEST) or b"")
+        content = files.read_untrusted(mailbox.REQUEST, mailbox.LONGEST)
+        return None if at is None or content is None else Asked(mailbox.parse(content), at)
     finally:
         files.discard(mailbox.REQUEST, _MOST_ENTRIES)
 

@@ -43,7 +43,7 @@ from mstunnel_setup.operations.upgrade.errors import UPGRADE_REFUSED
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.readiness.read.host import own_addresses
 from mstunnel_setup.tls.schedule import pending_imports
-from mstunnel_setup.upgrade import mailbox
+from mstunnel_setup.upgrade import LONGEST_DRAIN, mailbox
 from mstunnel_setup.upgrade.feed import offered, read_feed
 from mstunnel_setup.upgrade.mailbox import Answer
 from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
@@ -88,7 +88,7 @@ _TUNNEL_RESTART_PAUSE: Final = 600.0
 # How long one piece of work may take before the service manager ends it: the engine or a disk hangs. Draining
 # and downloading take their time.
 _WORK_SECONDS: Final = 1800.0
-_UPGRADE_SECONDS: Final = 43200.0
+_UPGRADE_SECONDS: Final = 60.0 * LONGEST_DRAIN + 21600.0
 
 
 @dataclass
@@ -110,7 +110,7 @@ class Monitor:
     _lost: Sequence[str] = ()
     _not_loaded: str = ""
     _next_request: float = 0.0
-    _asked: Digests | None = None
+    _asked: request.Asked | None = None
     _said: dict[str, str] = field(default_factory=dict)
     _well: bool = False
     _at_rest: bool = False
@@ -237,15 +237,17 @@ class Monitor:
     def _request(self) -> None:
         """Take the agent's request out of its directory, without the lock: the agent can put anything there.
 
-        Raises StepError: it is no request.
+        While the gateway is stopped, the agent may withdraw it. Raises StepError: it is no request.
         """
-        now = self._clock.monotonic()
-        if now >= self._next_request and self._files.state(mailbox.REQUEST) is not None:
+        now, left = self._clock.monotonic(), self._files.state(mailbox.REQUEST) is not None
+        if left and now >= self._next_request and not self._stopped():
             self._next_request = now + _REQUEST_PAUSE
             self._asked = request.take(self._files)
 
     def _upgrade(self) -> None:
-        if read_history(self._files).unfinished is None and self._asked is None:
+        """Bring an upgrade to its end; begin what the agent asks for; drop it if the gateway is stopped."""
+        if read_history(self._files).unfinished is None and (self._asked is None or self._stopped()):
+            self._asked = None
             return
         self.service.alive(_UPGRADE_SECONDS)
         with session.open_run(self.operator, {}) as run:
@@ -253,8 +255,9 @@ class Monitor:
             if (ended := upgrade_run.finish(run)) is not None:
                 self.tell(_upgrade_line(ended))
             asked, self._asked = self._asked, None
-            if asked is not None and asked != upgrade_run.running(run).digests:
-                self._obey(run, asked)
+            if asked is not None and asked.digests != upgrade_run.running(run).digests:
+                asked.refuse_old(self._clock.now())
+                self._obey(run, asked.digests)
 
     def _obey(self, run: "session.Run", asked: Digests) -> None:
         """Carry out what the agent asks for, if it may. Raises StepError: it may not."""
@@ -311,7 +314,7 @@ class Monitor:
         return systemd.known(unit) and systemd.stopped(unit)
 
     def _modules(self) -> None:
-        """Load lost modules and have the server use them; tried every ten minutes, complained of once."""
+        """Load lost modules, and have a server that runs use them; tried every ten minutes, reported once."""
         if not self._files.live:
             return
         lost, now = modules.lost(self._files, self._clock), self._clock.monotonic()
@@ -325,7 +328,8 @@ class Monitor:
         if self._lost:
             self.tell(MODULES(modules=", ".join(self._lost)))
             self._lost = ()
-            control.restart(self._host, paths.SERVER)
+            if not self._stopped():
+                control.restart(self._host, paths.SERVER)
 
     def _tunnel(self) -> None:
         """Restart a gateway that was started before its tunnel device could be used."""

@@ -55,6 +55,12 @@ UPGRADE_LIMITED = declare(
 UPGRADE_REFUSED = declare(
     StepError, "upgrade-refused", "the agent's request for {image} is refused: {reason}"
 )
+UPGRADE_REQUEST_OLD = declare(
+    StepError,
+    "upgrade-request-old",
+    "the agent's request for an upgrade is not from the last {minutes} minutes, and is dropped",
+    "The agent requests it again when it is this server's turn; to upgrade now, run `mst-cli upgrade apply`.",
+)
 DEVICES_AWAY = declare_notice(
     "devices-away",
     "no device that was connected before has reconnected yet, so the new release is not proved by a session",

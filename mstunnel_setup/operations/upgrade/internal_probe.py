@@ -1,10 +1,12 @@
 """Whether the gateway reaches the internal address of its site, by its own account."""
 
+from datetime import datetime
 from typing import Final
 
 from mstunnel_setup import paths
 from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.gateway.report import Probe, read_report
+from mstunnel_setup.gateway.report import LATEST_PROBE, Probe, read_report
+from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import verify
@@ -14,10 +16,19 @@ from mstunnel_setup.operations.upgrade.errors import INSIDE_UNREACHABLE
 _PATIENCE: Final = 60.0
 
 
-def reached_address(files: Files) -> str:
-    """The address that the gateway reached when it tried last; empty when there is none."""
-    probe = _probe(files)
-    return probe.url if probe is not None and probe.reached else ""
+def reached_address(files: Files, now: datetime) -> str:
+    """The address that the host has the gateway try, if it reached it lately; else empty.
+
+    Neither another address of the report nor something else in its place counts: a gateway that was taken
+    over could prevent with it that a release is installed.
+    """
+    try:
+        probe = _probe(files)
+    except FileError:
+        return ""
+    if probe is None or not probe.reached or abs(now - probe.at) > LATEST_PROBE:
+        return ""
+    return probe.url if files.read(paths.PROBE_URL) == f"{probe.url}\n".encode() else ""
 
 
 def reaches_inside(context: Context, url: str) -> None:

@@ -61,7 +61,7 @@ def upgrade_to(run: Run, wish: UpgradeRequest) -> Upgrade:
     release could be brought back; calling `finish` again goes on with that.
     """
     finish(run)
-    source = running(run)
+    source, now = running(run), run.context.ports.clock.now()
     return _carry_on(
         run,
         Upgrade(
@@ -72,8 +72,8 @@ def upgrade_to(run: Run, wish: UpgradeRequest) -> Upgrade:
             rejects_source=wish.rejects_source,
             passes_over=wish.passes_over,
             drain_minutes=wish.drain_minutes,
-            probe_url=reached_address(run.files),
-            begun=run.context.ports.clock.now(),
+            probe_url=reached_address(run.files, now),
+            begun=now,
         ),
     )
 

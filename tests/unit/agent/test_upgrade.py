@@ -72,6 +72,24 @@ def test_it_does_not_ask_twice(files: Files) -> None:
     assert ask(files) == "upgrading"
 
 
+def test_a_request_that_the_monitor_has_not_taken_is_withdrawn_when_the_window_closes(files: Files) -> None:
+    """A monitor that comes back hours later must not end sessions outside the window."""
+    hours: dict[str, Any] = {"upgrade_window_start_time": time(11), "upgrade_window_end_time": time(13)}
+    assert ask(files, **hours) == "begin"
+    assert ask(files, **hours) == "requested"
+    assert ask(files, **hours, upgrade_window_utc_offset_in_minutes=600) == "window-closed"
+    assert files.state(mailbox.REQUEST) is None
+    assert ask(files, **hours) == "begin"
+
+
+@pytest.mark.parametrize("state", ["upgrading", "failed", "refused"])
+def test_a_request_is_withdrawn_once_it_is_answered(files: Files, state: str) -> None:
+    assert ask(files) == "begin"
+    answer(files, state)
+    assert ask(files) in ("upgrading", "failed-before")
+    assert files.state(mailbox.REQUEST) is None
+
+
 @pytest.mark.parametrize("state", ["failed", "refused"])
 def test_a_release_that_did_not_work_is_not_asked_for_again(files: Files, state: str) -> None:
     answer(files, state)

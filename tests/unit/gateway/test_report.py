@@ -44,14 +44,31 @@ def test_what_the_gateway_writes(tmp_path: Path) -> None:
     assert found.probe.connect_seconds == pytest.approx(0.003)
 
 
+def function(entrypoint: str, name: str) -> str:
+    return entrypoint[entrypoint.index(f"{name}() {{") :].partition("\n}\n")[0] + "\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("passed", "probes"), [(0, False), (299, False), (300, True), (-1, True), (-9999, True)]
+)
+def test_the_internal_address_is_probed_when_it_is_due_and_after_the_clock_was_set_back(
+    tmp_path: Path, passed: int, probes: bool
+) -> None:
+    (tmp_path / "probe-url").write_text("http://intranet.example/\n")
+    last = "probed_url=http://intranet.example/ probed=100000"
+    settings = f"probe_url=probe-url probe=cat probe_seconds=300 {last}"
+    clock = f"date() {{ echo {100000 + passed}; }}"
+    script = f"{settings}\n{clock}\n{function(ENTRYPOINT.read_text(), 'try_internal_address')}"
+    command = ["sh", "-euc", f"{script}try_internal_address\nwait\ntry_internal_address\nwait"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == ("http://intranet.example/\n" if probes else ""), "once, and not again at once"
+
+
 @pytest.mark.parametrize("outcome", ["applied", "refused"])
 def test_a_result_is_that_of_the_configuration_that_was_looked_at(tmp_path: Path, outcome: str) -> None:
     """Another one that comes meanwhile is not taken for it."""
     entrypoint = ENTRYPOINT.read_text()
-    functions = "".join(
-        entrypoint[entrypoint.index(f"{name}() {{") :].partition("\n}\n")[0] + "\n}\n"
-        for name in ("judge", "tell")
-    )
+    functions = "".join(function(entrypoint, name) for name in ("judge", "tell"))
     (tmp_path / "ocserv.conf").write_text("one")
     (tmp_path / "check").write_text(f"#!/bin/sh\necho two >$1\n[ {outcome} = applied ]\n")
     (tmp_path / "check").chmod(0o755)

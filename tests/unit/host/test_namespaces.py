@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -112,6 +113,22 @@ def test_the_owner_of_a_network_namespace_is_known(uid: int) -> None:
 def test_anything_else_has_no_owner(make: Callable[[], int]) -> None:
     with descriptor_of(make) as descriptor:
         assert owner(descriptor) is None
+
+
+def test_a_file_whose_path_is_longer_than_the_kernel_shows_has_no_owner(tmp_path: Path) -> None:
+    """It must not end the service of root that asks."""
+    name = "x" * 250
+
+    def deep() -> int:
+        os.chdir(tmp_path)
+        for _ in range(20):
+            Path(name).mkdir()
+            os.chdir(name)
+        return os.open(".", os.O_RDONLY)
+
+    with descriptor_of(deep) as descriptor:
+        assert owner(descriptor) is None
+    shutil.rmtree(tmp_path / name)
 
 
 def test_one_descriptor_of_an_offer_is_taken_and_closed_afterwards(tmp_path: Path) -> None:

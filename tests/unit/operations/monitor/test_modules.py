@@ -14,7 +14,7 @@ from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.operations.monitor import modules as monitor_modules
 from mstunnel_setup.operations.monitor.rounds import Monitor
 from tests.unit.clocks import FakeClock
-from tests.unit.fakes import FakeEngine, ports_of
+from tests.unit.fakes import FakeEngine, FakeSystemd, ports_of
 from tests.unit.operators import operator_of
 
 RELEASE = "6.12.0"
@@ -29,6 +29,7 @@ class Kernel(Processes):
     said: list[str] = field(default_factory=list)
     loads: list[str] = field(default_factory=list)
     engine: FakeEngine = field(default_factory=FakeEngine)
+    systemd: FakeSystemd = field(default_factory=FakeSystemd)
     refuses: bool = False
     helps: bool = True
 
@@ -72,7 +73,7 @@ def monitor(kernel: Kernel, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(kernel.root)))
     for work in ("_offer", "_upgrade", "_port", "_tunnel", "_containers"):
         monkeypatch.setattr(Monitor, work, lambda _self: None)
-    host = ports_of(kernel.root, engine=kernel.engine, processes=kernel)
+    host = ports_of(kernel.root, engine=kernel.engine, processes=kernel, systemd=kernel.systemd)
     monkeypatch.setattr(Monitor, "_host", host)
     return Monitor(operator_of(Path("/"), clock=clock), kernel.said.append)
 
@@ -99,6 +100,17 @@ def test_what_is_lost_is_loaded_and_the_server_restarted_once(
     assert kernel.loads == loaded
     assert kernel.engine.restarts == [paths.SERVER]
     assert kernel.said == [f"modules: {', '.join(loaded)} was missing, and is loaded"]
+
+
+def test_a_server_that_an_administrator_stopped_is_not_started_by_a_module(
+    monitor: Monitor, kernel: Kernel
+) -> None:
+    kernel.has("tun")
+    kernel.systemd.units.add(f"{paths.SERVER}.service")
+    for _ in range(3):
+        monitor.round()
+    assert (kernel.loads, kernel.engine.restarts, kernel.systemd.told) == (["ip_tables"], [], [])
+    assert kernel.said == ["modules: ip_tables was missing, and is loaded"]
 
 
 def test_with_all_modules_nothing_is_done(monitor: Monitor, kernel: Kernel) -> None:

@@ -17,6 +17,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.operations.monitor import rounds
 from mstunnel_setup.operations.monitor.own_program import OwnProgram
+from mstunnel_setup.operations.monitor.request import Asked
 from mstunnel_setup.operations.monitor.rounds import Monitor
 from mstunnel_setup.upgrade.release import Digests
 from tests.unit.clocks import FakeClock
@@ -198,7 +199,7 @@ def test_a_request_that_was_taken_is_carried_out_first(tmp_path: Path, rounds_do
 
     clock = FakeClock(during=[*[lambda: None] * 4, carry_out])
     monitor = Monitor(operator_of(tmp_path, clock=clock), lambda _line: None, program=Replaced())
-    monitor._asked = Digests("sha256:1", "sha256:2")
+    monitor._asked = Asked(Digests("sha256:1", "sha256:2"), 0.0)
     run(monitor, tmp_path)
     assert len(rounds_done) == 5 + 2
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,40 +13,18 @@ from mstunnel_setup import paths
 from mstunnel_setup.errors import EngineError, LockedError
 from mstunnel_setup.gateway.report import REPORT
 from mstunnel_setup.install import session
-from mstunnel_setup.install.session import Run
 from mstunnel_setup.operations.monitor import port, rounds
 from mstunnel_setup.operations.monitor.limits import Ledger
 from mstunnel_setup.operations.monitor.rounds import Monitor
-from mstunnel_setup.operations.upgrade import run
-from mstunnel_setup.operations.upgrade.run import UpgradeRequest
 from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.record import Outcome, Upgrade, write_history
-from mstunnel_setup.upgrade.release import CATALOGUE, Digests
+from mstunnel_setup.upgrade.record import Outcome, write_history
+from mstunnel_setup.upgrade.release import CATALOGUE
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeSystemd, Forgetful, ports_of
-from tests.unit.install.scenes import Scene, container
+from tests.unit.install.scenes import container
+from tests.unit.operations.monitor.asking import Asking
 from tests.unit.operators import operator_of
 from tests.unit.upgrade.test_record import history, images, upgrade
-
-
-@pytest.fixture
-def said() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(elapsed=1000.0)
-
-
-@pytest.fixture
-def monitor(tmp_path: Path, said: list[str], clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Monitor:
-    """A monitor of a host without containers, whose catalogue can be spoiled."""
-    monkeypatch.setattr(Monitor, "_modules", lambda _self: None)
-    monkeypatch.setattr(Monitor, "_level", lambda _self: None)
-    monkeypatch.setattr(Monitor, "_containers", lambda _self: None)
-    monkeypatch.setattr(Monitor, "_stopped", lambda _self: False)
-    return Monitor(operator_of(tmp_path, clock=clock), said.append)
 
 
 def spoil(root: Path, text: str) -> None:
@@ -219,53 +195,6 @@ def test_upgrades_requested_by_the_agent_are_rate_limited(asking: Asking, said: 
     assert len(asking.upgraded) == 2
     assert said[-1].startswith("upgrade-limited: ")
     assert mailbox.read_answer(asking.files.read(mailbox.ANSWER)) is None, "it may ask again"
-
-
-@dataclass
-class Asking:
-    """A host that runs release b of the releases a, b and c, and an agent that is not to be trusted."""
-
-    scene: Scene
-    monitor: Monitor
-    upgraded: list[Digests] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.files, self.clock = self.scene.files, self.scene.clock
-        for directory in (mailbox.INBOX, mailbox.OUTBOX, paths.STATE):
-            self.files.make_directories(directory)
-        table = '[[release]]\nlabel = "{0}"\npublished = 2026-0{1}-01\nserver = "{2}"\nagent = "{2}"\n'
-        releases = [table.format(name, month + 1, digest(name)) for month, name in enumerate("abc")]
-        self.files.make_directories(CATALOGUE.rpartition("/")[0])
-        self.files.write(CATALOGUE, "".join(releases).encode())
-
-    @contextmanager
-    def opened(self, *_arguments: object) -> Iterator[Run]:
-        yield self.scene.opened()
-
-    def upgrade(self, _run: Run, wish: UpgradeRequest) -> Upgrade:
-        self.upgraded.append(wish.digests)
-        return upgrade("b", wish.release, Outcome.DONE)
-
-    def ask(self, name: str) -> str | None:
-        """Have the monitor look a minute later; returns what became of the request."""
-        self.clock.elapsed += 60
-        self.files.write(mailbox.REQUEST, mailbox.render(images(name).digests))
-        self.monitor.round()
-        answer = mailbox.read_answer(self.files.read(mailbox.ANSWER))
-        return answer.reason if answer else None
-
-
-def digest(name: str) -> str:
-    return f"sha256:{name * 64}"
-
-
-@pytest.fixture
-def asking(monitor: Monitor, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asking:
-    scene = Asking(Scene(tmp_path, clock=clock), monitor)
-    monkeypatch.setattr(session, "open_run", scene.opened)
-    monkeypatch.setattr(run, "running", lambda _run: images("b"))
-    monkeypatch.setattr(run, "upgrade_to", scene.upgrade)
-    return scene
 
 
 def test_the_agent_gets_the_newest_release(asking: Asking) -> None:

@@ -28,6 +28,8 @@ class Scene:
     def __init__(self, root: Path) -> None:
         self.files = Files(root)
         self.files.make_directories(paths.SERVER_STATE)
+        self.files.make_directories(paths.CONFIGURATION)
+        self.files.write(paths.PROBE_URL, f"{URL}\n".encode())
         self.clock = FakeClock()
         state = ContainerState("running", "healthy", started_at=START + timedelta(milliseconds=700))
         engine = FakeEngine({paths.SERVER: state})
@@ -45,11 +47,37 @@ def scene(tmp_path: Path) -> Scene:
 
 
 def test_only_what_was_reached_has_to_be_reached_again(scene: Scene) -> None:
-    assert reached_address(scene.files) == ""
+    assert reached_address(scene.files, START) == ""
     scene.report(REFUSED)
-    assert reached_address(scene.files) == ""
+    assert reached_address(scene.files, START) == ""
     scene.report(WELL)
-    assert reached_address(scene.files) == URL
+    assert reached_address(scene.files, START) == URL
+
+
+@pytest.mark.parametrize("given", [b"", b"\n", b"http://moved.example/\n", None])
+def test_an_address_that_the_host_did_not_write_has_to_be_reached_by_no_release(
+    scene: Scene, given: bytes | None
+) -> None:
+    """A gateway that was taken over would prevent every upgrade with it."""
+    if given is None:
+        scene.files.remove(paths.PROBE_URL)
+    else:
+        scene.files.write(paths.PROBE_URL, given)
+    scene.report(WELL)
+    assert reached_address(scene.files, START) == ""
+
+
+def test_what_is_no_report_prevents_no_upgrade(scene: Scene) -> None:
+    scene.files.make_directories(REPORT)
+    assert reached_address(scene.files, START) == ""
+
+
+@pytest.mark.parametrize(("minutes", "counts"), [(-12, False), (-10, True), (10, True), (12, False)])
+def test_only_what_was_reached_lately_has_to_be_reached_again(
+    scene: Scene, minutes: int, counts: bool
+) -> None:
+    scene.report(WELL, after=60 * minutes)
+    assert reached_address(scene.files, START) == (URL if counts else "")
 
 
 def test_what_the_earlier_release_reached_proves_nothing(scene: Scene) -> None:
