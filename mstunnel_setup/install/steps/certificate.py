@@ -14,7 +14,7 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, WriteFile
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import CertificateError, UsageError
+from mstunnel_setup.errors import CertificateError, SetupError, UsageError
 from mstunnel_setup.install import device_certificates, revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
@@ -28,6 +28,10 @@ from mstunnel_setup.tls.model import Finding, Identity, Severity
 from mstunnel_setup.tls.schedule import pending_imports
 
 _LIES_ALREADY = "Or type the path where it lies already"
+_USUAL_PLACES = (
+    f"put the chain in PEM at {paths.SITE_CERTIFICATE} and its key at {paths.SITE_KEY}, "
+    f"or both in one PFX file at {paths.SITE_PFX}"
+)
 _PEM = b"-----BEGIN "
 _PASSPHRASE_ASKS = 3
 
@@ -66,19 +70,43 @@ def present(context: Context) -> Identity | None:
 
 
 def find(context: Context) -> Certificate:
-    """Read the certificate that the answers name, or the one at its usual place; it is not judged here.
+    """Read the certificate to import: named in this run, or else at its usual place; it is not judged here.
+
+    Files named in an earlier run only are taken instead where they hold a later certificate than the usual
+    place, and than the one in use: they were renewed where they lie, as certbot does.
 
     Raises CertificateError, and WaitingError when there is none yet.
     """
-    source = _given(context)
-    if source.paths[0]:
-        return _read(context, source)
-    found = _source(context) or _missing(context)
-    pfx = usual(context)[1]
+    given = _given(context)
+    if given.paths[0] and not _is_remembered(context):
+        return _read(context, given)
+    usual_one = _at_usual_place(context)
+    renewed = _renewed(context, given, usual_one) if given.paths[0] else None
+    found = renewed or usual_one
+    if found is None:
+        raise CERTIFICATE_AWAITED(places=_USUAL_PLACES)
+    return found
+
+
+def _at_usual_place(context: Context) -> Certificate | None:
+    pem, pfx = (source if _is_whole(context, source) else None for source in usual(context))
     # A renewal as PFX leaves the earlier PEM files in place.
-    if not found.pfx and _there(context, pfx.pfx) and _is_linked(context, found):
-        found = pfx
-    return _read(context, found)
+    source = pfx if pem is None or (pfx is not None and _is_linked(context, pem)) else pem
+    return None if source is None else _read(context, source)
+
+
+def _renewed(context: Context, given: IdentitySource, usual_one: Certificate | None) -> Certificate | None:
+    """What is `given` where it was issued last; without `usual_one` also where it is in use already."""
+    if not _is_whole(context, given):
+        return None
+    try:
+        leaf = given.load(context.ports).leaf
+    except SetupError as error:  # also a passphrase that is not to be had
+        context.note(f"Certificate: {' and '.join(given.paths)} is not used: {error.message}.")
+        return None
+    others = [generations.leaf_in_use(context.ports), usual_one and usual_one.identity.leaf]
+    later = all(generations.newest(leaf) > generations.newest(other) for other in others if other)
+    return _read(context, given) if later or (usual_one is None and _is_linked(context, given)) else None
 
 
 def _is_linked(context: Context, source: IdentitySource) -> bool:
@@ -187,9 +215,16 @@ def _source(context: Context) -> IdentitySource | None:
     """Where the certificate is: named by an answer, or at its usual place; None when nothing is there yet."""
     given = _given(context)
     for source in (given,) if given.paths[0] else usual(context):
-        if all(_there(context, path) for path in source.paths):
+        if _is_whole(context, source):
             return source
     return None
+
+
+def _is_remembered(context: Context) -> bool:
+    """Whether all that the answers name was named in an earlier run."""
+    origins = context.answers.origins
+    given = [origins[f"certificate.{name}"].kind for name in ("chain", "key", "pfx")]
+    return all(kind in ("earlier", "default") for kind in given)
 
 
 def _source_in_use(context: Context) -> IdentitySource | None:
@@ -206,6 +241,10 @@ def usual(context: Context) -> tuple[IdentitySource, IdentitySource]:
         IdentitySource(chain=str(locate(paths.SITE_CERTIFICATE)), key=str(locate(paths.SITE_KEY))),
         IdentitySource(pfx=str(locate(paths.SITE_PFX)), passphrase=passphrase),
     )
+
+
+def _is_whole(context: Context, source: IdentitySource) -> bool:
+    return all(_there(context, path) for path in source.paths)
 
 
 def _there(context: Context, path: str) -> bool:
@@ -249,10 +288,7 @@ def _places(context: Context) -> str:
     given = _given(context)
     if given.paths[0]:
         return "expected at " + " and ".join(given.paths)
-    return (
-        f"put the chain in PEM at {paths.SITE_CERTIFICATE} and its key at {paths.SITE_KEY}, "
-        f"or both in one PFX file at {paths.SITE_PFX}"
-    )
+    return _USUAL_PLACES
 
 
 def _problem(context: Context) -> str | None:

@@ -36,7 +36,8 @@ from mstunnel_setup.tls.judge_time import days_left
 def import_certificate(operator: Operator, settings: Settings, how: ImportRequest) -> Result:
     """Judge the certificate, switch to it, and wait until the running gateway serves it.
 
-    Without options it is read from its usual place. Sessions stay up.
+    Without options it is read from its usual place, or from where the installation had it when that was
+    renewed since. Sessions stay up.
     """
     how.refuse_contradictions()
     due = how.due(operator.clock.now())

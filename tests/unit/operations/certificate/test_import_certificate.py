@@ -4,6 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from mstunnel_setup.cli import mst_cli, setup
+from mstunnel_setup.cli.render import run_app
 from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.text import WIDTH
 from tests.unit.operations.conftest import Command
@@ -45,3 +49,23 @@ def test_findings_are_folded(installed: Command) -> None:
     _, out, _ = installed("cert", "check")
     assert "warning" in out
     assert all(len(line) <= WIDTH for line in out.splitlines())
+
+
+def test_without_options_the_files_of_the_installation_do_not_overwrite_a_renewal(
+    installed: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The installation remembers the paths that it was given."""
+    common = ["--root", str(tmp_path / "root"), "--unattended"]
+    given = ["--cert", str(tmp_path / "chain.pem"), "--key", str(tmp_path / "good.key")]
+    assert run_app(setup.app, "mstunnel-setup", ["step", "eula", "--accept-eula", *common, *given]) == 0
+    settings = tmp_path / "root/etc/mstunnel"
+    chain = (tmp_path / "next.pem").read_bytes() + (tmp_path / "ca.pem").read_bytes()
+    key = (tmp_path / "next.key").read_bytes()
+    (settings / "certs/site.crt").write_bytes(chain)
+    (settings / "private/site.key").write_bytes(key)
+    capsys.readouterr()
+    for expected in ("The new certificate is in place.", "This certificate is in use already."):
+        assert run_app(mst_cli.app, "mst-cli", ["import_cert", *common]) == 0
+        assert expected in capsys.readouterr().out
+        assert (settings / "certs/site.crt").read_bytes() == chain
+        assert (settings / "private/site.key").read_bytes() == key

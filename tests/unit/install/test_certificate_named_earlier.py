@@ -1,0 +1,119 @@
+"""Files that only an earlier run was given: when they count, and what is in use instead."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.errors import WaitingError
+from mstunnel_setup.install.steps import certificate
+from mstunnel_setup.install.steps.certificate import Certificate
+from mstunnel_setup.tls import generations
+from tests.unit.install.scenes import Scene
+from tests.unit.tls.pki import Pki, key_bytes
+
+PKI = Pki(
+    {
+        "yearly": {"start": -200, "days": 365},
+        "short": {"start": -20, "days": 90},
+        "renewed": {"start": -2, "days": 90},
+    }
+)
+GIVEN, USUAL = ("/root/chain.pem", "/root/key.pem"), (paths.SITE_CERTIFICATE, paths.SITE_KEY)
+
+
+@dataclass
+class Server:
+    """An installed server; `certificate.chain` and `key` of its installation are at GIVEN."""
+
+    scene: Scene
+
+    def put(self, name: str, places: tuple[str, str]) -> dict[str, object]:
+        """Write a certificate; returns the answers that name it."""
+        chain = self.scene.write(places[0], PKI.pem(name) + PKI.pem("inter"))
+        key = self.scene.write(places[1], key_bytes(PKI.key_name(name)))
+        return {"certificate.chain": [str(chain)], "certificate.key": str(key)}
+
+    def run(self, **answers: object) -> None:
+        self.scene.run(certificate.STEP, self.scene.context(**answers))
+
+    def switch(self, name: str) -> None:
+        """Have it in use as an import leaves it, at the usual places as well."""
+        given = self.put(name, ("/tmp/new.pem", "/tmp/new.key"))
+        self.run(certificate__chain=given["certificate.chain"], certificate__key=given["certificate.key"])
+        for path in ("/tmp/new.pem", "/tmp/new.key"):
+            self.scene.files.remove(path)
+
+    @property
+    def in_use(self) -> str:
+        return name_of(generations.read(self.scene.context().ports, paths.ACTIVE).leaf.serial_number)
+
+    def found(self) -> str:
+        """What an import without options would take."""
+        return leaf_of(certificate.find(self.scene.context()))
+
+
+def name_of(serial: int) -> str:
+    (name,) = (name for name in PKI.changes if PKI.certificate(name).serial_number == serial)
+    return name
+
+
+def leaf_of(found: Certificate) -> str:
+    return name_of(found.identity.leaf.serial_number)
+
+
+@pytest.fixture
+def server(scene: Scene) -> Server:
+    scene.prompter.interactive = False
+    scene.trusted = (PKI.certificate("root"),)
+    for directory in (paths.CONFIGURATION, paths.CERTIFICATES, paths.PRIVATE):
+        scene.files.make_directories(directory)
+    made = Server(scene)
+    scene.remember("answers", made.put("yearly", GIVEN))
+    made.run()
+    assert made.in_use == "yearly"
+    return made
+
+
+def test_an_import_without_options_takes_what_was_put_at_the_usual_places(server: Server) -> None:
+    assert server.found() == "yearly"
+    server.put("short", USUAL)
+    assert server.found() == "short"
+    for path in GIVEN:
+        server.scene.files.remove(path)
+    assert server.found() == "short"
+
+
+def test_an_import_without_options_does_not_return_to_them(server: Server) -> None:
+    server.switch("short")
+    assert server.found() == "short"
+
+
+def test_renewed_in_place_they_are_imported_without_options(server: Server) -> None:
+    """As certbot does; the usual places hold our copies of the one before."""
+    server.put("renewed", GIVEN)
+    assert server.found() == "renewed"
+    server.put("short", USUAL)
+    assert server.found() == "renewed"
+    server.put("short", GIVEN)
+    server.put("renewed", USUAL)
+    assert server.found() == "renewed"
+
+
+def test_a_renewal_in_place_that_cannot_be_read_is_reported(server: Server) -> None:
+    server.put("renewed", GIVEN)
+    server.scene.write(GIVEN[1], key_bytes("p256/other"))
+    assert server.found() == "yearly"
+    assert "chain.pem and " in server.scene.prompter.said[-1]
+    assert "does not belong to the certificate" in server.scene.prompter.said[-1]
+
+
+def test_they_restore_the_usual_places_while_in_use_but_replace_nothing_later(server: Server) -> None:
+    for path in USUAL:
+        server.scene.files.remove(path)
+    assert server.found() == "yearly"
+    server.switch("short")
+    for path in USUAL:
+        server.scene.files.remove(path)
+    with pytest.raises(WaitingError, match=paths.SITE_PFX):
+        server.found()
