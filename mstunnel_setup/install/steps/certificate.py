@@ -40,12 +40,14 @@ _PASSPHRASE_ASKS = 3
 class Certificate:
     """A certificate that was read: where from, its name, and the copies for the usual places.
 
-    `of_devices` are the actions that place what certificates of devices are checked with.
+    `returning` is whether its generation lies here already while another is in use; `of_devices` are the
+    actions that place what certificates of devices are checked with.
     """
 
     source: IdentitySource
     identity: Identity = field(repr=False)
     copies: tuple[Action[Ports], ...] = ()
+    returning: bool = False
     of_devices: tuple[Action[Ports], ...] = ()
 
     @property
@@ -78,10 +80,11 @@ def find(context: Context) -> Certificate:
     Raises CertificateError, and WaitingError when there is none yet.
     """
     given = _given(context)
-    if given.paths[0] and not _is_remembered(context):
+    remembered_only = _is_remembered(context)
+    if given.paths[0] and not remembered_only:
         return _read(context, given)
     usual_one = _at_usual_place(context)
-    renewed = _renewed(context, given, usual_one) if given.paths[0] else None
+    renewed = _renewed(context, given, usual_one) if remembered_only else None
     found = renewed or usual_one
     if found is None:
         raise CERTIFICATE_AWAITED(places=_USUAL_PLACES)
@@ -105,7 +108,7 @@ def _renewed(context: Context, given: IdentitySource, usual_one: Certificate | N
         context.note(f"Certificate: {' and '.join(given.paths)} is not used: {error.message}.")
         return None
     others = [generations.leaf_in_use(context.ports), usual_one and usual_one.identity.leaf]
-    later = all(generations.newest(leaf) > generations.newest(other) for other in others if other)
+    later = all(generations.is_later(leaf, other) for other in others if other)
     return _read(context, given) if later or (usual_one is None and _is_linked(context, given)) else None
 
 
@@ -125,16 +128,22 @@ def _read(context: Context, source: IdentitySource) -> Certificate:
 
 
 def _kept(context: Context, found: Certificate) -> Certificate:
-    """`found`, or the one in use where taking `found` would be a step back, or before its time."""
+    """`found`, or the one in use where taking `found` would be a step back, or before its time.
+
+    What only an earlier run has named is taken when it was issued after the one in use.
+    """
     current = generations.in_use(context.ports)
     if current is None or fingerprint(current) == found.fingerprint:
         return found
     if found.fingerprint in {pending.fingerprint for pending in pending_imports(context.receipt)}:
         reason = "is scheduled for a later time"
+    elif _is_remembered(context) and not generations.is_later(found.identity.leaf, current.leaf):
+        reason = "was not issued after the one in use; to use it again, name it with `mst-cli import_cert`"
     elif generations.is_older(found.identity.leaf, current.leaf):
         reason = "is older than the one in use; `mst-cli import_cert --yes` uses it again"
     else:
-        return found
+        lies_here = context.ports.files.state(generations.directory(found.fingerprint)) is not None
+        return replace(found, returning=lies_here)
     context.note(f"Certificate: the one in {' and '.join(found.source.paths)} {reason}.")
     return Certificate(generations.source(context.ports, paths.ACTIVE), current)
 
@@ -221,10 +230,10 @@ def _source(context: Context) -> IdentitySource | None:
 
 
 def _is_remembered(context: Context) -> bool:
-    """Whether all that the answers name was named in an earlier run."""
+    """Whether the answers name a certificate, and all of it was named in an earlier run."""
     origins = context.answers.origins
-    given = [origins[f"certificate.{name}"].kind for name in ("chain", "key", "pfx")]
-    return all(kind in ("earlier", "default") for kind in given)
+    kinds = {origins[f"certificate.{name}"].kind for name in ("chain", "key", "pfx")}
+    return "earlier" in kinds <= {"earlier", "default"}
 
 
 def _source_in_use(context: Context) -> IdentitySource | None:
@@ -351,8 +360,9 @@ def switching(name: str) -> Link:
 
 
 def _decide(certificate: Certificate) -> Sequence[Action[Ports]]:
-    switched = switching(certificate.fingerprint)
-    return (*certificate.copies, *placing(certificate), switched, *certificate.of_devices)
+    name = certificate.fingerprint
+    fresh = (generations.FreshenIdentity(name=name),) if certificate.returning else ()
+    return (*certificate.copies, *placing(certificate), *fresh, switching(name), *certificate.of_devices)
 
 
 STEP = Step("certificate", "TLS certificate", _gather, _decide, missing=device_certificates.missing)

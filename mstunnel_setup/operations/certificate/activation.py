@@ -128,8 +128,10 @@ def prove(context: Context, port: int | None) -> bool:
     """
     if port is None:
         return False
+    name = generations.linked(context.ports)
     for left in reversed(range(_ATTEMPTS)):
-        generations.freshen(context.ports)
+        if name is not None:
+            generations.freshen(context.ports, name)
         reload_gateway(context)
         try:
             verify.serves(context, port, _PATIENCE, _PAUSE)
@@ -197,4 +199,5 @@ def drop(run: Run, name: str) -> None:
     """Remove a generation, unless it is the one in use."""
     if name != generations.linked(run.context.ports):
         directory = generations.directory(name)
-        run.runner.take_back([f"identity:{directory}", f"directory:{directory}"])
+        keys = [generations.freshness(name), f"identity:{directory}", f"directory:{directory}"]
+        run.runner.take_back(keys)

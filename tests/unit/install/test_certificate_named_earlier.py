@@ -117,3 +117,31 @@ def test_they_restore_the_usual_places_while_in_use_but_replace_nothing_later(se
         server.scene.files.remove(path)
     with pytest.raises(WaitingError, match=paths.SITE_PFX):
         server.found()
+
+
+def test_the_step_returns_to_them_only_when_they_were_renewed(server: Server) -> None:
+    """The certificate in use lasts less long, but was issued later."""
+    server.switch("short")
+    server.run()
+    assert server.in_use == "short"
+    assert "was not issued after the one in use" in server.scene.prompter.said[-1]
+    server.put("renewed", GIVEN)
+    server.run()
+    assert server.in_use == "renewed"
+
+
+def test_a_generation_that_lay_here_before_is_new_to_the_gateway_when_it_is_linked(server: Server) -> None:
+    """ocserv loads no file that is older than its last load."""
+    server.switch("short")
+    again = server.put("yearly", GIVEN)
+    context = server.scene.context(
+        certificate__chain=again["certificate.chain"], certificate__key=again["certificate.key"]
+    )
+    kinds = [action.kind for action in server.scene.run(certificate.STEP, context)]
+    assert (kinds, server.in_use) == (["write-file", "freshen-identity", "link"], "yearly")
+    for name in ("chain.pem", "key.pem"):
+        file = server.scene.files.locate(f"{paths.ACTIVE}/{name}")
+        assert file.stat().st_mtime == server.scene.clock.now().timestamp() + 1
+    assert server.scene.run(certificate.STEP, server.scene.context()) == ()
+    server.scene.undo()
+    assert server.scene.files.names(paths.GENERATIONS) == []
