@@ -22,6 +22,7 @@ from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.actions import IdentitySource, PlaceIdentity, PlaceKey
 from mstunnel_setup.tls.ca_trust import exposed_keys
+from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.load import fingerprint, given_pem, key_pem
 from mstunnel_setup.tls.model import Finding, Identity, Severity
@@ -57,6 +58,7 @@ class Certificate:
 
 
 def _gather(context: Context) -> Certificate:
+    refuse_gone(context)
     source = _source(context) or _source_in_use(context) or _wait(context)
     found = _kept(context, _read(context, source))
     context.gathered.identity = found.identity
@@ -236,10 +238,30 @@ def _is_remembered(context: Context) -> bool:
     return "earlier" in kinds <= {"earlier", "default"}
 
 
+def refuse_gone(context: Context) -> None:
+    """Raise CertificateError for a file that is named for the first time and missing, where one is in use.
+
+    The one in use would be kept without a word; while there is none, the file is waited for.
+    """
+    gone = _gone(context)
+    named_now = context.is_new("certificate.chain", "certificate.key", "certificate.pfx")
+    if gone and named_now and generations.in_use(context.ports) is not None:
+        raise CERTIFICATE_FILE_MISSING(path=gone[0])
+    device_certificates.refuse_gone(context)
+
+
+def _gone(context: Context) -> list[str]:
+    """The files that the answers name and that do not exist."""
+    return [path for path in _given(context).paths if path and not _there(context, path)]
+
+
 def _source_in_use(context: Context) -> IdentitySource | None:
     """What an earlier run has placed, when the files it came from are gone."""
-    current = generations.in_use(context.ports)
-    return None if current is None else generations.source(context.ports, paths.ACTIVE)
+    if generations.in_use(context.ports) is None:
+        return None
+    if gone := _gone(context):
+        context.note(f"Certificate: {' and '.join(gone)} cannot be found; the one in use is kept.")
+    return generations.source(context.ports, paths.ACTIVE)
 
 
 def usual(context: Context) -> tuple[IdentitySource, IdentitySource]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.errors import WaitingError
+from mstunnel_setup.errors import CertificateError, WaitingError
+from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.tls import generations
@@ -145,3 +146,21 @@ def test_a_generation_that_lay_here_before_is_new_to_the_gateway_when_it_is_link
     assert server.scene.run(certificate.STEP, server.scene.context()) == ()
     server.scene.undo()
     assert server.scene.files.names(paths.GENERATIONS) == []
+
+
+def test_the_one_in_use_is_kept_with_a_note_when_they_are_gone(server: Server) -> None:
+    server.scene.files.remove(GIVEN[1])
+    server.run()
+    assert server.in_use == "yearly"
+    key = server.scene.files.locate(GIVEN[1])
+    assert server.scene.prompter.said[-1] == (f"Certificate: {key} cannot be found; the one in use is kept.")
+
+
+def test_a_new_path_without_a_file_is_refused_before_it_is_stored(server: Server) -> None:
+    typo = {"certificate__chain": ["/root/typo.pem"], "certificate__key": "/root/key.pem"}
+    missing = r"the file /root/typo\.pem does not exist"
+    with pytest.raises(CertificateError, match=missing) as caught:
+        server.run(**typo)
+    assert caught.value.code == "certificate-file-missing"
+    with pytest.raises(CertificateError, match=missing):
+        refuse_unready(server.scene.context(**typo), ["certificate"])
