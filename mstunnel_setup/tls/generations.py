@@ -49,7 +49,7 @@ class FreshenIdentity(Action[HasClock]):
 
     @override
     def undo(self, ports: HasClock, record: UndoRecord[HasClock]) -> Undone:
-        """Nothing to do: a modification time harms nobody."""
+        """Nothing to do: a modification time is harmless."""
         return Undone(Undo.ABSENT)
 
 
