@@ -1,9 +1,11 @@
 """What the gateway checks certificates of devices with: the CAs that issue them, and their revocation lists.
 
-GnuTLS, which does it for ocserv, looks at no date of a list and at no list of another CA: what is wrong here
-would let revoked devices in without a word, so it is refused before.
+GnuTLS, which does it for ocserv, looks at no date of a list and at no list of another CA, and keeps one list
+for each name of an issuer: what is wrong here would let revoked devices in without a word, so it is refused
+before.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
@@ -53,10 +55,15 @@ def device_authorities(content: bytes, path: str, now: datetime) -> tuple[x509.C
 
 
 def read_lists(content: bytes, path: str) -> tuple[x509.CertificateRevocationList, ...]:
-    """The revocation lists in the file at `path`. Raises CertificateError `device-revocations-unusable`."""
+    """The revocation lists in the file at `path`, copies of the same one once.
+
+    Raises CertificateError `device-revocations-unusable`.
+    """
     try:
         with lenient_library():
-            lists = tuple(map(_examined, _lists(content)))
+            lists = tuple(
+                {crl.public_bytes(Encoding.DER): _examined(crl) for crl in _lists(content)}.values()
+            )
     except PemError as error:
         raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem=str(error)) from error
     except (*MALFORMED, UnsupportedAlgorithm) as error:
@@ -72,8 +79,10 @@ def judge_lists(
     authorities: Sequence[x509.Certificate],
     now: datetime,
 ) -> None:
-    """Raise CertificateError `device-revocations-unusable` unless each is a current list of an authority."""
-    problems = [problem for crl in lists for problem in _problems_of_list(crl, authorities, now)]
+    """Raise CertificateError `device-revocations-unusable` unless each is the list of an authority now."""
+    found = tuple(lists)
+    problems = [problem for crl in found for problem in _problems_of_list(crl, authorities, now)]
+    problems += _shared_names(found)
     if problems:
         raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem="; ".join(problems))
 
@@ -115,10 +124,23 @@ def _examined(crl: x509.CertificateRevocationList) -> x509.CertificateRevocation
     return crl
 
 
+def _issuer(crl: x509.CertificateRevocationList) -> str:
+    return plain(crl.issuer.rfc4514_string(), LONGEST_NAME)
+
+
+def _shared_names(lists: Sequence[x509.CertificateRevocationList]) -> Iterator[str]:
+    """Of several lists with one issuer name GnuTLS keeps the later one; delta lists are refused anyway."""
+    whole = [crl for crl in lists if extension(crl, x509.DeltaCRLIndicator) is None]
+    counted = Counter(crl.issuer.public_bytes() for crl in whole)
+    for name, crl in {crl.issuer.public_bytes(): crl for crl in whole}.items():
+        if (count := counted[name]) > 1:
+            yield f"it holds {count} lists of {_issuer(crl)}; the gateway uses one for each name of a CA"
+
+
 def _problems_of_list(
     crl: x509.CertificateRevocationList, authorities: Sequence[x509.Certificate], now: datetime
 ) -> Iterator[str]:
-    issuer = plain(crl.issuer.rfc4514_string(), LONGEST_NAME)
+    issuer = _issuer(crl)
     named = [authority for authority in authorities if authority.subject == crl.issuer]
     if not named:
         yield f"it is a list of {issuer}, which is none of the CAs that issue the devices' certificates"

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.tls.device_authority import device_authorities, judge_lists, lists_pem, read_lists
-from tests.unit.tls.pki import NOW, Pki, key_bytes
+from tests.unit.tls.pki import NOW, Pki, key_bytes, private_key
 from tests.unit.tls.revocation_material import PARTIAL, PKI, revocation_list, scope
 
 CHANGED = Pki(
@@ -71,8 +72,42 @@ def test_lists_are_read_in_any_form_and_written_as_pem() -> None:
     der = revocation_list()
     pem = x509.load_der_x509_crl(der).public_bytes(Encoding.PEM)
     assert judged(der) == judged(pem) == pem
-    other = revocation_list(pem=True, without_leaf=True)
-    assert judged(b"A comment\n" + PKI.pem("inter") + pem + other) == pem + other
+    other = list_of_root()
+    both = (PKI.certificate("inter"), PKI.certificate("root"))
+    assert judged(b"A comment\n" + PKI.pem("inter") + pem + other, *both) == pem + other
+
+
+def list_of_root() -> bytes:
+    """The list of another authority, with its own name."""
+    root = PKI.certificate("root")
+    builder = x509.CertificateRevocationListBuilder().issuer_name(root.subject)
+    builder = builder.last_update(NOW).next_update(NOW + timedelta(days=7))
+    return builder.sign(private_key("p256/root"), hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def test_two_lists_of_one_name_are_refused() -> None:
+    """GnuTLS keeps the later one: whom the other one revokes would get in."""
+    one, other = revocation_list(pem=True), revocation_list(pem=True, without_leaf=True)
+    with pytest.raises(
+        CertificateError, match="it holds 2 lists of CN=inter; the gateway uses one"
+    ) as caught:
+        judged(one + other)
+    assert caught.value.code == "device-revocations-unusable"
+    # A list of the authority's next key has the same name.
+    renewed = Pki({"next": {"like": "inter", "subject": "inter", "key": "p256/next"}}).certificate("next")
+    with pytest.raises(CertificateError, match="it holds 2 lists of CN=inter"):
+        judged(one + revocation_list(pem=True, signer="p256/next"), PKI.certificate("inter"), renewed)
+
+
+def test_copies_of_one_list_are_one() -> None:
+    pem = revocation_list(pem=True)
+    assert judged(pem + pem) == pem
+
+
+def test_beside_its_base_only_the_delta_list_is_the_fault() -> None:
+    delta = revocation_list(pem=True, extensions=[(x509.DeltaCRLIndicator(1), True)])
+    with pytest.raises(CertificateError, match=r": the list of CN=inter holds only the changes[^;]*$"):
+        judged(revocation_list(pem=True) + delta)
 
 
 @pytest.mark.parametrize(
