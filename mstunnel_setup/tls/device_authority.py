@@ -28,7 +28,7 @@ from mstunnel_setup.tls.certificate import (
 from mstunnel_setup.tls.errors import DEVICE_AUTHORITY_UNUSABLE, DEVICE_REVOCATIONS_UNUSABLE, INPUT_TOO_LARGE
 from mstunnel_setup.tls.read import read_material
 from mstunnel_setup.tls.read_pem import PemError, looks_like_pem, pem_blocks
-from mstunnel_setup.tls.revocation_answers import signs_list
+from mstunnel_setup.tls.revocation_answers import not_understood, signs_list
 
 _LIST_LABEL = "X509 CRL"
 # A list of a hundred thousand certificates has four million.
@@ -121,6 +121,8 @@ def _lists(content: bytes) -> Iterator[x509.CertificateRevocationList]:
 def _examined(crl: x509.CertificateRevocationList) -> x509.CertificateRevocationList:
     """The list, once the fields are read that the library parses late."""
     _ = (crl.issuer, crl.extensions, crl.last_update_utc, crl.next_update_utc)
+    for entry in crl:
+        _ = entry.extensions
     return crl
 
 
@@ -152,6 +154,13 @@ def _problems_of_list(
         yield f"the list of {issuer} is out of date since {crl.next_update_utc:%Y-%m-%d %H:%M} UTC"
     if extension(crl, x509.DeltaCRLIndicator) is not None:
         yield f"the list of {issuer} holds only the changes since an earlier one (a delta list)"
+    elif part := not_understood(crl):
+        yield f"{part} of {issuer} has an unknown critical extension"
     scope = extension(crl, x509.IssuingDistributionPoint)
-    if scope is not None and (scope.indirect_crl or scope.only_some_reasons or scope.only_contains_ca_certs):
+    if scope is not None and (
+        scope.indirect_crl
+        or scope.only_some_reasons
+        or scope.only_contains_ca_certs
+        or scope.only_contains_attribute_certs
+    ):
         yield f"the list of {issuer} is not about all of its devices (issuing distribution point)"

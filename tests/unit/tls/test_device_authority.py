@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.tls.device_authority import device_authorities, judge_lists, lists_pem, read_lists
 from tests.unit.tls.pki import NOW, Pki, key_bytes, private_key
-from tests.unit.tls.revocation_material import PARTIAL, PKI, revocation_list, scope
+from tests.unit.tls.revocation_material import OTHER_ISSUER, PARTIAL, PKI, UNKNOWN, revocation_list, scope
 
 CHANGED = Pki(
     {
@@ -120,6 +120,13 @@ def test_beside_its_base_only_the_delta_list_is_the_fault() -> None:
         ({"extensions": [(scope(indirect_crl=True), True)]}, "is not about all of its devices"),
         ({"extensions": [(PARTIAL, True)]}, "is not about all of its devices"),
         ({"extensions": [(scope(only_contains_ca_certs=True), True)]}, "is not about all of its devices"),
+        (
+            {"extensions": [(scope(only_contains_attribute_certs=True), True)]},
+            "is not about all of its devices",
+        ),
+        ({"extensions": [(UNKNOWN, True)]}, "the list of CN=inter has an unknown critical extension"),
+        ({"of_entry": [(UNKNOWN, True)]}, "an entry of the list of CN=inter has an unknown critical"),
+        ({"of_entry": [(OTHER_ISSUER, True)]}, "an entry of the list of CN=inter has an unknown critical"),
     ],
 )
 def test_a_list_that_would_let_revoked_devices_in_is_refused(changes: dict[str, Any], fault: str) -> None:
