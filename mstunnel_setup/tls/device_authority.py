@@ -70,6 +70,9 @@ def read_lists(content: bytes, path: str) -> tuple[x509.CertificateRevocationLis
         raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem="it is not a valid revocation list") from error
     if not lists:
         raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem="it contains no revocation list")
+    if (size := len(lists_pem(lists))) > _MAX_BYTES:  # what is placed is read again
+        problem = f"as PEM it has {size} bytes, and at most {_MAX_BYTES} are read"
+        raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem=problem)
     return lists
 
 

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup.errors import CertificateError
+from mstunnel_setup.tls import device_authority
 from mstunnel_setup.tls.device_authority import device_authorities, judge_lists, lists_pem, read_lists
 from tests.unit.tls.pki import NOW, Pki, key_bytes, private_key
 from tests.unit.tls.revocation_material import OTHER_ISSUER, PARTIAL, PKI, UNKNOWN, revocation_list, scope
@@ -143,6 +144,14 @@ def test_a_list_of_another_authority_is_refused() -> None:
 def test_a_key_that_is_not_for_lists_signs_none() -> None:
     with pytest.raises(CertificateError, match="its key is not for lists"):
         judged(revocation_list(), CHANGED.certificate("no-lists"))
+
+
+def test_a_list_that_is_too_long_as_pem_is_not_placed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was placed is read again, by `cert check` for one."""
+    der = revocation_list()
+    monkeypatch.setattr(device_authority, "_MAX_BYTES", len(der))
+    with pytest.raises(CertificateError, match=rf"as PEM it has \d+ bytes, and at most {len(der)} are read"):
+        read_lists(der, PATH)
 
 
 @pytest.mark.parametrize(
