@@ -14,6 +14,7 @@ from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import require_installed
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.run_lock import PATIENCE
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import certificate, verify
 from mstunnel_setup.operations.certificate.errors import IMPORT_TAKEN_BACK, IMPORT_UNPROVEN, LINK_FLATTENED
@@ -51,9 +52,11 @@ class Activation:
 
 
 @contextmanager
-def installed_run(operator: Operator, settings: Settings, *, exclusively: bool = True) -> Iterator[Run]:
+def installed_run(
+    operator: Operator, settings: Settings, *, exclusively: bool = True, patience: float = PATIENCE
+) -> Iterator[Run]:
     """A run on a server that has an installation. Raises UsageError where there is none."""
-    with open_run(operator, settings, exclusively=exclusively, replacing=True) as run:
+    with open_run(operator, settings, exclusively=exclusively, replacing=True, patience=patience) as run:
         require_installed(run.context.receipt)
         yield run
 

@@ -42,7 +42,7 @@ def import_certificate(operator: Operator, settings: Settings, how: ImportReques
     how.refuse_contradictions()
     due = how.due(operator.clock.now())
     exclusively = not (how.dry_run or how.list_pending)
-    with installed_run(operator, settings, exclusively=exclusively) as run:
+    with installed_run(operator, settings, exclusively=exclusively, patience=how.patience) as run:
         if how.list_pending:
             return list_pending(run)
         if how.cancel is not None:

@@ -6,15 +6,38 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup import paths
 from mstunnel_setup.cli import mst_cli, setup
 from mstunnel_setup.cli.render import run_app
-from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.engine.lock import exclusive
+from mstunnel_setup.errors import ExitCode, LockedError
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.operations.certificate.import_certificate import import_certificate
+from mstunnel_setup.operations.certificate.import_request import ImportRequest
 from mstunnel_setup.text import WIDTH
+from tests.unit.clocks import FakeClock
 from tests.unit.operations.conftest import Command
+from tests.unit.operators import operator_of
 
 
 def test_a_hook_gets_no_output_when_nothing_is_new(installed: Command) -> None:
     assert installed("import_cert", "--if-changed") == (0, "", "")
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_hook_outlasts_an_upgrade_and_a_person_waits_for_seconds(tmp_path: Path) -> None:
+    """certbot calls a hook once: what it gives up is not imported."""
+    operator = operator_of(tmp_path / "root", clock=(clock := FakeClock()))
+    given = {
+        "certificate.chain": [str(tmp_path / "chain.pem")],
+        "certificate.key": str(tmp_path / "good.key"),
+    }
+    with exclusive(operator.files, SystemClock(), paths.LOCK):
+        for how, seconds in ((ImportRequest(), 10), (ImportRequest(if_changed=True), 3600)):
+            started = clock.elapsed
+            with pytest.raises(LockedError):
+                import_certificate(operator, given, how)
+            assert clock.elapsed - started == pytest.approx(seconds, abs=1)
 
 
 def test_a_trial_judges_the_certificate_in_use_as_well(installed: Command) -> None:
