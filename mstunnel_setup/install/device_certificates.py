@@ -20,6 +20,8 @@ from mstunnel_setup.tls.device_authority import device_authorities, judge_lists,
 from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING
 
 _CA_FILE = "devices.ca_file"
+_PLACED = {_CA_FILE: DEVICE_AUTHORITY, "devices.crl_file": DEVICE_REVOCATIONS}
+"""What a run makes of the files, by setting."""
 _QUESTION = "Path of the certificate of the CA that issues the devices' certificates (PEM)"
 
 
@@ -32,6 +34,20 @@ def missing(context: Context) -> Sequence[str]:
 def refuse_unusable(answers: AnswerFile, files: Files, now: datetime) -> None:
     """Judge those of the files that lie on this machine. Raises CertificateError or UsageError."""
     _judge(answers.devices.ca_file or "", answers.devices.crl_file or "", files.read_given, now)
+
+
+def refuse_gone(context: Context) -> None:
+    """Raise CertificateError for a file that is named for the first time and missing, where one is placed.
+
+    Devices would be checked with the one placed earlier without a word.
+    """
+    files = context.ports.files
+    for setting, placed in _PLACED.items():
+        named = context.answers.value(setting)
+        if named is None or files.read_given(str(named)) is not None:
+            continue
+        if context.is_new(setting) and files.state(placed) is not None:
+            raise CERTIFICATE_FILE_MISSING(path=named)
 
 
 def judge_placed(files: Files, now: datetime) -> None:
@@ -55,16 +71,15 @@ def placing(context: Context) -> Sequence[Action[Ports]]:
         return ()
     if context.prompter.interactive and missing(context):
         _ask(context)
-    authorities = _authorities(context, _given(context, context.answers.devices.ca_file, DEVICE_AUTHORITY))
+    authorities = _authorities(context, _given(context, _CA_FILE))
     text = "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in authorities)
     return (WriteFile(path=DEVICE_AUTHORITY, text=text), *_placing_lists(context, authorities))
 
 
 def _placing_lists(context: Context, authorities: Sequence[Certificate]) -> Sequence[Action[Ports]]:
-    named = context.answers.devices.crl_file
-    if named is None:
+    if context.answers.devices.crl_file is None:
         return ()
-    source = _given(context, named, DEVICE_REVOCATIONS)
+    source = _given(context, "devices.crl_file")
     lists = read_lists(_read(context, source), source)
     judge_lists(lists, source, authorities, context.ports.clock.now())
     digest = hashlib.sha256(lists_pem(lists)).hexdigest()
@@ -82,11 +97,14 @@ def _ask(context: Context) -> None:
             context.prompter.say(f"{error.message}. {error.hint}")
 
 
-def _given(context: Context, named: str | None, placed: str) -> str:
+def _given(context: Context, setting: str) -> str:
     """The file that the answers name, or what an earlier run made of it; a real path of this machine."""
-    files = context.ports.files
-    is_gone = named is None or files.read_given(named) is None
-    return str(files.locate(placed)) if is_gone and files.state(placed) is not None else named or placed
+    files, named, placed = context.ports.files, context.answers.value(setting), _PLACED[setting]
+    if files.state(placed) is None or (named is not None and files.read_given(str(named)) is not None):
+        return str(named or placed)
+    if named is not None:
+        context.note(f"Devices: {named} cannot be found; {placed}, made of it earlier, is kept.")
+    return str(files.locate(placed))
 
 
 def _authorities(context: Context, path: str) -> tuple[Certificate, ...]:

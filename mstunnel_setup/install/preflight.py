@@ -67,9 +67,11 @@ def refuse_unready(context: Context, steps: Collection[str], later: Collection[s
 
     These are the checks of the host; they need no answer and no sign-in. `steps` are the names of
     those that will run, `later` those of the account that follow root's. An installation that has begun was
-    checked before it did.
+    checked before it did; only files that are named since are looked for, before their names are stored.
     """
     if context.receipt.entries:
+        if certificate.STEP.name in steps:
+            certificate.refuse_gone(context)
         return
     if "images" in steps:
         images.judge_archives(context)

@@ -8,16 +8,18 @@ from mstunnel_setup.engine.lock import exclusive
 from mstunnel_setup.operator import Operator
 
 # Seconds. The monitor holds the lock while the gateway tests a configuration, which takes one or two.
-_PATIENCE: Final = 10.0
+PATIENCE: Final = 10.0
 
 
-def run_lock(operator: Operator, path: str = paths.LOCK) -> AbstractContextManager[None]:
+def run_lock(
+    operator: Operator, path: str = paths.LOCK, patience: float = PATIENCE
+) -> AbstractContextManager[None]:
     """The lock of this host, or another one of its locks; the operator hears of a wait for it.
 
-    Raises LockedError when another run is in progress and does not end within seconds.
+    Raises LockedError when another run is in progress and does not end within `patience` seconds.
     """
 
     def waiting() -> None:
-        operator.console.say(f"Waiting for another run to end, at most {_PATIENCE:.0f} s.")
+        operator.console.say(f"Waiting for another run to end, at most {patience:.0f} s.")
 
-    return exclusive(operator.files, operator.clock, path, _PATIENCE, waiting)
+    return exclusive(operator.files, operator.clock, path, patience, waiting)

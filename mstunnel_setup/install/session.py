@@ -29,7 +29,7 @@ from mstunnel_setup.install.installed import journal_of, own_scope
 from mstunnel_setup.install.ports import open_ports
 from mstunnel_setup.install.preflight import OF_STEPS
 from mstunnel_setup.install.release_images import with_release_images
-from mstunnel_setup.install.run_lock import run_lock
+from mstunnel_setup.install.run_lock import PATIENCE, run_lock
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import CODEC, steps_of
 from mstunnel_setup.operator import Operator, Prompter, Settings
@@ -78,6 +78,7 @@ def open_run(
     replacing: bool = False,
     scope: Scope | None = None,
     port: int | None = None,
+    patience: float = PATIENCE,
 ) -> Iterator[Run]:
     """Prepare a run and clean up after it; `exclusively` holds the lock, for commands that change things.
 
@@ -89,7 +90,7 @@ def open_run(
     was asked to replace it (`replacing`).
 
     Raises UsageError for wrong answers, LockedError when another run is in progress and does not end within
-    seconds, CheckError without root.
+    `patience` seconds, CheckError without root.
     """
     refuse_unknown(ignored_checks, OF_STEPS)
     files, clock = operator.files, operator.clock
@@ -100,7 +101,7 @@ def open_run(
     settings = settings if scope is Scope.ALL else {**settings, "mode": "rootless"}
     with ExitStack() as stack:
         if exclusively:
-            stack.enter_context(run_lock(operator))
+            stack.enter_context(run_lock(operator, patience=patience))
             files.remove_tree(paths.RESTORED)  # a restoration that was killed has left a key there
         stack.callback(operator.sinks.close_log)
         journal = stack.enter_context(closing(journal_of(scope, operator)))

@@ -78,6 +78,7 @@ from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer, Rem
 from mstunnel_setup.tenant.existing_identity import PlaceAgentCredential, UseAppIdentity
 from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
 from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity, PlaceKey, PlaceRevocations
+from mstunnel_setup.tls.generations import FreshenIdentity
 from mstunnel_setup.tls.schedule import ScheduleImport
 from mstunnel_setup.upgrade.actions import OpenMailbox
 
@@ -150,6 +151,7 @@ CODEC = Codec(
         UseAppIdentity,
         EnableInitScript,
         EnableLinger,
+        FreshenIdentity,
         GiveDirectory,
         GiveToAgent,
         GiveIds,

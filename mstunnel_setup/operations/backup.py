@@ -8,13 +8,14 @@ from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.named import refuse_present
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.operations.backup_archive import FILES, LARGEST, MANIFEST, SCHEMA, UPGRADES, pack
 from mstunnel_setup.operations.certificate.activation import installed_run
-from mstunnel_setup.operations.errors import BACKUP_HOLDS_KEY, BACKUP_TOO_LARGE
+from mstunnel_setup.operations.errors import BACKUP_HOLDS_KEY, BACKUP_TOO_LARGE, BACKUP_WITHOUT_LIST
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 from mstunnel_setup.tenant.actions import RegisterServer
@@ -26,7 +27,8 @@ from mstunnel_setup.upgrade.record import History, Phase, read_history, render_h
 def backup(operator: Operator, file: Path) -> Result:
     """Write the archive with mode 0600.
 
-    Raises UsageError when the file is there already, StepError when `restore` would refuse it as too large.
+    A revocation list that would make it too large for `restore` is left out, with a warning: a current one is
+    to be had from its CA. Raises UsageError when the file is there already, StepError when it is too large.
     """
     refuse_present(file)
     with installed_run(operator, {}, exclusively=False) as run:
@@ -43,20 +45,24 @@ def backup(operator: Operator, file: Path) -> Result:
         present = {path: content for path, content in contents.items() if content}
         manifest = _manifest(run)
         packed = pack({MANIFEST: json_bytes(manifest), **present})
-        _refuse_large(packed, present)
+        warnings = [BACKUP_HOLDS_KEY(path=file)]
+        if _too_large(packed, present) and DEVICE_REVOCATIONS in present:
+            size = len(present.pop(DEVICE_REVOCATIONS))
+            source = run.context.answers.devices.crl_file or DEVICE_REVOCATIONS
+            packed = pack({MANIFEST: json_bytes(manifest), **present})
+            warnings.append(BACKUP_WITHOUT_LIST(file=file, path=DEVICE_REVOCATIONS, size=size, source=source))
+        if largest := _too_large(packed, present):
+            raise BACKUP_TOO_LARGE(path=largest, size=len(present[largest]), largest=LARGEST)
         operator.files.given.write(str(file), packed, 0o600)
-    warning = BACKUP_HOLDS_KEY(path=file)
-    return Result(
-        "changed", {"file": str(file), "contents": [*present]}, (warning,), text=[f"Written: {file}."]
-    )
+    data: JsonObject = {"file": str(file), "contents": [*present]}
+    return Result("changed", data, tuple(warnings), text=[f"Written: {file}."])
 
 
-def _refuse_large(packed: bytes, contents: Mapping[str, bytes]) -> None:
-    """Raise StepError, naming the largest file, for an archive that `restore` would refuse."""
+def _too_large(packed: bytes, contents: Mapping[str, bytes]) -> str:
+    """The largest file of an archive that `restore` would refuse; empty for any other archive."""
     sizes = {path: len(content) for path, content in contents.items()}
     largest = max(sizes, key=sizes.__getitem__, default="")
-    if largest and max(len(packed), sizes[largest]) > LARGEST:
-        raise BACKUP_TOO_LARGE(path=largest, size=sizes[largest], largest=LARGEST)
+    return largest if largest and max(len(packed), sizes[largest]) > LARGEST else ""
 
 
 def _generation(run: Run) -> str:

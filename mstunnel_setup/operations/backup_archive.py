@@ -40,7 +40,7 @@ FILES = {
 }
 
 UPGRADES = f"{paths.HOST_STATE}/upgrades.json"
-"""The upgrades that have ended: their file in an archive, also for an account, where it lies elsewhere."""
+"""The upgrades that have ended: the name of their file in an archive, wherever it lies on a host."""
 
 LARGEST: Final = 4 * 1024 * 1024
 """Bytes of an archive as it is, and of each file in it; a real one has some ten thousand."""

@@ -64,7 +64,7 @@ BACKUP_TOO_LARGE = declare(
     StepError,
     "backup-too-large",
     "{path} has {size} bytes, and a backup that can be restored has at most {largest} in all",
-    "Make that file smaller, such as a revocation list without expired certificates; nothing was written.",
+    "Make that file smaller, then run the command again; nothing was written.",
 )
 CLIENT_UNKNOWN = declare(
     UsageError,
@@ -232,6 +232,11 @@ BACKUP_HOLDS_KEY = declare_notice(
     "backup-holds-key",
     "{path} contains the private key of the certificate",
     "Protect it like the key; restore it on another host with `mst-cli restore`.",
+)
+BACKUP_WITHOUT_LIST = declare_notice(
+    "backup-without-list",
+    "{file} does not contain the revocation list {path}, which has {size} bytes: it would be too large",
+    "Before you restore, put the current list on the other host at {source}.",
 )
 CONTAINER_DOWN = declare_notice(
     "container-down", "{container} is not running", "Run `mst-cli {component} start`."

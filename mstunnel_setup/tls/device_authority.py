@@ -1,9 +1,11 @@
 """What the gateway checks certificates of devices with: the CAs that issue them, and their revocation lists.
 
-GnuTLS, which does it for ocserv, looks at no date of a list and at no list of another CA: what is wrong here
-would let revoked devices in without a word, so it is refused before.
+GnuTLS, which does it for ocserv, looks at no date of a list and at no list of another CA, and keeps one list
+for each name of an issuer: what is wrong here would let revoked devices in without a word, so it is refused
+before.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
@@ -26,7 +28,7 @@ from mstunnel_setup.tls.certificate import (
 from mstunnel_setup.tls.errors import DEVICE_AUTHORITY_UNUSABLE, DEVICE_REVOCATIONS_UNUSABLE, INPUT_TOO_LARGE
 from mstunnel_setup.tls.read import read_material
 from mstunnel_setup.tls.read_pem import PemError, looks_like_pem, pem_blocks
-from mstunnel_setup.tls.revocation_answers import signs_list
+from mstunnel_setup.tls.revocation_answers import not_understood, signs_list
 
 _LIST_LABEL = "X509 CRL"
 # A list of a hundred thousand certificates has four million.
@@ -53,16 +55,24 @@ def device_authorities(content: bytes, path: str, now: datetime) -> tuple[x509.C
 
 
 def read_lists(content: bytes, path: str) -> tuple[x509.CertificateRevocationList, ...]:
-    """The revocation lists in the file at `path`. Raises CertificateError `device-revocations-unusable`."""
+    """The revocation lists in the file at `path`, copies of the same one once.
+
+    Raises CertificateError `device-revocations-unusable`.
+    """
     try:
         with lenient_library():
-            lists = tuple(map(_examined, _lists(content)))
+            lists = tuple(
+                {crl.public_bytes(Encoding.DER): _examined(crl) for crl in _lists(content)}.values()
+            )
     except PemError as error:
         raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem=str(error)) from error
     except (*MALFORMED, UnsupportedAlgorithm) as error:
         raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem="it is not a valid revocation list") from error
     if not lists:
         raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem="it contains no revocation list")
+    if (size := len(lists_pem(lists))) > _MAX_BYTES:  # what is placed is read again
+        problem = f"as PEM it has {size} bytes, and at most {_MAX_BYTES} are read"
+        raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem=problem)
     return lists
 
 
@@ -72,8 +82,10 @@ def judge_lists(
     authorities: Sequence[x509.Certificate],
     now: datetime,
 ) -> None:
-    """Raise CertificateError `device-revocations-unusable` unless each is a current list of an authority."""
-    problems = [problem for crl in lists for problem in _problems_of_list(crl, authorities, now)]
+    """Raise CertificateError `device-revocations-unusable` unless each is the list of an authority now."""
+    found = tuple(lists)
+    problems = [problem for crl in found for problem in _problems_of_list(crl, authorities, now)]
+    problems += _shared_names(found)
     if problems:
         raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem="; ".join(problems))
 
@@ -112,13 +124,28 @@ def _lists(content: bytes) -> Iterator[x509.CertificateRevocationList]:
 def _examined(crl: x509.CertificateRevocationList) -> x509.CertificateRevocationList:
     """The list, once the fields are read that the library parses late."""
     _ = (crl.issuer, crl.extensions, crl.last_update_utc, crl.next_update_utc)
+    for entry in crl:
+        _ = entry.extensions
     return crl
+
+
+def _issuer(crl: x509.CertificateRevocationList) -> str:
+    return plain(crl.issuer.rfc4514_string(), LONGEST_NAME)
+
+
+def _shared_names(lists: Sequence[x509.CertificateRevocationList]) -> Iterator[str]:
+    """Of several lists with one issuer name GnuTLS keeps the later one; delta lists are refused anyway."""
+    whole = [crl for crl in lists if extension(crl, x509.DeltaCRLIndicator) is None]
+    counted = Counter(crl.issuer.public_bytes() for crl in whole)
+    for name, crl in {crl.issuer.public_bytes(): crl for crl in whole}.items():
+        if (count := counted[name]) > 1:
+            yield f"it holds {count} lists of {_issuer(crl)}; the gateway uses one for each name of a CA"
 
 
 def _problems_of_list(
     crl: x509.CertificateRevocationList, authorities: Sequence[x509.Certificate], now: datetime
 ) -> Iterator[str]:
-    issuer = plain(crl.issuer.rfc4514_string(), LONGEST_NAME)
+    issuer = _issuer(crl)
     named = [authority for authority in authorities if authority.subject == crl.issuer]
     if not named:
         yield f"it is a list of {issuer}, which is none of the CAs that issue the devices' certificates"
@@ -130,6 +157,13 @@ def _problems_of_list(
         yield f"the list of {issuer} is out of date since {crl.next_update_utc:%Y-%m-%d %H:%M} UTC"
     if extension(crl, x509.DeltaCRLIndicator) is not None:
         yield f"the list of {issuer} holds only the changes since an earlier one (a delta list)"
+    elif part := not_understood(crl):
+        yield f"{part} of {issuer} has an unknown critical extension"
     scope = extension(crl, x509.IssuingDistributionPoint)
-    if scope is not None and (scope.indirect_crl or scope.only_some_reasons or scope.only_contains_ca_certs):
+    if scope is not None and (
+        scope.indirect_crl
+        or scope.only_some_reasons
+        or scope.only_contains_ca_certs
+        or scope.only_contains_attribute_certs
+    ):
         yield f"the list of {issuer} is not about all of its devices (issuing distribution point)"

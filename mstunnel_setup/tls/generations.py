@@ -1,12 +1,17 @@
 """The generations of the certificate: one directory each, and one link that says which is served."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
+from typing import ClassVar
 
 from cryptography import x509
+from typing_extensions import override
 
 from mstunnel_setup import paths
+from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import HasClock, HasFiles
+from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.tls.actions import IdentitySource
 from mstunnel_setup.tls.errors import GENERATION_INCOMPLETE
@@ -15,6 +20,42 @@ from mstunnel_setup.tls.model import Identity
 from mstunnel_setup.tls.read import read_material
 
 _ABOVE = PurePosixPath(paths.GENERATIONS).name
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreshenIdentity(Action[HasClock]):
+    """Freshen the generation `name`, which lay here before, until it is linked."""
+
+    kind: ClassVar[str] = "freshen-identity"
+    name: str
+
+    @property
+    @override
+    def key(self) -> str:
+        return freshness(self.name)
+
+    @override
+    def describe(self) -> str:
+        return f"mark the files in {directory(self.name)} as new, so that the gateway loads them"
+
+    @override
+    def satisfied(self, ports: HasClock, outputs: Outputs) -> bool:
+        return linked(ports) == self.name
+
+    @override
+    def apply(self, ports: HasClock, outputs: Outputs) -> JsonObject:
+        freshen(ports, self.name)
+        return {}
+
+    @override
+    def undo(self, ports: HasClock, record: UndoRecord[HasClock]) -> Undone:
+        """Nothing to do: a modification time is harmless."""
+        return Undone(Undo.ABSENT)
+
+
+def freshness(name: str) -> str:
+    """The key of `FreshenIdentity`."""
+    return f"freshness:{directory(name)}"
 
 
 def directory(name: str) -> str:
@@ -54,16 +95,15 @@ def read(ports: HasFiles, directory: str) -> Identity:
     return load_identity(chain + (ports.files.read(f"{directory}/root.pem") or b""), key)
 
 
-def freshen(ports: HasClock) -> None:
-    """Make chain and key of the linked generation newer than anything that has read them.
+def freshen(ports: HasClock, name: str) -> None:
+    """Make chain and key of the generation `name` newer than anything that has read them.
 
     ocserv loads only files that changed after the second of its last load (need_file_reload in its tlslib.c),
     and certificate and key apart: with a generation that lay here before it would keep one or both.
     """
-    name = linked(ports)
     when = ports.clock.now().timestamp() + 1
     for file in ("chain.pem", "key.pem"):
-        if name is not None and ports.files.state(f"{directory(name)}/{file}") is not None:
+        if ports.files.state(f"{directory(name)}/{file}") is not None:
             ports.files.set_modified(f"{directory(name)}/{file}", when)
 
 
@@ -90,6 +130,11 @@ def is_older(candidate: x509.Certificate, current: x509.Certificate) -> bool:
         candidate.not_valid_before_utc < current.not_valid_before_utc
         and candidate.not_valid_after_utc <= current.not_valid_after_utc
     )
+
+
+def is_later(candidate: x509.Certificate, current: x509.Certificate) -> bool:
+    """Whether `candidate` was issued after `current`, or together with it and lasts longer."""
+    return newest(candidate) > newest(current)
 
 
 def newest(certificate: x509.Certificate) -> tuple[datetime, datetime]:

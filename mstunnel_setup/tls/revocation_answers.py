@@ -230,10 +230,17 @@ def _require_whole(crl: x509.CertificateRevocationList) -> None:
     scope = extension(crl, x509.IssuingDistributionPoint)
     if scope is not None and scope.only_some_reasons:
         raise _unusable("crl", "the list holds only some reasons, so it does not settle it")
+    if part := not_understood(crl):
+        raise _unusable("crl", f"{part} has an unknown critical extension")
+
+
+def not_understood(crl: x509.CertificateRevocationList) -> str:
+    """What has a critical extension that is unknown, "the list" or "an entry of the list"; else empty."""
     if any(item.critical and item.oid not in _PROCESSED for item in crl.extensions):
-        raise _unusable("crl", "the list has an unknown critical extension")
+        return "the list"
     if any(item.critical and item.oid not in _OF_ENTRIES for entry in crl for item in entry.extensions):
-        raise _unusable("crl", "an entry of the list has an unknown critical extension")
+        return "an entry of the list"
+    return ""
 
 
 def signs_list(issuer: x509.Certificate, crl: x509.CertificateRevocationList) -> bool:

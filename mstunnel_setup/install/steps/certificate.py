@@ -14,7 +14,7 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, WriteFile
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import CertificateError, UsageError
+from mstunnel_setup.errors import CertificateError, SetupError, UsageError
 from mstunnel_setup.install import device_certificates, revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
@@ -22,12 +22,17 @@ from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.actions import IdentitySource, PlaceIdentity, PlaceKey
 from mstunnel_setup.tls.ca_trust import exposed_keys
+from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.load import fingerprint, given_pem, key_pem
 from mstunnel_setup.tls.model import Finding, Identity, Severity
 from mstunnel_setup.tls.schedule import pending_imports
 
 _LIES_ALREADY = "Or type the path where it lies already"
+_USUAL_PLACES = (
+    f"put the chain in PEM at {paths.SITE_CERTIFICATE} and its key at {paths.SITE_KEY}, "
+    f"or both in one PFX file at {paths.SITE_PFX}"
+)
 _PEM = b"-----BEGIN "
 _PASSPHRASE_ASKS = 3
 
@@ -36,12 +41,14 @@ _PASSPHRASE_ASKS = 3
 class Certificate:
     """A certificate that was read: where from, its name, and the copies for the usual places.
 
-    `of_devices` are the actions that place what certificates of devices are checked with.
+    `returning` is whether its generation lies here already while another is in use; `of_devices` are the
+    actions that place what certificates of devices are checked with.
     """
 
     source: IdentitySource
     identity: Identity = field(repr=False)
     copies: tuple[Action[Ports], ...] = ()
+    returning: bool = False
     of_devices: tuple[Action[Ports], ...] = ()
 
     @property
@@ -51,6 +58,7 @@ class Certificate:
 
 
 def _gather(context: Context) -> Certificate:
+    refuse_gone(context)
     source = _source(context) or _source_in_use(context) or _wait(context)
     found = _kept(context, _read(context, source))
     context.gathered.identity = found.identity
@@ -66,19 +74,44 @@ def present(context: Context) -> Identity | None:
 
 
 def find(context: Context) -> Certificate:
-    """Read the certificate that the answers name, or the one at its usual place; it is not judged here.
+    """Read the certificate to import: named in this run, or else at its usual place; it is not judged here.
+
+    Files named in an earlier run only are taken instead where they hold a later certificate than the usual
+    place, and than the one in use: they were renewed where they lie, as certbot does.
 
     Raises CertificateError, and WaitingError when there is none yet.
     """
-    source = _given(context)
-    if source.paths[0]:
-        return _read(context, source)
-    found = _source(context) or _missing(context)
-    pfx = usual(context)[1]
+    given = _given(context)
+    remembered_only = _is_remembered(context)
+    if given.paths[0] and not remembered_only:
+        return _read(context, given)
+    usual_one = _at_usual_place(context)
+    renewed = _renewed(context, given, usual_one) if remembered_only else None
+    found = renewed or usual_one
+    if found is None:
+        raise CERTIFICATE_AWAITED(places=_USUAL_PLACES)
+    return found
+
+
+def _at_usual_place(context: Context) -> Certificate | None:
+    pem, pfx = (source if _is_whole(context, source) else None for source in usual(context))
     # A renewal as PFX leaves the earlier PEM files in place.
-    if not found.pfx and _there(context, pfx.pfx) and _is_linked(context, found):
-        found = pfx
-    return _read(context, found)
+    source = pfx if pem is None or (pfx is not None and _is_linked(context, pem)) else pem
+    return None if source is None else _read(context, source)
+
+
+def _renewed(context: Context, given: IdentitySource, usual_one: Certificate | None) -> Certificate | None:
+    """What is `given` where it was issued last; without `usual_one` also where it is in use already."""
+    if not _is_whole(context, given):
+        return None
+    try:
+        leaf = given.load(context.ports).leaf
+    except SetupError as error:  # also a passphrase that is not to be had
+        context.note(f"Certificate: {' and '.join(given.paths)} is not used: {error.message}.")
+        return None
+    others = [generations.leaf_in_use(context.ports), usual_one and usual_one.identity.leaf]
+    later = all(generations.is_later(leaf, other) for other in others if other)
+    return _read(context, given) if later or (usual_one is None and _is_linked(context, given)) else None
 
 
 def _is_linked(context: Context, source: IdentitySource) -> bool:
@@ -97,16 +130,22 @@ def _read(context: Context, source: IdentitySource) -> Certificate:
 
 
 def _kept(context: Context, found: Certificate) -> Certificate:
-    """`found`, or the one in use where taking `found` would be a step back, or before its time."""
+    """`found`, or the one in use where taking `found` would be a step back, or before its time.
+
+    What only an earlier run has named is taken when it was issued after the one in use.
+    """
     current = generations.in_use(context.ports)
     if current is None or fingerprint(current) == found.fingerprint:
         return found
     if found.fingerprint in {pending.fingerprint for pending in pending_imports(context.receipt)}:
         reason = "is scheduled for a later time"
+    elif _is_remembered(context) and not generations.is_later(found.identity.leaf, current.leaf):
+        reason = "was not issued after the one in use; to use it again, name it with `mst-cli import_cert`"
     elif generations.is_older(found.identity.leaf, current.leaf):
         reason = "is older than the one in use; `mst-cli import_cert --yes` uses it again"
     else:
-        return found
+        lies_here = context.ports.files.state(generations.directory(found.fingerprint)) is not None
+        return replace(found, returning=lies_here)
     context.note(f"Certificate: the one in {' and '.join(found.source.paths)} {reason}.")
     return Certificate(generations.source(context.ports, paths.ACTIVE), current)
 
@@ -187,15 +226,42 @@ def _source(context: Context) -> IdentitySource | None:
     """Where the certificate is: named by an answer, or at its usual place; None when nothing is there yet."""
     given = _given(context)
     for source in (given,) if given.paths[0] else usual(context):
-        if all(_there(context, path) for path in source.paths):
+        if _is_whole(context, source):
             return source
     return None
 
 
+def _is_remembered(context: Context) -> bool:
+    """Whether the answers name a certificate, and all of it was named in an earlier run."""
+    origins = context.answers.origins
+    kinds = {origins[f"certificate.{name}"].kind for name in ("chain", "key", "pfx")}
+    return "earlier" in kinds <= {"earlier", "default"}
+
+
+def refuse_gone(context: Context) -> None:
+    """Raise CertificateError for a file that is named for the first time and missing, where one is in use.
+
+    The one in use would be kept without a word; while there is none, the file is waited for.
+    """
+    gone = _gone(context)
+    named_now = context.is_new("certificate.chain", "certificate.key", "certificate.pfx")
+    if gone and named_now and generations.in_use(context.ports) is not None:
+        raise CERTIFICATE_FILE_MISSING(path=gone[0])
+    device_certificates.refuse_gone(context)
+
+
+def _gone(context: Context) -> list[str]:
+    """The files that the answers name and that do not exist."""
+    return [path for path in _given(context).paths if path and not _there(context, path)]
+
+
 def _source_in_use(context: Context) -> IdentitySource | None:
     """What an earlier run has placed, when the files it came from are gone."""
-    current = generations.in_use(context.ports)
-    return None if current is None else generations.source(context.ports, paths.ACTIVE)
+    if generations.in_use(context.ports) is None:
+        return None
+    if gone := _gone(context):
+        context.note(f"Certificate: {' and '.join(gone)} cannot be found; the one in use is kept.")
+    return generations.source(context.ports, paths.ACTIVE)
 
 
 def usual(context: Context) -> tuple[IdentitySource, IdentitySource]:
@@ -206,6 +272,10 @@ def usual(context: Context) -> tuple[IdentitySource, IdentitySource]:
         IdentitySource(chain=str(locate(paths.SITE_CERTIFICATE)), key=str(locate(paths.SITE_KEY))),
         IdentitySource(pfx=str(locate(paths.SITE_PFX)), passphrase=passphrase),
     )
+
+
+def _is_whole(context: Context, source: IdentitySource) -> bool:
+    return all(_there(context, path) for path in source.paths)
 
 
 def _there(context: Context, path: str) -> bool:
@@ -249,10 +319,7 @@ def _places(context: Context) -> str:
     given = _given(context)
     if given.paths[0]:
         return "expected at " + " and ".join(given.paths)
-    return (
-        f"put the chain in PEM at {paths.SITE_CERTIFICATE} and its key at {paths.SITE_KEY}, "
-        f"or both in one PFX file at {paths.SITE_PFX}"
-    )
+    return _USUAL_PLACES
 
 
 def _problem(context: Context) -> str | None:
@@ -315,8 +382,9 @@ def switching(name: str) -> Link:
 
 
 def _decide(certificate: Certificate) -> Sequence[Action[Ports]]:
-    switched = switching(certificate.fingerprint)
-    return (*certificate.copies, *placing(certificate), switched, *certificate.of_devices)
+    name = certificate.fingerprint
+    fresh = (generations.FreshenIdentity(name=name),) if certificate.returning else ()
+    return (*certificate.copies, *placing(certificate), *fresh, switching(name), *certificate.of_devices)
 
 
 STEP = Step("certificate", "TLS certificate", _gather, _decide, missing=device_certificates.missing)

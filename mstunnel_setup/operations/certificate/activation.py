@@ -14,6 +14,7 @@ from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import require_installed
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.run_lock import PATIENCE
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import certificate, verify
 from mstunnel_setup.operations.certificate.errors import IMPORT_TAKEN_BACK, IMPORT_UNPROVEN, LINK_FLATTENED
@@ -51,9 +52,11 @@ class Activation:
 
 
 @contextmanager
-def installed_run(operator: Operator, settings: Settings, *, exclusively: bool = True) -> Iterator[Run]:
+def installed_run(
+    operator: Operator, settings: Settings, *, exclusively: bool = True, patience: float = PATIENCE
+) -> Iterator[Run]:
     """A run on a server that has an installation. Raises UsageError where there is none."""
-    with open_run(operator, settings, exclusively=exclusively, replacing=True) as run:
+    with open_run(operator, settings, exclusively=exclusively, replacing=True, patience=patience) as run:
         require_installed(run.context.receipt)
         yield run
 
@@ -128,8 +131,10 @@ def prove(context: Context, port: int | None) -> bool:
     """
     if port is None:
         return False
+    name = generations.linked(context.ports)
     for left in reversed(range(_ATTEMPTS)):
-        generations.freshen(context.ports)
+        if name is not None:
+            generations.freshen(context.ports, name)
         reload_gateway(context)
         try:
             verify.serves(context, port, _PATIENCE, _PAUSE)
@@ -197,4 +202,5 @@ def drop(run: Run, name: str) -> None:
     """Remove a generation, unless it is the one in use."""
     if name != generations.linked(run.context.ports):
         directory = generations.directory(name)
-        run.runner.take_back([f"identity:{directory}", f"directory:{directory}"])
+        keys = [generations.freshness(name), f"identity:{directory}", f"directory:{directory}"]
+        run.runner.take_back(keys)

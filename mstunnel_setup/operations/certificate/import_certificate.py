@@ -36,12 +36,13 @@ from mstunnel_setup.tls.judge_time import days_left
 def import_certificate(operator: Operator, settings: Settings, how: ImportRequest) -> Result:
     """Judge the certificate, switch to it, and wait until the running gateway serves it.
 
-    Without options it is read from its usual place. Sessions stay up.
+    Without options it is read from its usual place, or from where the installation had it when that was
+    renewed since. Sessions stay up.
     """
     how.refuse_contradictions()
     due = how.due(operator.clock.now())
     exclusively = not (how.dry_run or how.list_pending)
-    with installed_run(operator, settings, exclusively=exclusively) as run:
+    with installed_run(operator, settings, exclusively=exclusively, patience=how.patience) as run:
         if how.list_pending:
             return list_pending(run)
         if how.cancel is not None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from mstunnel_setup.install.run_lock import PATIENCE
 from mstunnel_setup.operations.certificate.errors import (
     DELAY_TOO_LONG,
     IMPORT_UNCLEAR,
@@ -13,6 +14,8 @@ from mstunnel_setup.operations.certificate.errors import (
 
 # Ten years; more is a typo.
 _LONGEST_MINUTES = 5_256_000
+# Seconds. An upgrade holds the lock for many minutes, and a renewal hook is not called again.
+_HOOK_PATIENCE = 3600.0
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ class ImportRequest:
     cancel: str | None = None
     yes: bool = False
     activate: str | None = None
+
+    @property
+    def patience(self) -> float:
+        """Seconds to wait for another run to end."""
+        return _HOOK_PATIENCE if self.if_changed else PATIENCE
 
     def refuse_contradictions(self) -> None:
         """Raise UsageError `import-unclear` where two things are asked for that exclude each other."""

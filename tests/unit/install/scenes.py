@@ -20,6 +20,7 @@ from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.receipt import Receipt, fold
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step
+from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.errors import UsageError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
@@ -221,9 +222,11 @@ class Scene:
         return file
 
     def context(self, **answers: Any) -> Context:
-        """`answers` by setting path, with `__` for the dot: `tenant__cloud="custom"`."""
+        """`answers` by setting path, with `__` for the dot: `tenant__cloud="custom"`; remembered ones too."""
         given = {name.replace("__", "."): value for name, value in answers.items()}
-        gathered = Gathered(merge(given, {}), graph=self.graph)
+        known = remembered(fold(self.journal.records), "answers")
+        earlier = known if isinstance(known, dict) else {}
+        gathered = Gathered(merge(given, {}, earlier=earlier), graph=self.graph)
 
         def passphrase(reference: str | None) -> bytes | None:
             if reference is None:

@@ -71,10 +71,29 @@ def test_a_newer_list_is_taken_by_running_the_step_again(scene: Scene) -> None:
 
 def test_what_was_placed_stays_when_the_files_it_came_from_are_gone(scene: Scene) -> None:
     files = given_files(scene)
+    scene.remember("answers", {name.replace("__", "."): path for name, path in files.items()})
     run(scene, **files)
     for path in files.values():
         Path(path).unlink()
     assert run(scene, **files) == run(scene) == []
+    for path, placed in zip(files.values(), (DEVICE_AUTHORITY, DEVICE_REVOCATIONS), strict=True):
+        assert (
+            f"Devices: {path} cannot be found; {placed}, made of it earlier, is kept." in scene.prompter.said
+        )
+
+
+@pytest.mark.parametrize("setting", ["devices__ca_file", "devices__crl_file"])
+def test_a_new_path_without_a_file_is_refused_before_it_is_stored(scene: Scene, setting: str) -> None:
+    files = given_files(scene)
+    scene.remember("answers", {name.replace("__", "."): path for name, path in files.items()})
+    run(scene, **files)
+    typo = {"authentication": "certificate", **files, setting: "/root/typo.pem"}
+    missing = r"the file /root/typo\.pem does not exist"
+    with pytest.raises(CertificateError, match=missing) as caught:
+        run(scene, **typo)
+    assert caught.value.code == "certificate-file-missing"
+    with pytest.raises(CertificateError, match=missing):
+        refuse_unready(context(scene, **typo), ["certificate"])
 
 
 def test_devices_with_tokens_need_no_authority(scene: Scene) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from mstunnel_setup import paths
 from mstunnel_setup.errors import StepError
-from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.operations.backup import backup
 from mstunnel_setup.operations.backup_archive import LARGEST, unpack
@@ -55,10 +55,28 @@ def test_chain_and_key_are_of_one_certificate(
 
 @pytest.mark.usefixtures("installed")
 def test_what_could_not_be_restored_is_not_written(tmp_path: Path, private: Path) -> None:
-    revocations = tmp_path / "root" / DEVICE_REVOCATIONS.lstrip("/")
-    revocations.write_bytes(os.urandom(LARGEST))
+    authority = tmp_path / "root" / DEVICE_AUTHORITY.lstrip("/")
+    authority.write_bytes(os.urandom(LARGEST))
     with pytest.raises(StepError) as caught:
         backup(operator_of(tmp_path / "root"), private / "backup.tar.gz")
     assert caught.value.code == "backup-too-large"
-    assert DEVICE_REVOCATIONS in caught.value.message
+    assert DEVICE_AUTHORITY in caught.value.message
     assert not (private / "backup.tar.gz").exists()
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("content", [os.urandom(LARGEST), b"x" * (LARGEST + 1)], ids=["packed", "alone"])
+def test_a_revocation_list_that_is_too_long_is_left_out(
+    tmp_path: Path, private: Path, content: bytes
+) -> None:
+    revocations = tmp_path / "root" / DEVICE_REVOCATIONS.lstrip("/")
+    revocations.write_bytes(content)
+    result = backup(operator_of(tmp_path / "root"), private / "backup.tar.gz")
+    _manifest, files = unpack((private / "backup.tar.gz").read_bytes())
+    assert DEVICE_REVOCATIONS not in files
+    assert {paths.SITE_CERTIFICATE, paths.SITE_KEY} <= set(files)
+    (notice,) = (each for each in result.warnings if each.code == "backup-without-list")
+    assert f"{DEVICE_REVOCATIONS}, which has {len(content)} bytes" in notice.message
+    revocations.write_bytes(b"short")
+    complete = backup(operator_of(tmp_path / "root"), private / "next.tar.gz")
+    assert [each.code for each in complete.warnings] == ["backup-holds-key"]

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup.errors import CertificateError
+from mstunnel_setup.tls import device_authority
 from mstunnel_setup.tls.device_authority import device_authorities, judge_lists, lists_pem, read_lists
-from tests.unit.tls.pki import NOW, Pki, key_bytes
-from tests.unit.tls.revocation_material import PARTIAL, PKI, revocation_list, scope
+from tests.unit.tls.pki import NOW, Pki, key_bytes, private_key
+from tests.unit.tls.revocation_material import OTHER_ISSUER, PARTIAL, PKI, UNKNOWN, revocation_list, scope
 
 CHANGED = Pki(
     {
@@ -71,8 +73,42 @@ def test_lists_are_read_in_any_form_and_written_as_pem() -> None:
     der = revocation_list()
     pem = x509.load_der_x509_crl(der).public_bytes(Encoding.PEM)
     assert judged(der) == judged(pem) == pem
-    other = revocation_list(pem=True, without_leaf=True)
-    assert judged(b"A comment\n" + PKI.pem("inter") + pem + other) == pem + other
+    other = list_of_root()
+    both = (PKI.certificate("inter"), PKI.certificate("root"))
+    assert judged(b"A comment\n" + PKI.pem("inter") + pem + other, *both) == pem + other
+
+
+def list_of_root() -> bytes:
+    """The list of another authority, with its own name."""
+    root = PKI.certificate("root")
+    builder = x509.CertificateRevocationListBuilder().issuer_name(root.subject)
+    builder = builder.last_update(NOW).next_update(NOW + timedelta(days=7))
+    return builder.sign(private_key("p256/root"), hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def test_two_lists_of_one_name_are_refused() -> None:
+    """GnuTLS keeps the later one: whom the other one revokes would get in."""
+    one, other = revocation_list(pem=True), revocation_list(pem=True, without_leaf=True)
+    with pytest.raises(
+        CertificateError, match="it holds 2 lists of CN=inter; the gateway uses one"
+    ) as caught:
+        judged(one + other)
+    assert caught.value.code == "device-revocations-unusable"
+    # A list of the authority's next key has the same name.
+    renewed = Pki({"next": {"like": "inter", "subject": "inter", "key": "p256/next"}}).certificate("next")
+    with pytest.raises(CertificateError, match="it holds 2 lists of CN=inter"):
+        judged(one + revocation_list(pem=True, signer="p256/next"), PKI.certificate("inter"), renewed)
+
+
+def test_copies_of_one_list_are_one() -> None:
+    pem = revocation_list(pem=True)
+    assert judged(pem + pem) == pem
+
+
+def test_beside_its_base_only_the_delta_list_is_the_fault() -> None:
+    delta = revocation_list(pem=True, extensions=[(x509.DeltaCRLIndicator(1), True)])
+    with pytest.raises(CertificateError, match=r": the list of CN=inter holds only the changes[^;]*$"):
+        judged(revocation_list(pem=True) + delta)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +121,13 @@ def test_lists_are_read_in_any_form_and_written_as_pem() -> None:
         ({"extensions": [(scope(indirect_crl=True), True)]}, "is not about all of its devices"),
         ({"extensions": [(PARTIAL, True)]}, "is not about all of its devices"),
         ({"extensions": [(scope(only_contains_ca_certs=True), True)]}, "is not about all of its devices"),
+        (
+            {"extensions": [(scope(only_contains_attribute_certs=True), True)]},
+            "is not about all of its devices",
+        ),
+        ({"extensions": [(UNKNOWN, True)]}, "the list of CN=inter has an unknown critical extension"),
+        ({"of_entry": [(UNKNOWN, True)]}, "an entry of the list of CN=inter has an unknown critical"),
+        ({"of_entry": [(OTHER_ISSUER, True)]}, "an entry of the list of CN=inter has an unknown critical"),
     ],
 )
 def test_a_list_that_would_let_revoked_devices_in_is_refused(changes: dict[str, Any], fault: str) -> None:
@@ -101,6 +144,14 @@ def test_a_list_of_another_authority_is_refused() -> None:
 def test_a_key_that_is_not_for_lists_signs_none() -> None:
     with pytest.raises(CertificateError, match="its key is not for lists"):
         judged(revocation_list(), CHANGED.certificate("no-lists"))
+
+
+def test_a_list_that_is_too_long_as_pem_is_not_placed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was placed is read again, by `cert check` for one."""
+    der = revocation_list()
+    monkeypatch.setattr(device_authority, "_MAX_BYTES", len(der))
+    with pytest.raises(CertificateError, match=rf"as PEM it has \d+ bytes, and at most {len(der)} are read"):
+        read_lists(der, PATH)
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,40 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup.errors import ExitCode
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.cli import mst_cli, setup
+from mstunnel_setup.cli.render import run_app
+from mstunnel_setup.engine.lock import exclusive
+from mstunnel_setup.errors import ExitCode, LockedError
+from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.operations.certificate.import_certificate import import_certificate
+from mstunnel_setup.operations.certificate.import_request import ImportRequest
 from mstunnel_setup.text import WIDTH
+from tests.unit.clocks import FakeClock
 from tests.unit.operations.conftest import Command
+from tests.unit.operators import operator_of
 
 
 def test_a_hook_gets_no_output_when_nothing_is_new(installed: Command) -> None:
     assert installed("import_cert", "--if-changed") == (0, "", "")
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_hook_outlasts_an_upgrade_and_a_person_waits_for_seconds(tmp_path: Path) -> None:
+    """certbot calls a hook once: what it gives up is not imported."""
+    operator = operator_of(tmp_path / "root", clock=(clock := FakeClock()))
+    given = {
+        "certificate.chain": [str(tmp_path / "chain.pem")],
+        "certificate.key": str(tmp_path / "good.key"),
+    }
+    with exclusive(operator.files, SystemClock(), paths.LOCK):
+        for how, seconds in ((ImportRequest(), 10), (ImportRequest(if_changed=True), 3600)):
+            started = clock.elapsed
+            with pytest.raises(LockedError):
+                import_certificate(operator, given, how)
+            assert clock.elapsed - started == pytest.approx(seconds, abs=1)
 
 
 def test_a_trial_judges_the_certificate_in_use_as_well(installed: Command) -> None:
@@ -45,3 +72,23 @@ def test_findings_are_folded(installed: Command) -> None:
     _, out, _ = installed("cert", "check")
     assert "warning" in out
     assert all(len(line) <= WIDTH for line in out.splitlines())
+
+
+def test_without_options_the_files_of_the_installation_do_not_overwrite_a_renewal(
+    installed: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The installation remembers the paths that it was given."""
+    common = ["--root", str(tmp_path / "root"), "--unattended"]
+    given = ["--cert", str(tmp_path / "chain.pem"), "--key", str(tmp_path / "good.key")]
+    assert run_app(setup.app, "mstunnel-setup", ["step", "eula", "--accept-eula", *common, *given]) == 0
+    settings = tmp_path / "root/etc/mstunnel"
+    chain = (tmp_path / "next.pem").read_bytes() + (tmp_path / "ca.pem").read_bytes()
+    key = (tmp_path / "next.key").read_bytes()
+    (settings / "certs/site.crt").write_bytes(chain)
+    (settings / "private/site.key").write_bytes(key)
+    capsys.readouterr()
+    for expected in ("The new certificate is in place.", "This certificate is in use already."):
+        assert run_app(mst_cli.app, "mst-cli", ["import_cert", *common]) == 0
+        assert expected in capsys.readouterr().out
+        assert (settings / "certs/site.crt").read_bytes() == chain
+        assert (settings / "private/site.key").read_bytes() == key

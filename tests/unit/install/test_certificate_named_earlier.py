@@ -1,0 +1,166 @@
+"""Files that only an earlier run was given: when they count, and what is in use instead."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from mstunnel_setup import paths
+from mstunnel_setup.errors import CertificateError, WaitingError
+from mstunnel_setup.install.preflight import refuse_unready
+from mstunnel_setup.install.steps import certificate
+from mstunnel_setup.install.steps.certificate import Certificate
+from mstunnel_setup.tls import generations
+from tests.unit.install.scenes import Scene
+from tests.unit.tls.pki import Pki, key_bytes
+
+PKI = Pki(
+    {
+        "yearly": {"start": -200, "days": 365},
+        "short": {"start": -20, "days": 90},
+        "renewed": {"start": -2, "days": 90},
+    }
+)
+GIVEN, USUAL = ("/root/chain.pem", "/root/key.pem"), (paths.SITE_CERTIFICATE, paths.SITE_KEY)
+
+
+@dataclass
+class Server:
+    """An installed server; `certificate.chain` and `key` of its installation are at GIVEN."""
+
+    scene: Scene
+
+    def put(self, name: str, places: tuple[str, str]) -> dict[str, object]:
+        """Write a certificate; returns the answers that name it."""
+        chain = self.scene.write(places[0], PKI.pem(name) + PKI.pem("inter"))
+        key = self.scene.write(places[1], key_bytes(PKI.key_name(name)))
+        return {"certificate.chain": [str(chain)], "certificate.key": str(key)}
+
+    def run(self, **answers: object) -> None:
+        self.scene.run(certificate.STEP, self.scene.context(**answers))
+
+    def switch(self, name: str) -> None:
+        """Have it in use as an import leaves it, at the usual places as well."""
+        given = self.put(name, ("/tmp/new.pem", "/tmp/new.key"))
+        self.run(certificate__chain=given["certificate.chain"], certificate__key=given["certificate.key"])
+        for path in ("/tmp/new.pem", "/tmp/new.key"):
+            self.scene.files.remove(path)
+
+    @property
+    def in_use(self) -> str:
+        return name_of(generations.read(self.scene.context().ports, paths.ACTIVE).leaf.serial_number)
+
+    def found(self) -> str:
+        """What an import without options would take."""
+        return leaf_of(certificate.find(self.scene.context()))
+
+
+def name_of(serial: int) -> str:
+    (name,) = (name for name in PKI.changes if PKI.certificate(name).serial_number == serial)
+    return name
+
+
+def leaf_of(found: Certificate) -> str:
+    return name_of(found.identity.leaf.serial_number)
+
+
+@pytest.fixture
+def server(scene: Scene) -> Server:
+    scene.prompter.interactive = False
+    scene.trusted = (PKI.certificate("root"),)
+    for directory in (paths.CONFIGURATION, paths.CERTIFICATES, paths.PRIVATE):
+        scene.files.make_directories(directory)
+    made = Server(scene)
+    scene.remember("answers", made.put("yearly", GIVEN))
+    made.run()
+    assert made.in_use == "yearly"
+    return made
+
+
+def test_an_import_without_options_takes_what_was_put_at_the_usual_places(server: Server) -> None:
+    assert server.found() == "yearly"
+    server.put("short", USUAL)
+    assert server.found() == "short"
+    for path in GIVEN:
+        server.scene.files.remove(path)
+    assert server.found() == "short"
+
+
+def test_an_import_without_options_does_not_return_to_them(server: Server) -> None:
+    server.switch("short")
+    assert server.found() == "short"
+
+
+def test_renewed_in_place_they_are_imported_without_options(server: Server) -> None:
+    """As certbot does; the usual places hold our copies of the one before."""
+    server.put("renewed", GIVEN)
+    assert server.found() == "renewed"
+    server.put("short", USUAL)
+    assert server.found() == "renewed"
+    server.put("short", GIVEN)
+    server.put("renewed", USUAL)
+    assert server.found() == "renewed"
+
+
+def test_a_renewal_in_place_that_cannot_be_read_is_reported(server: Server) -> None:
+    server.put("renewed", GIVEN)
+    server.scene.write(GIVEN[1], key_bytes("p256/other"))
+    assert server.found() == "yearly"
+    assert "chain.pem and " in server.scene.prompter.said[-1]
+    assert "does not belong to the certificate" in server.scene.prompter.said[-1]
+
+
+def test_they_restore_the_usual_places_while_in_use_but_replace_nothing_later(server: Server) -> None:
+    for path in USUAL:
+        server.scene.files.remove(path)
+    assert server.found() == "yearly"
+    server.switch("short")
+    for path in USUAL:
+        server.scene.files.remove(path)
+    with pytest.raises(WaitingError, match=paths.SITE_PFX):
+        server.found()
+
+
+def test_the_step_returns_to_them_only_when_they_were_renewed(server: Server) -> None:
+    """The certificate in use lasts less long, but was issued later."""
+    server.switch("short")
+    server.run()
+    assert server.in_use == "short"
+    assert "was not issued after the one in use" in server.scene.prompter.said[-1]
+    server.put("renewed", GIVEN)
+    server.run()
+    assert server.in_use == "renewed"
+
+
+def test_a_generation_that_lay_here_before_is_new_to_the_gateway_when_it_is_linked(server: Server) -> None:
+    """ocserv loads no file that is older than its last load."""
+    server.switch("short")
+    again = server.put("yearly", GIVEN)
+    context = server.scene.context(
+        certificate__chain=again["certificate.chain"], certificate__key=again["certificate.key"]
+    )
+    kinds = [action.kind for action in server.scene.run(certificate.STEP, context)]
+    assert (kinds, server.in_use) == (["write-file", "freshen-identity", "link"], "yearly")
+    for name in ("chain.pem", "key.pem"):
+        file = server.scene.files.locate(f"{paths.ACTIVE}/{name}")
+        assert file.stat().st_mtime == server.scene.clock.now().timestamp() + 1
+    assert server.scene.run(certificate.STEP, server.scene.context()) == ()
+    server.scene.undo()
+    assert server.scene.files.names(paths.GENERATIONS) == []
+
+
+def test_the_one_in_use_is_kept_with_a_note_when_they_are_gone(server: Server) -> None:
+    server.scene.files.remove(GIVEN[1])
+    server.run()
+    assert server.in_use == "yearly"
+    key = server.scene.files.locate(GIVEN[1])
+    assert server.scene.prompter.said[-1] == (f"Certificate: {key} cannot be found; the one in use is kept.")
+
+
+def test_a_new_path_without_a_file_is_refused_before_it_is_stored(server: Server) -> None:
+    typo = {"certificate__chain": ["/root/typo.pem"], "certificate__key": "/root/key.pem"}
+    missing = r"the file /root/typo\.pem does not exist"
+    with pytest.raises(CertificateError, match=missing) as caught:
+        server.run(**typo)
+    assert caught.value.code == "certificate-file-missing"
+    with pytest.raises(CertificateError, match=missing):
+        refuse_unready(server.scene.context(**typo), ["certificate"])
