@@ -1,5 +1,7 @@
 """What an administrator does after the installation, on real parts: one gateway for all of it."""
 
+import gzip
+import hashlib
 import io
 import json
 import re
@@ -11,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from scripts import dist
 from tests.parameters import sample
-from tests.testbed import vpn
+from tests.testbed import cache, vpn
 from tests.testbed.canary import LOGGED, forms, leaks
 from tests.testbed.canary import SETTINGS as KEPT
 from tests.testbed.installation import Installation
@@ -24,6 +27,7 @@ CANARIES = {f"canary {number}": f"Proxy/word+of the&testbed~{number:02}" for num
 SETTINGS = "/etc/mstunnel/env.sh"
 BUNDLE = "/root/bundle.tar.gz"
 BACKUP = "/root/backup.tar.gz"
+COPIED = "/opt/copied/mstunnel-setup"
 RAW_IP = 101
 
 
@@ -228,6 +232,43 @@ def test_site_and_identity_change_without_a_new_installation(gateway: Installati
     }
     assert cli(gateway, "site", "show")["data"]["site"]["name"] == "Testbed"
     assert gateway.server.read("/etc/mstunnel/certs/site.crt") == leaf
+    gateway.wait_until_healthy()
+
+
+def repacked(file: bytes) -> bytes:
+    """The same program as another file, whose digest differs."""
+    head, marker, payload = file.partition(b"\n__PAYLOAD__\n")
+    other = gzip.compress(gzip.decompress(payload), compresslevel=1, mtime=0)
+    old, new = (hashlib.sha256(content).hexdigest() for content in (payload, other))
+    head = head.replace(old.encode(), new.encode()).replace(old[:12].encode(), new[:12].encode())
+    return head + marker + other
+
+
+def monitor_process(gateway: Installation) -> tuple[str, str]:
+    """The process id of the monitor, and the file it runs."""
+    show = ("systemctl", "show", "--property=MainPID", "--value", "mstunnel_monitor.service")
+    process = gateway.server.run(show).stdout.strip()
+    return process, gateway.server.run(["readlink", f"/proc/{process}/exe"]).stdout.strip()
+
+
+@pytest.mark.long
+def test_the_monitor_goes_on_with_the_program_that_replaced_its_own(gateway: Installation) -> None:
+    with cache.writing():
+        other = repacked(dist.one_file().read_bytes())
+    process, program = monitor_process(gateway)
+    gateway.server.write(COPIED, other, 0o755)
+    gateway.program(COPIED, "--answers", gateway.path("answers.yaml"), "--unattended")
+    deadline = time.monotonic() + 180
+    while monitor_process(gateway)[1] == program:
+        assert time.monotonic() < deadline, "it runs the earlier program"
+        time.sleep(1)
+    assert monitor_process(gateway)[0] == process
+    log = gateway.server.run(
+        ["journalctl", "--unit=mstunnel_monitor", "--grep=program-replaced", "--output=cat"]
+    )
+    assert len(log.stdout.splitlines()) == 1, log.stdout
+
+    gateway.kill_containers()
     gateway.wait_until_healthy()
 
 
