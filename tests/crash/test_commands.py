@@ -44,6 +44,13 @@ def signed_in(*words: str) -> Arguments:
     return lambda arena: (*words, "--answers", str(arena.answers))
 
 
+def returned(arena: Arena) -> Sequence[str]:
+    """The first certificate, whose generation lies here, is taken into use again."""
+    place = arena.directory
+    given = ("--cert", f"{place}/chain.pem", "--key", f"{place}/key.pem")
+    return ("install", *given, "--answers", str(arena.answers))
+
+
 def left_record(arena: Arena) -> Sequence[str]:
     """An earlier server of this name has left its record in the site to come, and it may be removed."""
     arena.tenant.leave_a_record("Elsewhere")
@@ -62,6 +69,7 @@ class Command:
 
 COMMANDS = {
     "import": Command(renewed),
+    "return to an earlier certificate": Command(returned, renewed),
     "delayed import": Command(delayed),
     "delayed import that is due": Command(
         lambda arena: ("import_cert", "--activate", pending(arena)), delayed, "import-unknown"
@@ -191,7 +199,7 @@ def test_every_kind_of_action_is_killed(variant: Callable[[str], Scene]) -> None
     What root does for an account is killed in tests/unit/system/test_killed_host_half.py.
     """
     hosts = [variant(name).golden for name in VARIANTS]
-    special = ("delayed import", "site with a record that was left")
+    special = ("delayed import", "return to an earlier certificate", "site with a record that was left")
     commands = [Rehearsed(variant("systemd"), COMMANDS[name]).rehearse().golden for name in special]
     assert unknown(*commands, *hosts) == OF_ROOT | OF_EARLIER_JOURNALS
     # And without one of the hosts some would be missing.
