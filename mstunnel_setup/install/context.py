@@ -7,6 +7,7 @@ from mstunnel_setup.answers.merge import Answers, answered
 from mstunnel_setup.answers.secret import SecretReference, reveal
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.store_answer import remembered
+from mstunnel_setup.engine.values import as_object
 from mstunnel_setup.errors import SetupError, UsageError
 from mstunnel_setup.install.ports import Ports, no_tenant
 from mstunnel_setup.operator import Prompter
@@ -96,9 +97,7 @@ class Context:
 
     def is_new(self, *settings: str) -> bool:
         """Whether one of the settings, by path, has another value than earlier runs have stored."""
-        stored = remembered(self.receipt, "answers")
-        before = stored if isinstance(stored, dict) else {}
-        values = self.answers.record()
+        before, values = as_object(remembered(self.receipt, "answers")), self.answers.record()
         return any(values.get(path) != before.get(path) for path in settings)
 
     def answering(self, answers: Answers) -> "Context":

@@ -43,15 +43,21 @@ def test_whatever_time_an_agent_gives_its_request_ends_no_round(
     assert [line.partition(":")[0] for line in said] == ["upgrade-request-old"]
 
 
-def test_a_request_that_waited_for_another_run_too_long_is_dropped(
-    asking: Asking, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def ask_during_another_run(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The monitor takes the request, and finds the host locked."""
+
     def locked(*_arguments: object) -> None:
         raise LockedError("locked", "another run is at work", "")
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(session, "open_run", locked)
         asking.ask("c")
+
+
+def test_a_request_that_waited_for_another_run_too_long_is_dropped(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask_during_another_run(asking, monkeypatch)
     asking.clock.elapsed += 20 * MINUTE
     asking.monitor.round()
     asking.monitor.round()
@@ -78,13 +84,7 @@ def test_a_gateway_that_is_stopped_after_its_request_was_taken_stays_stopped(
     asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The agent asks again; until then a request that is held would hold up other work of the monitor."""
-
-    def locked(*_arguments: object) -> None:
-        raise LockedError("locked", "another run is at work", "")
-
-    with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(session, "open_run", locked)
-        asking.ask("c")
+    ask_during_another_run(asking, monkeypatch)
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(Monitor, "_stopped", lambda _self: True)
         asking.monitor.round()
