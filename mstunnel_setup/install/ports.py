@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from mstunnel_setup import paths
 from mstunnel_setup.containers.choice import Chosen, EnginePreference, open_engine
 from mstunnel_setup.containers.engine import ContainerEngine, Progress
+from mstunnel_setup.containers.errors import ENGINE_FAILED
 from mstunnel_setup.containers.spec import Volume
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
@@ -36,8 +37,8 @@ else:
 CANDIDATE = f"{paths.STATE}/candidate-ocserv.conf"
 _CHECK = "/usr/libexec/mstunnel/check-configuration"
 _CHECK_SECONDS = 60.0
-# podman-run(1): the command cannot be run, or is not there.
-_NO_SUCH_PROGRAM = (126, 127)
+# podman-run(1), `docker run`: the runtime could not start the program, or the image does not have it.
+_NOT_STARTED, _NO_SUCH_PROGRAM = 126, 127
 
 OpenedEngine: TypeAlias = tuple[ContainerEngine, Chosen]
 Passphrases: TypeAlias = Callable[[str | None], bytes | None]
@@ -119,7 +120,8 @@ class Ports:
     def check_gateway_configuration(self, image: str, text: str) -> None:
         """Have the gateway image test `text` as its ocserv.conf.
 
-        Raises StepError `gateway-configuration-refused` with ocserv's reason.
+        Raises StepError `gateway-configuration-refused` with ocserv's reason, EngineError `engine-failed` with
+        that of the container runtime, and `image-not-gateway`.
         """
         self.files.write(CANDIDATE, text.encode(), 0o600)
         seen = [
@@ -130,7 +132,10 @@ class Ports:
             finished = self.engine.run_once(image, (_CHECK, CANDIDATE), seen, _CHECK_SECONDS)
         finally:
             self.files.remove(CANDIDATE)
-        if finished.code in _NO_SUCH_PROGRAM:
+        if finished.code == _NOT_STARTED:
+            reason = printable(finished.error).strip()
+            raise ENGINE_FAILED(operation=f"start a container of {image}", reason=reason)
+        if finished.code == _NO_SUCH_PROGRAM:
             raise IMAGE_NOT_GATEWAY(image=image)
         if finished.code != 0:
             raise GATEWAY_CONFIGURATION_REFUSED(error=printable(finished.error or finished.output).strip())

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.machines.qemu import SSH_PORT
 from tests.testbed.machine import Machine
 from tests.testbed.process import Completed, TestbedError, run
 
@@ -17,7 +16,7 @@ PROGRAMS = "/opt/mstunnel-setup/bin"
 _SSH = (
     *("ssh", "-F", "none", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"),
     *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
-    *("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=30", "-p", str(SSH_PORT)),
+    *("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=30"),
 )
 _SLOWER = 5
 
@@ -27,6 +26,8 @@ class Guest(Machine):
     """The machine, as root over ssh with `key`."""
 
     key: Path
+    address: str
+    port: int
 
     def argv(
         self, command: Sequence[str], *, tty: bool = False, env: dict[str, str] | None = None
@@ -34,11 +35,11 @@ class Guest(Machine):
         """Command line that runs `command` in the machine."""
         variables = [f"{name}={value}" for name, value in (env or {}).items()]
         remote = shlex.join(["env", *variables, *command] if variables else command)
-        # One sign-in for each boot: an emulated processor takes seconds for it.
-        socket = f"ControlPath={self.namespace.state}/ssh"
-        shared = ("-o", "ControlMaster=auto", "-o", "ControlPersist=yes", "-o", socket)
-        options = ["-i", str(self.key), *shared, *(["-tt"] if tty else [])]
-        return self.namespace.argv(*_SSH, *options, "root@127.0.0.1", remote)
+        return self._ssh("-i", str(self.key), *(["-tt"] if tty else []), command=remote)
+
+    def hang_up(self) -> None:
+        """End the connection to a machine that is gone, and the commands that wait for it."""
+        run(self._ssh("-O", "exit"), check=False)
 
     def run(
         self,
@@ -70,6 +71,13 @@ class Guest(Machine):
                 return time.monotonic() - begin
             time.sleep(0.5)
         raise TestbedError(f"no answer over ssh within {seconds:.0f} s")
+
+    def _ssh(self, *options: str, command: str = "") -> list[str]:
+        # One sign-in for each boot: an emulated processor takes seconds for it.
+        socket = f"ControlPath={self.namespace.state}/ssh"
+        shared = ("-o", "ControlMaster=auto", "-o", "ControlPersist=yes", "-o", socket, "-p", str(self.port))
+        target = f"root@{self.address}"
+        return self.namespace.argv(*_SSH, *shared, *options, target, *([command] if command else []))
 
     def set_clock(self) -> None:
         """Set the clock, which stood still in a saved state."""

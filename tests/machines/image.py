@@ -5,12 +5,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.machines.kernel import Kernel
+from tests.machines.places import DIRECTORY, OPTIONS, remove_older
 from tests.machines.suites import Suite
 from tests.testbed import cache
-from tests.testbed.paths import CACHE
 from tests.testbed.process import progress, run
 
-DIRECTORY = CACHE / "machines"
 _GIGABYTES = 8
 _HOSTS = """\
 127.0.0.1 localhost gw1 vpn.tunnel.test
@@ -36,11 +36,12 @@ ExecStart=ip netns exec intranet python3 -m http.server --directory /srv/intrane
 WantedBy=multi-user.target
 """
 _FILES = {
-    "etc/fstab": "/dev/vda / auto defaults 0 1\n/dev/vdb /media ext4 ro,nofail 0 0\n",
+    "etc/fstab": "LABEL=system / auto defaults 0 1\nLABEL=media /media ext4 ro,nofail 0 0\n",
     "etc/hostname": "gw1\n",
     "etc/hosts": _HOSTS,
     "etc/resolv.conf": "nameserver 10.0.2.3\n",
-    "etc/systemd/network/outside.network": "[Match]\nName=e*\n[Network]\nDHCP=ipv4\n",
+    "etc/systemd/network/qemu.network": "[Match]\nName=e*\n[Network]\nDHCP=ipv4\n",
+    "etc/systemd/network/uml.network": "[Match]\nName=vec*\n[Network]\nAddress=10.0.2.15/24\n",
     "etc/systemd/system/intranet.service": _INTRANET,
     "usr/local/sbin/internal-network": _INTERNAL,
     "srv/intranet/index.html": "The internal page of the tunnel testbed.\n",
@@ -57,29 +58,31 @@ _MASKED = (
     ),
     *("e2scrub_reap.service", "getty@tty1.service", "serial-getty@ttyS0.service"),
 )
-_OPTIONS = (
-    *("--quiet", "--variant=minbase", "--dpkgopt=path-exclude=/usr/share/doc/*"),
-    # A mirror that stands still offers an old state of sid.
-    '--aptopt=Acquire::Check-Valid-Until "false"',
-)
 _UNITS = ("systemd-networkd.service", "intranet.service", "ssh.service")
 
 
 @dataclass(frozen=True)
 class Disk:
-    """A raw disk without partitions, the kernel and initrd that boot it, and the key that root accepts."""
+    """A raw disk without partitions, and the key that root accepts; `directory` has its kernel and initrd."""
 
     path: Path
-    kernel: Path
-    initrd: Path
-    key: Path
     file_system: str
-    suite: str
+    suite: Suite
+
+    @property
+    def directory(self) -> Path:
+        """Where the disks of the same recipe are."""
+        return self.path.parent
+
+    @property
+    def key(self) -> Path:
+        """The private key."""
+        return self.directory / "key"
 
 
-def prepare(suite: Suite, file_system: str) -> Disk:
-    """The disk of this suite; made when it is not there yet, in two minutes."""
-    recipe = repr((suite, _FILES, _MASKED, _UNITS, _OPTIONS)).encode()
+def prepare(suite: Suite, file_system: str, kernel: Kernel | None = None) -> Disk:
+    """The disk of a suite, with the modules of `kernel` too; made in two minutes when it is not there yet."""
+    recipe = repr((suite, _FILES, _MASKED, _UNITS, OPTIONS)).encode()
     directory = DIRECTORY / f"{suite.name}-{hashlib.sha256(recipe).hexdigest()[:12]}"
     with cache.writing():
         if not directory.is_dir():
@@ -88,11 +91,11 @@ def prepare(suite: Suite, file_system: str) -> Disk:
             partial.mkdir(parents=True)
             _bootstrap(suite, partial)
             partial.rename(directory)
-            _remove_older(directory)
-        path = directory / f"{file_system}.img"
+            remove_older(directory)
+        path = directory / f"{file_system}{f'-{kernel.name}' if kernel else ''}.img"
         if not path.exists():
-            _format(directory, path, file_system)
-    return Disk(path, directory / "vmlinuz", directory / "initrd", directory / "key", file_system, suite.name)
+            _format(directory, path, file_system, kernel)
+    return Disk(path, file_system, suite)
 
 
 def _bootstrap(suite: Suite, directory: Path) -> None:
@@ -111,33 +114,31 @@ def _bootstrap(suite: Suite, directory: Path) -> None:
         f"chroot $1 systemctl mask {' '.join(_MASKED)}",
         f"cp $1/boot/vmlinuz-* {directory}/vmlinuz && cp $1/boot/initrd.img-* {directory}/initrd",
     ]
-    options = [*_OPTIONS, f"--include={','.join(suite.packages)}"]
+    options = [*OPTIONS, f"--include={','.join(suite.packages)}"]
     options += [f"--customize-hook={hook}" for hook in hooks]
-    run(["nice", "mmdebstrap", *options, suite.name, str(directory / "root.tar")], timeout=900)
+    run(["nice", "mmdebstrap", *options, suite.release, str(directory / "root.tar")], timeout=900)
 
 
-def _format(directory: Path, path: Path, file_system: str) -> None:
+def _format(directory: Path, path: Path, file_system: str, kernel: Kernel | None) -> None:
     """Make a file system with what was installed."""
     root = directory / "root"
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     keep = ["--xattrs", "--xattrs-include=*", "--numeric-owner"]
     run(["tar", *keep, "-xpf", str(directory / "root.tar"), "-C", str(root)], timeout=300)
+    if kernel:
+        shutil.copytree(kernel.modules, root / "usr/lib/modules", symlinks=True, dirs_exist_ok=True)
     partial = path.with_suffix(".partial")
     with partial.open("wb") as disk:
         disk.truncate(_GIGABYTES * 2**30)
     if file_system == "xfs":
         listed = run(["xfs_protofile", str(root)], timeout=300)
         (directory / "protofile").write_text(listed.stdout)
-        run(["mkfs.xfs", "-q", "-f", "-p", str(directory / "protofile"), str(partial)], timeout=300)
+        run(
+            ["mkfs.xfs", "-q", "-f", "-L", "system", "-p", str(directory / "protofile"), str(partial)],
+            timeout=300,
+        )
     else:
-        run(["mkfs.ext4", "-q", "-F", "-d", str(root), str(partial)], timeout=300)
+        run(["mkfs.ext4", "-q", "-F", "-L", "system", "-d", str(root), str(partial)], timeout=300)
     shutil.rmtree(root)
     partial.rename(path)
-
-
-def _remove_older(directory: Path) -> None:
-    prefix = directory.name.rpartition("-")[0]
-    for old in DIRECTORY.glob(f"{prefix}-*"):
-        if old != directory and cache.unshared():
-            shutil.rmtree(old)

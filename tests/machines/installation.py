@@ -25,6 +25,7 @@ class MachineInstallation(Installation):
         super().__init__(bed, {"gateway": "", "agent": ""})
         self.bed = bed
         self._first, self._second = self.authority, Authority()
+        self._serving: set[str] = set()
 
     def prepare(self) -> None:
         """Start the lab tenant; what the machine gets is put there by `place`."""
@@ -45,6 +46,8 @@ class MachineInstallation(Installation):
     def keep(self, state: str) -> None:
         """Keep machine and tenant as they are now, for `go_back`."""
         self.bed.save(state)
+        if self.server.shell("systemctl is-active --quiet mstunnel-agent", check=False).code == 0:
+            self._serving.add(state)
         self._copy_tenant(_DATABASE, _KEPT.format(state))
 
     def go_back(self, state: str) -> None:
@@ -52,6 +55,8 @@ class MachineInstallation(Installation):
         self._copy_tenant(_KEPT.format(state), _DATABASE)
         self.bed.reset(state)
         self.authority = self._first
+        if state in self._serving:
+            self.wait_until_healthy()
 
     def answers(self) -> dict[str, Any]:
         """Those of every testbed, and the archive instead of names in a registry."""
@@ -84,7 +89,7 @@ class MachineInstallation(Installation):
 
     def answers_tls(self) -> bool:
         """Whether the gateway completes a TLS handshake."""
-        command = "timeout 20 openssl s_client -connect 127.0.0.1:443 </dev/null"
+        command = f"timeout 20 openssl s_client -connect {PUBLIC_ADDRESS}:443 </dev/null"
         return self.testbed.client.shell(command, check=False).code == 0
 
     def serves(self) -> list[str]:

@@ -1,12 +1,12 @@
-"""One emulated machine: QEMU without hardware virtualisation, its monitor, and the ways in which it ends."""
+"""One emulated machine: QEMU without hardware virtualisation, and its monitor."""
 
 import json
 import shutil
 import socket
-import subprocess
 from pathlib import Path
 from typing import IO
 
+from tests.machines.computer import Computer
 from tests.machines.image import Disk
 from tests.testbed.namespace import Namespace
 from tests.testbed.process import TestbedError, run
@@ -44,49 +44,30 @@ def overlay(base: Path, path: Path) -> None:
     run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(base), "-F", "raw", str(path)])
 
 
-class Qemu:
-    """A machine with power on, in the network of `namespace`; `directory` has its console and sockets.
+class Qemu(Computer):
+    """An emulated machine in the network of `namespace`.
 
     `disk` is a qcow2 overlay, `more` a raw disk that is only read. It boots, or goes on from a state `saved`.
     """
 
     def __init__(
-        self,
-        namespace: Namespace,
-        directory: Path,
-        system: Disk,
-        *,
-        disk: Path,
-        more: Path,
-        saved: str,
+        self, namespace: Namespace, directory: Path, system: Disk, *, disk: Path, more: Path, saved: str
     ) -> None:
-        self._namespace = namespace
         self._socket = directory / "qmp"
-        self._pid = directory / "qemu.pid"
-        self.console = directory / "console"
         self._socket.unlink(missing_ok=True)
-        self._pid.unlink(missing_ok=True)
         network = ",".join(["user,id=n0,ipv6=off", *(f"hostfwd={port}" for port in _FORWARDED)])
         drive = "if=virtio,cache=writeback,discard=unmap"
-        command = [
-            *("nice", "-n3", PROGRAM, *_PROCESSOR, "-kernel", system.kernel, "-initrd", system.initrd),
+        command: list[str | Path] = [
+            *("nice", "-n3", PROGRAM, *_PROCESSOR),
+            *("-kernel", system.directory / "vmlinuz", "-initrd", system.directory / "initrd"),
             *("-append", _KERNEL_LINE),
             *("-drive", f"file={disk},format=qcow2,{drive}"),
             *("-drive", f"file={more},format=raw,if=virtio,readonly=on"),
-            *("-netdev", network, *_DEVICES, "-serial", f"file:{self.console}", "-pidfile", self._pid),
+            *("-netdev", network, *_DEVICES, "-serial", "stdio"),
             *("-qmp", f"unix:{self._socket},server=on,wait=off"),
             *(["-loadvm", saved] if saved else []),
         ]
-        self._log = directory / "qemu.log"
-        with self._log.open("w") as log:
-            self._process = subprocess.Popen(
-                namespace.argv(*map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-
-    @property
-    def running(self) -> bool:
-        """Whether it has power."""
-        return self._process.poll() is None
+        super().__init__(namespace, directory, command)
 
     def monitor(self, line: str) -> str:
         """What the monitor answers to a command for people, such as `savevm NAME`; "" when all is well."""
@@ -102,23 +83,6 @@ class Qemu:
                 stream.flush()
                 answer = _answer(stream)
         return answer
-
-    def cut(self) -> None:
-        """Cut the power: what the machine had not written to its disk is lost."""
-        self._namespace.run("kill", "-KILL", self._pid.read_text().strip())
-        self._process.wait(20)
-
-    def wait_for_end(self, seconds: float = 300) -> None:
-        """Return when it has switched itself off. Raises TestbedError with the end of its console."""
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired as error:
-            raise TestbedError(f"still running: {self.last_words()}") from error
-
-    def last_words(self) -> str:
-        """The end of what it and its kernel wrote."""
-        console = self.console.read_text(errors="replace") if self.console.exists() else ""
-        return self._log.read_text() + "\n".join(console.splitlines()[-25:])
 
 
 def _answer(stream: IO[str]) -> str:

@@ -17,9 +17,9 @@ def add(bed: MachineBed, what: str, complaints: Sequence[str], **figures: Any) -
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     date = datetime.now(UTC).date().isoformat()
     disk = bed.disk
-    machine = {"suite": disk.suite, "file_system": disk.file_system, **bed.versions}
+    machine = {"suite": disk.suite.name, "file_system": disk.file_system, "runs": bed.runs, **bed.versions}
     outcome = {"date": date, **machine, "what": what, "complaints": list(complaints), **figures}
-    path = DIRECTORY / f"{disk.suite}-{disk.file_system}.json"
+    path = DIRECTORY / f"{disk.suite.name}-{disk.file_system}.json"
     kept = json.loads(path.read_text()) if path.exists() else []
     path.write_text(json.dumps([*kept, outcome], indent=1) + "\n")
 

@@ -50,8 +50,8 @@ def rows(outcomes: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 def _key(outcome: dict[str, Any]) -> tuple[str, str]:
     machine = (
-        f"{outcome['suite']}, {outcome['file_system']}; Linux {outcome['kernel']}, "
-        f"Podman {outcome['podman']}, systemd {outcome['systemd']}"
+        f"{outcome['suite']}, {outcome['file_system']}; Linux {outcome['kernel']} in {outcome['runs']}, "
+        f"{outcome['engine']}, {outcome['init']}"
     )
     return outcome["what"], machine
 

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-_BOOT = ("systemd", "systemd-sysv", "udev", "dbus", "dbus-user-session", "libpam-systemd")
+from tests.testbed.kinds import Kind
+
+_SYSTEMD = ("systemd-sysv", "dbus-user-session", "libpam-systemd")
+_BOOT = ("systemd", "udev", "dbus")
 _KERNEL = ("linux-image-cloud-amd64", "initramfs-tools", "kmod")
 _NETWORK = ("iproute2", "nftables", "iptables", "ca-certificates", "openssh-server", "curl")
 _OTHER = ("python3", "procps", "e2fsprogs", "xfsprogs", "zstd")
@@ -17,27 +20,54 @@ _PODMAN = (
     "catatonit",
 )
 
+_DOCKER = ("docker.io", "docker-cli")
+_SELINUX = (
+    "selinux-policy-default",
+    "selinux-basics",
+    "policycoreutils",
+    "policycoreutils-python-utils",
+    "auditd",
+    "setools",
+)
+
 
 @dataclass(frozen=True)
 class Suite:
-    """A release and the packages of its container engine."""
+    """A release, the packages of its container engine and of its first process, and what else there is."""
 
     name: str
+    release: str
     engine: tuple[str, ...]
+    init: tuple[str, ...] = _SYSTEMD
+    more: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        """What an installation finds there."""
+        return Kind(
+            "machine",
+            engine="podman" if "podman" in self.engine else "docker",
+            systemd="systemd-sysv" in self.init,
+        )
 
     @property
     def packages(self) -> tuple[str, ...]:
         """Everything that is installed besides the essential packages."""
-        return (*_BOOT, *_KERNEL, *_NETWORK, *_OTHER, *self.engine)
+        return (*_BOOT, *self.init, *_KERNEL, *_NETWORK, *_OTHER, *self.engine, *self.more)
 
 
 SUITES = {
     suite.name: suite
     for suite in (
-        Suite("trixie", (*_PODMAN, "passt")),
+        Suite("trixie", "trixie", (*_PODMAN, "passt")),
+        Suite("trixie-docker", "trixie", _DOCKER),
+        Suite("trixie-firewalls", "trixie", (*_PODMAN, "passt"), more=("firewalld", "ufw")),
+        Suite("trixie-selinux", "trixie", (*_PODMAN, "passt"), more=_SELINUX),
+        Suite("trixie-sysvinit", "trixie", (*_PODMAN, "passt"), init=("sysvinit-core",)),
         # Its Podman has no Quadlet and is below the least version: the program refuses it.
-        Suite("bookworm", _PODMAN),
-        Suite("sid", (*_PODMAN, "passt")),
+        Suite("bookworm", "bookworm", _PODMAN),
+        Suite("sid", "sid", (*_PODMAN, "passt")),
+        Suite("sid-docker", "sid", _DOCKER),
     )
 }
 FILE_SYSTEMS = ("ext4", "xfs")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.machines import record
-from tests.machines.booted import booted
+from tests.machines.booted import booted_in_user_mode
 from tests.machines.power import Cut, chosen, watched
 from tests.machines.rehearsal import Host, Rehearsed, rehearse
 from tests.machines.suites import FILE_SYSTEMS
@@ -22,7 +22,7 @@ _REMOVED = 0.2
 @pytest.fixture(scope="module", params=FILE_SYSTEMS)
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     """A host on which every command ran undisturbed."""
-    with booted(file_system=str(request.param)) as installation:
+    with booted_in_user_mode(file_system=str(request.param)) as installation:
         yield rehearse(installation)
 
 

@@ -154,14 +154,17 @@ class FakeGraph(Graph):
         return "99999999-0000-0000-0000-000000000000"
 
 
+@dataclass
 class Accepting(FakeEngine):
-    """An engine whose gateway takes every configuration."""
+    """An engine whose gateway takes every configuration, unless `once` says how its check ends."""
+
+    once: Finished = Finished(0, "", "")
 
     @override
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
     ) -> Finished:
-        return Finished(0, "", "")
+        return self.once
 
 
 def container(status: str = "running", health: Any = "healthy", *, ours: bool = True) -> ContainerState:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup import paths
+from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.engine.file_actions import WriteFile, WriteJson
 from mstunnel_setup.errors import SetupError, TenantError, UsageError
 from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
@@ -127,6 +128,26 @@ def test_a_configuration_that_cannot_be_served(scene: Scene) -> None:
     with pytest.raises(TenantError) as caught:
         _files(scene)
     assert caught.value.code == "configuration-invalid"
+
+
+@pytest.mark.parametrize(
+    ("once", "code", "message"),
+    [
+        (Finished(1, "", "bad option"), "gateway-configuration-refused", "bad option"),
+        (Finished(127, "", "no such file"), "image-not-gateway", SERVER_IMAGE),
+        # What a kernel without namespaces for processes once was told of: another image.
+        (Finished(126, "", "crun: clone: Invalid argument"), "engine-failed", "clone: Invalid argument"),
+    ],
+)
+def test_a_check_that_fails_says_whether_file_image_or_runtime_is_to_blame(
+    scene: Scene, once: Finished, code: str, message: str
+) -> None:
+    scene.engine = Accepting(once=once)
+    scene.files.make_directory(paths.CONFIGURATION)
+    with pytest.raises(SetupError) as caught:
+        scene.run(configure.STEP, scene.context(**_ANSWERS))
+    assert caught.value.code == code
+    assert message in caught.value.message
 
 
 def test_settings_that_the_gateway_ignores_are_reported(scene: Scene) -> None:

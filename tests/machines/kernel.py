@@ -1,0 +1,80 @@
+"""A kernel in user mode, Linux as a process: built from the source of a release, kept by its recipe."""
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.machines.places import DIRECTORY, OPTIONS, remove_older
+from tests.testbed import cache
+from tests.testbed.process import progress, run
+
+_OPTIONS_FILE = Path(__file__).with_name("uml.config")
+_PACKAGES = ("linux-source", "gcc", "libc6-dev", "make", "flex", "bison", "bc", "kmod", "xz-utils")
+_BUILD = """\
+set -e
+mkdir /source && cd /source
+tar --extract --strip-components=1 --file /usr/src/linux-source-*.tar.xz
+export ARCH=um
+make --silent x86_64_defconfig
+scripts/kconfig/merge_config.sh -m .config /uml.config
+make --silent olddefconfig
+sed --quiet '/^CONFIG/p' /uml.config | while read -r line; do
+    grep --quiet --line-regexp --fixed-strings "$line" .config || { echo "not possible: $line"; exit 1; }
+done
+make --silent --jobs="$(nproc)" linux modules
+make --silent INSTALL_MOD_PATH=/made modules_install
+cp linux /made/
+rm -f /made/lib/modules/*/build
+"""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A program that is a kernel, and its modules."""
+
+    directory: Path
+
+    @property
+    def name(self) -> str:
+        """Differs from that of any other kernel."""
+        return self.directory.name
+
+    @property
+    def program(self) -> Path:
+        """Started as root, it boots."""
+        return self.directory / "linux"
+
+    @property
+    def modules(self) -> Path:
+        """What goes to /usr/lib/modules."""
+        return self.directory / "lib/modules"
+
+
+def prepare(suite: str) -> Kernel:
+    """The kernel of this suite; made when it is not there yet, in a quarter of an hour."""
+    recipe = repr((suite, _PACKAGES, _BUILD, OPTIONS, _OPTIONS_FILE.read_text())).encode()
+    directory = DIRECTORY / f"kernel-{suite}-{hashlib.sha256(recipe).hexdigest()[:12]}"
+    with cache.writing():
+        if not directory.is_dir():
+            partial = directory.with_suffix(".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            _build(suite, partial)
+            partial.rename(directory)
+            remove_older(directory)
+    return Kernel(directory)
+
+
+def _build(suite: str, directory: Path) -> None:
+    progress(f"machine {suite}: building a kernel in user mode")
+    script = directory / "build.sh"
+    script.write_text(_BUILD)
+    hooks = [
+        f"cp {script} {_OPTIONS_FILE} $1/",
+        "chroot $1 sh /build.sh",
+        f"cp --recursive $1/made/linux $1/made/lib {directory}/",
+    ]
+    options = [*OPTIONS, "--format=null", f"--include={','.join(_PACKAGES)}"]
+    options += [f"--customize-hook={hook}" for hook in hooks]
+    run(["nice", "mmdebstrap", *options, suite, "-"], timeout=3600)

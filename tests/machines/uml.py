@@ -1,0 +1,76 @@
+"""One machine in user mode: its kernel is a process, and programs in it run as fast as beside it."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.machines.computer import Computer
+from tests.machines.kernel import Kernel
+from tests.testbed.namespace import Namespace
+from tests.testbed.process import run
+
+ADDRESS = "10.0.2.15"
+_MEMORY = "3072M"
+_TAP = """\
+ip tuntap add machine mode tap
+ip address add 10.0.2.2/24 dev machine
+ip link set machine up
+"""
+_CONSOLE = ("console=tty0", "con=null", "con0=null,fd:1", "ssl=null")
+_KERNEL_LINE = ("root=/dev/ubda", "rw", "net.ifnames=0", f"mem={_MEMORY}", *_CONSOLE)
+
+
+def missing() -> str:
+    """Why no machine can run here; "" when one can."""
+    for program in ("uml_moo", "mkfs.ext4", "mkfs.xfs", "mmdebstrap", "ssh"):
+        if shutil.which(program, path="/usr/bin:/usr/sbin:/bin:/sbin") is None:
+            return f"{program} is not installed"
+    return ""
+
+
+def connect(namespace: Namespace) -> None:
+    """Make the network between machine and namespace."""
+    namespace.run("sh", "-ec", _TAP)
+
+
+def merged(base: Path, changes: Path, path: Path) -> None:
+    """Write the raw disk that a machine left: `base` and its `changes`."""
+    run(["cp", "--sparse=always", str(base), str(path)], timeout=300)
+    run(["uml_moo", "-b", str(path), "-d", str(changes)], timeout=300)
+
+
+class Uml(Computer):
+    """A machine in the network of `namespace`. `base` is a raw disk, `more` one that is only read.
+
+    What is different from `base` is in `changes`, which is made when it is not there. `line` is what its
+    kernel is told besides.
+    """
+
+    kill = ("pkill", "-KILL", "--parent")
+
+    def __init__(
+        self,
+        namespace: Namespace,
+        directory: Path,
+        kernel: Kernel,
+        *,
+        base: Path,
+        changes: Path,
+        more: Path,
+        line: Sequence[str],
+    ) -> None:
+        # Nothing of a machine outlives its first process, and that has ended when `unshare` has.
+        alone = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+        places = ("env", "TMPDIR=/dev/shm")
+        disks = (f"ubd0={changes},{base}", f"ubd1r={more}")
+        network = "vec0:transport=tap,ifname=machine,depth=128,gro=1"
+        command: list[str | Path] = [
+            *alone,
+            *places,
+            kernel.program,
+            *_KERNEL_LINE,
+            *disks,
+            network,
+            f"uml_dir={directory}",
+        ]
+        super().__init__(namespace, directory, command)
