@@ -1,4 +1,4 @@
-"""SELinux enforcing, with the policy of Debian: nothing of ours is denied anything, and labels are right."""
+"""SELinux enforcing, with the policy of Debian: nothing of ours is denied anything, and labels are right.
 
 This policy lacks rules for Podman itself, so its own domains may do what they want; what only the policy
 of RHEL (container-selinux) can show is named in README.
