@@ -23,7 +23,7 @@ _MODULES = (
 )
 _SHELL = "busybox-static"
 """Docker runs health checks in a shell, and Podman those of a single word."""
-_APPLETS = ("sh", "cat", "find", "grep")
+_APPLETS = ("sh", "cat", "find", "grep", "sleep")
 
 
 def build(target: Architecture, root: Path) -> None:

@@ -112,6 +112,7 @@ def _bootstrap(suite: Suite, directory: Path) -> None:
         "chmod 700 $1/root $1/root/.ssh && chmod 755 $1/usr/local/sbin/internal-network",
         f"chroot $1 systemctl enable {' '.join(_UNITS)}",
         f"chroot $1 systemctl mask {' '.join(_MASKED)}",
+        *(f"chroot $1 systemctl disable {unit}" for unit in suite.disabled),
         f"cp $1/boot/vmlinuz-* {directory}/vmlinuz && cp $1/boot/initrd.img-* {directory}/initrd",
     ]
     options = [*OPTIONS, f"--include={','.join(suite.packages)}"]

@@ -33,13 +33,17 @@ _SELINUX = (
 
 @dataclass(frozen=True)
 class Suite:
-    """A release, the packages of its container engine and of its first process, and what else there is."""
+    """A release, the packages of its container engine and of its first process, and what else there is.
+
+    Of the units in `disabled` none is started at boot, whatever their packages say.
+    """
 
     name: str
     release: str
     engine: tuple[str, ...]
     init: tuple[str, ...] = _SYSTEMD
     more: tuple[str, ...] = ()
+    disabled: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:
@@ -61,7 +65,13 @@ SUITES = {
     for suite in (
         Suite("trixie", "trixie", (*_PODMAN, "passt")),
         Suite("trixie-docker", "trixie", _DOCKER),
-        Suite("trixie-firewalls", "trixie", (*_PODMAN, "passt"), more=("firewalld", "ufw")),
+        Suite(
+            "trixie-firewalls",
+            "trixie",
+            (*_PODMAN, "passt"),
+            more=("firewalld", "ufw"),
+            disabled=("firewalld",),
+        ),
         Suite("trixie-selinux", "trixie", (*_PODMAN, "passt"), more=_SELINUX),
         Suite("trixie-sysvinit", "trixie", (*_PODMAN, "passt"), init=("sysvinit-core",)),
         # Its Podman has no Quadlet and is below the least version: the program refuses it.

@@ -85,6 +85,27 @@ def test_without_a_status_the_container_is_not_healthy(tmp_path: Path) -> None:
     assert subprocess.run(["sh", "-c", script], capture_output=True, check=False).returncode != 0
 
 
+@pytest.mark.parametrize(("minutes", "healthy"), [(0, True), (2, False)])
+def test_a_check_in_the_first_minute_of_a_container_waits_for_its_first_round(
+    tmp_path: Path, minutes: int, healthy: bool
+) -> None:
+    """Podman checks together with the start, and leaves a failed unit on the host when that fails."""
+    files = Files(tmp_path)
+    files.make_directories(paths.AGENT_STATE)
+    now = float(Path("/proc/uptime").read_text().split()[0])
+    process = tmp_path / "stat"
+    process.write_text(f"1 (a) b) S {'0 ' * 18}{now * 100 - 6000 * minutes:.0f} 0\n")
+    script = (
+        CHECK.read_text().replace(STATUS, str(files.locate(STATUS))).replace("/proc/1/stat", str(process))
+    )
+
+    with subprocess.Popen(["sh", "-c", script], stderr=subprocess.DEVNULL) as check:
+        time.sleep(0.5)
+        write_status(files, Status(started=START, container=platform.node()))
+
+    assert (check.returncode == 0) is healthy
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"started": "yesterday"}'])
 def test_a_broken_status_is_none(tmp_path: Path, content: bytes) -> None:
     files = Files(tmp_path)
