@@ -126,7 +126,6 @@ def _rehearsed(host: MachineInstallation) -> Iterator[Rehearsed]:
     host.go_back(renewed.state)
     yield _once(host, Command("uninstall", lambda host: host.uninstall(check=False)))
     host.server.shell(f"base64 -d >{BACKUP} <<'EOF'\n{backup}EOF\n")
-    host.server.run(["podman", "load", "--quiet", "--input", host.archive], timeout=300)
     yield _once(host, Command("restore", _restore, "already-installed", serves=True))
     host.go_back(renewed.state)
     _offer(host)
