@@ -48,8 +48,8 @@ crash-strace: setup
 	@$(BIN)/python -m tests.crash.strace
 	@$(BIN)/python -m tests.crash.report
 
-# Whole virtual machines, one at a time; CUTS power cuts on each file system: 23 are one in each command. Writes
-# what was seen into docs/reference/reliability.md, whatever the outcome.
+# Whole machines, one at a time; CUTS power cuts on each file system: 23 are one in each command. Writes what was
+# seen into docs/reference/reliability.md, whatever the outcome.
 machines: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@rm -rf build/machines

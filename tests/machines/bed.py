@@ -24,7 +24,8 @@ _COPIED = ("/etc", "/root", "/opt", "/var/lib")
 _VERSIONS = """
 uname -r
 {engine} --version | grep --only-matching '[0-9][0-9.]*' | head -n 1
-test -d /run/systemd/system && systemctl --version | head -n 1 | cut -d ' ' -f 1,2 || echo 'no systemd'
+test -d /run/systemd/system && systemctl --version | head -n 1 | cut -d ' ' -f 1,2 || echo 'System V init'
+test -f /sys/fs/cgroup/cgroup.controllers && echo v2 || echo v1
 """
 _HOSTS = f"127.0.0.1 localhost lab.{DOMAIN}\n{{}} vpn.{DOMAIN}\n10.99.0.80 intranet.{DOMAIN}\n"
 _LAB = f"""#!/bin/sh
@@ -85,8 +86,10 @@ class MachineBed(Testbed, ABC):
         self._prepare()
         self.reset()
         engine = self.kind.engine
-        kernel, version, init = self.server.shell(_VERSIONS.format(engine=engine)).stdout.splitlines()
-        self.versions = {"kernel": kernel, "engine": f"{engine.capitalize()} {version}", "init": init}
+        seen = self.server.shell(_VERSIONS.format(engine=engine)).stdout
+        kernel, version, init, groups = seen.splitlines()
+        name = f"{engine.capitalize()} {version}"
+        self.versions = {"kernel": kernel, "engine": name, "init": init, "groups": groups}
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -114,7 +117,7 @@ class MachineBed(Testbed, ABC):
     def switch_off(self) -> None:
         """Have it shut down. Raises TestbedError when it has not after five minutes."""
         assert self.computer is not None, "the machine has no power"
-        self.server.run(["systemctl", "poweroff"], check=False)
+        self.server.run(["poweroff"], check=False)
         self.computer.wait_for_end()
         self.server.hang_up()
         self.computer = None

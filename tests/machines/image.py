@@ -35,6 +35,16 @@ ExecStart=ip netns exec intranet python3 -m http.server --directory /srv/intrane
 [Install]
 WantedBy=multi-user.target
 """
+# What the units above do, where no systemd runs.
+_RC_LOCAL = """\
+#!/bin/sh
+[ ! -d /run/systemd/system ] || exit 0
+[ -e /sys/fs/cgroup/cgroup.controllers ] || mount -t cgroup2 cgroup2 /sys/fs/cgroup
+ip address add 10.0.2.15/24 dev vec0
+ip link set vec0 up
+internal-network
+ip netns exec intranet setsid python3 -m http.server --directory /srv/intranet 80 >/dev/null 2>&1 &
+"""
 _FILES = {
     "etc/fstab": "LABEL=system / auto defaults 0 1\nLABEL=media /media ext4 ro,nofail 0 0\n",
     "etc/hostname": "gw1\n",
@@ -44,6 +54,7 @@ _FILES = {
     "etc/systemd/network/uml.network": "[Match]\nName=vec*\n[Network]\nAddress=10.0.2.15/24\n",
     "etc/systemd/system/intranet.service": _INTRANET,
     "usr/local/sbin/internal-network": _INTERNAL,
+    "etc/rc.local": _RC_LOCAL,
     "srv/intranet/index.html": "The internal page of the tunnel testbed.\n",
     "etc/systemd/journald.conf.d/kept.conf": "[Journal]\nStorage=persistent\n",
 }
@@ -109,7 +120,7 @@ def _bootstrap(suite: Suite, directory: Path) -> None:
     (files / "root/.ssh").chmod(0o700)
     hooks = [
         f"cp --recursive --no-preserve=ownership {files}/. $1/",
-        "chmod 700 $1/root $1/root/.ssh && chmod 755 $1/usr/local/sbin/internal-network",
+        "chmod 700 $1/root $1/root/.ssh && chmod 755 $1/usr/local/sbin/internal-network $1/etc/rc.local",
         f"chroot $1 systemctl enable {' '.join(_UNITS)}",
         f"chroot $1 systemctl mask {' '.join(_MASKED)}",
         *(f"chroot $1 systemctl disable {unit}" for unit in suite.disabled),

@@ -51,7 +51,7 @@ def rows(outcomes: Iterable[dict[str, Any]]) -> Iterator[str]:
 def _key(outcome: dict[str, Any]) -> tuple[str, str]:
     machine = (
         f"{outcome['suite']}, {outcome['file_system']}; Linux {outcome['kernel']} in {outcome['runs']}, "
-        f"{outcome['engine']}, {outcome['init']}"
+        f"{outcome['engine']}, {outcome['init']}, cgroup {outcome['groups']}"
     )
     return outcome["what"], machine
 

@@ -73,7 +73,7 @@ SUITES = {
             disabled=("firewalld",),
         ),
         Suite("trixie-selinux", "trixie", (*_PODMAN, "passt"), more=_SELINUX),
-        Suite("trixie-sysvinit", "trixie", (*_PODMAN, "passt"), init=("sysvinit-core",)),
+        Suite("trixie-sysvinit", "trixie", (*_PODMAN, "passt"), init=("sysvinit-core", "initscripts")),
         # Its Podman has no Quadlet and is below the least version: the program refuses it.
         Suite("bookworm", "bookworm", _PODMAN),
         Suite("sid", "sid", (*_PODMAN, "passt")),

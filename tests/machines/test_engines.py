@@ -1,6 +1,6 @@
-"""Engines of several releases, on their own first process: installed, rebooted, removed."""
+"""Engines of several releases, cgroup v1 and System V init: installed, rebooted, removed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -13,11 +13,23 @@ from tests.testbed.host_tree import differences
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(1800)]
 
+_CGROUP_V1 = ("systemd.unified_cgroup_hierarchy=0", "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1")
+# A suite, and what its kernel is told.
+_HOSTS: dict[str, tuple[str, Sequence[str]]] = {
+    "docker": ("trixie-docker", ()),
+    "sid": ("sid", ()),
+    "sid-docker": ("sid-docker", ()),
+    "cgroup-v1": ("trixie", _CGROUP_V1),
+    "docker-cgroup-v1": ("trixie-docker", _CGROUP_V1),
+    "sysvinit": ("trixie-sysvinit", ()),
+}
 
-@pytest.fixture(params=["trixie-docker", "sid", "sid-docker"])
+
+@pytest.fixture(params=_HOSTS)
 def host(request: pytest.FixtureRequest) -> Iterator[MachineInstallation]:
     """A machine with this engine, and nothing installed."""
-    with booted_in_user_mode(str(request.param)) as installation:
+    suite, line = _HOSTS[request.param]
+    with booted_in_user_mode(suite, line=line) as installation:
         yield installation
 
 
@@ -28,9 +40,7 @@ def test_a_gateway_is_installed_rebooted_and_removed(host: MachineInstallation) 
     record.add(host.bed, record.INSTALLED, complaints, seconds=round(done.seconds))
     complaints += serves_again(host, "Reboot", host.bed.restart_server)
     host.uninstall()
-    left = [
-        *differences(before, tree(host)),
-        *([] if host.tenant() == tenant else ["something in the tenant"]),
-    ]
+    left = list(differences(before, tree(host)))
+    left += [] if host.tenant() == tenant else [f"the tenant holds {host.tenant()}"]
     record.add(host.bed, "Uninstallation leaves nothing", left)
     assert [*complaints, *left] == []

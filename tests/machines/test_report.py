@@ -15,6 +15,7 @@ _MACHINE = {
     "kernel": "6.12",
     "engine": "Podman 5.4.2",
     "init": "systemd 257",
+    "groups": "v2",
 }
 _BEGIN = '{"version":1,"type":"begin","step":"launch","key":"x"}'
 
@@ -26,7 +27,7 @@ def outcome(date: str, *complaints: str, **figures: Any) -> dict[str, Any]:
 def test_a_row_counts_what_was_tried_and_what_survived() -> None:
     outcomes = [outcome("2026-01-02", seconds=30), outcome("2026-01-01", "no answer", seconds=10)]
     (row,) = report.rows([*outcomes, outcome("2026-01-02", seconds=20)])
-    machine = "trixie, xfs; Linux 6.12 in QEMU, Podman 5.4.2, systemd 257"
+    machine = "trixie, xfs; Linux 6.12 in QEMU, Podman 5.4.2, systemd 257, cgroup v2"
     assert row == f"| Power cut | {machine} | 2026-01-01 to 2026-01-02 | 3 | 2 | 20 s |\n"
 
 

@@ -35,8 +35,9 @@ def connect(namespace: Namespace) -> None:
 
 def merged(base: Path, changes: Path, path: Path) -> None:
     """Write the raw disk that a machine left: `base` and its `changes`."""
-    run(["cp", "--sparse=always", str(base), str(path)], timeout=300)
-    run(["uml_moo", "-b", str(path), "-d", str(changes)], timeout=300)
+    # The program wants the time that the changes were made for.
+    run(["cp", "--sparse=always", "--preserve=timestamps", str(base), str(path)], timeout=300)
+    run(["uml_moo", "-d", "-b", str(path), str(changes)], timeout=300)
 
 
 class Uml(Computer):
