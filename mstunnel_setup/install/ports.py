@@ -120,8 +120,8 @@ class Ports:
     def check_gateway_configuration(self, image: str, text: str) -> None:
         """Have the gateway image test `text` as its ocserv.conf.
 
-        Raises StepError `gateway-configuration-refused` with ocserv's reason, EngineError `engine-failed` with
-        that of the container runtime, and `image-not-gateway`.
+        Raises StepError `gateway-configuration-refused` with ocserv's reason, EngineError `engine-failed`
+        with that of the container runtime, or `image-not-gateway`.
         """
         self.files.write(CANDIDATE, text.encode(), 0o600)
         seen = [

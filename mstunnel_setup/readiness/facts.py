@@ -167,9 +167,13 @@ class ProxyFacts(Section):
 
 
 class Firewall(Section):
-    """The firewall of the host. Whether the gateway's port is let in; None when unknown."""
+    """The firewall of the host. Whether the gateway's port is let in; None when unknown.
+
+    `forwarded`: the host forwards the port to the gateway, so only rules for forwarded packets apply.
+    """
 
     kind: Literal["firewalld", "ufw", "nftables", "none"] = "none"
+    forwarded: bool = False
     tcp: bool | None = None
     udp: bool | None = None
 

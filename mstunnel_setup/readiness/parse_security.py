@@ -116,13 +116,56 @@ def nftables(ruleset: str, port: int) -> Firewall | None:
     port is "cannot be judged".
     """
     objects = _nft_objects(ruleset)
-    chains = [chain for chain in _of(objects, "chain") if chain.get("hook") == "input"]
-    closed = [chain for chain in chains if chain.get("policy") == "drop" or _ends_closed(chain, objects)]
+    closed = _closed("input", objects)
     if not closed:
         return None
     rules = [rule for chain in closed for rule in _rules(chain, objects)]
     tcp, udp = (_nft(rules, port, protocol) for protocol in ("tcp", "udp"))
     return Firewall(kind="nftables", tcp=tcp, udp=udp)
+
+
+def forwarded(ruleset: str) -> Firewall:
+    """Judge the output of `nft --json list ruleset` for a port that the host forwards to the gateway.
+
+    A chain that drops what it does not know must let through what was redirected (`ct status dnat`, as
+    firewalld does), or lead to the rules of the engine: what one chain accepts another one still drops.
+    """
+    objects = _nft_objects(ruleset)
+    answers = [_lets_through(_rules(chain, objects)) for chain in _closed("forward", objects)]
+    if not answers:
+        return Firewall(forwarded=True)
+    is_open = False if False in answers else None if None in answers else True
+    return Firewall(kind="nftables", forwarded=True, tcp=is_open, udp=is_open)
+
+
+def _closed(hook: str, objects: list[NftObject]) -> list[NftObject]:
+    """The chains of a hook that drop what none of their rules accepts."""
+    chains = [chain for chain in _of(objects, "chain") if chain.get("hook") == hook]
+    return [chain for chain in chains if chain.get("policy") == "drop" or _ends_closed(chain, objects)]
+
+
+def _lets_through(rules: list[list[NftObject]]) -> bool | None:
+    for parts in rules:
+        if any("accept" in part for part in parts) and any(_redirected(part) for part in parts):
+            return True
+        if any(_of_engine(part) for part in parts):
+            return True
+    return None if any(_nft_unclear(part) for parts in rules for part in parts) else False
+
+
+def _redirected(part: NftObject) -> bool:
+    match = part.get("match")
+    return (
+        isinstance(match, dict)
+        and match.get("left") == {"ct": {"key": "status"}}
+        and match.get("right") == "dnat"
+    )
+
+
+def _of_engine(part: NftObject) -> bool:
+    """Whether a part of a rule leads to the rules of Podman (netavark) or Docker."""
+    jump = part.get("jump")
+    return isinstance(jump, dict) and str(jump.get("target", "")).startswith(("NETAVARK_FORWARD", "DOCKER"))
 
 
 def _nft_objects(ruleset: str) -> list[NftObject]:

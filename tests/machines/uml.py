@@ -1,5 +1,6 @@
 """One machine in user mode: its kernel is a process, and programs in it run as fast as beside it."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ ip tuntap add machine mode tap
 ip address add 10.0.2.2/24 dev machine
 ip link set machine up
 """
+# Its kernel and its programs are processes that wait for each other: twice as fast where they take turns.
+_ON_ONE_PROCESSOR = ("taskset", "--cpu-list", str(os.getpid() % (os.cpu_count() or 1)))
 _CONSOLE = ("console=tty0", "con=null", "con0=null,fd:1", "ssl=null")
 _KERNEL_LINE = ("root=/dev/ubda", "rw", "net.ifnames=0", f"mem={_MEMORY}", *_CONSOLE)
 
@@ -61,7 +64,7 @@ class Uml(Computer):
         line: Sequence[str],
     ) -> None:
         # Nothing of a machine outlives its first process, and that has ended when `unshare` has.
-        alone = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+        alone = (*_ON_ONE_PROCESSOR, "unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
         places = ("env", "TMPDIR=/dev/shm")
         disks = (f"ubd0={changes},{base}", f"ubd1r={more}")
         network = "vec0:transport=tap,ifname=machine,depth=128,gro=1"

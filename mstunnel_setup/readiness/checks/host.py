@@ -241,21 +241,30 @@ def _firewall(protocol: str) -> None:
         f"firewall-{protocol}",
         f"Firewall of the host, {protocol.upper()}",
         _RECOMMENDED,
-        passes=f"firewalld (all active zones), ufw or nftables allows the {protocol.upper()} port. Rules "
-        'that are too complex give "unknown".',
+        passes=f"firewalld (all active zones), ufw or nftables allows the {protocol.upper()} port; where the "
+        "host forwards it to the gateway (any with root, and one with an uplink), no rule of nftables drops "
+        'that. Rules that are too complex give "unknown".',
     )
     def firewall_open(settings: Settings, security: SecurityFacts) -> Verdict:
         wall = security.firewall
         is_open, where = getattr(wall, protocol), f"{wall.kind} and {protocol.upper()} {settings.port}"
+        if wall.forwarded:
+            where += ", forwarded to the gateway"
         if wall.kind == "none":
-            return passed("no firewall is active")
+            said = (
+                "no rule drops what is forwarded to the gateway"
+                if wall.forwarded
+                else "no firewall is active"
+            )
+            return passed(said)
         if is_open is None:
             return findings.FIREWALL_UNKNOWN(where=where, protocol=protocol.upper(), port=settings.port)
         if is_open:
             return passed(f"{where}: allowed")
-        return findings.FIREWALL_CLOSED(
-            where=where, remedy=_OPEN[wall.kind].format(port=settings.port, protocol=protocol)
+        remedy = (
+            _LET_THROUGH if wall.forwarded else _OPEN[wall.kind].format(port=settings.port, protocol=protocol)
         )
+        return findings.FIREWALL_CLOSED(where=where, remedy=remedy)
 
 
 _firewall("tcp")
@@ -268,3 +277,4 @@ _OPEN = {
     "ufw": "Run `ufw allow {port}/{protocol}`.",
     "nftables": "Add a rule such as `{protocol} dport {port} accept` to the chain of hook input.",
 }
+_LET_THROUGH = "Add the rule `ct status dnat accept` to each chain of hook forward that drops by default."

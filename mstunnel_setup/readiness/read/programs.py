@@ -10,6 +10,7 @@ from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.readiness import parse, parse_security
 from mstunnel_setup.readiness.facts import Engine, EngineFacts, EngineName, Firewall, SecurityFacts, Settings
 from mstunnel_setup.readiness.read import text_of
+from mstunnel_setup.system import uplink
 from mstunnel_setup.text import plain
 
 _SECONDS = 15.0
@@ -88,8 +89,14 @@ class ProgramReader:
         return "inactive" if self.processes.find("auditd") is not None else "absent"
 
     def _firewall(self) -> Firewall:
-        """The first active firewall: the frontends before the rules they make."""
+        """The first active firewall: the frontends before the rules they make.
+
+        What an engine or an uplink forwards to a gateway passes by the zones and rules of the frontends.
+        """
         port = self.settings.port
+        if self.settings.mode == "rootful" or port in uplink.prepared(self.files):
+            rules = self._ask(["nft", "--json", "list", "ruleset"])
+            return parse_security.forwarded(rules.output if rules is not None else "")
         state = self._ask(["firewall-cmd", "--state"])
         if state is not None and state.code == 0:
             zones = self._ask(["firewall-cmd", "--list-all-zones"])

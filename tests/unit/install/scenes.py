@@ -158,7 +158,7 @@ class FakeGraph(Graph):
 class Accepting(FakeEngine):
     """An engine whose gateway takes every configuration, unless `once` says how its check ends."""
 
-    once: Finished = Finished(0, "", "")
+    once: Finished = field(default=Finished(0, "", ""))
 
     @override
     def run_once(

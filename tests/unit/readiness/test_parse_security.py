@@ -50,7 +50,7 @@ def test_no_text_makes_a_reader_crash(data: str, port: int) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.integers() | st.sampled_from(["input", "drop", "==", "filter", "dport", "tcp"]),
+    st.none() | st.integers() | st.sampled_from(["input", "forward", "drop", "==", "filter", "dport", "tcp"]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
@@ -80,8 +80,10 @@ JSON = st.recursive(
 
 @given(st.lists(JSON, max_size=4))
 def test_no_ruleset_makes_the_reader_crash(objects: list[Any]) -> None:
-    found = parse_security.nftables(json.dumps({"nftables": objects}), 443)
+    ruleset = json.dumps({"nftables": objects})
+    found = parse_security.nftables(ruleset, 443)
     assert found is None or found.kind == "nftables"
+    assert parse_security.forwarded(ruleset).forwarded
 
 
 def test_ports_of_the_selinux_type() -> None:
@@ -155,10 +157,10 @@ def test_an_inactive_ufw_is_no_firewall() -> None:
     assert parse_security.ufw("Status: inactive\n", 443) is None
 
 
-def _ruleset(*rules: list[dict[str, Any]], policy: str = "drop") -> str:
+def _ruleset(*rules: list[dict[str, Any]], policy: str = "drop", hook: str = "input") -> str:
     place = {"family": "inet", "table": "filter"}
-    chain = {"chain": {**place, "name": "input", "type": "filter", "hook": "input", "policy": policy}}
-    rows = [{"rule": {**place, "chain": "input", "expr": rule}} for rule in rules]
+    chain = {"chain": {**place, "name": hook, "type": "filter", "hook": hook, "policy": policy}}
+    rows = [{"rule": {**place, "chain": hook, "expr": rule}} for rule in rules]
     return json.dumps({"nftables": [{"metainfo": {}}, chain, *rows]})
 
 
@@ -201,3 +203,31 @@ def test_a_last_rule_that_rejects_closes_a_chain_as_a_policy_does() -> None:
     ruleset = _ruleset([_port(443), ACCEPT], [{"reject": None}], policy="accept")
 
     assert parse_security.nftables(ruleset, 443) == Firewall(kind="nftables", tcp=True, udp=False)
+
+
+def _redirected(status: str) -> dict[str, Any]:
+    return {"match": {"op": "in", "left": {"ct": {"key": "status"}}, "right": status}}
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_open"),
+    [
+        ([[_redirected("dnat"), ACCEPT]], True),
+        ([[{"counter": None}, {"jump": {"target": "NETAVARK_FORWARD"}}]], True),
+        ([[{"jump": {"target": "DOCKER-FORWARD"}}]], True),
+        ([[_redirected("snat"), ACCEPT], [_port(443), ACCEPT]], False),
+        ([], False),
+        ([[{"jump": {"target": "ufw-before-forward"}}]], None),
+    ],
+)
+def test_a_forwarded_port_passes_where_what_was_redirected_does(
+    rules: list[list[dict[str, Any]]], is_open: bool | None
+) -> None:
+    found = parse_security.forwarded(_ruleset(*rules, hook="forward"))
+
+    assert found == Firewall(kind="nftables", forwarded=True, tcp=is_open, udp=is_open)
+
+
+def test_a_forwarded_port_does_not_meet_the_rules_for_what_comes_in() -> None:
+    assert parse_security.forwarded(_ruleset()) == Firewall(forwarded=True)
+    assert parse_security.forwarded("no JSON") == Firewall(forwarded=True)

@@ -14,8 +14,11 @@ from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.facts import Engine, Facts, Firewall, Settings
 from mstunnel_setup.readiness.model import Group, Outcome
 from mstunnel_setup.readiness.read.programs import ProgramReader
+from mstunnel_setup.system import uplink
 
 Answer = Completed | None
+ROOTFUL = Settings()
+ROOTLESS = Settings(mode="rootless")
 
 
 @dataclass
@@ -43,8 +46,10 @@ def said(output: str, code: int = 0, error: str = "") -> Completed:
     return Completed(code, output, error)
 
 
-def reader(root: Path, answers: Mapping[str, Answer], *installed: str) -> ProgramReader:
-    return ProgramReader(Files(root), FakeProcesses(answers, frozenset(installed)), Settings())
+def reader(
+    root: Path, answers: Mapping[str, Answer], *installed: str, settings: Settings = ROOTFUL
+) -> ProgramReader:
+    return ProgramReader(Files(root), FakeProcesses(answers, frozenset(installed)), settings)
 
 
 def test_the_facts_of_podman_are_read(tmp_path: Path) -> None:
@@ -156,20 +161,37 @@ def test_the_frontend_of_the_firewall_is_asked_before_its_rules(tmp_path: Path) 
         "nft": said("{}"),
     }
 
-    assert reader(tmp_path, answers).security().firewall == Firewall(kind="firewalld", tcp=True, udp=False)
+    assert reader(tmp_path, answers, settings=ROOTLESS).security().firewall == Firewall(
+        kind="firewalld", tcp=True, udp=False
+    )
 
 
 def test_a_firewall_that_does_not_run_is_passed_over(tmp_path: Path) -> None:
     ufw = "Status: active\nDefault: deny (incoming)\n443  ALLOW IN  Anywhere\n"
     answers = {"firewall-cmd --state": said("not running\n", 252), "ufw status": said(ufw)}
 
-    assert reader(tmp_path, answers).security().firewall == Firewall(kind="ufw", tcp=True, udp=True)
+    assert reader(tmp_path, answers, settings=ROOTLESS).security().firewall == Firewall(
+        kind="ufw", tcp=True, udp=True
+    )
 
 
 def test_no_firewall_at_all(tmp_path: Path) -> None:
     answers = {"ufw status": said("Status: inactive\n"), "nft --json": said('{"nftables": []}')}
 
-    assert reader(tmp_path, answers).security().firewall == Firewall()
+    assert reader(tmp_path, answers, settings=ROOTLESS).security().firewall == Firewall()
+
+
+@pytest.mark.parametrize("settings", [ROOTFUL, ROOTLESS])
+def test_what_the_host_forwards_to_the_gateway_passes_by_the_frontends(
+    tmp_path: Path, settings: Settings
+) -> None:
+    """By an engine with root, or by an uplink."""
+    for place in (f"{uplink.SOCKETS}/443", uplink.HOOK):
+        (tmp_path / place[1:]).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place[1:]).touch()
+    answers = {"ufw status": said("Status: active\nDefault: deny (incoming)\n"), "nft --json": said("{}")}
+
+    assert reader(tmp_path, answers, settings=settings).security().firewall == Firewall(forwarded=True)
 
 
 def test_an_engine_that_is_slow_is_not_one_that_is_down(tmp_path: Path) -> None:
