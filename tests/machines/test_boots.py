@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.machine, pytest.mark.timeout(900)]
 
 _INSTALLED = "installed"
 _LATE_SECONDS = 40
+_UPTIME = "cut -d . -f 1 /proc/uptime"
 _UNITS = "/etc/systemd/system"
 _EARLY = """\
 [Unit]
@@ -53,8 +54,8 @@ _BOOTS = (
     ),
     Boot(
         f"Reboot, clock in the year 2020 for {_LATE_SECONDS} s",
-        early="date +%s >/root/now; date --set 2020-01-01",
-        late=f"date --set @$(( $(cat /root/now) + {_LATE_SECONDS} ))",
+        early=f"date +%s >/root/now; {_UPTIME} >/root/uptime; date --set 2020-01-01",
+        late=f"date --set @$(( $(cat /root/now) + $({_UPTIME}) - $(cat /root/uptime) + 1 ))",
     ),
     Boot(
         f"Reboot, network {_LATE_SECONDS} s late",

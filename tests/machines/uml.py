@@ -18,7 +18,8 @@ ip address add 10.0.2.2/24 dev machine
 ip link set machine up
 """
 # Its kernel and its programs are processes that wait for each other: twice as fast where they take turns.
-_ON_ONE_PROCESSOR = ("taskset", "--cpu-list", str(os.getpid() % (os.cpu_count() or 1)))
+_PROCESSORS = sorted(os.sched_getaffinity(0))
+_ON_ONE_PROCESSOR = ("taskset", "--cpu-list", str(_PROCESSORS[os.getpid() % len(_PROCESSORS)]))
 _CONSOLE = ("console=tty0", "con=null", "con0=null,fd:1", "ssl=null")
 _KERNEL_LINE = ("root=/dev/ubda", "rw", "net.ifnames=0", f"mem={_MEMORY}", *_CONSOLE)
 
