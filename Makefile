@@ -48,12 +48,12 @@ crash-strace: setup
 	@$(BIN)/python -m tests.crash.strace
 	@$(BIN)/python -m tests.crash.report
 
-# Whole machines, one at a time; CUTS power cuts on each file system: 23 are one in each command. Writes what was
-# seen into docs/reference/reliability.md, whatever the outcome.
+# Whole machines, two in user mode at a time; CUTS power cuts on each file system: 23 are one in each command. Writes
+# what was seen into docs/reference/reliability.md, whatever the outcome.
 machines: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@rm -rf build/machines
-	@$(BIN)/pytest -m machine --cuts $(or $(CUTS),23) tests/machines; code=$$?; \
+	@$(BIN)/pytest -m machine -n 2 --dist loadgroup --cuts $(or $(CUTS),23) tests/machines; code=$$?; \
 	$(BIN)/python -m tests.machines.report; exit $$code
 
 bench: setup

@@ -1,4 +1,4 @@
-"""A machine for tests: one at a time, skipped where none can run."""
+"""A machine for tests, skipped where none can run."""
 
 import fcntl
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from tests.testbed.paths import CACHE
 @contextmanager
 def booted(suite: str = "trixie", file_system: str = FILE_SYSTEMS[0]) -> Iterator[MachineInstallation]:
     """An emulated machine that has booted, with lab, client, answers and certificate for an installation."""
-    with _alone(qemu.missing()):
+    with _allowed(qemu.missing(), fcntl.LOCK_EX):
         built = images.build()
         disk = image.prepare(SUITES[suite], file_system)
         with QemuBed(disk, release.prepare(built), built) as bed:
@@ -31,7 +31,7 @@ def booted_in_user_mode(
     suite: str = "trixie", file_system: str = FILE_SYSTEMS[0], line: Sequence[str] = ()
 ) -> Iterator[MachineInstallation]:
     """The same in user mode: no kernel of a distribution, and ten times faster; `line` is for its kernel."""
-    with _alone(uml.missing()):
+    with _allowed(uml.missing(), fcntl.LOCK_SH):
         built = images.build()
         made = kernel.prepare(SUITES[suite].release)
         disk = image.prepare(SUITES[suite], file_system, made)
@@ -40,12 +40,13 @@ def booted_in_user_mode(
 
 
 @contextmanager
-def _alone(missing: str) -> Iterator[None]:
+def _allowed(missing: str, lock: int) -> Iterator[None]:
+    """One emulated machine alone, or several in user mode, of which each needs one processor."""
     if missing:
         pytest.skip(missing)
     CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "machine.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with (CACHE / "machine.lock").open("w") as file:
+        fcntl.flock(file, lock)
         yield
 
 

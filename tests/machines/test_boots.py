@@ -10,7 +10,7 @@ from tests.machines.booted import booted_in_user_mode
 from tests.machines.installation import MachineInstallation
 from tests.machines.serving import serves_again
 
-pytestmark = [pytest.mark.machine, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("boots"), pytest.mark.timeout(900)]
 
 _INSTALLED = "installed"
 _LATE_SECONDS = 40

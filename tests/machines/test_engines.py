@@ -11,7 +11,7 @@ from tests.machines.rehearsal import tree
 from tests.machines.serving import serves_again
 from tests.testbed.host_tree import differences
 
-pytestmark = [pytest.mark.machine, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("engines"), pytest.mark.timeout(1800)]
 
 _CGROUP_V1 = ("systemd.unified_cgroup_hierarchy=0", "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1")
 # A suite, and what its kernel is told.

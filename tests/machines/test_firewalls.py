@@ -11,7 +11,7 @@ from tests.machines.installation import MachineInstallation
 from tests.testbed import vpn
 from tests.testbed.waiting import eventually
 
-pytestmark = [pytest.mark.machine, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("firewalls"), pytest.mark.timeout(1800)]
 
 _INSTALLED = "installed"
 _NFTABLES = """\

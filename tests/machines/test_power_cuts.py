@@ -19,7 +19,11 @@ _TWICE = 0.2
 _REMOVED = 0.2
 
 
-@pytest.fixture(scope="module", params=FILE_SYSTEMS)
+# Each file system at one worker, which rehearses once.
+_PARAMETERS = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in FILE_SYSTEMS]
+
+
+@pytest.fixture(scope="module", params=_PARAMETERS)
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     """A host on which every command ran undisturbed."""
     with booted_in_user_mode(file_system=str(request.param)) as installation:

@@ -10,7 +10,7 @@ from tests.machines.installation import MachineInstallation
 from tests.machines.power import Cut, watched
 from tests.testbed.waiting import eventually
 
-pytestmark = [pytest.mark.machine, pytest.mark.timeout(5400)]
+pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("emulated"), pytest.mark.timeout(5400)]
 
 # The images are loaded, the server is registered, and the containers are being started.
 _LATE = Cut(step="launch")

@@ -19,7 +19,8 @@ ip link set machine up
 """
 # Its kernel and its programs are processes that wait for each other: twice as fast where they take turns.
 _PROCESSORS = sorted(os.sched_getaffinity(0))
-_ON_ONE_PROCESSOR = ("taskset", "--cpu-list", str(_PROCESSORS[os.getpid() % len(_PROCESSORS)]))
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_ON_ONE_PROCESSOR = ("taskset", "--cpu-list", str(_PROCESSORS[_WORKER % len(_PROCESSORS)]))
 _CONSOLE = ("console=tty0", "con=null", "con0=null,fd:1", "ssl=null")
 _KERNEL_LINE = ("root=/dev/ubda", "rw", "net.ifnames=0", f"mem={_MEMORY}", *_CONSOLE)
 
