@@ -30,6 +30,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[MachineInstallation]:
     """A machine with this engine, and nothing installed."""
     suite, line = _HOSTS[request.param]
     with booted_in_user_mode(suite, line=line) as installation:
+        assert installation.bed.versions["groups"] == ("v1" if line else "v2")
         yield installation
 
 

@@ -75,6 +75,7 @@ class Uml(Computer):
             *places,
             kernel.program,
             *_KERNEL_LINE,
+            *line,
             *disks,
             network,
             f"uml_dir={directory}",
