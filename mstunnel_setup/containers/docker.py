@@ -1,5 +1,6 @@
 """Docker as a container engine."""
 
+import os
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,7 @@ class DockerEngine(CommonEngine):
                 pulls.Pull(reference, self._clock, until, progress, "docker").follow(report)
         except OSError as error:
             raise pulls.pull_failure(reference, reason_of(error), "docker") from error
+        os.sync()
         return pulls.fetched(self.image(reference), reference)
 
     def load(self, archive: str, reference: str, progress: Progress) -> Image:
@@ -67,6 +69,8 @@ class DockerEngine(CommonEngine):
             content = upload.counted(archives.for_docker(archive, image, name))
             answer = self._service.upload("/images/load", content, _LOAD_TIMEOUT, quiet="true").checked()
             upload.end()
+        # Docker leaves content to the kernel, which writes it half a minute later.
+        os.sync()
         found = self._inspected(name)
         # Docker's newer image store names images by the digest of the manifest.
         if found is None or found["Id"] not in (image.configuration, image.digest):
@@ -75,6 +79,9 @@ class DockerEngine(CommonEngine):
             reason = printable(answer.body.decode(errors="replace")).strip()
             raise IMAGE_LOAD_FAILED(archive=archive, reason=reason)
         return Image(name, digest, str(found["Id"]))
+
+    def repair_images(self) -> None:
+        """Nothing: Docker has no check of its store; an image that is removed and fetched again is whole."""
 
     def create(self, spec: ContainerSpec) -> None:
         """Make a container with restart policy `always`."""

@@ -74,11 +74,11 @@ class ContainerEngine(Protocol):
         ...
 
     def image(self, reference: str) -> Image | None:
-        """The image `name@sha256:...` on this host; None when it has to be pulled first."""
+        """The image `name@sha256:...` on this host; None when it is missing or damaged."""
         ...
 
     def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
-        """Fetch an image by digest within `deadline` seconds in all.
+        """Fetch an image by digest within `deadline` seconds in all; it is on the disk when this returns.
 
         Raises `image-pull-failed`, or `image-not-pulled` when the image is missing afterwards.
         """
@@ -87,13 +87,20 @@ class ContainerEngine(Protocol):
     def load(self, archive: str, reference: str, progress: Progress) -> Image:
         """Load the image `reference` from an archive file (OCI format); it is named `digest_tag(reference)`.
 
-        Raises EngineError `image-archive-unusable`, `image-archive-damaged`, `image-digest-mismatch` or
-        `image-load-failed`.
+        It is on the disk when this returns. Raises EngineError `image-archive-unusable`,
+        `image-archive-damaged`, `image-digest-mismatch` or `image-load-failed`.
         """
         ...
 
     def remove_image(self, reference: str) -> bool:
         """Remove a name of an image, and the image with its last name. False when a container uses it."""
+        ...
+
+    def repair_images(self) -> None:
+        """Remove what a power failure left while images were brought: damaged ones, and layers of none.
+
+        What a container uses stays.
+        """
         ...
 
     def create(self, spec: ContainerSpec) -> None:

@@ -35,6 +35,13 @@ class _BringImage(Action[HasEngine]):
         """Whether the image was there before."""
         return {"present": ports.engine.image(self.reference) is not None}
 
+    @override
+    def recover(self, ports: HasEngine) -> None:
+        """Begin anew: after a power failure an engine takes what is damaged for whole."""
+        ports.engine.repair_images()
+        for name in (digest_tag(self.reference), self.reference):
+            ports.engine.remove_image(name)
+
     def undo(self, ports: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
         """Remove it, unless it was there before or another container uses it."""
         if record.before["present"]:

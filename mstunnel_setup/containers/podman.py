@@ -1,5 +1,7 @@
 """Podman as a container engine."""
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,8 @@ else:
     pulls = LazyModule("containers.pull")
 
 _LOAD_TIMEOUT = 3600
+# What a power failure left of an image: a layer does not say on which one it lies.
+_DAMAGED = re.compile(r"readlink \S+/overlay: invalid argument")
 _CREATE_TIMEOUT = 600.0
 # libpod's error when systemd replaces a container between the look-up of its name and that of its id.
 _GONE = "no container with id"
@@ -54,6 +58,7 @@ class PodmanEngine(CommonEngine):
                 pulls.Pull(reference, self._clock, until, progress).follow(report)
         except OSError as error:
             raise pulls.pull_failure(reference, reason_of(error)) from error
+        os.sync()
         return pulls.fetched(self.image(reference), reference)
 
     def load(self, archive: str, reference: str, progress: Progress) -> Image:
@@ -65,10 +70,17 @@ class PodmanEngine(CommonEngine):
             content = upload.counted(archives.for_podman(archive, image, name))
             answer = self._service.upload("/images/load", content, _LOAD_TIMEOUT).checked()
         upload.end()
+        # Podman leaves content to the kernel, which writes it half a minute later.
+        os.sync()
         found = self._image(name)
         if found is None or found.digest != digest:
             raise IMAGE_LOAD_FAILED(archive=archive, reason=printable(answer.words).strip())
         return found
+
+    def repair_images(self) -> None:
+        """Check the store, if this Podman can (5.2): quickly, and whatever the age of a layer."""
+        check = ("system", "check", "--quick", "--repair", "--max=0s")
+        self._command.run(check, _LOAD_TIMEOUT, accept_failure=True)
 
     def create(self, spec: ContainerSpec) -> None:
         """Make a container with restart policy `always`."""
@@ -124,7 +136,8 @@ class PodmanEngine(CommonEngine):
     def _image(self, name: str) -> Image | None:
         with explained(ENGINE_FAILED, operation=f"inspect the image {name}"):
             answer = self._service.get(f"/images/{name}/json")
-            return None if answer.missing else image_from(name, answer.json())
+            damaged = answer.status == HTTPStatus.INTERNAL_SERVER_ERROR and _DAMAGED.search(answer.words)
+            return None if answer.missing or damaged else image_from(name, answer.json())
 
 
 def container_state(inspected: Mapping[str, Any]) -> ContainerState:

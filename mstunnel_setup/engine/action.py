@@ -69,6 +69,9 @@ class Action(ABC, Generic[PortsT]):
         """The action as the journal keeps it, with the outputs that it refers to filled in."""
         return self
 
+    def recover(self, ports: PortsT) -> None:
+        """Remove what an interrupted attempt left that `apply` and `undo` cannot work on; mostly nothing."""
+
     @abstractmethod
     def apply(self, ports: PortsT, outputs: Outputs) -> JsonObject:
         """Do it. Returns outputs that other actions may refer to."""

@@ -154,6 +154,8 @@ class Runner:
         self._respect(action)
         self._tell(Event(step, "begin", action.key, action.describe()))
         known = receipt.entries.get(action.key)
+        if known and not known.finished:
+            action.recover(self._ports)
         before = known.before if known else action.capture(self._ports)
         self._journal.begin_installation()
         data = self._codec.dump(action.resolved(receipt.outputs))
@@ -191,6 +193,8 @@ class Runner:
     def _undo_entry(self, entry: Entry, record_type: str) -> Removal:
         versions = [self._codec.load(data) for data in entry.versions]
         action = versions[-1]
+        if not entry.finished:
+            action.recover(self._ports)
         record = UndoRecord(entry.before, versions, self.receipt.outputs)
         return self._record_undone(entry, record_type, action.undo(self._ports, record))
 

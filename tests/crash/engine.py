@@ -296,6 +296,9 @@ class RecordedEngine:
     def remove_image(self, reference: str) -> bool:
         return bool(self._change("remove_image", reference=reference))
 
+    def repair_images(self) -> None:
+        self._hit("engine repair_images")
+
     def create(self, spec: ContainerSpec) -> None:
         if not self._change("create", spec=asdict(spec), labels=dict(spec.all_labels)):
             raise EngineError("container-failed", f"there is no image {spec.image}", "Fetch it.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.install.step_list import ORDER
+from mstunnel_setup.tls.revocation_record import ASKED_BY_COMMANDS
 from mstunnel_setup.upgrade.record import HISTORY
 from mstunnel_setup.upgrade.release import CATALOGUE
 from tests.machines.installation import PROGRAM, MachineInstallation
@@ -18,7 +19,10 @@ from tests.testbed.process import Completed, progress
 BACKUP = "/root/gw1.backup"
 OFFER = "/root/offer.sh"
 # What the containers and the monitor write while a gateway runs, what holds times, and what was put there.
-_LEFT_OUT = (paths.MESSAGES, HISTORY, paths.AGENT_CHANGES, BACKUP, OFFER, CATALOGUE.rpartition("/")[0])
+_LEFT_OUT = (
+    *(paths.MESSAGES, HISTORY, paths.AGENT_CHANGES, ASKED_BY_COMMANDS),
+    *(BACKUP, OFFER, CATALOGUE.rpartition("/")[0]),
+)
 # From this step on a device can use the gateway, and a monitor judges what the agent fetched.
 _SERVING = [step.name for step in ORDER].index("monitor")
 _LOCKED = 9

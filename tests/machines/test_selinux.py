@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("selinux"), pytest.ma
 _LINE = ("security=selinux", "lsm=selinux")
 _ENFORCE = """\
 fixfiles -F -f relabel >/dev/null 2>&1
-printf 'permissive add -a %s\n' podman_t podman_conmon_t container_engine_t | sed 's/ add//' | semanage import
+printf 'permissive -a %s\n' podman_t podman_conmon_t container_engine_t | semanage import
 sed --in-place 's/^SELINUX=.*/SELINUX=enforcing/' /etc/selinux/config
 """
 # Every place where an installation makes something.

@@ -53,6 +53,9 @@ class FakeEngine(ContainerEngine):
     def remove_image(self, reference: str) -> bool:
         raise AssertionError(reference)
 
+    def repair_images(self) -> None:
+        raise AssertionError
+
     def create(self, spec: ContainerSpec) -> None:
         raise AssertionError(spec)
 

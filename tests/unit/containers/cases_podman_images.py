@@ -87,6 +87,44 @@ def test_a_loaded_image_answers_to_the_reference(ports: Ports, archives: Archive
     assert podman("images", "--quiet") == ""
 
 
+def test_an_image_that_a_power_failure_damaged_is_missing_and_makes_room(
+    ports: Ports, archives: Archives
+) -> None:
+    """Podman does not sync what it writes: the file that names the layers below an image is then empty."""
+    reference = f"registry.example/tunnel/server@{archives.digest}"
+    action = LoadImage(archive=str(archives.named), reference=reference)
+    action.apply(ports, {})
+    podman("create", "--name=box", digest_tag(reference), "true")
+    podman("commit", "--quiet", "box", "localhost/upper:1")
+    podman("rm", "box")
+    digest = podman("image", "inspect", "--format={{.Digest}}", "localhost/upper:1")
+    for lower in Path(podman("info", "--format={{.Store.GraphRoot}}"), "overlay").glob("*/lower"):
+        lower.write_text("")
+    upper = f"localhost/upper@{digest}"
+    assert podman("images", "--quiet", "localhost/upper")
+    assert ports.engine.image(upper) is None
+
+    LoadImage(archive=str(archives.named), reference=upper).recover(ports)
+
+    assert podman("images", "--format={{.Repository}}") == "registry.example/tunnel/server"
+    assert action.satisfied(ports, {})
+
+
+def test_content_that_a_power_failure_lost_is_brought_again(ports: Ports, archives: Archives) -> None:
+    """An image that is named and has empty files counts as whole for Podman."""
+    reference = f"registry.example/tunnel/server@{archives.digest}"
+    action = LoadImage(archive=str(archives.named), reference=reference)
+    action.apply(ports, {})
+    graph = Path(podman("info", "--format={{.Store.GraphRoot}}"), "overlay")
+    for program in graph.glob("*/diff/bin/*"):
+        program.write_bytes(b"")
+
+    action.recover(ports)
+    action.apply(ports, {})
+
+    assert ports.engine.run_once(reference, ("sh", "-c", "exit 7"), (), 20).code == 7
+
+
 def test_a_docker_archive_is_refused_before_it_is_loaded(ports: Ports, archives: Archives) -> None:
     action = LoadImage(archive=str(archives.docker), reference=f"localhost/origin@{archives.digest}")
     with pytest.raises(EngineError, match="OCI format") as caught:
