@@ -16,8 +16,8 @@ from tests.machines.rehearsal import BACKUP
 pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("selinux"), pytest.mark.timeout(3600)]
 
 _LINE = ("security=selinux", "lsm=selinux")
-# Permissive are Podman, for which this policy lacks rules, and the internal web server of the testbed. It does
-# not know containers that use nftables either.
+# Permissive are Podman, for which this policy lacks rules, and the internal web server of the testbed. A
+# container that uses nftables is not known to it either.
 _PERMISSIVE = ("podman_t", "podman_conmon_t", "container_engine_t", "ifconfig_t")
 _NFTABLES = """\
 (allow container_t self (netlink_netfilter_socket
