@@ -56,10 +56,6 @@ def _runner(root: Path, tell: Callable[[Event], None] = lambda _event: None, **o
     return Runner(ports, Journal(ports.files, clock, ports.state_directory), _CODEC, clock, tell, **options)
 
 
-def _killed(*_arguments: object) -> None:
-    raise Killed
-
-
 def _step(actions: Sequence[Action[Any]] = _ACTIONS, name: str = "one") -> Step[None, None]:
     return Step(name, "Do it", lambda _context: None, lambda _facts: actions)
 
@@ -169,22 +165,6 @@ def test_killed_inside_an_action_undo_still_leaves_nothing(
     monkeypatch.undo()
     _runner(root).undo()
     assert _tree(root) == before
-
-
-@pytest.mark.parametrize("give_up", [True, False])
-def test_only_an_attempt_that_was_cut_off_is_recovered_from(
-    root: Path, monkeypatch: pytest.MonkeyPatch, give_up: bool
-) -> None:
-    """Before it is made again, and before it is undone."""
-    seen: list[str] = []
-    monkeypatch.setattr(WriteFile, "recover", lambda self, _ports: seen.append(self.path))
-    with monkeypatch.context() as patch:
-        patch.setattr(WriteFile, "apply", _killed)
-        with pytest.raises(Killed):
-            _runner(root).run([_step()], None)
-    assert seen == []
-    _runner(root).undo() if give_up else _runner(root).run([_step()], None)
-    assert seen == ["/etc/tunnel/a"]
 
 
 def test_what_a_dead_run_did_unrecorded_counts_as_done_where_a_step_leaves_out_what_is_there(
