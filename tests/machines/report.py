@@ -14,10 +14,11 @@ _HEAD = """\
 ## Whole machines
 
 Written by `make machines`: machines with their own kernel, in QEMU with that of the distribution on an
-emulated processor, in user mode with one of the same source as a process. A power cut kills it: what the machine
-had not written to its disk is lost. A trial counts as survived when the machine boots, the same command then
-ends as an undisturbed one does (in one of five trials: when an uninstallation leaves nothing), and the file
-system checker finds nothing; any other one when a device gets a page through the tunnel, in the time given.
+emulated processor, in user mode with one of the same source as a process. A power cut kills it: what the
+machine had not written to its disk is lost. A trial counts as survived when the machine boots, the same
+command then ends as an undisturbed one does (in one of five trials: when an uninstallation leaves nothing),
+and the file system checker finds nothing; any other one when a device gets a page through the tunnel, in
+the time given.
 
 | What | Machine | Seen | Tried | Survived | Median time |
 | --- | --- | --- | --- | --- | --- |
