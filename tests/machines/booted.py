@@ -30,7 +30,7 @@ def booted(suite: str = "trixie", file_system: str = FILE_SYSTEMS[0]) -> Iterato
 def booted_in_user_mode(
     suite: str = "trixie", file_system: str = FILE_SYSTEMS[0], line: Sequence[str] = ()
 ) -> Iterator[MachineInstallation]:
-    """The same in user mode: no kernel of a distribution, and ten times faster; `line` is for its kernel."""
+    """The same in user mode: no kernel of a distribution, and half the time; `line` is for its kernel."""
     with _allowed(uml.missing(), fcntl.LOCK_SH):
         built = images.build()
         made = kernel.prepare(SUITES[suite].release)

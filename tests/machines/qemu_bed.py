@@ -13,7 +13,7 @@ from tests.testbed.release import Release
 
 
 class QemuBed(MachineBed):
-    """Any distribution's own kernel; ten times slower than the computer."""
+    """Any distribution's own kernel, on two emulated processors."""
 
     runs = "QEMU"
     address = "127.0.0.1"

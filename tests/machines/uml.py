@@ -1,4 +1,4 @@
-"""One machine in user mode: its kernel is a process, and programs in it run as fast as beside it."""
+"""One machine in user mode: its kernel is a process."""
 
 import os
 import shutil

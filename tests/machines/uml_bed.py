@@ -18,7 +18,7 @@ _FREEZE = "sync && fsfreeze --freeze / && echo && read -r _; fsfreeze --unfreeze
 
 
 class UmlBed(MachineBed):
-    """A kernel of our own options, one processor, and programs as fast as on the computer."""
+    """A kernel with options of our own, on one processor of the computer."""
 
     runs = "user mode"
     address = ADDRESS
