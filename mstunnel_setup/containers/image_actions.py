@@ -37,7 +37,7 @@ class _BringImage(Action[HasEngine]):
 
     @override
     def recover(self, ports: HasEngine) -> None:
-        """Begin anew: after a power failure an engine takes what is damaged for whole."""
+        """Begin again: after a power failure an engine takes what is damaged for whole."""
         ports.engine.repair_images()
         for name in (digest_tag(self.reference), self.reference):
             ports.engine.remove_image(name)

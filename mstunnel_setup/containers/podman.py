@@ -25,7 +25,7 @@ else:
     pulls = LazyModule("containers.pull")
 
 _LOAD_TIMEOUT = 3600
-# What a power failure left of an image: a layer does not say on which one it lies.
+# What a power failure left of an image: a layer without the name of the one below it.
 _DAMAGED = re.compile(r"readlink \S+/overlay: invalid argument")
 _CREATE_TIMEOUT = 600.0
 # libpod's error when systemd replaces a container between the look-up of its name and that of its id.
