@@ -170,8 +170,9 @@ def monitor_script(tmp_path: Path) -> Iterator[Callable[[str], int]]:
     environment = {"PATH": f"{tmp_path}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
     def run(verb: str) -> int:
+        # As the program runs it: it would wait for whatever keeps these streams open.
         return subprocess.run(
-            [path, verb], env=environment, check=False, timeout=60, stdout=subprocess.DEVNULL
+            [path, verb], env=environment, check=False, timeout=20, capture_output=True
         ).returncode
 
     yield run
