@@ -69,13 +69,13 @@ def _module_fixes(broken: set[str]) -> Iterable[Fix]:
 
 def _conntrack_fixes(broken: set[str], kernel: KernelFacts | None) -> Iterable[Fix]:
     """The settings of a module are there once it is."""
-    mended = tuple(
+    fixed = tuple(
         name for name in ("rootless-conntrack-acct", "rootless-conntrack-timestamp") if name in broken
     )
     for module, path in ROOTLESS_MODULE_FILES.items():
-        if mended and kernel is not None and module not in kernel.modules and module in kernel.loadable:
+        if fixed and kernel is not None and module not in kernel.modules and module in kernel.loadable:
             says, undo = f"load the module {module}, now and at boot", f"rm {path}, and modprobe -r {module}"
-            yield Fix(mended, says, undo, path, (module,), commands=(("modprobe", module),))
+            yield Fix(fixed, says, undo, path, (module,), commands=(("modprobe", module),))
 
 
 def _account_fixes(broken: set[str], rootless: RootlessFacts | None) -> Iterable[Fix]:
@@ -85,9 +85,9 @@ def _account_fixes(broken: set[str], rootless: RootlessFacts | None) -> Iterable
     name = rootless.account
     free: Mapping[accounts.IdKind, int] = {"subuid": rootless.free_subuid, "subgid": rootless.free_subgid}
     if "rootless-account" in broken:
-        mended = ("rootless-account", *(f"rootless-{kind}" for kind in free))
+        fixed = ("rootless-account", *(f"rootless-{kind}" for kind in free))
         undo = f"userdel --remove {name}"
-        yield Fix(mended, f"create the account {name}", undo, commands=(accounts.creation(name),))
+        yield Fix(fixed, f"create the account {name}", undo, commands=(accounts.creation(name),))
     else:
         for kind, first in free.items():
             if f"rootless-{kind}" in broken:
@@ -108,12 +108,12 @@ def _sysctl_fixes(broken: set[str], settings: Settings) -> Iterable[Fix]:
         "rootless-conntrack-acct": ("net.netfilter.nf_conntrack_acct", "1"),
         "rootless-conntrack-timestamp": ("net.netfilter.nf_conntrack_timestamp", "1"),
     }
-    mended = tuple(name for name in wanted if name in broken)
-    lines = tuple(dict.fromkeys(f"{wanted[name][0]} = {wanted[name][1]}" for name in mended))
+    fixed = tuple(name for name in wanted if name in broken)
+    lines = tuple(dict.fromkeys(f"{wanted[name][0]} = {wanted[name][1]}" for name in fixed))
     if lines:
         says = f"write {SYSCTL_FILE} ({'; '.join(lines)}) and apply it"
         undo = f"rm {SYSCTL_FILE}, and start the host again"
-        yield Fix(mended, says, undo, SYSCTL_FILE, lines, commands=(("sysctl", f"--load={SYSCTL_FILE}"),))
+        yield Fix(fixed, says, undo, SYSCTL_FILE, lines, commands=(("sysctl", f"--load={SYSCTL_FILE}"),))
 
 
 def _selinux_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
