@@ -37,7 +37,7 @@ PYTHONPATH={ROOT} exec {sys.executable} "$@"
 
 
 class MachineBed(Testbed, ABC):
-    """Nothing runs in the machine until `boot` or `reset`; one machine at a time.
+    """Nothing runs in the machine until `boot` or `reset`.
 
     `release` is what it finds at `/media`, as on a medium that an administrator brings.
     """

@@ -33,7 +33,7 @@ def booted_in_user_mode(
     """The same in user mode: no kernel of a distribution, and half the time; `line` is for its kernel."""
     with _allowed(uml.missing(), fcntl.LOCK_SH):
         built = images.build()
-        made = kernel.prepare(SUITES[suite].release)
+        made = kernel.prepare()
         disk = image.prepare(SUITES[suite], file_system, made)
         with UmlBed(disk, made, release.prepare(built), built, line) as bed:
             yield _prepared(bed)

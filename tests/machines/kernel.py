@@ -1,4 +1,4 @@
-"""A kernel in user mode, Linux as a process: built from the source of a release, kept by its recipe."""
+"""A kernel in user mode, Linux as a process: built from Debian's source, kept by the hash of its recipe."""
 
 import hashlib
 import shutil
@@ -9,6 +9,8 @@ from tests.machines.places import DIRECTORY, OPTIONS, remove_older
 from tests.testbed import cache
 from tests.testbed.process import progress, run
 
+# One for the machines of all suites.
+_RELEASE = "trixie"
 _OPTIONS_FILE = Path(__file__).with_name("uml.config")
 _PACKAGES = ("linux-source", "gcc", "libc6-dev", "make", "flex", "bison", "bc", "kmod", "xz-utils")
 _BUILD = """\
@@ -51,23 +53,23 @@ class Kernel:
         return self.directory / "lib/modules"
 
 
-def prepare(suite: str) -> Kernel:
-    """The kernel of this suite; made when it is not there yet, in a quarter of an hour."""
-    recipe = repr((suite, _PACKAGES, _BUILD, OPTIONS, _OPTIONS_FILE.read_text())).encode()
-    directory = DIRECTORY / f"kernel-{suite}-{hashlib.sha256(recipe).hexdigest()[:12]}"
+def prepare() -> Kernel:
+    """The kernel; made when it is not there yet, in a quarter of an hour."""
+    recipe = repr((_RELEASE, _PACKAGES, _BUILD, OPTIONS, _OPTIONS_FILE.read_text())).encode()
+    directory = DIRECTORY / f"kernel-{_RELEASE}-{hashlib.sha256(recipe).hexdigest()[:12]}"
     with cache.writing():
         if not directory.is_dir():
             partial = directory.with_suffix(".partial")
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
-            _build(suite, partial)
+            _build(partial)
             partial.rename(directory)
             remove_older(directory)
     return Kernel(directory)
 
 
-def _build(suite: str, directory: Path) -> None:
-    progress(f"machine {suite}: building a kernel in user mode")
+def _build(directory: Path) -> None:
+    progress("machine: building a kernel in user mode")
     script = directory / "build.sh"
     script.write_text(_BUILD)
     hooks = [
@@ -77,4 +79,4 @@ def _build(suite: str, directory: Path) -> None:
     ]
     options = [*OPTIONS, "--format=null", f"--include={','.join(_PACKAGES)}"]
     options += [f"--customize-hook={hook}" for hook in hooks]
-    run(["nice", "mmdebstrap", *options, suite, "-"], timeout=3600)
+    run(["nice", "mmdebstrap", *options, _RELEASE, "-"], timeout=3600)
