@@ -16,17 +16,20 @@ from tests.machines.rehearsal import BACKUP
 pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("selinux"), pytest.mark.timeout(3600)]
 
 _LINE = ("security=selinux", "lsm=selinux")
-# Permissive are Podman, for which this policy lacks rules, and the internal web server of the testbed. A
-# container that uses nftables is not known to it either.
+# Permissive are Podman, for which this policy lacks rules, and the internal web server of the testbed.
 _PERMISSIVE = ("podman_t", "podman_conmon_t", "container_engine_t", "ifconfig_t")
-_NFTABLES = """\
+# What the policy of RHEL lets containers do and this one does not (container-selinux, container.te): sockets of
+# every class, capabilities (virt_sandbox_use_all_caps, which is on), pipes of whoever started Podman.
+_CONTAINERS = """\
 (allow container_t self (netlink_netfilter_socket
     (create bind connect getattr setattr getopt setopt read write ioctl shutdown)))
+(allow container_t self (capability (chown kill net_admin setgid setuid)))
+(allow container_t unconfined_t (fifo_file (getattr ioctl read write)))
 """
 _ENFORCE = f"""\
 fixfiles -F -f relabel >/dev/null 2>&1
 printf 'permissive -a %s\\n' {" ".join(_PERMISSIVE)} | semanage import
-semodule --install /root/nftables.cil
+semodule --install /root/containers.cil
 sed --in-place 's/^SELINUX=.*/SELINUX=enforcing/' /etc/selinux/config
 """
 # Every place where an installation makes something.
@@ -42,7 +45,7 @@ _OURS = re.compile(r'scontext=\S+:container_t:|(?:name|path|comm)="?[^" ]*mstunn
 def host() -> Iterator[MachineInstallation]:
     """A machine that enforces the policy, and nothing installed."""
     with booted_in_user_mode("trixie-selinux", line=_LINE) as installation:
-        installation.server.write("/root/nftables.cil", _NFTABLES)
+        installation.server.write("/root/containers.cil", _CONTAINERS)
         installation.server.run(["sh", "-ec", _ENFORCE], timeout=300)
         installation.bed.restart_server()
         assert installation.server.run(["getenforce"]).stdout == "Enforcing\n"
