@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("selinux"), pytest.ma
 _LINE = ("security=selinux", "lsm=selinux")
 # Permissive are Podman, for which this policy lacks rules, and the internal web server of the testbed.
 _PERMISSIVE = ("podman_t", "podman_conmon_t", "container_engine_t", "ifconfig_t")
-# What the policy of RHEL lets containers do and this one does not (container-selinux, container.te): sockets of
-# every class, capabilities (virt_sandbox_use_all_caps, which is on), pipes of whoever started Podman.
+# What the policy of RHEL lets containers do and this one does not (container-selinux, container.te): sockets
+# of every class, capabilities (virt_sandbox_use_all_caps, which is on), pipes of whoever started Podman.
 _CONTAINERS = """\
 (allow container_t self (netlink_netfilter_socket
     (create bind connect getattr setattr getopt setopt read write ioctl shutdown)))
