@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -78,8 +79,12 @@ class PodmanEngine(CommonEngine):
         return found
 
     def repair_images(self) -> None:
-        """Check the store, if this Podman can (5.2): quickly, and whatever the age of a layer."""
-        check = ("system", "check", "--quick", "--repair", "--max=0s")
+        """Check the store, if this Podman can (5.2). Layers of no image go if they are older than this boot.
+
+        Younger ones may be those of another pull that is at work.
+        """
+        uptime = int(time.clock_gettime(time.CLOCK_BOOTTIME))
+        check = ("system", "check", "--quick", "--repair", f"--max={uptime}s")
         self._command.run(check, _LOAD_TIMEOUT, accept_failure=True)
 
     def create(self, spec: ContainerSpec) -> None:
