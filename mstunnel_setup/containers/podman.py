@@ -81,7 +81,7 @@ class PodmanEngine(CommonEngine):
     def repair_images(self) -> None:
         """Check the store, if this Podman can (5.2). Layers of no image go if they are older than this boot.
 
-        Younger ones may be those of another pull that is at work.
+        Younger ones may be those of another pull that is running.
         """
         uptime = int(time.clock_gettime(time.CLOCK_BOOTTIME))
         check = ("system", "check", "--quick", "--repair", f"--max={uptime}s")

@@ -88,7 +88,7 @@ def run(operator: Operator, request: ReadinessRequest) -> Result:
         return _result(operator, request, found)
     live = examiner.files.live
     proposed = [item for item in fixes(found, facts) if live or item.path]
-    failed = _make(operator, examiner, proposed)
+    failed = _fix(operator, examiner, proposed)
     found = found if failed is None else examiner.findings(wanted)
     return _result(operator, request, found, proposed, failed)
 
@@ -151,7 +151,7 @@ def _notice(item: Finding) -> Notice:
     return Notice(item.id, f"{item.title}: {item.seen}", item.hint)
 
 
-def _make(operator: Operator, examiner: Examiner, proposed: Sequence[Fix]) -> Mapping[Fix, SetupError] | None:
+def _fix(operator: Operator, examiner: Examiner, proposed: Sequence[Fix]) -> Mapping[Fix, SetupError] | None:
     """Show the fixes and make them when that is agreed to; those that failed, None when none was tried.
 
     Raises CheckError without root.

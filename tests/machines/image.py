@@ -1,12 +1,12 @@
 """Disks of whole machines: installed from a release of Debian, kept by the hash of their recipe."""
 
-import hashlib
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.machines.kernel import Kernel
-from tests.machines.places import DIRECTORY, OPTIONS, remove_older
+from tests.machines.places import OPTIONS, kept
 from tests.machines.suites import Suite
 from tests.testbed import cache
 from tests.testbed.process import progress, run
@@ -93,16 +93,9 @@ class Disk:
 
 def prepare(suite: Suite, file_system: str, kernel: Kernel | None = None) -> Disk:
     """The disk of a suite, with the modules of `kernel` too; made in two minutes when it is not there yet."""
-    recipe = repr((suite, _FILES, _MASKED, _UNITS, OPTIONS)).encode()
-    directory = DIRECTORY / f"{suite.name}-{hashlib.sha256(recipe).hexdigest()[:12]}"
+    recipe = (suite, _FILES, _MASKED, _UNITS, OPTIONS)
     with cache.writing():
-        if not directory.is_dir():
-            partial = directory.with_suffix(".partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            _bootstrap(suite, partial)
-            partial.rename(directory)
-            remove_older(directory)
+        directory = kept(suite.name, recipe, partial(_bootstrap, suite))
         path = directory / f"{file_system}{f'-{kernel.name}' if kernel else ''}.img"
         if not path.exists():
             _format(directory, path, file_system, kernel)
@@ -140,17 +133,17 @@ def _format(directory: Path, path: Path, file_system: str, kernel: Kernel | None
     run(["tar", *keep, "-xpf", str(directory / "root.tar"), "-C", str(root)], timeout=300)
     if kernel:
         shutil.copytree(kernel.modules, root / "usr/lib/modules", symlinks=True, dirs_exist_ok=True)
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as disk:
+    unfinished = path.with_suffix(".partial")
+    with unfinished.open("wb") as disk:
         disk.truncate(_GIGABYTES * 2**30)
     if file_system == "xfs":
         listed = run(["xfs_protofile", str(root)], timeout=300)
         (directory / "protofile").write_text(listed.stdout)
         run(
-            ["mkfs.xfs", "-q", "-f", "-L", "system", "-p", str(directory / "protofile"), str(partial)],
+            ["mkfs.xfs", "-q", "-f", "-L", "system", "-p", str(directory / "protofile"), str(unfinished)],
             timeout=300,
         )
     else:
-        run(["mkfs.ext4", "-q", "-F", "-L", "system", "-d", str(root), str(partial)], timeout=300)
+        run(["mkfs.ext4", "-q", "-F", "-L", "system", "-d", str(root), str(unfinished)], timeout=300)
     shutil.rmtree(root)
-    partial.rename(path)
+    unfinished.rename(path)

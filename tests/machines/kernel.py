@@ -1,11 +1,9 @@
 """A kernel in user mode, Linux as a process: built from Debian's source, kept by the hash of its recipe."""
 
-import hashlib
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.machines.places import DIRECTORY, OPTIONS, remove_older
+from tests.machines.places import OPTIONS, kept
 from tests.testbed import cache
 from tests.testbed.process import progress, run
 
@@ -55,16 +53,9 @@ class Kernel:
 
 def prepare() -> Kernel:
     """The kernel; made when it is not there yet, in a quarter of an hour."""
-    recipe = repr((_RELEASE, _PACKAGES, _BUILD, OPTIONS, _OPTIONS_FILE.read_text())).encode()
-    directory = DIRECTORY / f"kernel-{_RELEASE}-{hashlib.sha256(recipe).hexdigest()[:12]}"
+    recipe = (_RELEASE, _PACKAGES, _BUILD, OPTIONS, _OPTIONS_FILE.read_text())
     with cache.writing():
-        if not directory.is_dir():
-            partial = directory.with_suffix(".partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            _build(partial)
-            partial.rename(directory)
-            remove_older(directory)
+        directory = kept(f"kernel-{_RELEASE}", recipe, _build)
     return Kernel(directory)
 
 

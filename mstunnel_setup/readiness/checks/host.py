@@ -252,7 +252,7 @@ def _firewall(protocol: str) -> None:
             where += ", forwarded to the gateway"
         if wall.kind == "none":
             said = (
-                "no rule drops what is forwarded to the gateway"
+                "no rule of nftables drops what is forwarded to the gateway"
                 if wall.forwarded
                 else "no firewall is active"
             )
