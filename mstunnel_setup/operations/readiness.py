@@ -121,22 +121,22 @@ def _result(
     table = report.platform_lines(platforms()) if request.scope == Group.HOST else ()
     if Group.HOST in request.groups:
         data["platforms"] = report.platform_data(platforms())
-    mended = failed_fixes is not None
-    unmended = failed_fixes or {}
+    tried = failed_fixes is not None
+    not_fixed = failed_fixes or {}
     data["fixes"] = [
         {
             "checks": list(item.checks),
             "says": item.says,
             "undo": item.undo,
-            "done": mended and item not in unmended,
+            "done": tried and item not in not_fixed,
         }
         for item in proposed
     ]
     warnings = [
-        FIX_FAILED(fix=item.says, reason=why.message, hint=why.hint) for item, why in unmended.items()
+        FIX_FAILED(fix=item.says, reason=why.message, hint=why.hint) for item, why in not_fixed.items()
     ]
     warnings += map(_notice, doubtful)
-    status: Status = "error" if failed else "warning" if warnings else "changed" if mended else "ok"
+    status: Status = "error" if failed else "warning" if warnings else "changed" if tried else "ok"
     return Result(
         status,
         data,
