@@ -46,6 +46,8 @@ def container_options(spec: ContainerSpec, engine: EngineName) -> Iterator[str]:
     yield f"--read-only={str(spec.read_only).lower()}"
     yield f"--user={spec.user}:{spec.group}"
     yield "--security-opt=no-new-privileges"
+    if spec.selinux_level:
+        yield f"--security-opt=label=level:{spec.selinux_level}"
     yield "--cap-drop=all"
     yield from (f"--cap-add={name}" for name in spec.capabilities)
     yield from (f"--device={path}" for path in spec.devices)

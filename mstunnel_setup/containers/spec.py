@@ -27,6 +27,7 @@ _DEVICE = re.compile(r"/dev/[\w./-]+")
 _CAPABILITY = re.compile(r"[A-Z][A-Z_]*")
 _SYSCTL = re.compile(r"[a-z0-9_.-]+")
 _LABEL = re.compile(r"[a-zA-Z0-9._/-]+")
+_LEVEL = re.compile(r"s\d+(:c\d+(,c\d+)*)?")
 _OPTION = re.compile(r"[\w=.-]+")
 # Longest stop timeout; calls to the engine must not take longer than two minutes.
 _LONGEST_STOP = 90
@@ -113,8 +114,9 @@ class ContainerSpec:
     name of a network of Podman to join besides its bridge, `hooks` a directory
     with hooks (oci-hooks(5)), `resolver` the file with the name servers of the host, which is copied at each
     start (both in Quadlet files alone), `pids_limit` None is the engine's default, `stop_timeout` is in
-    seconds, `log_tag` is the identifier in the journal (empty: the name). With `read_only` Podman still
-    mounts a writable tmpfs on /run, /tmp and /var/tmp.
+    seconds, `selinux_level` that of its processes and of the files they make (empty: the engine's choice, of
+    this container alone), `log_tag` is the identifier in the journal (empty: the name). With `read_only`
+    Podman still mounts a writable tmpfs on /run, /tmp and /var/tmp.
 
     Raises EngineError `container-spec` for a value that an engine or systemd could misread.
     """
@@ -142,6 +144,7 @@ class ContainerSpec:
     pids_limit: int | None = None
     stop_timeout: int = 10
     log_tag: str = ""
+    selinux_level: str = ""
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -150,6 +153,7 @@ class ContainerSpec:
         _require("image", self.local_name, ok=self.local_name in ("", self.image, digest_tag(self.image)))
         _matching("network", _NAME, filter(None, [self.ipv6_network]))
         _matching("log tag", _NAME, [self.log_tag or self.name])
+        _matching("SELinux level", _LEVEL, filter(None, [self.selinux_level]))
         self._check_description()
         for path in self.environment_files:
             _absolute("environment file", path)

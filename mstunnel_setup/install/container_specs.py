@@ -32,6 +32,9 @@ JOURNAL: Final = "/run/systemd/journal/dev-log"
 _SERVER_CAPABILITIES = ("NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID")
 # The engine gives these the SELinux type that containers may use; without SELinux it does nothing.
 _OURS = "z"
+# A file has the level of the process that made it. Those of the gateway are read by the agent, and after the
+# next start by another container: they get no categories, with which the engine keeps containers apart.
+_SHARED_LEVEL = "s0"
 # Nothing in the directories of the host is a program or a device; run_arguments has what Docker makes of it.
 _DATA_ONLY = ("noexec", "nosuid", "nodev")
 # The kernel counts bytes and seconds of connections only when asked, and else forgets a closed one late.
@@ -92,6 +95,7 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
         name=paths.SERVER,
         description="Microsoft Tunnel server",
         log_tag=paths.SERVER_TAG,
+        selinux_level=_SHARED_LEVEL,
         image=image,
         local_name=setting.local_names.get(image, ""),
         volumes=(

@@ -117,6 +117,7 @@ def test_with_and_without_systemd_the_container_gets_the_same_rights(files: File
         labels={"a": "b c"},
         ports=(Port(host=443, container=443),),
         volumes=(Volume(host="/a b", container="/c"),),
+        selinux_level="s0:c1,c2",
         health=HealthCheck(command=("true",)),
     )
     generated = " ".join(words(_generated(files, spec)["ExecStart"][0]))

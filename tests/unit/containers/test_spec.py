@@ -56,6 +56,7 @@ def test_every_container_is_marked_as_ours() -> None:
         {"environment_files": ("/etc/e\x1bnv",)},
         {"devices": ("/dev/net/tun rwm",)},
         {"capabilities": ("net_admin",)},
+        {"selinux_level": "s0:c1,disable"},
         {"sysctls": {"net.ipv4 x": "1"}},
         {"sysctls": {"net.x": "1\n"}},
         {"sysctls": {"net.x": '"'}},

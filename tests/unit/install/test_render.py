@@ -96,7 +96,8 @@ def test_a_compose_file_has_what_the_specifications_have(host: Scene) -> None:
     assert server["ports"] == ["8443:8443/tcp", "8443:8443/udp"]
     assert server["cap_add"] == ["NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID"]
     assert (server["cap_drop"], agent["cap_drop"], "cap_add" in agent) == (["ALL"], ["ALL"], False)
-    assert all(each["read_only"] and each["security_opt"] == ["no-new-privileges"] for each in found.values())
+    assert all(each["read_only"] and "no-new-privileges" in each["security_opt"] for each in found.values())
+    assert ("label=level:s0" in server["security_opt"], len(agent["security_opt"])) == (True, 1)
     assert (agent["user"], server["devices"]) == ("65532:0", ["/dev/net/tun"])
 
 
