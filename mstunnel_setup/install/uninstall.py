@@ -27,6 +27,7 @@ from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.tenant_access import in_tenant
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.system import opened_ports
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
 from mstunnel_setup.upgrade import feed, record
 
@@ -134,6 +135,8 @@ def remove_installation(run: Run, *, offline: bool = False, keep_data: bool = Fa
     if run.scope is not Scope.HOST:
         run.files.remove(paths.LOG_LEVEL)
     removals = run.runner.undo()
+    if run.scope is not Scope.ACCOUNT:
+        removals += opened_ports.close(run.files, run.context.ports.processes)
     forget(run.files, run.journal)
     return [*left, *removals]
 

@@ -181,11 +181,13 @@ class Firewall(Section):
 class SecurityFacts(Section):
     """SELinux (`proxy_ports` is None without `semanage`), auditing and the firewall.
 
-    `container_devices` is SELinux's boolean container_use_devices, None where the policy has none.
+    `container_devices` is SELinux's boolean container_use_devices, `container_netlink` its boolean
+    virt_sandbox_use_netlink; each is None where the policy has none.
     """
 
     selinux: Literal["enforcing", "permissive", "absent"] = "absent"
     container_devices: bool | None = None
+    container_netlink: bool | None = None
     proxy_ports: tuple[str, ...] | None = None
     auditd: Literal["active", "inactive", "absent"] = "absent"
     firewall: Firewall = Firewall()

@@ -190,6 +190,12 @@ SELINUX_DEVICES = _problem(
     "enforcing: a rootless container cannot open /dev/net/tun",
     "Run `setsebool -P container_use_devices on`; it applies to all containers on this host.",
 )
+SELINUX_NETLINK = _problem(
+    "selinux",
+    "enforcing: the gateway cannot see how busy it is, and accepts ten connections a second at most",
+    "Run `setsebool -P virt_sandbox_use_netlink on`, which applies to all containers on this host, and "
+    "have the module unix_diag loaded at boot (modules-load.d).",
+)
 PORT_TYPES_UNKNOWN = _unknown(
     "selinux-proxy-port",
     "the port types cannot be read",

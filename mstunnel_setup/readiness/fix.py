@@ -20,6 +20,7 @@ from mstunnel_setup.readiness.sysctls import (
     SYSCTL_FILE,
 )
 from mstunnel_setup.system import accounts
+from mstunnel_setup.system.opened_ports import OpenedPort, put_on_record
 
 _PROBLEMS = (Outcome.FAIL, Outcome.WARNING)
 _SECONDS = 600.0
@@ -30,7 +31,7 @@ class Fix:
     """One change: the checks it fixes, the file that gets `lines`, the commands that make it so now.
 
     `may_fail` is a command to run before them, whatever comes of it; `says` and `undo` are for people: what
-    will be done, and how to take it back.
+    will be done, and how to take it back. `opened` is a port that an uninstallation closes again.
     """
 
     checks: tuple[str, ...]
@@ -40,6 +41,7 @@ class Fix:
     lines: tuple[str, ...] = ()
     may_fail: tuple[str, ...] = ()
     commands: tuple[tuple[str, ...], ...] = ()
+    opened: OpenedPort | None = None
 
 
 def fixes(findings: Iterable[Finding], facts: Facts) -> tuple[Fix, ...]:
@@ -131,20 +133,13 @@ def _selinux_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
 def _firewall_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
     """The frontends only: rules of nftables depend on an order that only their author knows."""
     for protocol in ("tcp", "udp"):
-        port = f"{facts.settings.port}/{protocol}"
         kind = None if facts.security is None else facts.security.firewall.kind
         if f"firewall-{protocol}" not in broken or kind not in ("firewalld", "ufw"):
             continue
-        add, remove = f"--add-port={port}", f"--remove-port={port}"
-        commands, undo = {
-            # No reload: it drops what others added at run time, such as published ports of containers.
-            "firewalld": (
-                (("firewall-cmd", "--permanent", add), ("firewall-cmd", add)),
-                f"firewall-cmd --permanent {remove}, then firewall-cmd {remove}",
-            ),
-            "ufw": ((("ufw", "allow", port),), f"ufw delete allow {port}"),
-        }[kind]
-        yield Fix((f"firewall-{protocol}",), f"let {port} in at {kind}", undo, commands=commands)
+        opened = OpenedPort(kind, facts.settings.port, protocol)
+        says = f"let {opened.port}/{protocol} in at {kind}, until the gateway is uninstalled"
+        undo = ", then ".join(map(" ".join, opened.closing))
+        yield Fix((f"firewall-{protocol}",), says, undo, commands=opened.opening, opened=opened)
 
 
 def _service_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
@@ -173,6 +168,8 @@ def apply(chosen: Sequence[Fix], files: Files, processes: Processes, *, live: bo
         try:
             if fix.path:
                 _write(files, fix)
+            if fix.opened and live:
+                put_on_record(files, fix.opened)
             if fix.may_fail and live:
                 processes.run(fix.may_fail, timeout=_SECONDS, check=False)
             for command in fix.commands if live else ():

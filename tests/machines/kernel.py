@@ -10,11 +10,13 @@ from tests.testbed.process import progress, run
 # One for the machines of all suites.
 _RELEASE = "trixie"
 _OPTIONS_FILE = Path(__file__).with_name("uml.config")
-_PACKAGES = ("linux-source", "gcc", "libc6-dev", "make", "flex", "bison", "bc", "kmod", "xz-utils")
+_PATCH = Path(__file__).with_name("uml.patch")
+_PACKAGES = ("linux-source", "gcc", "libc6-dev", "make", "flex", "bison", "bc", "kmod", "patch", "xz-utils")
 _BUILD = """\
 set -e
 mkdir /source && cd /source
 tar --extract --strip-components=1 --file /usr/src/linux-source-*.tar.xz
+patch --strip=1 --input=/uml.patch
 export ARCH=um
 make --silent x86_64_defconfig
 scripts/kconfig/merge_config.sh -m .config /uml.config
@@ -53,7 +55,7 @@ class Kernel:
 
 def prepare() -> Kernel:
     """The kernel; made when it is not there yet, in a quarter of an hour."""
-    recipe = (_RELEASE, _PACKAGES, _BUILD, OPTIONS, _OPTIONS_FILE.read_text())
+    recipe = (_RELEASE, _PACKAGES, _BUILD, OPTIONS, _OPTIONS_FILE.read_text(), _PATCH.read_text())
     with cache.writing():
         directory = kept(f"kernel-{_RELEASE}", recipe, _build)
     return Kernel(directory)
@@ -64,7 +66,7 @@ def _build(directory: Path) -> None:
     script = directory / "build.sh"
     script.write_text(_BUILD)
     hooks = [
-        f"cp {script} {_OPTIONS_FILE} $1/",
+        f"cp {script} {_OPTIONS_FILE} {_PATCH} $1/",
         "chroot $1 sh /build.sh",
         f"cp --recursive $1/made/linux $1/made/lib {directory}/",
     ]

@@ -19,7 +19,7 @@ _HOSTS: dict[str, tuple[str, Sequence[str]]] = {
     "docker": ("trixie-docker", ()),
     "sid": ("sid", ()),
     "sid-docker": ("sid-docker", ()),
-    "cgroup-v1": ("trixie", _CGROUP_V1),
+    "cgroup-v1": ("trixie-runc", _CGROUP_V1),
     "docker-cgroup-v1": ("trixie-docker", _CGROUP_V1),
     "sysvinit": ("trixie-sysvinit", ()),
 }

@@ -165,7 +165,8 @@ def _systemd(system: SystemFacts) -> Verdict:
     "selinux",
     "SELinux",
     Severity.INFO,
-    passes="SELinux enforces, or is not used. Without root also: its boolean `container_use_devices` is on.",
+    passes="SELinux enforces, or is not used. Where it enforces, its booleans `virt_sandbox_use_netlink` "
+    "and, without root, `container_use_devices` are on.",
 )
 def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     if security.selinux == "permissive":
@@ -174,6 +175,9 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     kept = settings.mode == "rootless" and security.container_devices is False
     if security.selinux == "enforcing" and kept:
         return findings.SELINUX_DEVICES()
+    # ocserv asks for the queue of its security module after each connection (sockdiag.c, rate-limit-ms).
+    if security.selinux == "enforcing" and security.container_netlink is False:
+        return findings.SELINUX_NETLINK()
     return passed({"enforcing": "enforcing", "absent": "not used here"}[security.selinux])
 
 

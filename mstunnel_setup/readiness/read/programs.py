@@ -66,15 +66,16 @@ class ProgramReader:
         )
         return SecurityFacts(
             selinux=selinux,
-            container_devices=self._container_devices(),
+            container_devices=self._boolean("container_use_devices"),
+            container_netlink=self._boolean("virt_sandbox_use_netlink"),
             proxy_ports=self.proxy_ports() if enforce else None,
             auditd=self._auditd(),
             firewall=self._firewall(),
         )
 
-    def _container_devices(self) -> bool | None:
-        """The boolean as it is now; the second number is what it would become (selinuxfs)."""
-        now = text_of(self.files, "/sys/fs/selinux/booleans/container_use_devices")[:1]
+    def _boolean(self, name: str) -> bool | None:
+        """A boolean of SELinux as it is now; the second number is what it would become (selinuxfs)."""
+        now = text_of(self.files, f"/sys/fs/selinux/booleans/{name}")[:1]
         return {"0": False, "1": True}.get(now)
 
     def proxy_ports(self) -> tuple[str, ...] | None:

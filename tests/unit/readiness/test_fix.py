@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mstunnel_setup.engine.action import Undo, Undone
 from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Completed
 from mstunnel_setup.readiness.checks import CHECKS, judge
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
 from mstunnel_setup.readiness.sysctls import SYSCTL_FILE
+from mstunnel_setup.system.opened_ports import RECORD, close
 from tests.unit.readiness.known import facts
 from tests.unit.readiness.test_read_programs import FakeProcesses, said
 
@@ -82,6 +84,7 @@ class Noting(FakeProcesses):
 def commands(tmp_path: Path, changes: dict[str, Any], refused: str = "-") -> list[str]:
     """What a live host is asked to run."""
     noting = Noting(refused)
+    Files(tmp_path).make_directories("/var/lib")
     apply(proposed(changes), Files(tmp_path), noting, live=True)
     return noting.asked
 
@@ -130,6 +133,46 @@ def test_the_port_is_let_in_at_the_firewall_that_is_there(tmp_path: Path) -> Non
     ]
     assert commands(tmp_path, firewall("ufw")) == ["ufw allow 443/tcp", "ufw allow 443/udp"]
     assert commands(tmp_path, firewall("nftables")) == []
+
+
+def test_an_uninstallation_closes_what_was_opened_and_nothing_else(tmp_path: Path) -> None:
+    files, noting = Files(tmp_path), Noting()
+    assert list(close(files, noting)) == []
+    commands(tmp_path, firewall("firewalld"))
+    commands(tmp_path, firewall("ufw"))
+    commands(tmp_path, firewall("ufw"))
+
+    removed = [(removal.key, removal.undone.outcome) for removal in close(files, noting)]
+
+    assert removed == [("opened-port:443/tcp", Undo.REMOVED), ("opened-port:443/udp", Undo.REMOVED)] * 2
+    assert noting.asked == [
+        "firewall-cmd --permanent --remove-port=443/tcp",
+        "firewall-cmd --remove-port=443/tcp",
+        "firewall-cmd --permanent --remove-port=443/udp",
+        "firewall-cmd --remove-port=443/udp",
+        "ufw delete allow 443/tcp",
+        "ufw delete allow 443/udp",
+    ]
+    assert files.read(RECORD) is None
+
+
+def test_what_the_firewall_does_not_close_is_named_and_the_rest_is_closed(tmp_path: Path) -> None:
+    commands(tmp_path, firewall("ufw"))
+    tcp, udp = close(Files(tmp_path), Noting("ufw delete allow 443/tcp"))
+    assert tcp.undone == Undone(Undo.KEPT, "443/tcp open at ufw: it failed")
+    assert udp.undone == Undone(Undo.REMOVED)
+
+
+def test_a_record_of_open_ports_that_cannot_be_read_is_named_and_stays(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.make_directories("/var/lib")
+    for damaged in (b"[", b'[{"port": 1}]', b"\xff", b"1"):
+        files.write(RECORD, damaged)
+        (kept,) = close(files, Noting())
+        assert (kept.undone.outcome, RECORD in kept.undone.reason) == (Undo.KEPT, True)
+        assert files.read(RECORD) == damaged
+    commands(tmp_path, firewall("ufw"))
+    assert len(list(close(files, Noting()))) == 2
 
 
 def test_nothing_reloads_the_firewall_which_would_drop_rules_of_others() -> None:
