@@ -7,18 +7,18 @@ import pytest
 
 from mstunnel_setup import __version__
 from tests.machines import record
-from tests.machines.booted import booted
+from tests.machines.booted import booted_in_user_mode
 from tests.machines.installation import PROGRAM, MachineInstallation
 from tests.machines.suites import FILE_SYSTEMS
 
-pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("emulated"), pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("program"), pytest.mark.timeout(1500)]
 
 WHAT = "Power cut within 8 s of the first `mstunnel-setup --version`; boot, file system check, same answer"
 
 
 @pytest.fixture(scope="module", params=FILE_SYSTEMS)
 def machine(request: pytest.FixtureRequest) -> Iterator[MachineInstallation]:
-    with booted(file_system=str(request.param)) as installation:
+    with booted_in_user_mode(file_system=str(request.param)) as installation:
         yield installation
 
 
