@@ -24,9 +24,11 @@ make --silent olddefconfig
 sed --quiet '/^CONFIG/p' /uml.config | while read -r line; do
     grep --quiet --line-regexp --fixed-strings "$line" .config || { echo "not possible: $line"; exit 1; }
 done
-make --silent --jobs="$(nproc)" linux modules
-make --silent INSTALL_MOD_PATH=/made modules_install
-cp linux /made/
+for version in '' -newer; do
+    make --silent --jobs="$(nproc)" LOCALVERSION=$version linux modules
+    make --silent LOCALVERSION=$version INSTALL_MOD_PATH=/made modules_install
+    cp linux /made/linux$version
+done
 rm -f /made/lib/modules/*/build
 """
 
@@ -46,6 +48,11 @@ class Kernel:
     def program(self) -> Path:
         """Started as root, it boots."""
         return self.directory / "linux"
+
+    @property
+    def newer(self) -> Path:
+        """The same with another release, and modules of its own: what an upgrade of the kernel installs."""
+        return self.directory / "linux-newer"
 
     @property
     def modules(self) -> Path:
@@ -68,7 +75,7 @@ def _build(directory: Path) -> None:
     hooks = [
         f"cp {script} {_OPTIONS_FILE} {_PATCH} $1/",
         "chroot $1 sh /build.sh",
-        f"cp --recursive $1/made/linux $1/made/lib {directory}/",
+        f"cp --recursive $1/made/. {directory}/",
     ]
     options = [*OPTIONS, "--format=null", f"--include={','.join(_PACKAGES)}"]
     options += [f"--customize-hook={hook}" for hook in hooks]

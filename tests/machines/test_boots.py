@@ -9,6 +9,7 @@ from tests.machines import record
 from tests.machines.booted import booted_in_user_mode
 from tests.machines.installation import MachineInstallation
 from tests.machines.serving import serves_again
+from tests.machines.uml_bed import UmlBed
 
 pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("boots"), pytest.mark.timeout(900)]
 
@@ -112,6 +113,17 @@ def test_it_serves_again_after_a_boot(host: MachineInstallation, boot: Boot) -> 
             host.server.run(["systemctl", "enable", name])
     host.server.shell(boot.before)
     assert serves_again(host, boot.what, host.bed.restart_server) == []
+
+
+def test_it_serves_again_with_another_kernel(host: MachineInstallation) -> None:
+    host.go_back(_INSTALLED)
+    assert isinstance(host.bed, UmlBed)
+    host.bed.program = host.bed.kernel.newer
+    try:
+        assert serves_again(host, "Reboot into another installed kernel", host.bed.restart_server) == []
+        assert host.server.run(["uname", "--kernel-release"]).stdout.endswith("-newer\n")
+    finally:
+        host.bed.program = host.bed.kernel.program
 
 
 @pytest.mark.parametrize("what", _PROCESSES)

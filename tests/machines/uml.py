@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.machines.computer import Computer
-from tests.machines.kernel import Kernel
 from tests.testbed.namespace import Namespace
 from tests.testbed.process import run
 
@@ -48,8 +47,8 @@ def merged(base: Path, changes: Path, path: Path) -> None:
 class Uml(Computer):
     """A machine in the network of `namespace`. `base` is a raw disk, `more` one that is only read.
 
-    What is different from `base` is in `changes`, which is made when it is not there. `line` is what its
-    kernel is told besides.
+    What is different from `base` is in `changes`, which is made when it is not there. `line` is what the
+    kernel, which is `program`, is told besides.
     """
 
     kill = ("pkill", "-KILL", "--parent")
@@ -58,7 +57,7 @@ class Uml(Computer):
         self,
         namespace: Namespace,
         directory: Path,
-        kernel: Kernel,
+        program: Path,
         *,
         base: Path,
         changes: Path,
@@ -73,7 +72,7 @@ class Uml(Computer):
         command: list[str | Path] = [
             *alone,
             *places,
-            kernel.program,
+            program,
             *_KERNEL_LINE,
             *line,
             *disks,

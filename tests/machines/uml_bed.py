@@ -18,7 +18,7 @@ _FREEZE = "sync && fsfreeze --freeze / && echo && read -r _; fsfreeze --unfreeze
 
 
 class UmlBed(MachineBed):
-    """A kernel with options of our own, on one processor of the computer."""
+    """A kernel with options of our own, on one processor of the computer; `program` is what boots next."""
 
     runs = "user mode"
     address = ADDRESS
@@ -28,7 +28,8 @@ class UmlBed(MachineBed):
     ) -> None:
         super().__init__(disk, release, built)
         self._line = line
-        self._kernel = kernel
+        self.kernel = kernel
+        self.program = kernel.program
         self._changes = self.state / "disk.cow"
 
     def save(self, name: str) -> None:
@@ -60,7 +61,7 @@ class UmlBed(MachineBed):
 
     def _power_on(self) -> Uml:
         disks = {"base": self.disk.path, "changes": self._changes, "more": self._media}
-        return Uml(self.namespace, self.state, self._kernel, **disks, line=self._line)
+        return Uml(self.namespace, self.state, self.program, **disks, line=self._line)
 
     def _write_raw_disk(self, path: Path) -> None:
         uml.merged(self.disk.path, self._changes, path)
