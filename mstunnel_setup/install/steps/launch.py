@@ -270,4 +270,17 @@ def _wants(target: str) -> str:
     return f"{paths.UNITS}/{target}.wants"
 
 
+def given_up(context: Context) -> list[str]:
+    """Directories of state that no container uses any more: earlier releases had them elsewhere."""
+    used = {paths.SERVER_STATE, paths.AGENT_STATE}
+    made = {
+        entry.key: entry.versions[-1] for entry in context.receipt.entries.values() if entry.step == STEP.name
+    }
+    return [
+        key
+        for key, action in made.items()
+        if action["kind"] == MakeStateDirectory.kind and action["path"] not in used
+    ]
+
+
 STEP = Step("launch", "Start of the containers", _gather, _decide, needs=("sign-in",))

@@ -9,12 +9,19 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from mstunnel_setup import __version__, paths
-from mstunnel_setup.containers.actions import InstallQuadlet, InstallUnit, RunContainer, StartServices
+from mstunnel_setup.containers.actions import (
+    InstallQuadlet,
+    InstallUnit,
+    MakeStateDirectory,
+    RunContainer,
+    StartServices,
+)
 from mstunnel_setup.containers.choice import Chosen
 from mstunnel_setup.containers.engine import Image
 from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, digest_tag
 from mstunnel_setup.engine.file_actions import Link, WriteJson
+from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import output
 from mstunnel_setup.errors import CheckError, ExitCode
 from mstunnel_setup.host.files import Files
@@ -278,3 +285,15 @@ def test_without_an_uplink_the_faster_program_connects_the_gateway(
     monkeypatch.setattr(launch, "_CONGESTION_CONTROL", str(control))
     monkeypatch.setattr(scene.processes, "find", lambda name: name if name in installed else None)
     assert launch.network(scene.files, scene.processes) == chosen
+
+
+def test_state_where_an_earlier_release_had_it_is_removed_with_what_a_container_left(scene: Scene) -> None:
+    state, earlier = ("/var/lib/mstunnel-agent", "/var/lib/mstunnel-server")
+    made = [MakeStateDirectory(path=path) for path in (state, earlier)]
+    scene.run(Step("launch", "", lambda _context: None, lambda _facts: made), _context(scene))
+    scene.write(f"{earlier}/report", "")
+    runner = scene.opened().runner
+    assert [removal.key for removal in runner.take_back(launch.given_up(_context(scene)))] == [made[1].key]
+    assert scene.files.state(earlier) is None
+    assert scene.files.state(state) is not None
+    assert launch.given_up(_context(scene)) == []
