@@ -4,6 +4,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.install.step_list import ORDER
@@ -27,18 +28,18 @@ _LEFT_OUT = (
 _SERVING = [step.name for step in ORDER].index("monitor")
 _LOCKED = 9
 _MONITOR_SECONDS = 900
-# Both images once more, each with a label, and the catalogue that names them.
+# Both images once more, each with a label ($1), and the catalogue that names them, published on a day ($2).
 _OFFER = f"""\
 mkdir -p {CATALOGUE.rpartition("/")[0]}
-cat >{CATALOGUE} <<'END'
+cat >{CATALOGUE} <<END
 [[release]]
-label = "next"
-published = 2026-11-01
+label = "$1"
+published = $2
 END
 for part in server:gateway agent:agent; do
     name=$(podman inspect --format '{{{{.ImageName}}}}' mstunnel-${{part%:*}})
-    next=${{name%@*}}:next
-    printf 'FROM %s\\nLABEL org.mstunnel.release=next\\n' "$name" |
+    next=${{name%@*}}:$1
+    printf 'FROM %s\\nLABEL org.mstunnel.release=%s\\n' "$name" "$1" |
         podman build --quiet --pull=never --tag "$next" -
     echo "${{part%:*}} = \\"$(podman image inspect --format '{{{{.Digest}}}}' "$next")\\"" >>{CATALOGUE}
 done
@@ -132,7 +133,7 @@ def _rehearsed(host: MachineInstallation) -> Iterator[Rehearsed]:
     host.server.shell(f"base64 -d >{BACKUP} <<'EOF'\n{backup}EOF\n")
     yield _once(host, Command("restore", _restore, "already-installed", serves=True))
     host.go_back(renewed.state)
-    _offer(host)
+    offer(host)
     yield _once(
         host, Command("upgrade apply", lambda host: host.cli("upgrade", "apply", check=False), serves=True)
     )
@@ -171,10 +172,10 @@ def _rollback(host: MachineInstallation) -> Completed:
     return host.cli("upgrade", "rollback", check=False)
 
 
-def _offer(host: MachineInstallation) -> None:
+def offer(host: MachineInstallation, label: str = "next", published: date = date(2026, 11, 1)) -> None:
     """Have the store hold another release of both images, and the catalogue name it."""
     host.server.write(OFFER, _OFFER)
-    host.server.run(["sh", "-e", OFFER], timeout=300)
+    host.server.run(["sh", "-e", OFFER, label, published.isoformat()], timeout=300)
 
 
 def _dense(text: str) -> str:

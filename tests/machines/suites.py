@@ -74,6 +74,7 @@ SUITES = {
             more=("firewalld", "ufw"),
             disabled=("firewalld",),
         ),
+        Suite("trixie-logrotate", "trixie", (*_PODMAN, "passt"), more=("logrotate",)),
         Suite("trixie-selinux", "trixie", (*_PODMAN, "passt"), more=_SELINUX),
         Suite("trixie-sysvinit", "trixie", (*_PODMAN, "passt"), init=("sysvinit-core", "initscripts")),
         # Its Podman has no Quadlet and is below the least version: the program refuses it.

@@ -10,6 +10,7 @@ from tests.machines.booted import booted_in_user_mode
 from tests.machines.installation import MachineInstallation
 from tests.machines.serving import serves_again
 from tests.machines.uml_bed import UmlBed
+from tests.machines.usage import PROCESSES
 
 pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("boots"), pytest.mark.timeout(900)]
 
@@ -73,12 +74,6 @@ _BOOTS = (
         "rm $(modinfo --field filename ip_tables) && depmod",
     ),
 )
-# How the first process of what can run out of memory is found, by what the table calls it.
-_PROCESSES = {
-    "the gateway": "podman inspect --format '{{.State.Pid}}' mstunnel-server",
-    "the agent": "podman inspect --format '{{.State.Pid}}' mstunnel-agent",
-    "the monitor": "systemctl show --property MainPID --value mstunnel_monitor",
-}
 _OUT_OF_MEMORY = """\
 group=/sys/fs/cgroup$(cut --delimiter : --fields 3 /proc/$({})/cgroup)
 before=$(grep '^oom_kill ' "$group/memory.events")
@@ -126,11 +121,11 @@ def test_it_serves_again_with_another_kernel(host: MachineInstallation) -> None:
         host.bed.program = host.bed.kernel.program
 
 
-@pytest.mark.parametrize("what", _PROCESSES)
-def test_it_serves_again_after_its_memory_has_run_out(host: MachineInstallation, what: str) -> None:
+@pytest.mark.parametrize("part", PROCESSES)
+def test_it_serves_again_after_its_memory_has_run_out(host: MachineInstallation, part: str) -> None:
     host.go_back(_INSTALLED)
-    kill = _OUT_OF_MEMORY.format(_PROCESSES[what])
-    assert serves_again(host, f"Out of memory, {what} killed", lambda: host.server.shell(kill)) == []
+    kill = _OUT_OF_MEMORY.format(PROCESSES[part])
+    assert serves_again(host, f"Out of memory, the {part} killed", lambda: host.server.shell(kill)) == []
 
 
 def test_it_serves_again_after_its_module_was_unloaded(host: MachineInstallation) -> None:

@@ -13,9 +13,10 @@ _DAY = timedelta(days=1)
 
 
 class Authority:
-    """Issues certificates of servers and of devices; `pem` is its own."""
+    """Issues certificates of servers and of devices; `pem` is its own. Its clock is `ahead` of this one."""
 
-    def __init__(self) -> None:
+    def __init__(self, ahead: timedelta = timedelta()) -> None:
+        self._ahead = ahead
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tunnel testbed")])
         constraints = x509.BasicConstraints(ca=True, path_length=None)
@@ -49,7 +50,7 @@ class Authority:
 
     def revocation_list(self, *revoked: bytes) -> bytes:
         """A list (DER) of these certificates (PEM), valid for a day."""
-        now = datetime.now(UTC)
+        now = datetime.now(UTC) + self._ahead
         builder = x509.CertificateRevocationListBuilder(self._name, now - _DAY, now + _DAY)
         for pem in revoked:
             serial = x509.load_pem_x509_certificate(pem).serial_number
@@ -59,7 +60,7 @@ class Authority:
     def _builder(
         self, subject: x509.Name, key: ec.EllipticCurvePublicKey, days: int
     ) -> x509.CertificateBuilder:
-        now = datetime.now(UTC)
+        now = datetime.now(UTC) + self._ahead
         start = now - _DAY if days > 0 else now + (days - 30) * _DAY
         builder = x509.CertificateBuilder(
             self._name, subject, key, x509.random_serial_number(), start, now + days * _DAY
