@@ -42,11 +42,14 @@ _PLACES = (
     *("/usr/sbin", "/var/lib/mstunnel", "/var/lib/mstunnel-agent", "/var/lib/mstunnel-gateway", "/var/log"),
 )
 # Podman labels these for every container at each start. In the policy of RHEL their type is customizable:
-# restorecon leaves it alone, unless it is forced to.
-_SHARED = ("/etc/mstunnel", "/var/lib/mstunnel-agent", "/var/lib/mstunnel-gateway/state")
+# restorecon leaves it alone, unless it is forced to. What the agent writes has its level, which the gateway
+# need not read; what the gateway writes must have none.
+_GATEWAY = "/var/lib/mstunnel-gateway/state"
+_SHARED = ("/etc/mstunnel", "/var/lib/mstunnel-agent", _GATEWAY)
 _LABELS = f"""\
 restorecon -R -n -v {" ".join(_PLACES)} | grep -v -E '^Would relabel ({"|".join(_SHARED)})[/ ]'
-find {" ".join(_SHARED)} ! -context '*:container_file_t:s0' -printf 'the label of %p is %Z\\n'
+find {" ".join(_SHARED)} ! -context '*:container_file_t:s0*' -printf 'the label of %p is %Z\\n'
+find {_GATEWAY} -context '*:c*,c*' -printf 'the label of %p is %Z\\n'
 true
 """
 _DENIALS = "ausearch --input-logs --message avc --start boot --raw || true"
