@@ -18,24 +18,16 @@ _FOLLOW = f"echo; exec tail --quiet --lines=0 --follow=name --retry {JOURNAL} 2>
 
 @dataclass(frozen=True)
 class Cut:
-    """Right after a record that a command writes into the journal, or after `seconds`.
-
-    The record is number `record` of those that the command writes, or the first that begins work of `step`.
-    """
+    """Right after record number `record` of those that a command writes into the journal, or after `seconds`."""
 
     record: int = 0
-    step: str = ""
     seconds: float = 0
 
     def due(self, records: Sequence[str], seconds: float) -> bool:
         """Whether the time has come, so many seconds after the command was started."""
-        if self.step:
-            return any(f'"type":"begin","step":"{self.step}"' in record for record in records)
         return len(records) >= self.record if self.record else seconds >= self.seconds
 
     def __str__(self) -> str:
-        if self.step:
-            return f"in step {self.step}"
         return f"after record {self.record}" if self.record else f"after {self.seconds:.1f} s"
 
 

@@ -17,7 +17,6 @@ _MACHINE = {
     "init": "systemd 257",
     "groups": "v2",
 }
-_BEGIN = '{"version":1,"type":"begin","step":"launch","key":"x"}'
 
 
 def outcome(date: str, *complaints: str, **figures: Any) -> dict[str, Any]:
@@ -48,8 +47,6 @@ def test_only_the_section_is_replaced() -> None:
     [
         (Cut(record=2), ["a"], 99, False),
         (Cut(record=2), ["a", "b"], 0, True),
-        (Cut(step="launch"), ["a", '"type":"begin","step":"verify"'], 99, False),
-        (Cut(step="launch"), ["a", _BEGIN], 0, True),
         (Cut(seconds=3), ["a"], 2.9, False),
         (Cut(seconds=3), [], 3, True),
     ],

@@ -1,4 +1,4 @@
-"""A machine that is installed, serves, is rebooted, and loses power during an installation."""
+"""A machine in which a gateway is installed, serves after a reboot, and is removed despite a power cut."""
 
 import json
 import time
@@ -8,19 +8,20 @@ import pytest
 from tests.machines import record
 from tests.machines.installation import MachineInstallation
 from tests.machines.power import Cut, watched
+from tests.machines.rehearsal import Command, tree
+from tests.testbed.host_tree import differences
 from tests.testbed.waiting import eventually
 
 pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("emulated"), pytest.mark.timeout(5400)]
 
-# The images are loaded, the server is registered, and the containers are being started.
-_LATE = Cut(step="launch")
+# The containers are gone, their files are not.
+_HALFWAY = Cut(record=20)
 
 
 @pytest.mark.e2e
 @pytest.mark.long
-def test_an_installed_gateway_serves_again_after_a_reboot_without_any_hand(
-    trixie: MachineInstallation,
-) -> None:
+def test_a_gateway_is_installed_rebooted_and_removed_across_a_power_cut(trixie: MachineInstallation) -> None:
+    before = tree(trixie)
     done = trixie.setup()
     complaints = trixie.serves()
     record.add(trixie.bed, record.INSTALLED, complaints, seconds=round(done.seconds))
@@ -30,6 +31,16 @@ def test_an_installed_gateway_serves_again_after_a_reboot_without_any_hand(
 
     again = json.loads(trixie.setup().stdout)
     assert again["status"] == "unchanged", again
+
+    uninstall = Command("uninstall", lambda host: host.uninstall(check=False))
+    cut_off = watched(trixie, lambda: uninstall.run(trixie), _HALFWAY)
+    assert cut_off.ended is None, cut_off.ended
+    trixie.bed.switch_on()
+    complaints = [*uninstall.refused(uninstall.given(trixie)), *differences(before, tree(trixie))]
+    trixie.bed.switch_off()
+    complaints += trixie.bed.check_file_system()
+    record.add(trixie.bed, "Power cut in an uninstallation, run again", complaints, cut=str(_HALFWAY))
+    assert complaints == []
 
 
 def reboot(host: MachineInstallation) -> list[str]:
@@ -41,16 +52,3 @@ def reboot(host: MachineInstallation) -> list[str]:
     complaints = host.serves() if answered else ["no TLS handshake within 600 s"]
     record.add(host.bed, "Reboot without any hand", complaints, seconds=round(seconds))
     return complaints
-
-
-def test_an_installation_that_a_power_cut_ended_is_continued(trixie: MachineInstallation) -> None:
-    trixie.renew()
-    cut_off = watched(trixie, lambda: trixie.setup(check=False), _LATE)
-    assert cut_off.ended is None, cut_off.ended
-    trixie.bed.switch_on()
-    trixie.setup()
-    complaints = trixie.serves()
-    trixie.bed.switch_off()
-    complaints += trixie.bed.check_file_system()
-    record.add(trixie.bed, "Power cut in an installation, run again", complaints, cut=str(_LATE))
-    assert complaints == []
