@@ -18,7 +18,7 @@ _FOLLOW = f"echo; exec tail --quiet --lines=0 --follow=name --retry {JOURNAL} 2>
 
 @dataclass(frozen=True)
 class Cut:
-    """Right after record number `record` of those that a command writes into the journal, or after `seconds`."""
+    """Right after the record of this number that a command writes into the journal, or after `seconds`."""
 
     record: int = 0
     seconds: float = 0
