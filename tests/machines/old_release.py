@@ -33,7 +33,10 @@ class OldRelease:
 
 
 def prepare(version: str, commit: str) -> OldRelease:
-    """The release; made when it is not there yet, in five minutes. Skips where the clone lacks the commit."""
+    """The release; made when it is not there yet, in four to eight minutes.
+
+    Skips the test where the clone lacks the commit.
+    """
     if run(["git", "-C", str(ROOT), "cat-file", "-e", f"{commit}^{{commit}}"], check=False).code:
         pytest.skip(f"commit {commit} of release {version} is not in this clone")
     cache.hold()
