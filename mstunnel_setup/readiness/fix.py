@@ -8,7 +8,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.readiness import proxies
 from mstunnel_setup.readiness.checks.utils import chosen_engine
-from mstunnel_setup.readiness.facts import Facts, KernelFacts, RootlessFacts, Settings
+from mstunnel_setup.readiness.facts import Facts, Firewall, KernelFacts, RootlessFacts, Settings
 from mstunnel_setup.readiness.model import Finding, Outcome
 from mstunnel_setup.readiness.parse import sysctl_lines
 from mstunnel_setup.readiness.sysctls import (
@@ -133,11 +133,11 @@ def _selinux_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
 def _firewall_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
     """The frontends only: rules of nftables depend on an order that only their author knows."""
     for protocol in ("tcp", "udp"):
-        kind = None if facts.security is None else facts.security.firewall.kind
-        if f"firewall-{protocol}" not in broken or kind not in ("firewalld", "ufw"):
+        wall = Firewall() if facts.security is None else facts.security.firewall
+        if f"firewall-{protocol}" not in broken or wall.kind not in ("firewalld", "ufw"):
             continue
-        opened = OpenedPort(kind, facts.settings.port, protocol)
-        says = f"let {opened.port}/{protocol} in at {kind}, until the gateway is uninstalled"
+        opened = OpenedPort(wall.kind, facts.settings.port, protocol, wall.forwarded)
+        says = f"let {opened.port}/{protocol} in at {wall.kind}, until the gateway is uninstalled"
         undo = ", then ".join(map(" ".join, opened.closing))
         yield Fix((f"firewall-{protocol}",), says, undo, commands=opened.opening, opened=opened)
 

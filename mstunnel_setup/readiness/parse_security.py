@@ -1,7 +1,7 @@
 """Pure readers of what firewall and SELinux programs print."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, TypeAlias
 
 from mstunnel_setup.foreign import json_value
@@ -84,23 +84,28 @@ def ufw(status: str, port: int) -> Firewall | None:
     if not re.search(r"^Status: active", status, re.MULTILINE):
         return None
     allowed_by_default = bool(re.search(r"^Default: allow \(incoming\)", status, re.MULTILINE))
-    tcp, udp = (_ufw(status, port, protocol, default=allowed_by_default) for protocol in ("tcp", "udp"))
+    tcp, udp = (
+        _ufw(_ufw_rules(status, port, protocol, ("IN", None)), default=allowed_by_default)
+        for protocol in ("tcp", "udp")
+    )
     return Firewall(kind="ufw", tcp=tcp, udp=udp)
 
 
-def _ufw(status: str, port: int, protocol: str, *, default: bool) -> bool | None:
+def _ufw(rules: Iterable[tuple[bool, bool]], *, default: bool) -> bool | None:
     open_to_some = False
-    for allows, for_all in _ufw_rules(status, port, protocol):
+    for allows, for_all in rules:
         if for_all:
             return allows or (None if open_to_some else False)
         open_to_some = open_to_some or allows
     return default or (None if open_to_some else False)
 
 
-def _ufw_rules(status: str, port: int, protocol: str) -> Iterator[tuple[bool, bool]]:
-    """Of each rule about the port, whether it allows, and whether it is for all sources."""
+def _ufw_rules(
+    status: str, port: int, protocol: str, ways: tuple[str | None, ...]
+) -> Iterator[tuple[bool, bool]]:
+    """Of each rule about the port that is for one of these ways: whether it allows, and from everywhere."""
     for match in map(_UFW_RULE.fullmatch, map(str.strip, status.splitlines())):
-        if match is None or match["way"] in ("OUT", "FWD"):
+        if match is None or match["way"] not in ways:
             continue
         place, interface, _ = _UFW_NOTE.sub("", match["to"]).partition(" on ")
         *addresses, ports = place.split()
@@ -124,18 +129,37 @@ def nftables(ruleset: str, port: int) -> Firewall | None:
     return Firewall(kind="nftables", tcp=tcp, udp=udp)
 
 
-def forwarded(ruleset: str) -> Firewall:
+def forwarded(ruleset: str, ufw_status: str, port: int) -> Firewall:
     """Judge the output of `nft --json list ruleset` for a port that the host forwards to the gateway.
 
     A chain that drops what it does not know must let through what was redirected (`ct status dnat`, as
-    firewalld does), or lead to the rules of the engine: what one chain accepts another one still drops.
+    firewalld does), or lead to the rules of the engine: what one chain accepts another one still drops. In
+    the chain of ufw its rules for what is routed decide, from the output of `ufw status verbose`.
     """
     objects = _nft_objects(ruleset)
-    answers = [_lets_through(_rules(chain, objects)) for chain in _closed("forward", objects)]
-    if not answers:
+    closed = [_rules(chain, objects) for chain in _closed("forward", objects)]
+    if not closed:
         return Firewall(forwarded=True)
-    is_open = False if False in answers else None if None in answers else True
-    return Firewall(kind="nftables", forwarded=True, tcp=is_open, udp=is_open)
+    of_ufw = [rules for rules in closed if _leads_to_ufw(rules)]
+    others = [_lets_through(rules) for rules in closed if rules not in of_ufw]
+    routed = re.search(r"^Default: .*\ballow \(routed\)", ufw_status, re.MULTILINE) is not None
+    tcp, udp = (
+        _every(
+            [*others, *(_ufw(_ufw_rules(ufw_status, port, name, ("FWD",)), default=routed) for _ in of_ufw)]
+        )
+        for name in ("tcp", "udp")
+    )
+    kind: Literal["ufw", "nftables"] = "ufw" if of_ufw and False not in others else "nftables"
+    return Firewall(kind=kind, forwarded=True, tcp=tcp, udp=udp)
+
+
+def _every(answers: list[bool | None]) -> bool | None:
+    return False if False in answers else None if None in answers else True
+
+
+def _leads_to_ufw(rules: list[list[NftObject]]) -> bool:
+    jumps = (part.get("jump") for parts in rules for part in parts)
+    return any(isinstance(jump, dict) and jump.get("target") == "ufw-before-forward" for jump in jumps)
 
 
 def _closed(hook: str, objects: list[NftObject]) -> list[NftObject]:

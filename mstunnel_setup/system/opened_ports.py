@@ -21,11 +21,12 @@ _SECONDS = 60.0
 
 @dataclass(frozen=True)
 class OpenedPort:
-    """A port that a firewall lets in (firewall-cmd(1), ufw(8))."""
+    """A port that a frontend lets in, or `forwarded` through to a container (firewall-cmd(1), ufw(8))."""
 
     frontend: Frontend
     port: int
     protocol: str
+    forwarded: bool = False
 
     @property
     def opening(self) -> tuple[tuple[str, ...], ...]:
@@ -42,6 +43,8 @@ class OpenedPort:
 
     def _commands(self, option: str, *verb: str) -> tuple[tuple[str, ...], ...]:
         port = f"{self.port}/{self.protocol}"
+        if self.frontend == "ufw" and self.forwarded:
+            return (("ufw", "route", *verb, "proto", self.protocol, "to", "any", "port", str(self.port)),)
         if self.frontend == "ufw":
             return (("ufw", *verb, port),)
         return ("firewall-cmd", "--permanent", f"{option}={port}"), ("firewall-cmd", f"{option}={port}")

@@ -24,7 +24,7 @@ _READINESS = "/root/mst-readiness"
 _PORT = 8443
 _ROOTLESS = ("--rootless", "--port", str(_PORT))
 _AS_ROOTLESS = (
-    *("pasta", "--foreground", "--runas", "nobody", "--config-net"),
+    *("systemd-run", "--unit=echo", "--uid=daemon", "pasta", "--foreground", "--config-net"),
     *("-t", str(_PORT), "-u", str(_PORT), "--", "python3", "/srv/echo.py"),
 )
 _ECHO = f"""\
@@ -37,7 +37,8 @@ def answer():
         udp.sendto(*udp.recvfrom(9))
 threading.Thread(target=answer).start()
 while True:
-    tcp.accept()[0].sendall(b"hello")
+    connection, _ = tcp.accept()
+    connection.sendall(connection.recv(9))
 """
 _ASK = f"""\
 import socket, sys
@@ -99,7 +100,8 @@ def test_a_port_without_root_is_opened_by_the_fix_and_closed_by_an_uninstallatio
     host.go_back(_INSTALLED)
     host.server.run(["sh", "-ec", _FIREWALLS[firewall]])
     host.server.write("/srv/echo.py", _ECHO)
-    host.server.run(["systemd-run", "--unit=echo", *_AS_ROOTLESS])
+    host.server.run(_AS_ROOTLESS)
+    assert eventually(lambda: ":8443 " in host.server.run(["ss", "-tln"]).stdout), "pasta does not listen"
     complaints = agree(host, _without_root, is_open=False)
     fix(host, *_ROOTLESS)
     # Rules of nftables depend on an order that only their author knows: nothing adds one.

@@ -265,9 +265,8 @@ def _firewall(protocol: str) -> None:
             return findings.FIREWALL_UNKNOWN(where=where, protocol=protocol.upper(), port=settings.port)
         if is_open:
             return passed(f"{where}: allowed")
-        remedy = (
-            _LET_THROUGH if wall.forwarded else _OPEN[wall.kind].format(port=settings.port, protocol=protocol)
-        )
+        remedies = _LET_THROUGH if wall.forwarded else _OPEN
+        remedy = remedies[wall.kind].format(port=settings.port, protocol=protocol)
         return findings.FIREWALL_CLOSED(where=where, remedy=remedy)
 
 
@@ -281,4 +280,7 @@ _OPEN = {
     "ufw": "Run `ufw allow {port}/{protocol}`.",
     "nftables": "Add a rule such as `{protocol} dport {port} accept` to the chain of hook input.",
 }
-_LET_THROUGH = "Add the rule `ct status dnat accept` to each chain of hook forward that drops by default."
+_LET_THROUGH = {
+    "ufw": "Run `ufw route allow proto {protocol} to any port {port}`.",
+    "nftables": "Add the rule `ct status dnat accept` to each chain of hook forward that drops by default.",
+}

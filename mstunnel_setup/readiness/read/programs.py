@@ -14,6 +14,7 @@ from mstunnel_setup.system import uplink
 from mstunnel_setup.text import plain
 
 _SECONDS = 15.0
+_UFW = ("ufw", "status", "verbose")
 _PASTA = ("pasta", "passt")
 # dockerd(8): what `info` says of a daemon that maps users.
 _REMAPPED = '"name=userns"'
@@ -96,13 +97,14 @@ class ProgramReader:
         """
         port = self.settings.port
         if self.settings.mode == "rootful" or port in uplink.prepared(self.files):
-            rules = self._ask(["nft", "--json", "list", "ruleset"])
-            return parse_security.forwarded(rules.output if rules is not None else "")
+            rules, told = self._ask(["nft", "--json", "list", "ruleset"]), self._ask(_UFW)
+            status = told.output if told is not None else ""
+            return parse_security.forwarded(rules.output if rules is not None else "", status, port)
         state = self._ask(["firewall-cmd", "--state"])
         if state is not None and state.code == 0:
             zones = self._ask(["firewall-cmd", "--list-all-zones"])
             return parse_security.firewalld(zones.output if zones is not None else "", port)
-        told = self._ask(["ufw", "status", "verbose"])
+        told = self._ask(_UFW)
         found = parse_security.ufw(told.output, port) if told is not None else None
         if found is not None:
             return found

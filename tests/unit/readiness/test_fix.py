@@ -109,8 +109,8 @@ def test_a_fix_that_fails_keeps_none_of_the_others_from_being_made(tmp_path: Pat
     assert noting.asked[:3] == ["modprobe tun", "modprobe ip_tables", f"sysctl --load={SYSCTL_FILE}"]
 
 
-def firewall(kind: str) -> dict[str, Any]:
-    return {"security": {"firewall": {"kind": kind, "tcp": False, "udp": False}}}
+def firewall(kind: str, *, forwarded: bool = False) -> dict[str, Any]:
+    return {"security": {"firewall": {"kind": kind, "forwarded": forwarded, "tcp": False, "udp": False}}}
 
 
 EVERYTHING: dict[str, Any] = {
@@ -133,6 +133,14 @@ def test_the_port_is_let_in_at_the_firewall_that_is_there(tmp_path: Path) -> Non
     ]
     assert commands(tmp_path, firewall("ufw")) == ["ufw allow 443/tcp", "ufw allow 443/udp"]
     assert commands(tmp_path, firewall("nftables")) == []
+
+
+def test_ufw_lets_a_port_through_to_the_container_until_the_uninstallation(tmp_path: Path) -> None:
+    routed = firewall("ufw", forwarded=True)
+    assert commands(tmp_path, routed)[0] == "ufw route allow proto tcp to any port 443"
+    noting = Noting()
+    assert len(list(close(Files(tmp_path), noting))) == 2
+    assert noting.asked[0] == "ufw route delete allow proto tcp to any port 443"
 
 
 def test_an_uninstallation_closes_what_was_opened_and_nothing_else(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_no_ruleset_makes_the_reader_crash(objects: list[Any]) -> None:
     ruleset = json.dumps({"nftables": objects})
     found = parse_security.nftables(ruleset, 443)
     assert found is None or found.kind == "nftables"
-    assert parse_security.forwarded(ruleset).forwarded
+    assert parse_security.forwarded(ruleset, "", 443).forwarded
 
 
 def test_ports_of_the_selinux_type() -> None:
@@ -217,17 +217,37 @@ def _redirected(status: str) -> dict[str, Any]:
         ([[{"jump": {"target": "DOCKER-FORWARD"}}]], True),
         ([[_redirected("snat"), ACCEPT], [_port(443), ACCEPT]], False),
         ([], False),
-        ([[{"jump": {"target": "ufw-before-forward"}}]], None),
+        ([[{"jump": {"target": "another"}}]], None),
     ],
 )
 def test_a_forwarded_port_passes_where_what_was_redirected_does(
     rules: list[list[dict[str, Any]]], is_open: bool | None
 ) -> None:
-    found = parse_security.forwarded(_ruleset(*rules, hook="forward"))
+    found = parse_security.forwarded(_ruleset(*rules, hook="forward"), "", 443)
 
     assert found == Firewall(kind="nftables", forwarded=True, tcp=is_open, udp=is_open)
 
 
 def test_a_forwarded_port_does_not_meet_the_rules_for_what_comes_in() -> None:
-    assert parse_security.forwarded(_ruleset()) == Firewall(forwarded=True)
-    assert parse_security.forwarded("no JSON") == Firewall(forwarded=True)
+    assert parse_security.forwarded(_ruleset(), "", 443) == Firewall(forwarded=True)
+    assert parse_security.forwarded("no JSON", "", 443) == Firewall(forwarded=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "tcp", "udp"),
+    [
+        ("Default: deny (incoming), allow (outgoing), deny (routed)", False, False),
+        ("Default: deny (incoming), allow (outgoing), allow (routed)", True, True),
+        ("443/tcp      ALLOW       Anywhere", False, False),
+        ("443/tcp      ALLOW FWD   Anywhere", True, False),
+        ("443/udp      ALLOW FWD   192.0.2.0/24", False, None),
+    ],
+)
+def test_in_the_chain_of_ufw_its_rules_for_what_is_routed_decide(
+    status: str, tcp: bool | None, udp: bool | None
+) -> None:
+    of_ufw = _ruleset([{"jump": {"target": "ufw-before-forward"}}], hook="forward")
+
+    found = parse_security.forwarded(of_ufw, f"Status: active\n{status}\n", 443)
+
+    assert found == Firewall(kind="ufw", forwarded=True, tcp=tcp, udp=udp)
