@@ -11,7 +11,7 @@ import pytest
 from tests.machines import record
 from tests.machines.booted import booted_in_user_mode
 from tests.machines.installation import MachineInstallation
-from tests.machines.rehearsal import BACKUP
+from tests.machines.rehearsal import BACKUP, offer
 
 pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("selinux"), pytest.mark.timeout(3600)]
 
@@ -68,35 +68,32 @@ def host() -> Iterator[MachineInstallation]:
 
 
 def test_nothing_of_ours_is_denied_and_labels_are_those_of_the_policy(host: MachineInstallation) -> None:
-    done = host.setup()
-    complaints = [*host.serves(), *found(host, "installation")]
-    record.add(host.bed, "SELinux enforcing: installation", complaints, seconds=round(done.seconds))
+    complaints: list[str] = []
 
+    def judge(when: str, *, serves: bool = True) -> None:
+        seen = [*(host.serves() if serves else []), *found(host)]
+        record.add(host.bed, f"SELinux enforcing: {when}", seen)
+        complaints.extend(f"{when}: {line}" for line in seen)
+
+    host.setup()
+    judge("installation")
     host.bed.restart_server()
-    seen = [*host.serves(), *found(host, "reboot")]
-    record.add(host.bed, "SELinux enforcing: reboot", seen)
-    complaints += seen
-
+    judge("reboot")
+    offer(host)
+    host.cli("upgrade", "apply")
+    judge("upgrade")
     host.cli("backup", BACKUP)
+    host.uninstall()
+    judge("uninstallation", serves=False)
     host.cli("restore", BACKUP, "--replace", "--answers", host.path("answers.yaml"), "--unattended")
-    seen = [*host.serves(), *found(host, "restore")]
-    record.add(host.bed, "SELinux enforcing: restore", seen)
-    complaints += seen
-
+    judge("restore")
     host.server.run(["restorecon", "-R", "-F", *_PLACES], timeout=120)
     host.bed.restart_server()
-    seen = [*host.serves(), *found(host, "relabel")]
-    record.add(host.bed, "SELinux enforcing: everything labelled anew, reboot", seen)
-    complaints += seen
-
-    host.uninstall()
-    seen = found(host, "uninstallation")
-    record.add(host.bed, "SELinux enforcing: uninstallation", seen)
-    assert [*complaints, *seen] == []
+    judge("everything labelled anew, reboot")
+    assert complaints == []
 
 
-def found(host: MachineInstallation, when: str) -> list[str]:
+def found(host: MachineInstallation) -> list[str]:
     """Denials that name something of ours since the boot, and labels that are not those of the policy."""
     denials = host.server.shell(_DENIALS).stdout.splitlines()
-    labels = host.server.shell(_LABELS).stdout.splitlines()
-    return [f"{when}: {line}" for line in (*filter(_OURS.search, denials), *labels)]
+    return [*filter(_OURS.search, denials), *host.server.shell(_LABELS).stdout.splitlines()]
