@@ -140,17 +140,20 @@ def forwarded(ruleset: str, ufw_status: str, port: int) -> Firewall:
     closed = [_rules(chain, objects) for chain in _closed("forward", objects)]
     if not closed:
         return Firewall(forwarded=True)
-    of_ufw = [rules for rules in closed if _leads_to_ufw(rules)]
+    # Podman and Docker put the way to their rules before those of ufw.
+    of_ufw = [rules for rules in closed if _leads_to_ufw(rules) and not _lets_through(rules)]
     others = [_lets_through(rules) for rules in closed if rules not in of_ufw]
-    routed = re.search(r"^Default: .*\ballow \(routed\)", ufw_status, re.MULTILINE) is not None
     tcp, udp = (
-        _every(
-            [*others, *(_ufw(_ufw_rules(ufw_status, port, name, ("FWD",)), default=routed) for _ in of_ufw)]
-        )
+        _every([*others, *(_routed_by_ufw(ufw_status, port, name) for _ in of_ufw)])
         for name in ("tcp", "udp")
     )
     kind: Literal["ufw", "nftables"] = "ufw" if of_ufw and False not in others else "nftables"
     return Firewall(kind=kind, forwarded=True, tcp=tcp, udp=udp)
+
+
+def _routed_by_ufw(status: str, port: int, protocol: str) -> bool | None:
+    by_default = re.search(r"^Default: .*\ballow \(routed\)", status, re.MULTILINE) is not None
+    return _ufw(_ufw_rules(status, port, protocol, ("FWD",)), default=by_default)
 
 
 def _every(answers: list[bool | None]) -> bool | None:

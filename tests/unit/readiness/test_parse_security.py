@@ -218,6 +218,7 @@ def _redirected(status: str) -> dict[str, Any]:
         ([[_redirected("snat"), ACCEPT], [_port(443), ACCEPT]], False),
         ([], False),
         ([[{"jump": {"target": "another"}}]], None),
+        ([[{"jump": {"target": "DOCKER-FORWARD"}}], [{"jump": {"target": "ufw-before-forward"}}]], True),
     ],
 )
 def test_a_forwarded_port_passes_where_what_was_redirected_does(
