@@ -16,6 +16,8 @@ _SERVICES = {("https", 443, "tcp"), ("http3", 443, "udp")}
 _UFW_RULE = re.compile(
     r"(?P<to>\S.*?)\s+(?P<verb>ALLOW|LIMIT|DENY|REJECT)(?: (?P<way>IN|OUT|FWD))?\s+(?P<source>.+)"
 )
+# Where its chains of hook forward lead, for IPv4 and IPv6.
+_OF_UFW = ("ufw-before-forward", "ufw6-before-forward")
 # Behind the ports: `(v6)`, or the name of an application that has them.
 _UFW_NOTE = re.compile(r" \(.*\)")
 
@@ -162,7 +164,7 @@ def _every(answers: list[bool | None]) -> bool | None:
 
 def _leads_to_ufw(rules: list[list[NftObject]]) -> bool:
     jumps = (part.get("jump") for parts in rules for part in parts)
-    return any(isinstance(jump, dict) and jump.get("target") == "ufw-before-forward" for jump in jumps)
+    return any(isinstance(jump, dict) and jump.get("target") in _OF_UFW for jump in jumps)
 
 
 def _closed(hook: str, objects: list[NftObject]) -> list[NftObject]:

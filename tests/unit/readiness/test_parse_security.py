@@ -247,8 +247,9 @@ def test_a_forwarded_port_does_not_meet_the_rules_for_what_comes_in() -> None:
 def test_in_the_chain_of_ufw_its_rules_for_what_is_routed_decide(
     status: str, tcp: bool | None, udp: bool | None
 ) -> None:
-    of_ufw = _ruleset([{"jump": {"target": "ufw-before-forward"}}], hook="forward")
+    for target in ("ufw-before-forward", "ufw6-before-forward"):
+        of_ufw = _ruleset([{"jump": {"target": target}}], hook="forward")
 
-    found = parse_security.forwarded(of_ufw, f"Status: active\n{status}\n", 443)
+        found = parse_security.forwarded(of_ufw, f"Status: active\n{status}\n", 443)
 
-    assert found == Firewall(kind="ufw", forwarded=True, tcp=tcp, udp=udp)
+        assert found == Firewall(kind="ufw", forwarded=True, tcp=tcp, udp=udp)
