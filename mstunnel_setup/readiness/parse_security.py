@@ -16,7 +16,9 @@ _SERVICES = {("https", 443, "tcp"), ("http3", 443, "udp")}
 _UFW_RULE = re.compile(
     r"(?P<to>\S.*?)\s+(?P<verb>ALLOW|LIMIT|DENY|REJECT)(?: (?P<way>IN|OUT|FWD))?\s+(?P<source>.+)"
 )
-# Where its chains of hook forward lead, for IPv4 and IPv6.
+# How engines name the interfaces of their networks.
+_OF_CONTAINERS = re.compile(r"docker|podman|cni|br-|veth")
+# Where ufw's chains of hook forward lead, for IPv4 and IPv6.
 _OF_UFW = ("ufw-before-forward", "ufw6-before-forward")
 # Behind the ports: `(v6)`, or the name of an application that has them.
 _UFW_NOTE = re.compile(r" \(.*\)")
@@ -35,11 +37,17 @@ def proxy_port_ranges(semanage: str) -> tuple[str, ...]:
 def firewalld(zones: str, port: int) -> Firewall:
     """Judge the output of `firewall-cmd --list-all-zones`: the port must be open in every active zone.
 
-    A zone with rich rules is judged only as far as its ports and services go.
+    Where no zone has an interface but a container's, those of the host are in the default zone. A zone with
+    rich rules is judged only as far as its ports and services go.
     """
-    active = [zone for zone in _zones(zones) if zone.get("interfaces") or zone.get("sources")]
+    every = list(_zones(zones))
+    has_own = any(map(_has_own_interface, every))
+    named = [zone for zone in every if zone.get("interfaces") or zone.get("sources")]
+    unnamed = [zone for zone in every if zone["default"] and not has_own]
     answers = {
-        protocol: all(_zone_opens(zone, port, protocol) for zone in active) if active else None
+        protocol: all(_zone_opens(zone, port, protocol) for zone in (*named, *unnamed))
+        if has_own or unnamed
+        else None
         for protocol in ("tcp", "udp")
     }
     return Firewall(kind="firewalld", tcp=answers["tcp"], udp=answers["udp"])
@@ -51,10 +59,14 @@ def _zones(text: str) -> Iterator[dict[str, str]]:
         if line and not line[0].isspace():
             if zone:
                 yield zone
-            zone = {"name": line.split()[0]}
+            zone = {"name": line.split()[0], "default": "yes" if "(default" in line else ""}
         elif ":" in line:
             name, _, value = line.strip().partition(":")
             zone[name] = value.strip()
+
+
+def _has_own_interface(zone: dict[str, str]) -> bool:
+    return not all(map(_OF_CONTAINERS.match, zone.get("interfaces", "").split()))
 
 
 def _zone_opens(zone: dict[str, str], port: int, protocol: str) -> bool:

@@ -114,6 +114,13 @@ def test_firewalld_opens_a_port_by_service_and_by_number(
     assert found == Firewall(kind="firewalld", tcp=tcp, udp=udp)
 
 
+@pytest.mark.parametrize(("header", "tcp"), [("public (default)", False), ("public", None)])
+def test_the_default_zone_has_the_interfaces_that_no_zone_names(header: str, tcp: bool | None) -> None:
+    containers = "trusted (active)\n  target: ACCEPT\n  interfaces: docker0\n  sources: 10.88.0.0/16\n"
+    zones = f"{header}\n  target: default\n  interfaces: \n  services: ssh\n  ports: \n\n{containers}"
+    assert parse_security.firewalld(zones, 443).tcp is tcp
+
+
 def test_firewalld_must_open_it_in_every_active_zone() -> None:
     zones = (
         ZONES.format(services="https", ports="") + "inside (active)\n  interfaces: eth1\n  services: ssh\n"
