@@ -20,7 +20,7 @@ def kept(name: str, recipe: object, make: Callable[[Path], None]) -> Path:
     """The directory that `make` filled by this recipe, now or earlier. Call it while writing to the cache."""
     directory = DIRECTORY / f"{name}-{hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]}"
     if not directory.is_dir():
-        partial = directory.with_suffix(".partial")
+        partial = directory.with_name(f"{directory.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         make(partial)

@@ -19,7 +19,7 @@ from tests.machines.booted import booted_in_user_mode
 from tests.machines.clock import Clock
 from tests.machines.installation import JOURNAL, MachineInstallation
 from tests.machines.rehearsal import Command, offer
-from tests.machines.serving import failed_units, serves_device
+from tests.machines.serving import lasting_failures, serves_device
 from tests.machines.usage import grown, measured
 from tests.testbed.certificates import Authority
 from tests.testbed.installation import LAB, PUBLIC_ADDRESS
@@ -80,9 +80,7 @@ class Year:
         if not eventually(lambda: self._seen() >= date, _CHECK_IN_SECONDS):
             yield f"the agent checked in last at {self._seen()}"
         yield from self.host.serves()
-        # A health check of Podman that has failed is a failed unit until the next one.
-        if not eventually(lambda: not failed_units(self.host), 60):
-            yield f"failed units: {failed_units(self.host)}"
+        yield from lasting_failures(self.host)
         if not eventually(lambda: self._rotated_since(date)):
             yield "logrotate did not run"
 

@@ -11,7 +11,7 @@ from tests.machines.booted import booted_in_user_mode
 from tests.machines.installation import JOURNAL, PROGRAM, MachineInstallation
 from tests.machines.old_release import OldRelease
 from tests.machines.rehearsal import tree
-from tests.machines.serving import failed_units, serves_again
+from tests.machines.serving import lasting_failures, serves_again
 from tests.testbed.host_tree import differences
 from tests.testbed.machine import Entry
 from tests.testbed.process import Completed, progress
@@ -61,7 +61,7 @@ def test_an_installation_of_an_old_release_is_upgraded_and_removed(
     journal = host.server.read(JOURNAL)
 
     done = _upgrade(host)
-    complaints = [*host.serves(), *failed_units(host).splitlines()]
+    complaints = [*host.serves(), *lasting_failures(host)]
     host.await_verdict()
     complaints += [f"{path} is not as new" for path in differences(wanted, _installed(host))]
     complaints += _difference(state, host.server.shell(_STATE).stdout)
