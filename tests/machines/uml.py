@@ -8,13 +8,18 @@ from pathlib import Path
 from tests.machines.computer import Computer
 from tests.testbed.namespace import Namespace
 from tests.testbed.process import run
+from tests.testbed.testbed import DOMAIN
 
 ADDRESS = "10.0.2.15"
 _MEMORY = "3072M"
-_TAP = """\
+# Docker's containers ask the name server of the host; they do not get its file of names, as Podman's do.
+_NETWORK = f"""\
 ip tuntap add machine mode tap
 ip address add 10.0.2.2/24 dev machine
+ip address add 10.0.2.3/24 dev machine
 ip link set machine up
+dnsmasq --conf-file=/dev/null --no-resolv --no-hosts --user=root --pid-file --bind-interfaces \\
+    --listen-address=10.0.2.3 --address=/lab.{DOMAIN}/10.0.2.2 --address=/intranet.{DOMAIN}/10.99.0.80
 """
 # Its kernel and its programs are processes that wait for each other: twice as fast where they take turns.
 _PROCESSORS = sorted(os.sched_getaffinity(0))
@@ -26,15 +31,15 @@ _KERNEL_LINE = ("root=/dev/ubda", "rw", "net.ifnames=0", f"mem={_MEMORY}", *_CON
 
 def missing() -> str:
     """Why no machine can run here; "" when one can."""
-    for program in ("uml_moo", "mkfs.ext4", "mkfs.xfs", "mmdebstrap", "ssh"):
+    for program in ("dnsmasq", "uml_moo", "mkfs.ext4", "mkfs.xfs", "mmdebstrap", "ssh"):
         if shutil.which(program, path="/usr/bin:/usr/sbin:/bin:/sbin") is None:
             return f"{program} is not installed"
     return ""
 
 
 def connect(namespace: Namespace) -> None:
-    """Make the network between machine and namespace."""
-    namespace.run("sh", "-ec", _TAP)
+    """Make the network between machine and namespace, with a name server."""
+    namespace.run("sh", "-ec", _NETWORK)
 
 
 def merged(base: Path, changes: Path, path: Path) -> None:
