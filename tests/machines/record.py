@@ -4,11 +4,15 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from tests.machines.bed import MachineBed
 
+# A JSON object: a machine, what was tried in it and when, complaints and figures.
+Outcome: TypeAlias = dict[str, Any]
+
 DIRECTORY = Path("build/machines")
+CUT = "Power cut in "
 INSTALLED = "Installation from the program and the archive of images, to a page through the tunnel"
 
 
@@ -23,6 +27,6 @@ def add(bed: MachineBed, what: str, complaints: Sequence[str], **figures: Any) -
     path.write_text(json.dumps({**outcome, **figures}, indent=1) + "\n")
 
 
-def recorded() -> list[dict[str, Any]]:
+def recorded() -> list[Outcome]:
     """Every outcome."""
     return [json.loads(path.read_text()) for path in sorted(DIRECTORY.glob("*.json"))]

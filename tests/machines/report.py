@@ -1,11 +1,11 @@
 """Writes what whole machines showed to the reliability page: `python -m tests.machines.report`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
-from tests.machines.record import recorded
+from tests.machines.record import CUT, Outcome, recorded
+from tests.machines.suites import FILE_SYSTEMS
 
 PAGE = Path("docs/reference/reliability.md")
 BEGIN = "<!-- machines: begin -->"
@@ -19,6 +19,17 @@ machine had not written to its disk is lost. A trial counts as survived when the
 command then ends as an undisturbed one does (in one of five trials: when an uninstallation leaves nothing),
 and the file system checker finds nothing; any other one when a device gets a page through the tunnel, in
 the time given, and a year when also memory, open files and disk have not grown in its second half.
+"""
+_CUTS = """
+### Power cuts: {survived} of {tried} survived
+
+{machines}
+
+| Cut off | Survived on ext4 | Survived on xfs |
+| --- | --- | --- |
+"""
+_OTHERS = """
+### Boots, engines, firewalls, SELinux
 
 | What | Machine | Seen | Tried | Survived | Median time |
 | --- | --- | --- | --- | --- | --- |
@@ -29,7 +40,7 @@ def main() -> None:
     """Write the section; without a record the page stays as it is."""
     if outcomes := recorded():
         page = PAGE.read_text()
-        PAGE.write_text(page.replace(section(page), f"{BEGIN}\n\n{_HEAD}{''.join(rows(outcomes))}\n{END}"))
+        PAGE.write_text(page.replace(section(page), f"{BEGIN}\n\n{''.join(tables(outcomes))}\n{END}"))
 
 
 def section(page: str) -> str:
@@ -38,24 +49,54 @@ def section(page: str) -> str:
     return page[begin : end + len(END)]
 
 
-def rows(outcomes: Iterable[dict[str, Any]]) -> Iterator[str]:
+def tables(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """The section: one table of the power cuts, one of everything else."""
+    yield _HEAD
+    if cuts := [outcome for outcome in outcomes if outcome["what"].startswith(CUT)]:
+        machines = "\n".join(sorted({f"- {_machine(outcome)}, {outcome['date']}" for outcome in cuts}))
+        yield _CUTS.format(survived=_survived(cuts), tried=len(cuts), machines=machines)
+        yield from cut_rows(cuts)
+    yield _OTHERS
+    yield from rows(outcome for outcome in outcomes if outcome not in cuts)
+
+
+def cut_rows(outcomes: Iterable[Outcome]) -> Iterator[str]:
+    """A row for each command that was cut off, a column for each file system."""
+    for what, group in groupby(sorted(outcomes, key=_what), key=_what):
+        some = list(group)
+        on = [[outcome for outcome in some if outcome["file_system"] == name] for name in FILE_SYSTEMS]
+        cells = " | ".join(f"{_survived(part)} of {len(part)}" if part else "" for part in on)
+        yield f"| {what.removeprefix(CUT)} | {cells} |\n"
+
+
+def rows(outcomes: Iterable[Outcome]) -> Iterator[str]:
     """A row of the table for each kind of trial on each kind of machine."""
     for (what, machine), group in groupby(sorted(outcomes, key=_key), key=_key):
         some = list(group)
         dates = sorted({outcome["date"] for outcome in some})
         seen = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-        survived = sum(not outcome["complaints"] for outcome in some)
         times = sorted(outcome["seconds"] for outcome in some if "seconds" in outcome)
         median = f"{round(times[len(times) // 2])} s" if times else ""
-        yield f"| {what} | {machine} | {seen} | {len(some)} | {survived} | {median} |\n"
+        yield f"| {what} | {machine} | {seen} | {len(some)} | {_survived(some)} | {median} |\n"
 
 
-def _key(outcome: dict[str, Any]) -> tuple[str, str]:
-    machine = (
+def _what(outcome: Outcome) -> str:
+    return str(outcome["what"])
+
+
+def _survived(outcomes: Iterable[Outcome]) -> int:
+    return sum(not outcome["complaints"] for outcome in outcomes)
+
+
+def _key(outcome: Outcome) -> tuple[str, str]:
+    return _what(outcome), _machine(outcome)
+
+
+def _machine(outcome: Outcome) -> str:
+    return (
         f"{outcome['suite']}, {outcome['file_system']}; Linux {outcome['kernel']} in {outcome['runs']}, "
         f"{outcome['engine']}, {outcome['init']}, cgroup {outcome['groups']}"
     )
-    return outcome["what"], machine
 
 
 if __name__ == "__main__":

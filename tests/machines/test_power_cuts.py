@@ -48,7 +48,7 @@ def test_after_a_power_cut_a_command_ends_as_an_undisturbed_one(host: Host, numb
     complaints = list(complaints_of(host, case, removed=removed))
     seconds = round(time.monotonic() - begin)
     judged = "removed" if removed else "run again"
-    what = f"Power cut in `{case.command.what}`"
+    what = f"{record.CUT}`{case.command.what}`"
     record.add(host.installation.bed, what, complaints, cuts=cuts, judged=judged, judged_seconds=seconds)
     assert complaints == []
 

@@ -35,6 +35,19 @@ def test_a_row_without_times_has_none() -> None:
     assert row.endswith("| 2026-01-01 | 1 | 1 |  |\n")
 
 
+def test_power_cuts_are_counted_for_each_command_on_each_file_system() -> None:
+    cuts = [
+        {**outcome("2026-01-01"), "what": "Power cut in `uninstall`", "file_system": "ext4"},
+        {**outcome("2026-01-01", "no answer"), "what": "Power cut in `uninstall`"},
+        {**outcome("2026-01-02"), "what": "Power cut in `uninstall`"},
+        {**outcome("2026-01-01"), "what": "Power cut in `restore`"},
+    ]
+    text = "".join(report.tables([*cuts, {**outcome("2026-01-01"), "what": "Reboot"}]))
+    assert "### Power cuts: 3 of 4 survived" in text
+    assert "| `restore` |  | 1 of 1 |\n| `uninstall` | 1 of 1 | 1 of 2 |\n" in text
+    assert text.count("| Reboot |") == 1
+
+
 def test_only_the_section_is_replaced() -> None:
     page = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
     assert report.section(page) == f"{report.BEGIN}\nold\n{report.END}"
