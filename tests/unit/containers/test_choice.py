@@ -164,10 +164,10 @@ def refusal(engine: EngineName, version: str) -> str:
 
 def test_only_release_lines_of_which_a_run_is_recorded_count_as_tested() -> None:
     claimed = {name: known.tested for name, known in engine_table().engines.items()}
-    assert claimed == {"podman": ("5.4",), "docker": ("26.1",)}
+    assert claimed == {"podman": ("5.4", "5.8"), "docker": ("26.1", "28.5")}
     for name, version in (
         ("podman", "4.9.4"),
-        ("podman", "5.8.2"),
+        ("podman", "5.7.1"),
         ("docker", "26.0.2"),
         ("docker", "29.0.0"),
     ):
