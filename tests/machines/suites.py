@@ -76,7 +76,14 @@ SUITES = {
         ),
         Suite("trixie-logrotate", "trixie", (*_PODMAN, "passt"), more=("logrotate",)),
         Suite("trixie-selinux", "trixie", (*_PODMAN, "passt"), more=_SELINUX),
-        Suite("trixie-sysvinit", "trixie", (*_PODMAN, "passt"), init=("sysvinit-core", "initscripts")),
+        # Without systemd nothing else has an address for the host itself.
+        Suite(
+            "trixie-sysvinit",
+            "trixie",
+            (*_PODMAN, "passt"),
+            init=("sysvinit-core", "initscripts"),
+            more=("ifupdown",),
+        ),
         # Its Podman has no Quadlet and is below the least version: the program refuses it.
         Suite("bookworm", "bookworm", _PODMAN),
         Suite("sid", "sid", (*_PODMAN, "passt")),
