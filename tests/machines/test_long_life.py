@@ -91,7 +91,10 @@ class Year:
         if not _ROTATIONS - 1 <= len(logs) <= _ROTATIONS + 1:
             yield f"logs: {logs}"
         sizes = [usage["journal"] for usage in self.usage]
-        if max(sizes) * 1024 > LARGE + _IMPORT_BYTES or sizes[-1] > max(sizes) / 2:
+        if (
+            max(sizes) * 1024 > LARGE + _IMPORT_BYTES
+            or min(sizes[sizes.index(max(sizes)) :]) > max(sizes) / 2
+        ):
             yield f"the journal has had these sizes in KiB: {sizes}"
 
     def _seen(self) -> datetime:
