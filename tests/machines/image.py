@@ -42,7 +42,7 @@ _RC_LOCAL = """\
 [ -e /sys/fs/cgroup/cgroup.controllers ] || mount -t cgroup2 cgroup2 /sys/fs/cgroup
 ip address add 10.0.2.15/24 dev vec0
 ip link set vec0 up
-internal-network
+/usr/local/sbin/internal-network
 ip netns exec intranet setsid python3 -m http.server --directory /srv/intranet 80 >/dev/null 2>&1 &
 """
 _FILES = {
