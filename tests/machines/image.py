@@ -35,18 +35,19 @@ ExecStart=ip netns exec intranet python3 -m http.server --directory /srv/intrane
 [Install]
 WantedBy=multi-user.target
 """
-# What the units above do, where no systemd runs.
+# What the units above do, where no systemd runs; it also mounts the control groups by itself.
 _RC_LOCAL = """\
 #!/bin/sh
 [ ! -d /run/systemd/system ] || exit 0
-[ -e /sys/fs/cgroup/cgroup.controllers ] || mount -t cgroup2 cgroup2 /sys/fs/cgroup
-ip address add 10.0.2.15/24 dev vec0
-ip link set vec0 up
 /usr/local/sbin/internal-network
 ip netns exec intranet setsid python3 -m http.server --directory /srv/intranet 80 >/dev/null 2>&1 &
 """
 _FILES = {
-    "etc/fstab": "LABEL=system / auto defaults 0 1\nLABEL=media /media ext4 ro,nofail 0 0\n",
+    "etc/fstab": (
+        "LABEL=system / auto defaults 0 1\nLABEL=media /media ext4 ro,nofail 0 0\n"
+        "cgroup2 /sys/fs/cgroup cgroup2 defaults 0 0\n"
+    ),
+    "etc/network/interfaces.d/uml": "auto vec0\niface vec0 inet static\n    address 10.0.2.15/24\n",
     "etc/hostname": "gw1\n",
     "etc/hosts": _HOSTS,
     "etc/resolv.conf": "nameserver 10.0.2.3\n",
