@@ -35,6 +35,9 @@ def host(request: pytest.FixtureRequest) -> Iterator[MachineInstallation]:
 
 
 def test_a_gateway_is_installed_rebooted_and_removed(host: MachineInstallation) -> None:
+    if not host.testbed.kind.systemd:
+        # Whoever adds or removes a script has the order of all scripts determined anew.
+        host.server.run(["update-rc.d", "ssh", "defaults"])
     before, tenant = tree(host), host.tenant()
     done = host.setup()
     complaints = host.serves()
