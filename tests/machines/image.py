@@ -35,7 +35,7 @@ ExecStart=ip netns exec intranet python3 -m http.server --directory /srv/intrane
 [Install]
 WantedBy=multi-user.target
 """
-# What the units above do, where no systemd runs; it also mounts the control groups by itself.
+# What the units above do, where no systemd runs. systemd mounts the control groups without the line of fstab.
 _RC_LOCAL = """\
 #!/bin/sh
 [ ! -d /run/systemd/system ] || exit 0

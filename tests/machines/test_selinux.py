@@ -90,7 +90,7 @@ def test_nothing_of_ours_is_denied_and_labels_are_those_of_the_policy(host: Mach
     judge("restore")
     host.server.run(["restorecon", "-R", "-F", *_PLACES], timeout=120)
     host.bed.restart_server()
-    judge("everything labelled anew, reboot")
+    judge("restorecon of everything, reboot")
     assert complaints == []
 
 

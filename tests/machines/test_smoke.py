@@ -14,7 +14,7 @@ from tests.testbed.waiting import eventually
 
 pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("emulated"), pytest.mark.timeout(5400)]
 
-# The containers are gone, their files are not.
+# In the middle of what it writes into the journal.
 _HALFWAY = Cut(record=20)
 
 
