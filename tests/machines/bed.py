@@ -10,6 +10,7 @@ from typing import ClassVar
 from tests.machines.computer import Computer
 from tests.machines.guest import PROGRAMS, Guest, Neighbour
 from tests.machines.image import Disk
+from tests.testbed import cache
 from tests.testbed.images import ImageSet
 from tests.testbed.paths import ROOT
 from tests.testbed.process import TestbedError, progress, run
@@ -162,21 +163,24 @@ class MachineBed(Testbed, ABC):
     def _medium(self) -> Path:
         """A disk with program and images of the release."""
         path = self.disk.path.with_name(f"{self.release.program.parent.name}.media")
-        if not path.exists():
-            folder = self.state / "media"
-            folder.mkdir()
-            for file in (self.release.program, self.release.archive):
-                (folder / file.name).hardlink_to(file)
-            partial = path.with_suffix(".partial")
-            with partial.open("wb") as disk:
-                disk.truncate(2**30)
-            run(["mkfs.ext4", "-q", "-F", "-L", "media", "-d", str(folder), str(partial)], timeout=120)
-            replace(path, partial, "*.media")
+        # Another worker may need the same.
+        with cache.writing():
+            if not path.exists():
+                folder = self.state / "media"
+                folder.mkdir()
+                for file in (self.release.program, self.release.archive):
+                    (folder / file.name).hardlink_to(file)
+                partial = path.with_suffix(".partial")
+                with partial.open("wb") as disk:
+                    disk.truncate(2**30)
+                run(["mkfs.ext4", "-q", "-F", "-L", "media", "-d", str(folder), str(partial)], timeout=120)
+                replace(path, partial, "*.media")
         return path
 
 
 def replace(path: Path, made: Path, pattern: str) -> None:
     """Put what was made in the place of what earlier releases left."""
     for old in path.parent.glob(pattern):
-        old.unlink()
+        if old != path:
+            old.unlink(missing_ok=True)
     made.rename(path)
