@@ -14,7 +14,8 @@ from mstunnel_setup.containers.launch import LOG_LINES, launch_failure, wait_unt
 from mstunnel_setup.containers.ports import HasEngine
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import HasFiles, MakeDirectory, WriteFile
+from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile
+from mstunnel_setup.engine.ports import HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import EngineError
 

@@ -29,11 +29,6 @@ class CommonEngine:
         self._command = CommandLine(processes, command)
         self._clock = clock
 
-    def version(self) -> str:
-        """The version of the engine."""
-        with explained(ENGINE_FAILED, operation="read the version of the container engine"):
-            return self._service.get("/version").text("Version")
-
     def remove_image(self, reference: str) -> bool:
         """Remove an image by one of its names."""
         with explained(IMAGE_REMOVE_FAILED, image=reference):

@@ -36,6 +36,11 @@ _SHELL = "CMD-SHELL"
 class DockerEngine(CommonEngine):
     """A `ContainerEngine`."""
 
+    def version(self) -> str:
+        """The version of the engine."""
+        with explained(ENGINE_FAILED, operation="read the version of the container engine"):
+            return self._service.get("/version").text("Version")
+
     def image(self, reference: str) -> Image | None:
         """The image here that runs as `reference`: fetched by digest, or loaded and named after it."""
         _, digest = split_reference(reference)

@@ -14,7 +14,9 @@ from mstunnel_setup.containers.errors import ENGINE_FAILED, IMAGE_LOAD_FAILED
 from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import ContainerSpec, Volume, digest_tag, split_reference
 from mstunnel_setup.errors import EngineError
-from mstunnel_setup.host.http_service import Answer
+from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.host.http_service import Answer, HttpService
+from mstunnel_setup.host.process import Processes
 from mstunnel_setup.lazy import LazyModule
 from mstunnel_setup.text import printable
 
@@ -41,7 +43,22 @@ _REMOVE_PAUSE = 1.0
 
 
 class PodmanEngine(CommonEngine):
-    """A `ContainerEngine`."""
+    """A `ContainerEngine`; `version` is that of the Podman behind `service`."""
+
+    def __init__(
+        self,
+        service: HttpService,
+        processes: Processes,
+        clock: Clock,
+        command: tuple[str, ...],
+        version: str,
+    ) -> None:
+        super().__init__(service, processes, clock, command)
+        self._version = version
+
+    def version(self) -> str:
+        """The version of the engine."""
+        return self._version
 
     def image(self, reference: str) -> Image | None:
         """The image on this host that runs as `reference`."""

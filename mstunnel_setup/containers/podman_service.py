@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 from mstunnel_setup import paths
@@ -21,6 +21,7 @@ from mstunnel_setup.host.process import Processes
 _STANDING_SOCKET = f"unix://{paths.PODMAN_SOCKET}"
 # Every Podman from 4.0 on has this version of the interface.
 _INTERFACE = "/v4.0.0/libpod"
+_VERSION_HEADER = "Libpod-API-Version"
 # A call that takes longer than stopping a container (90 s at most) has hung.
 _CALL_TIMEOUT = 600
 _PING_TIMEOUT = 60
@@ -53,33 +54,22 @@ def podman_engine(
     `engine-address-invalid`.
     """
     chosen = environment.get("CONTAINER_HOST")
-    if chosen:
-        with _connected(chosen, processes, clock, ("podman", "--url", chosen)) as engine:
-            yield engine
-    elif _answers(_STANDING_SOCKET):
-        with _connected(_STANDING_SOCKET, processes, clock, ("podman",)) as engine:
-            yield engine
-    else:
-        with (
-            _own_service(files, processes, clock) as address,
-            _connected(address, processes, clock, ("podman",)) as engine,
-        ):
-            yield engine
+    address = chosen or _STANDING_SOCKET
+    command = ("podman", "--url", chosen) if chosen else ("podman",)
+    with ExitStack() as stack:
+        version = _version(address)
+        if version is None and not chosen:
+            address, version = stack.enter_context(_own_service(files, processes, clock))
+        if version is None:
+            raise ENGINE_NOT_RUNNING(
+                engine="Podman", address=address, unit="podman.socket", variable="CONTAINER_HOST"
+            )
+        yield PodmanEngine(_service(address, _CALL_TIMEOUT), processes, clock, command, version)
 
 
 @contextmanager
-def _connected(
-    address: str, processes: Processes, clock: Clock, command: tuple[str, ...]
-) -> Iterator[PodmanEngine]:
-    if not _answers(address):
-        raise ENGINE_NOT_RUNNING(
-            engine="Podman", address=address, unit="podman.socket", variable="CONTAINER_HOST"
-        )
-    yield PodmanEngine(_service(address, _CALL_TIMEOUT), processes, clock, command)
-
-
-@contextmanager
-def _own_service(files: Files, processes: Processes, clock: Clock) -> Iterator[str]:
+def _own_service(files: Files, processes: Processes, clock: Clock) -> Iterator[tuple[str, str]]:
+    """The address of a service of ours, and its version."""
     if processes.find("podman") is None:
         raise ENGINE_MISSING(engine="Podman")
     files.make_directories(paths.RUN, 0o755)
@@ -87,8 +77,7 @@ def _own_service(files: Files, processes: Processes, clock: Clock) -> Iterator[s
     address = f"unix://{files.locate(path)}"
     service = processes.start(["podman", "system", "service", f"--time={_IDLE_SECONDS}", address])
     try:
-        _wait_until_it_answers(address, service, clock)
-        yield address
+        yield address, _version_once_it_answers(address, service, clock)
     finally:
         service.terminate()
         until = clock.monotonic() + _END_TIMEOUT
@@ -101,20 +90,26 @@ def _own_service(files: Files, processes: Processes, clock: Clock) -> Iterator[s
         files.remove_directory(paths.RUN)
 
 
-def _wait_until_it_answers(address: str, service: _Service, clock: Clock) -> None:
+def _version_once_it_answers(address: str, service: _Service, clock: Clock) -> str:
     until = clock.monotonic() + _START_TIMEOUT
     while service.poll() is None and clock.monotonic() < until:
-        if _answers(address):
-            return
+        if (version := _version(address)) is not None:
+            return version
         clock.sleep(0.1)
     raise ENGINE_NOT_STARTED()
 
 
-def _answers(address: str) -> bool:
+def _version(address: str) -> str | None:
+    """The version of the Podman that answers there; None when none does.
+
+    Every answer names it (Podman: version/version.go). Asked for `/version`, Podman takes a fifth of a second
+    longer: it has the package manager look for the package of each of its programs.
+    """
     try:
-        return _service(address, _PING_TIMEOUT).get("/_ping").ok
+        answer = _service(address, _PING_TIMEOUT).get("/_ping")
     except OSError:
-        return False
+        return None
+    return answer.headers.get(_VERSION_HEADER, "") if answer.ok else None
 
 
 def _service(address: str, timeout: float) -> HttpService:

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from mstunnel_setup.containers.engine import ContainerEngine, Progress
-from mstunnel_setup.engine.file_actions import HasClock
+from mstunnel_setup.engine.ports import HasClock
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.host.systemd import Systemd
 

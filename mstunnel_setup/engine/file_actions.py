@@ -4,45 +4,19 @@ An earlier file is saved in `<state directory>/saved/` under its digest, and res
 """
 
 import hashlib
-import json
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import ClassVar, Protocol, TypeVar
+from typing import ClassVar, TypeVar
 
 from typing_extensions import override
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.errors import SOURCE_CHANGED
-from mstunnel_setup.engine.values import JsonObject, JsonValue, Outputs, resolve
-from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.engine.ports import HasFiles
+from mstunnel_setup.engine.values import JsonObject, JsonValue, Outputs, json_bytes, resolve
 from mstunnel_setup.host.errors import PATH_NOT_REGULAR
-from mstunnel_setup.host.files import Files
-
-
-class HasFiles(Protocol):
-    """The ports that file actions need."""
-
-    @property
-    def files(self) -> Files:
-        """The file writer."""
-        ...
-
-    @property
-    def state_directory(self) -> str:
-        """The directory of the journal; replaced files are saved below it."""
-        ...
-
-
-class HasClock(HasFiles, Protocol):
-    """Files and the clock."""
-
-    @property
-    def clock(self) -> Clock:
-        """The clock."""
-        ...
-
 
 Place = TypeVar("Place", bound=HasFiles, contravariant=True)
 """The ports of an action that needs at least files."""
@@ -328,11 +302,6 @@ class LinkInPlace(Link):
     """`Link` under the kind that journals use for the reference names of the agent's files."""
 
     kind: ClassVar[str] = "link-in-place"
-
-
-def json_bytes(value: JsonValue) -> bytes:
-    """`value` as an indented JSON file."""
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def save(ports: HasFiles, path: str) -> JsonObject:

@@ -1,5 +1,6 @@
 """JSON values, and references to outputs that are only known while actions run."""
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias, Union
 
@@ -13,7 +14,7 @@ else:
         "JsonValue", Union["list[JsonValue]", "dict[str, JsonValue]", str, bool, int, float, None]
     )
 
-__all__ = ["JsonObject", "JsonValue", "Outputs", "as_list", "as_object", "output", "resolve"]
+__all__ = ["JsonObject", "JsonValue", "Outputs", "as_list", "as_object", "json_bytes", "output", "resolve"]
 
 JsonObject: TypeAlias = dict[str, JsonValue]
 Outputs: TypeAlias = Mapping[str, JsonObject]
@@ -30,6 +31,11 @@ def as_object(value: JsonValue) -> JsonObject:
 def as_list(value: JsonValue) -> list[JsonValue]:
     """`value`; empty where it is no list."""
     return value if isinstance(value, list) else []
+
+
+def json_bytes(value: JsonValue) -> bytes:
+    """`value` as an indented JSON file."""
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def output(key: str, name: str) -> JsonValue:

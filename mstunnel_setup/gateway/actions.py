@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from mstunnel_setup.engine.action import Action, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import HasFiles, WriteFile
+from mstunnel_setup.engine.file_actions import WriteFile
+from mstunnel_setup.engine.ports import HasFiles
 from mstunnel_setup.engine.values import JsonObject, JsonValue, Outputs, resolve
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE
 from mstunnel_setup.paths import OCSERV_CONF

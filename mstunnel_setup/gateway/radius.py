@@ -8,7 +8,8 @@ from typing import ClassVar, Final, Protocol
 from typing_extensions import override
 
 from mstunnel_setup import paths, rendering
-from mstunnel_setup.engine.file_actions import FileAction, HasFiles
+from mstunnel_setup.engine.file_actions import FileAction
+from mstunnel_setup.engine.ports import HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.gateway.errors import RADIUS_SECRET_INVALID
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from mstunnel_setup import paths
-from mstunnel_setup.engine.file_actions import json_bytes
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.engine.values import JsonObject, json_bytes
 from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.errors import LISTEN_PORT_CHANGED, ConfigurationWarning

@@ -7,7 +7,8 @@ requests, and an engine needs nothing of them but a request and its answer: `htt
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from email.message import Message
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
@@ -26,10 +27,11 @@ class ServiceError(OSError):
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole answer: its HTTP status and its body."""
+    """A whole answer: its HTTP status, its body and its headers."""
 
     status: int
     body: bytes
+    headers: Message = field(default_factory=Message)
 
     @property
     def ok(self) -> bool:
@@ -93,7 +95,7 @@ class Streamed:
 
     def rest(self) -> Answer:
         """The answer with all of the body that is left."""
-        return Answer(self._response.status, self._response.read())
+        return Answer(self._response.status, self._response.read(), self._response.headers)
 
 
 class HttpService:

@@ -12,13 +12,12 @@ from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
-from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import AnyStep
 from mstunnel_setup.engine.store_answer import all_remembered
-from mstunnel_setup.engine.values import JsonObject, JsonValue
+from mstunnel_setup.engine.values import JsonObject, JsonValue, json_bytes
 from mstunnel_setup.errors import SetupError, UsageError
 from mstunnel_setup.gateway.ocserv_conf import Authentication
 from mstunnel_setup.host.accounts import own_name

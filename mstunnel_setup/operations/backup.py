@@ -5,9 +5,8 @@ from pathlib import Path
 
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.answers.settings import BY_PATH
-from mstunnel_setup.engine.file_actions import json_bytes
 from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.engine.values import JsonObject, json_bytes
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.named import refuse_present

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from mstunnel_setup.engine.action import Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import HasFiles
+from mstunnel_setup.engine.ports import HasFiles
 from mstunnel_setup.paths import AGENT_USER
 from mstunnel_setup.system.directory import GivenDirectory
 

@@ -7,7 +7,8 @@ from typing import ClassVar
 from typing_extensions import override
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import HasFiles, PlacedFile
+from mstunnel_setup.engine.file_actions import PlacedFile
+from mstunnel_setup.engine.ports import HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.system.ports import HasProcesses
 

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from mstunnel_setup.engine.file_actions import HasFiles
+from mstunnel_setup.engine.ports import HasFiles
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.host.systemd import Systemd
 

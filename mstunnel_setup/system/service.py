@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import HasFiles, Link, WriteFile
+from mstunnel_setup.engine.file_actions import Link, WriteFile
+from mstunnel_setup.engine.ports import HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.system.ports import HasUnits
 

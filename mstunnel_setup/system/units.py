@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import HasFiles, WriteFile
+from mstunnel_setup.engine.file_actions import WriteFile
+from mstunnel_setup.engine.ports import HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.system.ports import HasUnits
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Final, Protocol
 from typing_extensions import override
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import HasClock
+from mstunnel_setup.engine.ports import HasClock
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import SignInError, TenantError, WaitingError
 from mstunnel_setup.tenant.credential import read_credential

@@ -9,7 +9,8 @@ from cryptography.x509 import Certificate
 from typing_extensions import override
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import FileAction, HasClock, HasFiles, PlacedFile
+from mstunnel_setup.engine.file_actions import FileAction, PlacedFile
+from mstunnel_setup.engine.ports import HasClock, HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import CertificateError, SetupError
 from mstunnel_setup.tls.agent_credential import CREDENTIAL_DAYS, new_agent_credential, read_agent_credential

@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
 
 from mstunnel_setup import paths
-from mstunnel_setup.engine.file_actions import HasFiles
+from mstunnel_setup.engine.ports import HasFiles
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tls import findings

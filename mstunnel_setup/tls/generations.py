@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import HasClock, HasFiles
+from mstunnel_setup.engine.ports import HasClock, HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.tls.actions import IdentitySource

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from mstunnel_setup import paths
-from mstunnel_setup.engine.file_actions import json_bytes
+from mstunnel_setup.engine.values import json_bytes
 from mstunnel_setup.host import messages
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files

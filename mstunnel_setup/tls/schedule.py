@@ -6,7 +6,8 @@ from typing import ClassVar, Protocol
 
 from mstunnel_setup import paths, rendering
 from mstunnel_setup.engine.action import Action, Codec, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import HasFiles, Link, WriteFile
+from mstunnel_setup.engine.file_actions import Link, WriteFile
+from mstunnel_setup.engine.ports import HasFiles
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.host.systemd import Systemd

@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from mstunnel_setup import paths
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import HasFiles
+from mstunnel_setup.engine.ports import HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.upgrade import mailbox
 

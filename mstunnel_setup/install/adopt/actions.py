@@ -12,7 +12,7 @@ from typing_extensions import override
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.vendor import VendorContainer, inspect
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.file_actions import HasFiles
+from mstunnel_setup.engine.ports import HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs, as_list
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.adopt.errors import BACKUP_UNREADABLE, CONTAINER_VANISHED

@@ -6,9 +6,9 @@ from ipaddress import IPv4Network
 
 from mstunnel_setup import rendering
 from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import directories, json_bytes
+from mstunnel_setup.engine.file_actions import directories
 from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.values import JsonObject, JsonValue, as_list, as_object
+from mstunnel_setup.engine.values import JsonObject, JsonValue, as_list, as_object, json_bytes
 from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports

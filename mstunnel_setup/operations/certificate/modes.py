@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mstunnel_setup import paths
-from mstunnel_setup.engine.file_actions import HasFiles
+from mstunnel_setup.engine.ports import HasFiles
 from mstunnel_setup.host.files import Files, FileState
 from mstunnel_setup.host.safe_paths import Kind
 from mstunnel_setup.operations.certificate.findings import CHAIN_MODE, KEY_MODE, KEY_OWNER

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from mstunnel_setup import paths
-from mstunnel_setup.engine.file_actions import HasFiles
+from mstunnel_setup.engine.ports import HasFiles
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CertificateError, SetupError
 from mstunnel_setup.install.context import Context

@@ -9,8 +9,7 @@ from typing import TypeAlias
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.containers.choice import EnginePreference
 from mstunnel_setup.engine.errors import JournalError
-from mstunnel_setup.engine.file_actions import json_bytes
-from mstunnel_setup.engine.values import JsonObject, JsonValue, as_list, as_object
+from mstunnel_setup.engine.values import JsonObject, JsonValue, as_list, as_object, json_bytes
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.named import refuse_present
 from mstunnel_setup.install.installed import open_host

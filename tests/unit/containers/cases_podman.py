@@ -25,7 +25,7 @@ pytestmark = pytest.mark.podman
 
 def test_our_own_service_ends_with_the_block() -> None:
     with podman_engine(Files(), Processes(), SystemClock(), {}) as engine:
-        assert engine.version().split(".")[0].isdecimal()
+        assert engine.version() == podman("version", "--format", "{{.Server.Version}}")
         sockets = list(Path("/run/mstunnel").glob("podman-*.sock"))
         assert sockets
     # The session-wide engine of these tests uses the same name, so it is the answer that counts.

@@ -208,21 +208,21 @@ _UNTOLD = "as it could not be stopped: timed out waiting for file /run/libpod/ex
 @pytest.mark.parametrize("reason", [_ALIVE, _UNTOLD], ids=["alive", "untold"])
 def test_podman_is_asked_again_to_remove_what_takes_long_to_die(reason: str) -> None:
     service, clock = Dying(3, reason), Ticking()
-    PodmanEngine(service, Processes(), clock, ("podman",)).remove("box")
+    PodmanEngine(service, Processes(), clock, ("podman",), "5.4.2").remove("box")
     assert (service.asked, clock.seconds) == (4, 3)
 
 
 def test_a_failure_longer_than_five_minutes_is_reported() -> None:
     service, clock = Dying(5000, _ALIVE), Ticking()
     with pytest.raises(EngineError, match=r"cannot remove the container box: .* given PID did not die"):
-        PodmanEngine(service, Processes(), clock, ("podman",)).remove("box")
+        PodmanEngine(service, Processes(), clock, ("podman",), "5.4.2").remove("box")
     assert clock.seconds == 300
 
 
 def test_a_failure_that_waiting_does_not_fix_is_reported_at_once() -> None:
     service, clock = Dying(1000, "no space left on device"), Ticking()
     with pytest.raises(EngineError, match="no space left"):
-        PodmanEngine(service, Processes(), clock, ("podman",)).remove("box")
+        PodmanEngine(service, Processes(), clock, ("podman",), "5.4.2").remove("box")
     assert (service.asked, clock.seconds) == (1, 0)
 
 

@@ -33,7 +33,7 @@ class Service(HttpService):
 
 
 def _engine(*answers: Answer) -> PodmanEngine:
-    return PodmanEngine(Service(*answers), Processes(), FakeClock(), ("podman",))
+    return PodmanEngine(Service(*answers), Processes(), FakeClock(), ("podman",), "5.4.2")
 
 
 def test_a_container_that_is_being_replaced_is_looked_for_again() -> None:

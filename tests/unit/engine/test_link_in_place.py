@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.engine.action import Codec, Undo, UndoRecord
-from mstunnel_setup.engine.file_actions import HasFiles, Link, LinkInPlace
+from mstunnel_setup.engine.file_actions import Link, LinkInPlace
 from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.engine.ports import HasFiles
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.values import JsonObject
