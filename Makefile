@@ -53,7 +53,7 @@ crash-strace: setup
 machines: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@rm -rf build/machines
-	@$(BIN)/pytest -m machine -n 2 --dist loadgroup --cuts $(or $(CUTS),23) tests/machines; code=$$?; \
+	@$(BIN)/pytest -m machine -n 2 --dist loadscope --no-loadscope-reorder --cuts $(or $(CUTS),23) tests/machines; code=$$?; \
 	$(BIN)/python -m tests.machines.report; exit $$code
 
 bench: setup

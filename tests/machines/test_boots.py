@@ -12,7 +12,7 @@ from tests.machines.serving import serves_again
 from tests.machines.uml_bed import UmlBed
 from tests.machines.usage import PROCESSES
 
-pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("boots"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.machine, pytest.mark.timeout(900)]
 
 _INSTALLED = "installed"
 _LATE_SECONDS = 40

@@ -12,7 +12,7 @@ from tests.machines.rehearsal import tree
 from tests.machines.serving import serves_again
 from tests.testbed.host_tree import differences
 
-pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("engines"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.machine, pytest.mark.timeout(1800)]
 
 # Whoever adds or removes a script of System V init has the order of all scripts determined anew (insserv(8)).
 _ORDER = re.compile(r"/etc/init\.d/\.depend\.|/etc/rc.\.d/[SK][0-9]{2}(?!mst)")

@@ -26,7 +26,7 @@ from tests.testbed.installation import LAB, PUBLIC_ADDRESS
 from tests.testbed.process import TestbedError, progress
 from tests.testbed.waiting import eventually
 
-pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("long-life"), pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.machine, pytest.mark.timeout(2400)]
 
 _JUMPS = 13
 _WEEKS = timedelta(weeks=4)

@@ -18,7 +18,7 @@ from tests.testbed.machine import Entry
 from tests.testbed.process import Completed, progress
 from tests.testbed.waiting import eventually
 
-pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("old-release"), pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.machine, pytest.mark.timeout(3600)]
 
 _VERSION = "0.1.0"
 # The first with the release notes whose images pass their own health checks; those of 573d12bb lack a shell.

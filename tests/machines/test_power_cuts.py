@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
 
@@ -10,7 +11,6 @@ from tests.machines import record
 from tests.machines.booted import booted_in_user_mode
 from tests.machines.power import Cut, chosen, watched
 from tests.machines.rehearsal import Host, Rehearsed, rehearse
-from tests.machines.suites import FILE_SYSTEMS
 from tests.testbed.process import TestbedError
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(7200)]
@@ -19,38 +19,47 @@ _TWICE = 0.2
 _REMOVED = 0.2
 
 
-# Each file system at one worker, which rehearses once.
-_PARAMETERS = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in FILE_SYSTEMS]
-
-
-@pytest.fixture(scope="module", params=_PARAMETERS)
-def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """A host on which every command ran undisturbed."""
-    with booted_in_user_mode(file_system=str(request.param)) as installation:
-        yield rehearse(installation)
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """As many trials as were asked for."""
     metafunc.parametrize("number", range(int(str(metafunc.config.getoption("--cuts")))))
 
 
-def test_after_a_power_cut_a_command_ends_as_an_undisturbed_one(host: Host, number: int) -> None:
-    case = host.rehearsed[number % len(host.rehearsed)]
-    generator = random.Random()
-    host.installation.go_back(case.state)
-    cuts = [
-        cut_off(host, case, chosen(generator, case.undisturbed))
-        for _ in range(2 if generator.random() < _TWICE else 1)
-    ]
-    removed = generator.random() < _REMOVED
-    begin = time.monotonic()
-    complaints = list(complaints_of(host, case, removed=removed))
-    seconds = round(time.monotonic() - begin)
-    judged = "removed" if removed else "run again"
-    what = f"{record.CUT}`{case.command.what}`"
-    record.add(host.installation.bed, what, complaints, cuts=cuts, judged=judged, judged_seconds=seconds)
-    assert complaints == []
+class PowerCuts:
+    """The trials on one file system, all at one worker, which rehearses once."""
+
+    file_system: ClassVar[str]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def host(cls) -> Iterator[Host]:
+        """A host on which every command ran undisturbed."""
+        with booted_in_user_mode(file_system=cls.file_system) as installation:
+            yield rehearse(installation)
+
+    def test_after_a_power_cut_a_command_ends_as_an_undisturbed_one(self, host: Host, number: int) -> None:
+        case = host.rehearsed[number % len(host.rehearsed)]
+        generator = random.Random()
+        host.installation.go_back(case.state)
+        cuts = [
+            cut_off(host, case, chosen(generator, case.undisturbed))
+            for _ in range(2 if generator.random() < _TWICE else 1)
+        ]
+        removed = generator.random() < _REMOVED
+        begin = time.monotonic()
+        complaints = list(complaints_of(host, case, removed=removed))
+        seconds = round(time.monotonic() - begin)
+        judged = "removed" if removed else "run again"
+        what = f"{record.CUT}`{case.command.what}`"
+        record.add(host.installation.bed, what, complaints, cuts=cuts, judged=judged, judged_seconds=seconds)
+        assert complaints == []
+
+
+class TestExt4(PowerCuts):
+    file_system = "ext4"
+
+
+class TestXfs(PowerCuts):
+    file_system = "xfs"
 
 
 def cut_off(host: Host, case: Rehearsed, cut: Cut) -> str:

@@ -11,7 +11,7 @@ from tests.machines.booted import booted_in_user_mode
 from tests.machines.installation import PROGRAM, MachineInstallation
 from tests.machines.suites import FILE_SYSTEMS
 
-pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("program"), pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.machine, pytest.mark.timeout(1500)]
 
 WHAT = "Power cut within 8 s of the first `mstunnel-setup --version`; boot, file system check, same answer"
 

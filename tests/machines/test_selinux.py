@@ -13,7 +13,7 @@ from tests.machines.booted import booted_in_user_mode
 from tests.machines.installation import MachineInstallation
 from tests.machines.rehearsal import BACKUP, offer
 
-pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("selinux"), pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.machine, pytest.mark.timeout(3600)]
 
 _LINE = ("security=selinux", "lsm=selinux")
 # Permissive are Podman, for which this policy lacks rules, and the internal web server of the testbed.

@@ -12,7 +12,7 @@ from tests.machines.rehearsal import Command, tree
 from tests.testbed.host_tree import differences
 from tests.testbed.waiting import eventually
 
-pytestmark = [pytest.mark.machine, pytest.mark.xdist_group("emulated"), pytest.mark.timeout(5400)]
+pytestmark = [pytest.mark.machine, pytest.mark.timeout(5400)]
 
 # In the middle of what it writes into the journal.
 _HALFWAY = Cut(record=20)

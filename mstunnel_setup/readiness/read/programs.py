@@ -13,7 +13,7 @@ from mstunnel_setup.readiness.read import text_of
 from mstunnel_setup.system import uplink
 from mstunnel_setup.text import plain
 
-_SECONDS = 15.0
+_SECONDS = 30.0
 _UFW = ("ufw", "status", "verbose")
 _PASTA = ("pasta", "passt")
 # dockerd(8): what `info` says of a daemon that maps users.
