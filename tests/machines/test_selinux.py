@@ -20,13 +20,18 @@ _LINE = ("security=selinux", "lsm=selinux")
 _PERMISSIVE = ("podman_t", "podman_conmon_t", "container_engine_t", "ifconfig_t")
 # What the policy of RHEL lets containers do and this one does not (container-selinux, container.te): sockets
 # of every class, capabilities (virt_sandbox_use_all_caps, which is on), sock_diag(7) with the boolean that
-# readiness asks for (virt_sandbox_use_netlink), pipes of whoever started Podman.
+# readiness asks for (virt_sandbox_use_netlink), pipes of whoever started Podman. Podman itself, which nothing
+# confines there, labels what it gives to containers.
 _CONTAINERS = """\
 (allow container_t self (netlink_netfilter_socket
     (create bind connect getattr setattr getopt setopt read write ioctl shutdown)))
 (allow container_t self (netlink_tcpdiag_socket (nlmsg_read)))
 (allow container_t self (capability (chown kill net_admin setgid setuid)))
 (allow container_t unconfined_t (fifo_file (getattr ioctl read write)))
+(typeattributeset can_change_object_identity (podman_t))
+(allow podman_t file_type (dir (relabelfrom relabelto)))
+(allow podman_t file_type (file (relabelfrom relabelto)))
+(allow podman_t file_type (lnk_file (relabelfrom relabelto)))
 """
 # That policy guards an open pipe by its type alone, this one by its level too: logins get no categories.
 _ENFORCE = f"""\
