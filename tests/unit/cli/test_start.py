@@ -118,7 +118,7 @@ def test_options_that_are_not_given_are_not_converted() -> None:
 
 @pytest.mark.parametrize("name", ["component", "sessions", "gateway_log"])
 def test_a_look_at_a_container_needs_no_library(name: str) -> None:
-    """The engine is asked by the standard library, and pydantic is for what others wrote. Nothing is changed."""
+    """Nor an action: the standard library asks the engine, and pydantic is for what others wrote."""
     imported = f"import mstunnel_setup.operations.{name}, mstunnel_setup.containers.podman_service"
     script = f"import sys; before = {{*sys.modules}}; {imported}; print(*{{*sys.modules}} - before)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
