@@ -21,7 +21,7 @@ from mstunnel_setup.host.process import Processes
 _STANDING_SOCKET = f"unix://{paths.PODMAN_SOCKET}"
 # Every Podman from 4.0 on has this version of the interface.
 _INTERFACE = "/v4.0.0/libpod"
-_VERSION_HEADER = "Libpod-API-Version"
+_VERSION_HEADER = "libpod-api-version"
 # A call that takes longer than stopping a container (90 s at most) has hung.
 _CALL_TIMEOUT = 600
 _PING_TIMEOUT = 60
