@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 
 from mstunnel_setup import paths
 from mstunnel_setup.asn1.der import DerError
+from mstunnel_setup.asn1.opened_pfx import opened_pfx
 from mstunnel_setup.asn1.pfx_outline import outline
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.errors import CREDENTIAL_MISSING, CREDENTIAL_UNREADABLE, CREDENTIAL_UNSUITABLE
@@ -80,7 +81,8 @@ def read_credential(
             key: object = load_pem_private_key(_content(files, key_path) if key_path else content, secret)
         else:
             pfx = _checked(content, unencrypted=unencrypted)
-            key, certificate, _ = pkcs12.load_key_and_certificates(pfx, secret)
+            found = pkcs12.load_pkcs12(pfx, secret) if secret else opened_pfx(pfx)
+            key, certificate = found.key, found.cert.certificate if found.cert else None
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise CREDENTIAL_UNREADABLE(path=path) from error
     if (

@@ -1,11 +1,9 @@
 """Actions that place certificates and keys. Their content never enters the journal."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
-from cryptography.x509 import Certificate
 from typing_extensions import override
 
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
@@ -14,76 +12,18 @@ from mstunnel_setup.engine.ports import HasClock, HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import CertificateError, SetupError
 from mstunnel_setup.tls.agent_credential import CREDENTIAL_DAYS, new_agent_credential, read_agent_credential
-from mstunnel_setup.tls.chain_building import prefer_trusted
 from mstunnel_setup.tls.device_authority import lists_pem, read_lists
-from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING, CERTIFICATE_SOURCE_CHANGED
+from mstunnel_setup.tls.errors import CERTIFICATE_SOURCE_CHANGED
+from mstunnel_setup.tls.identity_source import HasIdentities, IdentitySource, given_content
 from mstunnel_setup.tls.load import (
     chain_pem,
     fingerprint,
     key_pem,
     load_identity,
-    load_identity_files,
-    load_identity_pfx,
     root_pem,
 )
-from mstunnel_setup.tls.model import Identity
 
 _PRIVATE = 0o600
-
-
-class HasIdentities(HasClock, Protocol):
-    """The ports that reading an identity needs."""
-
-    @property
-    def trusted_roots(self) -> Sequence[Certificate]:
-        """Roots of the system and those an administrator added."""
-        ...
-
-    def passphrase(self, reference: str | None) -> bytes | None:
-        """The passphrase that `reference` names; None: the one typed in this run, if any."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class IdentitySource:
-    """Where an identity is read from: certificate files and a key file, or a PFX file and its passphrase.
-
-    The paths are real ones of this machine. `further` are the other files of a chain in several files;
-    `passphrase` is a reference. `root` is an optional file: the end of the chain, needed for the
-    checks but not sent to devices.
-    """
-
-    chain: str = ""
-    further: tuple[str, ...] = ()
-    key: str = ""
-    root: str = ""
-    pfx: str = ""
-    passphrase: str | None = None
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """The files it needs."""
-        return (self.pfx,) if self.pfx else (*self.certificates, self.key)
-
-    @property
-    def certificates(self) -> tuple[str, ...]:
-        """The certificate files, unless it is a PFX."""
-        return (self.chain, *self.further)
-
-    def load(self, ports: HasIdentities) -> Identity:
-        """Read it, preferring a chain that ends in a trusted root.
-
-        Raises CertificateError when a file is missing or unusable.
-        """
-        contents = {path: _content(ports, path) for path in self.paths}
-        if self.pfx:
-            identity = load_identity_pfx(contents[self.pfx], ports.passphrase(self.passphrase))
-        else:
-            chain = {path: contents[path] for path in self.certificates}
-            if self.root:
-                chain[self.root] = ports.files.read_given(self.root) or b""
-            identity = load_identity_files(chain, contents[self.key])
-        return prefer_trusted(identity, ports.trusted_roots, ports.clock.now())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +128,7 @@ class PlaceRevocations(PlacedFile[HasFiles]):
     @override
     def content(self, ports: HasFiles, outputs: Outputs) -> bytes:
         """The lists. Raises CertificateError when the source has changed since the check."""
-        content = lists_pem(read_lists(_content(ports, self.source), self.source))
+        content = lists_pem(read_lists(given_content(ports, self.source), self.source))
         if hashlib.sha256(content).hexdigest() != self.digest:
             raise CERTIFICATE_SOURCE_CHANGED(files=self.source)
         return content
@@ -237,10 +177,3 @@ class CreateAgentCredential(FileAction[HasClock]):
 
 def _source_changed(source: IdentitySource) -> CertificateError:
     return CERTIFICATE_SOURCE_CHANGED(files=" and ".join(source.paths))
-
-
-def _content(ports: HasFiles, path: str) -> bytes:
-    content = ports.files.read_given(path)
-    if content is None:
-        raise CERTIFICATE_FILE_MISSING(path=path)
-    return content

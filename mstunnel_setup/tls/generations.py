@@ -13,8 +13,8 @@ from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.ports import HasClock, HasFiles
 from mstunnel_setup.engine.values import JsonObject, Outputs
 from mstunnel_setup.errors import CertificateError
-from mstunnel_setup.tls.actions import IdentitySource
 from mstunnel_setup.tls.errors import GENERATION_INCOMPLETE
+from mstunnel_setup.tls.identity_source import IdentitySource
 from mstunnel_setup.tls.load import load_identity
 from mstunnel_setup.tls.model import Identity
 from mstunnel_setup.tls.read import read_material

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.serialization import load_der_private_key, pkcs12
 
 from mstunnel_setup.asn1.der import DerError
+from mstunnel_setup.asn1.opened_pfx import opened_pfx
 from mstunnel_setup.asn1.pfx_outline import PfxOutline, outline
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.text import plain
@@ -77,7 +78,8 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
         raise LEAF_AMBIGUOUS(found=f"{keys} in the PFX file")
     try:
         with lenient_library():
-            bundle = pkcs12.load_pkcs12(found.encoded, passphrase)
+            pfx = found.encoded
+            bundle = pkcs12.load_pkcs12(pfx, passphrase) if passphrase else opened_pfx(pfx)
             certificates = [bundle.cert, *bundle.additional_certs]
             return Material(
                 certificates=tuple(examined(entry.certificate) for entry in certificates if entry),

@@ -28,7 +28,7 @@ _LONGEST_PROBLEM: Final = 420
 class AskedAddress(BaseModel):
     """One address that was asked, and why it gave no answer."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     method: str
     address: str
@@ -39,7 +39,7 @@ class AskedAddress(BaseModel):
 class AskedCertificate(BaseModel):
     """One certificate of the chain."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     subject: str
     state: RevocationState
@@ -49,7 +49,7 @@ class AskedCertificate(BaseModel):
 class Record(BaseModel):
     """What the file holds: what was said about the generation `fingerprint`, leaf first, and when."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     # The first release to write one gave it no version.
     version: Literal[1] = 1

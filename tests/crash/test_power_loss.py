@@ -23,7 +23,8 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.host import appender
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.tls.actions import IdentitySource, PlaceIdentity
+from mstunnel_setup.tls.actions import PlaceIdentity
+from mstunnel_setup.tls.identity_source import IdentitySource
 from mstunnel_setup.tls.load import fingerprint, load_identity
 from tests.crash import disk, plugin
 from tests.testbed.certificates import Authority

@@ -20,9 +20,10 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.actions import IdentitySource, PlaceIdentity, PlaceKey
+from mstunnel_setup.tls.actions import PlaceIdentity, PlaceKey
 from mstunnel_setup.tls.ca_trust import exposed_keys
 from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING
+from mstunnel_setup.tls.identity_source import IdentitySource
 from mstunnel_setup.tls.judge import judge
 from mstunnel_setup.tls.load import fingerprint, given_pem, key_pem
 from mstunnel_setup.tls.model import Finding, Identity, Severity

@@ -24,8 +24,8 @@ from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Result
 from mstunnel_setup.text import fold_all
 from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.actions import IdentitySource
 from mstunnel_setup.tls.certificate import title
+from mstunnel_setup.tls.identity_source import IdentitySource
 from mstunnel_setup.tls.load import fingerprint
 from mstunnel_setup.tls.model import Finding, Identity
 from mstunnel_setup.tls.schedule import pending_imports

@@ -25,7 +25,7 @@ from mstunnel_setup.readiness.data import REGISTRY
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import Facts, Firewall, SecurityFacts
 from mstunnel_setup.readiness.read.programs import ProgramReader
-from mstunnel_setup.tls.actions import IdentitySource
+from mstunnel_setup.tls.identity_source import IdentitySource
 from tests.unit.install.scenes import AGENT_IMAGE, BERLIN, SERVER_IMAGE, FakeGraph, Scene, configuration
 from tests.unit.tls.pki import Pki
 

@@ -8,7 +8,7 @@ from mstunnel_setup.errors import CertificateError, ExitCode, TenantError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import site
 from mstunnel_setup.tenant.wire import TunnelServer, TunnelSite
-from mstunnel_setup.tls.actions import IdentitySource
+from mstunnel_setup.tls.identity_source import IdentitySource
 from tests.unit.install.scenes import BERLIN, OSAKA, Scene
 from tests.unit.tls.pki import Pki
 

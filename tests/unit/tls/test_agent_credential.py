@@ -1,6 +1,7 @@
 """The agent's own certificate: made, read back, used for client assertions."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -9,6 +10,8 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mstunnel_setup.errors import CertificateError
+from mstunnel_setup.host.files import Files
+from mstunnel_setup.tenant.credential import read_credential
 from mstunnel_setup.tls.agent_credential import new_agent_credential, read_agent_credential
 from tests.unit.tls.pki import NOW, Pki
 from tests.unit.tls.recipes import pfx_bytes
@@ -31,6 +34,25 @@ def test_pfx_opens_with_the_empty_passphrase_everywhere() -> None:
     assert isinstance(key, rsa.RSAPrivateKey)
     assert key.key_size == 3072
     assert x509.load_der_x509_certificate(DER).public_key() == key.public_key()
+
+
+def test_two_parts_of_a_run_open_the_same_file_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The library tests the key whenever it opens it."""
+    opened: list[bytes] = []
+    real = pkcs12.load_pkcs12
+
+    def count(data: bytes, passphrase: bytes | None) -> pkcs12.PKCS12KeyAndCertificates:
+        opened.append(data)
+        return real(data, passphrase)
+
+    monkeypatch.setattr(pkcs12, "load_pkcs12", count)
+    pfx, _ = new_agent_credential("tunnel-agent", NOW, 365)
+    (tmp_path / "credential.pfx").write_bytes(pfx)
+    read_credential(Files(tmp_path), "/credential.pfx", unencrypted=True)
+    read_agent_credential(pfx)
+    assert opened == [pfx]
+    read_agent_credential(PFX)
+    assert opened == [pfx, PFX]
 
 
 def test_read_back_gives_the_certificate_and_its_end() -> None:

@@ -25,7 +25,8 @@ from typing import Any
 from mstunnel_setup.engine.file_actions import MakeDirectory
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
-from mstunnel_setup.tls.actions import CreateAgentCredential, IdentitySource, PlaceIdentity
+from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity
+from mstunnel_setup.tls.identity_source import IdentitySource
 from mstunnel_setup.install.steps.certificate import copies
 from mstunnel_setup.tls.load import fingerprint
 
