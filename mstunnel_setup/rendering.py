@@ -24,6 +24,7 @@ UNQUOTABLE: Final = declare(
 # Inside the package where it is installed, beside it in a checkout.
 _PACKAGE: Final = Path(__file__).parent
 _DIRECTORIES: Final = (_PACKAGE / "templates", _PACKAGE.parent / "templates")
+_COMPILED: Final = _PACKAGE / "compiled_templates"
 # Line ends of any parser are among them; a surrogate is a byte that is no text.
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9_./:=,@+-]+")
@@ -37,12 +38,26 @@ def render(name: str, /, **values: object) -> str:
     return _environment().get_template(f"{name}.j2").render(values)
 
 
+def compile_templates() -> None:
+    """Write modules made of the templates into the package: making them takes longer than rendering.
+
+    For the programs that bring everything along (scripts/compile.py).
+    """
+    _environment().compile_templates(_COMPILED, zip=None, ignore_errors=False)
+
+
 @cache
 def _environment() -> "Environment":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_eval_context  # noqa: PLC0415 (20 ms)
+    from jinja2 import (  # noqa: PLC0415 (20 ms)
+        Environment,
+        FileSystemLoader,
+        ModuleLoader,
+        StrictUndefined,
+        pass_eval_context,
+    )
 
     environment = Environment(
-        loader=FileSystemLoader(_DIRECTORIES),
+        loader=ModuleLoader(_COMPILED) if _COMPILED.is_dir() else FileSystemLoader(_DIRECTORIES),
         undefined=StrictUndefined,
         autoescape=_is_page,  # noqa: S701 (the other files have rules of their own)
         finalize=pass_eval_context(_finalize),
