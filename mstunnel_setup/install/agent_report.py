@@ -13,7 +13,7 @@ from mstunnel_setup.text import plain
 
 _REPORT: Final = f"{paths.AGENT_STATE}/health.json"
 _CHECK_IN: Final = "last-check-in"
-_LENIENT: Final = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+_LENIENT: Final = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True)
 
 Words = Annotated[str, AfterValidator(plain)]
 

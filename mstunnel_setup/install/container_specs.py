@@ -16,8 +16,8 @@ from mstunnel_setup.containers.spec import (
     Tmpfs,
     Volume,
 )
-from mstunnel_setup.containers.tunnel_device import DEVICE
 from mstunnel_setup.gateway.advanced import LONGEST_DRAIN
+from mstunnel_setup.install.tunnel_device import DEVICE
 from mstunnel_setup.system import uplink
 
 _HEALTH_COMMAND = ("/usr/libexec/mstunnel/healthcheck",)

@@ -16,7 +16,6 @@ from mstunnel_setup.containers.actions import (
 )
 from mstunnel_setup.containers.choice import ChooseEngine
 from mstunnel_setup.containers.image_actions import LoadImage, PullImage
-from mstunnel_setup.containers.tunnel_device import RenewTunnelDevice
 from mstunnel_setup.engine.action import Codec
 from mstunnel_setup.engine.file_actions import (
     CopyFile,
@@ -61,6 +60,7 @@ from mstunnel_setup.install.steps import (
     uplink,
     verify,
 )
+from mstunnel_setup.install.tunnel_device import RenewTunnelDevice
 from mstunnel_setup.system.accounts import CreateAccount, EnableLinger, GiveIds, JoinGroup
 from mstunnel_setup.system.audit import WriteAuditRules
 from mstunnel_setup.system.directory import GiveDirectory

@@ -20,7 +20,6 @@ from mstunnel_setup.containers.listeners import Listener, listening
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
-from mstunnel_setup.containers.tunnel_device import DEVICE
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, WriteJson, directories
 from mstunnel_setup.engine.step import Step
@@ -38,6 +37,7 @@ from mstunnel_setup.install.errors import (
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import path_of
 from mstunnel_setup.install.steps import configure, environment, images
+from mstunnel_setup.install.tunnel_device import DEVICE
 from mstunnel_setup.readiness.read.host import own_addresses
 from mstunnel_setup.readiness.read.uplink import resolver
 from mstunnel_setup.system import init_script, uplink

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup import paths
-from mstunnel_setup.containers import control, tunnel_device
-from mstunnel_setup.containers.tunnel_device import RenewTunnelDevice
+from mstunnel_setup.containers import control
 from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.errors import SetupError, TenantError
 from mstunnel_setup.gateway import report
-from mstunnel_setup.install import tenant_access
+from mstunnel_setup.install import tenant_access, tunnel_device
 from mstunnel_setup.install.agent_hints import AGENT_LOGS, HINTS
 from mstunnel_setup.install.agent_report import AgentReport, Refusal, read_report
 from mstunnel_setup.install.context import Context
@@ -31,6 +30,7 @@ from mstunnel_setup.install.errors import (
 from mstunnel_setup.install.own_gateway import leaf_in_service
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import configure, site
+from mstunnel_setup.install.tunnel_device import RenewTunnelDevice
 from mstunnel_setup.tenant.actions import RegisterServer
 from mstunnel_setup.tls import generations
 
@@ -40,11 +40,15 @@ _PAUSE = 1.0
 
 @dataclass(frozen=True)
 class Promise:
-    """Where the gateway must serve, and which record of which site must be in the tenant."""
+    """Where the gateway must serve, and which record of which site must be in the tenant.
+
+    `closed` is why the gateway cannot open its tunnel device; empty when it can.
+    """
 
     port: int
     site_id: str
     server_id: str
+    closed: str = ""
 
 
 def _gather(context: Context) -> Promise:
@@ -53,18 +57,20 @@ def _gather(context: Context) -> Promise:
         port=configure.pulled(context).listen_port,
         site_id=site.chosen_id(context),
         server_id=str(registration.get("server_id", "")),
+        closed=tunnel_device.closed(context.ports),
     )
 
 
-def _decide(_promise: Promise) -> Sequence[Action[Ports]]:
+def _decide(promise: Promise) -> Sequence[Action[Ports]]:
     """Looking changes nothing; a gateway that was started too early is started once more."""
-    return (RenewTunnelDevice(),)
+    return (RenewTunnelDevice(reason=promise.closed),)
 
 
 def _prove(context: Context, promise: Promise) -> None:
     serves(context, promise.port)
     healthy(context)
-    if reason := tunnel_device.closed(context.ports):
+    # What was open stays open.
+    if promise.closed and (reason := tunnel_device.closed(context.ports)):
         context.fail(TUNNEL_DEVICE_CLOSED(device=tunnel_device.DEVICE, reason=reason))
     within_patience(context, lambda: _applies_the_configuration(context))
     within_patience(context, lambda: _has_checked_in(context, promise))

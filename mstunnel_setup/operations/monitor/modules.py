@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Final
 
 from mstunnel_setup import paths
-from mstunnel_setup.containers.tunnel_device import DEVICE
 from mstunnel_setup.errors import StepError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.tunnel_device import DEVICE
 from mstunnel_setup.readiness.facts import Settings
 from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.readiness.sysctls import MODULE_FILES

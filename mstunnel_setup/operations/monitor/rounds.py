@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from mstunnel_setup import __version__, paths
-from mstunnel_setup.containers import control, tunnel_device
+from mstunnel_setup.containers import control
 from mstunnel_setup.engine.lock import exclusive
 from mstunnel_setup.errors import LockedError, SetupError, declared
 from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.host.changes import Changes
 from mstunnel_setup.host.service_manager import ServiceManager
+from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.install.installed import journal_of, open_host
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope

@@ -17,11 +17,11 @@ from mstunnel_setup.agent.health_report import HealthReport, ReportedRow, write_
 from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.status_file import Failure
 from mstunnel_setup.agent.thresholds import Thresholds
-from mstunnel_setup.containers import tunnel_device
 from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import CertificateError, EngineError, NetworkError, TenantError
 from mstunnel_setup.gateway import report
+from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.install.steps import certificate, verify
 from mstunnel_setup.tenant.wire import TunnelServer
 from tests.unit.install.scenes import OSAKA, Scene, configuration, container

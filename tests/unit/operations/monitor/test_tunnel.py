@@ -1,18 +1,23 @@
 """What a round of the monitor does about a gateway that was started before its tunnel device."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from mstunnel_setup import paths
-from mstunnel_setup.containers import tunnel_device
 from mstunnel_setup.containers.engine import Finished
+from mstunnel_setup.gateway.report import REPORT
+from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.operations.monitor.rounds import Monitor
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.install.scenes import container
 from tests.unit.operators import operator_of
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DENIED = Finished(2, "", "cannot open: No such device")
 OPENED = Finished(0, "", "")
 
@@ -86,6 +91,42 @@ def test_nothing_is_restarted_before_the_host_has_the_device(
     device.touch()
     rounds(monitor, clock, 1180, 1188)
     assert engine.restarts == [paths.SERVER]
+
+
+@pytest.mark.usefixtures("device")
+@pytest.mark.parametrize(
+    ("seconds", "line", "tried"),
+    [
+        (1, "tunnel-device open", False),
+        (1, "tunnel-device closed", True),
+        (-1, "tunnel-device open", True),
+        (1, "of a gateway that does not report it", True),
+    ],
+)
+def test_what_the_gateway_has_opened_since_its_start_is_not_tried(
+    *,
+    tmp_path: Path,
+    monitor: Monitor,
+    clock: FakeClock,
+    engine: FakeEngine,
+    seconds: int,
+    line: str,
+    tried: bool,
+) -> None:
+    asked: list[Sequence[str]] = []
+
+    def answer(command: Sequence[str]) -> Finished:
+        asked.append(command)
+        return DENIED
+
+    engine.answer = answer
+    engine.containers[paths.SERVER] = replace(container(), started_at=NOW)
+    report = tmp_path / REPORT.removeprefix("/")
+    report.parent.mkdir(parents=True)
+    report.write_text(f"time {int(NOW.timestamp()) + seconds}\n{line}\n")
+    rounds(monitor, clock, 1000)
+    assert bool(asked) == tried
+    assert bool(engine.restarts) == tried
 
 
 @pytest.mark.usefixtures("device")

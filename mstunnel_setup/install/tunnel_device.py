@@ -1,6 +1,8 @@
 """The tunnel device in the gateway's container, which keeps it, and the right to it, from its start."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -11,6 +13,9 @@ from mstunnel_setup.containers import control
 from mstunnel_setup.containers.ports import HasEngine
 from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.gateway import report
+from mstunnel_setup.host.errors import FileError
+from mstunnel_setup.host.files import Files
 from mstunnel_setup.text import printable
 
 DEVICE: Final = "/dev/net/tun"
@@ -22,13 +27,24 @@ _SECONDS: Final = 30.0
 def closed(ports: HasEngine) -> str:
     """Why the gateway that runs cannot open its tunnel device; empty when it can, or does not run.
 
-    Raises EngineError.
+    It tries every 15 seconds and reports whether it could. Unless it could, it is tried here, which takes a
+    tenth of a second. Raises EngineError.
     """
     state = ports.engine.inspect(paths.SERVER)
     if state is None or state.status != "running":
         return ""
+    if _opened(ports.files, state.started_at):
+        return ""
     tried = ports.engine.execute(paths.SERVER, _OPEN, _SECONDS)
     return printable(tried.error).strip() or f"exit code {tried.code}" if tried.code else ""
+
+
+def _opened(files: Files, started: datetime | None) -> bool:
+    """Whether the gateway has reported since its start that it can open the device."""
+    with suppress(FileError):
+        found = report.read_report(files)
+        return bool(found and found.opens_tunnel and started and found.at > started)
+    return False
 
 
 def out_of_date(ports: HasEngine) -> str:
@@ -42,9 +58,13 @@ def out_of_date(ports: HasEngine) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class RenewTunnelDevice(Action[HasEngine]):
-    """Restart the gateway when it cannot open the tunnel device that the host has."""
+    """Restart the gateway when it cannot open the tunnel device that the host has.
+
+    `reason` is why it cannot, as `closed` said; empty when it can.
+    """
 
     kind: ClassVar[str] = "renew-tunnel-device"
+    reason: str = ""
 
     @property
     @override
@@ -57,12 +77,12 @@ class RenewTunnelDevice(Action[HasEngine]):
 
     @override
     def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:
-        return not out_of_date(ports)
+        return not (self.reason and Path(DEVICE).exists())
 
     @override
     def capture(self, ports: HasEngine) -> JsonObject:
         """Why it is restarted, for who reads the journal."""
-        return {"reason": out_of_date(ports)}
+        return {"reason": self.reason}
 
     @override
     def apply(self, ports: HasEngine, outputs: Outputs) -> JsonObject:
