@@ -27,7 +27,7 @@ Words = Annotated[str, AfterValidator(plain)]
 class Failure(BaseModel):
     """What went wrong in the last round, and when. The host passes over `hint`, and has its own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     code: Words
     message: Words
@@ -41,7 +41,7 @@ class Status(BaseModel):
     `container` is the host name inside it, which is new for each container.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     container: str = Field(default_factory=platform.node)
     started: UtcTime

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Threshold(BaseModel):
     """`healthy` up to here, `unhealthy` from there on, a warning between them; in the metric's own unit."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     healthy: float
     unhealthy: float
@@ -29,7 +29,7 @@ class Threshold(BaseModel):
 class Thresholds(BaseModel):
     """One threshold for each metric that has one: percent, percent, gigabytes free, milliseconds, days."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     cpu_usage: Threshold = Threshold(healthy=95, unhealthy=100)
     memory_usage: Threshold = Threshold(healthy=95, unhealthy=100)

@@ -30,7 +30,8 @@ _SHORTEST_RANGE, _LONGEST_RANGE = 16, 28
 class Part(BaseModel):
     """A section: frozen, strict about keys; a number where text is wanted is taken as it is written."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+    # The whole answer file builds the schema of every section; on its own few are used.
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, defer_build=True)
 
     def given(self) -> dict[str, object]:
         """The keys that were answered, with their values."""

@@ -1,6 +1,6 @@
 """Typer makes Python values of options with pydantic, and loads it for every option, given or not.
 
-What is not given, and plain text, need none: every command starts 50 ms earlier.
+What is not given, plain text and flags need none: every command starts 50 ms earlier.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,9 @@ class _WhenNeeded(RuntimeParam):
     descriptor: TypeDescriptor
 
     def _coerce_value(self, value: Any, param: _TyperParameter, ctx: Context) -> Any:
-        kept = self.annotation is str or value == param.default
+        if self.annotation == list[str] and isinstance(value, tuple):
+            return [*value]
+        kept = self.annotation in (str, bool) or value == param.default
         if kept and isinstance(self.annotation, type) and isinstance(value, self.annotation):
             return value
         return build_runtime_param(self.descriptor).coerce(value, param, ctx)

@@ -7,6 +7,7 @@ import typer
 from mstunnel_setup import paths
 from mstunnel_setup.cli.options import CommonOptions, new_group, with_options
 from mstunnel_setup.cli.render import run_command
+from mstunnel_setup.host.wake import wake_podman
 from mstunnel_setup.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def _component(name: str, container: str) -> typer.Typer:
         @group.command(verb, help=about)
         @with_options
         def command(common: CommonOptions) -> None:
+            wake_podman()
             work = {
                 "status": component.state,
                 "start": component.start,
@@ -86,6 +88,7 @@ def show(
     ] = None,
 ) -> None:
     """Show status, users, sessions and bans, like occtl."""
+    wake_podman()
     run_command("mst-cli server show", common, lambda operator: sessions.show(operator, what or []))
 
 

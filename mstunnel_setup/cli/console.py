@@ -113,9 +113,12 @@ class NoPrompts:
         self._print("")
 
     def _print(self, text: str, style: str = "", end: str = "\n") -> None:
-        self._rich().print(
-            self._redactor.clean(text), style=style or None, markup=False, end=end, soft_wrap=True
-        )
+        text = self._redactor.clean(text)
+        if style and self._color:
+            self._rich().print(text, style=style, markup=False, end=end, soft_wrap=True)
+        else:
+            self._stderr.write(f"{text}{end}")
+            self._stderr.flush()
 
     def _rich(self) -> "RichConsole":
         from rich.console import Console  # noqa: PLC0415 (not needed by --help)

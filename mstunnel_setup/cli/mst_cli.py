@@ -21,6 +21,7 @@ from mstunnel_setup.cli.options import (
 )
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import add_root
+from mstunnel_setup.host.wake import wake_podman
 from mstunnel_setup.lazy import LazyModule
 from mstunnel_setup.result import Result
 from mstunnel_setup.text import verbatim
@@ -82,6 +83,7 @@ add_root(app, _PROGRAM)
 @with_options
 def status(common: CommonOptions) -> None:
     """Show site, certificate and containers."""
+    wake_podman()
     run_command(f"{_PROGRAM} status", common, status_work.overview)
 
 
@@ -101,6 +103,7 @@ def show_help(
 @with_options
 def show_health(common: CommonOptions) -> None:
     """Check containers, certificate and health rows, for monitoring systems."""
+    wake_podman()
     run_command(f"{_PROGRAM} health", common, health_work.health)
 
 

@@ -20,6 +20,7 @@ from mstunnel_setup.cli.options import (
 )
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import VersionOption, show_version
+from mstunnel_setup.host.wake import wake_podman
 from mstunnel_setup.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def install(
     if context.invoked_subcommand is not None:
         refuse_before_command(context, InstallOptions)
         return
+    wake_podman()
     from mstunnel_setup.install.install import install as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(_PROGRAM, common, lambda operator: run(operator, options.request()))
@@ -83,6 +85,7 @@ def plan(
     ] = False,
 ) -> None:
     """Show what would change, as a diff."""
+    wake_podman()
     from mstunnel_setup.install.plan import plan as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(

@@ -53,7 +53,7 @@ _UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error, ValueError)
 class _Descriptor(BaseModel):
     """What an index or a manifest refers to; other properties are kept."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     digest: Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
     annotations: dict[str, str] | None = None
@@ -64,7 +64,7 @@ class _Descriptor(BaseModel):
 
 
 class _Index(BaseModel):
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     manifests: tuple[_Descriptor, ...]
 

@@ -13,7 +13,7 @@ from mstunnel_setup.containers.errors import ENGINE_VERSION
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.errors import EngineError
 
-_STRICT = ConfigDict(frozen=True, extra="forbid")
+_STRICT = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class EngineRun(BaseModel):

@@ -106,6 +106,9 @@ class PlacedFile(FileAction[Place]):
         state = ports.files.state(self.path)
         if state is None or state.kind != "file" or state.mode != self.mode:
             return False
+        return self._has_content(ports, outputs)
+
+    def _has_content(self, ports: Place, outputs: Outputs) -> bool:
         return ports.files.digest(self.path) == self.content_digest(outputs)
 
     @override
@@ -198,6 +201,12 @@ class CopyFile(PlacedFile[HasFiles]):
     @override
     def describe(self) -> str:
         return f"copy {self.source} to {self.path}"
+
+    @override
+    def _has_content(self, ports: HasFiles, outputs: Outputs) -> bool:
+        """A file that is its own source, as the program that runs from its place, need not be read again."""
+        itself = str(ports.files.locate(self.path)) == self.source
+        return itself or super()._has_content(ports, outputs)
 
     @override
     def content(self, ports: HasFiles, outputs: Outputs) -> bytes:

@@ -14,7 +14,8 @@ CGROUP_V2 = 2
 class Section(BaseModel):
     """A part of the facts."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Few are used in a run, most by `mst-readiness` alone.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Settings(Section):

@@ -53,7 +53,7 @@ def _address_or_none(url: str) -> str:
 class _Settings(BaseModel):
     """What the administrator says of the feed: an empty address for none, and the file with its root."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     url: Annotated[str, AfterValidator(_address_or_none)]
     root: str = ROOT
@@ -66,7 +66,7 @@ class Known(BaseModel):
     `seen` the `catalogue` is the last verified list; it is not offered after `expires`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     anchor: str
     metadata: dict[str, str]

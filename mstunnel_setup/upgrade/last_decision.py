@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,8 +11,10 @@ from mstunnel_setup.host import messages
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.messages import UtcTime
-from mstunnel_setup.upgrade.decision import Verdict
-from mstunnel_setup.upgrade.window import Window
+
+if TYPE_CHECKING:
+    from mstunnel_setup.upgrade.decision import Verdict
+    from mstunnel_setup.upgrade.window import Window
 
 STANDING: Final = f"{paths.AGENT_STATE}/upgrade.json"
 _LARGEST: Final = 4096
@@ -31,7 +33,7 @@ class LastDecision(BaseModel):
     time. `unseen` is what the tenant does not show of an upgrade.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     version: Literal[1] = 1
     at: UtcTime
@@ -48,7 +50,7 @@ class LastDecision(BaseModel):
 
 
 def standing(
-    verdict: Verdict, now: datetime, window: Window | None, unseen: Sequence[_Hidden] = ()
+    verdict: "Verdict", now: datetime, window: "Window | None", unseen: Sequence[_Hidden] = ()
 ) -> LastDecision:
     """The record of a decision."""
     found = LastDecision(at=now, code=verdict.code, reason=verdict.reason, unseen=tuple(unseen))

@@ -33,7 +33,7 @@ State: TypeAlias = Literal["upgrading", "done", "failed", "refused"]
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     server: _Digest = Field(alias="serverImageDigest")
     agent: _Digest = Field(alias="agentImageDigest")
@@ -43,7 +43,7 @@ class _Request(BaseModel):
 class Answer(BaseModel):
     """The result of the last upgrade; `reason` is empty unless it failed. `at` is UTC."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     version: Literal[1] = 1
     state: State
@@ -65,7 +65,7 @@ class Summary(BaseModel):
     release than the newest. A newer monitor may add fields.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     version: Literal[1] = 1
     time_zone: str | None = None

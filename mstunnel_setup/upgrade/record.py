@@ -36,7 +36,7 @@ class Outcome(StrEnum):
 class Images(BaseModel):
     """References (`name@sha256:…`) of the two images."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     server: str
     agent: str
@@ -63,7 +63,7 @@ class Upgrade(BaseModel):
     the end; `sessions_before` and `sessions_after` their numbers, None when unknown or not switched.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     release: str
     source: Images
@@ -101,7 +101,7 @@ class Upgrade(BaseModel):
 class History(BaseModel):
     """All upgrades of this server, the oldest first; the file carries its version."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     version: Literal[1] = 1
     upgrades: tuple[Upgrade, ...] = ()

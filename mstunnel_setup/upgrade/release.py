@@ -37,7 +37,7 @@ class Release(BaseModel):
     `architecture` (the kernel's word for it), or for all of them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     label: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,40}$")] = ""
     published: date
@@ -72,7 +72,7 @@ def _time_zone(name: str) -> str:
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     time_zone: Annotated[str, AfterValidator(_time_zone)] | None = None
     drain_minutes: Annotated[int, Field(ge=0, le=LONGEST_DRAIN)] = 0

@@ -108,6 +108,12 @@ def test_a_command_that_only_looks_loads_no_step(command: str, tmp_path: Path) -
     assert packages(loaded) & {"jinja2", "msal", "ruamel", "tuf"} == set()
 
 
+def test_words_and_flags_are_not_converted() -> None:
+    _, loaded = started("mst-cli", "server", "show", "users", "--verbose")
+    assert "mstunnel_setup.operations.sessions" in loaded
+    assert "pydantic" not in packages(loaded)
+
+
 def test_options_that_are_not_given_are_not_converted() -> None:
     """Typer converts values with pydantic."""
     _, loaded = started("mst-cli", "help")
