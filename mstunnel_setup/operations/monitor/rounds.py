@@ -380,9 +380,7 @@ def condition(ports: Ports, container: str) -> Condition:
     found = ports.engine.inspect(container) if ports.systemd.running() else control.state_of(ports, container)
     if found is None or found.status != "running":
         return "stopped"
-    if found.health == "unhealthy":
-        return "unhealthy"
-    return "starting" if found.health == "starting" else "well"
+    return "well" if found.health is None or found.health == "healthy" else found.health
 
 
 def _refuse(run: "session.Run", asked: Digests, why: str) -> None:

@@ -380,17 +380,6 @@ def test_a_copied_file_must_still_be_what_was_judged(root: Path) -> None:
     assert not (root / "etc/copy").exists()
 
 
-def test_a_copy_onto_itself_is_there_and_one_below_another_root_is_not(root: Path) -> None:
-    (root / "source").write_text("the digest is of something else: it is not read")
-    (root / "source").chmod(0o644)
-    itself = CopyFile(source=str(root / "source"), digest="0" * 64, path="/source")
-    assert _runner(root).plan([_step([itself])], None)[0].actions == ()
-    beside = CopyFile(source="/source", digest="0" * 64, path="/source")
-    assert _runner(root).plan([_step([beside])], None)[0].actions == (beside,)
-    (root / "source").chmod(0o600)
-    assert _runner(root).plan([_step([itself])], None)[0].actions == (itself,)
-
-
 def test_what_is_given_up_stays_with_its_reason_and_the_rest_is_undone(root: Path) -> None:
     runner = _runner(root)
     runner.run([_step()], None)
