@@ -35,7 +35,7 @@ FILES = (
         "lib/libz.so.1",
     ),
     *("lib/python3.13/encodings/__init__.pyc", "lib/python3.13/os.pyc"),
-    *("lib/python3.13/mstunnel_setup/paths.pyc", "lib/python3.13/mstunnel_setup/templates/gateway/env.sh.j2"),
+    *("lib/python3.13/mstunnel_setup/paths.pyc", "lib/python3.13/mstunnel_setup/data/help.txt"),
 )
 
 
