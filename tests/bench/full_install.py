@@ -9,6 +9,7 @@ both end when the containers are healthy and the tenant has a check-in of the ag
 from pathlib import Path
 from typing import Any, Final
 
+from mstunnel_setup import paths
 from tests.bench.bar import Bar, bars
 from tests.bench.rounds import medians
 from tests.testbed.installation import CONTAINERS, Installation
@@ -23,7 +24,7 @@ _SCRIPT: Final = "/root/plain/plain-install"
 _SECONDS: Final = 120
 _QUADLETS: Final = "/etc/containers/systemd"
 _OURS: Final = f"/etc/mstunnel {' '.join(f'{_QUADLETS}/{name}.container' for name in CONTAINERS)}"
-_STATES: Final = " ".join(f"/var/lib/{name}" for name in CONTAINERS)
+_STATES: Final = f"{paths.SERVER_DIRECTORY} {paths.AGENT_STATE}"
 _KEEP: Final = f"""
 set -e
 mkdir -p {_PLACE}/files && cd /
