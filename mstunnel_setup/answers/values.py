@@ -30,7 +30,7 @@ _SHORTEST_RANGE, _LONGEST_RANGE = 16, 28
 class Part(BaseModel):
     """A section: frozen, strict about keys; a number where text is wanted is taken as it is written."""
 
-    # The whole answer file builds the schema of every section; on its own few are used.
+    # The schema of the answer file has those of its sections in it: few sections need their own.
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, defer_build=True)
 
     def given(self) -> dict[str, object]:

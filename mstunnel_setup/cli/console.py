@@ -123,7 +123,12 @@ class NoPrompts:
     def _rich(self) -> "RichConsole":
         from rich.console import Console  # noqa: PLC0415 (not needed by --help)
 
-        return Console(file=self._stderr, color_system="auto" if self._color else None, highlight=False)
+        return Console(
+            file=self._stderr,
+            color_system="auto" if self._color else None,
+            highlight=False,
+            emoji=False,
+        )
 
 
 class TerminalConsole(NoPrompts):

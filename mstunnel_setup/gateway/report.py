@@ -82,7 +82,7 @@ class Probe:
 class GatewayReport:
     """One report; what is unknown is None or empty. `transferred` is bytes in and out.
 
-    `opens_tunnel` says whether the gateway can open its tunnel device.
+    `opens_tunnel` says that the gateway can open its tunnel device.
     """
 
     at: datetime
@@ -91,7 +91,7 @@ class GatewayReport:
     transferred: int | None = None
     nameservers: tuple[str, ...] = ()
     probe: Probe | None = None
-    opens_tunnel: bool | None = None
+    opens_tunnel: bool = False
 
 
 def read_report(files: Files, path: str = REPORT) -> GatewayReport | None:
@@ -118,7 +118,7 @@ def parse_report(text: str) -> GatewayReport | None:
         transferred=sum(map(int, counts)) if counts and all(map(_COUNTER.fullmatch, counts)) else None,
         nameservers=tuple(plain(value, 60) for value in words.get("nameserver", [])),
         probe=_probe(_first(words, "probe")),
-        opens_tunnel={"open": True, "closed": False}.get(_first(words, "tunnel-device")),
+        opens_tunnel=_first(words, "tunnel-device") == "open",
     )
 
 

@@ -14,7 +14,7 @@ CGROUP_V2 = 2
 class Section(BaseModel):
     """A part of the facts."""
 
-    # Few are used in a run, most by `mst-readiness` alone.
+    # An installation uses few of them.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 

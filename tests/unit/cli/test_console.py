@@ -21,6 +21,16 @@ def _console(typed: str) -> tuple[TerminalConsole, io.StringIO]:
     return TerminalConsole(Redactor(), stdin=io.StringIO(typed), stderr=shown), shown
 
 
+@pytest.mark.parametrize("color", [False, True])
+def test_words_between_colons_stay_words(color: bool) -> None:
+    """They were shown as pictures: `:key:` of a name or an address."""
+    shown = io.StringIO()
+    console = TerminalConsole(Redactor(), color=color, stdin=io.StringIO(), stderr=shown)
+    console.say("said :key:")
+    console.device_code("https://login.example/:key:", "A:key:", 60)
+    assert shown.getvalue().count(":key:") == 3
+
+
 def test_a_question_is_asked_again_until_something_is_typed() -> None:
     console, shown = _console("\n  Berlin \n")
     assert console.ask("Site") == "Berlin"

@@ -1,11 +1,13 @@
 """The one file is every program of ours, by the name it is called."""
 
+import gc
 import os
 import pty
 import subprocess
 import sys
 import termios
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -126,3 +128,15 @@ def test_an_interruption_while_a_program_is_loaded_is_reported(
 
     assert dispatch.main() == ExitCode.INTERRUPTED
     assert capfd.readouterr().err == "\nstopped: interrupted\n"
+
+
+@pytest.mark.parametrize("program", sorted(dispatch.MODULES))
+def test_what_goes_on_collects_garbage_more_often(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that ends may keep it; a service would grow by it."""
+    thresholds: list[int] = []
+    monkeypatch.setattr(gc, "set_threshold", thresholds.append)
+    monkeypatch.setattr(sys, "argv", [program, "work"])
+    monkeypatch.setattr(dispatch, "import_module", lambda _name: SimpleNamespace(main=lambda: 0))
+    assert dispatch.main() == 0
+    services = {"mstunnel-agent", "mstunnel-lab", "mstunnel_monitor"}
+    assert (thresholds[0] <= 50_000) == (program in services)

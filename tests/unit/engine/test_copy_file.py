@@ -1,20 +1,14 @@
 """A copy of a file that an administrator named, or of the program that runs."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from mstunnel_setup.engine.file_actions import CopyFile
 from mstunnel_setup.host.files import Files
+from tests.unit.engine.ports import Ports
 
 OF_SOMETHING_ELSE = "0" * 64
-
-
-@dataclass
-class Ports:
-    files: Files
-    state_directory: str = "/state"
 
 
 @pytest.fixture

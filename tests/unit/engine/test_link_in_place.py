@@ -1,6 +1,5 @@
 """A link that takes the place of a file: the file comes back, wherever a run was cut off."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,15 +15,10 @@ from mstunnel_setup.errors import WaitingError
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.host.files import Files
+from tests.unit.engine.ports import Ports
 
 PLACE = "/etc/mstunnel/ocserv.conf"
 ACTION = LinkInPlace(path=PLACE, target="agent/ocserv.conf")
-
-
-@dataclass
-class Ports:
-    files: Files
-    state_directory: str = "/state"
 
 
 @pytest.fixture

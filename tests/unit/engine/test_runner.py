@@ -1,7 +1,6 @@
 """The runner applies what is not yet so, continues what was cut off, and takes everything back."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from mstunnel_setup.errors import StepError, WaitingError
 from mstunnel_setup.events import Event
 from mstunnel_setup.host.clock import SystemClock
 from mstunnel_setup.host.files import Files
+from tests.unit.engine.ports import Ports
 
 _CODEC = Codec([MakeDirectory, WriteFile, MergeFile, WriteJson, CopyFile, Link, StoreAnswer])
 _ACTIONS = (
@@ -36,12 +36,6 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing of ours catches it."""
 
 
-@dataclass
-class Ports:
-    files: Files
-    state_directory: str = "/var/lib/tunnel"
-
-
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     for name in ("etc", "var/lib"):
@@ -52,7 +46,7 @@ def root(tmp_path: Path) -> Path:
 
 def _runner(root: Path, tell: Callable[[Event], None] = lambda _event: None, **options: Any) -> Runner:
     clock = SystemClock()
-    ports = Ports(Files(root))
+    ports = Ports(Files(root), "/var/lib/tunnel")
     return Runner(ports, Journal(ports.files, clock, ports.state_directory), _CODEC, clock, tell, **options)
 
 
