@@ -31,7 +31,7 @@ def build(target: Architecture, root: Path) -> None:
     home = root / _HOME
     home.mkdir(parents=True)
     # A process that runs for months carries no docstrings along.
-    tree.build(target, home, left_out=_MODULES, optimize=2)
+    tree.build(target, home, left_out=_MODULES, optimize=2, packed=False)
     _programs(home / "bin")
     _loader(target, root)
     _shell(target, root)

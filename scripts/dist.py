@@ -31,7 +31,16 @@ RECIPES = tuple(
     f"scripts/{name}"
     for name in (
         *("archive.py", "boot.sh", "command_tree.py", "compile.py", "completion.py", "debian.py", "dist.py"),
-        *("docs.py", "help_pages.py", "licenses.py", "manual.py", "start", "support.py", "tree.py"),
+        *(
+            "docs.py",
+            "help_pages.py",
+            "licenses.py",
+            "manual.py",
+            "pack.py",
+            "start",
+            "support.py",
+            "tree.py",
+        ),
     )
 )
 # A release sets its own.

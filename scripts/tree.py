@@ -3,7 +3,8 @@
     bin/python             starts the interpreter through the loader below, for people and tests
     bin/python3.13         Debian's interpreter
     lib/                   loader, C library, every other shared library that something here needs
-    lib/python3.13/        standard library and wheels, compiled, without sources
+    lib/python3.13/        standard library and wheels: files that are no modules, and libraries in C
+    lib/python3.13/modules all modules, compiled, without sources (scripts/pack.py)
     packages               what is inside: name, version, kind; one a line
     licenses               the licence texts of all that
     manifest               SHA-256, size and path of every other file; one a line, `whole` on the last
@@ -20,11 +21,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from scripts import debian, licenses, wheels
+from scripts import debian, licenses, pack, wheels
 from scripts.debian import Architecture
 
 PYTHON = f"python{wheels.PYTHON}"
-START = wheels.ROOT / "scripts" / "start"
 COMPILE = wheels.ROOT / "scripts" / "compile.py"
 # Of the standard library: what nothing here imports, or only works with more than this.
 _LEFT_OUT = (
@@ -53,10 +53,13 @@ def build(
     more: Mapping[str, str] = MappingProxyType({}),
     left_out: Sequence[str] = (),
     optimize: int = 0,
+    *,
+    packed: bool = True,
 ) -> None:
     """Build the tree in `folder`, with `more` files by their path in it.
 
-    Modules that match a pattern of `left_out` stay out; `optimize` is a level of py_compile.
+    Modules that match a pattern of `left_out` stay out; `optimize` is a level of py_compile. Unless they are
+    `packed`, modules have a file each.
     """
     given = debian.unpacked(target)
     library = folder / "lib" / PYTHON
@@ -70,11 +73,15 @@ def build(
     installed = [path.stem.split("-") for path in library.glob("*.dist-info")]
     packages = (given / "packages").read_text() + "".join(f"{' '.join(each)} wheel\n" for each in installed)
     _libraries(given / "files", folder, target)
+    if packed:
+        shutil.copy(pack.READER, library)
     _compile(library, optimize)
+    if packed:
+        pack.pack(library)
     for name, content in more.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content)
-    shutil.copytree(START, folder, dirs_exist_ok=True)
+    shutil.copytree(pack.START, folder, ignore=shutil.ignore_patterns(pack.READER.name), dirs_exist_ok=True)
     launcher = folder / "bin" / "python"
     launcher.write_text(launcher.read_text().replace("LOADER", target.loader))
     (folder / "packages").write_text("".join(sorted(packages.splitlines(keepends=True))))

@@ -27,9 +27,8 @@ _HOST: Final = Path("/")
 def run(root: Root = _HOST) -> None:
     """Check in and keep the configuration in sync, until SIGTERM."""
     _require_installed(root)
-    # A process that runs for months, and has 60 MiB, carries neither the command line nor docstrings, which
-    # are two of them, along; the image has the bytecode.
-    Processes().replace([sys.executable, "-OO", "-m", "mstunnel_setup.agent", str(root)])
+    # A process that runs for months, and has 60 MiB, does not carry the command line along.
+    Processes().replace([sys.executable, "-m", "mstunnel_setup.agent", str(root)])
 
 
 @app.command("check-in")

@@ -29,7 +29,7 @@ _COLLECT_EVERY_WHERE_IT_GOES_ON = 50_000
 _GO_ON = ("mstunnel-agent", "mstunnel-lab", "mstunnel_monitor")
 HELP_COLUMNS = 80
 """The width of the pages that are made in advance."""
-HELP_PAGES = f"{os.path.dirname(__file__)}/../data/help.txt"  # noqa: PTH120 (see main)
+HELP_PAGES = f"{os.path.dirname(os.path.dirname(__file__))}/data/help.txt"  # noqa: PTH120 (see below)
 """Their file (scripts/help_pages.py), where the program was built as one file."""
 # They are in English: for these languages the command line makes a page.
 OTHER_LANGUAGES = ("ja",)
@@ -41,12 +41,21 @@ _WITHOUT_VERSION_OPTION = frozenset({"mstunnel-agent", "mstunnel_monitor", "mstu
 
 def main() -> int:
     """Run the program that the called name means, `mstunnel-setup` for any other; returns the exit code."""
-    name = os.path.basename(sys.argv[0])  # noqa: PTH119 (pathlib takes longer to import than all of this)
-    program = name if name in MODULES else _DEFAULT
+    return 0 if answered_at_once() else run()
+
+
+def answered_at_once() -> bool:
+    """Print the version, or the help where it was made in advance, if the command line asks for no more."""
+    program = _program()
     if sys.argv[-1] in _HELP and _help_shown(" ".join((program, *sys.argv[1:-1]))):
-        return 0
-    if sys.argv[1:] == ["--version"] and program not in _WITHOUT_VERSION_OPTION and _version_shown(program):
-        return 0
+        return True
+    asked = sys.argv[1:] == ["--version"] and program not in _WITHOUT_VERSION_OPTION
+    return asked and _version_shown(program)
+
+
+def run() -> int:
+    """Load the program and run it; the exit code."""
+    program = _program()
     gc.set_threshold(_COLLECT_EVERY_WHERE_IT_GOES_ON if program in _GO_ON else _COLLECT_EVERY)
     try:
         return int(import_module(MODULES[program]).main() or 0)
@@ -54,6 +63,11 @@ def main() -> int:
         # While it is loaded: nothing of it can report that.
         _written(2, "\nstopped: interrupted\n")
         return _INTERRUPTED
+
+
+def _program() -> str:
+    name = os.path.basename(sys.argv[0])  # noqa: PTH119 (pathlib takes longer to import than all of this)
+    return name if name in MODULES else _DEFAULT
 
 
 def _version_shown(program: str) -> bool:
@@ -71,7 +85,7 @@ def _help_shown(command: str) -> bool:
     try:
         if os.isatty(1) and os.get_terminal_size(1).columns < HELP_COLUMNS:
             return False
-        with open(HELP_PAGES, encoding="utf-8") as file:  # noqa: PTH123 (see main)
+        with open(HELP_PAGES, encoding="utf-8") as file:  # noqa: PTH123 (see above)
             page = file.read().partition(f"\f{command}\n")[2].partition("\f")[0]
     except OSError:
         return False

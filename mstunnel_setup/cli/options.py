@@ -308,7 +308,7 @@ def _parameters(group: type) -> list[inspect.Parameter]:
 
 def _section(group: type, name: str) -> str:
     """The section of the help in which the class that declares the option `name` stands."""
-    owner = next(each for each in group.__mro__ if name in vars(each).get("__annotations__", {}))
+    owner = next(each for each in group.__mro__ if name in inspect.get_annotations(each))
     return str(getattr(owner, "SECTION", ""))
 
 

@@ -17,11 +17,12 @@ def refuse_code_of_others() -> None:
     """Raise CheckError when this is root, and another user can change the code of this program.
 
     Checked are the interpreter and its library, every directory of the module search path with its parents,
-    and all files of the package.
+    all files of the package, and the one file of all modules where they are packed.
     """
     if os.geteuid() != 0:
         return
-    roots = (Path(sys.executable), Path(sys.prefix), Path(os.__file__), _PACKAGE, *map(Path, sys.path))
+    code = (Path(sys.executable), Path(__spec__.origin or __file__), Path(os.__file__))
+    roots = (*code, Path(sys.prefix), _PACKAGE, *map(Path, sys.path))
     found = next(changeable(roots), None) or next(changeable_below(_PACKAGE), None)
     if found is not None:
         raise PROGRAM_UNSAFE(path=found)

@@ -4,12 +4,11 @@ The mark is written after everything else is durable: a power cut at any time le
 Prints `complete`, or the reason why it cannot be done.
 """
 
-import contextlib
-import ctypes
 import errno
 import os
-import shutil
 import sys
+
+from packed_modules import use_packed_modules
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, FOLDER)
@@ -18,6 +17,8 @@ from check import state  # noqa: E402 (the folder is not on the path of an isola
 
 def mark(digest: str) -> None:
     """Write everything out, then the mark. Raises OSError."""
+    import ctypes
+
     if (found := state(FOLDER)) != "whole":
         raise OSError(found)
     folder = os.open(FOLDER, os.O_RDONLY)
@@ -32,6 +33,9 @@ def mark(digest: str) -> None:
 
 def finish_switch(target: str, digest: str) -> None:
     """Rename to `target`, instead of what is damaged there; what another process completed there stays."""
+    from contextlib import suppress
+    from shutil import rmtree
+
     while True:
         try:
             os.rename(FOLDER, target)
@@ -41,11 +45,11 @@ def finish_switch(target: str, digest: str) -> None:
         else:
             break
         if complete(target, digest):
-            shutil.rmtree(FOLDER)
+            rmtree(FOLDER)
             return
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             os.rename(target, f"{FOLDER}.damaged")
-            shutil.rmtree(f"{FOLDER}.damaged")
+            rmtree(f"{FOLDER}.damaged")
     place = os.path.dirname(target)
     for folder in (place, os.path.dirname(place)):
         os.fsync(os.open(folder, os.O_RDONLY))
@@ -62,6 +66,7 @@ def complete(folder: str, digest: str) -> bool:
 
 if __name__ == "__main__":
     try:
+        use_packed_modules()
         mark(sys.argv[2])
         finish_switch(sys.argv[1], sys.argv[2])
         print("complete")

@@ -3,10 +3,11 @@
 FILE is the one file, which marked this folder as complete, or the launcher of a package.
 """
 
-import ctypes
 import fcntl
 import os
 import sys
+
+from packed_modules import use_packed_modules
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 
@@ -16,6 +17,8 @@ def isolate() -> None:
 
     What only such a module knows is read with the host's `getent` (mstunnel_setup.host.accounts).
     """
+    import ctypes
+
     configure = ctypes.CDLL(None)["__nss_configure_lookup"]
     for database, sources in ((b"passwd", b"files"), (b"group", b"files"), (b"hosts", b"files dns")):
         configure(database, sources)
@@ -45,7 +48,7 @@ def tidy() -> None:
 
 
 if __name__ == "__main__":
-    isolate()
+    use_packed_modules()
     if os.path.exists(f"{FOLDER}/complete"):
         hold()
         tidy()
@@ -54,9 +57,12 @@ if __name__ == "__main__":
     sys.executable = f"{FOLDER}/bin/python"
     with open("/proc/self/comm", "w") as name:
         name.write(os.path.basename(sys.argv[0]))
-    from mstunnel_setup.cli.dispatch import main
+    from mstunnel_setup.cli.dispatch import answered_at_once, run
 
-    code = main()
+    code = 0
+    if not answered_at_once():
+        isolate()
+        code = run()
     # The process ends here: taking apart what was loaded would take a twentieth of a short command.
     for stream in (sys.stdout, sys.stderr):
         if stream:

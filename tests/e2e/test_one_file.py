@@ -1,5 +1,6 @@
 """The one file that `make dist` makes: the same bytes every time, quick to start, self-contained."""
 
+import json
 import os
 import resource
 import time
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from scripts import debian, dist, packages, tree, wheels
+from scripts import debian, dist, pack, packages, tree, wheels
 from tests.e2e.one_file import ENVIRONMENT, OneFile, at_a_terminal, chrooted, in_root, run, unpack_root
 from tests.testbed import cache
 from tests.testbed.certificates import Authority
@@ -57,6 +58,16 @@ def test_its_templates_are_compiled_in_advance(one_file: OneFile) -> None:
     modules = [*(library / "compiled_templates").glob("*.pyc")]
     assert len(modules) == len([*(wheels.ROOT / "templates").rglob("*.j2")])
     assert [*library.rglob("*.j2")] == []
+
+
+def test_root_does_not_run_modules_that_another_user_can_change(one_file: OneFile) -> None:
+    modules = one_file.tree / f"lib/{tree.PYTHON}/{pack.NAME}"
+    modules.chmod(0o666)
+    refused = one_file.run("--version", "--output", "json")
+    modules.chmod(0o644)
+    (error,) = json.loads(refused.stdout)["errors"]
+    assert error["code"] == "program-unsafe"
+    assert str(modules) in error["message"]
 
 
 def test_its_help_is_made_in_advance(one_file: OneFile) -> None:

@@ -35,7 +35,8 @@ FILES = (
         "lib/libz.so.1",
     ),
     *("lib/python3.13/encodings/__init__.pyc", "lib/python3.13/os.pyc"),
-    *("lib/python3.13/mstunnel_setup/paths.pyc", "lib/python3.13/mstunnel_setup/data/help.txt"),
+    *("lib/python3.13/modules", "lib/python3.13/packed_modules.pyc"),
+    "lib/python3.13/mstunnel_setup/data/help.txt",
 )
 
 
@@ -169,7 +170,7 @@ def test_an_older_version_is_removed_unless_it_runs(used: OneFile) -> None:
 
 def test_every_changed_byte_is_found(used: OneFile) -> None:
     assert used.run("self", "verify").returncode == 0
-    changed = used.tree / "lib/python3.13/this.pyc"
+    changed = used.tree / "lib/python3.13/modules"
     content = bytearray(changed.read_bytes())
     content[-1] ^= 0xFF
     changed.write_bytes(content)
@@ -178,7 +179,7 @@ def test_every_changed_byte_is_found(used: OneFile) -> None:
     finished = used.run("self", "verify")
     assert (finished.returncode, finished.stdout) == (3, "")
     said = " ".join(finished.stderr.split())
-    assert "this.pyc: changed" in said
+    assert "modules: changed" in said
     assert "planted.py: not in the manifest" in said
     shutil.rmtree(used.tree)
 
