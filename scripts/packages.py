@@ -38,7 +38,7 @@ def build(one_file: Path, target: Path, architecture: Architecture, version: str
     with tempfile.TemporaryDirectory() as folder:
         unpacked = Path(folder) / "tree"
         unpack(one_file, unpacked)
-        _launcher(Path(folder) / "launcher", architecture)
+        (Path(folder) / "launcher").write_text(launcher(architecture))
         return [_package(kind, Path(folder), target, architecture, version) for kind in KINDS]
 
 
@@ -49,9 +49,10 @@ def unpack(one_file: Path, folder: Path) -> None:
         archive.extractall(folder, filter="tar")
 
 
-def _launcher(path: Path, architecture: Architecture) -> None:
-    text = (INPUTS / "launcher.sh").read_text()
-    path.write_text(text.replace("LOADER", architecture.loader).replace("PYTHON", tree.PYTHON))
+def launcher(architecture: Architecture, home: str = HOME) -> str:
+    """The script that starts the program in the folder `home`."""
+    text = (INPUTS / "launcher.sh").read_text().replace(HOME, home)
+    return text.replace("LOADER", architecture.loader).replace("PYTHON", tree.PYTHON)
 
 
 def _package(kind: str, folder: Path, target: Path, architecture: Architecture, version: str) -> Path:

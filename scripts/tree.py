@@ -44,6 +44,8 @@ _LEFT_OUT = (
     *("pygments/lexers/[a-z]*",),
     *("lib-dynload/_test*", "lib-dynload/_ctypes_test*", "lib-dynload/xx*", "lib-dynload/_xx*"),
 )
+# What only type checkers and installers read, who have no use for this folder.
+_NOT_READ = ("**/*.pyi", "**/py.typed", *(f"*.dist-info/{name}" for name in ("RECORD", "WHEEL", "licenses")))
 _NEEDED = re.compile(r"\(NEEDED\).*\[(.+)\]")
 
 
@@ -67,9 +69,9 @@ def build(
     for wheel in [*wheels.dependencies(target.machine).iterdir(), *wheels.program().iterdir()]:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(library)
-    for path in [path for pattern in (*_LEFT_OUT, *left_out) for path in library.glob(pattern)]:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    _remove(library, (*_LEFT_OUT, *left_out))
     (folder / "licenses").write_text(licenses.collected(given / "files", library))
+    _remove(library, _NOT_READ)
     installed = [path.stem.split("-") for path in library.glob("*.dist-info")]
     packages = (given / "packages").read_text() + "".join(f"{' '.join(each)} wheel\n" for each in installed)
     _libraries(given / "files", folder, target)
@@ -87,6 +89,11 @@ def build(
     (folder / "packages").write_text("".join(sorted(packages.splitlines(keepends=True))))
     _permissions(folder)
     (folder / "manifest").write_text(_manifest(folder))
+
+
+def _remove(library: Path, patterns: Sequence[str]) -> None:
+    for path in [path for pattern in patterns for path in library.glob(pattern)]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _interpreter(files: Path, folder: Path) -> None:

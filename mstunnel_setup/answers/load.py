@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -76,8 +77,12 @@ def load(path: Path) -> LoadedAnswers:
     return parse(content, str(path))
 
 
+@lru_cache(maxsize=1)
 def parse(content: bytes, name: str) -> LoadedAnswers:
-    """The answers in `content`; `name` is the file named in messages. Raises AnswersError."""
+    """The answers in `content`; `name` is the file named in messages. Raises AnswersError.
+
+    A run asks twice: which part of it is meant, and then for that part.
+    """
     try:
         document = compose(content, name, "answer files", _SECTIONS)
     except DocumentError as error:

@@ -98,7 +98,7 @@ def outline(data: bytes) -> PfxOutline:
     kind, value = sequence(content_info, at_least=2)[:2]
     if identifier(kind) != DATA:
         raise DerError(f"content of type {identifier(kind)}")
-    content = octets(_inside(value))
+    content = octets(inside(value))
     found = PfxOutline(
         encoded=pfx.raw,
         content=content,
@@ -110,7 +110,8 @@ def outline(data: bytes) -> PfxOutline:
     return found
 
 
-def _inside(explicit: Node) -> Node:
+def inside(explicit: Node) -> Node:
+    """What an explicit tag contains. Raises DerError."""
     children = expect(explicit, EXPLICIT_0).children()
     if not children:
         raise DerError("empty content")
@@ -121,10 +122,10 @@ def _encrypted_parts(content: bytes) -> Iterator[EncryptedPart]:
     for content_info in sequence(first_element(content)):
         kind, value = sequence(content_info, at_least=2)[:2]
         if identifier(kind) == ENCRYPTED_DATA:
-            algorithm = sequence(sequence(_inside(value), at_least=2)[1], at_least=2)[1]
+            algorithm = sequence(sequence(inside(value), at_least=2)[1], at_least=2)[1]
             yield EncryptedPart(*_protection(algorithm))
         elif identifier(kind) == DATA:
-            yield from _keys(octets(_inside(value)))
+            yield from _keys(octets(inside(value)))
         else:
             raise DerError(f"content of type {identifier(kind)}")
 
@@ -133,7 +134,7 @@ def _keys(safe_contents: bytes) -> Iterator[EncryptedPart]:
     for bag in sequence(first_element(safe_contents)):
         kind, value = sequence(bag, at_least=2)[:2]
         if identifier(kind) == SHROUDED_KEY_BAG:
-            wrapped = _inside(value)
+            wrapped = inside(value)
             algorithm = sequence(wrapped, at_least=2)[0]
             yield EncryptedPart(*_protection(algorithm), is_key=True, encrypted_key=wrapped.raw)
         elif identifier(kind) == KEY_BAG:

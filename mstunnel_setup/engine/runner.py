@@ -88,18 +88,17 @@ class Runner:
 
     def undo(self) -> list[Removal]:
         """Undo everything in the receipt, newest first."""
-        return [self._undo_entry(entry, "undone") for entry in self._newest_first()]
+        return [self._undo_entry(entry, "undone") for entry in self._newest_first(self.receipt.entries)]
 
     def take_back(self, keys: Collection[str]) -> list[Removal]:
         """Undo single objects, newest first; the installation and its finished steps stay."""
-        return [self._undo_entry(entry, "taken-back") for entry in self._newest_first() if entry.key in keys]
+        return [self._undo_entry(entry, "taken-back") for entry in self._newest_first(keys)]
 
     def leave(self, keys: Mapping[str, str]) -> list[Removal]:
         """Drop single objects from the receipt, newest first, for a reason by key; they stay on the host."""
         return [
             self._record_undone(entry, "undone", Undone(Undo.KEPT, keys[entry.key]))
-            for entry in self._newest_first()
-            if entry.key in keys
+            for entry in self._newest_first(keys)
         ]
 
     def release(self, keys: Collection[str], reason: str) -> list[Removal]:
@@ -107,17 +106,18 @@ class Runner:
 
         One record drops all of them, so that no crash leaves some in the receipt.
         """
-        entries = [entry for entry in self._newest_first() if entry.key in keys]
+        entries = self._newest_first(keys)
         self._journal.append("released", keys=[entry.key for entry in entries], reason=reason)
         return [self._told_undone(entry, Undone(Undo.KEPT, reason)) for entry in entries]
 
-    def _newest_first(self) -> list[Entry]:
+    def _newest_first(self, keys: Collection[str]) -> list[Entry]:
         """Entries before those they depend on: a switched link points to a directory newer than itself."""
 
         def age(entry: Entry) -> int:
             return entry.last if self._codec.load(entry.versions[-1]).depends_on_newer else entry.first
 
-        return sorted(self.receipt.entries.values(), key=age, reverse=True)
+        found = [entry for entry in self.receipt.entries.values() if entry.key in keys]
+        return sorted(found, key=age, reverse=True)
 
     def _run_step(self, step: AnyStep, context: object) -> Planned:
         self._tell(Event(step.name, "begin", text=step.title))

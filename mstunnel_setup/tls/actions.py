@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 from typing_extensions import override
@@ -24,6 +25,9 @@ from mstunnel_setup.tls.load import (
 )
 
 _PRIVATE = 0o600
+MADE_SHA256 = "pfx_sha256"
+"""The output with the digest of the credential that was made: the same bytes need no test again. The agent
+renews its credential, and may put anything in its place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +161,9 @@ class CreateAgentCredential(FileAction[HasClock]):
         content = ports.files.read(self.path)
         if content is None:
             return False
+        made = outputs.get(self.key, {})
+        if hashlib.sha256(content).hexdigest() == made.get(MADE_SHA256):
+            return datetime.fromisoformat(str(made["not_after"])) > ports.clock.now()
         try:
             return read_agent_credential(content).not_after > ports.clock.now()
         except SetupError:
@@ -168,8 +175,10 @@ class CreateAgentCredential(FileAction[HasClock]):
         if not self.satisfied(ports, outputs):
             pfx, _ = new_agent_credential(self.common_name, ports.clock.now(), CREDENTIAL_DAYS)
             ports.files.write(self.path, pfx, _PRIVATE)
-        credential = read_agent_credential(ports.files.read(self.path) or b"")
+        content = ports.files.read(self.path) or b""
+        credential = read_agent_credential(content)
         return {
+            MADE_SHA256: hashlib.sha256(content).hexdigest(),
             "not_after": credential.not_after.isoformat(),
             "certificate_sha256": hashlib.sha256(credential.certificate_der).hexdigest(),
         }

@@ -1,6 +1,6 @@
 """Prints `whole` when each file of this folder has the size it was made with; imports next to nothing."""
 
-import os
+import posix
 
 
 def state(folder: str) -> str:
@@ -11,7 +11,7 @@ def state(folder: str) -> str:
                 return "whole"
             match line.rstrip("\n").split(" ", 2):
                 case [_digest, size, path]:
-                    found = os.stat(f"{folder}/{path}").st_size
+                    found = posix.stat(f"{folder}/{path}").st_size
                     if found != int(size):
                         return f"{path} has {found} bytes instead of {size}"
                 case _:
@@ -20,4 +20,4 @@ def state(folder: str) -> str:
 
 
 if __name__ == "__main__":
-    print(state(os.path.dirname(__file__)))
+    print(state(__file__.rpartition("/")[0]))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
-from scripts import command_tree, completion, dist, packages
+from scripts import command_tree, completion, debian, dist, packages
 from tests.bench import on_server
 from tests.bench.bar import Bar, bars
 from tests.e2e.one_file import OneFile
@@ -44,19 +44,18 @@ def measure() -> dict[str, Any]:
         os.environ |= {"MSTUNNEL_OUTPUT": "text", "PYTHONPYCACHEPREFIX": directory}
         tree = Path(directory, "tree")
         packages.unpack(dist.one_file(), tree)
-        package = [str(tree / "bin/python"), str(tree / "start.py")]
         one_file = OneFile(dist.one_file().read_bytes(), Path(directory))
         starts = {
-            "mstunnel-setup": [*package, "mstunnel-setup"],
-            "mst-cli": [*package, "mst-cli"],
-            "one file": [str(one_file.path)],
+            "mstunnel-setup": _launched(Path(directory, "bin/mstunnel-setup"), tree),
+            "mst-cli": _launched(Path(directory, "bin/mst-cli"), tree),
+            "one file": str(one_file.path),
         }
         table = Path(directory, "mst-cli")
         table.write_text(completion.bash(command_tree.program("mst-cli")))
         named = {
             "interpreter": [sys.executable, "-c", "pass"],
             "completion": ["bash", "--norc", "-c", _COMPLETE, "bash", str(table)],
-            **{f"{name} {option}": [*starts[name], option] for name in PROGRAMS for option in _OPTIONS},
+            **{f"{name} {option}": [starts[name], option] for name in PROGRAMS for option in _OPTIONS},
             "pipx --help": [str(Path(sys.executable).with_name("pipx")), "--help"],
         }
         figures = on_server.commands(named, _ROUNDS)
@@ -67,6 +66,14 @@ def measure() -> dict[str, Any]:
         "milliseconds": figures,
         **bars(*limits(least)),
     }
+
+
+def _launched(path: Path, tree: Path) -> str:
+    """The launcher of a package, at `path`, for the program in `tree`."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(packages.launcher(debian.here(), str(tree)))
+    path.chmod(0o755)
+    return str(path)
 
 
 def limits(least: dict[str, float]) -> list[Bar]:

@@ -97,9 +97,10 @@ class ProgramReader:
         """
         port = self.settings.port
         if self.settings.mode == "rootful" or port in uplink.prepared(self.files):
-            rules, told = self._ask(["nft", "--json", "list", "ruleset"]), self._ask(_UFW)
-            status = told.output if told is not None else ""
-            return parse_security.forwarded(rules.output if rules is not None else "", status, port)
+            rules, told = self._rules(), self._ask(_UFW)
+            if rules is None:
+                return Firewall(kind="nftables", forwarded=True)
+            return parse_security.forwarded(rules, told.output if told is not None else "", port)
         state = self._ask(["firewall-cmd", "--state"])
         if state is not None and state.code == 0:
             zones = self._ask(["firewall-cmd", "--list-all-zones"])
@@ -108,8 +109,15 @@ class ProgramReader:
         found = parse_security.ufw(told.output, port) if told is not None else None
         if found is not None:
             return found
-        rules = self._ask(["nft", "--json", "list", "ruleset"])
-        return (parse_security.nftables(rules.output, port) if rules is not None else None) or Firewall()
+        rules = self._rules()
+        if rules is None:
+            return Firewall(kind="nftables")
+        return parse_security.nftables(rules, port) or Firewall()
+
+    def _rules(self) -> str | None:
+        """The rules of nftables; None where they cannot be read: without its program, or without root."""
+        told = self._ask(["nft", "--json", "list", "ruleset"])
+        return told.output if told is not None and told.code == 0 else None
 
     def _ask(self, arguments: Sequence[str]) -> Completed | None:
         if self.processes.find(arguments[0]) is None:

@@ -72,6 +72,7 @@ def test_a_place_that_cannot_be_listed_stops_no_start(place: Path, monkeypatch: 
     def refuse(path: str) -> list[str]:
         raise PermissionError(13, "Permission denied", path)
 
+    monkeypatch.syspath_prepend(START)
     start = runpy.run_path(str(START / "start.py"))["tidy"]
     monkeypatch.setitem(start.__globals__, "FOLDER", str(place / OWN))
     monkeypatch.setattr(os, "listdir", refuse)

@@ -181,6 +181,17 @@ def test_no_firewall_at_all(tmp_path: Path) -> None:
     assert reader(tmp_path, answers, settings=ROOTLESS).security().firewall == Firewall()
 
 
+@pytest.mark.parametrize("nft", [None, said("", 1)], ids=["no program", "no right"])
+@pytest.mark.parametrize(("settings", "forwarded"), [(ROOTFUL, True), (ROOTLESS, False)])
+def test_rules_that_cannot_be_read_are_not_taken_for_none(
+    settings: Settings, forwarded: bool, nft: Answer, tmp_path: Path
+) -> None:
+    answers = {"ufw status": said("Status: inactive\n"), "nft --json": nft}
+    unknown = Firewall(kind="nftables", forwarded=forwarded)
+
+    assert reader(tmp_path, answers, settings=settings).security().firewall == unknown
+
+
 @pytest.mark.parametrize("settings", [ROOTFUL, ROOTLESS])
 def test_what_the_host_forwards_to_the_gateway_passes_by_the_frontends(
     tmp_path: Path, settings: Settings

@@ -1,11 +1,12 @@
 """The credential of an application: PFX or PEM, with or without a passphrase; anything else is named."""
 
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup.errors import SignInError
@@ -111,6 +112,34 @@ def test_a_file_that_the_agent_may_have_replaced_hides_nothing(tmp_path: Path) -
         read_credential(Files(tmp_path), "/theirs", unencrypted=True)
 
     assert caught.value.code == "credential-unreadable"
+
+
+def test_only_the_file_that_was_made_here_is_not_tested_again(tmp_path: Path) -> None:
+    """The agent can put another in its place, with a key that is none."""
+    for name, key in (("ours", rsa_key()), ("theirs", _untrue())):
+        write_pfx(tmp_path / name, key)
+    digests = {name: sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("ours", "theirs")}
+
+    read = read_credential(Files(tmp_path), "/ours", unencrypted=True, tested=digests["ours"])
+    assert read.key.private_numbers() == rsa_key().private_numbers()
+    assert read.certificate == read_credential(Files(tmp_path), "/ours").certificate
+    # This one is not tested; that is how it shows.
+    read_credential(Files(tmp_path), "/theirs", unencrypted=True, tested=digests["theirs"])
+    for tested in ("", digests["ours"]):
+        with pytest.raises(SignInError) as caught:
+            read_credential(Files(tmp_path), "/theirs", unencrypted=True, tested=tested)
+        assert caught.value.code == "credential-unreadable"
+
+
+def _untrue() -> rsa.RSAPrivateKey:
+    """A key whose second factor is not a prime."""
+    own = rsa_key().private_numbers()
+    p, q, e = own.p, own.q + 2, own.public_numbers.e
+    d = pow(e, -1, (p - 1) * (q - 1))
+    numbers = rsa.RSAPrivateNumbers(
+        p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), rsa.RSAPublicNumbers(e, p * q)
+    )
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)
 
 
 @pytest.mark.timeout(10)

@@ -1,5 +1,6 @@
 """The agent's own certificate: made, read back, used for client assertions."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,9 +13,22 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.tenant.credential import read_credential
+from mstunnel_setup.tls import actions
+from mstunnel_setup.tls.actions import CreateAgentCredential
 from mstunnel_setup.tls.agent_credential import new_agent_credential, read_agent_credential
+from tests.unit.clocks import FakeClock
 from tests.unit.tls.pki import NOW, Pki
 from tests.unit.tls.recipes import pfx_bytes
+
+
+@dataclass
+class Ports:
+    """What the action needs."""
+
+    files: Files
+    clock: FakeClock
+    state_directory: str = "/state"
+
 
 PFX, DER = new_agent_credential("tunnel-agent", NOW, 365)
 
@@ -53,6 +67,23 @@ def test_two_parts_of_a_run_open_the_same_file_once(monkeypatch: pytest.MonkeyPa
     assert opened == [pfx]
     read_agent_credential(PFX)
     assert opened == [pfx, PFX]
+
+
+def test_what_was_made_is_not_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the agent has renewed it, or has put anything else there."""
+    clock = FakeClock(NOW)
+    ports = Ports(Files(tmp_path), clock)
+    action = CreateAgentCredential(path="/agent.p12", common_name="tunnel-agent")
+    outputs = {action.key: action.apply(ports, {})}
+    with monkeypatch.context() as closed:
+        closed.setattr(actions, "read_agent_credential", None)
+        assert action.satisfied(ports, outputs)
+        clock.sleep(366 * 86400)
+        assert not action.satisfied(ports, outputs)
+    ports.files.write("/agent.p12", new_agent_credential("tunnel-agent", clock.now(), 365)[0])
+    assert action.satisfied(ports, outputs)
+    ports.files.write("/agent.p12", b"anything")
+    assert not action.satisfied(ports, outputs)
 
 
 def test_read_back_gives_the_certificate_and_its_end() -> None:
