@@ -1,9 +1,7 @@
 """The command line of `mstunnel-setup`: options and names; the work is in one module per command."""
 
 import sys
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,24 +10,13 @@ from mstunnel_setup.cli.install_options import InstallOptions
 from mstunnel_setup.cli.lazy import add_lazy_group
 from mstunnel_setup.cli.options import (
     CommonOptions,
-    full,
     new_app,
-    new_group,
     refuse_before_command,
     with_options,
 )
 from mstunnel_setup.cli.render import run_command
 from mstunnel_setup.cli.root import VersionOption, show_version
 from mstunnel_setup.host.wake import wake_podman
-from mstunnel_setup.lazy import LazyModule
-
-if TYPE_CHECKING:
-    from mstunnel_setup.install import answer_file, saved_answers
-    from mstunnel_setup.operations import version as version_work
-else:
-    answer_file = LazyModule("install.answer_file")
-    saved_answers = LazyModule("install.saved_answers")
-    version_work = LazyModule("operations.version")
 
 _PROGRAM = "mstunnel-setup"
 # Bytes, as of an answer file.
@@ -39,8 +26,7 @@ app = new_app(
     "Turn this server into a Microsoft Tunnel gateway. Without a command: install, or continue where the "
     "last run stopped."
 )
-answers_app = new_group("Write, check and show answer files.")
-app.add_typer(answers_app, name="answers")
+add_lazy_group(app, "answers", "Write, check and show answer files.", "answer_commands", "answers_app")
 add_lazy_group(
     app,
     "adopt",
@@ -48,8 +34,7 @@ add_lazy_group(
     "adopt_commands",
     "adopt_app",
 )
-self_app = new_group("Manage this program itself.")
-app.add_typer(self_app, name="self")
+add_lazy_group(app, "self", "Manage this program itself.", "self_commands", "self_app")
 add_lazy_group(
     app, "render", "Render the containers as files, without starting them.", "render_commands", "render_app"
 )
@@ -164,98 +149,6 @@ def rollback(common: CommonOptions) -> None:
     from mstunnel_setup.install.uninstall import rollback as run  # noqa: PLC0415 (`--help` stays fast)
 
     run_command(f"{_PROGRAM} rollback", common, run)
-
-
-NewFile = Annotated[
-    Path | None, typer.Argument(callback=full, help="The new file; without it, standard output.")
-]
-AnswerFile = Annotated[Path | None, typer.Argument(callback=full, help="The answer file, like --answers.")]
-
-
-def _with(common: CommonOptions, file: Path | None) -> CommonOptions:
-    return common if file is None else replace(common, answers=file)
-
-
-@answers_app.command("new")
-@with_options
-def new_answers(common: CommonOptions, file: NewFile = None) -> None:
-    """Write a commented answer file."""
-    run_command(f"{_PROGRAM} answers new", common, lambda operator: answer_file.new(operator, file))
-
-
-@answers_app.command("check")
-@with_options
-def check_answers(common: CommonOptions, file: AnswerFile = None) -> None:
-    """Check an answer file."""
-    run_command(f"{_PROGRAM} answers check", _with(common, file), answer_file.check)
-
-
-@answers_app.command("schema")
-@with_options
-def answers_schema(common: CommonOptions, file: NewFile = None) -> None:
-    """Write the JSON Schema of answer files, for editors."""
-    run_command(f"{_PROGRAM} answers schema", common, lambda operator: answer_file.schema(operator, file))
-
-
-@answers_app.command("show")
-@with_options
-def show_answers(common: CommonOptions, options: InstallOptions, file: AnswerFile = None) -> None:
-    """Show the merged answers and where each value came from."""
-    run_command(
-        f"{_PROGRAM} answers show",
-        _with(common, file),
-        lambda operator: answer_file.show(operator, options.settings()),
-    )
-
-
-@answers_app.command("save")
-@with_options
-def save_answers(
-    common: CommonOptions,
-    file: Annotated[Path, typer.Argument(callback=full, help="The new answer file.")],
-) -> None:
-    """Write the answers of this installation to FILE, for the next server."""
-    run_command(f"{_PROGRAM} answers save", common, lambda operator: saved_answers.save(operator, file))
-
-
-@self_app.command("verify")
-@with_options
-def self_verify(
-    common: CommonOptions,
-    public_key: Annotated[
-        Path | None,
-        typer.Option(
-            "--public-key",
-            metavar="FILE",
-            envvar="MSTUNNEL_PUBLIC_KEY",
-            callback=full,
-            help="Also verify the release's signature, with this public key of minisign.",
-        ),
-    ] = None,
-    sums: Annotated[
-        Path | None,
-        typer.Option(
-            "--sums",
-            metavar="FILE",
-            envvar="MSTUNNEL_SUMS",
-            callback=full,
-            help="The release's checksums, with their signature beside; by default beside this program.",
-        ),
-    ] = None,
-) -> None:
-    """Verify this file and its unpacked files against the checksums of the build."""
-    run_command(
-        f"{_PROGRAM} self verify",
-        common,
-        lambda operator: version_work.self_verify(operator.files, public_key, sums),
-    )
-
-
-@self_app.command("licenses")
-@with_options
-def self_licenses(common: CommonOptions) -> None:
-    """Show the licences of everything that this program brings."""
-    run_command(f"{_PROGRAM} self licenses", common, lambda _operator: version_work.self_licenses())
 
 
 def main() -> int:

@@ -25,8 +25,7 @@ from mstunnel_setup.install.programs import FILE, LINKS, directory
 from mstunnel_setup.install.scope import Scope
 
 _REMEMBERED = "program"
-
-
+_MODE = 0o755
 SUPPORT_DIRECTORIES = {
     "bash": ("/usr/share/bash-completion/completions",),
     "fish": ("/usr/share/fish/vendor_completions.d",),
@@ -55,7 +54,7 @@ class Program:
 
 def _gather(context: Context) -> Program:
     source = bundle.one_file()
-    digest = None if source is None else context.ports.files.digest_given(source)
+    digest = None if source is None else _digest(context, source)
     if source is None or digest is None:
         return Program()
     earlier = remembered(context.receipt, _REMEMBERED)
@@ -66,6 +65,16 @@ def _gather(context: Context) -> Program:
     files = context.ports.files
     support = tuple(support_files(files, bundle.directory() / "support"))
     return Program(source, digest, directory(files), support=support, archive=_archive(context))
+
+
+def _digest(context: Context, source: str) -> str | None:
+    """SHA-256 of the program; of one that is where it belongs, as recorded: 30 MB take a while to read."""
+    files = context.ports.files
+    place = f"{directory(files)}/{FILE}"
+    entry, state = context.receipt.entries.get(f"file:{place}"), files.state(place)
+    if entry and entry.finished and state and state.mode == _MODE and str(files.locate(place)) == source:
+        return str(entry.versions[-1]["digest"])
+    return files.digest_given(source)
 
 
 def _archive(context: Context) -> Sequence[Action[Ports]]:
@@ -87,7 +96,7 @@ def _decide(program: Program) -> Sequence[Action[Ports]]:
     return (
         StoreAnswer(name=_REMEMBERED, value={"version": program.version}),
         # Ours whatever it holds: a copy that was damaged, or a release that was put there by hand.
-        CopyFile(path=target, mode=0o755, source=program.source, digest=program.digest, managed=True),
+        CopyFile(path=target, mode=_MODE, source=program.source, digest=program.digest, managed=True),
         *(Link(path=f"{program.directory}/{name}", target=FILE) for name in LINKS),
         *program.support,
         *program.archive,

@@ -1,5 +1,6 @@
 """Step `program`: the one file goes into /usr/sbin, a newer one over an older, and out again."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from mstunnel_setup import __version__, paths
 from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.errors import CheckError
 from mstunnel_setup.host import bundle
+from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.programs import LINKS
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import program
@@ -55,6 +57,26 @@ def test_the_placed_file_has_nothing_to_do(
     copied.unlink()
     started_from(scene, FILE, monkeypatch)
     assert scene.run(program.STEP, scene.context()) == ()
+
+
+def test_the_placed_file_is_not_read_unless_something_is_wrong_with_it(
+    scene: Scene, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has 30 MB, and most runs are started from it."""
+    scene.run(program.STEP, scene.context())
+    started_from(scene, FILE, monkeypatch)
+    read: list[str] = []
+
+    def digest(_files: Files, path: str) -> str:
+        read.append(path)
+        return hashlib.sha256(copied.read_bytes()).hexdigest()
+
+    monkeypatch.setattr(Files, "digest_given", digest)
+    assert scene.run(program.STEP, scene.context()) == ()
+    assert read == []
+    scene.files.locate(FILE).chmod(0o644)
+    assert paths_of(scene.run(program.STEP, scene.context())) == [f"file:{FILE}"]
+    assert read == [str(scene.files.locate(FILE))]
 
 
 def test_the_account_of_a_rootless_gateway_finds_the_archive_that_lay_beside_the_file(

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup import paths
+from mstunnel_setup.containers.actions import MakeStateDirectory
 from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.engine.step import AnyStep, Step
 from mstunnel_setup.errors import EngineError, NetworkError
 from mstunnel_setup.install.steps import images as images_step
+from mstunnel_setup.install.steps import verify
 from mstunnel_setup.operations.upgrade import run as upgrade_run
 from mstunnel_setup.upgrade.record import HISTORY, Images, Outcome, Phase, write_history
 from tests.unit.fakes import FakeEngine
@@ -46,6 +49,28 @@ def test_only_a_gateway_that_is_replaced_refuses_new_connections(
 
     assert ended is not None
     assert (ended.outcome, seen) == (Outcome.DONE, drained)
+
+
+def test_state_that_earlier_releases_had_elsewhere_goes_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("serves", "healthy"):
+        monkeypatch.setattr(verify, name, nothing)
+    monkeypatch.setattr(upgrade_run, "_switching", lambda _run: ())
+    monkeypatch.setattr(upgrade_run, "port_in_use", lambda _files: 443)
+    run = Scene(tmp_path).opened()
+    for path in ("/etc", "/var/lib"):
+        run.files.make_directories(path)
+    now, before = (MakeStateDirectory(path=path) for path in (paths.AGENT_STATE, "/etc/mstunnel-agent"))
+    launch: AnyStep = Step("launch", "Start", lambda _context: None, lambda _facts: [now, before])
+    run.runner.run([launch], run.context)
+    assert run.files.state("/etc/mstunnel-agent") is not None
+
+    upgrade_run._take(run, images("b"))
+
+    assert {now.key} == run.context.receipt.entries.keys() & {now.key, before.key}
+    assert run.files.state("/etc/mstunnel-agent") is None
+    assert run.files.state(paths.AGENT_STATE) is not None
 
 
 @pytest.mark.parametrize("gone", [False, True])
