@@ -289,7 +289,7 @@ class Arena:
 
 def _stable(outputs: Mapping[str, Any]) -> dict[str, Any]:
     """Results without the digest of a certificate and the id of a secret, other ones every time."""
-    fleeting = ("certificate_sha256", "key_id")
+    fleeting = ("certificate_sha256", "pfx_sha256", "key_id")
     return {name: value for name, value in outputs.items() if name not in fleeting}
 
 
