@@ -44,7 +44,7 @@ _LEFT_OUT = (
     *("pygments/lexers/[a-z]*",),
     *("lib-dynload/_test*", "lib-dynload/_ctypes_test*", "lib-dynload/xx*", "lib-dynload/_xx*"),
 )
-# What only type checkers and installers read, who have no use for this folder.
+# What only type checkers and installers read.
 _NOT_READ = ("**/*.pyi", "**/py.typed", *(f"*.dist-info/{name}" for name in ("RECORD", "WHEEL", "licenses")))
 _NEEDED = re.compile(r"\(NEEDED\).*\[(.+)\]")
 

@@ -56,7 +56,7 @@ def answered_at_once() -> bool:
 def run() -> int:
     """Load the program and run it; the exit code."""
     program = _program()
-    # There are none, and pydantic looks for them in the metadata of every package.
+    # No plugin of pydantic is used; it would look for some in the metadata of every package.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     gc.set_threshold(_COLLECT_EVERY_WHERE_IT_GOES_ON if program in _GO_ON else _COLLECT_EVERY)
     try:

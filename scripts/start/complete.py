@@ -17,10 +17,11 @@ from check import state  # noqa: E402 (the folder is not on the path of an isola
 
 def mark(digest: str) -> None:
     """Write everything out, then the mark. Raises OSError."""
-    import ctypes
-
     if (found := state(FOLDER)) != "whole":
         raise OSError(found)
+    use_packed_modules()
+    import ctypes
+
     folder = os.open(FOLDER, os.O_RDONLY)
     if ctypes.CDLL(None, use_errno=True).syncfs(folder):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
@@ -66,7 +67,6 @@ def complete(folder: str, digest: str) -> bool:
 
 if __name__ == "__main__":
     try:
-        use_packed_modules()
         mark(sys.argv[2])
         finish_switch(sys.argv[1], sys.argv[2])
         print("complete")
