@@ -27,7 +27,7 @@ NewFile = Annotated[
 AnswerFile = Annotated[Path | None, typer.Argument(callback=full, help="The answer file, like --answers.")]
 
 
-def _with(common: CommonOptions, file: Path | None) -> CommonOptions:
+def _with_file(common: CommonOptions, file: Path | None) -> CommonOptions:
     return common if file is None else replace(common, answers=file)
 
 
@@ -42,7 +42,7 @@ def new_answers(common: CommonOptions, file: NewFile = None) -> None:
 @with_options
 def check_answers(common: CommonOptions, file: AnswerFile = None) -> None:
     """Check an answer file."""
-    run_command(f"{_GROUP} check", _with(common, file), answer_file.check)
+    run_command(f"{_GROUP} check", _with_file(common, file), answer_file.check)
 
 
 @answers_app.command("schema")
@@ -58,7 +58,7 @@ def show_answers(common: CommonOptions, options: InstallOptions, file: AnswerFil
     """Show the merged answers and where each value came from."""
     run_command(
         f"{_GROUP} show",
-        _with(common, file),
+        _with_file(common, file),
         lambda operator: answer_file.show(operator, options.settings()),
     )
 

@@ -20,7 +20,7 @@ from mstunnel_setup.tenant.sign_in import (
     require_intune_role,
 )
 from mstunnel_setup.tenant_sign_in import cloud_of, roots_of, sign_in
-from mstunnel_setup.tls.actions import MADE_SHA256, CreateAgentCredential
+from mstunnel_setup.tls.actions import TESTED_SHA256, CreateAgentCredential
 
 _PUBLIC_CLIENT = (
     "The page may ask for your consent to Microsoft Graph Command Line Tools, for "
@@ -84,7 +84,7 @@ def own_identity(context: Context) -> Graph:
     """The tenant with this server's own identity. Raises SignInError."""
     known = identity(context.receipt) or {}
     made = result(context.receipt, CreateAgentCredential.kind) or {}
-    tested = str(made.get(MADE_SHA256, ""))
+    tested = str(made.get(TESTED_SHA256, ""))
     credential = own_credential(context.ports.files, unencrypted=True, tested=tested)
     return as_application(context, str(known["tenant_id"]), str(known["app_id"]), credential)
 

@@ -80,8 +80,8 @@ def read_credential(
     """Read the credential at `path`: PFX, or PEM whose key may be in a separate file at `key_path`.
 
     With `unencrypted` a PFX is as the host places it for the agent: the agent may have put another there, and
-    an encrypted part could hide a key that takes hours to decrypt. A PFX with the SHA-256 `tested` was made
-    here; of any other the library tests the primes, which takes a tenth of a second.
+    an encrypted part could hide a key that takes hours to decrypt. A PFX with the SHA-256 `tested` was
+    tested before; of any other the library tests the primes, which takes a tenth of a second.
 
     Raises SignInError: `credential-missing`, `credential-unreadable` (neither format, the passphrase is
     wrong, or it takes too many key derivation rounds), `credential-unsuitable` (no key, no certificate, not
@@ -96,7 +96,7 @@ def read_credential(
         else:
             pfx = _checked(content, unencrypted=unencrypted)
             if hashlib.sha256(content).hexdigest() == tested:
-                return _made_here(pfx)
+                return _tested_before(pfx)
             found = pkcs12.load_pkcs12(pfx, secret) if secret else opened_pfx(pfx)
             key, certificate = found.key, found.cert.certificate if found.cert else None
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -110,7 +110,7 @@ def read_credential(
     return Credential(key, certificate)
 
 
-def _made_here(pfx: bytes) -> Credential:
+def _tested_before(pfx: bytes) -> Credential:
     der, certificate = plain_parts(pfx)
     key = load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, rsa.RSAPrivateKey):

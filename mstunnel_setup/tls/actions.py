@@ -25,9 +25,9 @@ from mstunnel_setup.tls.load import (
 )
 
 _PRIVATE = 0o600
-MADE_SHA256 = "pfx_sha256"
-"""The output with the digest of the credential that was made: the same bytes need no test again. The agent
-renews its credential, and may put anything in its place."""
+TESTED_SHA256 = "pfx_sha256"
+"""The output with the digest of the credential that was made and tested: the same bytes need no test again.
+The agent renews its credential, and may put anything in its place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,9 +161,9 @@ class CreateAgentCredential(FileAction[HasClock]):
         content = ports.files.read(self.path)
         if content is None:
             return False
-        made = outputs.get(self.key, {})
-        if hashlib.sha256(content).hexdigest() == made.get(MADE_SHA256):
-            return datetime.fromisoformat(str(made["not_after"])) > ports.clock.now()
+        tested = outputs.get(self.key, {})
+        if hashlib.sha256(content).hexdigest() == tested.get(TESTED_SHA256):
+            return datetime.fromisoformat(str(tested["not_after"])) > ports.clock.now()
         try:
             return read_agent_credential(content).not_after > ports.clock.now()
         except SetupError:
@@ -178,7 +178,7 @@ class CreateAgentCredential(FileAction[HasClock]):
         content = ports.files.read(self.path) or b""
         credential = read_agent_credential(content)
         return {
-            MADE_SHA256: hashlib.sha256(content).hexdigest(),
+            TESTED_SHA256: hashlib.sha256(content).hexdigest(),
             "not_after": credential.not_after.isoformat(),
             "certificate_sha256": hashlib.sha256(credential.certificate_der).hexdigest(),
         }

@@ -95,6 +95,8 @@ def _run(arguments: list[str]) -> None:
         case [file, *rest]:
             sys.argv = [file, *rest]
             runpy.run_path(file, run_name="__main__")
+        case _:
+            sys.exit("give -m MODULE, -c CODE, or FILE")
 
 
 if __name__ == "__main__":

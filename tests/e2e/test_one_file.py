@@ -70,6 +70,11 @@ def test_root_does_not_run_modules_that_another_user_can_change(one_file: OneFil
     assert str(modules) in error["message"]
 
 
+def test_it_unpacks_few_files(one_file: OneFile) -> None:
+    """Each is written out once and looked at by every start; as many as its modules would be 2,600."""
+    assert sum(path.is_file() for path in one_file.tree.rglob("*")) < 400
+
+
 def test_its_help_is_made_in_advance(one_file: OneFile) -> None:
     """Where the width is set, the command line makes the page."""
     assert (one_file.tree / f"lib/{tree.PYTHON}/mstunnel_setup/data/help.txt").is_file()

@@ -130,6 +130,19 @@ def test_an_interruption_while_a_program_is_loaded_is_reported(
     assert capfd.readouterr().err == "\nstopped: interrupted\n"
 
 
+def test_no_plugin_of_pydantic_is_loaded(tmp_path: Path) -> None:
+    """Any package on the path could bring one, and root would run it."""
+    found = tmp_path / "other-1.dist-info"
+    found.mkdir()
+    (found / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1\n")
+    (found / "entry_points.txt").write_text("[pydantic]\nother = other\n")
+    (tmp_path / "other.py").write_text(f"open({str(tmp_path / 'loaded')!r}, 'w')")
+    command = [sys.executable, "-c", MAIN, "mstunnel-setup", "answers", "schema"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60)
+    assert not (tmp_path / "loaded").exists()
+
+
 @pytest.mark.parametrize("program", sorted(dispatch.MODULES))
 def test_what_goes_on_collects_garbage_more_often(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that ends may keep it; a service would grow by it."""
