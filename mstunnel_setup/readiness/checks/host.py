@@ -247,7 +247,7 @@ def _firewall(protocol: str) -> None:
         _RECOMMENDED,
         passes=f"firewalld (all active zones), ufw or nftables allows the {protocol.upper()} port; where the "
         "host forwards it to the gateway (any with root, and one with an uplink), no rule of nftables drops "
-        'that. Rules that are too complex give "unknown".',
+        'that. Rules that are too complex, or cannot be read, give "unknown".',
     )
     def firewall_open(settings: Settings, security: SecurityFacts) -> Verdict:
         wall = security.firewall
