@@ -12,11 +12,11 @@ from mstunnel_setup.readiness.facts import Facts, Firewall, KernelFacts, Rootles
 from mstunnel_setup.readiness.model import Finding, Outcome
 from mstunnel_setup.readiness.parse import sysctl_lines
 from mstunnel_setup.readiness.sysctls import (
+    CONNTRACK_MODULE_FILES,
     FORWARD,
     MODULE_FILES,
     PORT_START,
     ROOTLESS,
-    ROOTLESS_MODULE_FILES,
     SYSCTL_FILE,
 )
 from mstunnel_setup.system import accounts
@@ -74,7 +74,7 @@ def _conntrack_fixes(broken: set[str], kernel: KernelFacts | None) -> Iterable[F
     fixed = tuple(
         name for name in ("rootless-conntrack-acct", "rootless-conntrack-timestamp") if name in broken
     )
-    for module, path in ROOTLESS_MODULE_FILES.items():
+    for module, path in CONNTRACK_MODULE_FILES.items():
         if fixed and kernel is not None and module not in kernel.modules and module in kernel.loadable:
             says, undo = f"load the module {module}, now and at boot", f"rm {path}, and modprobe -r {module}"
             yield Fix(fixed, says, undo, path, (module,), commands=(("modprobe", module),))

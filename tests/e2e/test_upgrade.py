@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.testbed import registry
-from tests.testbed.installation import Installation
+from tests.testbed.installation import PUBLIC_ADDRESS, Installation
 from tests.testbed.process import Completed
 from tests.testbed.testbed import INTRANET_PAGE, SIGNER
 from tests.testbed.waiting import eventually
@@ -19,6 +19,9 @@ pytestmark = pytest.mark.e2e
 CATALOGUE = "/etc/mstunnel-setup/releases.toml"
 TEN_SECONDS = 10.0
 CURL_REFUSED = 7
+INSIDE = ("podman", "exec", "mstunnel-server")
+ADDRESS = ("podman", "inspect", "--format={{.NetworkSettings.IPAddress}}", "mstunnel-server")
+SECONDS = "/root/connected-after"
 REPORT = "/var/lib/mstunnel-gateway/state/report"
 POLICY = "/etc/containers/policy.json"
 ATTACHMENTS = "/etc/containers/registries.d/tunnel.yaml"
@@ -152,6 +155,23 @@ def test_a_bad_release_is_gone_back_from_and_the_client_reconnects(
     assert data(upgrade(installed, "history"))["upgrades"][0]["outcome"] == "went-back"
     assert installed.await_page() == INTRANET_PAGE
     assert json.loads(installed.setup().stdout)["status"] == "unchanged"
+
+
+def test_a_device_that_connects_while_the_container_is_replaced_gets_to_the_next_one(
+    installed: Installation,
+) -> None:
+    """The rule that leads to a container outlives its network for a moment; here for as long as it takes."""
+    server, client = installed.server, installed.testbed.client
+    before = server.run(ADDRESS).stdout
+    link = server.run([*INSIDE, "cat", "/sys/class/net/eth0/iflink"]).stdout.strip()
+    server.shell(f"ip link set dev $(ip -oneline link | sed -n 's/^{link}: \\([^@]*\\)@.*/\\1/p') down")
+    ask = f"curl --insecure --silent --max-time 60 --output /dev/null https://{PUBLIC_ADDRESS}/"
+    client.start(["sh", "-c", f"rm -f {SECONDS}; {ask} --write-out '%{{time_connect}}\\n' >{SECONDS}"])
+    assert eventually(lambda: client.run(["ss", "-tnH", "state", "syn-sent"]).stdout != "", 10)
+    installed.program("mst-cli", "server", "restart")
+    assert server.run(ADDRESS).stdout != before
+    assert eventually(lambda: client.shell(f"cat {SECONDS}").stdout != "", 60)
+    assert 0 < float(client.read(SECONDS)) < TEN_SECONDS
 
 
 @pytest.mark.long

@@ -13,14 +13,16 @@ from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.readiness.facts import KernelFacts, Settings
 from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.readiness.sysctls import (
+    CONNTRACK_MODULE_FILES,
     MODULE_FILES,
-    ROOTLESS_MODULE_FILES,
     SYSCTL_FILE,
     suffices,
     wanted,
 )
 from mstunnel_setup.system.modules import LoadModule
 from mstunnel_setup.system.sysctls import SetSysctl
+
+_MODULE_FILES = {**MODULE_FILES, **CONNTRACK_MODULE_FILES}
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,19 @@ class Kernel:
 
     @property
     def wanted(self) -> Mapping[str, str]:
-        """The settings that a gateway needs, each with its least value."""
+        """The settings that a gateway needs, each with its least or its greatest value."""
         return _wanted(self.facts, self.rootless_port, forwards_ipv6=self.forwards_ipv6)
 
 
 def _wanted(facts: KernelFacts, rootless_port: int | None, *, forwards_ipv6: bool) -> Mapping[str, str]:
-    return wanted(rootless_port, facts.advertised if forwards_ipv6 else None)
+    """Without those of a module that is not to be had."""
+    bounds = wanted(rootless_port, facts.advertised if forwards_ipv6 else None)
+    tracks = bool((facts.loadable | facts.built_in) & {*CONNTRACK_MODULE_FILES})
+    return {
+        name: bound
+        for name, bound in bounds.items()
+        if tracks or "conntrack" not in name or name in facts.sysctls
+    }
 
 
 def _gather(context: Context) -> Kernel:
@@ -54,17 +63,12 @@ def _gather(context: Context) -> Kernel:
 
 
 def _decide(kernel: Kernel) -> Sequence[Action[Ports]]:
-    files = _module_files(kernel.rootless_port)
-    actions = [action for module, file in files.items() for action in _module(module, file, kernel)]
+    actions = [action for module, file in _MODULE_FILES.items() for action in _module(module, file, kernel)]
     actions += _settings(kernel)
     directories = dict.fromkeys(
         action.path.rpartition("/")[0] for action in actions if isinstance(action, WriteFile)
     )
     return (*(MakeDirectory(path=directory) for directory in directories), *actions)
-
-
-def _module_files(rootless_port: int | None) -> Mapping[str, str]:
-    return MODULE_FILES if rootless_port is None else {**MODULE_FILES, **ROOTLESS_MODULE_FILES}
 
 
 def _module(name: str, file: str, kernel: Kernel) -> list[Action[Ports]]:
@@ -81,15 +85,15 @@ def _module(name: str, file: str, kernel: Kernel) -> list[Action[Ports]]:
 
 def _settings(kernel: Kernel) -> list[Action[Ports]]:
     actions: list[Action[Ports]] = []
-    least, at_boot = kernel.wanted, kernel.facts.sysctl_files
-    lacking = {name for name in least if not suffices(name, at_boot.get(name, ("", None))[1], least[name])}
+    bounds, at_boot = kernel.wanted, kernel.facts.sysctl_files
+    lacking = {name for name in bounds if not suffices(name, at_boot.get(name, ("", None))[1], bounds[name])}
     if lacking:
         # The file is written as a whole: what it sets already stays in it.
         ours = {name: value for name, (path, value) in at_boot.items() if path == SYSCTL_FILE}
-        lines = {**ours, **{name: least[name] for name in least if name in lacking}}
+        lines = {**ours, **{name: bounds[name] for name in bounds if name in lacking}}
         text = rendering.render("kernel/90-mstunnel.conf", settings=lines)
         actions.append(WriteFile(path=SYSCTL_FILE, text=text))
-    for name, value in least.items() if kernel.live else ():
+    for name, value in bounds.items() if kernel.live else ():
         if not suffices(name, kernel.facts.sysctls.get(name), value):
             actions.append(SetSysctl(name=name, value=value))
     return actions
@@ -98,22 +102,20 @@ def _settings(kernel: Kernel) -> list[Action[Ports]]:
 def expected(
     facts: KernelFacts, rootless_port: int | None = None, *, forwards_ipv6: bool = False
 ) -> KernelFacts:
-    """The kernel as this step leaves it; settings of a module that is not to be had stay away."""
-    places = _module_files(rootless_port)
-    known = [name for name in places if name in facts.loadable]
-    files = {name: facts.module_files.get(name, places[name]) for name in known}
-    least = _wanted(facts, rootless_port, forwards_ipv6=forwards_ipv6)
+    """The kernel as this step leaves it."""
+    known = [name for name in _MODULE_FILES if name in facts.loadable]
+    files = {name: facts.module_files.get(name, _MODULE_FILES[name]) for name in known}
+    bounds = _wanted(facts, rootless_port, forwards_ipv6=forwards_ipv6)
     to_be = {
         name: facts.sysctls.get(name, value) if suffices(name, facts.sysctls.get(name), value) else value
-        for name, value in least.items()
-        if name in facts.sysctls or "conntrack" not in name or "nf_conntrack" in known
+        for name, value in bounds.items()
     }
     return facts.model_copy(
         update={
             "modules": facts.modules | set(known),
             "module_files": {**facts.module_files, **files},
             "sysctls": {**facts.sysctls, **to_be},
-            "sysctl_files": {**{name: (SYSCTL_FILE, least[name]) for name in to_be}, **facts.sysctl_files},
+            "sysctl_files": {**{name: (SYSCTL_FILE, bounds[name]) for name in to_be}, **facts.sysctl_files},
             "tun_device": facts.tun_device or "tun" in known,
         }
     )

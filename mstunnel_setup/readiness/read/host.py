@@ -30,13 +30,14 @@ from mstunnel_setup.readiness.facts import (
 )
 from mstunnel_setup.readiness.read import text_of, texts_below
 from mstunnel_setup.readiness.sysctls import (
+    CONNTRACK_MODULE_FILES,
     FORWARD,
     FORWARD_6,
     MODULE_FILES,
     NAMESPACES,
     PORT_START,
     ROOTLESS,
-    ROOTLESS_MODULE_FILES,
+    UNANSWERED,
     accepting,
 )
 from mstunnel_setup.system import uplink
@@ -44,7 +45,7 @@ from mstunnel_setup.system.sysctls import place
 
 _MODULE_DIRECTORIES = ("/etc/modules-load.d", "/run/modules-load.d", "/usr/lib/modules-load.d")
 _SYSCTL_DIRECTORIES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/lib/sysctl.d")
-_SYSCTLS = (FORWARD, FORWARD_6, PORT_START, NAMESPACES, *ROOTLESS)
+_SYSCTLS = (FORWARD, FORWARD_6, PORT_START, NAMESPACES, UNANSWERED, *ROOTLESS)
 _DISABLED = "/proc/sys/net/ipv6/conf/all/disable_ipv6"
 _SYSTEMD_SYSCTL = "/usr/lib/systemd/systemd-sysctl"
 _STORES = ("/var/lib/containers", "/var/lib/docker", "/var/lib", "/var", "/")
@@ -149,7 +150,7 @@ class HostReader:
         """Of the modules that matter, those that an index of depmod(8) names for the running kernel."""
         release = text_of(self.files, "/proc/sys/kernel/osrelease").strip()
         found = parse.modules_on_disk(text_of(self.files, f"/lib/modules/{release}/{index}"))
-        return found & {*MODULE_FILES, *ROOTLESS_MODULE_FILES}
+        return found & {*MODULE_FILES, *CONNTRACK_MODULE_FILES}
 
     def _module_files(self) -> dict[str, str]:
         texts = {"/etc/modules": text_of(self.files, "/etc/modules")}
