@@ -10,7 +10,7 @@ MODULE_FILES = {
 }
 """The modules, each with the file of ours that loads it at boot."""
 CONNTRACK_MODULE_FILES = {"nf_conntrack": "/etc/modules-load.d/mstunnel_conntrack.conf"}
-"""The module with the settings about connections; otherwise the kernel loads it with the first that needs it."""
+"""The module with the settings about connections."""
 SYSCTL_FILE = "/etc/sysctl.d/90-mstunnel.conf"
 
 FORWARD = "net.ipv4.ip_forward"
