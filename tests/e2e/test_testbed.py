@@ -68,21 +68,26 @@ Notify=healthy
 [Install]
 WantedBy=multi-user.target
 """
-KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+KEYS = {name: rsa.generate_private_key(public_exponent=65537, key_size=2048) for name in ("key-1", "key-2")}
 
 
-def token(**changes: object) -> str:
+def token(key: str = "key-1", **changes: object) -> str:
     now = int(time.time())
     claims = {"iss": ISSUER, "aud": AUDIENCE, "oid": "user-1", "iat": now, "nbf": now - 60, "exp": now + 600}
-    return jwt.encode(claims | changes, KEY, "RS256", headers={"kid": "key-1"})
+    return jwt.encode(claims | changes, KEYS[key], "RS256", headers={"kid": key})
+
+
+def publish(testbed: Testbed, *names: str) -> None:
+    """Have the issuer publish these signing keys, and no other."""
+    public = {name: jwt.algorithms.RSAAlgorithm.to_jwk(KEYS[name].public_key()) for name in names}
+    keys = [json.loads(key) | {"kid": name, "use": "sig", "alg": "RS256"} for name, key in public.items()]
+    testbed.lab.write("/srv/keys.json", json.dumps({"keys": keys}))
 
 
 def serve_issuer(testbed: Testbed) -> None:
-    public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key()))
-    keys = {"keys": [public | {"kid": "key-1", "use": "sig", "alg": "RS256"}]}
     document = {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/keys.json"}
     testbed.lab.write("/srv/openid.json", json.dumps(document))
-    testbed.lab.write("/srv/keys.json", json.dumps(keys))
+    publish(testbed, "key-1")
     testbed.lab.start(["python3", "-m", "http.server", "--directory=/srv", "8080"])
 
 
@@ -131,6 +136,7 @@ def gateway(testbed: Testbed) -> Gateway:
         "openid_configuration_url": f"{ISSUER}/openid.json",
         "user_name_claim": "oid",
         "required_claims": {"aud": AUDIENCE, "iss": ISSUER},
+        "minimum_jwk_refresh_time": 1,
     }
     testbed.server.write("/etc/mstunnel/oidc.json", json.dumps(openid))
     testbed.server.write("/etc/mstunnel/ocserv.conf", CONFIGURATION)
@@ -206,6 +212,16 @@ def test_a_device_reaches_the_internal_page_through_the_tunnel(gateway: Gateway)
     assert [user["Username"] for user in users] == ["user-1"]
     vpn.disconnect(client)
     assert client.run(["curl", "--silent", "--max-time", "2", "http://10.99.0.80/"], check=False).code != 0
+
+
+def test_the_first_token_of_a_new_signing_key_is_accepted(gateway: Gateway) -> None:
+    publish(gateway.testbed, "key-2")
+    connected = gateway.connect(token("key-2"))
+    assert connected.code == 0, connected.describe() + gateway.server.shell("journalctl -n 40").stdout
+    vpn.disconnect(gateway.testbed.client)
+    refused = gateway.connect(token("key-1"))
+    assert "401 Authentication failed" in refused.stdout
+    publish(gateway.testbed, "key-1")
 
 
 @pytest.mark.parametrize(
