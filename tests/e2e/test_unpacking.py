@@ -160,8 +160,10 @@ def test_an_older_version_is_removed_unless_it_runs(used: OneFile) -> None:
     older = used.places[0] / "0.0.1-0123456789ab"
     older.mkdir()
     (older / "file").touch()
-    with subprocess.Popen(["flock", "--shared", older, "cat"], stdin=subprocess.PIPE):
-        time.sleep(0.5)
+    holding = ["flock", "--shared", older, "sh", "-c", "echo held; cat"]
+    with subprocess.Popen(holding, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
         used.run("--version")
         assert older.exists()
     used.run("--version")
