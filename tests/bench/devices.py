@@ -9,12 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 NETWORK = "10.99.0.0/24"
-# A sign-in whose gateway is replaced meanwhile gets no answer, and the client waits for one for ever.
-_SIGN_IN = 30.0
 _PAUSE = 1.0
 _SCRIPT = f"""#!/bin/sh
 [ "$reason" = connect ] || exit 0
@@ -27,29 +25,21 @@ ip route add {NETWORK} dev "$TUNDEV" metric "$(cat "/sys/class/net/$TUNDEV/ifind
 
 @dataclass
 class Device:
-    """One device: its command, its interface, and the client that runs, since when."""
+    """One device: its command, and the client that was started last, and when."""
 
     command: Sequence[str]
-    interface: Path
     process: subprocess.Popen[bytes] | None = None
-    since: float = field(default=0.0)
+    started: float = 0.0
 
     def look(self) -> None:
-        """Start the client when it does not run, and end one that is not connected in time."""
+        """Start the client when it does not run, at most once in a while."""
         now = time.monotonic()
-        if self.process is None or self.process.poll() is not None:
-            if now - self.since > _PAUSE:
-                self.process = subprocess.Popen(
-                    self.command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
-                self.since = now
-        elif self.interface.exists():
-            self.since = now
-        elif now - self.since > _SIGN_IN:
-            self.process.kill()
+        ended = self.process is None or self.process.poll() is not None
+        if ended and now - self.started > _PAUSE:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            self.started = now
 
 
 def main(count: int, name: str, script: str, words: Sequence[str]) -> None:
@@ -61,8 +51,7 @@ def main(count: int, name: str, script: str, words: Sequence[str]) -> None:
     fixed = ["openconnect", "--protocol=anyconnect", "--non-inter", "--reconnect-timeout=1", *words]
     program = str(path) if script == "route" else "/bin/true"
     devices = [
-        Device([*fixed, f"--script={program}", f"--interface={interface}"], Path("/sys/class/net", interface))
-        for interface in (f"{name}{number}" for number in range(count))
+        Device([*fixed, f"--script={program}", f"--interface={name}{number}"]) for number in range(count)
     ]
     try:
         while True:

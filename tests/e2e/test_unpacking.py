@@ -160,7 +160,7 @@ def test_an_older_version_is_removed_unless_it_runs(used: OneFile) -> None:
     older = used.places[0] / "0.0.1-0123456789ab"
     older.mkdir()
     (older / "file").touch()
-    holding = ["flock", "--shared", older, "sh", "-c", "echo held; cat"]
+    holding = ["flock", "--shared", str(older), "sh", "-c", "echo held; cat"]
     with subprocess.Popen(holding, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
