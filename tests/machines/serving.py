@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from mstunnel_setup.readiness.sysctls import SYSCTL_FILE
 from tests.machines import record
 from tests.machines.installation import MachineInstallation
 from tests.testbed.process import TestbedError
@@ -10,6 +11,12 @@ from tests.testbed.testbed import INTRANET_PAGE
 from tests.testbed.waiting import eventually
 
 _SECONDS = 400
+_SETTINGS = f"""
+while read -r name _ value; do
+    now="$(sysctl --values "$name")"
+    [ "$now" = "$value" ] || echo "$name is $now and not $value"
+done <{SYSCTL_FILE}
+"""
 
 
 def serves_again(host: MachineInstallation, what: str, disturb: Callable[[], object]) -> list[str]:
@@ -19,7 +26,7 @@ def serves_again(host: MachineInstallation, what: str, disturb: Callable[[], obj
     served = eventually(lambda: host.answers_tls() and serves_device(host), _SECONDS)
     seconds = time.monotonic() - begin
     complaints = host.serves() if served else [f"no device was served within {_SECONDS} s"]
-    complaints += lasting_failures(host)
+    complaints += [*lasting_failures(host), *_other_settings(host)]
     record.add(host.bed, what, complaints, seconds=round(seconds))
     return complaints
 
@@ -38,6 +45,11 @@ def serves_device(host: MachineInstallation) -> bool:
 def lasting_failures(host: MachineInstallation) -> list[str]:
     """Units that stay failed; a health check of Podman that has failed is one until the next."""
     return [] if eventually(lambda: not _failed_units(host), 60) else [f"failed units: {_failed_units(host)}"]
+
+
+def _other_settings(host: MachineInstallation) -> list[str]:
+    """Settings of the kernel that are not as the installer's file has them."""
+    return host.server.shell(_SETTINGS).stdout.splitlines()
 
 
 def _failed_units(host: MachineInstallation) -> str:
