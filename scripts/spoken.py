@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +39,7 @@ def _heard(node: ast.AST) -> Iterator[ast.AST]:
         yield from _of_call(node)
     if isinstance(node, ast.FunctionDef):
         yield from _of_function(node)
+        yield from _of_variables(node)
     if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign) and node.value is not None:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         if any(isinstance(target, ast.Name) and _is_shown(target.id) for target in targets):
@@ -61,6 +62,19 @@ def _of_function(function: ast.FunctionDef) -> Iterator[ast.AST]:
         yield from (item for item in function.body if not _is_docstring(item))
     elif returned in {"str", "str | None"}:
         yield from (item.value for item in ast.walk(function) if isinstance(item, ast.Return) and item.value)
+
+
+def _of_variables(function: ast.FunctionDef) -> Iterator[ast.AST]:
+    """What the function puts into a variable that it says something with."""
+    said = [part for call in ast.walk(function) if isinstance(call, ast.Call) for part in _of_call(call)]
+    names = {node.id for part in said for node in ast.walk(part) if isinstance(node, ast.Name)}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and any(_is_one_of(target, names) for target in node.targets):
+            yield node.value
+
+
+def _is_one_of(target: ast.expr, names: Collection[str]) -> bool:
+    return isinstance(target, ast.Name) and target.id in names
 
 
 def _is_shown(variable: str) -> bool:

@@ -142,8 +142,9 @@ class Catalogue:
         return " " not in value or self._found(value) is not None
 
     def _value(self, value: str) -> str:
-        """A phrase in this language; one word is a name or an identifier and stays."""
-        return self(value) if " " in value.strip() else value
+        """A phrase in this language, with its indent; one word is a name or an identifier and stays."""
+        bare = value.strip(" ")
+        return value.replace(bare, self(bare), 1) if " " in bare else value
 
 
 def template(text: str, translation: str = "") -> Template:
@@ -169,8 +170,8 @@ def _key(text: str) -> str:
 
 
 def _ended(translation: str, text: str) -> str:
-    """The translation with a full stop where the text has one."""
-    return translation.removesuffix("。") + ("。" if text.endswith(".") else "")
+    """The translation with a full stop where the text has one; three dots are none."""
+    return translation.removesuffix("。") + ("。" if text.endswith(".") and not text.endswith("..") else "")
 
 
 def _with_gap(original: str, said: str, gap: str) -> str:

@@ -34,6 +34,7 @@ from mstunnel_setup.text import WIDTH, Line, fold, verbatim, width
 from scripts import texts as catalogues
 from scripts.command_tree import PROGRAMS, program
 from scripts.error_codes import declarations
+from scripts.spoken import spoken
 
 DECLARED = declarations()
 JAPANESE = {"LANG": "ja_JP.UTF-8"}
@@ -122,9 +123,9 @@ def test_the_catalogues_have_every_text_and_no_other() -> None:
     }
 
 
-@pytest.mark.parametrize("spoken", SPOKEN)
-def test_every_text_has_a_translation(spoken: str) -> None:
-    assert set(untranslated(texts(spoken))) == UNTRANSLATED
+@pytest.mark.parametrize("language", SPOKEN)
+def test_every_text_has_a_translation(language: str) -> None:
+    assert set(untranslated(texts(language))) == UNTRANSLATED
 
 
 def untranslated(present: Mapping[str, str]) -> list[str]:
@@ -139,6 +140,17 @@ def test_a_new_text_is_found_to_lack_a_translation_and_a_removed_one_to_be_unuse
     made = catalogues.updated({**present, "no longer used": "未使用"}, [some, "a new text"], "ja").decode()
     assert 'msgid "a new text"\nmsgstr ""' in made
     assert "no longer used" not in made
+
+
+def test_a_text_that_is_put_into_a_variable_first_is_found(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text(
+        "def show(minutes: int) -> None:\n"
+        '    valid = f"The code is valid for {minutes} minutes."\n'
+        '    path = "not shown to anyone"\n'
+        "    say(translated(valid))\n"
+    )
+    assert [*spoken(module)] == ["The code is valid for {minutes} minutes."]
 
 
 def test_the_reader_of_the_catalogues_finds_what_a_gettext_library_finds() -> None:
@@ -187,6 +199,19 @@ def test_a_term_is_that_of_the_vendors_documentation(term: str) -> None:
 def test_phrases_among_the_values_are_translated_and_names_are_not(japanese: None) -> None:
     found = declare(UsageError, "x", "cannot pull {image}: {reason}")(image="site", reason="no such host")
     assert translated(found.message) == "site をプルできません: ホストがありません"
+
+
+def test_a_sentence_that_is_a_value_is_translated_with_the_blank_before_it(japanese: None) -> None:
+    where = " The authority offers it at http://ca.example/a.cer."
+    said = translated(f"Add the certificate of Issuer to the chain.{where}")
+    assert said == (
+        "Issuer の証明書をチェーンに追加してください。 認証局は http://ca.example/a.cer で提供しています。"
+    )
+
+
+def test_three_dots_are_no_full_stop(japanese: None) -> None:
+    waiting = translated("The code is valid for 15 minutes. Waiting ...")
+    assert waiting == "コードの有効期間は 15 分です。待機しています ..."
 
 
 def test_what_is_in_brackets_at_the_end_stays_together(japanese: None) -> None:
