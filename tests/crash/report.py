@@ -57,9 +57,9 @@ _LIMITS = """\
 def main() -> int:
     """Write the page and say where it is; exit code 1 when points of the kill loops were left out."""
     kills = plugin.recorded("kill")
-    if not kills or (left_out := list(tally.left_out(kills))):
-        reasons = left_out if kills else ["no kill points are on record: run `make crash`"]
-        sys.stdout.write("\n".join([*reasons, f"not written: {PAGE}", ""]))
+    left_out = [*tally.left_out(kills)] if kills else ["no kill points are on record: run `make crash`"]
+    if left_out:
+        sys.stdout.write("\n".join([*left_out, f"not written: {PAGE}", ""]))
         return 1
     page = PAGE.read_text()
     text = "\n".join([_INTRODUCTION, *_figures(page), f"{section(page)}\n", _cost(page), *_found(), _LIMITS])
