@@ -73,9 +73,10 @@ class Gateway(Installation):
         return self.server.run(fixed, check=False)
 
     def users(self) -> list[str]:
-        """Names of the users who are connected."""
+        """Names of the users who are connected; a sign-in that was refused may still be listed."""
         shown = self.server.run(["mst-cli", "server", "show", "users", "--output", "json"])
-        return [user["Username"] for user in json.loads(shown.stdout)["data"]["rows"]]
+        rows = json.loads(shown.stdout)["data"]["rows"]
+        return [user["Username"] for user in rows if user["State"] == "connected"]
 
     def worker(self) -> str:
         """Id of the process that serves the connected device, on the server."""

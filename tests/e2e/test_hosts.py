@@ -169,9 +169,9 @@ def test_after_a_reboot_the_gateway_serves_again(host: Host) -> None:
 def test_docker_proves_what_it_loads_and_says_why_it_cannot_fetch(host: Host) -> None:
     if host.kind is not kinds.DOCKER:
         pytest.skip("about Docker")
-    script = (Path(__file__).parents[1] / "testbed/docker_cases.py").read_text()
-    command = [*PROGRAM_PYTHON, "-", host.references["gateway"]]
-    found = json.loads(host.server.run(command, stdin=script).stdout)
+    host.server.copy([Path(__file__).parents[1] / "testbed/docker_cases.py"], "/root")
+    command = [*PROGRAM_PYTHON, "/root/docker_cases.py", host.references["gateway"]]
+    found = json.loads(host.server.run(command).stdout)
     assert found["loaded"]["digest"] == found["loaded"]["reference"]
     assert (found["loaded"]["while used"], found["loaded"]["afterwards"]) == ("kept", "removed")
     assert found["unknown"]["hint"] == "Check name and digest of the image."
