@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -69,12 +69,9 @@ def _of_variables(function: ast.FunctionDef) -> Iterator[ast.AST]:
     said = [part for call in ast.walk(function) if isinstance(call, ast.Call) for part in _of_call(call)]
     names = {node.id for part in said for node in ast.walk(part) if isinstance(node, ast.Name)}
     for node in ast.walk(function):
-        if isinstance(node, ast.Assign) and any(_is_one_of(target, names) for target in node.targets):
-            yield node.value
-
-
-def _is_one_of(target: ast.expr, names: Collection[str]) -> bool:
-    return isinstance(target, ast.Name) and target.id in names
+        if isinstance(node, ast.Assign):
+            filled = {target.id for target in node.targets if isinstance(target, ast.Name)}
+            yield from [node.value] if filled & names else []
 
 
 def _is_shown(variable: str) -> bool:

@@ -28,7 +28,7 @@ ROOTLESS = {
 """The least values that the vendor asks for in rootless mode."""
 
 
-# The values where nothing sets them (ip-sysctl.rst, nf_conntrack-sysctl.rst).
+# Of these less is more; the values where nothing sets them (ip-sysctl.rst, nf_conntrack-sysctl.rst).
 _KERNEL_VALUES = {PORT_START: "1024", UNANSWERED: "120"}
 
 

@@ -19,9 +19,8 @@ pytestmark = pytest.mark.e2e
 CATALOGUE = "/etc/mstunnel-setup/releases.toml"
 TEN_SECONDS = 10.0
 CURL_REFUSED = 7
-INSIDE = ("podman", "exec", "mstunnel-server")
 ADDRESS = ("podman", "inspect", "--format={{.NetworkSettings.IPAddress}}", "mstunnel-server")
-SECONDS = "/root/connected-after"
+CONNECTED_AFTER = "/root/connected-after"
 REPORT = "/var/lib/mstunnel-gateway/state/report"
 POLICY = "/etc/containers/policy.json"
 ATTACHMENTS = "/etc/containers/registries.d/tunnel.yaml"
@@ -163,15 +162,17 @@ def test_a_device_that_connects_while_the_container_is_replaced_gets_to_the_next
     """The rule that leads to a container outlives its network for a moment; here for as long as it takes."""
     server, client = installed.server, installed.testbed.client
     before = server.run(ADDRESS).stdout
-    link = server.run([*INSIDE, "cat", "/sys/class/net/eth0/iflink"]).stdout.strip()
+    link = server.shell("podman exec mstunnel-server cat /sys/class/net/eth0/iflink").stdout.strip()
     server.shell(f"ip link set dev $(ip -oneline link | sed -n 's/^{link}: \\([^@]*\\)@.*/\\1/p') down")
     ask = f"curl --insecure --silent --max-time 60 --output /dev/null https://{PUBLIC_ADDRESS}/"
-    client.start(["sh", "-c", f"rm -f {SECONDS}; {ask} --write-out '%{{time_connect}}\\n' >{SECONDS}"])
+    client.start(
+        ["sh", "-c", f"rm -f {CONNECTED_AFTER}; {ask} --write-out '%{{time_connect}}\\n' >{CONNECTED_AFTER}"]
+    )
     assert eventually(lambda: client.run(["ss", "-tnH", "state", "syn-sent"]).stdout != "", 10)
     installed.program("mst-cli", "server", "restart")
     assert server.run(ADDRESS).stdout != before
-    assert eventually(lambda: client.shell(f"cat {SECONDS}").stdout != "", 60)
-    assert 0 < float(client.read(SECONDS)) < TEN_SECONDS
+    assert eventually(lambda: client.shell(f"cat {CONNECTED_AFTER}").stdout != "", 60)
+    assert 0 < float(client.read(CONNECTED_AFTER)) < TEN_SECONDS
 
 
 @pytest.mark.long
