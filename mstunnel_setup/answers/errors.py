@@ -1,6 +1,6 @@
 """Errors of `answers`, each declared once (docs/reference/errors.md)."""
 
-from mstunnel_setup.errors import CheckError, UsageError, declare
+from mstunnel_setup.base.errors import CheckError, UsageError, declare
 
 ANSWERS_FORBIDDEN = declare(
     CheckError,

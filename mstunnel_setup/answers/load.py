@@ -13,7 +13,7 @@ from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.problems import problems
 from mstunnel_setup.answers.rules import findings_of_rules
 from mstunnel_setup.answers.settings import SETTINGS
-from mstunnel_setup.errors import ValuesError
+from mstunnel_setup.base.errors import ValuesError
 
 _SECTIONS = frozenset(
     {

@@ -10,9 +10,9 @@ from pathlib import PurePosixPath
 from typing import Literal, NoReturn, TypeAlias, cast
 
 from mstunnel_setup.answers.errors import SECRET_EXPOSED, SECRET_INVALID, SECRET_MISSING
-from mstunnel_setup.errors import UsageError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.redaction import STARS
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.redaction import STARS
+from mstunnel_setup.io.files import Files
 
 Place: TypeAlias = Literal["file", "env", "credential"]
 

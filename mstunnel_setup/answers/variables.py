@@ -9,7 +9,7 @@ from mstunnel_setup.answers.errors import (
     PROXY_INVALID,
     TRACE_SESSIONS_INVALID,
 )
-from mstunnel_setup.errors import DEBUG_LEVEL_INVALID
+from mstunnel_setup.base.errors import DEBUG_LEVEL_INVALID
 
 PROXIES: Final[tuple[str, ...]] = ("http_proxy", "https_proxy", "no_proxy")
 """The proxy variables; programs read them in lower or upper case."""

@@ -1,6 +1,6 @@
 """Errors of `containers`, each declared once (docs/reference/errors.md)."""
 
-from mstunnel_setup.errors import EngineError, declare
+from mstunnel_setup.base.errors import EngineError, declare
 
 
 class PullError(EngineError):

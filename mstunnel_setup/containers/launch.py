@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.text import printable
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.containers.errors import CONTAINER_FAILED
 from mstunnel_setup.containers.ports import HasEngine
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.text import printable
 
 LOG_LINES = 10
 _POLL_SECONDS = 0.5

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from mstunnel_setup.containers.errors import (
     ENGINE_ADDRESS_INVALID,
     ENGINE_MISSING,
@@ -13,10 +13,10 @@ from mstunnel_setup.containers.errors import (
     ENGINE_NOT_STARTED,
 )
 from mstunnel_setup.containers.podman import PodmanEngine
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.http_service import HttpService
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http_service import HttpService
+from mstunnel_setup.io.process import Processes
 
 _STANDING_SOCKET = f"unix://{paths.PODMAN_SOCKET}"
 # Every Podman from 4.0 on has this version of the interface.

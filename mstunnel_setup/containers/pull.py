@@ -5,14 +5,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, ValidationError
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.text import plain, printable, sentence
 from mstunnel_setup.containers.engine import ContainerEngine, Image, Progress
 from mstunnel_setup.containers.errors import IMAGE_NOT_PULLED, IMAGE_PULL_FAILED, PullError
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.http_service import Streamed
-from mstunnel_setup.text import plain, printable, sentence
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.http_service import Streamed
 
 _ADVICE = {
     "manifest unknown": "Check name and digest of the image.",

@@ -10,13 +10,13 @@ from pathlib import PurePosixPath
 
 from packaging.version import Version
 
-from mstunnel_setup import paths, rendering
+from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.base.text import printable
 from mstunnel_setup.containers.errors import QUADLET_MISSING, QUADLET_REFUSED
 from mstunnel_setup.containers.spec import ContainerSpec
 from mstunnel_setup.containers.versions import release
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
-from mstunnel_setup.text import printable
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
 
 # Debian, Fedora and RHEL; older Debian and Ubuntu; built from source.
 _GENERATORS = (

@@ -9,9 +9,9 @@ from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 from typing_extensions import override
 
+from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.errors import ENGINE_VERSION
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.errors import EngineError
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 

@@ -7,13 +7,13 @@ that names a file, runs a program, or changes how devices authenticate. Source: 
 from collections.abc import Mapping
 from typing import Final
 
+from mstunnel_setup.base.text import quoted
 from mstunnel_setup.gateway.errors import (
     ADVANCED_SETTING_IGNORED,
     ADVANCED_SETTING_REPEATED,
     ConfigurationWarning,
 )
 from mstunnel_setup.gateway.fields import invalid
-from mstunnel_setup.text import quoted
 
 _FIELD: Final = "advancedSettings"
 _LARGEST: Final = 2**31 - 1

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, Self
 
+from mstunnel_setup.base.text import quoted
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.advanced import read_advanced
 from mstunnel_setup.gateway.errors import (
@@ -19,7 +20,6 @@ from mstunnel_setup.gateway.errors import (
     ConfigurationWarning,
 )
 from mstunnel_setup.gateway.fields import Document, Network, invalid
-from mstunnel_setup.text import quoted
 
 DEFAULT_PORT: Final = 443
 EVERYTHING: Final = "default"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mstunnel_setup import rendering
+from mstunnel_setup.base import rendering
 from mstunnel_setup.gateway.errors import (
     ENVIRONMENT_LINE_INVALID,
     ENVIRONMENT_NOT_UTF8,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mstunnel_setup.errors import EngineError, StepError, TenantError, UsageError, declare
+from mstunnel_setup.base.errors import EngineError, StepError, TenantError, UsageError, declare
 
 
 class EnvironmentFileError(StepError):

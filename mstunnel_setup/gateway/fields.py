@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final, TypeVar
 
+from mstunnel_setup.base.text import quoted
 from mstunnel_setup.gateway.errors import CONFIGURATION_INVALID, PropertyError
-from mstunnel_setup.text import quoted
 
 Document = Mapping[str, object]
 Network = IPv4Network | IPv6Network

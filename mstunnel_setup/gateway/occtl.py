@@ -11,16 +11,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mstunnel_setup.engine.values import JsonObject, JsonValue
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.foreign import whole_number
+from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.gateway.errors import (
     ARGUMENT_INVALID,
     ARGUMENT_MISSING,
     ARGUMENT_UNEXPECTED,
     OCCTL_ANSWER_INVALID,
 )
-from mstunnel_setup.text import plain
 
 NOT_FOUND: Final = 2
 """Exit code of `show user` and `show id` for an unknown user or connection."""

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.values import JsonObject, json_bytes
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.values import JsonObject, json_bytes
 from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.errors import LISTEN_PORT_CHANGED, ConfigurationWarning
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, GatewayOptions, ocserv_conf, served_port
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 
 RESTART_KEYS: Final = (
     *("tcp-port", "udp-port", "listen-host"),

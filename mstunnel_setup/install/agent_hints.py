@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any, Final
 
-from mstunnel_setup import errors
-from mstunnel_setup.errors import Declared
+from mstunnel_setup.base import errors
+from mstunnel_setup.base.errors import Declared
+from mstunnel_setup.certificates import errors as tls_errors
+from mstunnel_setup.exchange import errors as upgrade_errors
 from mstunnel_setup.gateway import errors as gateway_errors
-from mstunnel_setup.host import errors as host_errors
+from mstunnel_setup.io import errors as host_errors
 from mstunnel_setup.tenant import errors as tenant_errors
 from mstunnel_setup.tenant import sign_in_errors
-from mstunnel_setup.tls import errors as tls_errors
-from mstunnel_setup.upgrade import errors as upgrade_errors
 
 AGENT_LOGS: Final = "`mst-cli agent logs --tail 20` shows why."
 

@@ -1,6 +1,6 @@
 """Errors and warnings of `install`, each declared once (docs/reference/errors.md)."""
 
-from mstunnel_setup.errors import (
+from mstunnel_setup.base.errors import (
     CheckError,
     EngineError,
     NetworkError,
@@ -11,7 +11,7 @@ from mstunnel_setup.errors import (
     WaitingError,
     declare,
 )
-from mstunnel_setup.result import declare_notice
+from mstunnel_setup.base.result import declare_notice
 
 ISSUER_OF_ANOTHER_TENANT = declare(
     UsageError,

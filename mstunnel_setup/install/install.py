@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.runner import Planned
-from mstunnel_setup.engine.step import AnyStep
-from mstunnel_setup.engine.values import JsonObject, as_object
-from mstunnel_setup.errors import NOT_ROOT, SetupError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NOT_ROOT, SetupError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.install.account_files import refuse_unreadable
 from mstunnel_setup.install.errors import STEP_TOO_EARLY
 from mstunnel_setup.install.installed import complete
@@ -32,8 +31,9 @@ from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_
 from mstunnel_setup.install.steps import configure, launch, proxy
 from mstunnel_setup.install.summary import summary
 from mstunnel_setup.install.uninstall import forget_program, remove_host_setup, remove_installation
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.transaction.runner import Planned
+from mstunnel_setup.transaction.step import AnyStep
 
 # Where a step writes, and the step that makes that directory.
 _MADE_BY = {

@@ -3,10 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mstunnel_setup.foreign import json_value
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.host.pinned import FINGERPRINT, fetch_root
+from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.install.errors import (
     LAB_ADDRESS_INVALID,
     LAB_CONNECTION_INVALID,
@@ -14,6 +11,9 @@ from mstunnel_setup.install.errors import (
     LAB_FINGERPRINT_WRONG,
 )
 from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.io.pinned import FINGERPRINT, fetch_root
 
 # The lab's own paths (docs/reference/lab.md): its root certificate, and its addresses.
 _ROOT, _CONNECTION = "/lab/ca.pem", "/lab/connection"

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.lazy import LazyModule
+from mstunnel_setup.base.text import printable
 from mstunnel_setup.containers.choice import Chosen, EnginePreference, open_engine
 from mstunnel_setup.containers.engine import ContainerEngine, Progress
 from mstunnel_setup.containers.errors import ENGINE_FAILED
 from mstunnel_setup.containers.spec import Volume
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
-from mstunnel_setup.host.systemd import Systemd
 from mstunnel_setup.install.errors import (
     GATEWAY_CONFIGURATION_REFUSED,
     IMAGE_NOT_GATEWAY,
@@ -22,17 +20,19 @@ from mstunnel_setup.install.errors import (
     PASSPHRASE_UNEXPECTED,
 )
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.lazy import LazyModule
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.text import printable
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.systemd import Systemd
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
+    from mstunnel_setup.certificates import ca_trust
     from mstunnel_setup.tenant.graph import Graph
-    from mstunnel_setup.tls import ca_trust
 else:
-    ca_trust = LazyModule("tls.ca_trust")
+    ca_trust = LazyModule("certificates.ca_trust")
 
 CANDIDATE = f"{paths.STATE}/candidate-ocserv.conf"
 _CHECK = "/usr/libexec/mstunnel/check-configuration"

@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mstunnel_setup.engine.step import AnyStep
-from mstunnel_setup.errors import CheckError, ChecksFailedError
+from mstunnel_setup.actions import vendor_gateway
+from mstunnel_setup.base.errors import CheckError, ChecksFailedError
+from mstunnel_setup.base.text import plain
 from mstunnel_setup.install import device_certificates
-from mstunnel_setup.install.adopt import adoption
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import ADOPTION_UNFINISHED, VENDOR_INSTALLED
 from mstunnel_setup.install.readiness_input import readiness_settings
@@ -24,6 +24,7 @@ from mstunnel_setup.install.steps import (
     sign_in,
     site,
 )
+from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.checks.ipv6 import without_ipv6
 from mstunnel_setup.readiness.data import endpoints_of, with_registries
@@ -31,8 +32,7 @@ from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import EngineFacts, Facts, Section, TunnelFacts, VendorFacts
 from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
 from mstunnel_setup.readiness.read.vendor import vendor
-from mstunnel_setup.tenant_sign_in import cloud_of
-from mstunnel_setup.text import plain
+from mstunnel_setup.transaction.step import AnyStep
 
 _GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK, Group.ROOTLESS})
 # Which port it will be, only the server configuration of the site tells; about the others it has a say.
@@ -53,7 +53,7 @@ def refuse_vendor(context: Context) -> None:
     until that gateway is stopped.
     """
     receipt = context.receipt
-    if adoption.KEY in receipt.entries and adoption.HAND_OVER not in receipt.steps:
+    if vendor_gateway.KEY in receipt.entries and vendor_gateway.HAND_OVER not in receipt.steps:
         raise ADOPTION_UNFINISHED()
     if receipt.entries:
         return
@@ -174,7 +174,7 @@ def _tell_closed(context: Context, facts: Facts) -> None:
 def planned(facts: Facts, steps: Collection[str]) -> Facts:
     """The facts as the steps will leave them: what the steps fix is no reason to refuse."""
     changes: dict[str, Section] = {}
-    if adoption.ADOPT in steps:
+    if vendor_gateway.ADOPT in steps:
         changes["vendor"] = VendorFacts()
     if "kernel" in steps and facts.kernel is not None:
         port = facts.settings.port if facts.settings.mode == "rootless" else None

@@ -7,21 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.load import AnswersError
 from mstunnel_setup.answers.values import pem_certificates
 from mstunnel_setup.answers.variables import PROXIES
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.runner import Planned
-from mstunnel_setup.engine.step import AnyStep
-from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import NOT_ROOT, ExitCode, UsageError, WaitingError
-from mstunnel_setup.foreign import json_value
-from mstunnel_setup.host import bundle
-from mstunnel_setup.host.accounts import own_name
-from mstunnel_setup.host.own_code import changeable
-from mstunnel_setup.host.process import Completed
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NOT_ROOT, ExitCode, UsageError, WaitingError
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.result import Notice, Result
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.account_files import refuse_unreadable
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
@@ -40,9 +34,15 @@ from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import answers, open_run, refuse_unsupported, require_answers
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.install.steps.eula import ACCEPTED_KEY
-from mstunnel_setup.operator import Operator, Settings
+from mstunnel_setup.io import bundle
+from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.io.own_code import changeable
+from mstunnel_setup.io.process import Completed
 from mstunnel_setup.readiness.parse import proxy_places
-from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.runner import Planned
+from mstunnel_setup.transaction.step import AnyStep
 
 DONE: Final = "MSTUNNEL_HOST_DONE"
 """Tells the account, as JSON, which steps root has just done for it."""

@@ -4,24 +4,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.values import pem_certificates
 from mstunnel_setup.answers.variables import PROXIES
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.result import Notice, Result
 from mstunnel_setup.containers.release_images import release_images
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.gateway import env_file
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.answer_file import write_new
 from mstunnel_setup.install.errors import PROXY_LEFT_OUT
 from mstunnel_setup.install.installed import journal_of, own_scope, require_installed
 from mstunnel_setup.install.session import earlier_answers
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.readiness.parse import proxy_places
-from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.transaction.receipt import Receipt
 
 # What is true of one server only.
 _OF_THIS_SERVER = frozenset({"server_name", "left_record"})

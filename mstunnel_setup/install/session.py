@@ -7,21 +7,16 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions import uplink
+from mstunnel_setup.actions.store_answer import all_remembered
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.secret import SecretReference
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SetupError, UsageError
+from mstunnel_setup.base.values import JsonObject, JsonValue, json_bytes
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
-from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.runner import Runner
-from mstunnel_setup.engine.step import AnyStep
-from mstunnel_setup.engine.store_answer import all_remembered
-from mstunnel_setup.engine.values import JsonObject, JsonValue, json_bytes
-from mstunnel_setup.errors import SetupError, UsageError
 from mstunnel_setup.gateway.ocserv_conf import Authentication
-from mstunnel_setup.host.accounts import own_name
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context, Gathered
 from mstunnel_setup.install.errors import ROOT_NO_HOST, ROOTLESS_NEEDS_PODMAN, STEP_UNKNOWN
 from mstunnel_setup.install.installed import journal_of, own_scope
@@ -31,9 +26,14 @@ from mstunnel_setup.install.release_images import with_release_images
 from mstunnel_setup.install.run_lock import PATIENCE, run_lock
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import CODEC, steps_of
-from mstunnel_setup.operator import Operator, Prompter, Settings
+from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator, Prompter, Settings
 from mstunnel_setup.readiness.checks import refuse_unknown
-from mstunnel_setup.system import uplink
+from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.runner import Runner
+from mstunnel_setup.transaction.step import AnyStep
 
 _OF_EVERY_HOST = ("/etc", "/run", "/var")
 

@@ -4,18 +4,16 @@ import os
 from collections.abc import Callable
 from functools import partial
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Undo
-from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.runner import Removal
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import NOT_ROOT, NetworkError
-from mstunnel_setup.host.accounts import own_name
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.actions import opened_ports
+from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
+from mstunnel_setup.actions.vendor_gateway import ADOPT, SetAside
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NOT_ROOT, NetworkError
+from mstunnel_setup.base.result import Notice, Result
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.exchange import release_feed as feed
+from mstunnel_setup.exchange import upgrade_history as record
 from mstunnel_setup.install import revocation
-from mstunnel_setup.install.adopt.actions import SetAside
-from mstunnel_setup.install.adopt.adoption import ADOPT
 from mstunnel_setup.install.errors import ACCOUNT_PART_FAILED, INSTALLATION_FINISHED, KEPT, UNINSTALL_DECLINED
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
 from mstunnel_setup.install.ports import CANDIDATE
@@ -25,11 +23,13 @@ from mstunnel_setup.install.service_account import have_done
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.tenant_access import in_tenant
-from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.result import Notice, Result
-from mstunnel_setup.system import opened_ports
-from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
-from mstunnel_setup.upgrade import feed, record
+from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.transaction.action import Undo
+from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.runner import Removal
 
 _TENANT = frozenset({CreateAppIdentity.kind, RegisterServer.kind})
 _DATA_STEPS = frozenset({"eula", "environment", "certificate", "import", ADOPT})

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from mstunnel_setup.agent import errors as agent_errors
-from mstunnel_setup.agent.health_report import HealthReport, ReportedRow
-from mstunnel_setup.agent.health_state import State
-from mstunnel_setup.agent.status_file import Failure
+from mstunnel_setup.base.result import Notice
+from mstunnel_setup.exchange import agent_errors
+from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow
+from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.status_file import Failure
 from mstunnel_setup.install.agent_hints import AGENT_LOGS, HINTS, hints_of
 from mstunnel_setup.operations.errors import AGENT_PROBLEM
-from mstunnel_setup.result import Notice
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
 _ENROL_AGAIN: Final = "Run `mst-cli reenroll`; site and certificate stay."

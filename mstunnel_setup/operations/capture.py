@@ -4,16 +4,16 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.gateway.occtl import ShowCommand
-from mstunnel_setup.host.appender import Appender
-from mstunnel_setup.host.capture import enter_network_of, interfaces, record
-from mstunnel_setup.host.named import kind_at, refuse_present
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.io.appender import Appender
+from mstunnel_setup.io.capture import enter_network_of, interfaces, record
+from mstunnel_setup.io.named import kind_at, refuse_present
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.errors import CLIENT_UNKNOWN, FOLDER_MISSING, INTERFACE_UNKNOWN
 from mstunnel_setup.operations.sessions import ask, server_process
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
 
 _USERS = ShowCommand(("users",), "")
 

@@ -1,6 +1,6 @@
 """Errors and warnings of `operations`, each declared once (docs/reference/errors.md)."""
 
-from mstunnel_setup.errors import (
+from mstunnel_setup.base.errors import (
     CheckError,
     EngineError,
     LockedError,
@@ -9,7 +9,7 @@ from mstunnel_setup.errors import (
     UsageError,
     declare,
 )
-from mstunnel_setup.result import declare_notice
+from mstunnel_setup.base.result import declare_notice
 
 ADDRESS_INVALID = declare(
     UsageError,

@@ -3,9 +3,9 @@
 import difflib
 from importlib.resources import files
 
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Line, Verbatim
 from mstunnel_setup.operations.errors import TOPIC_UNKNOWN
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import Line, Verbatim
 
 _TEXTS = files("mstunnel_setup") / "data" / "help"
 _SUFFIX = ".txt"

@@ -3,13 +3,13 @@
 from typing import Final
 
 from mstunnel_setup.agent.metrics import TEXTFILE
-from mstunnel_setup.host.errors import FileError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.local_server import Page, listening, local_address
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import printable, verbatim
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.local_server import Page, listening, local_address
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.errors import METRICS_MISSING
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import printable, verbatim
 
 PATH: Final = "/metrics"
 _MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"

@@ -6,17 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from mstunnel_setup import paths
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.answers.secret import reveal
-from mstunnel_setup.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
-from mstunnel_setup.host.accounts import own_name
-from mstunnel_setup.host.errors import CA_FILE_UNREADABLE
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
+from mstunnel_setup.base.result import Notice, Result, Status
 from mstunnel_setup.install.installed import rootless_account
 from mstunnel_setup.install.release_images import with_release_images
+from mstunnel_setup.install.tenant_sign_in import cloud_of, roots_of, sign_in
+from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.errors import CA_FILE_UNREADABLE
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator, Prompter
 from mstunnel_setup.operations import readiness_report as report
 from mstunnel_setup.operations.errors import (
     FIX_FAILED,
@@ -25,7 +28,6 @@ from mstunnel_setup.operations.errors import (
     PROBE_MISPLACED,
     PROBE_MISSING,
 )
-from mstunnel_setup.operator import Operator, Prompter
 from mstunnel_setup.readiness import checks, inbound
 from mstunnel_setup.readiness.data import endpoints_of, platforms, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
@@ -35,11 +37,9 @@ from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
 from mstunnel_setup.readiness.parse import json_object
 from mstunnel_setup.readiness.read.account import AccountReader
 from mstunnel_setup.readiness.read.certificate import CertificatePlace
-from mstunnel_setup.result import Notice, Result, Status
 from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
 from mstunnel_setup.tenant.wire import USER_READ
-from mstunnel_setup.tenant_sign_in import cloud_of, roots_of, sign_in
 
 _PORT, _LAST_PORT = 443, 65535
 _ALL = "all"

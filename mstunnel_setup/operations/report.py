@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Line, plain
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.installed import open_gateway
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.errors import REPORT_TRUNCATED
 from mstunnel_setup.operations.gateway_log import SessionRecord, log_since, session_record
 from mstunnel_setup.operations.since import since
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import Line, plain
 
 MOST_USERS: Final = 50_000
 _TABLE: Final = "{:36} {:>5} {:>7} {:>6} {:>6} {}"

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory
-from mstunnel_setup.engine.runner import Planned
-from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.engine.values import JsonObject, as_object
-from mstunnel_setup.errors import FILE_MISSING
-from mstunnel_setup.host.accounts import own_name
+from mstunnel_setup.actions.files import CopyFile, MakeDirectory
+from mstunnel_setup.actions.store_answer import StoreAnswer
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import FILE_MISSING
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.values import JsonObject, as_object
+from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.upgrade_history import HISTORY
 from mstunnel_setup.install.account_files import refuse_unreadable_by
 from mstunnel_setup.install.install import steps_data
 from mstunnel_setup.install.installed import complete, journal_of, own_scope, rootless_account
@@ -21,6 +22,8 @@ from mstunnel_setup.install.session import Run, open_run, require_answers
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.install.steps import eula, sign_in
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
+from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.operations.backup_archive import UPGRADES, refuse_large, unpack
 from mstunnel_setup.operations.certificate.activation import apply_actions
 from mstunnel_setup.operations.errors import (
@@ -29,10 +32,7 @@ from mstunnel_setup.operations.errors import (
     BACKUP_ROOTFUL,
     BACKUP_ROOTLESS,
 )
-from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.result import Result
-from mstunnel_setup.upgrade.record import HISTORY
-from mstunnel_setup.upgrade.release import CATALOGUE
+from mstunnel_setup.transaction.runner import Planned
 
 # What a backup brings itself, or what belongs to the host it was made on.
 _NOT_TAKEN = ("account", "certificate", "environment", "site", "eula")

@@ -3,9 +3,11 @@
 import ipaddress
 from typing import Literal
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import printable, verbatim
+from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.containers.engine import Finished
-from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.gateway.occtl import (
     NOT_FOUND,
     SHOW_COMMANDS,
@@ -16,6 +18,7 @@ from mstunnel_setup.gateway.occtl import (
 )
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.errors import (
     ADDRESS_INVALID,
     OCCTL_FAILED,
@@ -23,9 +26,6 @@ from mstunnel_setup.operations.errors import (
     SHOW_TOPIC_MISSING,
     SHOW_UNKNOWN,
 )
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import printable, verbatim
 
 _SECONDS = 20.0
 

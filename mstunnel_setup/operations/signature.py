@@ -8,7 +8,7 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.errors import SIGNATURE_MISSING, SIGNATURE_UNREADABLE, SIGNATURE_WRONG
 
 _SUFFIX: Final = ".minisig"

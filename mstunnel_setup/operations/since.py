@@ -4,9 +4,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from mstunnel_setup.foreign import moment, whole_number
+from mstunnel_setup.base.parsing import moment, whole_number
+from mstunnel_setup.base.text import quoted
 from mstunnel_setup.operations.errors import SINCE_FUTURE, SINCE_INVALID
-from mstunnel_setup.text import quoted
 
 # Days and weeks are ours, the others those of Go (time.ParseDuration), which the engines are written in.
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}

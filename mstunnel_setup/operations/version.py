@@ -5,14 +5,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from mstunnel_setup import __version__, paths
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import SetupError, UsageError
-from mstunnel_setup.foreign import json_value
-from mstunnel_setup.host import bundle
-from mstunnel_setup.host.files import Files
+from mstunnel_setup import __version__
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SetupError, UsageError
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Line, verbatim
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.exchange.release_feed import offered
+from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.install.installed import open_host
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.io import bundle
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.errors import (
     LICENSES_NOT_BUNDLED,
     NOT_ONE_FILE,
@@ -22,11 +28,6 @@ from mstunnel_setup.operations.errors import (
 )
 from mstunnel_setup.operations.signature import signed_digests
 from mstunnel_setup.operations.upgrade.releases import release_names
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import Line, verbatim
-from mstunnel_setup.upgrade.feed import offered
-from mstunnel_setup.upgrade.release import Digests
 
 
 def version(operator: Operator, *, verbose: bool = False) -> Result:

@@ -1,6 +1,6 @@
 """Errors of `readiness`, each declared once (docs/reference/errors.md)."""
 
-from mstunnel_setup.errors import UsageError, declare
+from mstunnel_setup.base.errors import UsageError, declare
 
 CHECK_UNKNOWN = declare(
     UsageError,

@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from mstunnel_setup import paths
-from mstunnel_setup.asn1.der import DerError
-from mstunnel_setup.asn1.opened_pfx import opened_pfx
-from mstunnel_setup.asn1.pfx_outline import outline
-from mstunnel_setup.asn1.plain_pfx import plain_parts
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.certificates.der import DerError
+from mstunnel_setup.certificates.pfx.opened import opened_pfx
+from mstunnel_setup.certificates.pfx.outline import outline
+from mstunnel_setup.certificates.pfx.plain import plain_parts
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.errors import CREDENTIAL_MISSING, CREDENTIAL_UNREADABLE, CREDENTIAL_UNSUITABLE
 from mstunnel_setup.tenant.wire import KeyCredential
 

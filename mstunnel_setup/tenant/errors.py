@@ -1,6 +1,13 @@
 """Errors of `tenant`, each declared once (docs/reference/errors.md)."""
 
-from mstunnel_setup.errors import NetworkError, SignInError, TenantError, UsageError, WaitingError, declare
+from mstunnel_setup.base.errors import (
+    NetworkError,
+    SignInError,
+    TenantError,
+    UsageError,
+    WaitingError,
+    declare,
+)
 
 ACCOUNT_NOT_ASSIGNED = declare(
     SignInError,

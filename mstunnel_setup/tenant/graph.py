@@ -12,9 +12,10 @@ from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
-from mstunnel_setup.errors import TenantError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.http_port import HttpPort
+from mstunnel_setup.base.errors import TenantError
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.tenant.clouds import Cloud
 from mstunnel_setup.tenant.errors import ANSWER_UNEXPECTED, GRAPH_PRINCIPAL_MISSING, ID_MALFORMED
 from mstunnel_setup.tenant.token_sources import AccessToken, claims
@@ -40,7 +41,6 @@ from mstunnel_setup.tenant.wire import (
     TunnelSite,
     WireModel,
 )
-from mstunnel_setup.text import plain
 
 _SITES: Final = "/deviceManagement/microsoftTunnelSites"
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")

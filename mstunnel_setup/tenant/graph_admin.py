@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.errors import METRIC_MALFORMED
 from mstunnel_setup.tenant.graph import LARGEST_PAGE, guid, read_entity, server_path
 from mstunnel_setup.tenant.graph_apps import AppGraph

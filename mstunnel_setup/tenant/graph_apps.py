@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from mstunnel_setup.base.text import plain
 from mstunnel_setup.tenant.errors import ID_MALFORMED, PLAY_APP_MISSING
 from mstunnel_setup.tenant.graph import LARGEST_PAGE, Graph, read_entity
 from mstunnel_setup.tenant.transport import query
@@ -22,7 +23,6 @@ from mstunnel_setup.tenant.wire_apps import (
     MobileAppConfiguration,
     TargetedManagedAppConfiguration,
 )
-from mstunnel_setup.text import plain
 
 Item = TypeVar("Item", bound=IntuneObject)
 Item_co = TypeVar("Item_co", bound=IntuneObject, covariant=True)

@@ -6,9 +6,10 @@ from http import HTTPStatus
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import Declared, NetworkError, SetupError, SignInError, TenantError
-from mstunnel_setup.host.http_port import HttpAnswer
+from mstunnel_setup.base.errors import Declared, NetworkError, SetupError, SignInError, TenantError
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.io.http_port import HttpAnswer
 from mstunnel_setup.tenant.errors import (
     ANSWER_NOT_GRAPH,
     CHANGED_MEANWHILE,
@@ -29,7 +30,6 @@ from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ_WRITE,
 )
 from mstunnel_setup.tenant.wire_access import POLICY_CHANGE, POLICY_READ
-from mstunnel_setup.text import plain
 
 _ROLES: Final = {
     CONFIGURATION_READ: "Intune Administrator",

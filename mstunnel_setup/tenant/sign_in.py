@@ -10,10 +10,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeVar, Unpack
 from urllib.parse import urlsplit
 
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import NetworkError, SetupError, SignInError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.http_port import HttpAnswer, HttpPort, RequestOptions
+from mstunnel_setup.base.errors import NetworkError, SetupError, SignInError
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.http_port import HttpAnswer, HttpPort, RequestOptions
 from mstunnel_setup.tenant.clouds import ANY_TENANT, CLIENT_ALIASES, Cloud
 from mstunnel_setup.tenant.credential import ClientSecret, Credential
 from mstunnel_setup.tenant.errors import (
@@ -35,7 +36,6 @@ from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
 )
-from mstunnel_setup.text import plain
 
 if TYPE_CHECKING:
     import msal

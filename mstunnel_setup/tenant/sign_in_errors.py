@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
-from mstunnel_setup.errors import Declared, SetupError, SignInError
+from mstunnel_setup.base.errors import Declared, SetupError, SignInError
+from mstunnel_setup.base.text import plain
 from mstunnel_setup.tenant.errors import (
     ACCOUNT_NOT_ASSIGNED,
     ACCOUNT_UNUSABLE,
@@ -30,7 +31,6 @@ from mstunnel_setup.tenant.errors import (
     SIGN_IN_FAILED,
     WRONG_TENANT,
 )
-from mstunnel_setup.text import plain
 
 Refusal: TypeAlias = Declared[SignInError]
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from mstunnel_setup.foreign import json_value
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.errors import TOKEN_EXPIRED, TOKEN_MALFORMED, TOKEN_MISSING
 
 

@@ -5,8 +5,8 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.host.http_port import HttpPort
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.tenant.errors import ANSWER_UNEXPECTED, PAGING_BROKEN
 from mstunnel_setup.tenant.graph_errors import Answer, explain, not_graph
 from mstunnel_setup.tenant.token_sources import AccessToken

@@ -3,15 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.files import MakeDirectory, WriteFile, WriteJson
+from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
 from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.answers.radius import RadiusAnswers
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile, WriteJson
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import CONFIGURATION_MISSING
-from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CONFIGURATION_MISSING
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.issuers import Issuers, TokenVersion, tenant_of
 from mstunnel_setup.gateway.log_level import log_level
@@ -23,14 +21,16 @@ from mstunnel_setup.gateway.ocserv_conf import (
     has_revocation_list,
 )
 from mstunnel_setup.gateway.oidc import TokenRules
-from mstunnel_setup.gateway.radius import PlaceRadiusServers, client_conf, refuse_secret
 from mstunnel_setup.gateway.rendering import render
 from mstunnel_setup.install import ipv6
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import ISSUER_OF_ANOTHER_TENANT, PROXY_PROTOCOL_FORGEABLE
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.radius import PlaceRadiusServers, client_conf, refuse_secret
 from mstunnel_setup.install.steps import environment, images, site
-from mstunnel_setup.tenant_sign_in import cloud_of
+from mstunnel_setup.install.tenant_sign_in import cloud_of
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 _VERSIONS: Mapping[str, TokenVersion] = {"1": 1, "2": 2}
 

@@ -8,22 +8,22 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.containers import MakeStateDirectory
+from mstunnel_setup.actions.files import CopyFile, LinkInPlace, MakeDirectory, MergeFile, WriteFile
+from mstunnel_setup.actions.give_to_agent import GiveToAgent
+from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.variables import PROXIES, refuse_wrong, without_login
-from mstunnel_setup.containers.actions import MakeStateDirectory
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import CopyFile, LinkInPlace, MakeDirectory, MergeFile, WriteFile
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.errors import CA_FILE_MISSING, CertificateError, UsageError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CA_FILE_MISSING, CertificateError, UsageError
+from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CA_FILE_WITH_KEY, ENVIRONMENT_TO_EDIT
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.readiness.read import text_of
-from mstunnel_setup.system.give_to_agent import GiveToAgent
-from mstunnel_setup.tls.read import read_material
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 _MEANINGS: Mapping[str, str] = {
     "http_proxy": "proxy for http addresses",

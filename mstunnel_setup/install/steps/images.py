@@ -3,21 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.files import WriteJson
+from mstunnel_setup.actions.images import LoadImage, PullImage
+from mstunnel_setup.actions.store_answer import StoreAnswer
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.containers.choice import ChooseEngine, Chosen, engine_of
-from mstunnel_setup.containers.image_actions import LoadImage, PullImage
 from mstunnel_setup.containers.release_images import LOCAL, release_images
 from mstunnel_setup.containers.spec import digest_tag
 from mstunnel_setup.containers.versions import engine_table, is_tested, release
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import WriteJson
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import ENGINE_INSTALLED, IMAGE_ARCHIVE_MISSING, IMAGE_NOT_IN_ARCHIVE
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mstunnel_setup import __version__, paths
-from mstunnel_setup.containers import engine_unit, quadlet, run_method
-from mstunnel_setup.containers import ipv6 as engine_ipv6
-from mstunnel_setup.containers.actions import (
+from mstunnel_setup import __version__
+from mstunnel_setup.actions import init_script, uplink
+from mstunnel_setup.actions.containers import (
     InstallQuadlet,
     InstallUnit,
     MakeStateDirectory,
@@ -15,17 +14,19 @@ from mstunnel_setup.containers.actions import (
     StartService,
     StartServices,
 )
-from mstunnel_setup.containers.image_actions import PullImage
+from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, WriteJson, directories
+from mstunnel_setup.actions.images import PullImage
+from mstunnel_setup.actions.init_script import Init
+from mstunnel_setup.actions.mailbox_directories import OpenMailbox
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.values import JsonObject, JsonValue, output
+from mstunnel_setup.containers import engine_unit, quadlet, run_method
+from mstunnel_setup.containers import ipv6 as engine_ipv6
 from mstunnel_setup.containers.listeners import Listener, listening
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, WriteJson, directories
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.values import JsonObject, JsonValue, output
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.install import container_specs, ipv6
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
@@ -38,12 +39,12 @@ from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import path_of
 from mstunnel_setup.install.steps import configure, environment, images
 from mstunnel_setup.install.tunnel_device import DEVICE
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness.read.host import own_addresses
 from mstunnel_setup.readiness.read.uplink import resolver
-from mstunnel_setup.system import init_script, uplink
-from mstunnel_setup.system.init_script import Init
-from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.actions import OpenMailbox
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 _TUN = DEVICE
 # The first is there with cgroup v2 only, the second with v1 only.

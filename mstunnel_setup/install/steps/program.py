@@ -10,19 +10,20 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from mstunnel_setup import __version__, paths
+from mstunnel_setup import __version__
+from mstunnel_setup.actions.files import CopyFile, Link, directories
+from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.base import paths
 from mstunnel_setup.containers.release_images import release_images
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import CopyFile, Link, directories
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.host import bundle
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import PROGRAM_OLDER
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import FILE, LINKS, directory
 from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.io import bundle
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 _REMEMBERED = "program"
 _MODE = 0o755

@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile, directories
-from mstunnel_setup.engine.receipt import Entry
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.engine.values import as_object
+from mstunnel_setup.actions.files import MakeDirectory, WriteFile, directories
+from mstunnel_setup.actions.selinux import LabelPort
+from mstunnel_setup.actions.store_answer import StoreAnswer
+from mstunnel_setup.actions.units import ConfigureUnit
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.values import as_object
 from mstunnel_setup.install import proxy_files, readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import PROXY_OVERRULED
@@ -23,8 +22,9 @@ from mstunnel_setup.readiness.parse import assignments, proxy_places
 from mstunnel_setup.readiness.proxies import unlabelled
 from mstunnel_setup.readiness.read import text_of, texts_below
 from mstunnel_setup.readiness.read.programs import ProgramReader
-from mstunnel_setup.system.selinux import LabelPort
-from mstunnel_setup.system.units import ConfigureUnit
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.receipt import Entry
+from mstunnel_setup.transaction.step import Step
 
 PROFILE = "/etc/profile.d/http_proxy.sh"
 ENVIRONMENT = "/etc/environment"

@@ -3,22 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.actions.tenant_objects import site_deleted
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.certificates.model import Identity
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import SITE_AMBIGUOUS, SITE_CHANGED, SITE_MISSING, SITE_NONE, SITE_UNKNOWN
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import eula
 from mstunnel_setup.install.steps.certificate import examine
-from mstunnel_setup.tenant.actions import site_deleted
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.wire import TunnelSite
-from mstunnel_setup.text import plain
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.model import Identity
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 _COLUMNS = ("Name", "Address", "Servers")
 # Each site whose servers are counted costs a request.

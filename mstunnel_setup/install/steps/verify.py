@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.tenant_objects import RegisterServer
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SetupError, TenantError
+from mstunnel_setup.certificates import generations
 from mstunnel_setup.containers import control
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.errors import SetupError, TenantError
-from mstunnel_setup.gateway import report
+from mstunnel_setup.exchange import gateway_report as report
 from mstunnel_setup.install import tenant_access, tunnel_device
 from mstunnel_setup.install.agent_hints import AGENT_LOGS, HINTS
 from mstunnel_setup.install.agent_report import AgentReport, Refusal, read_report
@@ -31,8 +31,8 @@ from mstunnel_setup.install.own_gateway import leaf_in_service
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import configure, site
 from mstunnel_setup.install.tunnel_device import RenewTunnelDevice
-from mstunnel_setup.tenant.actions import RegisterServer
-from mstunnel_setup.tls import generations
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 _PATIENCE = 180.0
 _PAUSE = 1.0

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import CertificateError, NetworkError, SetupError
+from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, NetworkError, SetupError
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates import generations
 from mstunnel_setup.gateway.ocserv_conf import port_in_use
 from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install.context import Context
@@ -17,10 +17,10 @@ from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.run_lock import PATIENCE
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import certificate, verify
+from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.operations.certificate.errors import IMPORT_TAKEN_BACK, IMPORT_UNPROVEN, LINK_FLATTENED
-from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.schedule import pending_imports
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 # A reload takes less than a second; a gateway that is still starting may miss the first one.
 _ATTEMPTS = 4

@@ -9,13 +9,19 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import FILE_MISSING, CertificateError
+from mstunnel_setup.base.result import Notice, Result, Status
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates.ca_trust import added_roots, is_for_gateway, root_findings
+from mstunnel_setup.certificates.certificate import extension, is_ca, title
+from mstunnel_setup.certificates.judge_time import days_left
+from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.containers import control
-from mstunnel_setup.engine.file_actions import WriteFile
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import FILE_MISSING, CertificateError
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import (
     apply_actions,
     installed_run,
@@ -30,12 +36,6 @@ from mstunnel_setup.operations.certificate.errors import (
     ROOT_UNKNOWN,
     ROOT_WITH_KEY,
 )
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Notice, Result, Status
-from mstunnel_setup.tls.ca_trust import added_roots, is_for_gateway, root_findings
-from mstunnel_setup.tls.certificate import extension, is_ca, title
-from mstunnel_setup.tls.judge_time import days_left
-from mstunnel_setup.tls.read import read_material
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 _LONGEST_NAME = 40

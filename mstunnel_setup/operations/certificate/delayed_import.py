@@ -8,10 +8,13 @@ from typing import Final
 
 from cryptography import x509
 
-from mstunnel_setup.engine.file_actions import MakeDirectory
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.actions.certificate_schedule import WANTED, ScheduleImport, pending_imports
+from mstunnel_setup.actions.files import MakeDirectory
+from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import fold_all
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates import generations
 from mstunnel_setup.install import readiness_input, revocation
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
@@ -23,10 +26,7 @@ from mstunnel_setup.operations.certificate.errors import (
     IMPORT_OLDER,
     IMPORT_UNKNOWN,
 )
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import fold_all
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.schedule import WANTED, ScheduleImport, pending_imports
+from mstunnel_setup.transaction.receipt import Receipt
 
 _NAME_DIGITS = 12
 

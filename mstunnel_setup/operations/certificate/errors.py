@@ -1,7 +1,7 @@
 """Errors of `operations.certificate`, each declared once (docs/reference/errors.md)."""
 
-from mstunnel_setup.errors import CertificateError, CheckError, UsageError, declare
-from mstunnel_setup.result import declare_notice
+from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError, declare
+from mstunnel_setup.base.result import declare_notice
 
 CERTIFICATE_OLDER = declare(
     CertificateError,

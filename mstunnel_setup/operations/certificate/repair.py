@@ -4,14 +4,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.ports import HasFiles
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import CertificateError, SetupError
+from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, SetupError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import fold_all
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.certificates.certificate import title
+from mstunnel_setup.certificates.identity_source import IdentitySource
+from mstunnel_setup.certificates.load import fingerprint
+from mstunnel_setup.certificates.model import Finding, Identity
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import apply_actions, installed_run, prove, serving_port
 from mstunnel_setup.operations.certificate.errors import LINK_BLOCKED, REPAIR_IMPOSSIBLE, REPAIR_UNSURE
 from mstunnel_setup.operations.certificate.findings import (
@@ -20,15 +28,7 @@ from mstunnel_setup.operations.certificate.findings import (
     LINK_MISSING,
 )
 from mstunnel_setup.operations.certificate.modes import mend_modes, mode_findings
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import fold_all
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.certificate import title
-from mstunnel_setup.tls.identity_source import IdentitySource
-from mstunnel_setup.tls.load import fingerprint
-from mstunnel_setup.tls.model import Finding, Identity
-from mstunnel_setup.tls.schedule import pending_imports
+from mstunnel_setup.transaction.ports import HasFiles
 
 _OURS = ("chain.pem", "root.pem", "key.pem")
 

@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.values import JsonObject, as_list, as_object
+from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.base.result import Notice
+from mstunnel_setup.base.values import JsonObject, as_list, as_object
+from mstunnel_setup.certificates import generations, revocation_record
+from mstunnel_setup.certificates.judge_time import WARN_DAYS, days_left
+from mstunnel_setup.certificates.revocation_answers import RevocationState
+from mstunnel_setup.certificates.revocation_record import Record
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.operations.certificate.errors import (
     CERTIFICATE_EXPIRED,
@@ -14,12 +19,7 @@ from mstunnel_setup.operations.certificate.errors import (
     IMPORT_OVERDUE,
     REVOCATION_UNDETERMINED,
 )
-from mstunnel_setup.result import Notice
-from mstunnel_setup.tls import generations, revocation_record
-from mstunnel_setup.tls.judge_time import WARN_DAYS, days_left
-from mstunnel_setup.tls.revocation_answers import RevocationState
-from mstunnel_setup.tls.revocation_record import Record
-from mstunnel_setup.tls.schedule import pending_imports
+from mstunnel_setup.transaction.receipt import Receipt
 
 _UNANSWERED = frozenset({RevocationState.UNKNOWN, RevocationState.UNREACHABLE, RevocationState.NOT_ASKED})
 # Where the timer has not done it, the monitor does after five minutes.

@@ -6,21 +6,22 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from mstunnel_setup import __version__, paths
+from mstunnel_setup import __version__
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.redaction import Scrubber
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object, json_bytes
 from mstunnel_setup.containers.choice import EnginePreference
-from mstunnel_setup.engine.errors import JournalError
-from mstunnel_setup.engine.values import JsonObject, JsonValue, as_list, as_object, json_bytes
-from mstunnel_setup.host.errors import FileError
-from mstunnel_setup.host.named import refuse_present
 from mstunnel_setup.install.installed import open_host
 from mstunnel_setup.install.ports import Ports, open_ports
 from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.named import refuse_present
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.backup_archive import pack
 from mstunnel_setup.operations.diagnose.collect import collect, known_secrets
 from mstunnel_setup.operations.errors import DIAGNOSE_DECLINED, LOOK_BEFORE_SENDING, SECRET_IN_BUNDLE
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.redaction import Scrubber
-from mstunnel_setup.result import Result
+from mstunnel_setup.transaction.errors import JournalError
 
 SCHEMA = "mstunnel-diagnostic/1"
 _MANIFEST = "manifest.json"

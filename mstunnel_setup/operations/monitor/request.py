@@ -3,13 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.releases import Catalogue, Digests
+from mstunnel_setup.exchange.upgrade_history import read_history
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.limits import Ledger
 from mstunnel_setup.operations.monitor.offer import offer_here
 from mstunnel_setup.operations.upgrade.errors import UPGRADE_LIMITED, UPGRADE_REQUEST_OLD
-from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.record import read_history
-from mstunnel_setup.upgrade.release import Catalogue, Digests
 
 # What is removed at once of a directory that lies in the place of a request: a second of work.
 _MOST_ENTRIES: Final = 10_000

@@ -6,19 +6,26 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from mstunnel_setup import __version__, paths
+from mstunnel_setup import __version__
+from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import LockedError, SetupError, declared
+from mstunnel_setup.base.lazy import LazyModule
+from mstunnel_setup.base.log_line import LogLine, Tell, error_line
 from mstunnel_setup.containers import control
-from mstunnel_setup.engine.lock import exclusive
-from mstunnel_setup.errors import LockedError, SetupError, declared
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.mailbox import Answer
+from mstunnel_setup.exchange.release_feed import offered, read_feed
+from mstunnel_setup.exchange.releases import LONGEST_DRAIN, Digests
+from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
 from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
-from mstunnel_setup.host.changes import Changes
-from mstunnel_setup.host.service_manager import ServiceManager
 from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.install.installed import journal_of, open_host
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.lazy import LazyModule
-from mstunnel_setup.log_line import LogLine, Tell, error_line
+from mstunnel_setup.io.changes import Changes
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.service_manager import ServiceManager
 from mstunnel_setup.operations.errors import MODULE_LOST
 from mstunnel_setup.operations.monitor import modules, request
 from mstunnel_setup.operations.monitor.agent_report import AgentReports
@@ -41,14 +48,8 @@ from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from mstunnel_setup.operations.monitor.wanted_port import wanted_port
 from mstunnel_setup.operations.monitor.watch import Condition, Watch
 from mstunnel_setup.operations.upgrade.errors import UPGRADE_REFUSED
-from mstunnel_setup.operator import Operator
 from mstunnel_setup.readiness.read.host import own_addresses
-from mstunnel_setup.tls.schedule import pending_imports
-from mstunnel_setup.upgrade import LONGEST_DRAIN, mailbox
-from mstunnel_setup.upgrade.feed import offered, read_feed
-from mstunnel_setup.upgrade.mailbox import Answer
-from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
-from mstunnel_setup.upgrade.release import Digests
+from mstunnel_setup.transaction.lock import exclusive
 
 if TYPE_CHECKING:
     from mstunnel_setup.install import session

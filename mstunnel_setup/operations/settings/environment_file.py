@@ -1,14 +1,14 @@
 """`mst-cli env get|set|unset`: edit `env.sh` with checks."""
 
-from mstunnel_setup import paths
 from mstunnel_setup.answers.variables import PROXIES, refuse_wrong
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Verbatim
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import installed_run
 from mstunnel_setup.operations.errors import SETTING_MISSING, SETTING_NAME_INVALID
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import Verbatim
 
 _MODE = 0o640
 

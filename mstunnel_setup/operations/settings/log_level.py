@@ -2,17 +2,17 @@
 
 from datetime import timedelta
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway import env_file, log_level
 from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, LogLevel
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, HIGHEST_LEVEL
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import installed_run, reload_gateway
 from mstunnel_setup.operations.errors import LOG_LEVEL_INVALID
 from mstunnel_setup.operations.settings.environment_file import environment_text
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
 
 
 def log_level_command(operator: Operator, wanted: str | None) -> Result:

@@ -3,9 +3,17 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.result import Notice, Result, notice_of
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.exchange.errors import FEED_EXPIRED
+from mstunnel_setup.exchange.last_decision import LastDecision, read_standing
+from mstunnel_setup.exchange.release_feed import offered, read_known
+from mstunnel_setup.exchange.releases import CATALOGUE, Catalogue, Digests, Release
+from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
 from mstunnel_setup.install.session import Run, open_run
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.upgrade.errors import (
     DEVICES_AWAY,
     NO_RELEASES,
@@ -17,14 +25,6 @@ from mstunnel_setup.operations.upgrade.errors import (
 from mstunnel_setup.operations.upgrade.notices import kept
 from mstunnel_setup.operations.upgrade.releases import release_names
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Notice, Result, notice_of
-from mstunnel_setup.text import plain
-from mstunnel_setup.upgrade.errors import FEED_EXPIRED
-from mstunnel_setup.upgrade.feed import offered, read_known
-from mstunnel_setup.upgrade.last_decision import LastDecision, read_standing
-from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
-from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, Digests, Release
 
 # Supported are the newest release and the one before it (docs/reference/releases.md).
 _SUPPORTED_BEHIND = 1

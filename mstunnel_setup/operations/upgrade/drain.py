@@ -6,13 +6,13 @@ notifies the devices still connected at the end that the server shuts down, as a
 
 from typing import Final
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import SetupError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.base.text import printable
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.operations.upgrade.errors import DRAIN_FAILED
 from mstunnel_setup.operations.upgrade.reconnect import connected
-from mstunnel_setup.text import printable
 
 _PAUSE: Final = 5.0
 _SECONDS: Final = 20.0

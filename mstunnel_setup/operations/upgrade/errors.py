@@ -1,7 +1,7 @@
 """Errors of `operations.upgrade`, each declared once (docs/reference/errors.md)."""
 
-from mstunnel_setup.errors import EngineError, NetworkError, StepError, UsageError, declare
-from mstunnel_setup.result import declare_notice
+from mstunnel_setup.base.errors import EngineError, NetworkError, StepError, UsageError, declare
+from mstunnel_setup.base.result import declare_notice
 
 DEVICES_REFUSED = declare(
     NetworkError,

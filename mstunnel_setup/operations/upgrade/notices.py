@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator
 
-from mstunnel_setup.errors import StepError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.result import Notice, notice_of
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.exchange.last_decision import read_standing
+from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import MONITOR_UNIT
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.upgrade.errors import (
     MONITOR_DOWN,
     UPGRADE_FAILED,
     UPGRADE_UNFINISHED,
     UPGRADE_WAITS,
 )
-from mstunnel_setup.result import Notice, notice_of
-from mstunnel_setup.text import plain
-from mstunnel_setup.upgrade.last_decision import read_standing
-from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
 
 # A window or a turn comes with time; these wait for a person.
 _STUCK = frozenset({"approval-missing", "held", "other-failed"})

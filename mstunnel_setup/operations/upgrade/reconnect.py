@@ -8,9 +8,9 @@ import re
 from collections.abc import Collection
 from typing import Final, Literal, TypeAlias
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, SetupError
 from mstunnel_setup.containers.engine import LogOptions
-from mstunnel_setup.errors import EngineError, SetupError
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports

@@ -9,11 +9,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import merge
-from mstunnel_setup.engine.step import AnyStep
-from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import EngineError, SetupError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, SetupError
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.mailbox import Answer, State
+from mstunnel_setup.exchange.releases import Digests
+from mstunnel_setup.exchange.upgrade_history import (
+    Images,
+    Outcome,
+    Phase,
+    Upgrade,
+    read_history,
+    write_history,
+)
 from mstunnel_setup.gateway.ocserv_conf import port_in_use
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import require_installed
@@ -23,10 +33,7 @@ from mstunnel_setup.operations.upgrade.drain import drain, reopen
 from mstunnel_setup.operations.upgrade.errors import IMAGES_MISSING, UPGRADE_CHANGED_FILE
 from mstunnel_setup.operations.upgrade.internal_probe import reached_address, reaches_inside
 from mstunnel_setup.operations.upgrade.reconnect import await_devices, connected
-from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.mailbox import Answer, State
-from mstunnel_setup.upgrade.record import Images, Outcome, Phase, Upgrade, read_history, write_history
-from mstunnel_setup.upgrade.release import Digests
+from mstunnel_setup.transaction.step import AnyStep
 
 # A gateway that serves does so within seconds; the longer the wait, the longer users are out.
 _PATIENCE: Final = 30.0
