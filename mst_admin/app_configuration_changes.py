@@ -17,8 +17,9 @@ from mst_admin.apps.wire import (
 from mst_admin.assignments import ASSIGNMENTS, TYPE, target_of, targets, wanted_targets
 from mst_admin.change import Body, Change
 from mst_admin.comparison import differences, update
-from mst_admin.errors import APP_CONFIGURATION_FIXED, APP_MISSING, NAME_AMBIGUOUS
+from mst_admin.errors import NAME_AMBIGUOUS
 from mst_admin.wire import without_empty
+from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.tenant.wire_apps import MobileApp
 
 
@@ -35,8 +36,15 @@ def app_configuration_changes(
         yield Change("create", "app configuration", declared.name, after=without_empty(body))
         return
     if (found.channel, found.is_ios) != (declared.channel, declared.is_ios):
-        raise APP_CONFIGURATION_FIXED(
-            name=declared.name, channel=found.channel, platform=app_configuration_object(found).platform
+        raise TenantError(
+            "app-configuration-fixed",
+            "the app configuration {name} in the tenant is for {channel} on {platform}",
+            hint=(
+                "Use another name: channel and operating system of an app configuration cannot be changed."
+            ),
+            name=declared.name,
+            channel=found.channel,
+            platform=app_configuration_object(found).platform,
         )
     before = _before(found)
     body = {
@@ -67,7 +75,16 @@ def require_app(
     for name in declared.apps:
         key = f"{AppPlatform.IOS if declared.is_ios else AppPlatform.ANDROID}:{name}".casefold()
         if key not in new and not app_ids(apps, name, is_ios=declared.is_ios):
-            raise APP_MISSING(platform="iOS" if declared.is_ios else "Android", app=name)
+            raise TenantError(
+                "app-missing",
+                "the tenant has no {platform} app {app}",
+                hint=(
+                    "Add it with `mst-admin app create`, declare it below `apps`, or add it in the admin "
+                    "center."
+                ),
+                platform="iOS" if declared.is_ios else "Android",
+                app=name,
+            )
 
 
 def named(name: str, present: Sequence[PresentAppConfiguration]) -> PresentAppConfiguration | None:

@@ -8,7 +8,6 @@ from mst_admin.carry_out import read_tenant
 from mst_admin.carry_out_many import Done, carry_out_many
 from mst_admin.change import Change
 from mst_admin.declared import Declared, load_declarations
-from mst_admin.errors import APPLY_INTERRUPTED, EXPORT_EXISTS
 from mst_admin.export import shared_names
 from mst_admin.export_contents import PATTERNS, contents_of, not_in
 from mst_admin.export_format import Format
@@ -17,8 +16,8 @@ from mst_admin.objects import Declarations
 from mst_admin.plan import Tenant, plan
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
-from mstunnel_setup.base.errors import ExitCode
-from mstunnel_setup.base.result import Notice, Result, notice_of
+from mstunnel_setup.base.errors import ExitCode, UsageError
+from mstunnel_setup.base.result import Notice, Result, notice_of, warning
 from mstunnel_setup.base.text import verbatim
 from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
@@ -79,7 +78,14 @@ def export(operator: Operator, settings: Settings, directory: Path, wanted: Form
     strangers = [name for name in present if name not in contents]
     if strangers or (present and not force):
         remedy = "remove them first" if strangers else "overwrite them with --force"
-        raise EXPORT_EXISTS(directory=target, names=", ".join(strangers or present), remedy=remedy)
+        raise UsageError(
+            "export-exists",
+            "{directory} already has declarations: {names}",
+            hint="Use an empty directory, or {remedy}.",
+            directory=target,
+            names=", ".join(strangers or present),
+            remedy=remedy,
+        )
     write_named(target, contents)
     names = sorted(contents)
     data = {"directory": str(target), "files": names}
@@ -107,7 +113,13 @@ def _result(done: Done, total: int, warnings: tuple[Notice, ...]) -> Result:
         for change, error in done.refused
     )
     if done.interrupted:
-        notice = APPLY_INTERRUPTED(made=len(done.made), total=total)
+        notice = warning(
+            "apply-interrupted",
+            "interrupted after {made} of {total} changes",
+            hint="Run the same command again: it finds what was made and continues.",
+            made=len(done.made),
+            total=total,
+        )
         return Result("error", data, warnings, (notice, *refused), lines, ExitCode.INTERRUPTED)
     if refused:
         return Result("error", data, warnings, refused, lines, done.refused[0][1].exit_code)

@@ -13,7 +13,6 @@ from mst_admin.apps.mam_objects import MamObject
 from mst_admin.apps.mam_rules import judge_mam
 from mst_admin.apps.objects import AppConfigurationObject
 from mst_admin.apps.rules import judge_app_configuration
-from mst_admin.errors import DECLARATIONS_INVALID, DECLARATIONS_MISSING
 from mst_admin.objects import ConfigurationObject, Declarations, SiteObject, ThresholdObject
 from mst_admin.profiles.objects import ProfileObject, TrustedRootObject
 from mst_admin.profiles.root import with_certificate, with_root
@@ -35,7 +34,12 @@ class DeclarationError(UsageError):
     """Declarations that cannot be used. The message has one line `file:line:column: …` for each problem."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        made = DECLARATIONS_INVALID(problems="\n".join(lines))
+        made = UsageError(
+            "declarations-invalid",
+            "{problems}",
+            hint=("Correct the files; `mst-admin schema` prints a JSON Schema that editors check them with."),
+            problems="\n".join(lines),
+        )
         super().__init__(made.code, made.message, made.hint)
 
 
@@ -127,7 +131,13 @@ def _files(path: Path) -> list[Path]:
 
 
 def _missing(path: Path, reason: str) -> UsageError:
-    return DECLARATIONS_MISSING(path=path, reason=reason)
+    return UsageError(
+        "declarations-missing",
+        "declarations cannot be read from {path}: {reason}",
+        hint="Use a directory with YAML files; `mst-admin export DIR` writes one from a tenant.",
+        path=path,
+        reason=reason,
+    )
 
 
 def _placed(parsed: Sequence[tuple[Document, Declarations]], section: str) -> Iterator[Placed[Any]]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from mst_admin import export_m365dsc
-from mst_admin.errors import KIND_NOT_IN_FORMAT
 from mst_admin.export import SCHEMA_FILE, declarations_of, unsaid
 from mst_admin.export_format import Format
 from mst_admin.export_m365dsc import m365dsc_of
@@ -13,7 +12,7 @@ from mst_admin.export_terraform import terraform_of
 from mst_admin.objects import Declarations
 from mst_admin.plan import Tenant
 from mstunnel_setup.answers import describe
-from mstunnel_setup.base.result import Notice, Worded
+from mstunnel_setup.base.result import Notice, Worded, warning
 
 PATTERNS: Final = {Format.YAML: "*.y*ml", Format.M365DSC: "*.ps1", Format.TERRAFORM: "*.tf"}
 """The files that an export in this format would be mixed with."""
@@ -48,4 +47,11 @@ def not_in(tenant: Tenant, wanted: Format) -> Iterator[Worded]:
 
 def _absent(kind: str, count: int, reason: str) -> Iterator[Notice]:
     if count:
-        yield KIND_NOT_IN_FORMAT(kind=kind, count=count, reason=reason)
+        yield warning(
+            "kind-not-in-format",
+            "the export has no {kind} ({count} in the tenant): {reason}",
+            hint="Export them as YAML, too.",
+            kind=kind,
+            count=count,
+            reason=reason,
+        )

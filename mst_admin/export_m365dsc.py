@@ -9,11 +9,10 @@ from typing import Any, Final
 
 from mst_admin.assignments import TYPE, target_of
 from mst_admin.change import Body, Wire
-from mst_admin.errors import PROPERTIES_NOT_IN_FORMAT
 from mst_admin.plan import Tenant
 from mst_admin.powershell import Instance, Variable, block, string
 from mst_admin.present_profiles import PresentProfile
-from mstunnel_setup.base.result import Notice
+from mstunnel_setup.base.result import Notice, warning
 
 _PARAMETERS: Final = ("ApplicationId", "TenantId", "CertificateThumbprint")
 _COMMON: Final = frozenset({"displayName", "description", "roleScopeTagIds"})
@@ -94,7 +93,14 @@ def left_out(tenant: Tenant) -> Iterator[Notice]:
         names = sorted(_set(profile).keys() - known)
         if names:
             found = profile.found.display_name
-            yield PROPERTIES_NOT_IN_FORMAT(name=found, resource=resource, properties=", ".join(names))
+            yield warning(
+                "properties-not-in-format",
+                "{name}: {resource} has no {properties}",
+                hint="Set them in the admin center, or apply this object from YAML.",
+                name=found,
+                resource=resource,
+                properties=", ".join(names),
+            )
 
 
 def _resource(profile: PresentProfile) -> Iterator[str]:

@@ -12,9 +12,6 @@ from mst_admin.errors import (
     NAME_AMBIGUOUS,
     NAME_TAKEN,
     NAME_UNKNOWN,
-    OBJECT_FILE_INVALID,
-    OBJECT_FILE_UNREADABLE,
-    OBJECT_UNKNOWN,
 )
 from mst_admin.find import require_name
 from mst_admin.judged_values import judged
@@ -26,7 +23,7 @@ from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.document import Document, DocumentError, Problem, read
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problems import parse_as
-from mstunnel_setup.base.errors import ExitCode, ValuesError
+from mstunnel_setup.base.errors import ExitCode, TenantError, UsageError, ValuesError
 from mstunnel_setup.base.result import Notice, Result, notice_of
 from mstunnel_setup.base.text import verbatim
 from mstunnel_setup.io.operator import Operator, Settings
@@ -136,7 +133,14 @@ class FileObjects(Generic[Declared, Present]):
         if new and present:
             raise NAME_TAKEN(place="tenant", kind=self.what, name=name, command=f"{self.command} update")
         if not new and not present:
-            raise OBJECT_UNKNOWN(kind=self.what, name=name, command=self.command)
+            raise TenantError(
+                "object-unknown",
+                "the tenant has no {kind} {name}",
+                hint="Create it with `mst-admin {command} create`.",
+                kind=self.what,
+                name=name,
+                command=self.command,
+            )
         warnings = judged(placed(self.judge(declared, graph), document))
         changes = list(self.changes(declared, present, graph))
         carry_out(changes, graph)
@@ -158,10 +162,28 @@ class FileObjects(Generic[Declared, Present]):
         try:
             return parse_as(self.file, read(path), str(path), self.command, self.empty)
         except OSError as error:
-            raise OBJECT_FILE_UNREADABLE(path=path, reason=error.strerror) from error
+            raise UsageError(
+                "object-file-unreadable",
+                "the file {path} cannot be read: {reason}",
+                hint="Check the path.",
+                path=path,
+                reason=error.strerror,
+            ) from error
         except DocumentError as error:
             raise ValuesError(
-                [OBJECT_FILE_INVALID(problem=line, command=self.command) for line in error.problems]
+                [
+                    UsageError(
+                        "object-file-invalid",
+                        "{problem}",
+                        hint=(
+                            "Correct the file; `mst-admin {command} schema` prints a JSON Schema that "
+                            "editors check it with."
+                        ),
+                        problem=line,
+                        command=self.command,
+                    )
+                    for line in error.problems
+                ]
             ) from error
 
 

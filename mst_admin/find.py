@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-from mst_admin.errors import METRIC_UNKNOWN, NAME_AMBIGUOUS, NAME_EMPTY, NAME_UNKNOWN
+from mst_admin.errors import NAME_AMBIGUOUS, NAME_UNKNOWN
+from mstunnel_setup.base.errors import TenantError, UsageError
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import (
@@ -28,7 +29,15 @@ Named = TypeVar("Named", TunnelConfiguration, TunnelSite, TunnelServer, DeviceCo
 def require_name(what: str, wanted: str, command: str) -> None:
     """Raise UsageError `name-empty` for a blank name, which a lookup could take for any object."""
     if not wanted.strip():
-        raise NAME_EMPTY(kind=what, command=command)
+        raise UsageError(
+            "name-empty",
+            "the name of the {kind} is empty",
+            hint=(
+                "Give a name or an id; `mst-admin {command} list` shows them. A shell variable may be unset."
+            ),
+            kind=what,
+            command=command,
+        )
 
 
 def find_one(
@@ -81,4 +90,10 @@ def find_threshold(graph: AdminGraph, metric: str) -> HealthThreshold:
         if item.id.casefold() == metric.casefold():
             return item
     names = ", ".join(item.id for item in found)
-    raise METRIC_UNKNOWN(metric=metric, names=names)
+    raise TenantError(
+        "metric-unknown",
+        "the tenant has no thresholds for the metric {metric}",
+        hint="Use one of: {names}.",
+        metric=metric,
+        names=names,
+    )

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from multiprocessing.pool import ThreadPool
 from typing import Final, NamedTuple, TypeVar
 
-from mst_admin.errors import FIGURES_MISSING, NAME_AMBIGUOUS, NAME_UNKNOWN
+from mst_admin.errors import NAME_AMBIGUOUS, NAME_UNKNOWN
 from mst_admin.find import find_server, find_site, require_name
 from mstunnel_setup import __version__
 from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError
-from mstunnel_setup.base.result import Notice
+from mstunnel_setup.base.result import Notice, warning
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.exchange.releases import Catalogue, Digests
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -100,7 +100,15 @@ def missing_figures(seen: Sequence[Seen]) -> tuple[Notice, ...]:
     names = [item.place.server.display_name for item in without]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     reason = str(without[0].problem)
-    return (FIGURES_MISSING(servers=", ".join(names[:_NAMED]) + more, reason=reason),)
+    return (
+        warning(
+            "figures-missing",
+            "the tenant did not return the metrics of {servers}: {reason}",
+            hint="Run the command again; until then they are shown as unknown.",
+            servers=", ".join(names[:_NAMED]) + more,
+            reason=reason,
+        ),
+    )
 
 
 def release_of(server: TunnelServer, known: Catalogue) -> str | None:

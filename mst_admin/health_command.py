@@ -6,13 +6,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mst_admin.change import Body
-from mst_admin.errors import SERVER_NOT_HEALTHY
 from mst_admin.fleet import Place, at_once, find_place, look, missing_figures, release_of
 from mst_admin.metrics import METRICS, TRENDS, Metric
 from mst_admin.server_health import HealthRow, judge_server, names_in_graph, sparkline
 from mst_admin.session import open_tenant
 from mstunnel_setup.base.errors import ExitCode, NetworkError, TenantError
-from mstunnel_setup.base.result import Notice, Result
+from mstunnel_setup.base.result import Notice, Result, warning
 from mstunnel_setup.base.text import fold, folded
 from mstunnel_setup.exchange.releases import published
 from mstunnel_setup.io.operator import Operator, Settings
@@ -100,7 +99,13 @@ def _points(
 
 def _not_healthy(place: Place, status: HealthStatus) -> Iterator[Notice]:
     if status in _DOWN or status is HealthStatus.WARNING:
-        yield SERVER_NOT_HEALTHY(name=place.server.display_name, status=status.value)
+        yield warning(
+            "server-not-healthy",
+            "the server {name} is {status}",
+            hint="Run `mst-cli status` on the server; it names the command that fixes each problem.",
+            name=place.server.display_name,
+            status=status.value,
+        )
 
 
 def _lines(place: Place, status: HealthStatus, rows: Sequence[HealthRow]) -> Iterator[str]:

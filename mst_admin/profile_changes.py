@@ -7,13 +7,14 @@ from typing import Final
 from mst_admin.assignments import ASSIGNMENTS, targets, wanted_targets
 from mst_admin.change import Body, Change, Wire
 from mst_admin.comparison import differences, update
-from mst_admin.errors import CONNECTION_TYPE_FIXED, PROFILE_PLATFORM_FIXED
+from mst_admin.errors import PROFILE_PLATFORM_FIXED
 from mst_admin.present_profiles import PresentProfile, named, properties_of
 from mst_admin.profiles.objects import ProfileObject
 from mst_admin.profiles.present import extra, present_body, profile_object
 from mst_admin.profiles.wire import CLIENT_KEYS, TYPES, profile_body, root_name
 from mst_admin.root_changes import root_changes, root_deletion, root_of
 from mst_admin.wire import without_empty
+from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 
 SITE: Final = "site"
@@ -49,7 +50,13 @@ def profile_changes(
         raise PROFILE_PLATFORM_FIXED(profile=found.found.display_name, platform=profile.platform)
     present_profile = profile_object(found.found, found.assignments)
     if profile.connection_type and profile.connection_type is not present_profile.connection:
-        raise CONNECTION_TYPE_FIXED(name=profile.name, connection=present_profile.connection)
+        raise TenantError(
+            "connection-type-fixed",
+            "the profile {name} in the tenant has the connection type {connection}",
+            hint=("Remove connection_type, or use another name: the type of a profile cannot be changed."),
+            name=profile.name,
+            connection=present_profile.connection,
+        )
     body = _body(profile.model_copy(update={"connection_type": present_profile.connection_type}), place)
     body[ASSIGNMENTS] = wanted_targets(profile, found.assignments)
     site = extra(found.found).get(SITE_ID)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from mst_admin.carry_out import carry_out, read_profiles
-from mst_admin.errors import NAME_TAKEN, NAME_UNKNOWN, PROFILE_INVALID, PROFILE_UNKNOWN, PROFILE_UNREADABLE
+from mst_admin.errors import NAME_TAKEN, NAME_UNKNOWN, PROFILE_UNKNOWN
 from mst_admin.file_commands import linted, placed, written
 from mst_admin.find import find_one, find_site
 from mst_admin.judged_values import judged
@@ -24,7 +24,7 @@ from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.document import Document, DocumentError, read
 from mstunnel_setup.answers.problems import parse_as
-from mstunnel_setup.base.errors import ValuesError
+from mstunnel_setup.base.errors import UsageError, ValuesError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import verbatim
 from mstunnel_setup.io.operator import Operator, Settings
@@ -139,6 +139,25 @@ def _load(file: Path) -> tuple[Document, ProfileFile]:
             ProfileFile, read(path), str(path), "profiles", frozenset({("custom_settings",), ("groups",)})
         )
     except OSError as error:
-        raise PROFILE_UNREADABLE(path=path, reason=error.strerror) from error
+        raise UsageError(
+            "profile-unreadable",
+            "the profile {path} cannot be read: {reason}",
+            hint="Check the path.",
+            path=path,
+            reason=error.strerror,
+        ) from error
     except DocumentError as error:
-        raise ValuesError([PROFILE_INVALID(problem=line) for line in error.problems]) from error
+        raise ValuesError(
+            [
+                UsageError(
+                    "profile-invalid",
+                    "{problem}",
+                    hint=(
+                        "Correct the file; `mst-admin profile schema` prints a JSON Schema that editors check"
+                        " it with."
+                    ),
+                    problem=line,
+                )
+                for line in error.problems
+            ]
+        ) from error

@@ -6,16 +6,13 @@ from pathlib import Path
 
 from mst_admin.change import Body
 from mst_admin.errors import (
-    EXCLUSIONS_MISSING,
-    EXCLUSIONS_NOT_SUPPORTED,
     EXCLUSIONS_UNREADABLE,
-    EXCLUSIONS_WITHOUT_DIRECT_PROXY,
 )
 from mst_admin.named_files import names_file, write_named
 from mst_admin.profile_commands import find_profile
 from mst_admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
 from mst_admin.session import open_tenant
-from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base.errors import ExitCode, TenantError, UsageError
 from mstunnel_setup.base.result import Result, notice_of
 from mstunnel_setup.base.text import verbatim
 from mstunnel_setup.io.operator import Operator, Settings
@@ -52,7 +49,12 @@ def import_list(operator: Operator, settings: Settings, file: Path, profile: str
     found = find_profile(graph, profile)
     present = _present(found)
     if not ((found.model_extra or {}).get("proxyServer") or {}).get("address"):
-        raise EXCLUSIONS_WITHOUT_DIRECT_PROXY(profile=found.display_name)
+        raise TenantError(
+            "exclusions-without-direct-proxy",
+            "the profile {profile} has no direct proxy, so an exclusion list has no effect",
+            hint="Set a proxy with address and port in the profile first.",
+            profile=found.display_name,
+        )
     data = {"id": found.id, "before": present, "after": entries}
     if entries == present:
         return Result("unchanged", data, judged.warnings, text=["Nothing to change."])
@@ -77,7 +79,12 @@ def export_list(operator: Operator, settings: Settings, profile: str, file: Path
 def _present(found: DeviceConfiguration) -> list[str]:
     listed = (found.model_extra or {}).get(_LIST)
     if listed is None:
-        raise EXCLUSIONS_NOT_SUPPORTED(profile=found.display_name)
+        raise TenantError(
+            "exclusions-not-supported",
+            "{profile} is not an Android profile: only those have a proxy exclusion list",
+            hint="Use an Android profile.",
+            profile=found.display_name,
+        )
     return [str(item) for item in listed]
 
 
@@ -91,7 +98,12 @@ def _read(operator: Operator, file: Path) -> tuple[str, ...]:
     path = str(file.absolute())
     content = operator.files.read_given(path)
     if content is None:
-        raise EXCLUSIONS_MISSING(path=path)
+        raise UsageError(
+            "exclusions-missing",
+            "there is no file {path}",
+            hint="Check the path.",
+            path=path,
+        )
     try:
         return read_csv(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

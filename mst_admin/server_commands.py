@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from mst_admin.change import Body, Change
-from mst_admin.errors import NAME_TAKEN, SERVER_NOT_INSTALLED
+from mst_admin.errors import NAME_TAKEN
 from mst_admin.find import find_server, find_site
 from mst_admin.fleet import Place, places
 from mst_admin.lines import details, result_of, table
 from mst_admin.objects import ServerObject
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers.problems import validated
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.io.operator import Operator, Settings
 
@@ -57,7 +58,11 @@ def show(operator: Operator, settings: Settings, site: str, wanted: str) -> Resu
 
 def create() -> Result:
     """Raises UsageError: a server is created by its installation."""
-    raise SERVER_NOT_INSTALLED()
+    raise UsageError(
+        "server-not-installed",
+        "a server is created by its installation, which gives it its own identity",
+        hint="Run `mstunnel-setup --site NAME` on the server.",
+    )
 
 
 def update(operator: Operator, settings: Settings, site: str, wanted: str, name: str) -> Result:

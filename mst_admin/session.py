@@ -3,12 +3,11 @@
 import os
 from functools import partial
 
-from mst_admin.errors import NOT_CONFIRMED
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.rules import needed_to_sign_in
 from mstunnel_setup.answers.secret import reveal
-from mstunnel_setup.base.errors import CA_FILE_MISSING
+from mstunnel_setup.base.errors import CA_FILE_MISSING, UsageError
 from mstunnel_setup.install.tenant_sign_in import cloud_of, roots_of, sign_in
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
@@ -66,4 +65,9 @@ def make_sure(operator: Operator, question: str, *, yes: bool) -> None:
     if yes:
         return
     if not operator.console.interactive or not operator.console.confirm(question):
-        raise NOT_CONFIRMED(question=question)
+        raise UsageError(
+            "not-confirmed",
+            "not confirmed, so nothing was changed: {question}",
+            hint="Answer yes, or use --yes.",
+            question=question,
+        )

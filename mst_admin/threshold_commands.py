@@ -2,7 +2,6 @@
 
 from mst_admin.carry_out import carry_out
 from mst_admin.change import Change
-from mst_admin.errors import METRIC_NOT_KNOWN
 from mst_admin.find import find_threshold
 from mst_admin.judged_values import judged
 from mst_admin.lines import details, result_of, table
@@ -12,6 +11,7 @@ from mst_admin.plan import threshold_change
 from mst_admin.rules_site import judge_threshold
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers.problems import validated
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.io.operator import Operator, Settings
 
@@ -52,7 +52,13 @@ def set_threshold(
     """Create or change the thresholds of a metric; `values` are (healthy, unhealthy), None keeps one."""
     if new and kind_of(metric) is None:
         names = ", ".join(kind.word for kind in KINDS)
-        raise METRIC_NOT_KNOWN(metric=metric, names=names)
+        raise UsageError(
+            "metric-not-known",
+            "Microsoft Tunnel does not report a metric {metric}",
+            hint="Use one of: {names}.",
+            metric=metric,
+            names=names,
+        )
     graph = open_tenant(operator, settings)
     present = None if new else find_threshold(graph, metric)
     known = (

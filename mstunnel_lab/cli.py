@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 import typer
 
 from mstunnel_setup.answers.address import is_host
-from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.cli.framework.entry import run_program
-from mstunnel_setup.cli.framework.errors import LAB_CLOUD, LAB_HOST, LAB_NOT_INSTALLED, LAB_PORT_INVALID
 from mstunnel_setup.cli.framework.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.framework.render import run_command
 from mstunnel_setup.cli.framework.root import add_root
@@ -48,7 +47,15 @@ def _run(name: str, common: CommonOptions, function: Callable[[Operator], Result
         try:
             return function(operator)
         except ModuleNotFoundError as error:
-            raise LAB_NOT_INSTALLED(name=error.name) from error
+            raise UsageError(
+                "lab-not-installed",
+                "the lab needs {name}, which is not installed",
+                hint=(
+                    "Use the self-contained program, or install the wheel with its extra: `pip install "
+                    "'WHEEL[lab]'`."
+                ),
+                name=error.name,
+            ) from error
 
     run_command(f"{_PROGRAM} {name}", common, work)
 
@@ -76,12 +83,24 @@ def serve(
 
     def work(operator: Operator) -> Result:
         if not 0 <= port <= _MAX_PORT:
-            raise LAB_PORT_INVALID(port=port, largest=_MAX_PORT)
+            raise UsageError(
+                "lab-port-invalid",
+                "{port} is not a port number",
+                hint="Give a number from 0 to {largest}.",
+                port=port,
+                largest=_MAX_PORT,
+            )
         _require_hosts("--host", [host])
         _require_hosts("--name", name or ())
         if cloud and cloud not in urls.CLOUD_NAMES:
             known = ", ".join(urls.CLOUD_NAMES)
-            raise LAB_CLOUD(cloud=cloud, known=known)
+            raise UsageError(
+                "lab-cloud",
+                "there is no cloud {cloud}",
+                hint="Use one of: {known}.",
+                cloud=cloud,
+                known=known,
+            )
         settings = open_lab.Settings(directory, port, host, tuple(name or ()), tuple(seed or ()), cloud)
         if serve_work.serve(settings, partial(_announce, operator, directory)) is ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
@@ -101,7 +120,13 @@ def _announce(operator: Operator, directory: Path, lab: Mapping[str, object]) ->
 def _require_hosts(option: str, given: Iterable[str]) -> None:
     for text in given:
         if not is_host(text):
-            raise LAB_HOST(option=option, host=text)
+            raise UsageError(
+                "lab-host",
+                "{option}: {host!r} is neither a host name nor an IP address",
+                hint="Give one, such as 127.0.0.1; write a name in its ASCII form.",
+                option=option,
+                host=text,
+            )
 
 
 @app.command()

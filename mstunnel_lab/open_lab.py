@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 from mstunnel_lab import connection
-from mstunnel_lab.declared_errors import LAB_SEED_DUPLICATE
 from mstunnel_lab.entra.keys import KeyRing
 from mstunnel_lab.entra.tokens import TokenService, read_trusted
 from mstunnel_lab.own_files import using
@@ -17,6 +16,7 @@ from mstunnel_lab.state import Lab, Labs
 from mstunnel_lab.store import Store
 from mstunnel_lab.tenant import open_tenant
 from mstunnel_lab.urls import CLOUD_NAMES, Urls
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
 
@@ -112,7 +112,12 @@ def _refuse_twins(labs: list[Lab]) -> None:
     for name in ("id", "domain"):
         values = [getattr(lab.tenant, name) for lab in labs]
         if len(set(values)) < len(values):
-            raise LAB_SEED_DUPLICATE(name=name)
+            raise UsageError(
+                "lab-seed-duplicate",
+                "two of the seed files describe a tenant with the same {name}",
+                hint="Give each tenant its own id and domain.",
+                name=name,
+            )
 
 
 def describe(labs: Labs) -> JsonObject:

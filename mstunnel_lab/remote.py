@@ -10,18 +10,10 @@ import requests
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mstunnel_lab.declared_errors import (
-    LAB_BAD_ANSWER,
-    LAB_CONTROL_REFUSED,
-    LAB_FILE_INVALID,
-    LAB_FILE_UNREADABLE,
-    LAB_NOT_RUNNING,
-    LAB_SIGN_IN_REFUSED,
     LAB_TOKEN_FILE,
-    LAB_TOKEN_REFUSED,
-    LAB_UNKNOWN_USER,
-    LAB_UNREACHABLE,
 )
 from mstunnel_lab.pki import write_private
+from mstunnel_setup.base.errors import NetworkError, SignInError, TenantError, UsageError
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
 
@@ -64,7 +56,13 @@ class LabFile(BaseModel):
         found = next((user for user in self.users if user.upn == upn.lower()), None)
         if found is None:
             known = ", ".join(user.upn for user in self.users)
-            raise LAB_UNKNOWN_USER(upn=upn, known=known)
+            raise UsageError(
+                "lab-unknown-user",
+                "the lab has no user {upn}",
+                hint="Use one of: {known}.",
+                upn=upn,
+                known=known,
+            )
         return found
 
 
@@ -74,11 +72,27 @@ def read_lab_file(directory: Path) -> LabFile:
     try:
         return LabFile.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
-        raise LAB_NOT_RUNNING(directory=directory) from error
+        raise NetworkError(
+            "lab-not-running",
+            "no lab is running in {directory}: there is no lab.json",
+            hint=("Start it with `mstunnel-lab serve --dir {directory}`, or give its directory with --dir."),
+            directory=directory,
+        ) from error
     except OSError as error:
-        raise LAB_FILE_UNREADABLE(path=path, reason=error.strerror) from error
+        raise UsageError(
+            "lab-file-unreadable",
+            "cannot read {path}: {reason}",
+            hint="Run the command as the user that runs the lab.",
+            path=path,
+            reason=error.strerror,
+        ) from error
     except ValidationError as error:
-        raise LAB_FILE_INVALID(path=path) from error
+        raise UsageError(
+            "lab-file-invalid",
+            "{path} is not the lab.json of a lab",
+            hint="Give the directory of a running lab with --dir.",
+            path=path,
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -144,7 +158,12 @@ class LabBrowser:
         token = document.get("access_token")
         if not isinstance(token, str):
             reason = document.get("error_description", answer.status_code)
-            raise LAB_TOKEN_REFUSED(reason=reason)
+            raise SignInError(
+                "lab-token-refused",
+                "the lab issued no token: {reason}",
+                hint="Check the user; `mstunnel-lab user` shows and changes it.",
+                reason=reason,
+            )
         return token
 
     def _page(self, method: str, path: str, form: dict[str, str]) -> _Page:
@@ -152,7 +171,12 @@ class LabBrowser:
         reader = _PageReader()
         reader.feed(answer.text)
         if not answer.ok:
-            raise LAB_SIGN_IN_REFUSED(reason=reader.message or answer.status_code)
+            raise SignInError(
+                "lab-sign-in-refused",
+                "the sign-in page reports: {reason}",
+                hint="Check the code and the user, then run the command again.",
+                reason=reader.message or answer.status_code,
+            )
         return _Page(reader.hidden, reader.message)
 
     def control(self, method: str, path: str, document: object) -> JsonObject:
@@ -163,7 +187,12 @@ class LabBrowser:
         found = _json(answer)
         if not answer.ok:
             error = found.get("error")
-            raise LAB_CONTROL_REFUSED(reason=error.get("message") if isinstance(error, dict) else error)
+            raise TenantError(
+                "lab-control-refused",
+                "the lab refused the request: {reason}",
+                hint="Correct the request, then run the command again.",
+                reason=error.get("message") if isinstance(error, dict) else error,
+            )
         return found
 
     def _answer(
@@ -179,14 +208,27 @@ class LabBrowser:
                 method, address, data=form or None, headers=headers, json=json, timeout=_TIMEOUT_SECONDS
             )
         except requests.RequestException as error:
-            raise LAB_UNREACHABLE(address=address) from error
+            raise NetworkError(
+                "lab-unreachable",
+                "the lab does not answer at {address}",
+                hint=(
+                    "Check that it is still running and that its name resolves here (DNS, /etc/hosts), "
+                    "and read its output."
+                ),
+                address=address,
+            ) from error
 
 
 def _json(answer: requests.Response) -> JsonObject:
     try:
         document = answer.json()
     except ValueError as error:
-        raise LAB_BAD_ANSWER(status=answer.status_code) from error
+        raise TenantError(
+            "lab-bad-answer",
+            "the lab returned HTTP {status} without JSON",
+            hint="Read the output of the lab.",
+            status=answer.status_code,
+        ) from error
     return document if isinstance(document, dict) else {}
 
 

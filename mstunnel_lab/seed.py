@@ -11,10 +11,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from mstunnel_lab.declared_errors import LAB_SEED_INVALID, LAB_SEED_NOT_YAML, LAB_SEED_UNREADABLE
+from mstunnel_lab.declared_errors import LAB_SEED_INVALID, LAB_SEED_NOT_YAML
 from mstunnel_lab.entra.permissions import APP_ROLE_IDS, DELEGATED_SCOPES
 from mstunnel_lab.errors import REFUSALS
 from mstunnel_lab.records import ROLE_TEMPLATES
+from mstunnel_setup.base.errors import UsageError
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Upn = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+$")]
@@ -172,7 +173,13 @@ def read_seed(path: Path | None) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise LAB_SEED_UNREADABLE(path=path, reason=reason) from error
+        raise UsageError(
+            "lab-seed-unreadable",
+            "cannot read the seed file {path}: {reason}",
+            hint="Check the path given with --seed.",
+            path=path,
+            reason=reason,
+        ) from error
 
 
 def parse_seed(text: str, name: str = "seed.yaml") -> Seed:

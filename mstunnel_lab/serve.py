@@ -15,12 +15,11 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mstunnel_lab.app import make_app
-from mstunnel_lab.declared_errors import LAB_PORT, LAB_RUNNING
 from mstunnel_lab.open_lab import Settings, describe, open_labs
 from mstunnel_lab.own_files import using
 from mstunnel_lab.pki import write_private
 from mstunnel_lab.state import Labs
-from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base.errors import ExitCode, LockedError, NetworkError
 from mstunnel_setup.base.values import JsonObject
 
 _BACKLOG: Final = 2048
@@ -102,7 +101,12 @@ def _locked(directory: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise LAB_RUNNING(directory=directory) from error
+            raise LockedError(
+                "lab-running",
+                "another lab is running in {directory}",
+                hint="Stop it, or use another --dir.",
+                directory=directory,
+            ) from error
         yield
 
 
@@ -116,7 +120,14 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
             listener.bind((settings.host, settings.port))
             listener.listen(_BACKLOG)
         except OSError as error:
-            raise LAB_PORT(host=settings.host, port=settings.port, reason=error.strerror) from error
+            raise NetworkError(
+                "lab-port",
+                "cannot listen on {host} port {port}: {reason}",
+                hint="Use another --host or --port.",
+                host=settings.host,
+                port=settings.port,
+                reason=error.strerror,
+            ) from error
         yield listener
 
 

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import uuid
 
-from mstunnel_lab.declared_errors import LAB_SEED_DIFFERS, LAB_SEED_INVALID
+from mstunnel_lab.declared_errors import LAB_SEED_INVALID
 from mstunnel_lab.entra.permissions import APP_ROLE_IDS
 from mstunnel_lab.errors import GraphError
 from mstunnel_lab.graph.bodies import judge
@@ -15,6 +15,7 @@ from mstunnel_lab.records import ApplicationRecord, TenantRecord, UserRecord, di
 from mstunnel_lab.seed import Seed, SeedApplication, SeedConfiguration, SeedSite, SeedUser, parse_seed
 from mstunnel_lab.store import Store
 from mstunnel_lab.tunnel import new_configuration, new_site
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import GRAPH_APP_ID, AppRole, ServicePrincipal, wire_name
 
@@ -28,7 +29,12 @@ def open_tenant(store: Store, text: str, name: str, *, seed_given: bool) -> Tena
     text_digest = hashlib.sha256(text.encode()).hexdigest()
     for tenant in store.each(TenantRecord):
         if seed_given and tenant.seed_digest != text_digest:
-            raise LAB_SEED_DIFFERS(name=name)
+            raise UsageError(
+                "lab-seed-differs",
+                "this lab was created from a different seed file than {name}",
+                hint="Use another --dir for a new lab, or omit --seed to continue with this one.",
+                name=name,
+            )
         return tenant
     seed = parse_seed(text, name)
     with store.transaction():

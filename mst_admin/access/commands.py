@@ -10,18 +10,11 @@ from mst_admin.access.objects import PolicyFile
 from mst_admin.access.plan import PlannedPolicy, plan_policies
 from mst_admin.access.what_if import Case, evaluate
 from mst_admin.change import Body
-from mst_admin.errors import (
-    CLOUD_APP_MISSING,
-    POLICY_FILE_INVALID,
-    POLICY_FILE_UNREADABLE,
-    POLICY_IN_FORCE,
-    POLICY_WAITS,
-)
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers.document import DocumentError, read
 from mstunnel_setup.answers.problems import parse_as
-from mstunnel_setup.base.errors import ExitCode, SetupError, ValuesError
-from mstunnel_setup.base.result import Notice, Result
+from mstunnel_setup.base.errors import ExitCode, SetupError, TenantError, UsageError, ValuesError
+from mstunnel_setup.base.result import Notice, Result, warning
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
@@ -81,7 +74,19 @@ class Review:
             "changes": [item.change.document() for item in done if item.change is not None],
             "what_if": [case.document() for case in self.cases],
         }
-        waiting = (POLICY_WAITS(policy=item.declared.title) for item in self.planned if item.waits)
+        waiting = (
+            warning(
+                "policy-waits",
+                "{policy} is not enabled yet: it begins in report-only mode",
+                hint=(
+                    "Evaluate it with --user and in the sign-in log, then run `mst-admin "
+                    "conditional-access apply FILE --enable`."
+                ),
+                policy=item.declared.title,
+            )
+            for item in self.planned
+            if item.waits
+        )
         of_tenant = warnings_of_tenant(policies, self.file.break_glass_group)
         return Result("ok", data, (*warnings_of(self.file), *waiting, *of_tenant), text=[*lines])
 
@@ -110,7 +115,12 @@ def apply(
         return replace(review.after([]), status="unchanged")
     enforced = [item.declared.title for item in review.due if item.enforced]
     if enforced and not enable:
-        raise POLICY_IN_FORCE(names=", ".join(enforced))
+        raise UsageError(
+            "policy-in-force",
+            "this changes what is enforced: {names}",
+            hint=("Check the plan and the evaluation (--user), then run the command again with --enable."),
+            names=", ".join(enforced),
+        )
     if operator.console.interactive and not yes:
         operator.console.say("\n".join(review.lines(review.due, "to make", "has now")))
     make_sure(operator, f"Change {len(review.due)} Conditional Access policies?", yes=yes)
@@ -139,7 +149,14 @@ def _send(graph: AdminGraph, item: PlannedPolicy) -> None:
 
 def _review(graph: AdminGraph, file: PolicyFile, users: Sequence[str], *, enable: bool) -> Review:
     if graph.service_principal(GATEWAY_APP_ID, APPLICATION_READ) is None:
-        raise CLOUD_APP_MISSING()
+        raise TenantError(
+            "cloud-app-missing",
+            ("the tenant does not have the cloud app Microsoft Tunnel Gateway, so policies cannot name it"),
+            hint=(
+                "Run `mst-admin conditional-access provision`, wait a few minutes, then run the "
+                "command again."
+            ),
+        )
     present = graph.policies()
     planned = [*plan_policies(file, present, enable=enable)]
     return Review(file, present, planned, evaluate(graph, users))
@@ -150,6 +167,22 @@ def _load(file: Path) -> PolicyFile:
     try:
         return parse_as(PolicyFile, read(path), str(path), "policies")[1]
     except OSError as error:
-        raise POLICY_FILE_UNREADABLE(path=path, reason=error.strerror) from error
+        raise UsageError(
+            "policy-file-unreadable",
+            "the file {path} cannot be read: {reason}",
+            hint="Check the path.",
+            path=path,
+            reason=error.strerror,
+        ) from error
     except DocumentError as error:
-        raise ValuesError([POLICY_FILE_INVALID(problem=line) for line in error.problems]) from error
+        raise ValuesError(
+            [
+                UsageError(
+                    "policy-file-invalid",
+                    "{problem}",
+                    hint="Correct the file.",
+                    problem=line,
+                )
+                for line in error.problems
+            ]
+        ) from error

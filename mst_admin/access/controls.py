@@ -8,15 +8,7 @@ from typing import Final
 
 from mst_admin.access.bodies import STATES
 from mst_admin.access.objects import Pattern, PolicyFile
-from mst_admin.errors import (
-    APP_PROTECTION_UNTESTED,
-    BREAK_GLASS_NOT_EXCLUDED,
-    COMPLIANCE_EXCLUDES_MAM,
-    CONTROL_BREAKS_TUNNEL,
-    DEVICE_CODE_FORBIDDEN,
-    NO_ENFORCED_POLICY,
-)
-from mstunnel_setup.base.result import Notice
+from mstunnel_setup.base.result import Notice, warning
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
 from mstunnel_setup.tenant.wire_access import DISABLED, ENABLED, ConditionalAccessPolicy
 
@@ -38,9 +30,22 @@ def warnings_of(file: PolicyFile) -> Iterator[Notice]:
     """What the declared policies do beside what they are meant for."""
     for policy in file.policies:
         if policy.pattern is Pattern.APP_PROTECTION:
-            yield APP_PROTECTION_UNTESTED(policy=policy.title)
+            yield warning(
+                "app-protection-untested",
+                (
+                    "{policy} requires an app protection policy, for which Microsoft Defender is not "
+                    "listed: on Android, Defender requests the token"
+                ),
+                hint="Test it in report-only mode on every platform before you enable it.",
+                policy=policy.title,
+            )
         if policy.pattern is Pattern.COMPLIANT_DEVICES:
-            yield COMPLIANCE_EXCLUDES_MAM(policy=policy.title)
+            yield warning(
+                "compliance-excludes-mam",
+                "{policy} requires a compliant device, which an unenrolled device (MAM) can never be",
+                hint="Exclude the groups that use the tunnel without enrollment.",
+                policy=policy.title,
+            )
 
 
 def warnings_of_tenant(
@@ -51,11 +56,27 @@ def warnings_of_tenant(
     for policy in active:
         state = STATE_WORDS.get(policy.state, policy.state)
         if _blocks_device_code(policy):
-            yield DEVICE_CODE_FORBIDDEN(policy=policy.display_name, state=state)
+            yield warning(
+                "device-code-forbidden",
+                "the policy {policy} ({state}) blocks sign-in by device code, which installation uses",
+                hint=(
+                    "Exclude the account that installs, or set sign_in.method to client-certificate or "
+                    "token-file."
+                ),
+                policy=policy.display_name,
+                state=state,
+            )
         elif concerns_tunnel(policy):
             yield from _about(policy, state, break_glass_group)
     if not any(item.state == ENABLED and concerns_tunnel(item) for item in active):
-        yield NO_ENFORCED_POLICY()
+        yield warning(
+            "no-enforced-policy",
+            ("no policy in force applies to the tunnel: every licensed user can connect from any device"),
+            hint=(
+                "Evaluate a policy in report-only mode, then run `mst-admin conditional-access apply "
+                "FILE --enable`."
+            ),
+        )
 
 
 def concerns_tunnel(policy: ConditionalAccessPolicy) -> bool:
@@ -78,12 +99,23 @@ def controls_of(policy: ConditionalAccessPolicy) -> list[str]:
 def _about(policy: ConditionalAccessPolicy, state: str, break_glass_group: str) -> Iterator[Notice]:
     for control in controls_of(policy):
         if control in EFFECTS:
-            yield CONTROL_BREAKS_TUNNEL(
-                policy=policy.display_name, state=state, control=control, effect=EFFECTS[control]
+            yield warning(
+                "control-breaks-tunnel",
+                "the policy {policy} ({state}) applies to the tunnel and uses {control}: {effect}",
+                hint="Exclude Microsoft Tunnel Gateway from it, or test it on every platform.",
+                policy=policy.display_name,
+                state=state,
+                control=control,
+                effect=EFFECTS[control],
             )
     excluded = {item.lower() for item in policy.conditions.users.exclude_groups}
     if break_glass_group not in excluded:
-        yield BREAK_GLASS_NOT_EXCLUDED(policy=policy.display_name)
+        yield warning(
+            "break-glass-not-excluded",
+            "the policy {policy} applies to the tunnel and does not exclude the break-glass group",
+            hint="Exclude the group from it in the Entra admin center.",
+            policy=policy.display_name,
+        )
 
 
 def _blocks_device_code(policy: ConditionalAccessPolicy) -> bool:

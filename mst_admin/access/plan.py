@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from mst_admin.access.bodies import STATES, flat, flat_present, policy_body, replacing
 from mst_admin.access.objects import PolicyFile, PolicyObject
 from mst_admin.change import Body, Change
-from mst_admin.errors import NAME_AMBIGUOUS, POLICY_OF_OTHERS
+from mst_admin.errors import NAME_AMBIGUOUS
+from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
 from mstunnel_setup.tenant.wire_access import ENABLED, REPORT_ONLY, ConditionalAccessPolicy
 
@@ -94,5 +95,13 @@ def _present(
         ids = ", ".join(item.id for item in found)
         raise NAME_AMBIGUOUS(count=len(found), kind="policy", name=declared.title, ids=ids)
     if found and found[0].conditions.applications.include_applications != (GATEWAY_APP_ID,):
-        raise POLICY_OF_OTHERS(name=declared.title)
+        raise TenantError(
+            "policy-of-others",
+            (
+                "the tenant already has a policy called {name}, and it is not for Microsoft Tunnel "
+                "Gateway alone"
+            ),
+            hint="Give the policy another `name`.",
+            name=declared.title,
+        )
     return found[0] if found else None

@@ -7,9 +7,9 @@ import typer
 
 from mst_admin.change import Body, Wire
 from mst_admin.cli.objects import ObjectCommands
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.base.text import plain
-from mstunnel_setup.cli.framework.errors import WINDOW_MISSING, WINDOW_UNCLEAR
 from mstunnel_setup.cli.framework.options import CommonOptions, SignInOptions, Yes, option_names, with_options
 from mstunnel_setup.cli.framework.render import run_command
 
@@ -89,10 +89,19 @@ class SiteOptions:
         if self.window == "":
             return None
         if self.window is None and not present:
-            raise WINDOW_MISSING()
+            raise UsageError(
+                "window-missing",
+                "--time-zone is given, but the site has no maintenance window",
+                hint="Add --window HH:MM-HH:MM.",
+            )
         start, dash, end = (self.window or "").partition("-")
         if self.window and not dash:
-            raise WINDOW_UNCLEAR(value=plain(self.window, 40))
+            raise UsageError(
+                "window-unclear",
+                "--window {value} is no start and end",
+                hint="Write both, such as 22:00-04:00.",
+                value=plain(self.window, 40),
+            )
         times = {"start": start.strip(), "end": end.strip()} if self.window else {}
         zone = {"time_zone": self.time_zone, "utc_offset_minutes": None} if self.time_zone else {}
         return {**present, **times, **zone}

@@ -3,8 +3,8 @@
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import BasicConstraints, Certificate, ExtensionNotFound
 
-from mst_admin.errors import TRUSTED_ROOT_MISSING, TRUSTED_ROOT_UNSUITABLE
 from mst_admin.profiles.objects import PEM_START, ProfileObject, TrustedRootObject
+from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.io.files import Files
 
@@ -26,10 +26,20 @@ def _pem(given: str, key: str) -> str:
     inline = given.lstrip().startswith(PEM_START)
     content = given.encode() if inline else Files().read(given)
     if content is None:
-        raise TRUSTED_ROOT_MISSING(path=given)
+        raise CertificateError(
+            "trusted-root-missing",
+            "there is no certificate at {path}",
+            hint="Check the path.",
+            path=given,
+        )
     (root, *others) = read_material(content).certificates or (None,)
     if root is None or others or not _is_authority(root):
-        raise TRUSTED_ROOT_UNSUITABLE(path=key if inline else given)
+        raise CertificateError(
+            "trusted-root-unsuitable",
+            "{path} does not hold exactly one CA certificate",
+            hint="Use only the root certificate of the CA that issued the gateway's certificate.",
+            path=key if inline else given,
+        )
     return root.public_bytes(Encoding.PEM).decode()
 
 

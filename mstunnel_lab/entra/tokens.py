@@ -13,12 +13,12 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mstunnel_lab.declared_errors import LAB_KEY_SET
 from mstunnel_lab.entra.keys import KeyRing, base64url
 from mstunnel_lab.entra.scopes import Resource, graph_audiences
 from mstunnel_lab.errors import UNAUTHORIZED, GraphError
 from mstunnel_lab.records import ROLE_TEMPLATES, UserRecord
 from mstunnel_lab.urls import Urls
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.values import JsonObject
 
@@ -39,7 +39,14 @@ def read_trusted(issuer: str, path: Path) -> TrustedIssuer:
     try:
         found = jwt.PyJWKSet.from_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValueError, jwt.PyJWTError) as error:
-        raise LAB_KEY_SET(path=path, issuer=issuer, reason=error) from error
+        raise UsageError(
+            "lab-key-set",
+            "cannot use the key set {path} of {issuer}: {reason}",
+            hint="Use a JSON Web Key Set.",
+            path=path,
+            issuer=issuer,
+            reason=error,
+        ) from error
     return TrustedIssuer(issuer, {str(key.key_id): key for key in found.keys})
 
 

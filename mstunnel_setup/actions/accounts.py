@@ -6,8 +6,8 @@ from typing import ClassVar, Literal, Protocol, TypeAlias
 
 from typing_extensions import override
 
-from mstunnel_setup.actions.errors import ACCOUNT_COMMAND_FAILED, LINGER_FAILED
 from mstunnel_setup.actions.ports import HasProcesses
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.errors import ProcessError
@@ -194,7 +194,12 @@ class EnableLinger(Action[HasAccounts]):
         """Enable it, and wait for the service manager of the account. Raises StepError."""
         _run(ports, self.name, lingering(self.name))
         if not _within(ports, lambda: ports.files.state(self._manager) is not None):
-            raise LINGER_FAILED(name=self.name)
+            raise StepError(
+                "linger-failed",
+                "the service manager of the account {name} does not start",
+                hint="Check `journalctl --unit systemd-logind --unit 'user@*'`.",
+                name=self.name,
+            )
         return {}
 
     def undo(self, ports: HasAccounts, record: UndoRecord[HasAccounts]) -> Undone:
@@ -228,4 +233,11 @@ def _run(ports: HasAccounts, name: str, command: Sequence[str]) -> None:
     try:
         ports.processes.run(command, timeout=_SECONDS)
     except ProcessError as error:
-        raise ACCOUNT_COMMAND_FAILED(name=name, reason=error.message, command=" ".join(command)) from error
+        raise StepError(
+            "account-refused",
+            "cannot change the account {name}: {reason}",
+            hint="Run `{command}` to find the cause, then run mstunnel-setup again.",
+            name=name,
+            reason=error.message,
+            command=" ".join(command),
+        ) from error

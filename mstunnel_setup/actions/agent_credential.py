@@ -8,10 +8,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from typing_extensions import override
 
 from mstunnel_setup.actions.files import FileAction
-from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.base.errors import SetupError, SignInError
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.tenant.credential import Credential, read_credential
-from mstunnel_setup.tenant.errors import CREDENTIAL_CHANGED
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.ports import HasFiles
 
@@ -76,7 +75,11 @@ class PlaceAgentCredential(FileAction[HasPassphrases]):
         """Write it; refused when the source is not what was looked at."""
         found = self.source.load(ports)
         if certificate_sha256(found) != self.certificate_sha256:
-            raise CREDENTIAL_CHANGED()
+            raise SignInError(
+                "credential-changed",
+                "the credential in `identity` changed after it was checked",
+                hint="Run the command again to check the new one.",
+            )
         pfx = pkcs12.serialize_key_and_certificates(None, found.key, found.certificate, None, NoEncryption())
         ports.files.write(self.path, pfx, 0o600)
         return {

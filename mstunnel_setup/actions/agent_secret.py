@@ -9,8 +9,8 @@ from typing_extensions import override
 from mstunnel_setup.actions.agent_credential import HasPassphrases
 from mstunnel_setup.actions.files import FileAction
 from mstunnel_setup.actions.tenant_objects import HasTenant
+from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.values import JsonObject, Outputs
-from mstunnel_setup.tenant.errors import SECRET_NOT_MADE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,11 @@ class CreateAgentSecret(FileAction[HasTenant]):
         end = ports.clock.now() + timedelta(days=self.days)
         made = ports.graph.add_password(object_id, "mstunnel-agent", end)
         if not made.secret_text or not made.key_id:
-            raise SECRET_NOT_MADE()
+            raise TenantError(
+                "secret-not-made",
+                "Graph created a secret for the application, but did not return it",
+                hint="Remove identity.credential, so that the server signs in with a certificate.",
+            )
         ports.files.write(self.path, made.secret_text.encode(), 0o600)
         return {"key_id": made.key_id, "not_after": (made.end_date_time or end).isoformat()}
 

@@ -12,7 +12,6 @@ from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.containers import quadlet
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
-from mstunnel_setup.containers.errors import CONTAINER_FOREIGN
 from mstunnel_setup.containers.launch import LOG_LINES, launch_failure, wait_until_up
 from mstunnel_setup.containers.ports import HasEngine
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
@@ -315,4 +314,9 @@ def _restarts(ports: HasEngine, name: str) -> int:
 def _refuse_foreign(name: str, state: ContainerState | None) -> None:
     """A unit would replace any container of the same name, also a foreign one."""
     if state is not None and not state.ours:
-        raise CONTAINER_FOREIGN(name=name)
+        raise EngineError(
+            "container-foreign",
+            "the container {name} was not created by mstunnel-setup",
+            hint=("Rename it (`podman rename`, `docker rename`) or remove it, then run the command again."),
+            name=name,
+        )

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from mstunnel_setup.actions.errors import ACCOUNT_MISSING
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io import accounts
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
@@ -79,7 +79,12 @@ class GiveDirectory(GivenDirectory):
         """The ids of the account. Raises StepError `account-missing`."""
         found = accounts.find(self.account)
         if found is None:
-            raise ACCOUNT_MISSING(name=self.account)
+            raise StepError(
+                "account-missing",
+                "the account {name} does not exist",
+                hint="Run mstunnel-setup again; it creates the account.",
+                name=self.account,
+            )
         return found.uid, found.gid
 
     def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:

@@ -12,10 +12,10 @@ from typing import ClassVar, TypeVar
 
 from typing_extensions import override
 
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.values import JsonObject, JsonValue, Outputs, json_bytes, resolve
 from mstunnel_setup.io.errors import PATH_NOT_REGULAR
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.transaction.errors import SOURCE_CHANGED
 from mstunnel_setup.transaction.ports import HasFiles
 
 Place = TypeVar("Place", bound=HasFiles, contravariant=True)
@@ -213,7 +213,12 @@ class CopyFile(PlacedFile[HasFiles]):
         """The source; StepError `source-changed` when it is no longer the file that was checked."""
         content = ports.files.read_given(self.source)
         if content is None or hashlib.sha256(content).hexdigest() != self.digest:
-            raise SOURCE_CHANGED(path=self.source)
+            raise StepError(
+                "source-changed",
+                "{path} has changed since it was checked",
+                hint="Run the command again to check the new file.",
+                path=self.source,
+            )
         return content
 
     @override

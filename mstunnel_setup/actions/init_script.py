@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from typing_extensions import override
 
-from mstunnel_setup.actions.errors import INIT_SCRIPT_REFUSED
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.ports import HasProcesses
 from mstunnel_setup.base import rendering
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
@@ -84,8 +84,13 @@ class EnableInitScript(Action[HasProcesses]):
             try:
                 ports.processes.run(command, timeout=_SECONDS)
             except ProcessError as error:
-                raise INIT_SCRIPT_REFUSED(
-                    name=path(self.name), reason=error.message, command=" ".join(command)
+                raise StepError(
+                    "init-script-refused",
+                    "the init system of this host rejects {name}: {reason}",
+                    hint="Run `{command}` to find the cause.",
+                    name=path(self.name),
+                    reason=error.message,
+                    command=" ".join(command),
                 ) from error
         return {}
 

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from mstunnel_setup.actions.errors import MODULE_UNAVAILABLE
 from mstunnel_setup.actions.ports import HasProcesses
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
@@ -45,7 +45,16 @@ class LoadModule(Action[HasProcesses]):
         try:
             ports.processes.run(["modprobe", "--", self.name], timeout=_SECONDS)
         except ProcessError as error:
-            raise MODULE_UNAVAILABLE(name=self.name, reason=error.message) from error
+            raise StepError(
+                "module-unavailable",
+                "cannot load the kernel module {name}: {reason}",
+                hint=(
+                    "Install the modules package of the kernel and reboot; in a container, load the "
+                    "module on the host."
+                ),
+                name=self.name,
+                reason=error.message,
+            ) from error
         return {}
 
     def undo(self, ports: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:

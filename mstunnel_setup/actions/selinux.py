@@ -5,8 +5,9 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from mstunnel_setup.actions.errors import SELINUX_REFUSED, SELINUX_UNREADABLE
+from mstunnel_setup.actions.errors import SELINUX_UNREADABLE
 from mstunnel_setup.actions.ports import HasProcesses
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
@@ -66,7 +67,13 @@ class LabelPort(Action[HasProcesses]):
 
     def _must(self, ports: HasProcesses, *options: str) -> None:
         if self._semanage(ports, *options) != 0:
-            raise SELINUX_REFUSED(port=self.port, command=" ".join(self._command(*options)))
+            raise StepError(
+                "selinux-refused",
+                "cannot change the SELinux type of port {port}",
+                hint="Run `{command}` to find the cause.",
+                port=self.port,
+                command=" ".join(self._command(*options)),
+            )
 
     def _semanage(self, ports: HasProcesses, *options: str) -> int:
         """The exit code."""

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from mstunnel_setup.actions.errors import SYSCTL_REFUSED
 from mstunnel_setup.actions.ports import HasProcesses
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
@@ -69,4 +69,11 @@ class SetSysctl(Action[HasProcesses]):
         try:
             ports.processes.run(["sysctl", "--quiet", "--write", f"{self.name}={value}"], timeout=_SECONDS)
         except ProcessError as error:
-            raise SYSCTL_REFUSED(name=self.name, value=value, reason=error.message) from error
+            raise StepError(
+                "sysctl-refused",
+                "cannot set {name} to {value}: {reason}",
+                hint="In a container, set it on the host; then run the command again.",
+                name=self.name,
+                value=value,
+                reason=error.message,
+            ) from error

@@ -9,15 +9,6 @@ from mstunnel_setup.base.errors import SignInError, TenantError, WaitingError
 from mstunnel_setup.base.text import plain
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.tenant.credential import read_credential
-from mstunnel_setup.tenant.errors import (
-    ADMIN_CONSENT_NEEDED,
-    APP_ROLE_MISSING,
-    APPLICATION_AMBIGUOUS,
-    APPLICATION_NAME_TAKEN,
-    SERVER_NAME_TAKEN,
-    SERVER_RECORD_LEFT,
-    SITE_DELETED,
-)
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ_WRITE,
@@ -86,7 +77,15 @@ class CreateAppIdentity(Action[HasTenant]):
         user may create applications, and the owner can add a key and use what is granted to it.
         """
         if ports.graph.find_applications(self.display_name):
-            raise APPLICATION_NAME_TAKEN(display_name=self.display_name)
+            raise TenantError(
+                "application-name-taken",
+                "the tenant already has an application called {display_name}",
+                hint=(
+                    "Delete it in the Entra admin center (App registrations) if an earlier installation "
+                    "left it."
+                ),
+                display_name=self.display_name,
+            )
         return {}
 
     def apply(self, ports: HasTenant, outputs: Outputs) -> JsonObject:
@@ -134,7 +133,15 @@ class CreateAppIdentity(Action[HasTenant]):
             return known
         found = graph.find_applications(self.display_name)
         if len(found) > 1:
-            raise APPLICATION_AMBIGUOUS(count=len(found), display_name=self.display_name)
+            raise TenantError(
+                "application-ambiguous",
+                "the tenant has {count} applications called {display_name}",
+                hint=(
+                    "Delete them in the Entra admin center (App registrations), then run the command again."
+                ),
+                count=len(found),
+                display_name=self.display_name,
+            )
         return found[0] if found else None
 
 
@@ -247,7 +254,18 @@ def require_free_name(graph: Graph, site_id: str, name: str, *, removable: bool 
         raise _at_work(name)
     if removable:
         return
-    raise SERVER_RECORD_LEFT(record=record_left(found), name=name, site_id=site_id)
+    raise TenantError(
+        "server-record-left",
+        "the site has {record}",
+        hint=(
+            "If that server is gone, run the command again with `left_record: remove` in the "
+            "answers (or MSTUNNEL_LEFT_RECORD=remove), or after `mst-admin server delete {name} "
+            "--site {site_id}`; otherwise set another server_name."
+        ),
+        record=record_left(found),
+        name=name,
+        site_id=site_id,
+    )
 
 
 def is_silent(server: TunnelServer) -> bool:
@@ -263,12 +281,25 @@ def record_left(server: TunnelServer) -> str:
 
 
 def _at_work(name: str) -> TenantError:
-    return SERVER_NAME_TAKEN(name=name)
+    return TenantError(
+        "server-name-taken",
+        "the site already has a running server called {name}",
+        hint="Set another server_name.",
+        name=name,
+    )
 
 
 def site_deleted(site: str) -> TenantError:
     """The error for a site that this server joined, or was about to join, and that is there no more."""
-    return SITE_DELETED(site=site)
+    return TenantError(
+        "site-deleted",
+        "the site {site} is no longer in the tenant",
+        hint=(
+            "Create it again, or uninstall this server with `mst-cli uninstall` and install it in"
+            " another site."
+        ),
+        site=site,
+    )
 
 
 _SILENT: Final = frozenset({None, HealthStatus.UNKNOWN, HealthStatus.OFFLINE})
@@ -291,7 +322,12 @@ def _grant(graph: Graph, application: Application, principal: ServicePrincipal) 
     resource = graph.graph_principal()
     app_role_id = resource.app_role_id(CONFIGURATION_READ_WRITE)
     if app_role_id is None:
-        raise APP_ROLE_MISSING(permission=CONFIGURATION_READ_WRITE)
+        raise TenantError(
+            "app-role-missing",
+            "Graph in this tenant does not offer the permission {permission}",
+            hint="Check that Intune is licensed in this tenant and that tenant.cloud is correct.",
+            permission=CONFIGURATION_READ_WRITE,
+        )
     if any(granted.app_role_id == app_role_id for granted in graph.grants(principal.id)):
         return
     try:
@@ -308,4 +344,13 @@ def _grant(graph: Graph, application: Application, principal: ServicePrincipal) 
 def consent_needed(graph: Graph, app_id: str, application: str) -> WaitingError:
     """The error for an application without permission, with the page where an administrator grants it."""
     address = graph.cloud.consent_address(graph.tenant_id(), app_id)
-    return ADMIN_CONSENT_NEEDED(application=application, permission=CONFIGURATION_READ_WRITE, address=address)
+    return WaitingError(
+        "admin-consent-needed",
+        "{application} does not have the permission {permission} yet",
+        hint=(
+            "Let a Privileged Role Administrator open {address} and accept, then run the same command again."
+        ),
+        application=application,
+        permission=CONFIGURATION_READ_WRITE,
+        address=address,
+    )

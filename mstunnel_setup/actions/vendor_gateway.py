@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from mstunnel_setup.actions.errors import BACKUP_UNREADABLE, CONTAINER_VANISHED
 from mstunnel_setup.actions.ports import HasProcesses, HasUnits
+from mstunnel_setup.base.errors import EngineError, StepError
 from mstunnel_setup.base.values import JsonObject, Outputs, as_list
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.vendor import VendorContainer, inspect
@@ -63,7 +63,12 @@ class BackUpFiles(Action[HasFiles]):
         ports.files.write(self.path, packed.getvalue(), 0o600)
         with tarfile.TarFile(fileobj=BytesIO(ports.files.read(self.path) or b"")) as archive:
             if archive.getnames() != names:
-                raise BACKUP_UNREADABLE(path=self.path)
+                raise StepError(
+                    "adoption-backup-unreadable",
+                    "the backup {path} cannot be read as it was written",
+                    hint="Check the disk, then run the same command again.",
+                    path=self.path,
+                )
         return {"sha256": ports.files.digest(self.path)}
 
     @override
@@ -266,7 +271,13 @@ class SetContainerAside(Action[HasProcesses]):
             return {}
         found = self._state(ports, self.name)
         if found is None:
-            raise CONTAINER_VANISHED(name=self.name, engine=self.engine)
+            raise EngineError(
+                "vendor-container-vanished",
+                "the {engine} container {name} is gone since the plan",
+                hint="Go back with `mstunnel-setup adopt rollback`.",
+                name=self.name,
+                engine=self.engine,
+            )
         if self.for_good and found.restart_policy != "no":
             self._do(ports, "update", "--restart=no", self.name)
         if found.running:

@@ -5,21 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from mstunnel_setup.adopt.adoption import beside
-from mstunnel_setup.adopt.errors import (
-    ASIDE_OCCUPIED,
-    CERTIFICATE_NOT_FOUND,
-    CERTIFICATE_UNUSABLE,
-    CONTAINERS_UNSEEN,
-    DIRECTORY_IRREGULAR,
-    MESSAGES_WAITING,
-    OWNED_BY_ACCOUNT,
-)
 from mstunnel_setup.adopt.inventory import Inventory
 from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError
 from mstunnel_setup.base.redaction import STARS
-from mstunnel_setup.base.result import Notice
+from mstunnel_setup.base.result import Notice, warning
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.containers.vendor import NAMES
 
@@ -160,21 +151,63 @@ def _blockers(
     certificate = inventory.certificate
     if not has_certificate:
         if not certificate.chain:
-            yield CERTIFICATE_NOT_FOUND()
+            yield CheckError(
+                "vendor-certificate-missing",
+                "the certificate that Microsoft's gateway serves was not found as PEM files",
+                hint="Name it with --cert and --key, or with --pfx and --passphrase-file.",
+            )
         for problem, hint in zip(certificate.problems, certificate.hints, strict=True):
-            yield CERTIFICATE_UNUSABLE(chain=certificate.chain, problem=problem, hint=hint)
+            yield CheckError(
+                "vendor-certificate-unusable",
+                "the certificate {chain}: {problem}",
+                hint="{advice} Or name another one with --cert and --key.",
+                chain=certificate.chain,
+                problem=problem,
+                advice=hint,
+            )
     if inventory.owner is not None:
-        yield OWNED_BY_ACCOUNT(owner=inventory.owner)
+        yield CheckError(
+            "vendor-rootless",
+            ("the account with uid {owner} owns /etc/mstunnel: Microsoft's gateway runs without root"),
+            hint=(
+                "A gateway without root cannot be taken over. Remove it with its own `mst-cli "
+                "uninstall`, then install this one with `mstunnel-setup --rootless`."
+            ),
+            owner=inventory.owner,
+        )
     kind = next((file.kind for file in inventory.files), "directory")
     if kind != "directory":
-        yield DIRECTORY_IRREGULAR(path=paths.CONFIGURATION, kind=kind)
+        yield CheckError(
+            "vendor-directory-irregular",
+            "{path} is a {kind}, so it cannot be moved aside",
+            hint="Replace it with a directory on the same file system as /etc.",
+            path=paths.CONFIGURATION,
+            kind=kind,
+        )
     if occupied:
-        yield ASIDE_OCCUPIED(paths=", ".join(occupied))
+        yield CheckError(
+            "vendor-aside-occupied",
+            "{paths} already exist; an earlier adoption left them",
+            hint="Move them to another place.",
+            paths=", ".join(occupied),
+        )
 
 
 def _notices(inventory: Inventory) -> Iterator[Notice]:
     if inventory.waiting:
-        yield MESSAGES_WAITING(count=len(inventory.waiting))
+        yield warning(
+            "vendor-messages-waiting",
+            "{count} messages wait in /etc/mstunnel/messages/in; an upgrade may be in progress",
+            hint="Check the version in the admin center, and start the switch when no upgrade is due.",
+            count=len(inventory.waiting),
+        )
     missing = [name for name in NAMES if name not in [item.name for item in inventory.containers]]
     if missing:
-        yield CONTAINERS_UNSEEN(missing=" and ".join(missing))
+        yield warning(
+            "vendor-containers-unseen",
+            "neither Podman nor Docker shows {missing}",
+            hint=(
+                "Check `podman ps --all` and `docker ps --all` as root, and for an account that runs them."
+            ),
+            missing=" and ".join(missing),
+        )

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from mstunnel_setup.actions.vendor_gateway import KEY
 from mstunnel_setup.adopt.adoption import beside
 from mstunnel_setup.adopt.assessment import Assessment, Fate, assess, set_aside
-from mstunnel_setup.adopt.errors import INSTALLATION_BEGUN, VENDOR_MISSING
 from mstunnel_setup.adopt.inventory import Inventory, take_inventory
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import NOT_ROOT, ExitCode
+from mstunnel_setup.base.errors import NOT_ROOT, ExitCode, UsageError
 from mstunnel_setup.base.result import Result, notice_of
 from mstunnel_setup.base.text import fold_all
 from mstunnel_setup.base.values import JsonObject
@@ -59,10 +58,18 @@ def require_vendor(run: Run, *, lab: bool) -> Inventory:
     if paths.ROOTLESS and run.files.live:
         raise NOT_ROOT(what="this command")
     if set(run.context.receipt.entries) - {KEY}:
-        raise INSTALLATION_BEGUN()
+        raise UsageError(
+            "installation-begun",
+            "the gateway of this program is installed here, or its installation has begun",
+            hint="See `mstunnel-setup status`.",
+        )
     found = take_inventory(run.context.ports, lab=lab)
     if not found.signs.signs:
-        raise VENDOR_MISSING()
+        raise UsageError(
+            "vendor-missing",
+            "Microsoft's own gateway is not installed here",
+            hint="Install this gateway with `mstunnel-setup`, or correct --root.",
+        )
     return found
 
 

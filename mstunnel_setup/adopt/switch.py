@@ -15,17 +15,12 @@ from mstunnel_setup.adopt.adoption import Adoption, Copy, Stopped
 from mstunnel_setup.adopt.assessment import carried_roots, set_aside
 from mstunnel_setup.adopt.commands import assessment, require_vendor
 from mstunnel_setup.adopt.errors import (
-    ADOPTION_NOT_VERIFIED,
     NOTHING_ADOPTED,
-    PLAN_MISSING,
-    PLAN_OUTDATED,
-    ROLLBACK_FAILED,
-    ROLLED_BACK,
 )
 from mstunnel_setup.adopt.inventory import Inventory
 from mstunnel_setup.answers.merge import answered, require
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import NOT_ROOT, SetupError
+from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, StepError, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.install.install import Outcome, installed, steps_data
 from mstunnel_setup.install.lab_tenant import with_lab
@@ -104,7 +99,11 @@ def commit(operator: Operator) -> Result:
         if vendor_gateway.KEY not in receipt.entries:
             raise NOTHING_ADOPTED(verb="commit")
         if "verify" not in receipt.steps:
-            raise ADOPTION_NOT_VERIFIED()
+            raise CheckError(
+                "adoption-not-verified",
+                "the switch is not finished",
+                hint="Continue it: `mstunnel-setup adopt switch`.",
+            )
         agreed = adoption.of_journal(receipt)
         theirs = [entry.key for entry in receipt.entries.values() if entry.versions[-1]["kind"] in _KINDS]
         removals = run.runner.release([*theirs, vendor_gateway.KEY], "left to the administrator")
@@ -132,9 +131,18 @@ def _agreed(run: Run, digest: str) -> Adoption:
     if assessed.blockers:
         raise assessed.blockers[0]
     if not digest:
-        raise PLAN_MISSING()
+        raise UsageError(
+            "adoption-plan-missing",
+            "the switch needs the digest of the plan that you agreed to",
+            hint="Read `mstunnel-setup adopt plan`, then give its last line: --plan DIGEST.",
+        )
     if digest != found.digest:
-        raise PLAN_OUTDATED(given=digest)
+        raise CheckError(
+            "adoption-plan-outdated",
+            "this host has changed since the plan {given}; nothing was changed",
+            hint="Read the plan again: `mstunnel-setup adopt plan`.",
+            given=digest,
+        )
     if not run.context.prompter.interactive:
         # Microsoft's marker of acceptance is not about our terms.
         require(run.context.answers, ("eula",))
@@ -186,8 +194,21 @@ def _bring_back(run: Run, error: SetupError) -> None:
     try:
         _removed(run)
     except SetupError as problem:
-        raise ROLLBACK_FAILED(reason=error.message, problem=problem.message, hint=problem.hint) from error
-    raise ROLLED_BACK(reason=error.message, hint=error.hint) from error
+        raise StepError(
+            "adoption-rollback-failed",
+            "the switch failed ({reason}), and so did the rollback: {problem}",
+            hint="{advice} Then run `mstunnel-setup adopt rollback`.",
+            reason=error.message,
+            problem=problem.message,
+            advice=problem.hint,
+        ) from error
+    raise StepError(
+        "adoption-rolled-back",
+        "the switch failed, and Microsoft's gateway serves again: {reason}",
+        hint="{advice} Then start again with `mstunnel-setup adopt plan`.",
+        reason=error.message,
+        advice=error.hint,
+    ) from error
 
 
 def _removed(run: Run) -> list[Removal]:

@@ -15,11 +15,11 @@ from mstunnel_setup.agent.log_lines import (
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import Priority, Tell, error_line
+from mstunnel_setup.base.result import Notice
 from mstunnel_setup.exchange import configuration as handover
 from mstunnel_setup.exchange.configuration import Verdict
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.errors import ConfigurationWarning
 from mstunnel_setup.gateway.fields import Document
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
@@ -47,7 +47,7 @@ class HandOver:
     tell: Tell
     counters: Counters
     refusal: str | None = field(default=None, init=False)
-    _warnings: tuple[ConfigurationWarning, ...] = field(default=(), init=False)
+    _warnings: tuple[Notice, ...] = field(default=(), init=False)
     _heard: Verdict | None = field(default=None, init=False)
     _silent_since: float | None = field(default=None, init=False)
 

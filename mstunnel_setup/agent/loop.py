@@ -21,9 +21,8 @@ from mstunnel_setup.agent.renewal import Renewal
 from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.answers.address import web_address_problem
-from mstunnel_setup.base.errors import CONFIGURATION_MISSING, SetupError, declared
+from mstunnel_setup.base.errors import CONFIGURATION_MISSING, SetupError, TenantError, declared
 from mstunnel_setup.base.log_line import Tell, error_line
-from mstunnel_setup.exchange.agent_errors import SERVER_UNKNOWN
 from mstunnel_setup.exchange.health_state import State
 from mstunnel_setup.exchange.last_decision import HIDDEN_BY_GRAPH, standing, write_standing
 from mstunnel_setup.exchange.status_file import Failure, Status
@@ -287,7 +286,14 @@ def check_in(enrolment: Enrolment, health: LabHealth | None = None) -> bool:
     """
     found = enrolment.tenant.server(enrolment.site_id, enrolment.server_id)
     if found is None:
-        raise SERVER_UNKNOWN()
+        raise TenantError(
+            "server-unknown",
+            "the site has no record of this server any more",
+            hint=(
+                "Register it again with `mst-cli reenroll` on the host, or remove it there: `mst-cli "
+                "uninstall`."
+            ),
+        )
     extended = "lab_health" in found.model_fields_set
     changes = TunnelServer(display_name=found.display_name)
     if extended and health is not None:

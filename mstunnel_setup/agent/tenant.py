@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError
 from mstunnel_setup.certificates.read import read_material
-from mstunnel_setup.exchange.agent_errors import TRUSTED_ROOT_UNREADABLE
 from mstunnel_setup.exchange.agent_settings import (
     AgentInfo,
     read_agent_info,
@@ -129,7 +128,13 @@ def _certificates(files: Files, path: str) -> bytes:
     try:
         found = read_material(files.read(path) or b"").certificates
     except CertificateError as error:
-        raise TRUSTED_ROOT_UNREADABLE(path=path, reason=error.message) from error
+        raise CertificateError(
+            "trusted-root-unreadable",
+            "{path}: {reason}",
+            hint="Replace it with a certificate in PEM or DER, or remove the file.",
+            path=path,
+            reason=error.message,
+        ) from error
     return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in found)
 
 

@@ -1,11 +1,11 @@
 """Errors for people: a shallow tree, each with a code, a message, a hint and an exit code.
 
-Each one is declared once, in the `errors` module of its package, and raised by its name:
+An error is written where it is raised. One that several places raise is declared once:
 
     FILE_MISSING = declare(UsageError, "file-missing", "there is no file {path}", "Correct the path.")
     raise FILE_MISSING(path=path)
 
-Findings and warnings are declared alike. docs/reference/errors.md is generated from the declarations.
+docs/reference/errors.md is generated from both.
 """
 
 import string
@@ -42,15 +42,20 @@ class SetupError(Exception):
     """An expected failure, shown as message and hint, never as a traceback.
 
     `code` is a stable kebab-case name for machines, `message` is what is wrong and where, `hint` what to do.
+    Both texts may have parameters in braces, filled in from `values`:
+
+        raise UsageError("file-exists", "{path} already exists", hint="Give another name.", path=path)
+
+    docs/reference/errors.md and the translations are extracted from these calls.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
 
-    def __init__(self, code: str, message: str, hint: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, code: str, message: str, /, hint: str = "", **values: object) -> None:
         self.code = code
-        self.message = message
-        self.hint = hint
+        self.message = sentence(message, values)
+        self.hint = sentence(hint, values)
+        super().__init__(self.message)
 
 
 def declared(error: Exception) -> SetupError:
@@ -100,7 +105,13 @@ class ChecksFailedError(CheckError):
     """Several required checks of the host failed; all of `failures` are shown."""
 
     def __init__(self, failures: Sequence[CheckError]) -> None:
-        made = CHECKS_FAILED(count=len(failures), names=", ".join(failure.code for failure in failures))
+        made = CheckError(
+            "checks-failed",
+            "{count} required checks failed: {names}",
+            hint="Fix them, or ignore one with --ignore-check ID; `mst-readiness` shows all checks.",
+            count=len(failures),
+            names=", ".join(failure.code for failure in failures),
+        )
         super().__init__(made.code, made.message, made.hint)
         self.failures = tuple(failures)
 
@@ -178,7 +189,7 @@ class Declared(Generic[Made]):
 
     def __call__(self, **values: object) -> Made:
         """The error with these values for the parameters of `message` and `hint`."""
-        return self.kind(self.code, sentence(self.message, values), sentence(self.hint, values))
+        return self.kind(self.code, self.message.format_map(values), self.hint.format_map(values))
 
     @property
     def parameters(self) -> frozenset[str]:
@@ -216,12 +227,6 @@ CA_FILE_MISSING = declare(
     "there is no file {path}",
     "Correct tenant.ca_file or --ca-file.",
 )
-CHECKS_FAILED = declare(
-    CheckError,
-    "checks-failed",
-    "{count} required checks failed: {names}",
-    "Fix them, or ignore one with --ignore-check ID; `mst-readiness` shows all checks.",
-)
 CONFIGURATION_MISSING = declare(
     TenantError,
     "configuration-missing",
@@ -233,12 +238,6 @@ DEBUG_LEVEL_INVALID = declare(
     "debug-level-invalid",
     "DEBUG_LEVEL cannot be {value}",
     "Set a number from 0 to {highest}, in env.sh and in the answers.",
-)
-FILE_EXISTS = declare(
-    UsageError,
-    "file-exists",
-    "{path} already exists",
-    "Give the name of a new file.",
 )
 FILE_MISSING = declare(
     UsageError,

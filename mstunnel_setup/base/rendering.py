@@ -22,7 +22,7 @@ UNQUOTABLE: Final = declare(
     StepError, "value-unquotable", "a generated file cannot hold {value!r}: {reason}", "Use another value."
 )
 # Inside the package where it is installed, beside it in a checkout.
-_PACKAGE: Final = Path(__file__).parent
+_PACKAGE: Final = Path(__file__).parents[1]
 _DIRECTORIES: Final = (_PACKAGE / "templates", _PACKAGE.parent / "templates")
 _COMPILED: Final = _PACKAGE / "compiled_templates"
 # Line ends of any parser are among them; a surrogate is a byte that is no text.

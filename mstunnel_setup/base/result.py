@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from mstunnel_setup.base.errors import Declared, ExitCode, declare
+from mstunnel_setup.base.text import sentence
 
 Status: TypeAlias = Literal["ok", "changed", "unchanged", "warning", "error"]
 Lines: TypeAlias = "Sequence[str] | Callable[[], Iterable[str]]"
@@ -17,6 +18,11 @@ class Notice:
     code: str
     message: str
     hint: str = ""
+
+
+def warning(code: str, message: str, /, hint: str = "", **values: object) -> Notice:
+    """A warning, written where it is found; its texts have parameters in braces as those of errors."""
+    return Notice(code, sentence(message, values), sentence(hint, values))
 
 
 def declare_notice(code: str, message: str, hint: str = "") -> Declared[Notice]:

@@ -53,8 +53,8 @@ def verbatim(text: str) -> list[str]:
 
 
 def sentence(template: str, values: Mapping[str, object]) -> str:
-    """`template` with its parameters in braces replaced: the one place where texts get their values."""
-    return template.format_map(values)
+    """`template` with its parameters in braces replaced; without values it is a text as it stands."""
+    return template.format_map(values) if values else template
 
 
 def printable(text: str) -> str:

@@ -10,8 +10,9 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.utils import CryptographyDeprecationWarning
 
+from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.text import plain
-from mstunnel_setup.certificates.errors import CERTIFICATE_UNREADABLE, CERTIFICATE_UNSUPPORTED
+from mstunnel_setup.certificates.errors import CERTIFICATE_UNREADABLE
 
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
@@ -45,7 +46,14 @@ def parse_certificate(der: bytes, where: str) -> x509.Certificate:
         with lenient_library():
             return examined(x509.load_der_x509_certificate(der))
     except UnsupportedAlgorithm as error:
-        raise CERTIFICATE_UNSUPPORTED(where=where) from error
+        raise CertificateError(
+            "certificate-unsupported",
+            "{where} uses an unsupported algorithm",
+            hint=(
+                "Use a certificate with an RSA key (2048 bits or more) or an EC key (P-256, P-384 or P-521)."
+            ),
+            where=where,
+        ) from error
     except MALFORMED as error:
         raise CERTIFICATE_UNREADABLE(problem=f"{where} is not a valid certificate: {_fault(der)}") from error
 

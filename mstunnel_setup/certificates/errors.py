@@ -1,19 +1,7 @@
-"""Errors of `tls`, each declared once (docs/reference/errors.md)."""
+"""Errors of `certificates` that several places raise."""
 
 from mstunnel_setup.base.errors import CertificateError, NetworkError, declare
 
-CERTIFICATE_IS_PFX = declare(
-    CertificateError,
-    "certificate-is-pfx",
-    "{where} is a PFX (PKCS#12) file",
-    "Give it as `pfx`, with its passphrase, instead of `chain` and `key`.",
-)
-CERTIFICATE_UNSUPPORTED = declare(
-    CertificateError,
-    "certificate-unsupported",
-    "{where} uses an unsupported algorithm",
-    "Use a certificate with an RSA key (2048 bits or more) or an EC key (P-256, P-384 or P-521).",
-)
 DEVICE_AUTHORITY_UNUSABLE = declare(
     CertificateError,
     "device-authority-unusable",
@@ -26,35 +14,11 @@ DEVICE_REVOCATIONS_UNUSABLE = declare(
     "{path} cannot identify revoked devices: {problem}",
     "Get the current, complete list of that CA (its CRL distribution point has it).",
 )
-GENERATION_INCOMPLETE = declare(
-    CertificateError,
-    "generation-incomplete",
-    "chain.pem or key.pem is missing in {directory}",
-    "Run `mst-cli cert repair`.",
-)
 INPUT_TOO_LARGE = declare(
     CertificateError,
     "input-too-large",
     "the file has {size} bytes; a certificate file has a few thousand",
     "Check the path: this is probably another file.",
-)
-KEY_ENCRYPTED = declare(
-    CertificateError,
-    "key-encrypted",
-    "the private key is protected by a passphrase",
-    "Remove it (`openssl pkey -in KEY -out site.key`), or give a PFX and its passphrase.",
-)
-KEY_MISMATCH = declare(
-    CertificateError,
-    "key-mismatch",
-    "the private key does not belong to the certificate of {subject}",
-    "Give the key that this certificate was requested with, or request a new certificate for it.",
-)
-KEY_MISSING = declare(
-    CertificateError,
-    "key-missing",
-    "the input contains no private key",
-    "Give the key that the certificate was requested with; export a PFX together with its key.",
 )
 PFX_DAMAGED = declare(
     CertificateError,
@@ -62,19 +26,6 @@ PFX_DAMAGED = declare(
     "the PFX file is damaged or incomplete: {reason}",
     "Copy it again in binary mode, or export it again.",
 )
-PFX_IS_PEM = declare(
-    CertificateError,
-    "pfx-is-pem",
-    "the PFX file contains PEM text",
-    "Give it as `chain` and `key` instead of `pfx`.",
-)
-PFX_PASSPHRASE_MISSING = declare(
-    CertificateError,
-    "pfx-passphrase-missing",
-    "the PFX file is protected by a passphrase, but none was given",
-    "Give the passphrase (`passphrase: file:PATH`).",
-)
-REVOCATION_REFUSED = declare(NetworkError, "revocation-refused", "the answer has HTTP status {status}", "")
 CERTIFICATE_FILE_MISSING = declare(
     CertificateError,
     "certificate-file-missing",
@@ -100,12 +51,6 @@ CRL_UNUSABLE = declare(
     "{reason}",
     "Ask the certificate authority; the certificate may still be valid.",
 )
-INPUT_WITHOUT_CERTIFICATE = declare(
-    CertificateError,
-    "input-without-certificate",
-    "the input contains no certificate",
-    "Use the certificate that the authority issued; a request (CSR) or a key alone is not enough.",
-)
 KEY_UNREADABLE = declare(
     CertificateError,
     "key-unreadable",
@@ -129,16 +74,4 @@ PFX_LEGACY_ALGORITHM = declare(
     "pfx-legacy-algorithm",
     "the PFX file uses an outdated algorithm: {algorithms}",
     "Export it again with AES-256 and SHA-256 (`openssl pkcs12 -export`, or the Windows export wizard).",
-)
-PFX_PASSPHRASE_UNNEEDED = declare(
-    CertificateError,
-    "pfx-passphrase-unneeded",
-    "the PFX file has no passphrase, but one was given",
-    "Leave the passphrase out.",
-)
-PFX_PASSPHRASE_WRONG = declare(
-    CertificateError,
-    "pfx-passphrase-wrong",
-    "the passphrase does not open the PFX file",
-    "Check the passphrase: upper case, a line end in its file, characters outside ASCII.",
 )

@@ -11,7 +11,6 @@ from typing_extensions import override
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.values import JsonObject, Outputs
-from mstunnel_setup.certificates.errors import GENERATION_INCOMPLETE
 from mstunnel_setup.certificates.identity_source import IdentitySource
 from mstunnel_setup.certificates.load import load_identity
 from mstunnel_setup.certificates.model import Identity
@@ -91,7 +90,12 @@ def read(ports: HasFiles, directory: str) -> Identity:
     contents = [ports.files.read(f"{directory}/{name}") for name in ("chain.pem", "key.pem")]
     chain, key = contents
     if chain is None or key is None:
-        raise GENERATION_INCOMPLETE(directory=directory)
+        raise CertificateError(
+            "generation-incomplete",
+            "chain.pem or key.pem is missing in {directory}",
+            hint="Run `mst-cli cert repair`.",
+            directory=directory,
+        )
     return load_identity(chain + (ports.files.read(f"{directory}/root.pem") or b""), key)
 
 

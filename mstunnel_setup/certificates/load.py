@@ -12,10 +12,6 @@ from mstunnel_setup.base.errors import CertificateError, as_kind
 from mstunnel_setup.certificates.certificate import is_ca, is_self_signed, public_bytes, title
 from mstunnel_setup.certificates.chain_building import best_path
 from mstunnel_setup.certificates.errors import (
-    INPUT_WITHOUT_CERTIFICATE,
-    KEY_ENCRYPTED,
-    KEY_MISMATCH,
-    KEY_MISSING,
     LEAF_AMBIGUOUS,
 )
 from mstunnel_setup.certificates.model import Identity, Material
@@ -61,11 +57,27 @@ def match(material: Material) -> Identity:
     `leaf-ambiguous`.
     """
     if not material.certificates:
-        raise INPUT_WITHOUT_CERTIFICATE()
+        raise CertificateError(
+            "input-without-certificate",
+            "the input contains no certificate",
+            hint=(
+                "Use the certificate that the authority issued; a request (CSR) or a key alone is not enough."
+            ),
+        )
     if not material.keys and material.encrypted_keys:
-        raise KEY_ENCRYPTED()
+        raise CertificateError(
+            "key-encrypted",
+            "the private key is protected by a passphrase",
+            hint="Remove it (`openssl pkey -in KEY -out site.key`), or give a PFX and its passphrase.",
+        )
     if not material.keys:
-        raise KEY_MISSING()
+        raise CertificateError(
+            "key-missing",
+            "the input contains no private key",
+            hint=(
+                "Give the key that the certificate was requested with; export a PFX together with its key."
+            ),
+        )
     leaf, key = _only_pair(_pairs(material), material)
     path = best_path(leaf, material.certificates)
     return Identity(leaf=leaf, chain=path.certificates, key=key, given=material.certificates)
@@ -87,7 +99,14 @@ def _pairs(material: Material) -> list[_Pair]:
 def _only_pair(pairs: list[_Pair], material: Material) -> _Pair:
     if not pairs:
         first = next((item for item in material.certificates if not is_ca(item)), material.certificates[0])
-        raise KEY_MISMATCH(subject=title(first))
+        raise CertificateError(
+            "key-mismatch",
+            "the private key does not belong to the certificate of {subject}",
+            hint=(
+                "Give the key that this certificate was requested with, or request a new certificate for it."
+            ),
+            subject=title(first),
+        )
     if len({public_bytes(certificate) for certificate, _ in pairs}) > 1:
         names = ", ".join(title(certificate) for certificate, _ in pairs)
         raise LEAF_AMBIGUOUS(found=names)

@@ -23,7 +23,6 @@ from mstunnel_setup.certificates.certificate import (
     parse_certificate,
 )
 from mstunnel_setup.certificates.errors import (
-    CERTIFICATE_IS_PFX,
     CERTIFICATE_UNREADABLE,
     INPUT_TOO_LARGE,
     KEY_UNREADABLE,
@@ -115,7 +114,12 @@ def _read_der(data: bytes, source: Source) -> Material:
     except der.DerError as error:
         raise _unreadable(source, f"{where} is neither PEM nor complete DER: {error}") from error
     if is_pfx(node):
-        raise CERTIFICATE_IS_PFX(where=where)
+        raise CertificateError(
+            "certificate-is-pfx",
+            "{where} is a PFX (PKCS#12) file",
+            hint="Give it as `pfx`, with its passphrase, instead of `chain` and `key`.",
+            where=where,
+        )
     # The types of the first parts tell the kinds of DER file apart.
     if tags == _CERTIFICATE:
         return _certificate(node.raw, where)

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from mstunnel_setup.certificates.errors import REVOCATION_REFUSED
+from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.certificates.revocation import Fetch
 from mstunnel_setup.io.http import HttpSession
 
@@ -17,7 +17,11 @@ def fetching(http: HttpSession) -> Fetch:
             headers = {"Content-Type": "application/ocsp-request", "Accept": "application/ocsp-response"}
             response = http.post(address, data=body, headers=headers)
         if response.status_code != HTTPStatus.OK:
-            raise REVOCATION_REFUSED(status=response.status_code)
+            raise NetworkError(
+                "revocation-refused",
+                "the answer has HTTP status {status}",
+                status=response.status_code,
+            )
         return response.content
 
     return fetch

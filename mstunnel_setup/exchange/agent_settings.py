@@ -7,8 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from mstunnel_setup.answers.variables import LOG_FORMAT, PROXIES
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import SetupError
-from mstunnel_setup.exchange.agent_errors import AGENT_FILE_INVALID, AGENT_FILE_MISSING
+from mstunnel_setup.base.errors import SetupError, StepError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.log_level import is_verbose, log_level
 from mstunnel_setup.gateway.ocserv_conf import (
@@ -112,9 +111,20 @@ def _environment(files: Files) -> dict[str, str]:
 def _read(files: Files, path: str, model: type[Model]) -> Model:
     content = files.read(path)
     if content is None:
-        raise AGENT_FILE_MISSING(path=path)
+        raise StepError(
+            "agent-file-missing",
+            "{path} is missing",
+            hint="Register this server: run mstunnel-setup on the host.",
+            path=path,
+        )
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise AGENT_FILE_INVALID(path=path, where=f" (at {place})" if place else "") from error
+        raise StepError(
+            "agent-file-invalid",
+            "{path} cannot be read{where}",
+            hint="Restore it from a backup, or run mstunnel-setup on the host.",
+            path=path,
+            where=f" (at {place})" if place else "",
+        ) from error

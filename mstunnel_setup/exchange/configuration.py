@@ -13,8 +13,8 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.errors import CONFIGURATION_TOO_LARGE
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
@@ -69,7 +69,13 @@ def encode(configuration: Mapping[str, object], probe_url: str) -> bytes:
     document = {"version": 1, "configuration": configuration, "probe_url": probe_url}
     content = json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
     if len(content) > LARGEST:
-        raise CONFIGURATION_TOO_LARGE(size=len(content), limit=LARGEST)
+        raise TenantError(
+            "configuration-too-large",
+            "the server configuration has {size} bytes; the maximum is {limit}",
+            hint="Remove rules, domains or advanced settings from it.",
+            size=len(content),
+            limit=LARGEST,
+        )
     return content
 
 

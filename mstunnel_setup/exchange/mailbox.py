@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.exchange.errors import UPGRADE_REQUEST_INVALID
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.errors import FileError
@@ -87,7 +87,12 @@ def parse(content: bytes) -> Digests:
             return Digests(request.server, request.agent)
     except FileError:
         pass
-    raise UPGRADE_REQUEST_INVALID(path=REQUEST)
+    raise StepError(
+        "upgrade-request-invalid",
+        "{path} is not a valid upgrade request",
+        hint="Remove it, and request an upgrade with `mst-cli upgrade apply`.",
+        path=REQUEST,
+    )
 
 
 def write_answer(files: Files, answer: Answer) -> None:

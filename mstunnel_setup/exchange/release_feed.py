@@ -13,7 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Valid
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import toml_table
-from mstunnel_setup.exchange.errors import FEED_ROOT_MISSING, FEED_SETTINGS_INVALID
+from mstunnel_setup.exchange.errors import FEED_SETTINGS_INVALID
 from mstunnel_setup.exchange.releases import CATALOGUE, Catalogue, parse
 from mstunnel_setup.io.files import Files
 
@@ -102,7 +102,13 @@ def read_feed(files: Files) -> Feed | None:
     if root is not None:
         return Feed(named.url, root.decode(errors="replace"))
     if own is None or "root" in named.model_fields_set:
-        raise FEED_ROOT_MISSING(path=named.root, settings=SETTINGS)
+        raise UsageError(
+            "feed-root-missing",
+            "there is no file {path}, the trusted root of the release feed",
+            hint="Copy the publisher's root.json there, or name another file in {settings}.",
+            path=named.root,
+            settings=SETTINGS,
+        )
     return Feed(named.url, own.root)
 
 

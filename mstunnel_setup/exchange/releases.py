@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import toml_table
-from mstunnel_setup.exchange.errors import RELEASES_INVALID
 
 # Not below /etc/mstunnel: the agent writes there, and this list limits what it may request.
 CATALOGUE: Final = "/etc/mstunnel-setup/releases.toml"
@@ -133,7 +133,16 @@ def parse(text: str, name: str) -> Catalogue:
     try:
         file = _File.model_validate(toml_table(text))
     except ValueError as error:
-        raise RELEASES_INVALID(path=name, reason=_reason(error)) from error
+        raise UsageError(
+            "releases-invalid",
+            "{path}: {reason}",
+            hint=(
+                'Write one table `[[release]]` per release, with label = "20260407.1", published = '
+                '2026-05-01, server = "sha256:…" and agent = "sha256:…".'
+            ),
+            path=name,
+            reason=_reason(error),
+        ) from error
     here = [release for release in file.release if release.architecture in (None, os.uname().machine)]
     newest_first = sorted(here, key=lambda release: release.published, reverse=True)
     return Catalogue(tuple(newest_first), file.drain_minutes, file.time_zone)

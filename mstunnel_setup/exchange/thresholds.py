@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.exchange.agent_errors import THRESHOLDS_INVALID
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.io.files import Files
 
 if TYPE_CHECKING:
@@ -51,8 +51,12 @@ def read_thresholds(files: Files) -> Thresholds:
         return Thresholds.model_validate_json(content)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise THRESHOLDS_INVALID(
-            path=paths.HEALTH_THRESHOLDS, where=f" (at {place})" if place else ""
+        raise StepError(
+            "thresholds-invalid",
+            "{path} cannot be read{where}",
+            hint="Correct it as `mst-cli help health` describes, or remove it.",
+            path=paths.HEALTH_THRESHOLDS,
+            where=f" (at {place})" if place else "",
         ) from error
 
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.exchange.errors import UPGRADES_UNREADABLE
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.io.files import Files
 
@@ -148,7 +148,12 @@ def read_history(files: Files) -> History:
     try:
         return History.model_validate_json(content)
     except ValidationError as error:
-        raise UPGRADES_UNREADABLE(path=HISTORY) from error
+        raise StepError(
+            "upgrades-unreadable",
+            "cannot read {path}: it is damaged, or was written by a newer version",
+            hint="Use the version that wrote it, or move the file away, which loses only the history.",
+            path=HISTORY,
+        ) from error
 
 
 def write_history(files: Files, history: History) -> None:

@@ -6,9 +6,8 @@ from difflib import unified_diff
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
 from mstunnel_setup.base.errors import ExitCode
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Result, warning
 from mstunnel_setup.base.text import Verbatim
-from mstunnel_setup.install.errors import PLAN_INCOMPLETE
 from mstunnel_setup.install.install import accepted, steps_data
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.ports import Ports
@@ -54,7 +53,17 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
         f"{total} changes; apply them with `mstunnel-setup`." if total else "Nothing would be changed."
     )
     code = ExitCode.CHANGES_PENDING if total and exit_code else ExitCode.DONE
-    warnings = (PLAN_INCOMPLETE(),) if scope is Scope.HOST else ()
+    warnings = (
+        (
+            warning(
+                "plan-incomplete",
+                "the account's steps cannot be planned before the account exists",
+                hint="Run root's part first: `mstunnel-setup host`.",
+            ),
+        )
+        if scope is Scope.HOST
+        else ()
+    )
     return Result("changed" if total else "unchanged", data, warnings, text=lines, exit_code=code)
 
 

@@ -5,11 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from mstunnel_setup.actions import vendor_gateway
-from mstunnel_setup.base.errors import CheckError, ChecksFailedError
+from mstunnel_setup.base.errors import CheckError, ChecksFailedError, UsageError
 from mstunnel_setup.base.text import plain
 from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import ADOPTION_UNFINISHED, VENDOR_INSTALLED
 from mstunnel_setup.install.readiness_input import readiness_settings
 from mstunnel_setup.install.steps import (
     account,
@@ -54,12 +53,27 @@ def refuse_vendor(context: Context) -> None:
     """
     receipt = context.receipt
     if vendor_gateway.KEY in receipt.entries and vendor_gateway.HAND_OVER not in receipt.steps:
-        raise ADOPTION_UNFINISHED()
+        raise UsageError(
+            "adoption-unfinished",
+            "the adoption of Microsoft's own gateway on this host is not finished",
+            hint=(
+                "Continue with `mstunnel-setup adopt switch`, or go back with `mstunnel-setup adopt "
+                "rollback`."
+            ),
+        )
     if receipt.entries:
         return
     found = vendor(context.ports.files, context.ports.processes)
     if found.signs:
-        raise VENDOR_INSTALLED(signs=", ".join(found.signs))
+        raise CheckError(
+            "vendor-installed",
+            "Microsoft's own gateway is installed here ({signs}); nothing was changed",
+            hint=(
+                "To take it over, start with `mstunnel-setup adopt plan`. To install from scratch, "
+                "remove it first with its own `mst-cli uninstall`."
+            ),
+            signs=", ".join(found.signs),
+        )
 
 
 def refuse_unready(context: Context, steps: Collection[str], later: Collection[str] = ()) -> None:

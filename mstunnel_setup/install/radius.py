@@ -9,8 +9,8 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.files import FileAction
 from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.values import JsonObject, Outputs
-from mstunnel_setup.gateway.errors import RADIUS_SECRET_INVALID
 from mstunnel_setup.transaction.ports import HasFiles
 
 # In the image, from Debian's libradcli4.
@@ -48,7 +48,14 @@ def servers_file(servers: Sequence[str], secret: str) -> str:
 def refuse_secret(secret: str, reference: str) -> None:
     """Raise UsageError `radius-secret-invalid` for a secret that radcli would read as another one."""
     if not _SECRET.fullmatch(secret):
-        raise RADIUS_SECRET_INVALID(reference=reference)
+        raise UsageError(
+            "radius-secret-invalid",
+            "the secret in {reference} is not a valid RADIUS shared secret",
+            hint=(
+                "Set another one here and on the server: 1 to 60 printable ASCII characters, without spaces."
+            ),
+            reference=reference,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

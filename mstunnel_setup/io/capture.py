@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from mstunnel_setup.io.errors import CAPTURE_FAILED, NETWORK_NOT_ENTERED
+from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.io.errors import NETWORK_NOT_ENTERED
 
 # linux/sched.h, linux/sockios.h, linux/if_ether.h, linux/if_arp.h
 _CLONE_NEWNET: Final = 0x40000000
@@ -56,7 +57,13 @@ def record(interface: str, seconds: float, size: int) -> Iterator[bytes]:
             yield header
             yield from _packets(listener, seconds, size - len(header))
     except OSError as error:
-        raise CAPTURE_FAILED(interface=interface, reason=error.strerror) from error
+        raise NetworkError(
+            "capture-failed",
+            "cannot record {interface}: {reason}",
+            hint="List the interfaces with `ip link`; recording needs root.",
+            interface=interface,
+            reason=error.strerror,
+        ) from error
 
 
 def _packets(listener: socket.socket, seconds: float, size: int) -> Iterator[bytes]:

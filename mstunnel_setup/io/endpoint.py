@@ -15,11 +15,12 @@ import certifi
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.base.parsing import http_date
 from mstunnel_setup.base.text import plain
 from mstunnel_setup.io.client_certificate import show_unknown_certificate
 from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.io.errors import ENDPOINT_UNREACHABLE, NAME_UNRESOLVED
+from mstunnel_setup.io.errors import ENDPOINT_UNREACHABLE
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -138,7 +139,12 @@ def resolve(host: str, port: int) -> tuple[str, ...]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise NAME_UNRESOLVED(reason=reason) from error
+        raise NetworkError(
+            "name-unresolved",
+            "{reason}",
+            hint="Check the DNS servers of this host.",
+            reason=reason,
+        ) from error
     return tuple(dict.fromkeys(str(item[4][0]) for item in found))
 
 

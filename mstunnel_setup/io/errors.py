@@ -1,6 +1,6 @@
-"""Errors of `host`, each declared once (docs/reference/errors.md)."""
+"""Errors of `io` that several places raise."""
 
-from mstunnel_setup.base.errors import CheckError, EngineError, NetworkError, StepError, UsageError, declare
+from mstunnel_setup.base.errors import EngineError, NetworkError, StepError, declare
 
 
 class FileError(StepError):
@@ -17,47 +17,11 @@ ADDRESS_UNREADABLE = declare(
     "not a valid address: {address}",
     "Check the address, https_proxy and no_proxy.",
 )
-ANSWER_TOO_LARGE = declare(
-    NetworkError,
-    "answer-too-large",
-    "{host} sent more than {limit} MiB",
-    "Check the address, and any proxy in between.",
-)
-CAPTURE_FAILED = declare(
-    NetworkError,
-    "capture-failed",
-    "cannot record {interface}: {reason}",
-    "List the interfaces with `ip link`; recording needs root.",
-)
 CA_FILE_UNREADABLE = declare(
     NetworkError,
     "ca-file-unreadable",
     "cannot read root certificates from {ca_file}",
     "Use a PEM file with the root certificate of your proxy or private authority.",
-)
-CLOCK_BEHIND = declare(
-    NetworkError,
-    "clock-behind",
-    "the TLS certificate of {host} is not yet valid according to the clock of this host: {cause}",
-    "Set the time (`timedatectl set-ntp true`) and run the command again.",
-)
-HANDSHAKE_FAILED = declare(
-    NetworkError,
-    "handshake-failed",
-    "TLS handshake with {address} port {port} failed: {reason}",
-    "Check `mst-cli server logs`.",
-)
-LISTEN_ADDRESS_REFUSED = declare(
-    UsageError,
-    "listen-address-refused",
-    "{address} is not an address that is reachable from this machine only",
-    "Use 127.0.0.1:PORT, [::1]:PORT or unix:/PATH.",
-)
-LISTEN_FAILED = declare(
-    NetworkError,
-    "listen-failed",
-    "cannot listen on {address}: {reason}",
-    "Stop what uses it, or choose another port or path.",
 )
 NETWORK_NOT_ENTERED = declare(
     NetworkError,
@@ -65,32 +29,8 @@ NETWORK_NOT_ENTERED = declare(
     "cannot enter the network namespace of the container: {reason}",
     "Run the command as root.",
 )
-NETWORK_TIMEOUT = declare(
-    NetworkError, "network-timeout", "{host} did not answer in time", "Check firewall and proxy."
-)
-NETWORK_UNREACHABLE = declare(
-    NetworkError, "network-unreachable", "cannot reach {host}: {reason}", "Check DNS, firewall and proxy."
-)
-PROGRAM_UNSAFE = declare(
-    CheckError,
-    "program-unsafe",
-    "users other than root can change {path}, and root would run their code",
-    "Restrict it to root: `chown root:root {path}` and `chmod go-w {path}`. Or install the program "
-    "where only root can write.",
-)
-PROXY_FAILED = declare(
-    NetworkError, "proxy-failed", "the proxy refused to connect to {host}", "Check https_proxy and no_proxy."
-)
 ENDPOINT_UNREACHABLE = declare(
     NetworkError, "endpoint-unreachable", "{reason}", "Allow outgoing connections to it on TCP port 443."
-)
-NAME_UNRESOLVED = declare(NetworkError, "name-unresolved", "{reason}", "Check the DNS servers of this host.")
-TLS_UNTRUSTED = declare(
-    NetworkError,
-    "tls-untrusted",
-    "the TLS certificate of {host}, issued by {issuer}, is not trusted: {cause}",
-    "If the issuer is your private authority or a proxy that inspects TLS, give its root with --ca-file, "
-    "or exempt {host} from inspection.",
 )
 
 DISK_FULL = declare(
@@ -104,30 +44,6 @@ FILE_FAILED = declare(
 )
 FILE_IRREGULAR = declare(
     FileError, "file-irregular", "{path} is a {kind}, not a regular file", "Remove {path}."
-)
-FILE_TOO_LARGE = declare(
-    FileError, "file-too-large", "{path} is larger than {limit} bytes", "Inspect {path}, then remove it."
-)
-MESSAGE_INVALID = declare(
-    FileError, "message-invalid", "{path} is not a valid message: {reason}", "Remove {path}."
-)
-PATH_HARD_LINKED = declare(
-    FileError,
-    "path-hard-linked",
-    "{path} has {count} hard links; expected 1",
-    "Check it with `ls -l {path}`, move it away and run the command again.",
-)
-PATH_LOOP = declare(
-    FileError,
-    "path-loop",
-    "cannot read {path}: its symbolic links form a loop",
-    "Check them with `namei {path}`.",
-)
-PATH_NOT_ABSOLUTE = declare(
-    FileError,
-    "path-not-absolute",
-    "cannot {verb} {path}: the path is not absolute",
-    "Use an absolute path without `..`.",
 )
 PATH_NOT_REGULAR = declare(
     FileError,
@@ -161,25 +77,6 @@ PROGRAM_FAILED = declare(
     "program-failed",
     "`{command}` exited with code {exit_code}: {output}",
     "Fix the cause, then run the command again.",
-)
-ROOT_UNREACHABLE = declare(
-    NetworkError,
-    "root-unreachable",
-    "no root certificate from {url}: {reason}",
-    "Check the address, and that this host reaches it (proxy, firewall).",
-)
-PROGRAM_MISSING = declare(ProcessError, "program-missing", "{program} is not installed", "Install {program}.")
-PROGRAM_NOT_STARTED = declare(
-    ProcessError,
-    "program-not-started",
-    "cannot start {program} as {account}: {reason}",
-    "Let {account} read and execute {program}.",
-)
-PROGRAM_TIMEOUT = declare(
-    ProcessError,
-    "program-timeout",
-    "`{command}` did not finish within {seconds} s",
-    "Find out what it waits for, then run the command again.",
 )
 SYSTEMD_FAILED = declare(
     EngineError,

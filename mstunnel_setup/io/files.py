@@ -24,7 +24,7 @@ from mstunnel_setup.base.errors import UsageError, as_kind
 from mstunnel_setup.base.paths import AGENT_USER, CONFIGURATION
 from mstunnel_setup.io import untrusted
 from mstunnel_setup.io.appender import Appender
-from mstunnel_setup.io.errors import PATH_LOOP, PATH_NOT_REGULAR, FileError
+from mstunnel_setup.io.errors import PATH_NOT_REGULAR, FileError
 from mstunnel_setup.io.safe_paths import (
     DIRECTORY,
     Kind,
@@ -366,7 +366,12 @@ def _unreadable(path: str, error: OSError) -> FileError:
     """The error for a path whose links were followed."""
     if error.errno != errno.ELOOP:
         return explain("read", path, error)
-    return PATH_LOOP(path=path)
+    return FileError(
+        "path-loop",
+        "cannot read {path}: its symbolic links form a loop",
+        hint="Check them with `namei {path}`.",
+        path=path,
+    )
 
 
 def _content(handle: int, path: str) -> bytes:

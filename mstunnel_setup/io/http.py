@@ -28,11 +28,6 @@ from mstunnel_setup.io.endpoint import Destination, presented_issuer
 from mstunnel_setup.io.errors import (
     ADDRESS_UNREADABLE,
     CA_FILE_UNREADABLE,
-    CLOCK_BEHIND,
-    NETWORK_TIMEOUT,
-    NETWORK_UNREACHABLE,
-    PROXY_FAILED,
-    TLS_UNTRUSTED,
 )
 from mstunnel_setup.io.http_adapter import BoundedAdapter, ContextAdapter
 from mstunnel_setup.io.http_port import RequestOptions
@@ -203,17 +198,49 @@ def _retry_after(response: requests.Response, clock: Clock) -> float | None:
 def _explain(url: str, error: requests.RequestException) -> NetworkError:
     host = urlsplit(url).netloc
     if isinstance(error, requests.exceptions.ProxyError):
-        return PROXY_FAILED(host=host)
+        return NetworkError(
+            "proxy-failed",
+            "the proxy refused to connect to {host}",
+            hint="Check https_proxy and no_proxy.",
+            host=host,
+        )
     if isinstance(error, requests.Timeout):
-        return NETWORK_TIMEOUT(host=host)
-    return NETWORK_UNREACHABLE(host=host, reason=_cause(error))
+        return NetworkError(
+            "network-timeout",
+            "{host} did not answer in time",
+            hint="Check firewall and proxy.",
+            host=host,
+        )
+    return NetworkError(
+        "network-unreachable",
+        "cannot reach {host}: {reason}",
+        hint="Check DNS, firewall and proxy.",
+        host=host,
+        reason=_cause(error),
+    )
 
 
 def _untrusted(host: str, cause: str, issuer: str) -> NetworkError:
     """The error for a certificate that this host does not trust; `issuer` is empty when unknown."""
     if "not yet valid" in cause:
-        return CLOCK_BEHIND(host=host, cause=cause)
-    return TLS_UNTRUSTED(host=host, issuer=issuer or "an unknown authority", cause=cause)
+        return NetworkError(
+            "clock-behind",
+            ("the TLS certificate of {host} is not yet valid according to the clock of this host: {cause}"),
+            hint="Set the time (`timedatectl set-ntp true`) and run the command again.",
+            host=host,
+            cause=cause,
+        )
+    return NetworkError(
+        "tls-untrusted",
+        "the TLS certificate of {host}, issued by {issuer}, is not trusted: {cause}",
+        hint=(
+            "If the issuer is your private authority or a proxy that inspects TLS, give its root "
+            "with --ca-file, or exempt {host} from inspection."
+        ),
+        host=host,
+        issuer=issuer or "an unknown authority",
+        cause=cause,
+    )
 
 
 def _cause(error: BaseException) -> str:

@@ -10,8 +10,8 @@ from requests.adapters import HTTPAdapter
 from typing_extensions import override
 from urllib3.exceptions import ReadTimeoutError
 
+from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.io.errors import ANSWER_TOO_LARGE
 
 # The largest downloads are public revocation lists, of a few megabytes.
 LARGEST: Final = 32 * 1024 * 1024
@@ -45,7 +45,13 @@ class BoundedAdapter(HTTPAdapter):
                     if self._clock.monotonic() > end:
                         raise requests.ReadTimeout(f"the answer was not complete after {size} bytes")
                     if size > LARGEST:
-                        raise ANSWER_TOO_LARGE(host=urlsplit(url).netloc, limit=LARGEST >> 20)
+                        raise NetworkError(
+                            "answer-too-large",
+                            "{host} sent more than {limit} MiB",
+                            hint="Check the address, and any proxy in between.",
+                            host=urlsplit(url).netloc,
+                            limit=LARGEST >> 20,
+                        )
                     yield piece
             except ReadTimeoutError as error:
                 raise requests.ReadTimeout(error) from error

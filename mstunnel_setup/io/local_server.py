@@ -15,7 +15,7 @@ from socketserver import BaseServer, TCPServer, ThreadingTCPServer, ThreadingUni
 from typing import Final
 from urllib.parse import urlsplit
 
-from mstunnel_setup.io.errors import LISTEN_ADDRESS_REFUSED, LISTEN_FAILED
+from mstunnel_setup.base.errors import NetworkError, UsageError
 
 _UNIX: Final = "unix:"
 # A client that sends nothing holds a thread, so not for long.
@@ -57,7 +57,12 @@ def local_address(text: str) -> LocalAddress:
             return LocalAddress(text, host, port)
     except ValueError:
         pass
-    raise LISTEN_ADDRESS_REFUSED(address=text)
+    raise UsageError(
+        "listen-address-refused",
+        "{address} is not an address that is reachable from this machine only",
+        hint="Use 127.0.0.1:PORT, [::1]:PORT or unix:/PATH.",
+        address=text,
+    )
 
 
 @contextmanager
@@ -69,7 +74,13 @@ def listening(address: LocalAddress, page: Page) -> Iterator[TCPServer]:
     try:
         server = _server(address, partial(_Handler, page))
     except OSError as error:
-        raise LISTEN_FAILED(address=address.text, reason=error.strerror or error) from error
+        raise NetworkError(
+            "listen-failed",
+            "cannot listen on {address}: {reason}",
+            hint="Stop what uses it, or choose another port or path.",
+            address=address.text,
+            reason=error.strerror or error,
+        ) from error
     with server:
         try:
             yield server

@@ -5,7 +5,7 @@ from typing import Annotated, Final, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
-from mstunnel_setup.io.errors import MESSAGE_INVALID
+from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 
 USUAL_LIMIT: Final = 1 << 16
@@ -46,7 +46,13 @@ def parse(content: bytes, model: type[Model], path: str) -> Model:
     try:
         return model.model_validate_json(content)
     except (ValidationError, RecursionError, ArithmeticError) as error:
-        raise MESSAGE_INVALID(path=path, reason=_reason(error)) from error
+        raise FileError(
+            "message-invalid",
+            "{path} is not a valid message: {reason}",
+            hint="Remove {path}.",
+            path=path,
+            reason=_reason(error),
+        ) from error
 
 
 def _reason(error: Exception) -> str:

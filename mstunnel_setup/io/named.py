@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mstunnel_setup.base.errors import FILE_EXISTS, UsageError, as_kind
+from mstunnel_setup.base.errors import UsageError, as_kind
 from mstunnel_setup.io.safe_paths import Kind, explain, kind_of
 
 
@@ -22,4 +22,9 @@ def kind_at(path: Path) -> Kind | None:
 def refuse_present(path: Path) -> None:
     """Raise UsageError `file-exists` unless `path` is free for a new file."""
     if kind_at(path) is not None:
-        raise FILE_EXISTS(path=path)
+        raise UsageError(
+            "file-exists",
+            "{path} already exists",
+            hint="Give the name of a new file.",
+            path=path,
+        )

@@ -4,7 +4,7 @@ import socket
 import ssl
 from typing import Final
 
-from mstunnel_setup.io.errors import HANDSHAKE_FAILED
+from mstunnel_setup.base.errors import NetworkError
 
 _LOCAL: Final = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
 """The header of the PROXY protocol, version 2, for a connection of the sender's own (LOCAL, no addresses)."""
@@ -25,7 +25,14 @@ def served_leaf(address: str, port: int, *, timeout: float = 5, proxy_protocol: 
             with context.wrap_socket(plain) as wrapped:
                 leaf = wrapped.getpeercert(binary_form=True)
     except OSError as error:
-        raise HANDSHAKE_FAILED(address=address, port=port, reason=error) from error
+        raise NetworkError(
+            "handshake-failed",
+            "TLS handshake with {address} port {port} failed: {reason}",
+            hint="Check `mst-cli server logs`.",
+            address=address,
+            port=port,
+            reason=error,
+        ) from error
     return leaf or b""
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from mstunnel_setup.base.errors import CheckError
 from mstunnel_setup.io.accounts import is_service_group
-from mstunnel_setup.io.errors import PROGRAM_UNSAFE
 
 _PACKAGE = Path(__file__).absolute().parents[1]
 
@@ -25,7 +25,15 @@ def refuse_code_of_others() -> None:
     roots = (*code, Path(sys.prefix), _PACKAGE, *map(Path, sys.path))
     found = next(changeable(roots), None) or next(changeable_below(_PACKAGE), None)
     if found is not None:
-        raise PROGRAM_UNSAFE(path=found)
+        raise CheckError(
+            "program-unsafe",
+            "users other than root can change {path}, and root would run their code",
+            hint=(
+                "Restrict it to root: `chown root:root {path}` and `chmod go-w {path}`. Or install "
+                "the program where only root can write."
+            ),
+            path=found,
+        )
 
 
 def changeable(paths: Iterable[Path]) -> Iterator[Path]:

@@ -10,8 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.io.endpoint import unverified_context
-from mstunnel_setup.io.errors import ROOT_UNREACHABLE
 from mstunnel_setup.io.http import proxy_for
 
 FINGERPRINT: Final = re.compile(r"sha256:[0-9a-fA-F]{64}")
@@ -29,7 +29,13 @@ def fetch_root(url: str, *, seconds: float = 15) -> tuple[str, str]:
     try:
         certificate = x509.load_pem_x509_certificate(_body(url, seconds))
     except (OSError, HTTPException, ValueError) as error:
-        raise ROOT_UNREACHABLE(url=url, reason=getattr(error, "strerror", None) or error) from error
+        raise NetworkError(
+            "root-unreachable",
+            "no root certificate from {url}: {reason}",
+            hint="Check the address, and that this host reaches it (proxy, firewall).",
+            url=url,
+            reason=getattr(error, "strerror", None) or error,
+        ) from error
     return (
         certificate.public_bytes(Encoding.PEM).decode(),
         f"sha256:{certificate.fingerprint(SHA256()).hex()}",

@@ -12,9 +12,6 @@ from mstunnel_setup.base.redaction import without_likely
 from mstunnel_setup.io.accounts import Account, own_name
 from mstunnel_setup.io.errors import (
     PROGRAM_FAILED,
-    PROGRAM_MISSING,
-    PROGRAM_NOT_STARTED,
-    PROGRAM_TIMEOUT,
     ProcessError,
 )
 from mstunnel_setup.io.terminal import run_apart
@@ -78,11 +75,22 @@ class Processes:
                 extra_groups=account.groups if account else None,
             )
         except FileNotFoundError as error:
-            raise PROGRAM_MISSING(program=program) from error
+            raise ProcessError(
+                "program-missing",
+                "{program} is not installed",
+                hint="Install {program}.",
+                program=program,
+            ) from error
         except OSError as error:
             raise _not_started(program, error) from error
         except subprocess.TimeoutExpired as error:
-            raise PROGRAM_TIMEOUT(command=_shown(arguments), seconds=f"{timeout:.0f}") from error
+            raise ProcessError(
+                "program-timeout",
+                "`{command}` did not finish within {seconds} s",
+                hint="Find out what it waits for, then run the command again.",
+                command=_shown(arguments),
+                seconds=f"{timeout:.0f}",
+            ) from error
         completed = Completed(done.returncode, _text(done.stdout), _text(done.stderr))
         if check and completed.code != 0:
             lines = (completed.error or completed.output).strip().splitlines()
@@ -194,7 +202,14 @@ def _apart(
 
 def _not_started(program: str, error: Exception, account: str = "") -> ProcessError:
     reason = error.strerror if isinstance(error, OSError) else str(error)
-    return PROGRAM_NOT_STARTED(program=program, account=account or own_name(), reason=reason)
+    return ProcessError(
+        "program-not-started",
+        "cannot start {program} as {account}: {reason}",
+        hint="Let {account} read and execute {program}.",
+        program=program,
+        account=account or own_name(),
+        reason=reason,
+    )
 
 
 def _attended(process: subprocess.Popen[bytes], stdin: bytes) -> tuple[int, str]:

@@ -14,8 +14,6 @@ from mstunnel_setup.io.accounts import is_own_group, is_service_group, own_name
 from mstunnel_setup.io.errors import (
     DISK_FULL,
     FILE_FAILED,
-    PATH_HARD_LINKED,
-    PATH_NOT_ABSOLUTE,
     PATH_NOT_REGULAR,
     PATH_UNSAFE,
     PERMISSION_DENIED,
@@ -44,7 +42,13 @@ def above(root: Path, path: str, verb: str) -> Iterator[tuple[int, str]]:
     """
     pure = PurePosixPath(path)
     if not pure.is_absolute() or ".." in pure.parts:
-        raise PATH_NOT_ABSOLUTE(verb=verb, path=path)
+        raise FileError(
+            "path-not-absolute",
+            "cannot {verb} {path}: the path is not absolute",
+            hint="Use an absolute path without `..`.",
+            verb=verb,
+            path=path,
+        )
     handle = -1
     try:
         handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -102,7 +106,13 @@ def refuse_hard_linked(handle: int, verb: str, path: str) -> None:
         kind = name_of_kind(found.st_mode)
         raise PATH_NOT_REGULAR(verb=verb, path=path, kind=kind, expected="regular file")
     if found.st_nlink > 1:
-        raise PATH_HARD_LINKED(path=path, count=found.st_nlink)
+        raise FileError(
+            "path-hard-linked",
+            "{path} has {count} hard links; expected 1",
+            hint="Check it with `ls -l {path}`, move it away and run the command again.",
+            path=path,
+            count=found.st_nlink,
+        )
 
 
 def _refuse_writable_by_others(handle: int, part: str, verb: str, path: str) -> None:

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from mstunnel_setup.io.errors import FILE_IRREGULAR, FILE_TOO_LARGE, FileError
+from mstunnel_setup.io.errors import FILE_IRREGULAR, FileError
 from mstunnel_setup.io.safe_paths import DIRECTORY, explain, name_of_kind
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -138,7 +138,13 @@ def _bounded(handle: int, path: str, limit: int) -> bytes:
     while len(content) <= limit and (piece := os.read(handle, limit + 1 - len(content))):
         content += piece
     if len(content) > limit:
-        raise FILE_TOO_LARGE(path=path, limit=limit)
+        raise FileError(
+            "file-too-large",
+            "{path} is larger than {limit} bytes",
+            hint="Inspect {path}, then remove it.",
+            path=path,
+            limit=limit,
+        )
     return content
 
 

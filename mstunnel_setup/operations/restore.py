@@ -8,7 +8,7 @@ from pathlib import Path
 from mstunnel_setup.actions.files import CopyFile, MakeDirectory
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import FILE_MISSING
+from mstunnel_setup.base.errors import FILE_MISSING, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.exchange.releases import CATALOGUE
@@ -28,9 +28,6 @@ from mstunnel_setup.operations.backup_archive import UPGRADES, refuse_large, unp
 from mstunnel_setup.operations.certificate.activation import apply_actions
 from mstunnel_setup.operations.errors import (
     ALREADY_INSTALLED,
-    BACKUP_CA_FILE_MISSING,
-    BACKUP_ROOTFUL,
-    BACKUP_ROOTLESS,
 )
 from mstunnel_setup.transaction.runner import Planned
 
@@ -72,13 +69,37 @@ def _scope(operator: Operator, manifest: JsonObject, file: Path) -> Scope:
     """
     rootless, account = _mode(manifest) == "rootless", rootless_account(operator)
     if rootless and not complete(journal_of(Scope.HOST, operator).receipt, Scope.HOST):
-        raise ALREADY_INSTALLED() if _has_gateway(operator, account) else BACKUP_ROOTLESS(backup=file)
+        raise (
+            ALREADY_INSTALLED()
+            if _has_gateway(operator, account)
+            else UsageError(
+                "backup-rootless",
+                "{backup} is the backup of a rootless gateway, and this host is not prepared for one",
+                hint=(
+                    "Run `sudo mstunnel-setup host`, then this command again; the account must be able to"
+                    " read the file."
+                ),
+                backup=file,
+            )
+        )
     if not (paths.ROOTLESS and account == own_name()):
         if account and not paths.ROOTLESS:
             refuse_unreadable_by(operator, account, str(file))
         return own_scope(operator)
     if not rootless:
-        raise ALREADY_INSTALLED() if _has_gateway(operator, account) else BACKUP_ROOTFUL(backup=file)
+        raise (
+            ALREADY_INSTALLED()
+            if _has_gateway(operator, account)
+            else UsageError(
+                "backup-rootful",
+                (
+                    "{backup} is the backup of a gateway with root, and this host is prepared for a "
+                    "rootless one"
+                ),
+                hint="Undo that with `sudo mstunnel-setup host --remove`, then restore the backup as root.",
+                backup=file,
+            )
+        )
     return Scope.ACCOUNT
 
 
@@ -137,7 +158,17 @@ def _refuse_missing_roots(run: Run, file: Path) -> None:
     """Raise UsageError where `tenant.ca_file` is a file of the old host; the backup holds its content."""
     named = run.context.answers.tenant.ca_file
     if named is not None and run.files.read_given(named) is None:
-        raise BACKUP_CA_FILE_MISSING(path=named, backup=file, member=TENANT_ROOTS.lstrip("/"))
+        raise UsageError(
+            "backup-ca-file-missing",
+            "the backup uses the trusted roots in {path}, which does not exist on this host",
+            hint=(
+                "Extract them from the backup (`tar -xzOf {backup} {member} >tenant-ca.crt`), then "
+                "add `--ca-file tenant-ca.crt`."
+            ),
+            path=named,
+            backup=file,
+            member=TENANT_ROOTS.lstrip("/"),
+        )
 
 
 def _installed(

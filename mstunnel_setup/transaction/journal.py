@@ -19,7 +19,7 @@ from mstunnel_setup.io.appender import Appender
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.compaction import essential
-from mstunnel_setup.transaction.errors import JOURNAL_DAMAGED, JOURNAL_NEWER
+from mstunnel_setup.transaction.errors import JOURNAL_NEWER, JournalError
 from mstunnel_setup.transaction.receipt import Receipt, fold
 
 VERSION = 1
@@ -159,7 +159,16 @@ def _parse(content: bytes, path: str) -> tuple[list[JsonObject], int]:
         if record is None:
             last = sound + len(line) == len(content)
             if not (last and _torn(line)):
-                raise JOURNAL_DAMAGED(path=path, number=len(records) + 1)
+                raise JournalError(
+                    "journal-damaged",
+                    "{path} is damaged at record {number}",
+                    hint=(
+                        "Restore it from a backup: without it the installation cannot be continued or removed"
+                        " safely."
+                    ),
+                    path=path,
+                    number=len(records) + 1,
+                )
             break
         if record.get("version") != VERSION:
             raise JOURNAL_NEWER(reason=f"{path} has format {record.get('version')}, supported is {VERSION}")

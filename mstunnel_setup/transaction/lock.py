@@ -16,7 +16,6 @@ from mstunnel_setup.io.appender import Appender
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.transaction.errors import LOCKED
 
 _PAUSE = 0.2
 
@@ -87,7 +86,12 @@ def _held(files: Files, lock: Appender) -> LockedError:
         known = holder["pid"] in _holders(files, os.fstat(lock.fileno()).st_ino)
     except (ValueError, KeyError, TypeError):
         known, named = False, ""
-    return LOCKED(holder=named if known else "")
+    return LockedError(
+        "locked",
+        "another run is in progress{holder}",
+        hint="Wait until it ends, or stop that process, then run the command again.",
+        holder=named if known else "",
+    )
 
 
 def _holders(files: Files, inode: int) -> set[int]:

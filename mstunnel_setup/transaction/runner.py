@@ -4,11 +4,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.base.errors import SetupError, WaitingError
 from mstunnel_setup.base.events import Event, Listener, Phase
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.transaction.action import AnyAction, Codec, Undo, Undone, UndoRecord
-from mstunnel_setup.transaction.errors import CHANGED_BY_OTHERS
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Entry, Receipt
 from mstunnel_setup.transaction.step import AnyStep
@@ -180,7 +179,15 @@ class Runner:
         if not changed:
             return
         if not self._may_replace(changed):
-            raise CHANGED_BY_OTHERS(changed=changed)
+            raise WaitingError(
+                "changed-by-others",
+                "{changed} since the installation wrote it",
+                hint=(
+                    "See the difference with `mstunnel-setup plan`. Move the file away, or run the "
+                    "command at a terminal and confirm that it is replaced."
+                ),
+                changed=changed,
+            )
         self._journal.append("replaced", key=action.key, theirs=action.capture(self._ports))
 
     def _fail(self, step: str, error: SetupError) -> None:

@@ -18,11 +18,7 @@ from mstunnel_setup.certificates.errors import (
     CERTIFICATE_UNREADABLE,
     LEAF_AMBIGUOUS,
     PFX_DAMAGED,
-    PFX_IS_PEM,
     PFX_LEGACY_ALGORITHM,
-    PFX_PASSPHRASE_MISSING,
-    PFX_PASSPHRASE_UNNEEDED,
-    PFX_PASSPHRASE_WRONG,
 )
 from mstunnel_setup.certificates.model import Material
 from mstunnel_setup.certificates.pfx import mac as pfx_mac
@@ -62,7 +58,11 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
     """
     check_size(data)
     if looks_like_pem(data):
-        raise PFX_IS_PEM()
+        raise CertificateError(
+            "pfx-is-pem",
+            "the PFX file contains PEM text",
+            hint="Give it as `chain` and `key` instead of `pfx`.",
+        )
     try:
         found = outline(data)
     except DerError as error:
@@ -150,10 +150,22 @@ def _refused_by_library(found: PfxOutline, passphrase: bytes | None) -> Certific
 
 def _wrong_passphrase(found: PfxOutline, passphrase: bytes | None) -> CertificateError:
     if not passphrase:
-        return PFX_PASSPHRASE_MISSING()
+        return CertificateError(
+            "pfx-passphrase-missing",
+            "the PFX file is protected by a passphrase, but none was given",
+            hint="Give the passphrase (`passphrase: file:PATH`).",
+        )
     if found.mac and any(pfx_mac.opens(found.mac, found.content, empty) for empty in _candidates(None)):
-        return PFX_PASSPHRASE_UNNEEDED()
-    return PFX_PASSPHRASE_WRONG()
+        return CertificateError(
+            "pfx-passphrase-unneeded",
+            "the PFX file has no passphrase, but one was given",
+            hint="Leave the passphrase out.",
+        )
+    return CertificateError(
+        "pfx-passphrase-wrong",
+        "the passphrase does not open the PFX file",
+        hint="Check the passphrase: upper case, a line end in its file, characters outside ASCII.",
+    )
 
 
 def _damaged(reason: str) -> CertificateError:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.base.parsing import whole_number
-from mstunnel_setup.cli.framework.errors import DELAY_UNCLEAR
 
 if TYPE_CHECKING:
     from mstunnel_setup.operations.certificate import import_request
@@ -66,4 +66,9 @@ class ImportOptions:
             return self.delay
         if self.word == "delay" and (number := whole_number(self.minutes or "")) is not None:
             return number
-        raise DELAY_UNCLEAR(words=" ".join(filter(None, (self.word, self.minutes))))
+        raise UsageError(
+            "delay-unclear",
+            "`{words}` is not a delay",
+            hint="Write `delay` and a number of minutes, as in `mst-cli import_cert delay 10080`.",
+            words=" ".join(filter(None, (self.word, self.minutes))),
+        )

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TextIO
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.redaction import Redactor
 from mstunnel_setup.base.text import WIDTH, fold
-from mstunnel_setup.cli.framework.errors import ANSWER_NEEDED, INPUT_ENDED, INPUT_INVALID
 from mstunnel_setup.cli.framework.qr import qr_lines
 from mstunnel_setup.cli.framework.translation import translated
 
@@ -96,7 +95,12 @@ class NoPrompts:
         raise self._unanswered(title)
 
     def _unanswered(self, question: str) -> UsageError:
-        return ANSWER_NEEDED(question=self._redactor.clean(question))
+        return UsageError(
+            "answer-needed",
+            "this run is unattended, but an answer is needed: {question}",
+            hint="Answer it in the answer file or with an option, or run without --unattended.",
+            question=self._redactor.clean(question),
+        )
 
     def _qr_code(self, text: str) -> None:
         """Where it fits, and where colours make sure that dark is dark, for cameras do not read negatives."""
@@ -261,7 +265,11 @@ class TerminalConsole(NoPrompts):
         try:
             line = self._stdin.readline()
         except UnicodeDecodeError as error:
-            raise INPUT_INVALID() from error
+            raise UsageError(
+                "input-invalid",
+                "the input is not UTF-8 text",
+                hint="Type it again.",
+            ) from error
         if not line:
             self._print("")
             raise self._ended()
@@ -276,7 +284,11 @@ class TerminalConsole(NoPrompts):
             raise self._ended() from error
 
     def _ended(self) -> UsageError:
-        return INPUT_ENDED()
+        return UsageError(
+            "input-ended",
+            "the input ended before the question was answered",
+            hint="Run the command at a terminal, or give the answers with --answers and --unattended.",
+        )
 
 
 def _matching(typed: str, rows: Sequence[tuple[str, ...]]) -> list[str]:

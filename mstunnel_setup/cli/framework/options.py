@@ -20,7 +20,7 @@ from typer._click.core import ParameterSource
 from typer.core import TyperCommand
 from typer.models import ArgumentInfo, CommandFunctionType, OptionInfo
 
-from mstunnel_setup.cli.framework.errors import COMMAND_MISSING, OPTION_MISPLACED
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.cli.framework.help import CERTIFICATE, COMMON, SIGN_IN, Command, CommandGroup, Word
 from mstunnel_setup.io.operator import Settings
 
@@ -217,7 +217,12 @@ def show_help(context: typer.Context, common: CommonOptions) -> None:
     """Print the help of a word without a command. Raises UsageError where JSON is wanted: help is none."""
     if context.invoked_subcommand is None:
         if common.output is OutputFormat.JSON:
-            raise COMMAND_MISSING(program=context.command_path)
+            raise UsageError(
+                "command-missing",
+                "no command is given",
+                hint="See `{program} --help`.",
+                program=context.command_path,
+            )
         typer.echo(context.get_help())
 
 
@@ -226,8 +231,13 @@ def refuse_before_command(context: typer.Context, *groups: type) -> None:
     names = {field: option for group in groups for field, option in option_names(group).items()}
     given = [option for field, option in names.items() if is_given(field, context)]
     if given:
-        raise OPTION_MISPLACED(
-            options=", ".join(given), command=context.invoked_subcommand, program=context.command_path
+        raise UsageError(
+            "option-misplaced",
+            "{options}: given before the name of the command `{command}`",
+            hint=("Write options after the name; `{program} {command} --help` lists those of the command."),
+            options=", ".join(given),
+            command=context.invoked_subcommand,
+            program=context.command_path,
         )
 
 

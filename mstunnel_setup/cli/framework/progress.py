@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.events import Event
 from mstunnel_setup.base.redaction import Redactor
 from mstunnel_setup.base.text import fold
-from mstunnel_setup.cli.framework.errors import PROGRESS_FD_CLOSED
 from mstunnel_setup.cli.framework.translation import translated
 
 _BAR = 40
@@ -77,7 +77,12 @@ class ProgressStream:
         try:
             os.fstat(descriptor)
         except (OSError, OverflowError) as error:
-            raise PROGRESS_FD_CLOSED(descriptor=descriptor) from error
+            raise UsageError(
+                "progress-fd-closed",
+                "file descriptor {descriptor} of --progress-fd is not open",
+                hint="Open it in the shell, for example with `{descriptor}>progress.jsonl`.",
+                descriptor=descriptor,
+            ) from error
         self._descriptor: int | None = descriptor
         self._redactor = redactor
 

@@ -31,10 +31,9 @@ from mstunnel_setup.base.errors import (
 )
 from mstunnel_setup.base.events import Event, Listener
 from mstunnel_setup.base.redaction import Redactor
-from mstunnel_setup.base.result import Notice, Result, notice_of
+from mstunnel_setup.base.result import Notice, Result, notice_of, warning
 from mstunnel_setup.base.text import fold
 from mstunnel_setup.cli.framework.console import NoPrompts, TerminalConsole
-from mstunnel_setup.cli.framework.errors import INTERRUPTED, LOG_UNWRITABLE, USAGE_INVALID
 from mstunnel_setup.cli.framework.help import Word
 from mstunnel_setup.cli.framework.log import SetupLog
 from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat
@@ -233,7 +232,11 @@ def _attempt(
             _write(sys.stderr, "\n")
         return _failure(
             ExitCode.INTERRUPTED,
-            INTERRUPTED(),
+            warning(
+                "interrupted",
+                "interrupted",
+                hint="Run the same command again to continue.",
+            ),
         )
     except typer.Exit:
         raise
@@ -265,7 +268,13 @@ def _with_log(result: Result, log: SetupLog) -> Result:
     """The result, with a warning when the log could not be written."""
     if log.failure is None:
         return result
-    notice = LOG_UNWRITABLE(reason=log.failure.message, hint=log.failure.hint)
+    notice = warning(
+        "log-unwritable",
+        "the log cannot be written: {reason}",
+        hint="{advice}",
+        reason=log.failure.message,
+        advice=log.failure.hint,
+    )
     warnings = (*result.warnings, notice)
     return Result(result.status, result.data, warnings, result.errors, result.text, result.exit_code)
 
@@ -290,7 +299,13 @@ def _usage(error: TyperException, program: str) -> UsageError:
     message = error.format_message().replace("Value error, ", "").strip().rstrip(".")
     for theirs, ours in _PLAIN.items():
         message = re.sub(theirs, ours, message)
-    return USAGE_INVALID(problem=message[:1].lower() + message[1:], command=path)
+    return UsageError(
+        "usage-invalid",
+        "{problem}",
+        hint="See `{command} --help`.",
+        problem=message[:1].lower() + message[1:],
+        command=path,
+    )
 
 
 def _origin(option: TyperOption, context: Context | None) -> str | Sequence[str]:

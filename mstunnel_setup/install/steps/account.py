@@ -7,8 +7,8 @@ from mstunnel_setup.actions import accounts
 from mstunnel_setup.actions.directory import GiveDirectory
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import ACCOUNT_ROOT
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io import accounts as known_accounts
 from mstunnel_setup.io.files import Files
@@ -34,7 +34,11 @@ class ServiceAccount:
 def _gather(context: Context) -> ServiceAccount:
     files, name = context.ports.files, context.answers.account
     if name == "root":
-        raise ACCOUNT_ROOT()
+        raise UsageError(
+            "account-root",
+            "a rootless gateway cannot run as root",
+            hint="Name another account.",
+        )
     settings = Settings(mode="rootless", account=name)
     facts = HostReader(files, context.ports.clock, settings, {}).rootless()
     member = known_accounts.is_member(name, accounts.JOURNAL_GROUP)

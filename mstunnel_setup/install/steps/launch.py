@@ -19,6 +19,7 @@ from mstunnel_setup.actions.images import PullImage
 from mstunnel_setup.actions.init_script import Init
 from mstunnel_setup.actions.mailbox_directories import OpenMailbox
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CheckError, EngineError
 from mstunnel_setup.base.values import JsonObject, JsonValue, output
 from mstunnel_setup.containers import engine_unit, quadlet, run_method
 from mstunnel_setup.containers import ipv6 as engine_ipv6
@@ -31,9 +32,6 @@ from mstunnel_setup.install import container_specs, ipv6
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
     PORT_IN_USE,
-    ROOTLESS_NEEDS_QUADLET,
-    ROOTLESS_NETWORK_MISSING,
-    TUN_MISSING,
 )
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import path_of
@@ -96,7 +94,14 @@ def _gather(context: Context) -> Launch:
 def _containers(context: Context, port: int) -> Launch:
     ports = context.ports
     if not Path(_TUN).exists():
-        context.fail(TUN_MISSING(device=_TUN))
+        context.fail(
+            CheckError(
+                "tun-missing",
+                "{device} is missing; the gateway cannot open a tunnel without it",
+                hint="Load the module: `modprobe tun`.",
+                device=_TUN,
+            )
+        )
     server_image, agent_image = images.references(context)
     _refuse_taken(context, port)
     setting = replace(setting_of(context, port), local_names=images.local_names(context))
@@ -106,7 +111,11 @@ def _containers(context: Context, port: int) -> Launch:
     )
     chosen = _run_method(context)
     if paths.ROOTLESS and chosen is not RunMethod.QUADLET:
-        raise ROOTLESS_NEEDS_QUADLET()
+        raise EngineError(
+            "rootless-needs-quadlet",
+            "a rootless gateway needs Quadlet: systemd, cgroup v2, Podman 4.9 or later",
+            hint="Install what is missing, or install the gateway with root.",
+        )
     init = _init(context) if chosen is RunMethod.ENGINE else None
     if chosen is RunMethod.ENGINE and init is None:
         context.prompter.say(_REBOOT[ports.chosen.name])
@@ -176,7 +185,11 @@ def network(files: Files, processes: Processes) -> Network:
     for name in sorted(programs, reverse=bbr):
         if processes.find(name) is not None:
             return programs[name]
-    raise ROOTLESS_NETWORK_MISSING()
+    raise EngineError(
+        "rootless-network-missing",
+        "rootless containers need pasta or slirp4netns; neither is installed",
+        hint="Install the package passt, which provides pasta.",
+    )
 
 
 def _resolver(files: Files, port: int) -> str:

@@ -10,10 +10,10 @@ from mstunnel_setup.actions.selinux import LabelPort
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.install import proxy_files, readiness_input
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import PROXY_OVERRULED
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import environment
@@ -223,7 +223,15 @@ def _prove(context: Context, proxy: Proxy) -> None:
         seen = dict(word.split("=", 1) for word in words if "=" in word)
         for name, value in proxy.wanted.items():
             if seen.get(name) != value:
-                raise PROXY_OVERRULED(unit=unit, variable=name, actual=seen.get(name, ""), expected=value)
+                raise StepError(
+                    "proxy-overruled",
+                    "{unit} has {variable}={actual}, expected {expected}",
+                    hint="Find the other drop-in that sets it: `systemctl cat {unit}`.",
+                    unit=unit,
+                    variable=name,
+                    actual=seen.get(name, ""),
+                    expected=value,
+                )
 
 
 STEP = Step("proxy", "Proxy in all places", _gather_all, _decide, _prove)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold_all
 from mstunnel_setup.base.values import JsonObject
@@ -29,7 +30,6 @@ from mstunnel_setup.operations.certificate.delayed_import import (
     schedule,
     take_pending,
 )
-from mstunnel_setup.operations.certificate.errors import CERTIFICATE_OLDER
 from mstunnel_setup.operations.certificate.import_request import ImportRequest
 
 
@@ -96,7 +96,12 @@ def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> 
     message = f"this certificate is older than the one in use (it ends on {ends}, the other not before)"
     if context.prompter.interactive and context.prompter.confirm(f"Use it although {message}"):
         return
-    raise CERTIFICATE_OLDER(ends=ends)
+    raise CertificateError(
+        "certificate-older",
+        "this certificate is older than the one in use (it ends on {ends})",
+        hint="To use it anyway, add --yes.",
+        ends=ends,
+    )
 
 
 def _would_import(context: Context, found: Certificate, due: datetime | None, *, in_use: bool) -> Result:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from mstunnel_setup.agent.log_lines import CONFIGURATION_REFUSED
 from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.base.errors import LockedError, SetupError
 from mstunnel_setup.base.log_line import Tell
 from mstunnel_setup.exchange import configuration as handover
 from mstunnel_setup.exchange.agent_settings import read_gateway_options, read_log_level
@@ -20,7 +20,6 @@ from mstunnel_setup.gateway.log_level import served_level, with_level
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, GatewayOptions
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.errors import GATEWAY_REMOVED
 from mstunnel_setup.operations.monitor.configuration import (
     Served,
     Turn,
@@ -226,7 +225,10 @@ class Configurations:
         """Hold the lock of this gateway. Raises LockedError, also when it was just removed."""
         with exclusive(self.files, self.clock, paths.LOCK):
             if self.files.state(paths.OUTBOX) is None:
-                raise GATEWAY_REMOVED()
+                raise LockedError(
+                    "gateway-removed",
+                    "the gateway was removed a moment ago",
+                )
             yield
 
 

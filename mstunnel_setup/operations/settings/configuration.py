@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import unified_diff
 
-from mstunnel_setup.base.errors import CONFIGURATION_MISSING, ExitCode
+from mstunnel_setup.base.errors import CONFIGURATION_MISSING, ExitCode, UsageError
 from mstunnel_setup.base.result import Notice, Result, notice_of
 from mstunnel_setup.base.text import Line, plain
 from mstunnel_setup.base.values import JsonObject
@@ -17,7 +17,6 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import images, sign_in, site
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.operations.certificate.activation import installed_run
-from mstunnel_setup.operations.errors import CONFIGURATION_NOT_PULLED
 
 
 def show(operator: Operator) -> Result:
@@ -28,7 +27,11 @@ def show(operator: Operator) -> Result:
     with installed_run(operator, {}, exclusively=False) as run:
         settings = read_admin_settings(run.files)
     if settings is None:
-        raise CONFIGURATION_NOT_PULLED()
+        raise UsageError(
+            "configuration-not-pulled",
+            "there is no server configuration on this host yet",
+            hint="Complete the installation: run mstunnel-setup.",
+        )
     text = [
         Line(f"{name + ':':21} {_words(value)}", f"{name}:", _words(value))
         for name, value in settings.items()

@@ -27,9 +27,9 @@ from tuf.ngclient.updater import Updater
 from typing_extensions import override
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import NetworkError, SetupError
+from mstunnel_setup.base.errors import NetworkError, SetupError, StepError
 from mstunnel_setup.base.parsing import aware
-from mstunnel_setup.exchange.errors import FEED_ARCHIVE_INVALID, FEED_REFUSED
+from mstunnel_setup.exchange.errors import FEED_ARCHIVE_INVALID
 from mstunnel_setup.exchange.release_feed import KNOWN, TARGET, WORK, Feed, Known, read_known
 from mstunnel_setup.exchange.releases import Catalogue, parse
 from mstunnel_setup.io.files import Files
@@ -151,4 +151,10 @@ def _failure(feed: Feed, error: RepositoryError | DownloadError | OSError) -> Se
     if isinstance(error.__cause__, NetworkError):
         return error.__cause__
     known = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))
-    return FEED_REFUSED(url=feed.url, reason=next(known, error))
+    return StepError(
+        "feed-refused",
+        "the release feed {url} is refused: {reason}",
+        hint=("Nothing was changed. Check the clock of this server, then ask the publisher of the feed."),
+        url=feed.url,
+        reason=next(known, error),
+    )

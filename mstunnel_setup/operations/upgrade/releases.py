@@ -6,10 +6,10 @@ from pathlib import Path
 
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.containers.release_images import release_images
-from mstunnel_setup.exchange.errors import FEED_MISSING
 from mstunnel_setup.exchange.release_feed import SETTINGS, Feed, read_feed, read_known
 from mstunnel_setup.exchange.releases import Catalogue, Digests, published
 from mstunnel_setup.install.run_lock import run_lock
@@ -60,7 +60,12 @@ def _refresh(operator: Operator, feed: Feed, archive: Path | None = None) -> Cat
 def _feed(operator: Operator) -> Feed:
     feed = read_feed(operator.files)
     if feed is None:
-        raise FEED_MISSING(settings=SETTINGS)
+        raise UsageError(
+            "feed-missing",
+            "no release feed is set up on this server",
+            hint=('Write url = "https://…" and root = "FILE" into {settings}, then run the command again.'),
+            settings=SETTINGS,
+        )
     return feed
 
 

@@ -1,96 +1,67 @@
-"""Errors are declared once: every code, text and parameter is known before anything goes wrong."""
+"""Errors: every code, text and parameter is known before anything goes wrong."""
 
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from fnmatch import fnmatch
-from pathlib import Path
+from string import Formatter
 
 import pytest
 
-import mstunnel_setup
-from mstunnel_setup.base.errors import SetupError, UsageError, declare
+from mstunnel_setup.base.errors import UsageError, declare
 from mstunnel_setup.base.result import Notice, declare_notice, notice_of
 from mstunnel_setup.readiness import checks
-from mstunnel_setup.readiness.model import DOCUMENTATION, Verdict
+from mstunnel_setup.readiness.model import DOCUMENTATION
 from scripts.error_codes import declarations
+from scripts.written_errors import PACKAGES, ROOT, calls, written_errors
 
-PACKAGE = Path(mstunnel_setup.__file__).parent
-PACKAGES = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 DECLARED = declarations()
-PAGES = Path(__file__).parents[2]
+# The classes that `raise` names, and `warning`.
+ERRORS = {item.kind.__name__ for item in written_errors().values()} | {"warning"}
 # Codes of one page that stand for a check, which may find different things.
 CHECKS = [item.id for item in checks.CHECKS]
 
 
-def _trees(directory: Path = PACKAGE) -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted(directory.rglob("*.py")):
-        yield path.relative_to(PACKAGE), ast.parse(path.read_text())
+def test_an_error_is_written_where_it_is_raised() -> None:
+    error = UsageError("file-exists", "{path} already exists", hint="Remove {path}.", path="/a{b}")
+    assert (error.code, error.message, error.hint) == ("file-exists", "/a{b} already exists", "Remove /a{b}.")
+    assert str(error) == error.message
 
 
-def _names(path: Path, tree: ast.Module) -> dict[str, str]:
-    """What a module imports from others, by the name it has there."""
-    module = ".".join(("mstunnel_setup", *path.with_suffix("").parts))
-    own = {name.rpartition(".")[2]: name for name in DECLARED if name.rpartition(".")[0] == module}
-    return own | {
-        alias.asname or alias.name: f"{node.module}.{alias.name}"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
+def test_a_text_without_values_stays_as_it_is() -> None:
+    assert UsageError("brace", "a {b} c").message == "a {b} c"
 
 
-def _full_name(node: ast.expr, names: dict[str, str]) -> str:
-    """What a name stands for, also one in a module that was imported; empty for anything else."""
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        return f"{names.get(node.value.id)}.{node.attr}"
-    return names.get(node.id, "") if isinstance(node, ast.Name) else ""
+def test_errors_are_found_where_they_are_written() -> None:
+    source = """
+raise UsageError("file-exists", "{path} already exists", hint="Remove it.", path=path)
+raise UsageError("brace", "no {value}")
+raise kind(error.code, error.message)
+"""
+    assert list(calls(source)) == [
+        (2, "UsageError", "file-exists", "{path} already exists", "Remove it."),
+        (3, "UsageError", "brace", "no {{value}}", ""),
+    ]
 
 
-def _calls() -> Iterator[tuple[str, str, set[str]]]:
-    """Where a declaration is called: the place, its full name, the parameters given."""
-    for path, tree in _trees():
-        names = _names(path, tree)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and (name := _full_name(node.func, names)):
-                yield f"{path}:{node.lineno}", name, {str(keyword.arg) for keyword in node.keywords}
+def test_every_error_gets_the_values_that_it_names() -> None:
+    """A missing value would be a KeyError when the error is raised."""
+    wrong = []
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and node.keywords and all(item.arg for item in node.keywords):
+                    given = {str(item.arg) for item in node.keywords} - {"hint"}
+                    name = ast.unparse(node.func).rpartition(".")[2]
+                    texts = [text for line, *text in calls(ast.unparse(node)) if text[0] == name]
+                    if texts and given and name in ERRORS and _parameters(texts[0][2:]) != given:
+                        wrong.append(f"{path}:{node.lineno}")
+    assert wrong == []
 
 
-def _read() -> set[str]:
-    """Full names of what is read anywhere: a declaration in a table is called by its key."""
-    return {
-        _full_name(node, names)
-        for path, tree in _trees()
-        for names in [_names(path, tree)]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load)
-    }
-
-
-def _kinds(kind: type[SetupError]) -> Iterator[str]:
-    """The names of an error class and of all below it."""
-    yield kind.__name__
-    for below in kind.__subclasses__():
-        yield from _kinds(below)
-
-
-def _undeclared(package: str) -> Iterator[str]:
-    """Where an error or a warning of `package` gets its code in place."""
-    kinds: dict[str, tuple[type[ast.expr], ...]] = dict.fromkeys(
-        _kinds(SetupError), (ast.Constant, ast.JoinedStr)
-    )
-    kinds["Finding"] = (ast.Constant, ast.JoinedStr)
-    # The codes of warnings about health follow from the state of a row.
-    kinds[Notice.__name__] = (ast.Constant,)
-    # What is a verdict of a check is made by the declarations of the package.
-    kinds[Verdict.__name__] = (ast.Constant, ast.Attribute) if package == "readiness/checks" else ()
-    for path, tree in _trees(PACKAGE / package):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and node.args:
-                kind = ast.unparse(node.func).rpartition(".")[2]
-                if isinstance(node.args[0], kinds.get(kind, ())):
-                    yield f"{path}:{node.lineno}"
+def _parameters(texts: Sequence[str]) -> set[str]:
+    return {name for text in texts for _, name, _, _ in Formatter().parse(text) if name}
 
 
 def test_an_error_is_made_from_its_declaration() -> None:
@@ -122,28 +93,13 @@ def test_the_findings_of_checks_belong_to_checks() -> None:
 
 
 def test_every_declaration_is_described_at_its_anchor() -> None:
-    pages = {item.page: (PAGES / item.page).read_text() for item in DECLARED.values()}
+    pages = {item.page: (ROOT / item.page).read_text() for item in DECLARED.values()}
     anchors = [item for item in DECLARED.values() if "*" not in item.code]
     assert [item.docs for item in anchors if f'<a id="{item.code}">' not in pages[item.page]] == []
 
 
 def test_a_declaration_can_be_shown_without_values() -> None:
     assert [name for name, item in DECLARED.items() if not item.example()] == []
-
-
-def test_every_declaration_is_used_with_its_parameters() -> None:
-    calls = [call for call in _calls() if call[1] in DECLARED]
-    assert len(calls) > 500
-    assert [call for call in calls if call[2] != DECLARED[call[1]].parameters] == []
-    # What stands in a table of declarations has a code in place of a name.
-    named = {name: item for name, item in DECLARED.items() if name.rpartition(".")[2].isupper()}
-    read = {DECLARED[name] for name in _read() & set(DECLARED)}
-    assert [name for name, item in named.items() if item not in read] == []
-
-
-@pytest.mark.parametrize("package", [*PACKAGES, "readiness/checks"])
-def test_no_error_or_warning_is_made_without_a_declaration(package: str) -> None:
-    assert list(_undeclared(package)) == []
 
 
 # What a reader at a server cannot open: it has the program, not the repository.

@@ -37,7 +37,7 @@ from tests.unit.manifests import check_compose, check_kubernetes, check_values
 from tests.unit.radius_files import check_radius_client, check_radius_servers
 
 Rule = Callable[[str], str]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TEMPLATES = ROOT / "templates"
 PAGES = sorted(str(path.relative_to(TEMPLATES))[:-3] for path in TEMPLATES.rglob("*.html.j2"))
 # systemd takes neither quotes nor backslashes in the path of a program.
