@@ -7,9 +7,11 @@ from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.utils import CryptographyDeprecationWarning
 
+from mstunnel_setup.asn1 import der
 from mstunnel_setup.text import plain
 from mstunnel_setup.tls.errors import CERTIFICATE_UNREADABLE, CERTIFICATE_UNSUPPORTED
 
@@ -161,6 +163,18 @@ _PARTS: Final[dict[str, Callable[[x509.Certificate], object]]] = {
     "serial number": serial_number,
     "signature algorithm": has_weak_signature,
 }
+
+
+def has_explicit_curve(certificate: x509.Certificate) -> bool:
+    """Whether the parameters of its EC key are written out instead of named (RFC 5480 forbids that).
+
+    OpenSSL and `cryptography` recognize the numbers of a known curve; GnuTLS and BoringSSL refuse them.
+    """
+    tbs = der.sequence(der.first_element(certificate.tbs_certificate_bytes))
+    public_key = [part for part in tbs if part.tag != der.EXPLICIT_0][5]
+    _, *parameters = der.sequence(der.sequence(public_key, at_least=2)[0], at_least=1)
+    is_ec = isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
+    return is_ec and any(parameter.tag == der.SEQUENCE for parameter in parameters)
 
 
 def public_bytes(certificate: x509.Certificate) -> bytes:

@@ -12,7 +12,7 @@ CERTIFICATE_UNSUPPORTED = declare(
     CertificateError,
     "certificate-unsupported",
     "{where} uses an unsupported algorithm",
-    "Use a certificate with an RSA key (2048 bits or more) or an EC key (P-256, P-384 or P-521).",
+    "Use a certificate with an RSA key of 2048 to 8192 bits, or an EC key on P-256 or P-384.",
 )
 DEVICE_AUTHORITY_UNUSABLE = declare(
     CertificateError,
@@ -54,7 +54,8 @@ KEY_MISSING = declare(
     CertificateError,
     "key-missing",
     "the input contains no private key",
-    "Give the key that the certificate was requested with; export a PFX together with its key.",
+    "Give the key that the certificate was requested with (`key`, or `--key PATH`); export a PFX "
+    "together with its key.",
 )
 PFX_DAMAGED = declare(
     CertificateError,
@@ -68,11 +69,24 @@ PFX_IS_PEM = declare(
     "the PFX file contains PEM text",
     "Give it as `chain` and `key` instead of `pfx`.",
 )
+PFX_IS_OTHER = declare(
+    CertificateError,
+    "pfx-is-other",
+    "the PFX file is {kind} in DER, without a private key",
+    "Give it as `chain`, with its private key as `key`, instead of `pfx`.",
+)
+PFX_ROUNDS = declare(
+    CertificateError,
+    "pfx-rounds",
+    "the PFX file takes more than {most} key derivation rounds to open",
+    "Export it again with fewer (OpenSSL's default is 2048): `openssl pkcs12 -in FILE -noenc -out site.pem`, "
+    "then `openssl pkcs12 -export -in site.pem -out site.pfx`, and delete site.pem.",
+)
 PFX_PASSPHRASE_MISSING = declare(
     CertificateError,
     "pfx-passphrase-missing",
     "the PFX file is protected by a passphrase, but none was given",
-    "Give the passphrase (`passphrase: file:PATH`).",
+    "Give the passphrase (`passphrase: file:PATH`, or `--passphrase-file PATH`).",
 )
 REVOCATION_REFUSED = declare(NetworkError, "revocation-refused", "the answer has HTTP status {status}", "")
 CERTIFICATE_FILE_MISSING = declare(
@@ -105,6 +119,25 @@ INPUT_WITHOUT_CERTIFICATE = declare(
     "input-without-certificate",
     "the input contains no certificate",
     "Use the certificate that the authority issued; a request (CSR) or a key alone is not enough.",
+)
+INPUT_EMPTY = declare(
+    CertificateError,
+    "input-empty",
+    "{where} is empty",
+    "Copy or export it again; check the free space of both hosts.",
+)
+INPUT_IS_JKS = declare(
+    CertificateError,
+    "input-is-jks",
+    "{where} is a Java keystore (JKS)",
+    "Convert it to a PFX: `keytool -importkeystore -srckeystore FILE -destkeystore site.pfx -deststoretype "
+    "PKCS12`; then give site.pfx as `pfx`.",
+)
+KEY_TOO_LARGE = declare(
+    CertificateError,
+    "key-too-large",
+    "{where} is a private key of {size} bytes, larger than an RSA key of 8192 bits; devices refuse it",
+    "Request a certificate with an RSA key of 2048 to 8192 bits, or an EC key on P-256 or P-384.",
 )
 KEY_UNREADABLE = declare(
     CertificateError,

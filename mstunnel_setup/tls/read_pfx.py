@@ -8,29 +8,35 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.decrepit.ciphers.algorithms import RC2, TripleDES
 from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher
 from cryptography.hazmat.primitives.ciphers.modes import CBC
-from cryptography.hazmat.primitives.serialization import load_der_private_key, pkcs12
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from mstunnel_setup.asn1.der import DerError
 from mstunnel_setup.asn1.opened_pfx import opened_pfx
-from mstunnel_setup.asn1.pfx_outline import PfxOutline, outline
+from mstunnel_setup.asn1.pfx_outline import MAX_ROUNDS, PfxOutline, TooManyRoundsError, outline
 from mstunnel_setup.errors import CertificateError
 from mstunnel_setup.text import plain
 from mstunnel_setup.tls import pfx_mac
 from mstunnel_setup.tls.certificate import MALFORMED, examined, lenient_library
 from mstunnel_setup.tls.errors import (
     CERTIFICATE_UNREADABLE,
+    INPUT_EMPTY,
     LEAF_AMBIGUOUS,
     PFX_DAMAGED,
+    PFX_IS_OTHER,
     PFX_IS_PEM,
     PFX_LEGACY_ALGORITHM,
     PFX_PASSPHRASE_MISSING,
     PFX_PASSPHRASE_UNNEEDED,
     PFX_PASSPHRASE_WRONG,
+    PFX_ROUNDS,
 )
 from mstunnel_setup.tls.model import Material
-from mstunnel_setup.tls.read import check_size
-from mstunnel_setup.tls.read_pem import looks_like_pem
+from mstunnel_setup.tls.read import check_key_size, check_size, kind_of_der, refuse_keystore
+from mstunnel_setup.tls.read_pem import PemError, base64_der, looks_like_pem, pem_blocks
 
+_WHERE = "the PFX file"
+_LABELS = (["PKCS12"], ["PFX"])  # GnuTLS writes the first one
+_OTHERS = {"certificate": "a certificate", "pkcs7": "a file of certificates (PKCS#7)"}
 _REFUSED = {
     "1.2.840.113549.1.12.1.1": "RC4, 128 bits",
     "1.2.840.113549.1.12.1.2": "RC4, 40 bits",
@@ -55,23 +61,20 @@ _OLD: dict[str, BlockCipherAlgorithm] = {
 
 
 def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
-    """Open a PFX file; None and the empty passphrase both open a file that has none, or an empty one.
+    """Open a PFX file, also as Base64; None and the empty passphrase both open one with none or an empty one.
 
-    Raises CertificateError: `pfx-passphrase-missing`, `pfx-passphrase-wrong`, `pfx-damaged`,
-    `pfx-legacy-algorithm`, `leaf-ambiguous`, `pfx-is-pem`, `certificate-unreadable`, `input-too-large`.
+    Raises CertificateError: `pfx-passphrase-missing`, `pfx-passphrase-wrong`, `pfx-damaged`, `pfx-rounds`,
+    `pfx-legacy-algorithm`, `leaf-ambiguous`, `pfx-is-pem`, `pfx-is-other`, `input-is-jks`, `input-empty`,
+    `input-too-large`, `key-too-large`, `certificate-unreadable`.
     """
-    check_size(data)
-    if looks_like_pem(data):
-        raise PFX_IS_PEM()
-    try:
-        found = outline(data)
-    except DerError as error:
-        raise _damaged(str(error)) from error
+    found = _outlined(data)
     # No writer can have used such a passphrase: OpenSSL takes it as text that ends there.
     if b"\0" in (passphrase or b""):
         raise _wrong_passphrase(found, passphrase)
     _refuse_algorithms(found)
     _check_mac(found, passphrase)
+    for part in found.parts:
+        check_key_size(part.encrypted_key, "the one in the PFX file")
     # The library would use the first key, which may not be that of this gateway.
     keys = sum(part.is_key for part in found.parts)
     if keys > 1:
@@ -79,7 +82,7 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
     try:
         with lenient_library():
             pfx = found.encoded
-            bundle = pkcs12.load_pkcs12(pfx, passphrase) if passphrase else opened_pfx(pfx)
+            bundle = opened_pfx(pfx, passphrase or None)
             certificates = [bundle.cert, *bundle.additional_certs]
             return Material(
                 certificates=tuple(examined(entry.certificate) for entry in certificates if entry),
@@ -87,6 +90,33 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
             )
     except (*MALFORMED, UnsupportedAlgorithm) as error:
         raise _refused_by_library(found, passphrase) from error
+
+
+def _outlined(data: bytes) -> PfxOutline:
+    """Its structure. Raises CertificateError that names what the file is instead."""
+    check_size(data)
+    refuse_keystore(data, _WHERE)
+    if not data.strip():
+        raise INPUT_EMPTY(where=_WHERE)
+    try:
+        encoded = _without_armour(data)
+        if kind := _OTHERS.get(kind_of_der(encoded)):
+            raise PFX_IS_OTHER(kind=kind)
+        return outline(encoded)
+    except TooManyRoundsError as error:
+        raise PFX_ROUNDS(most=MAX_ROUNDS) from error
+    except (DerError, PemError) as error:
+        raise _damaged(str(error)) from error
+
+
+def _without_armour(data: bytes) -> bytes:
+    """The PFX in a file of Base64, with BEGIN and END lines or without. Raises PemError."""
+    if not looks_like_pem(data):
+        return base64_der(data) or data
+    blocks = list(pem_blocks(data))
+    if [block.label for block in blocks] not in _LABELS:
+        raise PFX_IS_PEM()
+    return blocks[0].der
 
 
 def _refuse_algorithms(found: PfxOutline) -> None:
