@@ -271,6 +271,11 @@ KEY_EXPOSED = _error(
     "{path} holds a private key and has mode {mode:04o}, so other accounts can read it",
     "Leave only certificates in that file, and replace the key: others may have copied it.",
 )
+KEY_MODE = _error(
+    "key-mode",
+    "{path} has mode {mode:04o}, not {wanted:04o}",
+    "Repair it with `mst-cli cert repair`; before the installation: `chmod {wanted:04o} {path}`.",
+)
 ROOT_UNREADABLE = _warning(
     "root-unreadable", "{path} cannot be read: {problem}", "Remove it, or give the authority as PEM."
 )

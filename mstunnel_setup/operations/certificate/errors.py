@@ -6,8 +6,8 @@ from mstunnel_setup.result import declare_notice
 CERTIFICATE_OLDER = declare(
     CertificateError,
     "certificate-older",
-    "this certificate is older than the one in use (it ends on {ends})",
-    "To use it anyway, add --yes.",
+    "the certificate in {files} is older than the one in use (it ends on {ends})",
+    "To use it anyway, add --yes; to import another file, name it with --cert and --key or --pfx.",
 )
 DELAY_NEEDS_HOST = declare(
     CheckError,

@@ -93,10 +93,11 @@ def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> 
     if agreed or current is None or not generations.is_older(found.identity.leaf, current):
         return
     ends = f"{found.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
-    message = f"this certificate is older than the one in use (it ends on {ends}, the other not before)"
-    if context.prompter.interactive and context.prompter.confirm(f"Use it although {message}"):
+    files = " and ".join(found.source.paths)
+    question = f"The certificate in {files} is older than the one in use (it ends on {ends}). Use it"
+    if context.prompter.interactive and context.prompter.confirm(question):
         return
-    raise CERTIFICATE_OLDER(ends=ends)
+    raise CERTIFICATE_OLDER(files=files, ends=ends)
 
 
 def _would_import(context: Context, found: Certificate, due: datetime | None, *, in_use: bool) -> Result:

@@ -8,8 +8,9 @@ from mstunnel_setup import paths
 from mstunnel_setup.engine.ports import HasFiles
 from mstunnel_setup.host.files import Files, FileState
 from mstunnel_setup.host.safe_paths import Kind
-from mstunnel_setup.operations.certificate.findings import CHAIN_MODE, KEY_MODE, KEY_OWNER
+from mstunnel_setup.operations.certificate.findings import CHAIN_MODE, KEY_OWNER
 from mstunnel_setup.tls import generations
+from mstunnel_setup.tls.findings import KEY_MODE
 from mstunnel_setup.tls.model import Finding
 
 _BY_OTHERS = 0o077
