@@ -120,8 +120,15 @@ class Ports:
     def check_gateway_configuration(self, image: str, text: str) -> None:
         """Have the gateway image test `text` as its ocserv.conf.
 
-        Raises StepError `gateway-configuration-refused` with ocserv's reason, EngineError `engine-failed`
-        with that of the container runtime, or `image-not-gateway`.
+        Raises StepError `gateway-configuration-refused` with ocserv's reason, and as `gateway_refusal`.
+        """
+        if reason := self.gateway_refusal(image, text):
+            raise GATEWAY_CONFIGURATION_REFUSED(error=reason)
+
+    def gateway_refusal(self, image: str, text: str) -> str:
+        """Why the gateway image refuses `text` as its ocserv.conf, or a file named there; empty if not.
+
+        Raises EngineError `engine-failed` with the reason of the container runtime, or `image-not-gateway`.
         """
         self.files.write(CANDIDATE, text.encode(), 0o600)
         seen = [
@@ -137,8 +144,9 @@ class Ports:
             raise ENGINE_FAILED(operation=f"start a container of {image}", reason=reason)
         if finished.code == _NO_SUCH_PROGRAM:
             raise IMAGE_NOT_GATEWAY(image=image)
-        if finished.code != 0:
-            raise GATEWAY_CONFIGURATION_REFUSED(error=printable(finished.error or finished.output).strip())
+        if finished.code == 0:
+            return ""
+        return printable(finished.error or finished.output).strip() or f"exit code {finished.code}"
 
 
 @contextmanager

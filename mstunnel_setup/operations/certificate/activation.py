@@ -16,8 +16,13 @@ from mstunnel_setup.install.installed import require_installed
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.run_lock import PATIENCE
 from mstunnel_setup.install.session import Run, open_run
-from mstunnel_setup.install.steps import certificate, verify
-from mstunnel_setup.operations.certificate.errors import IMPORT_TAKEN_BACK, IMPORT_UNPROVEN, LINK_FLATTENED
+from mstunnel_setup.install.steps import certificate, images, verify
+from mstunnel_setup.operations.certificate.errors import (
+    IMPORT_REFUSED,
+    IMPORT_TAKEN_BACK,
+    IMPORT_UNPROVEN,
+    LINK_FLATTENED,
+)
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.tls import generations
 from mstunnel_setup.tls.schedule import pending_imports
@@ -76,8 +81,9 @@ def apply_actions(run: Run, title: str, actions: Sequence[Action[Ports]]) -> boo
 def activate(run: Run, name: str, copies: Sequence[Action[Ports]] = ()) -> Activation:
     """Take the generation `name` into use, prove it by a handshake, then put copies at the usual places.
 
-    Raises CertificateError `import-taken-back` when the gateway does not serve it; the earlier one is then in
-    use again. Generations before the earlier one are removed.
+    Raises CertificateError `import-refused` before the switch where the gateway's image cannot load it, and
+    `import-taken-back` when the gateway does not serve it; the earlier one is then in use again. Generations
+    before the earlier one are removed.
     """
     state = run.context.ports.files.state(paths.ACTIVE)
     if state is not None and state.kind != "link":
@@ -85,6 +91,7 @@ def activate(run: Run, name: str, copies: Sequence[Action[Ports]] = ()) -> Activ
     before = previous(run, name)
     # Asked first: opening the engine takes longer than all the rest.
     port = serving_port(run.context)
+    _refuse_unloadable(run, name)
     started = run.context.ports.clock.monotonic()
     apply_actions(run, "Switch to the certificate", [certificate.switching(name)])
     try:
@@ -94,6 +101,25 @@ def activate(run: Run, name: str, copies: Sequence[Action[Ports]] = ()) -> Activ
     seconds = run.context.ports.clock.monotonic() - started
     finish_switch(run, name, copies)
     return Activation(serving, seconds)
+
+
+def _refuse_unloadable(run: Run, name: str) -> None:
+    """Have ocserv and GnuTLS of the gateway's image load the generation `name`, in its configuration.
+
+    What our own checks let pass they may refuse, such as a curve that GnuTLS does not have.
+    """
+    context = run.context
+    text = (run.files.read(paths.OCSERV_CONF) or b"").decode()
+    if not run.files.live or paths.ACTIVE not in text:
+        return
+    image = images.references(context)[0]
+    if context.ports.engine.image(image) is None:
+        return
+    reason = context.ports.gateway_refusal(image, text.replace(paths.ACTIVE, generations.directory(name)))
+    if reason:
+        if name not in _waiting(run):
+            drop(run, name)
+        raise IMPORT_REFUSED(reason=reason)
 
 
 def finish_switch(run: Run, name: str, copies: Sequence[Action[Ports]]) -> None:

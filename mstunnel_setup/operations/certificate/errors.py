@@ -27,6 +27,12 @@ IMPORT_OLDER = declare(
     "the delayed certificate {name} is older than the one that is now in use",
     "Cancel it: `mst-cli import_cert --cancel {name}`.",
 )
+IMPORT_REFUSED = declare(
+    CertificateError,
+    "import-refused",
+    "the gateway cannot load the certificate, so the one in use stays: {reason}",
+    "Request a certificate with an RSA key of 2048 to 8192 bits, or an EC key on P-256 or P-384.",
+)
 IMPORT_TAKEN_BACK = declare(
     CertificateError, "import-taken-back", "{reason}; {outcome}", "See why with `mst-cli server logs`."
 )
