@@ -151,6 +151,8 @@ def _read_der(data: bytes, source: Source) -> Material:
         kind = kind_of_der(data)
     except der.DerError as error:
         raise _unreadable(source, f"{where} is neither PEM nor complete DER: {error}") from error
+    if kind == "pfx":
+        raise CERTIFICATE_IS_PFX(where=where)
     if kind == "encrypted key":
         return Material(encrypted_keys=1)
     reader = _READERS_OF_DER.get(kind)
@@ -234,5 +236,4 @@ _READERS_OF_DER: dict[Kind, Callable[[bytes, str], Material]] = {
     "certificate": _certificate,
     "pkcs7": _pkcs7,
     "key": _key,
-    "pfx": _pfx,
 }
