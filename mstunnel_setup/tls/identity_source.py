@@ -6,7 +6,8 @@ from typing import Protocol
 
 from cryptography.x509 import Certificate
 
-from mstunnel_setup.engine.ports import HasClock, HasFiles
+from mstunnel_setup.engine.ports import HasClock
+from mstunnel_setup.host.files import Files
 from mstunnel_setup.tls.chain_building import prefer_trusted
 from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING, INPUT_EMPTY
 from mstunnel_setup.tls.load import load_identity_files, load_identity_pfx
@@ -59,7 +60,7 @@ class IdentitySource:
 
         Raises CertificateError when a file is missing or unusable.
         """
-        contents = {path: given_content(ports, path) for path in self.paths}
+        contents = {path: given_content(ports.files, path) for path in self.paths}
         if self.pfx:
             identity = load_identity_pfx(contents[self.pfx], ports.passphrase(self.passphrase))
         else:
@@ -70,12 +71,12 @@ class IdentitySource:
         return prefer_trusted(identity, ports.trusted_roots, ports.clock.now())
 
 
-def given_content(ports: HasFiles, path: str) -> bytes:
+def given_content(files: Files, path: str) -> bytes:
     """What an administrator's file holds.
 
     Raises CertificateError `certificate-file-missing` or `input-empty`.
     """
-    content = ports.files.read_given(path)
+    content = files.read_given(path)
     if content is None:
         raise CERTIFICATE_FILE_MISSING(path=path)
     if not content.strip():

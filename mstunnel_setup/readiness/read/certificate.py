@@ -127,9 +127,9 @@ class CertificateReader:
         """The certificate with its key. Raises CertificateError, also for a file that cannot be read."""
         try:
             if place.pfx:
-                return load_identity_pfx(given_content(self, place.pfx), place.passphrase())
-            chain = {path: given_content(self, path) for path in place.chain}
-            return load_identity_files(chain, given_content(self, place.key) if place.key else b"")
+                return load_identity_pfx(given_content(self.files, place.pfx), place.passphrase())
+            chain = {path: given_content(self.files, path) for path in place.chain}
+            return load_identity_files(chain, given_content(self.files, place.key) if place.key else b"")
         except UsageError as error:
             raise as_kind(CertificateError, error) from error
 
