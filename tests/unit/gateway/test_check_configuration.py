@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.tls.pki import Pki, key_bytes
+from tests.unit.certificates.pki import Pki, key_bytes
 
 SCRIPT = Path(__file__).parents[3] / "images/gateway/check-configuration"
 pytestmark = pytest.mark.skipif(not shutil.which("certtool"), reason="needs certtool (gnutls-bin)")

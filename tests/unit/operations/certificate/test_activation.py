@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError
+from mstunnel_setup.certificates import generations
 from mstunnel_setup.containers.engine import Finished, Image
 from mstunnel_setup.containers.spec import Volume
-from mstunnel_setup.errors import CertificateError
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.certificate.activation import activate, apply_actions
-from mstunnel_setup.tls import generations
+from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.fakes import FakeEngine
 from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE, Scene
-from tests.unit.tls.pki import Pki, key_bytes
 
 PKI = Pki()
 

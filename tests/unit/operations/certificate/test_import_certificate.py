@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import ExitCode, LockedError
+from mstunnel_setup.base.text import WIDTH
 from mstunnel_setup.cli import mst_cli, setup
-from mstunnel_setup.cli.render import run_app
-from mstunnel_setup.engine.lock import exclusive
-from mstunnel_setup.errors import ExitCode, LockedError
-from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.cli.framework.render import run_app
+from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.operations.certificate.import_certificate import import_certificate
 from mstunnel_setup.operations.certificate.import_request import ImportRequest
-from mstunnel_setup.text import WIDTH
+from mstunnel_setup.transaction.lock import exclusive
+from tests.unit.certificates.authority import Authority
+from tests.unit.certificates.pki import openssl
 from tests.unit.clocks import FakeClock
 from tests.unit.operations.conftest import Command
 from tests.unit.operators import operator_of
-from tests.unit.tls.authority import Authority
-from tests.unit.tls.pki import openssl
 
 
 def test_a_hook_gets_no_output_when_nothing_is_new(installed: Command) -> None:
