@@ -130,7 +130,7 @@ class PlaceRevocations(PlacedFile[HasFiles]):
     @override
     def content(self, ports: HasFiles, outputs: Outputs) -> bytes:
         """The lists. Raises CertificateError when the source has changed since the check."""
-        content = lists_pem(read_lists(given_content(ports, self.source), self.source))
+        content = lists_pem(read_lists(given_content(ports.files, self.source), self.source))
         if hashlib.sha256(content).hexdigest() != self.digest:
             raise CERTIFICATE_SOURCE_CHANGED(files=self.source)
         return content

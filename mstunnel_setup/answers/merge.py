@@ -226,12 +226,19 @@ def _alternatives(chosen: _Layer) -> Iterator[tuple[int, tuple[str, ...]]]:
         if one in chosen:
             yield chosen[one].rank, (other,)
     for section, leaf in (("certificate", "chain"), ("sign_in", "certificate"), ("identity", "certificate")):
-        pair, pfx = (f"{section}.{leaf}", f"{section}.key"), f"{section}.pfx"
-        ranks = [chosen[path].rank for path in pair if path in chosen]
-        if ranks:
-            yield min(ranks), (pfx, f"{section}.passphrase")
-        if pfx in chosen:
-            yield chosen[pfx].rank, pair
+        yield from _alternatives_of_pair(chosen, section, leaf)
+
+
+def _alternatives_of_pair(chosen: _Layer, section: str, leaf: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Certificate and key, or a PFX; the passphrase alone is for the site's PFX at its usual place."""
+    pair, pfx, passphrase = (f"{section}.{leaf}", f"{section}.key"), f"{section}.pfx", f"{section}.passphrase"
+    ranks = [chosen[path].rank for path in pair if path in chosen]
+    if ranks:
+        yield min(ranks), (pfx, passphrase)
+    selectors = (pfx, passphrase) if section == "certificate" else (pfx,)
+    for selector in selectors:
+        if selector in chosen:
+            yield chosen[selector].rank, pair
 
 
 def _alternatives_of_devices(chosen: _Layer) -> Iterator[tuple[int, tuple[str, ...]]]:

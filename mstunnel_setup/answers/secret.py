@@ -75,8 +75,10 @@ class SecretReference:
         return f"{self.place}:{self.name}"
 
 
-def resolve(reference: SecretReference, files: Files, environment: Mapping[str, str]) -> Secret:
-    """Read the secret; one newline at its end is not part of it.
+def resolve(
+    reference: SecretReference, files: Files, environment: Mapping[str, str], *, may_be_empty: bool = False
+) -> Secret:
+    """Read the secret; one newline at its end is not part of it. With `may_be_empty`, an empty file is one.
 
     Raises UsageError when there is none, or when a file of it may be read by others.
     """
@@ -86,19 +88,25 @@ def resolve(reference: SecretReference, files: Files, environment: Mapping[str, 
         value = _read(files, reference.name, reference, _OTHERS)
     else:
         value = _credential(files, reference, environment)
-    if not value:
+    if not value and not (may_be_empty and reference.place == "file"):
         raise _missing(reference, "it is empty or not set")
     return Secret(value)
 
 
-def reveal(reference: SecretReference | None, files: Files, protect: Callable[[str], None]) -> str:
+def reveal(
+    reference: SecretReference | None,
+    files: Files,
+    protect: Callable[[str], None],
+    *,
+    may_be_empty: bool = False,
+) -> str:
     """The secret itself, which `protect` keeps out of all output; empty without a reference.
 
-    Raises UsageError.
+    Raises UsageError as `resolve`.
     """
     if reference is None:
         return ""
-    value = resolve(reference, files.given, os.environ).reveal()
+    value = resolve(reference, files.given, os.environ, may_be_empty=may_be_empty).reveal()
     protect(value)
     return value
 

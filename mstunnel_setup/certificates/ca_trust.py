@@ -1,6 +1,6 @@
 """Roots of this system, those below ca-trust, and private keys that other accounts can read."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
@@ -16,6 +16,7 @@ from mstunnel_setup.transaction.ports import HasFiles
 
 _PEM = b"-----BEGIN CERTIFICATE-----"
 _FOR_OTHERS = 0o044
+_OF_OTHERS = 0o077
 # The bundles of Debian, of the Red Hat family and of SUSE: the files themselves, for the links to them are
 # absolute and lead out of another root.
 _SYSTEM_BUNDLES = (
@@ -80,6 +81,14 @@ def exposed_keys(ports: HasFiles) -> Iterator[Finding]:
         state = ports.files.state(path)
         if state is not None and state.kind == "file" and state.mode & _FOR_OTHERS and _has_key(ports, path):
             yield findings.KEY_EXPOSED(path=path, mode=state.mode)
+
+
+def readable_keys(ports: HasFiles, used: Collection[str]) -> Iterator[Finding]:
+    """A finding for key or PFX at its usual place that others can read, where `used` (real paths) has it."""
+    for path in (paths.SITE_KEY, paths.SITE_PFX):
+        state = ports.files.state(path) if str(ports.files.locate(path)) in used else None
+        if state is not None and state.kind == "file" and state.mode & _OF_OTHERS:
+            yield findings.KEY_MODE(path=path, mode=state.mode, wanted=0o600)
 
 
 def _has_key(ports: HasFiles, path: str) -> bool:

@@ -7,11 +7,13 @@ from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.utils import CryptographyDeprecationWarning
 
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.text import plain
+from mstunnel_setup.certificates import der
 from mstunnel_setup.certificates.errors import CERTIFICATE_UNREADABLE
 
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
@@ -49,9 +51,7 @@ def parse_certificate(der: bytes, where: str) -> x509.Certificate:
         raise CertificateError(
             "certificate-unsupported",
             "{where} uses an unsupported algorithm",
-            hint=(
-                "Use a certificate with an RSA key (2048 bits or more) or an EC key (P-256, P-384 or P-521)."
-            ),
+            hint=("Use a certificate with an RSA key of 2048 to 8192 bits, or an EC key on P-256 or P-384."),
             where=where,
         ) from error
     except MALFORMED as error:
@@ -169,6 +169,18 @@ _PARTS: Final[dict[str, Callable[[x509.Certificate], object]]] = {
     "serial number": serial_number,
     "signature algorithm": has_weak_signature,
 }
+
+
+def has_explicit_curve(certificate: x509.Certificate) -> bool:
+    """Whether the parameters of its EC key are written out instead of named (RFC 5480 forbids that).
+
+    OpenSSL and `cryptography` recognize the numbers of a known curve; GnuTLS and BoringSSL refuse them.
+    """
+    tbs = der.sequence(der.first_element(certificate.tbs_certificate_bytes))
+    public_key = [part for part in tbs if part.tag != der.EXPLICIT_0][5]
+    _, *parameters = der.sequence(der.sequence(public_key, at_least=2)[0], at_least=1)
+    is_ec = isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
+    return is_ec and any(parameter.tag == der.SEQUENCE for parameter in parameters)
 
 
 def public_bytes(certificate: x509.Certificate) -> bytes:

@@ -20,6 +20,12 @@ INPUT_TOO_LARGE = declare(
     "the file has {size} bytes; a certificate file has a few thousand",
     "Check the path: this is probably another file.",
 )
+INPUT_EMPTY = declare(
+    CertificateError,
+    "input-empty",
+    "{where} is empty",
+    "Copy or export it again; check the free space of both hosts.",
+)
 PFX_DAMAGED = declare(
     CertificateError,
     "pfx-damaged",

@@ -25,7 +25,7 @@ _note = partial(declare_finding, Severity.NOTE)
 
 _RENEW = "Renew the certificate and import the new one."
 _FRESH_CHAIN = "Get the intermediate certificates from the authority and give the whole chain again."
-_NEW_KEY = "Request a certificate with an RSA key of 2048 bits or more, or an EC key on P-256 or P-384."
+_NEW_KEY = "Request a certificate with an RSA key of 2048 to 8192 bits, or an EC key on P-256 or P-384."
 
 # Time
 
@@ -102,6 +102,23 @@ KEY_CURVE = _error(
     "key-curve", "{what} has a key on the curve {curve}, which devices do not accept", _NEW_KEY
 )
 KEY_TYPE = _error("key-type", "{what} has a key of a type that TLS servers do not use", _NEW_KEY)
+KEY_EXPLICIT_CURVE = _error(
+    "key-explicit-curve",
+    "{what} has an EC key with explicit parameters instead of a named curve; the gateway cannot load it",
+    "Make a new key with a named curve (`openssl ecparam -name prime256v1 -genkey -noout`), and request a "
+    "certificate for it.",
+)
+KEY_P521 = _warning(
+    "key-p521",
+    "the certificate has a key on the curve P-521; Android and browsers refuse it in TLS",
+    _NEW_KEY,
+)
+KEY_PSS = _warning(
+    "key-pss",
+    "{what} has an RSA key that is restricted to PSS (RSASSA-PSS); Android and browsers refuse it",
+    "Request a certificate for an ordinary RSA key (rsaEncryption) of 2048 to 8192 bits, or for an EC key on "
+    "P-256 or P-384.",
+)
 KEY_ED25519 = _warning("key-ed25519", "{what} has an Ed25519 key; phones do not accept it in TLS", _NEW_KEY)
 MUST_STAPLE = _warning(
     "must-staple",
@@ -121,6 +138,8 @@ CHAIN: Final = {
         SIGNATURE_UNKNOWN,
         KEY_TOO_SMALL,
         KEY_CURVE,
+        KEY_EXPLICIT_CURVE,
+        KEY_PSS,
         KEY_TYPE,
         KEY_ED25519,
         MUST_STAPLE,
@@ -181,6 +200,11 @@ ROOT_UNKNOWN = _warning(
 CHAIN_NOT_CA = _error("chain-not-ca", "{what} is not an authority (CA)", _FRESH_CHAIN)
 CHAIN_PATH_LENGTH = _error(
     "chain-path-length", "{what} allows {allowed} authorities below it, the chain has {found}", _FRESH_CHAIN
+)
+CHAIN_KEY_TOO_LARGE = _error(
+    "chain-key-too-large",
+    "{what} has an RSA key of {bits} bits, more than {most}: Android, iOS and browsers refuse it",
+    "Use a certificate of an authority with a smaller key.",
 )
 CHAIN_KEY_USAGE = _error("chain-key-usage", "{what} may not sign certificates (key usage)", _FRESH_CHAIN)
 CHAIN_EKU = _error("chain-eku", "{what} may not issue server certificates (extended key usage)", _FRESH_CHAIN)
@@ -246,6 +270,11 @@ KEY_EXPOSED = _error(
     "key-exposed",
     "{path} holds a private key and has mode {mode:04o}, so other accounts can read it",
     "Leave only certificates in that file, and replace the key: others may have copied it.",
+)
+KEY_MODE = _error(
+    "key-mode",
+    "{path} has mode {mode:04o}, not {wanted:04o}",
+    "Repair it with `mst-cli cert repair`; before the installation: `chmod {wanted:04o} {path}`.",
 )
 ROOT_UNREADABLE = _warning(
     "root-unreadable", "{path} cannot be read: {problem}", "Remove it, or give the authority as PEM."

@@ -7,10 +7,11 @@ from typing import Protocol
 from cryptography.x509 import Certificate
 
 from mstunnel_setup.certificates.chain_building import prefer_trusted
-from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
+from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING, INPUT_EMPTY
 from mstunnel_setup.certificates.load import load_identity_files, load_identity_pfx
 from mstunnel_setup.certificates.model import Identity
-from mstunnel_setup.transaction.ports import HasClock, HasFiles
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.ports import HasClock
 
 
 class HasIdentities(HasClock, Protocol):
@@ -30,9 +31,9 @@ class HasIdentities(HasClock, Protocol):
 class IdentitySource:
     """Where an identity is read from: certificate files and a key file, or a PFX file and its passphrase.
 
-    The paths are real ones of this machine. `further` are the other files of a chain in several files;
-    `passphrase` is a reference. `root` is an optional file: the end of the chain, needed for the
-    checks but not sent to devices.
+    The paths are real ones of this machine. Without `key`, a certificate file holds the key too; `further`
+    are the other files of a chain in several files; `passphrase` is a reference. `root` is an optional file:
+    the end of the chain, needed for the checks but not sent to devices.
     """
 
     chain: str = ""
@@ -45,7 +46,9 @@ class IdentitySource:
     @property
     def paths(self) -> tuple[str, ...]:
         """The files it needs."""
-        return (self.pfx,) if self.pfx else (*self.certificates, self.key)
+        if self.pfx:
+            return (self.pfx,)
+        return (*self.certificates, self.key) if self.key else self.certificates
 
     @property
     def certificates(self) -> tuple[str, ...]:
@@ -57,20 +60,25 @@ class IdentitySource:
 
         Raises CertificateError when a file is missing or unusable.
         """
-        contents = {path: given_content(ports, path) for path in self.paths}
+        contents = {path: given_content(ports.files, path) for path in self.paths}
         if self.pfx:
             identity = load_identity_pfx(contents[self.pfx], ports.passphrase(self.passphrase))
         else:
             chain = {path: contents[path] for path in self.certificates}
             if self.root:
                 chain[self.root] = ports.files.read_given(self.root) or b""
-            identity = load_identity_files(chain, contents[self.key])
+            identity = load_identity_files(chain, contents.get(self.key, b""))
         return prefer_trusted(identity, ports.trusted_roots, ports.clock.now())
 
 
-def given_content(ports: HasFiles, path: str) -> bytes:
-    """What an administrator's file holds. Raises CertificateError `certificate-file-missing`."""
-    content = ports.files.read_given(path)
+def given_content(files: Files, path: str) -> bytes:
+    """What an administrator's file holds.
+
+    Raises CertificateError `certificate-file-missing` or `input-empty`.
+    """
+    content = files.read_given(path)
     if content is None:
         raise CERTIFICATE_FILE_MISSING(path=path)
+    if not content.strip():
+        raise INPUT_EMPTY(where=path)
     return content

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from mstunnel_setup.base.text import plain
@@ -11,6 +12,7 @@ from mstunnel_setup.certificates.certificate import extension, is_ca, is_self_si
 from mstunnel_setup.certificates.chain_building import Path, paths
 from mstunnel_setup.certificates.judge_leaf import key_findings, signature_findings, stapling_findings
 from mstunnel_setup.certificates.model import Finding, Identity
+from mstunnel_setup.certificates.read import MOST_RSA_BITS
 
 
 def chain_findings(path: Path, *, roots_known: bool, private: bool) -> Iterator[Finding]:
@@ -50,6 +52,9 @@ def _issuer_findings(issuer: x509.Certificate, depth: int) -> Iterator[Finding]:
     if not is_self_signed(issuer):
         yield from signature_findings(issuer, what)
     yield from key_findings(issuer, what)
+    key = issuer.public_key()
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size > MOST_RSA_BITS:
+        yield findings.CHAIN_KEY_TOO_LARGE(what=what, bits=key.key_size, most=MOST_RSA_BITS)
     yield from stapling_findings(issuer, what)
     constraints = extension(issuer, x509.BasicConstraints)
     if constraints and constraints.path_length is not None and constraints.path_length < depth:

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, PublicKeyAlgorithmOID
 
 from mstunnel_setup.base.errors import Declared
 from mstunnel_setup.certificates import findings
 from mstunnel_setup.certificates.certificate import (
     extension,
+    has_explicit_curve,
     has_weak_signature,
     is_ca,
     is_self_signed,
@@ -65,15 +66,26 @@ def key_findings(certificate: x509.Certificate, what: str = _LEAF) -> Iterator[F
     """Findings about the public key."""
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey):
+        if certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
+            yield _about(what, findings.KEY_PSS)
         if key.key_size < _RSA_BITS:
             yield _about(what, findings.KEY_TOO_SMALL, bits=key.key_size, least=_RSA_BITS)
     elif isinstance(key, ec.EllipticCurvePublicKey):
-        if not isinstance(key.curve, _CURVES):
-            yield _about(what, findings.KEY_CURVE, curve=key.curve.name)
+        yield from _curve_findings(certificate, key.curve, what)
     elif isinstance(key, ed25519.Ed25519PublicKey):
         yield _about(what, findings.KEY_ED25519)
     else:
         yield _about(what, findings.KEY_TYPE)
+
+
+def _curve_findings(certificate: x509.Certificate, curve: ec.EllipticCurve, what: str) -> Iterator[Finding]:
+    if not isinstance(curve, _CURVES):
+        yield _about(what, findings.KEY_CURVE, curve=curve.name)
+    elif has_explicit_curve(certificate):
+        yield _about(what, findings.KEY_EXPLICIT_CURVE)
+    elif isinstance(curve, ec.SECP521R1) and what == _LEAF:
+        # Clients accept it as an authority's key, but offer no signature with it for the handshake.
+        yield findings.KEY_P521()
 
 
 def stapling_findings(certificate: x509.Certificate, what: str = _LEAF) -> Iterator[Finding]:

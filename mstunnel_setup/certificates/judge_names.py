@@ -46,8 +46,11 @@ def _address(names: x509.SubjectAlternativeName, public_address: str) -> Iterato
         return
     if not covers(names, wanted):
         remedy = "Request a certificate for this address, or correct the public address of the site."
-        if str(wanted) in names.get_values_for_type(x509.DNSName):
+        dns_names = [name.lower() for name in names.get_values_for_type(x509.DNSName)]
+        if str(wanted) in dns_names:
             remedy = "The address is there as a DNS name; request it as an IP address entry."
+        elif f"{wanted}." in dns_names:
+            remedy = "The name in the certificate ends in a dot; request it without the dot."
         yield findings.NAME_MISMATCH(address=wanted, names=shown_names(names), remedy=remedy)
 
 
@@ -71,8 +74,11 @@ def covers(names: x509.SubjectAlternativeName, wanted: str | IpAddress) -> bool:
 
 
 def _matches(name: str, wanted: str) -> bool:
-    """OpenSSL, and what is built on it, matches no wildcard with a label that has an underscore."""
-    name = name.lower().removesuffix(".")
+    """OpenSSL, and what is built on it, matches no wildcard with a label that has an underscore.
+
+    A final dot in a certificate stays: the libraries of clients match no such name (RFC 5280, 4.2.1.6).
+    """
+    name = name.lower()
     if not _is_wildcard(name):
         return name == wanted
     first, _, rest = wanted.partition(".")

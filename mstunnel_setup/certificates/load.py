@@ -75,7 +75,8 @@ def match(material: Material) -> Identity:
             "key-missing",
             "the input contains no private key",
             hint=(
-                "Give the key that the certificate was requested with; export a PFX together with its key."
+                "Give the key that the certificate was requested with (`key`, or `--key PATH`); export a PFX "
+                "together with its key."
             ),
         )
     leaf, key = _only_pair(_pairs(material), material)

@@ -6,11 +6,12 @@ PFX files need a passphrase and are read by `read_pfx`.
 import base64
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from typing import Literal
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_ssh_private_key, pkcs7
 
 from mstunnel_setup.base.errors import CertificateError
@@ -29,14 +30,27 @@ from mstunnel_setup.certificates.errors import (
 )
 from mstunnel_setup.certificates.model import Material
 from mstunnel_setup.certificates.pfx.outline import is_pfx
-from mstunnel_setup.certificates.read_pem import PemBlock, PemError, looks_like_pem, pem_blocks, pem_pieces
+from mstunnel_setup.certificates.read_pem import (
+    PemBlock,
+    PemError,
+    base64_der,
+    looks_like_pem,
+    pem_blocks,
+    pem_pieces,
+)
 
 Source = Literal["certificate", "key"]
+Kind = Literal["certificate", "pkcs7", "pfx", "key", "encrypted key", ""]
 
 # Generous for a chain (a few KiB), and small enough to refuse a wrong file at once.
 MAX_BYTES = 512 * 1024
+# OpenSSL tests the primes of an RSA key whenever it loads it: 3 s for 8192 bits, 30 s for 16384.
+# BoringSSL (Android, Chrome) and Apple accept up to 8192; such a key has 4.7 KB, protected or not.
+MOST_RSA_BITS = 8192
+_MOST_KEY_BYTES = 5120
 
 _ENCRYPTED_PKCS8 = (der.SEQUENCE, der.OCTET_STRING)
+_KEYSTORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")  # JKS, JCEKS
 _CERTIFICATE = (der.SEQUENCE, der.SEQUENCE, der.BIT_STRING)
 
 
@@ -45,14 +59,15 @@ def read_material(data: bytes, source: Source = "certificate") -> Material:
 
     `source` is what the input should be; it only selects texts and codes. An empty
     input is empty material. Raises CertificateError: `certificate-unreadable`, `certificate-unsupported`,
-    `key-unreadable`, `certificate-is-pfx`, `input-too-large`.
+    `key-unreadable`, `key-too-large`, `certificate-is-pfx`, `input-is-jks`, `input-too-large`.
     """
     check_size(data)
+    refuse_keystore(data, f"the {source} file")
     if not data.strip():
         return Material()
     if looks_like_pem(data):
         return _read_pem(data, source)
-    return _read_der(data, source)
+    return _read_der(base64_der(data) or data, source)
 
 
 def read_roots(data: bytes) -> tuple[x509.Certificate, ...]:
@@ -75,6 +90,47 @@ def check_size(data: bytes) -> None:
     """Refuse what cannot be a certificate file; raises CertificateError `input-too-large`."""
     if len(data) > MAX_BYTES:
         raise INPUT_TOO_LARGE(size=len(data))
+
+
+def refuse_keystore(data: bytes, where: str) -> None:
+    """Raise CertificateError `input-is-jks` for a Java keystore of the old formats; a new one is a PFX."""
+    if data.startswith(_KEYSTORES):
+        raise CertificateError(
+            "input-is-jks",
+            "{where} is a Java keystore (JKS)",
+            hint="Convert it to a PFX: `keytool -importkeystore -srckeystore FILE -destkeystore site.pfx "
+            "-deststoretype PKCS12`; then give site.pfx as `pfx`.",
+            where=where,
+        )
+
+
+def check_key_size(data: bytes, where: str) -> None:
+    """Raise CertificateError `key-too-large` for a key that takes too long to load, encrypted or not."""
+    if len(data) > _MOST_KEY_BYTES:
+        raise CertificateError(
+            "key-too-large",
+            "{where} is a private key of {size} bytes, larger than an RSA key of 8192 bits; devices refuse "
+            "it",
+            hint="Request a certificate with an RSA key of 2048 to 8192 bits, or an EC key on P-256 or "
+            "P-384.",
+            where=where,
+            size=len(data),
+        )
+
+
+def kind_of_der(data: bytes) -> Kind:
+    """What a DER file is, by the types of its first parts. Raises DerError."""
+    node = der.first_element(data)
+    tags = node.tags()
+    if is_pfx(node):
+        return "pfx"
+    if tags == _CERTIFICATE:
+        return "certificate"
+    if tags == _ENCRYPTED_PKCS8:
+        return "encrypted key"
+    if tags[:2] == (der.OBJECT_IDENTIFIER, der.EXPLICIT_0):
+        return "pkcs7"
+    return "key" if tags[:1] == (der.INTEGER,) else ""
 
 
 def _read_pem(data: bytes, source: Source) -> Material:
@@ -109,33 +165,37 @@ def _trusted_certificate(data: bytes, where: str) -> Material:
 def _read_der(data: bytes, source: Source) -> Material:
     where = f"the {source} file"
     try:
-        node = der.first_element(data)
-        tags = node.tags()
+        kind = kind_of_der(data)
     except der.DerError as error:
         raise _unreadable(source, f"{where} is neither PEM nor complete DER: {error}") from error
-    if is_pfx(node):
-        raise CertificateError(
-            "certificate-is-pfx",
-            "{where} is a PFX (PKCS#12) file",
-            hint="Give it as `pfx`, with its passphrase, instead of `chain` and `key`.",
-            where=where,
-        )
-    # The types of the first parts tell the kinds of DER file apart.
-    if tags == _CERTIFICATE:
-        return _certificate(node.raw, where)
-    if tags == _ENCRYPTED_PKCS8:
+    if kind == "encrypted key":
         return Material(encrypted_keys=1)
-    if tags[:2] == (der.OBJECT_IDENTIFIER, der.EXPLICIT_0):
-        return _pkcs7(node.raw, where)
-    if tags[:1] == (der.INTEGER,):
-        return _key(node.raw, where)
-    raise _unreadable(source, f"{where} is DER, but neither a certificate nor a private key")
+    reader = _READERS_OF_DER.get(kind)
+    if reader is None:
+        raise _unreadable(source, f"{where} is DER, but neither a certificate nor a private key")
+    return reader(der.first_element(data).raw, where)
+
+
+def _pfx(_: bytes, where: str) -> Material:
+    raise CertificateError(
+        "certificate-is-pfx",
+        "{where} is a PFX (PKCS#12) file",
+        hint="Give it as `pfx`, with its passphrase, instead of `chain` and `key`.",
+        where=where,
+    )
+
+
+@lru_cache(maxsize=4)
+def _loaded_key(data: bytes) -> PrivateKeyTypes:
+    """The key. A command reads the same file several times, and the test of an RSA key takes long."""
+    with lenient_library():
+        return load_der_private_key(data, None)
 
 
 def _key(data: bytes, where: str) -> Material:
+    check_key_size(data, where)
     try:
-        with lenient_library():
-            return Material(keys=(load_der_private_key(data, None),))
+        return Material(keys=(_loaded_key(data),))
     except UnsupportedAlgorithm:
         raise _bad_key(f"{where} is a private key of a kind that is not supported") from None
     except TypeError:
@@ -145,6 +205,7 @@ def _key(data: bytes, where: str) -> Material:
 
 
 def _openssh_key(data: bytes, where: str) -> Material:
+    check_key_size(data, where)
     lines = base64.encodebytes(data).decode()
     text = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{lines}-----END OPENSSH PRIVATE KEY-----\n"
     try:
@@ -183,9 +244,16 @@ _READERS: dict[str, Callable[[bytes, str], Material]] = {
     "TRUSTED CERTIFICATE": _trusted_certificate,
     "PKCS7": _pkcs7,
     "CMS": _pkcs7,
+    "PKCS12": _pfx,
     "PRIVATE KEY": _key,
     "RSA PRIVATE KEY": _key,
     "EC PRIVATE KEY": _key,
     "DSA PRIVATE KEY": _key,
     "OPENSSH PRIVATE KEY": _openssh_key,
+}
+_READERS_OF_DER: dict[Kind, Callable[[bytes, str], Material]] = {
+    "certificate": _certificate,
+    "pkcs7": _pkcs7,
+    "key": _key,
+    "pfx": _pfx,
 }

@@ -37,12 +37,27 @@ def text_of(data: bytes) -> str:
     """Text of a file that may have a byte order mark; bytes that are not text do no harm."""
     if data.startswith(_UTF16):
         return data.decode("utf-16", errors="replace")
+    # Without a mark; in big-endian text the same bytes stand at odd positions.
+    start = data.find(_BEGIN.encode("utf-16-le"))
+    if start >= 0:
+        return data.decode("utf-16-be" if start % 2 else "utf-16-le", errors="replace")
     return data.removeprefix(codecs.BOM_UTF8).decode("latin-1")
 
 
 def looks_like_pem(data: bytes) -> bool:
     """Whether there is at least one block in it."""
     return _BEGIN in text_of(data)
+
+
+def base64_der(data: bytes) -> bytes | None:
+    """The DER in a file of Base64 without BEGIN and END lines; None when it is none."""
+    text = "".join(text_of(data).split())
+    if not text.startswith("M"):  # the first byte of a SEQUENCE
+        return None
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
 
 
 def pem_pieces(data: bytes) -> Iterator[bytes]:

@@ -116,6 +116,6 @@ class Context:
             raise error
         self.note(f"Ignored (--ignore-check): {error.message}")
 
-    def secret(self, reference: SecretReference | None) -> str:
+    def secret(self, reference: SecretReference | None, *, may_be_empty: bool = False) -> str:
         """The secret that `reference` names; empty without one. Raises UsageError."""
-        return reveal(reference, self.ports.files, self.protect)
+        return reveal(reference, self.ports.files, self.protect, may_be_empty=may_be_empty)

@@ -121,8 +121,20 @@ class Ports:
     def check_gateway_configuration(self, image: str, text: str) -> None:
         """Have the gateway image test `text` as its ocserv.conf.
 
-        Raises StepError `gateway-configuration-refused` with ocserv's reason, EngineError `engine-failed`
-        with that of the container runtime, or `image-not-gateway`.
+        Raises StepError `gateway-configuration-refused` with ocserv's reason, and as `gateway_refusal`.
+        """
+        if reason := self.gateway_refusal(image, text):
+            raise StepError(
+                "gateway-configuration-refused",
+                "ocserv rejects the server configuration of this site: {error}",
+                hint="Correct the server configuration in the admin center, then run the command again.",
+                error=reason,
+            )
+
+    def gateway_refusal(self, image: str, text: str) -> str:
+        """Why the gateway image refuses `text` as its ocserv.conf, or a file named there; empty if not.
+
+        Raises EngineError `engine-failed` with the reason of the container runtime, or `image-not-gateway`.
         """
         self.files.write(CANDIDATE, text.encode(), 0o600)
         seen = [
@@ -143,13 +155,9 @@ class Ports:
                 hint="Correct `images.server` (the two images may be swapped), then run the command again.",
                 image=image,
             )
-        if finished.code != 0:
-            raise StepError(
-                "gateway-configuration-refused",
-                "ocserv rejects the server configuration of this site: {error}",
-                hint="Correct the server configuration in the admin center, then run the command again.",
-                error=printable(finished.error or finished.output).strip(),
-            )
+        if finished.code == 0:
+            return ""
+        return printable(finished.error or finished.output).strip() or f"exit code {finished.code}"
 
 
 @contextmanager

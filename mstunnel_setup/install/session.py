@@ -231,5 +231,7 @@ def refuse_unsupported(given: Answers) -> None:
 
 def _passphrase(context: Context, reference: str | None) -> bytes | None:
     if reference is not None:
-        return context.secret(SecretReference.parse(reference)).encode()
+        # The file of an empty passphrase is empty; other secrets that are read by reference never are.
+        may_be_empty = reference == str(context.answers.certificate.passphrase)
+        return context.secret(SecretReference.parse(reference), may_be_empty=may_be_empty).encode()
     return context.gathered.typed()

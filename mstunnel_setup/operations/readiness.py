@@ -250,7 +250,8 @@ def _certificate_place(operator: Operator, answers: Answers) -> CertificatePlace
     named = answers.certificate
 
     def passphrase() -> bytes | None:
-        return reveal(named.passphrase, operator.files, operator.secrets.register).encode() or None
+        protect = operator.secrets.register
+        return reveal(named.passphrase, operator.files, protect, may_be_empty=True).encode() or None
 
     return CertificatePlace(named.chain, named.key or "", named.pfx or "", passphrase)
 

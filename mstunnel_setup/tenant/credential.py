@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     load_der_private_key,
     load_pem_private_key,
-    pkcs12,
 )
 
 from mstunnel_setup.base import paths
@@ -97,7 +96,7 @@ def read_credential(
             pfx = _checked(content, unencrypted=unencrypted)
             if hashlib.sha256(content).hexdigest() == tested:
                 return _tested_before(pfx)
-            found = pkcs12.load_pkcs12(pfx, secret) if secret else opened_pfx(pfx)
+            found = opened_pfx(pfx, secret)
             key, certificate = found.key, found.cert.certificate if found.cert else None
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SignInError(

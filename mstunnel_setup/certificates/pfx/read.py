@@ -8,7 +8,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.decrepit.ciphers.algorithms import RC2, TripleDES
 from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher
 from cryptography.hazmat.primitives.ciphers.modes import CBC
-from cryptography.hazmat.primitives.serialization import load_der_private_key, pkcs12
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.text import plain
@@ -16,6 +16,7 @@ from mstunnel_setup.certificates.certificate import MALFORMED, examined, lenient
 from mstunnel_setup.certificates.der import DerError
 from mstunnel_setup.certificates.errors import (
     CERTIFICATE_UNREADABLE,
+    INPUT_EMPTY,
     LEAF_AMBIGUOUS,
     PFX_DAMAGED,
     PFX_LEGACY_ALGORITHM,
@@ -23,10 +24,13 @@ from mstunnel_setup.certificates.errors import (
 from mstunnel_setup.certificates.model import Material
 from mstunnel_setup.certificates.pfx import mac as pfx_mac
 from mstunnel_setup.certificates.pfx.opened import opened_pfx
-from mstunnel_setup.certificates.pfx.outline import PfxOutline, outline
-from mstunnel_setup.certificates.read import check_size
-from mstunnel_setup.certificates.read_pem import looks_like_pem
+from mstunnel_setup.certificates.pfx.outline import MAX_ROUNDS, PfxOutline, TooManyRoundsError, outline
+from mstunnel_setup.certificates.read import check_key_size, check_size, kind_of_der, refuse_keystore
+from mstunnel_setup.certificates.read_pem import PemError, base64_der, looks_like_pem, pem_blocks
 
+_WHERE = "the PFX file"
+_LABELS = (["PKCS12"], ["PFX"])  # GnuTLS writes the first one
+_OTHERS = {"certificate": "a certificate", "pkcs7": "a file of certificates (PKCS#7)"}
 _REFUSED = {
     "1.2.840.113549.1.12.1.1": "RC4, 128 bits",
     "1.2.840.113549.1.12.1.2": "RC4, 40 bits",
@@ -51,27 +55,20 @@ _OLD: dict[str, BlockCipherAlgorithm] = {
 
 
 def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
-    """Open a PFX file; None and the empty passphrase both open a file that has none, or an empty one.
+    """Open a PFX file, also as Base64; None and the empty passphrase both open one with none or an empty one.
 
-    Raises CertificateError: `pfx-passphrase-missing`, `pfx-passphrase-wrong`, `pfx-damaged`,
-    `pfx-legacy-algorithm`, `leaf-ambiguous`, `pfx-is-pem`, `certificate-unreadable`, `input-too-large`.
+    Raises CertificateError: `pfx-passphrase-missing`, `pfx-passphrase-wrong`, `pfx-damaged`, `pfx-rounds`,
+    `pfx-legacy-algorithm`, `leaf-ambiguous`, `pfx-is-pem`, `pfx-is-other`, `input-is-jks`, `input-empty`,
+    `input-too-large`, `key-too-large`, `certificate-unreadable`.
     """
-    check_size(data)
-    if looks_like_pem(data):
-        raise CertificateError(
-            "pfx-is-pem",
-            "the PFX file contains PEM text",
-            hint="Give it as `chain` and `key` instead of `pfx`.",
-        )
-    try:
-        found = outline(data)
-    except DerError as error:
-        raise _damaged(str(error)) from error
+    found = _outlined(data)
     # No writer can have used such a passphrase: OpenSSL takes it as text that ends there.
     if b"\0" in (passphrase or b""):
         raise _wrong_passphrase(found, passphrase)
     _refuse_algorithms(found)
     _check_mac(found, passphrase)
+    for part in found.parts:
+        check_key_size(part.encrypted_key, "the one in the PFX file")
     # The library would use the first key, which may not be that of this gateway.
     keys = sum(part.is_key for part in found.parts)
     if keys > 1:
@@ -79,7 +76,7 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
     try:
         with lenient_library():
             pfx = found.encoded
-            bundle = pkcs12.load_pkcs12(pfx, passphrase) if passphrase else opened_pfx(pfx)
+            bundle = opened_pfx(pfx, passphrase or None)
             certificates = [bundle.cert, *bundle.additional_certs]
             return Material(
                 certificates=tuple(examined(entry.certificate) for entry in certificates if entry),
@@ -87,6 +84,48 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
             )
     except (*MALFORMED, UnsupportedAlgorithm) as error:
         raise _refused_by_library(found, passphrase) from error
+
+
+def _outlined(data: bytes) -> PfxOutline:
+    """Its structure. Raises CertificateError that names what the file is instead."""
+    check_size(data)
+    refuse_keystore(data, _WHERE)
+    if not data.strip():
+        raise INPUT_EMPTY(where=_WHERE)
+    try:
+        encoded = _without_armour(data)
+        if kind := _OTHERS.get(kind_of_der(encoded)):
+            raise CertificateError(
+                "pfx-is-other",
+                "the PFX file is {kind} in DER, without a private key",
+                hint="Give it as `chain`, with its private key as `key`, instead of `pfx`.",
+                kind=kind,
+            )
+        return outline(encoded)
+    except TooManyRoundsError as error:
+        raise CertificateError(
+            "pfx-rounds",
+            "the PFX file takes more than {most} key derivation rounds to open",
+            hint="Export it again with fewer (OpenSSL's default is 2048): `openssl pkcs12 -in FILE -noenc "
+            "-out site.pem`, then `openssl pkcs12 -export -in site.pem -out site.pfx`, and delete site.pem.",
+            most=MAX_ROUNDS,
+        ) from error
+    except (DerError, PemError) as error:
+        raise _damaged(str(error)) from error
+
+
+def _without_armour(data: bytes) -> bytes:
+    """The PFX in a file of Base64, with BEGIN and END lines or without. Raises PemError."""
+    if not looks_like_pem(data):
+        return base64_der(data) or data
+    blocks = list(pem_blocks(data))
+    if [block.label for block in blocks] not in _LABELS:
+        raise CertificateError(
+            "pfx-is-pem",
+            "the PFX file contains PEM text",
+            hint="Give it as `chain` and `key` instead of `pfx`.",
+        )
+    return blocks[0].der
 
 
 def _refuse_algorithms(found: PfxOutline) -> None:
@@ -153,7 +192,7 @@ def _wrong_passphrase(found: PfxOutline, passphrase: bytes | None) -> Certificat
         return CertificateError(
             "pfx-passphrase-missing",
             "the PFX file is protected by a passphrase, but none was given",
-            hint="Give the passphrase (`passphrase: file:PATH`).",
+            hint="Give the passphrase (`passphrase: file:PATH`, or `--passphrase-file PATH`).",
         )
     if found.mac and any(pfx_mac.opens(found.mac, found.content, empty) for empty in _candidates(None)):
         return CertificateError(

@@ -16,8 +16,9 @@ from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError, UsageError
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.certificates.ca_trust import exposed_keys
+from mstunnel_setup.certificates.ca_trust import exposed_keys, readable_keys
 from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
+from mstunnel_setup.certificates.findings import PRIVATE_CA, ROOT_NOT_TRUSTED
 from mstunnel_setup.certificates.identity_source import IdentitySource
 from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.load import fingerprint, given_pem, key_pem
@@ -36,6 +37,7 @@ _USUAL_PLACES = (
 )
 _PEM = b"-----BEGIN "
 _PASSPHRASE_ASKS = 3
+_SAID_ONCE = (PRIVATE_CA.code, ROOT_NOT_TRUSTED.code)
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def _is_linked(context: Context, source: IdentitySource) -> bool:
 
 def _read(context: Context, source: IdentitySource) -> Certificate:
     identity = _load(context, source)
-    for finding in exposed_keys(context.ports):
+    for finding in (*exposed_keys(context.ports), *readable_keys(context.ports, source.paths)):
         context.note(f"Certificate: {finding.message}. {finding.hint}")
     return Certificate(source, identity, tuple(copies(context, source, identity)))
 
@@ -189,8 +191,14 @@ def findings(
 def examine(
     context: Context, identity: Identity, public_address: str | None, now: datetime | None = None
 ) -> None:
-    """Judge the identity: errors raise CertificateError, which names them all; the rest is said."""
-    tell(context, findings(context, identity, public_address, now))
+    """Judge the identity: errors raise CertificateError, which names them all; the rest is said.
+
+    What devices need to trust a private CA is said until the certificate is in use, not at every run.
+    """
+    found = findings(context, identity, public_address, now)
+    if fingerprint(identity) == generations.linked(context.ports):
+        found = tuple(finding for finding in found if finding.id not in _SAID_ONCE)
+    tell(context, found)
 
 
 def refuse_revoked(context: Context, identity: Identity) -> None:

@@ -16,7 +16,7 @@ from mstunnel_setup.install.installed import require_installed
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.run_lock import PATIENCE
 from mstunnel_setup.install.session import Run, open_run
-from mstunnel_setup.install.steps import certificate, verify
+from mstunnel_setup.install.steps import certificate, images, verify
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
@@ -75,8 +75,9 @@ def apply_actions(run: Run, title: str, actions: Sequence[Action[Ports]]) -> boo
 def activate(run: Run, name: str, copies: Sequence[Action[Ports]] = ()) -> Activation:
     """Take the generation `name` into use, prove it by a handshake, then put copies at the usual places.
 
-    Raises CertificateError `import-taken-back` when the gateway does not serve it; the earlier one is then in
-    use again. Generations before the earlier one are removed.
+    Raises CertificateError `import-refused` before the switch where the gateway's image cannot load it, and
+    `import-taken-back` when the gateway does not serve it; the earlier one is then in use again. Generations
+    before the earlier one are removed.
     """
     state = run.context.ports.files.state(paths.ACTIVE)
     if state is not None and state.kind != "link":
@@ -90,6 +91,7 @@ def activate(run: Run, name: str, copies: Sequence[Action[Ports]] = ()) -> Activ
     before = previous(run, name)
     # Asked first: opening the engine takes longer than all the rest.
     port = serving_port(run.context)
+    _refuse_unloadable(run, name)
     started = run.context.ports.clock.monotonic()
     apply_actions(run, "Switch to the certificate", [certificate.switching(name)])
     try:
@@ -99,6 +101,31 @@ def activate(run: Run, name: str, copies: Sequence[Action[Ports]] = ()) -> Activ
     seconds = run.context.ports.clock.monotonic() - started
     finish_switch(run, name, copies)
     return Activation(serving, seconds)
+
+
+def _refuse_unloadable(run: Run, name: str) -> None:
+    """Have ocserv and GnuTLS of the gateway's image load the generation `name`, in its configuration.
+
+    What our own checks let pass they may refuse, such as a curve that GnuTLS does not have.
+    """
+    context = run.context
+    text = (run.files.read(paths.OCSERV_CONF) or b"").decode()
+    if not run.files.live or paths.ACTIVE not in text:
+        return
+    image = images.references(context)[0]
+    if context.ports.engine.image(image) is None:
+        return
+    reason = context.ports.gateway_refusal(image, text.replace(paths.ACTIVE, generations.directory(name)))
+    if reason:
+        if name not in _waiting(run):
+            drop(run, name)
+        raise CertificateError(
+            "import-refused",
+            "the gateway cannot load the certificate, so the one in use stays: {reason}",
+            hint="Request a certificate with an RSA key of 2048 to 8192 bits, or an EC key on P-256 or "
+            "P-384.",
+            reason=reason,
+        )
 
 
 def finish_switch(run: Run, name: str, copies: Sequence[Action[Ports]]) -> None:

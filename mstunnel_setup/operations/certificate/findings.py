@@ -11,7 +11,6 @@ _REPAIR = "Repair it with `mst-cli cert repair`."
 LINK_MISSING = _error("link-missing", "the link {path} is missing", _REPAIR)
 LINK_FLATTENED = _error("link-flattened", "{path} is not a link to a generation", _REPAIR)
 GENERATION_DAMAGED = _error("generation-damaged", "the generation {directory} is damaged: {reason}", _REPAIR)
-KEY_MODE = _error("key-mode", "{path} has mode {mode:04o}, not {wanted:04o}", _REPAIR)
 KEY_OWNER = _error("key-owner", "{path} belongs to uid {uid}", _REPAIR)
 CHAIN_MODE = _error("chain-mode", "{path} has mode {mode:04o}, not {wanted:04o}", _REPAIR)
 NONE_IN_USE = _error(

@@ -93,13 +93,15 @@ def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> 
     if agreed or current is None or not generations.is_older(found.identity.leaf, current):
         return
     ends = f"{found.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
-    message = f"this certificate is older than the one in use (it ends on {ends}, the other not before)"
-    if context.prompter.interactive and context.prompter.confirm(f"Use it although {message}"):
+    files = " and ".join(found.source.paths)
+    question = f"The certificate in {files} is older than the one in use (it ends on {ends}). Use it"
+    if context.prompter.interactive and context.prompter.confirm(question):
         return
     raise CertificateError(
         "certificate-older",
-        "this certificate is older than the one in use (it ends on {ends})",
-        hint="To use it anyway, add --yes.",
+        "the certificate in {files} is older than the one in use (it ends on {ends})",
+        hint="To use it anyway, add --yes; to import another file, name it with --cert and --key or --pfx.",
+        files=files,
         ends=ends,
     )
 

@@ -11,6 +11,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, SetupError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.values import JsonObject, as_object
+from mstunnel_setup.certificates.findings import KEY_EXPOSED, KEY_MODE
 from mstunnel_setup.certificates.model import Finding, Severity
 from mstunnel_setup.containers import control
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
@@ -20,6 +21,7 @@ from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate import check
 from mstunnel_setup.operations.certificate.errors import CERTIFICATE_REVOKED
+from mstunnel_setup.operations.certificate.findings import CHAIN_MODE, KEY_OWNER
 from mstunnel_setup.operations.certificate.summary import certificate_facts, certificate_notices
 from mstunnel_setup.operations.component import health
 from mstunnel_setup.operations.explain.model import Facts, Subject, Token
@@ -28,6 +30,8 @@ from mstunnel_setup.operations.gateway_log import log_since
 from mstunnel_setup.operations.sessions import ask
 from mstunnel_setup.tenant.token_sources import claims, header
 
+# Who may read the files concerns this host; no device can see it.
+_OF_THE_HOST: Final = frozenset(finding.code for finding in (KEY_MODE, KEY_OWNER, CHAIN_MODE, KEY_EXPOSED))
 _WINDOW: Final = timedelta(hours=24)
 _SECONDS: Final = 10.0
 _LARGEST_TOKEN: Final = 1 << 20
@@ -160,9 +164,10 @@ def _log(ports: Ports, subject: Subject) -> LogFindings | None:
 
 
 def _certificate(run: Run, summary: JsonObject) -> Sequence[Finding]:
-    """Errors and warnings, with what the authority answered last; it is not asked again."""
+    """What devices see of the certificate, with what the authority answered last; it is not asked again."""
     try:
-        found = [*check.examine(run, ask_authority=False)]
+        examined = check.examine(run, ask_authority=False)
+        found = [finding for finding in examined if finding.id not in _OF_THE_HOST]
     except SetupError as error:
         found = [Finding(error.code, Severity.ERROR, error.message, error.hint)]
     notices = [notice for notice in certificate_notices(summary) if notice.code == CERTIFICATE_REVOKED.code]

@@ -88,12 +88,12 @@ class Authority:
     def certificate(self) -> x509.Certificate:
         return self.read("ca")
 
-    def issue(self, name: str, kind: str = "server", *, known: bool = True) -> x509.Certificate:
-        """A certificate; one that is not `known` is missing in the authority's own records."""
+    def issue(self, name: str, kind: str = "server", *how: str, known: bool = True) -> x509.Certificate:
+        """A certificate; one that is not `known` is missing in its own records; `how` are options."""
         before = (self.directory / "index.txt").read_text()
         self._request(name, name)
         files = ["-in", f"{name}.csr", "-out", f"{name}.pem"]
-        self.openssl("ca", "-batch", "-notext", "-config", "openssl.cnf", "-extensions", kind, *files)
+        self.openssl("ca", "-batch", "-notext", "-config", "openssl.cnf", "-extensions", kind, *files, *how)
         if not known:
             (self.directory / "index.txt").write_text(before)
         return self.read(name)

@@ -13,7 +13,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import (
     AuthorityInformationAccessOID,
@@ -22,7 +22,9 @@ from cryptography.x509.oid import (
     ObjectIdentifier,
 )
 
+from mstunnel_setup.certificates import der
 from mstunnel_setup.certificates.certificate import lenient_library
+from mstunnel_setup.certificates.read_pem import pem_blocks
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -102,6 +104,8 @@ _EXTRA: dict[str, x509.ExtensionType] = {
 def private_key(name: str) -> Any:
     """One key per name for the whole run: `rsa2048`, `p256`, `p256/root`, ..."""
     kind = name.partition("/")[0]
+    if kind == "rsa16384":
+        return _huge_rsa_key()
     if kind.startswith("rsa"):
         return rsa.generate_private_key(65537, int(kind.removeprefix("rsa")))
     if kind in _CURVES:
@@ -109,6 +113,20 @@ def private_key(name: str) -> Any:
     if kind == "dsa":
         return dsa.generate_private_key(2048)
     return ed448.Ed448PrivateKey.generate() if kind == "ed448" else ed25519.Ed25519PrivateKey.generate()
+
+
+def _huge_rsa_key() -> rsa.RSAPrivateKey:
+    """16384 bits, of the primes of two well-known groups: finding such primes would take minutes."""
+    p, q = (_prime_of_group(name) for name in ("modp_8192", "ffdhe8192"))
+    d = pow(65537, -1, (p - 1) * (q - 1))
+    parts = (p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p))
+    numbers = rsa.RSAPrivateNumbers(*parts, rsa.RSAPublicNumbers(65537, p * q))
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)
+
+
+def _prime_of_group(name: str) -> int:
+    group = openssl("genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", f"group:{name}")
+    return der.integer(der.sequence(der.first_element(next(pem_blocks(group)).der))[0])
 
 
 def key_bytes(
@@ -174,13 +192,13 @@ def _make(pki: Pki, name: str) -> x509.Certificate:
     bare = isinstance(signer, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey)
     digest = spec.get("hash", "sha256")
     certificate = builder.sign(signer, None if bare else _HASHES.get(digest, hashes.SHA256()))
-    if digest in _HASHES and spec.get("serial") != 0:
+    if digest in _HASHES and spec.get("serial") != 0 and "key_form" not in spec:
         return certificate
     return _signed_again(certificate, pki, spec, digest)
 
 
 def _signed_again(certificate: x509.Certificate, pki: Pki, spec: Spec, digest: str) -> x509.Certificate:
-    """Sign with a digest or a serial number that the library refuses."""
+    """Sign what the library does not write: a digest, a serial number, a form of the public key."""
     with TemporaryDirectory() as directory:
         key, issuer = Path(directory, "key.pem"), Path(directory, "issuer.pem")
         key.write_bytes(key_bytes(pki.spec(spec["issuer"])["key"]))
@@ -189,10 +207,34 @@ def _signed_again(certificate: x509.Certificate, pki: Pki, spec: Spec, digest: s
         else:
             issuer.write_bytes(pki.pem(spec["issuer"]))
             signer = ["-CA", str(issuer), "-CAkey", str(key), "-set_serial", str(spec.get("serial", 7))]
+        if "key_form" in spec:
+            public = Path(directory, "public.pem")
+            public.write_bytes(_PUBLIC_KEYS[spec["key_form"]](spec["key"]))
+            signer += ["-force_pubkey", str(public)]
         pem = certificate.public_bytes(Encoding.PEM)
         signed = openssl("x509", *signer, f"-{digest}", "-preserve_dates", stdin=pem)
     with lenient_library():
         return x509.load_pem_x509_certificate(signed)
+
+
+def _explicit_public_key(name: str) -> bytes:
+    return openssl("ec", "-pubout", "-param_enc", "explicit", stdin=key_bytes(name))
+
+
+def _pss_public_key(name: str) -> bytes:
+    """The RSA key `name` with the identifier of RSASSA-PSS, without parameters."""
+    encoded: bytes = (
+        private_key(name).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    )
+    rsa_algorithm = bytes.fromhex("300d06092a864886f70d0101010500")
+    assert encoded[4 : 4 + len(rsa_algorithm)] == rsa_algorithm
+    body = bytes.fromhex("300b06092a864886f70d01010a") + encoded[4 + len(rsa_algorithm) :]
+    return openssl(
+        "pkey", "-pubin", "-inform", "DER", stdin=b"\x30\x82" + len(body).to_bytes(2, "big") + body
+    )
+
+
+_PUBLIC_KEYS = {"explicit": _explicit_public_key, "pss": _pss_public_key}
 
 
 def _extensions(spec: Spec) -> list[tuple[x509.ExtensionType, bool]]:

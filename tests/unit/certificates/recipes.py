@@ -44,6 +44,11 @@ TWEAKS: dict[str, Callable[[bytes], bytes]] = {
     "bom": lambda data: b"\xef\xbb\xbf" + data,
     "utf16": lambda data: data.decode().encode("utf-16"),
     "utf16-be": lambda data: b"\xfe\xff" + data.decode().encode("utf-16-be"),
+    "utf16-no-mark": lambda data: data.decode().encode("utf-16-le"),
+    "utf16-be-no-mark": lambda data: data.decode().encode("utf-16-be"),
+    "base64": base64.encodebytes,
+    "armoured": lambda data: armoured("PKCS12", data),
+    "many-rounds": lambda data: with_mac_rounds(data, 6_000_000),
     "text": lambda data: data.replace(b"-----BEGIN", TEXT + b"-----BEGIN"),
     "latin1-text": lambda data: b"Schl\xfcssel f\xfcr VPN\n" + data,
     "text-after": lambda data: data + b"\nissued 2026, ask the help desk\n",
@@ -78,9 +83,17 @@ REPLACEMENTS: dict[str, bytes] = {
     "words": b"please see the attached mail\n",
     "html": b"<!DOCTYPE html><title>Sign in</title>",
     "as-pem": b"-----BEGIN PKCS12-----\nMIIK\n-----END PKCS12-----\n",
+    "armoured-certificate": b"-----BEGIN CERTIFICATE-----\nMIIK\n-----END CERTIFICATE-----\n",
+    "jks": b"\xfe\xed\xfe\xed" + bytes(range(200)),
+    "jceks": b"\xce\xce\xce\xce" + bytes(range(200)),
+    "der-certificate": Pki().der("leaf"),
     "base64-body": b"-----BEGIN CERTIFICATE-----\nTm90IGEgY2VydA==\n-----END CERTIFICATE-----\n",
     "bad-body": b"-----BEGIN PRIVATE KEY-----\nTm90IGEga2V5\n-----END PRIVATE KEY-----\n",
 }
+
+
+def armoured(label: str, data: bytes) -> bytes:
+    return f"-----BEGIN {label}-----\n{base64.encodebytes(data).decode()}-----END {label}-----\n".encode()
 
 
 def _flipped(data: bytes, position: int) -> bytes:

@@ -14,7 +14,13 @@ from mstunnel_setup.certificates.model import Finding
 from tests.unit.certificates.recipes import run
 
 CORPUS = Path(__file__).parents[2] / "corpora" / "tls" / "cases.jsonl"
-OF_FILES = (findings.KEY_EXPOSED, findings.ROOT_UNREADABLE, findings.ROOT_NOT_PEM, findings.ROOT_NOT_CA)
+OF_FILES = (
+    findings.KEY_EXPOSED,
+    findings.KEY_MODE,
+    findings.ROOT_UNREADABLE,
+    findings.ROOT_NOT_PEM,
+    findings.ROOT_NOT_CA,
+)
 CASES: list[dict[str, Any]] = [json.loads(line) for line in CORPUS.read_text().splitlines() if line.strip()]
 
 

@@ -47,6 +47,7 @@ class Host:
         where = self.root / path.lstrip("/")
         where.parent.mkdir(parents=True, exist_ok=True)
         where.write_bytes(content)
+        where.chmod(0o600)
 
     def put(self, name: str, key: str = "p256") -> None:
         self.place(paths.SITE_CERTIFICATE, PKI.pem(name) + ROOT)

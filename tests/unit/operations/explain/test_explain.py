@@ -18,8 +18,10 @@ from mstunnel_setup.containers.engine import ContainerState, Finished
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, ocserv_conf
 from mstunnel_setup.gateway.served import Served, read_served
+from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.explain import report
+from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.fakes import FakeEngine
 from tests.unit.install.scenes import Scene
 from tests.unit.operators import operator_of
@@ -103,6 +105,16 @@ def outcome(result: Result, row: str) -> object:
 
 def seen(result: Result, row: str) -> str:
     return str(next(each["seen"] for each in rows_of(result, "rows") if each["id"] == row))
+
+
+def test_who_may_read_the_key_is_no_matter_of_devices(host: Scene) -> None:
+    pki = Pki()
+    host.write(paths.SITE_PFX, b"").chmod(0o644)
+    host.write(paths.SITE_CERTIFICATE, pki.pem("leaf") + pki.pem("inter"))
+    host.write(paths.SITE_KEY, key_bytes(pki.key_name("leaf"))).chmod(0o644)
+    host.trusted = (pki.certificate("root"),)
+    host.run(certificate.STEP, host.context())
+    assert "mode" not in seen(explain(host, PHONE), "certificate")
 
 
 def test_a_connected_device_a_refused_one_and_a_destination(host: Scene) -> None:
