@@ -5,6 +5,7 @@ This module is part of the vocabulary of every layer and imports nothing of ours
 
 import json
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -44,14 +45,32 @@ def aware(time: datetime) -> datetime:
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
-def json_value(content: str | bytes) -> Any:
-    """The value of a JSON text (RFC 8259).
+def signed_number(text: str, digits: int = _DIGITS) -> int | None:
+    """As `whole_number`, of a number that may be negative."""
+    number = whole_number(text.removeprefix("-"), digits)
+    return -number if number is not None and text.startswith("-") else number
+
+
+def json_value(
+    content: str | bytes,
+    *,
+    pairs: Callable[[list[tuple[str, Any]]], Any] | None = None,
+    strict: bool = True,
+) -> Any:
+    """The value of a JSON text (RFC 8259); `pairs` and `strict` mean what they mean to `json.loads`.
 
     Raises ValueError for anything else, also for `NaN`, numbers beyond those of a machine, lone surrogates
     (which no file can hold) and what is nested beyond reason.
     """
     try:
-        found = json.loads(content, parse_constant=_finite, parse_float=_finite, parse_int=_machine_number)
+        found = json.loads(
+            content,
+            object_pairs_hook=pairs,
+            parse_constant=_finite,
+            parse_float=_finite,
+            parse_int=_machine_number,
+            strict=strict,
+        )
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
     if b"\\ud" in (content if isinstance(content, bytes) else content.encode()).lower():
@@ -77,6 +96,7 @@ def _finite(text: str) -> float:
 
 
 def _machine_number(text: str) -> int:
-    if len(text) > _DIGITS_OF_JSON:
-        raise ValueError(f"a number of {len(text)} digits is too large")
+    digits = len(text.removeprefix("-"))
+    if digits > _DIGITS_OF_JSON:
+        raise ValueError(f"a number of {digits} digits is too large")
     return int(text)

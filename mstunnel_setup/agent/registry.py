@@ -1,6 +1,5 @@
 """Whether the registry of the images answers: without it no upgrade can be fetched."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Final
 from mstunnel_setup import paths
 from mstunnel_setup.engine.values import as_object
 from mstunnel_setup.errors import NetworkError
+from mstunnel_setup.foreign import json_value
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.http import HttpSession
@@ -68,7 +68,7 @@ def asking(clock: Clock) -> Ask:
 def _host(files: Files) -> str | None:
     content = files.read(paths.IMAGES_CONFIGURED)
     try:
-        found = as_object(json.loads(content or b"{}"))
+        found = as_object(json_value(content or b"{}"))
     except ValueError:
         return None
     host = str(found.get("serverImageName") or "").partition("/")[0]

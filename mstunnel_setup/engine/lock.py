@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from mstunnel_setup.engine.errors import LOCKED
 from mstunnel_setup.errors import LockedError
+from mstunnel_setup.foreign import json_value
 from mstunnel_setup.host.appender import Appender
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.errors import FileError
@@ -82,7 +83,7 @@ def _acquired(lock: Appender) -> bool:
 def _held(files: Files, lock: Appender) -> LockedError:
     """The error for a held lock, with the holder if the kernel confirms it."""
     try:
-        holder = json.loads(lock.read())
+        holder = json_value(lock.read())
         named = f" (process {holder['pid']}, since {holder['since']}: {holder['command']})"
         known = holder["pid"] in _holders(files, os.fstat(lock.fileno()).st_ino)
     except (ValueError, KeyError, TypeError):

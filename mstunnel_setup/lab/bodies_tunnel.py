@@ -17,6 +17,7 @@ from mstunnel_setup.admin.rules_site import judge_site, judge_threshold
 from mstunnel_setup.admin.wire import SESSION_TIMEOUT, configuration_object, site_object
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.foreign import whole_number
 from mstunnel_setup.lab.bodies import Body, Guid, Name, Part, Text
 from mstunnel_setup.lab.health import metric_in_graph
 from mstunnel_setup.tenant.wire import (
@@ -79,7 +80,7 @@ class SettingBody(Part):
 
     @model_validator(mode="after")
     def _timeout_is_seconds(self) -> Self:
-        if self.name == SESSION_TIMEOUT and not (self.value.isascii() and self.value.isdecimal()):
+        if self.name == SESSION_TIMEOUT and whole_number(self.value) is None:
             raise ValueError(f"{SESSION_TIMEOUT} must be a number of seconds")
         return self
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from mstunnel_setup.foreign import whole_number
 from mstunnel_setup.lab import permissions
 from mstunnel_setup.lab.bodies import judge
 from mstunnel_setup.lab.bodies_tunnel import LogCollectionBody
@@ -98,7 +99,7 @@ async def download(request: Request) -> Response:
     until, given = request.query_params.get("until", ""), request.query_params.get("signature", "")
     signed = labs_of(request).signing.verify(Purpose.LOGS, given, tenant, identifier, until)
     path = lab_of(request).uploads / identifier
-    if not signed or int(until) < time.time() or not path.is_file():
+    if not signed or (whole_number(until, 12) or 0) < time.time() or not path.is_file():
         raise GraphError(NOT_FOUND, "ResourceNotFound", "There are no logs at this address.")
     name = f'attachment; filename="{identifier}.tar.gz"'
     return Response(

@@ -10,6 +10,7 @@ import requests
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.foreign import json_value
 from mstunnel_setup.lab.declared_errors import (
     LAB_BAD_ANSWER,
     LAB_CONTROL_REFUSED,
@@ -184,7 +185,7 @@ class LabBrowser:
 
 def _json(answer: requests.Response) -> JsonObject:
     try:
-        document = answer.json()
+        document = json_value(answer.content)
     except ValueError as error:
         raise LAB_BAD_ANSWER(status=answer.status_code) from error
     return document if isinstance(document, dict) else {}

@@ -12,6 +12,7 @@ from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
+from mstunnel_setup.foreign import whole_number
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.errors import CA_FILE_UNREADABLE
 from mstunnel_setup.host.files import Files
@@ -303,9 +304,10 @@ def _target(text: str) -> tuple[str, int]:
     """Host and port of HOST:PORT or [IPv6]:PORT. Raises UsageError."""
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
-    if not _is_place(host) or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= _LAST_PORT:
+    number = whole_number(port) or 0
+    if not _is_place(host) or not 0 < number <= _LAST_PORT:
         raise PROBE_INVALID(text=text)
-    return host, int(port)
+    return host, number
 
 
 def _is_place(text: str) -> bool:

@@ -10,6 +10,7 @@ from mstunnel_setup import paths, rendering
 from mstunnel_setup.engine.action import Undone, UndoRecord
 from mstunnel_setup.engine.file_actions import Link, WriteFile
 from mstunnel_setup.engine.values import JsonObject, Outputs
+from mstunnel_setup.foreign import whole_number
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.system.ports import HasUnits
 from mstunnel_setup.system.service import InstallService
@@ -43,7 +44,8 @@ def prepared(files: Files) -> tuple[int, ...]:
     """The ports for which root has prepared an uplink: one, or none."""
     if files.state(SOCKETS) is None or files.state(HOOK) is None:
         return ()
-    return tuple(int(name) for name in files.names(SOCKETS) if name.isdecimal())
+    ports = map(whole_number, files.names(SOCKETS))
+    return tuple(port for port in ports if port is not None)
 
 
 def ready(files: Files, port: int) -> bool:

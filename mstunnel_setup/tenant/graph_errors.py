@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import Declared, NetworkError, SetupError, SignInError, TenantError
+from mstunnel_setup.foreign import json_value
 from mstunnel_setup.host.http_port import HttpAnswer
 from mstunnel_setup.tenant.errors import (
     ANSWER_NOT_GRAPH,
@@ -96,8 +97,8 @@ class Answer:
 def json_object(response: HttpAnswer) -> JsonObject | None:
     """Return the JSON object that is the body of `response`, or None."""
     try:
-        document = response.json()
-    except (ValueError, RecursionError):
+        document = json_value(response.content)
+    except ValueError:
         return None
     return document if isinstance(document, dict) else None
 

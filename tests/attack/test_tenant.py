@@ -292,6 +292,26 @@ def test_no_token_breaks_the_server(lab: LabClient, part: int) -> None:
     record("tenant", f"deep JSON in the {('header', 'claims')[part]} of a token", "refused (401)")
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "²", "٣", "-1", "1e9"])
+def test_no_number_breaks_the_server(lab: LabClient, browser: Pages, number: str) -> None:
+    """Numbers arrive as text: in a query, in a form, in an advanced setting."""
+    listed = lab.graph("admin", "GET", f"{INTUNE}/microsoftTunnelSites", params={"$top": number})
+    assert listed.status_code == 400
+    timeout = {"name": "session-timeout", "value": number}
+    body = {
+        "displayName": "Odd",
+        "network": "169.254.0.0/16",
+        "listenPort": 443,
+        "advancedSettings": [timeout],
+    }
+    assert lab.graph("admin", "POST", f"{INTUNE}/microsoftTunnelConfigurations", body).status_code == 400
+    browser.sign_in(ADMIN)
+    browser.open("/admin/configurations/new")
+    assert browser.send(name="Odd", listen_port=number).status == 400
+    shown = f"{number[:3]!r} ({len(number)} characters)"
+    record("tenant", f"{shown} for a number in a query, a form and a setting of the lab", "refused (400)")
+
+
 ROLES = (
     "Intune Administrator",
     "Application Administrator",

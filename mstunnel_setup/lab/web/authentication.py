@@ -9,6 +9,7 @@ from typing import Final
 from starlette.datastructures import FormData
 from starlette.requests import Request
 
+from mstunnel_setup.foreign import whole_number
 from mstunnel_setup.lab.errors import ACCOUNT_LOCKED, REFUSALS, OAuthError
 from mstunnel_setup.lab.grants import sign_in
 from mstunnel_setup.lab.purpose_keys import Purpose
@@ -98,9 +99,11 @@ def _proof(request: Request, user: UserRecord) -> str:
 
 def _proven(request: Request, user: UserRecord, proof: str) -> bool:
     parts, cookie = _PROOF.fullmatch(proof), request.cookies.get(FORM_COOKIE, "")
-    if parts is None or not time.time() < int(parts["until"]) <= time.time() + _PROOF_SECONDS:
+    if parts is None:
         return False
     given, until = parts["signature"], parts["until"]
+    if not time.time() < (whole_number(until, 12) or 0) <= time.time() + _PROOF_SECONDS:
+        return False
     return labs_of(request).signing.verify(Purpose.PASSWORD, given, cookie, user.id, until)
 
 

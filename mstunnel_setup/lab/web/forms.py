@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData
 
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.foreign import whole_number
 from mstunnel_setup.lab.web import render
 
 Values = Mapping[str, str]
@@ -112,7 +113,8 @@ def number(text: str, default: int | None = None) -> int | str | None:
     """Return a whole number, `default` for nothing, and the text itself for anything else."""
     if not text:
         return default
-    return int(text) if text.isascii() and text.isdecimal() else text
+    found = whole_number(text)
+    return text if found is None else found
 
 
 def problems_of(findings: Iterable[Finding]) -> Problems:
