@@ -17,7 +17,7 @@ CHANGED_BY_OTHERS = declare(
 JOURNAL_DAMAGED = declare(
     JournalError,
     "journal-damaged",
-    "{path} is damaged at record {number}",
+    "{path} is damaged at line {number}: {problem}",
     "Restore it from a backup: without it the installation cannot be continued or removed safely.",
 )
 JOURNAL_NEWER = declare(
