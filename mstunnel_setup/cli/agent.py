@@ -1,5 +1,6 @@
 """mstunnel-agent: the program of the agent's container."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Final
@@ -7,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from mstunnel_setup import __version__, paths
+from mstunnel_setup.cli.arguments import refuse_undecodable
 from mstunnel_setup.cli.options import new_app
 from mstunnel_setup.errors import NOT_INSTALLED, ExitCode, SetupError
 from mstunnel_setup.host.clock import SystemClock
@@ -63,6 +65,7 @@ def main() -> None:
     """Run the command line; exit codes as in docs/reference/exit-codes.md."""
     keep_private()
     try:
+        refuse_undecodable(sys.argv[1:], os.environ)
         app()
     except SetupError as error:
         sys.stderr.write(f"error: {error.message}\n" + (f"  {error.hint}\n" if error.hint else ""))

@@ -9,6 +9,12 @@ ANSWER_NEEDED = declare(
     "this run is unattended, but an answer is needed: {question}",
     "Answer it in the answer file or with an option, or run without --unattended.",
 )
+ARGUMENT_NOT_UTF8 = declare(
+    UsageError,
+    "argument-not-utf8",
+    "{which} is not UTF-8 text: {value}",
+    "Set the terminal to UTF-8 and type it again; rename a file whose name has other bytes.",
+)
 COMMAND_MISSING = declare(UsageError, "command-missing", "no command is given", "See `{program} --help`.")
 DELAY_UNCLEAR = declare(
     UsageError,

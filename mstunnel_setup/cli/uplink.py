@@ -24,13 +24,15 @@ def main() -> int:
 
 
 def _run(side: str, given: str) -> int:
-    from mstunnel_setup.errors import ExitCode, SetupError  # noqa: PLC0415 (see above)
+    from mstunnel_setup.cli.arguments import refuse_undecodable  # noqa: PLC0415 (see above)
+    from mstunnel_setup.errors import ExitCode, SetupError  # noqa: PLC0415
     from mstunnel_setup.host.clock import SystemClock  # noqa: PLC0415
     from mstunnel_setup.host.own_code import refuse_code_of_others  # noqa: PLC0415
     from mstunnel_setup.host.process import Processes  # noqa: PLC0415
     from mstunnel_setup.operations import uplink  # noqa: PLC0415
 
     try:
+        refuse_undecodable([given], {})
         if side == "serve":
             refuse_code_of_others()
             uplink.serve(given, Processes(), SystemClock())

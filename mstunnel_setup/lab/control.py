@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from mstunnel_setup.foreign import json_value
+from mstunnel_setup.foreign import json_value, problem_of
 from mstunnel_setup.lab.errors import BAD_REQUEST, NOT_FOUND, REFUSALS, UNAUTHORIZED, GraphError
 from mstunnel_setup.lab.faults import Fault
 from mstunnel_setup.lab.records import ROLE_TEMPLATES, SiteRecord, UserRecord
@@ -57,7 +57,7 @@ async def _read(request: Request, kind: type[B]) -> B:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise GraphError(BAD_REQUEST, _BAD, f"{where}: {first['msg']}") from error
+        raise GraphError(BAD_REQUEST, _BAD, f"{where}: {problem_of(first)}") from error
     except ValueError as error:
         raise GraphError(BAD_REQUEST, _BAD, "The body must be JSON.") from error
 

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from mstunnel_setup.foreign import problem_of
 from mstunnel_setup.lab.declared_errors import LAB_SEED_INVALID, LAB_SEED_NOT_YAML, LAB_SEED_UNREADABLE
 from mstunnel_setup.lab.errors import REFUSALS
 from mstunnel_setup.lab.permissions import APP_ROLE_IDS, DELEGATED_SCOPES
@@ -181,7 +182,7 @@ def parse_seed(text: str, name: str = "seed.yaml") -> Seed:
     try:
         return Seed.model_validate(document)
     except ValidationError as error:
-        mistakes = [_mistake(document, name, item["loc"], item["msg"]) for item in error.errors()]
+        mistakes = [_mistake(document, name, item["loc"], problem_of(item)) for item in error.errors()]
         raise LAB_SEED_INVALID(reason="\n".join(["", *mistakes])) from error
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from mstunnel_setup.foreign import toml_table
+from mstunnel_setup.foreign import problem_of, toml_table
 from mstunnel_setup.upgrade import LONGEST_DRAIN
 from mstunnel_setup.upgrade.errors import RELEASES_INVALID
 
@@ -142,5 +142,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "a release"
-        return f"{place}: {first['msg']}"
+        return f"{place}: {problem_of(first)}"
     return str(error)

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData
 
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.foreign import whole_number
+from mstunnel_setup.foreign import problem_of, whole_number
 from mstunnel_setup.lab.web import render
 
 Values = Mapping[str, str]
@@ -130,7 +130,7 @@ def problems_in(error: ValidationError) -> Problems:
     """Return what a declared object says about the types of its values, by field."""
     found: Problems = {}
     for item in error.errors(include_url=False, include_input=False):
-        text = item["msg"].removeprefix("Value error, ")
+        text = problem_of(item)
         name = str(item["loc"][0]) if item["loc"] else ""
         found.setdefault(name, []).append((f"{text[:1].upper()}{text[1:]}",))
     return found
