@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import trustme
 
-from mstunnel_setup.admin.apps.mam_policies import TUNNEL, TUNNEL_KEYS
-from mstunnel_setup.admin.apps.wire import DEFENDER, PresentAppConfiguration
+from mstunnel_setup.admin.apps.mam_policies import TUNNEL
+from mstunnel_setup.admin.apps.objects import DEFENDER
+from mstunnel_setup.admin.apps.wire import TUNNEL_KEYS, PresentAppConfiguration
 from mstunnel_setup.admin.export import declarations_of
 from mstunnel_setup.admin.export_m365dsc import m365dsc_of
 from mstunnel_setup.admin.export_terraform import terraform_of

@@ -281,26 +281,6 @@ def test_nothing_is_written_where_the_attacker_can_plant_links(place: Path, mode
     record(ATTACKER, f"plant links in a directory of mode {mode:o}", "path-unsafe; nothing is written")
 
 
-def test_a_directory_below_tmp_is_written_to_only_where_it_is_roots(place: Path) -> None:
-    """In a sticky directory the attacker can add entries, and move none of root's."""
-    shared, treasure = place / "shared", place / "treasure"
-    (shared / "roots").mkdir(parents=True)
-    shared.chmod(0o1777)
-    treasure.write_text("root's")
-    assert outcome_of((shared / "theirs").mkdir) == ""
-    assert outcome_of(lambda: (shared / "theirs" / "name").symlink_to(treasure)) == ""
-    assert outcome_of(lambda: (shared / "roots").rename(shared / "moved")) != ""
-    assert outcome_of(lambda: (shared / "roots" / "name").symlink_to(treasure)) != ""
-    files = Files(place)
-    with pytest.raises(FileError) as caught:
-        files.write("/shared/theirs/name", b"x")
-    assert caught.value.code == "path-unsafe"
-    files.write("/shared/roots/name", b"x")
-    assert (shared / "roots" / "name").read_text() == "x"
-    assert treasure.read_text() == "root's"
-    record(ATTACKER, "offer root a directory below /tmp", "path-unsafe; root writes to its own alone")
-
-
 @contextmanager
 def refused_or_without_effect() -> Iterator[None]:
     try:
