@@ -6,7 +6,7 @@ from typing import Annotated, Final, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from mstunnel_setup.answers.values import Part, SecretPlace, matching
-from mstunnel_setup.foreign import whole_number
+from mstunnel_setup.base.parsing import whole_number
 
 MOST_SERVERS: Final = 8
 """As many as radcli, the library of ocserv, takes."""

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from mstunnel_setup.foreign import whole_number
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.readiness.facts import ProxyFacts, SecurityFacts
 
 

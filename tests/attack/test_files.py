@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.containers.archive import archived_images
-from mstunnel_setup.errors import SetupError
+from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.operations.backup_archive import unpack
 from mstunnel_setup.operations.upgrade.releases import import_archive
-from mstunnel_setup.upgrade import feed
 from tests.attack.record import record
+from tests.unit.exchange.publisher import Publisher, release
 from tests.unit.operators import operator_of
-from tests.unit.upgrade.publisher import Publisher, release
 
 _MEGABYTE = 1 << 20
 _ENOUGH = 48 * _MEGABYTE

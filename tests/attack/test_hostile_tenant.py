@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 import trustme
 
-from mstunnel_setup.admin.apps.mam_policies import TUNNEL
-from mstunnel_setup.admin.apps.objects import DEFENDER
-from mstunnel_setup.admin.apps.wire import TUNNEL_KEYS, PresentAppConfiguration
-from mstunnel_setup.admin.export import declarations_of
-from mstunnel_setup.admin.export_m365dsc import m365dsc_of
-from mstunnel_setup.admin.export_terraform import terraform_of
-from mstunnel_setup.admin.plan import Tenant
-from mstunnel_setup.errors import SetupError, TenantError
-from mstunnel_setup.host.http import HttpSession
+from mst_admin.apps.mam_policies import TUNNEL
+from mst_admin.apps.objects import DEFENDER
+from mst_admin.apps.wire import TUNNEL_KEYS, PresentAppConfiguration
+from mst_admin.export import declarations_of
+from mst_admin.export_m365dsc import m365dsc_of
+from mst_admin.export_terraform import terraform_of
+from mst_admin.plan import Tenant
+from mstunnel_setup.base.errors import SetupError, TenantError
+from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.graph_admin import AdminGraph

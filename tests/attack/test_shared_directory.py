@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.host.errors import FileError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
 from tests.attack.record import record
 from tests.attack.test_local_user import ATTACKER, outcome_of, place
 

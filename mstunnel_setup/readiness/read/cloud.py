@@ -5,10 +5,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.endpoint import Destination, Trust, reach, resolve
-from mstunnel_setup.host.threads import DaemonPool, LateError, result_within
+from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.endpoint import Destination, Trust, reach, resolve
+from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 from mstunnel_setup.readiness.data import CUSTOM, Endpoint
 from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts, ProxyFacts
 from mstunnel_setup.readiness.proxies import bypassed, proxy_place

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import typer
 
-from mstunnel_setup.cli import admin, agent, lab, monitor, mst_cli, readiness, setup, uplink
-from mstunnel_setup.cli.render import run_app
-from tests.unit.tls.pki import Pki
+from mst_admin import cli as admin
+from mstunnel_lab import cli as lab
+from mstunnel_setup.cli import agent, monitor, mst_cli, readiness, setup, uplink
+from mstunnel_setup.cli.framework.render import run_app
+from tests.unit.certificates.pki import Pki
 
 PROGRAMS = {"mstunnel-setup": setup.app, "mst-readiness": readiness.app}
 FIVE = """\
