@@ -23,7 +23,7 @@ HARMLESS: Final = {
     "float(min(_INTERVAL_SECONDS * 2 ** min(failures, 10), _LONGEST_WAIT_SECONDS))": "an int",
     "int(found)": "a bool or int, or digits that a pattern bounds",
     "int(seconds_left)": "a float",
-    "int(import_module(MODULES[program]).main() or 0)": "an int",
+    "int(import_module(MODULES[_program()]).main() or 0)": "an int",
     "int(result.exit_code)": "an enum",
     "int(told.exit_code)": "an enum",
     "int(timeout)": "a float",
