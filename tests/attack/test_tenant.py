@@ -17,7 +17,7 @@ from tests.attack.record import record
 from tests.unit.mstunnel_lab.conftest import LabClient, start, trusting_session
 from tests.unit.mstunnel_lab.pages import Pages
 
-SEED = Path(__file__).parents[1] / "unit/lab/seed.yaml"
+SEED = Path(__file__).parents[1] / "unit/mstunnel_lab/seed.yaml"
 ADMIN = "admin@lab.example"
 CAREFUL = "careful@lab.example"
 FORM_COOKIE, SESSION_COOKIE = "__Host-lab-form", "__Host-lab-session"
