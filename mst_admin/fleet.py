@@ -1,8 +1,8 @@
 """The servers of all sites as the tenant has them, read with few requests."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass, field
-from multiprocessing.pool import ThreadPool
 from typing import Final, NamedTuple, TypeVar
 
 from mst_admin.errors import NAME_AMBIGUOUS, NAME_UNKNOWN
@@ -12,6 +12,7 @@ from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError
 from mstunnel_setup.base.result import Notice, warning
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.exchange.releases import Catalogue, Digests
+from mstunnel_setup.io.threads import DaemonPool
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import TunnelServer, TunnelSite
 
@@ -43,12 +44,12 @@ def at_once(work: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
 
     Ctrl-C does not wait for the requests that are under way.
     """
-    with ThreadPool(_AT_ONCE) as pool:
-        found = pool.map_async(work, items, chunksize=1)
+    with DaemonPool(_AT_ONCE) as pool:
+        running = [pool.submit(work, item) for item in items]
         # Python sees a signal that comes just before a wait when that ends.
-        while not found.ready():
-            found.wait(_LOOK_SECONDS)
-        return found.get()
+        while wait(running, timeout=_LOOK_SECONDS).not_done:
+            pass
+        return [each.result() for each in running]
 
 
 def places(graph: AdminGraph, site: str | None) -> list[Place]:

@@ -16,6 +16,7 @@ from mstunnel_lab.entra.permissions import APP_ROLE_IDS, DELEGATED_SCOPES
 from mstunnel_lab.errors import REFUSALS
 from mstunnel_lab.records import ROLE_TEMPLATES
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.parsing import problem_of
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Upn = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+$")]
@@ -188,7 +189,7 @@ def parse_seed(text: str, name: str = "seed.yaml") -> Seed:
     try:
         return Seed.model_validate(document)
     except ValidationError as error:
-        mistakes = [_mistake(document, name, item["loc"], item["msg"]) for item in error.errors()]
+        mistakes = [_mistake(document, name, item["loc"], problem_of(item)) for item in error.errors()]
         raise LAB_SEED_INVALID(reason="\n".join(["", *mistakes])) from error
 
 

@@ -8,6 +8,7 @@ from starlette.datastructures import FormData
 
 from mstunnel_lab.admin_center import render
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.parsing import problem_of, whole_number
 
 Values = Mapping[str, str]
 Problem = tuple[str, ...]
@@ -112,7 +113,8 @@ def number(text: str, default: int | None = None) -> int | str | None:
     """Return a whole number, `default` for nothing, and the text itself for anything else."""
     if not text:
         return default
-    return int(text) if text.isascii() and text.isdecimal() else text
+    found = whole_number(text)
+    return text if found is None else found
 
 
 def problems_of(findings: Iterable[Finding]) -> Problems:
@@ -128,7 +130,7 @@ def problems_in(error: ValidationError) -> Problems:
     """Return what a declared object says about the types of its values, by field."""
     found: Problems = {}
     for item in error.errors(include_url=False, include_input=False):
-        text = item["msg"].removeprefix("Value error, ")
+        text = problem_of(item)
         name = str(item["loc"][0]) if item["loc"] else ""
         found.setdefault(name, []).append((f"{text[:1].upper()}{text[1:]}",))
     return found

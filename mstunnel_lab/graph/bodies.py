@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 from mstunnel_lab.errors import BAD_REQUEST, GraphError
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.values import Line
+from mstunnel_setup.base.parsing import problem_of
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import WireModel, wire_name
 
@@ -89,4 +90,6 @@ def _explain(kind: type[Body], error: ValidationError) -> str:
         return unknown_property(kind, path)
     if first["type"] == "missing":
         return f"A value is required for property '{path}' of resource '{kind.type_name}'."
-    return f"Invalid value specified for property '{path}' of resource '{kind.type_name}': {first['msg']}"
+    return (
+        f"Invalid value specified for property '{path}' of resource '{kind.type_name}': {problem_of(first)}"
+    )

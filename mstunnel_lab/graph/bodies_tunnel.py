@@ -18,6 +18,7 @@ from mst_admin.wire import SESSION_TIMEOUT, configuration_object, site_object
 from mstunnel_lab.graph.bodies import Body, Guid, Name, Part, Text
 from mstunnel_lab.health import metric_in_graph
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import (
     DeploymentMode,
@@ -79,7 +80,7 @@ class SettingBody(Part):
 
     @model_validator(mode="after")
     def _timeout_is_seconds(self) -> Self:
-        if self.name == SESSION_TIMEOUT and not (self.value.isascii() and self.value.isdecimal()):
+        if self.name == SESSION_TIMEOUT and whole_number(self.value) is None:
             raise ValueError(f"{SESSION_TIMEOUT} must be a number of seconds")
         return self
 

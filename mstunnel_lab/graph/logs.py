@@ -22,6 +22,7 @@ from mstunnel_lab.graph.odata import entity_type
 from mstunnel_lab.pki import write_private
 from mstunnel_lab.records import ServerRecord
 from mstunnel_lab.state import Lab, lab_of, labs_of
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.tenant.wire import LogCollection, LogCollectionStatus
 
 _ADDRESS_LIFE: Final = 600
@@ -98,7 +99,7 @@ async def download(request: Request) -> Response:
     until, given = request.query_params.get("until", ""), request.query_params.get("signature", "")
     signed = labs_of(request).signing.verify(Purpose.LOGS, given, tenant, identifier, until)
     path = lab_of(request).uploads / identifier
-    if not signed or int(until) < time.time() or not path.is_file():
+    if not signed or (whole_number(until, 12) or 0) < time.time() or not path.is_file():
         raise GraphError(NOT_FOUND, "ResourceNotFound", "There are no logs at this address.")
     name = f'attachment; filename="{identifier}.tar.gz"'
     return Response(

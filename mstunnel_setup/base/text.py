@@ -13,6 +13,9 @@ _QUOTED: Final = 80
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
+_LINE_ENDS: Final = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
+
+
 # Characters between which a line may end, brackets that stay with what follows, and what never begins a line:
 # small kana, the long vowel mark, closing brackets and punctuation (JIS X 4051).
 _WIDE: Final = "\u2e80-\u303f\u3041-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60\uffe0-\uffe6"
@@ -69,6 +72,11 @@ def plain(text: object, longest: int = _LONGEST) -> str:
     """
     line = " ".join("".join(filter(str.isprintable, " ".join(str(text).split()))).split())
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def one_line(text: str) -> str:
+    """`text` with a space for every line end and tab: a name from elsewhere adds no line to a question."""
+    return _LINE_ENDS.sub(" ", text)
 
 
 def quoted(value: object) -> str:

@@ -47,7 +47,8 @@ _BLOCK = 512
 _END = bytes(2 * _BLOCK)
 _INDEX = "index.json"
 _NO_ARCHIVE = "is not an image archive in OCI format"
-_UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error, ValueError)
+# A chain of links or of long names in a hostile archive goes as deep as it likes.
+_UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error, ValueError, RecursionError)
 
 
 class _Descriptor(BaseModel):
@@ -98,7 +99,9 @@ class _Layout:
 
     def __init__(self, opened: tarfile.TarFile) -> None:
         self._opened = opened
-        self.members = {item.name.removeprefix("./"): item for item in opened if item.isreg() or item.islnk()}
+        # A sparse file would be larger for the engine than the archive is here.
+        files = (item for item in opened if (item.isreg() or item.islnk()) and not item.issparse())
+        self.members = {item.name.removeprefix("./"): item for item in files}
 
     def file(self, name: str) -> IO[bytes]:
         """One file, open for reading."""

@@ -5,14 +5,13 @@ closing brackets (`show sessions`), forgets commas and repeats keys (`show irout
 understands all that.
 """
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from mstunnel_setup.base.errors import EngineError, UsageError
-from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.parsing import json_value, whole_number
 from mstunnel_setup.base.text import plain
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.gateway.errors import (
@@ -143,8 +142,8 @@ _TOKEN: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)',
 def _read(text: str) -> JsonValue:
     try:
         # A repeated first key starts the next record: occtl writes several into one object.
-        value: JsonValue = json.loads(_repaired(text), object_pairs_hook=_records, strict=False)
-    except (ValueError, RecursionError) as error:
+        value: JsonValue = json_value(_repaired(text), pairs=_records, strict=False)
+    except ValueError as error:
         raise _not_understood(text) from error
     return value
 

@@ -158,7 +158,7 @@ def ocserv_conf(configuration: ServerConfiguration, options: GatewayOptions | No
 def served_port(configuration: bytes) -> int | None:
     """The port in the text of an `ocserv.conf`; None when it names none."""
     found = _PORT.search(configuration)
-    return int(found[2]) if found else None
+    return whole_number(found[2].decode()) if found else None
 
 
 def with_port(configuration: bytes, port: int) -> bytes:

@@ -189,7 +189,7 @@ def by_sudo(
 def relayed(done: Completed) -> Result | None:
     """The result of a command of ours that ran in another process; None when it was not even begun."""
     try:
-        told: Any = json.loads(done.output)
+        told: Any = json_value(done.output)
         warnings, errors = (tuple(Notice(**item) for item in told[name]) for name in ("warnings", "errors"))
         return Result(told["status"], told["data"], warnings, errors, exit_code=ExitCode(done.code))
     except (ValueError, KeyError, TypeError):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.io.errors import SYSTEMD_FAILED, ProcessError
 from mstunnel_setup.io.process import Completed, Processes
 
@@ -63,7 +64,7 @@ class Systemd:
     def restarts(self, unit: str) -> int:
         """How often systemd automatically restarted a unit since it was last started."""
         answer = self._query("show", "--property=NRestarts", "--value", "--", unit).output.strip()
-        return int(answer) if answer.isdecimal() else 0
+        return whole_number(answer) or 0
 
     def known(self, unit: str) -> bool:
         """Whether the unit exists. Raises EngineError when systemd runs and does not answer.

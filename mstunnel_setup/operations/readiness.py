@@ -12,6 +12,7 @@ from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.result import Notice, Result, Status, warning
 from mstunnel_setup.install.installed import rootless_account
 from mstunnel_setup.install.release_images import with_release_images
@@ -319,14 +320,15 @@ def _target(text: str) -> tuple[str, int]:
     """Host and port of HOST:PORT or [IPv6]:PORT. Raises UsageError."""
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
-    if not _is_place(host) or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= _LAST_PORT:
+    number = whole_number(port) or 0
+    if not _is_place(host) or not 0 < number <= _LAST_PORT:
         raise UsageError(
             "probe-invalid",
             "{text} is not of the form HOST:PORT",
             hint="Write it as gw.example.com:443.",
             text=text,
         )
-    return host, int(port)
+    return host, number
 
 
 def _is_place(text: str) -> bool:

@@ -72,13 +72,14 @@ def _require(finished: Finished) -> None:
 
 
 def _follow(operator: Operator, arguments: list[str]) -> Result:
-    """Become the control program, until it is stopped, or have its lines as JSON, since it knows none."""
+    """Pass on the lines of the control program until it is stopped.
+
+    They hold names that a RADIUS server chose: what could control the terminal is removed.
+    """
     with open_gateway(operator) as ports:
         server_process(ports)
         command = ports.engine.execute_command(paths.SERVER, arguments)
     operator.processes.hold_input()
-    if not operator.json:
-        operator.processes.replace(command)
     operator.sinks.stream(operator.processes.lines(command))
     return Result()
 

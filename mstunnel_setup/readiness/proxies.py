@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.readiness.facts import ProxyFacts, SecurityFacts
 
 
@@ -39,5 +40,8 @@ def unlabelled(security: SecurityFacts, proxies: ProxyFacts) -> tuple[int, ...]:
 
 
 def _allowed(port: int, ranges: tuple[str, ...]) -> bool:
-    bounds = (item.partition("-") for item in ranges)
-    return any(int(low) <= port <= int(high or low) for low, _, high in bounds)
+    bounds = (
+        (whole_number(low), whole_number(high or low))
+        for low, _, high in (item.partition("-") for item in ranges)
+    )
+    return any(low is not None and high is not None and low <= port <= high for low, high in bounds)

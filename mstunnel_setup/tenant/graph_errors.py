@@ -7,6 +7,7 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 
 from mstunnel_setup.base.errors import Declared, NetworkError, SetupError, SignInError, TenantError
+from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import plain
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.io.http_port import HttpAnswer
@@ -94,8 +95,8 @@ class Answer:
 def json_object(response: HttpAnswer) -> JsonObject | None:
     """Return the JSON object that is the body of `response`, or None."""
     try:
-        document = response.json()
-    except (ValueError, RecursionError):
+        document = json_value(response.content)
+    except ValueError:
         return None
     return document if isinstance(document, dict) else None
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.redaction import Redactor
-from mstunnel_setup.base.text import WIDTH, fold
+from mstunnel_setup.base.text import WIDTH, fold, one_line
 from mstunnel_setup.cli.framework.translation import translated
 
 _YES = frozenset({"yes", "y"})
@@ -56,10 +56,10 @@ class NoPrompts:
         """
         minutes = max(1, round(expires_in_seconds / 60))
         self._print(f"\n{translated('To sign in, open this page in a browser, on any device:')}\n")
-        self._print(f"    {url}\n", "bold")
+        self._print(f"    {one_line(url)}\n", "bold")
         self._qr_code(scan or url)
         self._print(translated("and enter this code:") + "\n")
-        self._print(f"    {code}\n", "bold")
+        self._print(f"    {one_line(code)}\n", "bold")
         valid = f"The code is valid for {minutes} minute{'s' if minutes > 1 else ''}. Waiting ..."
         self._print(translated(valid))
 
@@ -161,7 +161,7 @@ class TerminalConsole(NoPrompts):
 
         A secret is not echoed. Raises UsageError `input-ended` when there is no more input.
         """
-        question = translated(question)
+        question = one_line(translated(question))
         shown = f"{question} [{default}]: " if default and not secret else f"{question}: "
         while True:
             typed = self._read_secret(shown) if secret else self._read(shown).strip()
@@ -173,7 +173,7 @@ class TerminalConsole(NoPrompts):
 
         What it returns else is shown when it changes. Raises UsageError `input-ended`.
         """
-        question, shown = translated(question), ""
+        question, shown = one_line(translated(question)), ""
         self._print(f"{question}: ", end="")
         while (problem := poll()) is not None:
             if problem and problem != shown:
@@ -197,7 +197,7 @@ class TerminalConsole(NoPrompts):
     def confirm(self, question: str) -> bool:
         """Whether the person typed yes; an empty line means no, anything else asks again."""
         while True:
-            typed = self._read(f"{translated(question)} [y/N]: ").strip().lower()
+            typed = self._read(f"{one_line(translated(question))} [y/N]: ").strip().lower()
             if typed in _YES | _NO:
                 return typed in _YES
             self.say("Type yes or no.")
@@ -244,7 +244,7 @@ class TerminalConsole(NoPrompts):
     def _table(self, title: str, rows: Sequence[tuple[int, tuple[str, ...]]], columns: Sequence[str]) -> None:
 
         table = Table(
-            title=Text(self._redactor.clean(translated(title))),
+            title=Text(self._redactor.clean(one_line(translated(title)))),
             title_justify="left",
             show_header=bool(columns),
             header_style="bold" if self._color else "",
@@ -255,7 +255,7 @@ class TerminalConsole(NoPrompts):
             # Names may be folded on a narrow screen; numbers are typed, so they stay whole.
             table.add_column(translated(heading), no_wrap=position == 0, overflow="fold")
         for number, (_, *cells) in rows:
-            table.add_row(*(Text(self._redactor.clean(cell)) for cell in (str(number), *cells)))
+            table.add_row(*(Text(self._redactor.clean(one_line(cell))) for cell in (str(number), *cells)))
         self._rich().print(table, width=None if self._stderr.isatty() else WIDTH)
 
     def _read(self, prompt: str) -> str:
@@ -295,7 +295,7 @@ def _matching(typed: str, rows: Sequence[tuple[str, ...]]) -> list[str]:
     for number, row in enumerate(rows, 1):
         if typed.lower() == row[0].lower() or typed == str(number):
             return [row[0]]
-    return [row[0] for row in rows if typed.casefold() in (cell.casefold() for cell in row[1:2])]
+    return [row[0] for row in rows if typed.casefold() in (one_line(cell).casefold() for cell in row[1:2])]
 
 
 def _writable(stream: TextIO) -> bool:

@@ -10,7 +10,7 @@ import re
 import sys
 import traceback
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn, TextIO
@@ -29,9 +29,11 @@ from mstunnel_setup.base.errors import (
     ValuesError,
 )
 from mstunnel_setup.base.events import Event, Listener
+from mstunnel_setup.base.parsing import problem_of
 from mstunnel_setup.base.redaction import Redactor
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
 from mstunnel_setup.base.text import fold
+from mstunnel_setup.cli.framework.arguments import refuse_undecodable
 from mstunnel_setup.cli.framework.console import NoPrompts, TerminalConsole
 from mstunnel_setup.cli.framework.help import AnyContext, Word
 from mstunnel_setup.cli.framework.log import SetupLog
@@ -188,6 +190,7 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
 
     def parse() -> Result:
         refuse_code_of_others()
+        refuse_undecodable(given, os.environ)
         try:
             code = command.main(args=given, prog_name=program, standalone_mode=False)
         except TyperException as error:
@@ -278,26 +281,18 @@ def _with_log(result: Result, log: SetupLog) -> Result:
     return Result(result.status, result.data, warnings, result.errors, result.text, result.exit_code)
 
 
-# What the library of the options says of a value, and what it means to a person.
-_PLAIN: Final = {
-    r"Input should be a valid integer.*": "it must be a whole number",
-    r"Input should be a valid number.*": "it must be a number",
-    r"Input should be a valid boolean.*": "it must be 1 or 0",
-    r"Input should be greater than or equal to (\S+)": r"it must be \1 or more",
-    r"Input should be less than or equal to (\S+)": r"it must be \1 or less",
-    r"Input should be greater than (\S+)": r"it must be more than \1",
-    r"Input should be less than (\S+)": r"it must be less than \1",
-    r"No such option: (-\d+)": r"\1 is negative: it must be 0 or more",
-}
+_NEGATIVE: Final = re.compile(r"No such option: (-\d+)")
 
 
 def _usage(error: TyperException, program: str) -> UsageError:
     path = getattr(getattr(error, "ctx", None), "command_path", program)
     if isinstance(error, typer.BadParameter) and isinstance(error.param, TyperOption):
         error.param_hint = _origin(error.param, error.ctx)
-    message = error.format_message().replace("Value error, ", "").strip().rstrip(".")
-    for theirs, ours in _PLAIN.items():
-        message = re.sub(theirs, ours, message)
+    if wrong := getattr(error.__cause__, "errors", None):
+        # Of the library that converts options: its words are for programmers.
+        error.message = "; ".join(map(_in_our_words, wrong()))
+    message = error.format_message().strip().rstrip(".")
+    message = _NEGATIVE.sub(r"\1 is negative: it must be 0 or more", message)
     return UsageError(
         "usage-invalid",
         "{problem}",
@@ -305,6 +300,13 @@ def _usage(error: TyperException, program: str) -> UsageError:
         problem=message[:1].lower() + message[1:],
         command=path,
     )
+
+
+def _in_our_words(item: Mapping[str, Any]) -> str:
+    if str(item["type"]).startswith("bool"):
+        return "it must be 1 or 0"
+    words = problem_of(item)
+    return f"it {words}" if words.startswith(("must ", "is ")) else words
 
 
 def _origin(option: TyperOption, context: AnyContext | None) -> str | Sequence[str]:

@@ -10,6 +10,7 @@ from typing import Literal
 from mstunnel_setup.actions import uplink
 from mstunnel_setup.actions.sysctls import place
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.containers import ipv6
 from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.gateway.configuration import OWN_NETWORKS
@@ -183,7 +184,7 @@ class HostReader:
             bridges=self._bridges(table),
             resolvers=self._resolvers(),
             device=device,
-            mtu=int(mtu) if mtu.isdecimal() else 0,
+            mtu=whole_number(mtu) or 0,
             ipv6=self.files.state("/proc/net/if_inet6") is not None,
             ipv6_disabled=text_of(self.files, _DISABLED).strip() == "1",
             ipv6_addresses=tuple(map(str, _ipv6_addresses(self.files))),

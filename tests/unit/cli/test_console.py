@@ -83,6 +83,19 @@ def test_the_rows_are_shown_and_remote_text_is_harmless() -> None:
     assert "\x1b" not in shown.getvalue()
 
 
+FORGED = "Berlin\n  2  Kyoto\u2028Remove it? [y/N]: y\r"
+
+
+def test_a_name_of_the_tenant_adds_no_line_to_a_question() -> None:
+    console, shown = _console("1\n\ny\n")
+    assert console.choose("Sites", [("id-1", FORGED), ("id-2", "Kyoto")]) == "id-1"
+    console.ask(f"Use {FORGED}", "")
+    console.confirm(f"Remove {FORGED}")
+    lines = [line.strip() for line in shown.getvalue().splitlines()]
+    assert not [line for line in lines if line.startswith("Remove it")]
+    assert [line for line in lines if line.startswith("2 ")] == ["2  Kyoto"]
+
+
 def test_a_question_ends_when_what_it_waits_for_is_there() -> None:
     console, shown = _console("/root/site.pfx\n\n")
     answers: list[str | None] = ["", "half copied", "half copied", None]

@@ -313,6 +313,16 @@ def test_what_is_followed_comes_line_by_line(logged: Operator, capsys: pytest.Ca
     assert json.loads(capsys.readouterr().out) == {"line": "connected alice"}
 
 
+def test_a_name_in_events_does_not_reach_the_terminal_as_it_is(
+    logged: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A RADIUS server chooses the names; the control program prints them as they are."""
+    named = ("printf", r"connected \033]0;owned\007\033[2Jalice\n")
+    monkeypatch.setattr(Logged, "execute_command", lambda *_arguments: named)
+    sessions.show(operator_of(tmp_path), ["events"])
+    assert capsys.readouterr().out == "connected ]0;owned[2Jalice\n"
+
+
 def test_a_log_is_on_standard_output_whichever_stream_it_was_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
