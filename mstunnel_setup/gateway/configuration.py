@@ -15,6 +15,7 @@ from mstunnel_setup.gateway.errors import (
     DNS_SERVER_OUTSIDE_TUNNEL,
     IPV6_DNS_SERVER_UNREACHABLE,
     IPV6_RULE_UNREACHABLE,
+    NETWORK_IN_RULE,
     RULES_OF_ONE_FAMILY,
     ConfigurationWarning,
 )
@@ -82,12 +83,12 @@ class ServerConfiguration:
         _limit_rules(len(includes) + len(excludes))
         servers = fields.items(document, ("dnsServers",), fields.address, _MOST_SERVERS)
         advanced, ignored = read_advanced(_pairs(document))
-        ipv6_network = _ipv6_network(document)
+        network, ipv6_network = _network(document), _ipv6_network(document)
         return cls(
             policy_id=fields.text(document, "id"),
             display_name=fields.text(document, "displayName"),
             description=fields.prose(document, "description"),
-            network=_network(document),
+            network=network,
             ipv6_network=ipv6_network,
             dns_servers=servers,
             default_domain_suffix=_suffix(document),
@@ -99,6 +100,7 @@ class ServerConfiguration:
             advanced_settings=tuple(advanced.items()),
             warnings=(
                 *ignored,
+                *_inside_a_rule((network, ipv6_network), includes),
                 *_unreachable(servers, includes, excludes),
                 *_of_one_family(ipv6_network, servers, includes),
             ),
@@ -191,6 +193,19 @@ def _unreachable(
         for server in servers
         if (includes and not _within(server, includes)) or _within(server, excludes)
     )
+
+
+def _inside_a_rule(
+    pools: Iterable[Network | None], includes: tuple[Network, ...]
+) -> Iterator[ConfigurationWarning]:
+    """A warning for each rule to include that overlaps the devices' own addresses.
+
+    What a rule includes is a destination behind the gateway; the part with the pool never leaves it.
+    """
+    for pool in filter(None, pools):
+        for rule in includes:
+            if rule.version == pool.version and pool.overlaps(rule):
+                yield NETWORK_IN_RULE(network=pool, rule=rule)
 
 
 def _of_one_family(

@@ -119,6 +119,12 @@ LISTEN_PORT_CHANGED = declare(
     "the site is configured for port {wanted}, but the container still publishes port {published}",
     "Wait a minute: the monitor of the host re-creates the container. This ends the sessions.",
 )
+NETWORK_IN_RULE = declare(
+    ConfigurationWarning,
+    "network-in-rule",
+    "the address range for devices {network} overlaps the split tunnelling rule {rule}",
+    "Devices do not reach that part of {rule}: use another range, such as 169.254.0.0/16.",
+)
 RADIUS_SECRET_INVALID = declare(
     UsageError,
     "radius-secret-invalid",

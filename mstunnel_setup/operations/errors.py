@@ -23,6 +23,13 @@ AGENT_PROBLEM = declare(
     "the agent cannot sync with the tenant: {reason}",
     "`mst-cli agent logs --tail 20` shows why.",
 )
+USER_NAME_UNRESOLVED = declare(
+    UsageError,
+    "user-name-unresolved",
+    "the gateway identifies users by object id, not by name: {name}",
+    "Find the object id in the Entra admin center (Users > Overview) or with `az ad user show --id {name} "
+    "--query id`, then run `mst-cli explain ID`. Or add `--token-file FILE` with a token of this user.",
+)
 ALREADY_INSTALLED = declare(
     UsageError,
     "already-installed",
