@@ -255,3 +255,9 @@ PROPERTIES_NOT_IN_FORMAT = declare_notice(
     "{name}: {resource} has no {properties}",
     "Set them in the admin center, or apply this object from YAML.",
 )
+USER_UNKNOWN = declare(
+    TenantError,
+    "user-unknown",
+    "there is no user {name} in the tenant",
+    "Check the user name (user principal name), or give the object id.",
+)

@@ -10,6 +10,8 @@ from typing import Final
 
 from mstunnel_setup.admin.access.controls import STATE_WORDS, controls_of
 from mstunnel_setup.admin.change import Body
+from mstunnel_setup.admin.errors import USER_UNKNOWN
+from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire_access import WhatIfResult
 from mstunnel_setup.text import plain
@@ -52,11 +54,27 @@ class Case:
 
 
 def evaluate(graph: AdminGraph, users: Sequence[str]) -> list[Case]:
-    """Four sign-ins of each user: Android and iOS, compliant and not. Raises TenantError, SignInError."""
-    return [_case(graph, *each) for each in product(users, _PLATFORMS, (True, False))]
+    """Four sign-ins of each user (object id or UPN): Android and iOS, compliant and not.
+
+    Raises TenantError, also `user-unknown`, and SignInError.
+    """
+    ids = {user: _id_of(graph, user) for user in users}
+    return [
+        _case(graph, user, ids[user], platform, compliant)
+        for user, platform, compliant in product(users, _PLATFORMS, (True, False))
+    ]
 
 
-def _case(graph: AdminGraph, user: str, platform: str, compliant: bool) -> Case:
+def _id_of(graph: AdminGraph, user: str) -> str:
+    if is_guid(user):
+        return user
+    found = graph.user(user)
+    if found is None:
+        raise USER_UNKNOWN(name=user)
+    return found.id
+
+
+def _case(graph: AdminGraph, user: str, identifier: str, platform: str, compliant: bool) -> Case:
     conditions = {
         "devicePlatform": platform,
         "clientAppType": "mobileAppsAndDesktopClients",
@@ -65,7 +83,7 @@ def _case(graph: AdminGraph, user: str, platform: str, compliant: bool) -> Case:
         "authenticationFlow": {"transferMethod": "none"},
         "deviceInfo": {"isCompliant": compliant},
     }
-    found = graph.what_if(user, conditions)
+    found = graph.what_if(identifier, conditions)
     applying = [item for item in found if item.policy_applies]
     undecided = [item for item in found if item.analysis_reasons == _NOT_ENOUGH]
     return Case(user, platform, compliant, applying, undecided)
