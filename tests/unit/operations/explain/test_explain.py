@@ -242,6 +242,8 @@ def test_what_is_served_is_read_back_from_the_configuration_of_the_gateway() -> 
         split_dns=("corp.example",),
         includes=(ip_network("10.99.0.0/16"),),
         excludes=(ip_network("10.99.7.0/24"),),
+        udp=True,
+        session_timeout=3600,
     )
     assert found.is_of_device(ip_address("fd00:1::7"))
 
