@@ -105,13 +105,14 @@ IPV6_DNS_SERVER_UNREACHABLE = declare(
     ConfigurationWarning,
     "dns-server-without-ipv6",
     "devices do not reach the DNS server {server}: the server configuration gives them no IPv6 network",
-    "Give them one (ipv6Network), or use the IPv4 address of the DNS server.",
+    "Give them one (`mst-admin config update NAME --ipv6-network CIDR`), or use the IPv4 address of the DNS "
+    "server.",
 )
 IPV6_RULE_UNREACHABLE = declare(
     ConfigurationWarning,
     "rule-without-ipv6",
     "the gateway refuses what devices send to {rule}: the server configuration gives them no IPv6 network",
-    "Give them one (ipv6Network), or remove the rule.",
+    "Give them one (`mst-admin config update NAME --ipv6-network CIDR`), or remove the rule.",
 )
 LISTEN_PORT_CHANGED = declare(
     ConfigurationWarning,
