@@ -32,7 +32,7 @@ class CommandLine:
             if error.code == "program-timeout":
                 raise CONTAINER_TIMEOUT(reason=printable(error.message)) from error
             if error.code == "program-missing":
-                raise ENGINE_MISSING(engine=f"{self.command[0]} is not") from error
+                raise ENGINE_MISSING(engine=self.command[0]) from error
             raise ENGINE_FAILED(
                 operation=f"run {self.command[0]}", reason=printable(error.message)
             ) from error

@@ -34,7 +34,7 @@ def docker_engine(
     reason.
     """
     if processes.find("docker") is None:
-        raise ENGINE_MISSING(engine="Docker is not")
+        raise ENGINE_MISSING(engine="Docker")
     address = environment.get("DOCKER_HOST") or _SYSTEM_SOCKET
     if not address.startswith("unix://"):
         raise ENGINE_UNFIT(reason=f"DOCKER_HOST is {address}, another machine")

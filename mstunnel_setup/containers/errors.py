@@ -42,7 +42,7 @@ ENGINE_FAILED = declare(
 ENGINE_MISSING = declare(
     EngineError,
     "engine-missing",
-    "{engine} installed",
+    "not installed: {engine}",
     "Install Podman from the packages of the distribution, or Docker CE.",
 )
 ENGINE_NOT_RUNNING = declare(

@@ -62,7 +62,7 @@ def podman_engine(
             address, version = stack.enter_context(_own_service(files, processes, clock))
         if version is None:
             raise ENGINE_NOT_RUNNING(
-                engine="Podman is not", address=address, unit="podman.socket", variable="CONTAINER_HOST"
+                engine="Podman", address=address, unit="podman.socket", variable="CONTAINER_HOST"
             )
         yield PodmanEngine(_service(address, _CALL_TIMEOUT), processes, clock, command, version)
 

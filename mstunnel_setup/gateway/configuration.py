@@ -100,7 +100,7 @@ class ServerConfiguration:
             advanced_settings=tuple(advanced.items()),
             warnings=(
                 *ignored,
-                *_inside_a_rule((network, ipv6_network), includes),
+                *_inside_a_rule(network, ipv6_network, includes),
                 *_unreachable(servers, includes, excludes),
                 *_of_one_family(ipv6_network, servers, includes),
             ),
@@ -196,16 +196,16 @@ def _unreachable(
 
 
 def _inside_a_rule(
-    pools: Iterable[Network | None], includes: tuple[Network, ...]
+    network: IPv4Network, ipv6_network: IPv6Network | None, includes: Iterable[Network]
 ) -> Iterator[ConfigurationWarning]:
     """A warning for each rule to include that overlaps the devices' own addresses.
 
     What a rule includes is a destination behind the gateway; the part with the pool never leaves it.
     """
-    for pool in filter(None, pools):
-        for rule in includes:
-            if rule.version == pool.version and pool.overlaps(rule):
-                yield NETWORK_IN_RULE(network=pool, rule=rule)
+    for rule in includes:
+        pool = ipv6_network if isinstance(rule, IPv6Network) else network
+        if pool is not None and pool.overlaps(rule):
+            yield NETWORK_IN_RULE(network=pool, rule=rule)
 
 
 def _of_one_family(

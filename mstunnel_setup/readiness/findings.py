@@ -56,11 +56,8 @@ IP_FORWARD_NOT_AT_BOOT = _problem(
     "{seen}",
     "Set it there: `echo net.ipv4.ip_forward=1 >>/etc/sysctl.d/90-mstunnel.conf`, or run with --fix.",
 )
-ENGINE_MISSING = _problem(
-    "engine-present",
-    "{wanted} installed",
-    "{remedy}",
-)
+ENGINES_MISSING = _problem("engine-present", "neither Podman nor Docker is installed", "{remedy}")
+ENGINE_MISSING = _problem("engine-present", "{engine} is not installed", "{remedy}")
 ENGINE_SLOW = _unknown("engine-running", "{seen}", "Measure it: `time {name} info`.")
 ENGINE_DOWN = _problem("engine-running", "{name} does not answer{why}", "{remedy}")
 ENGINE_VERSION_UNKNOWN = _unknown(

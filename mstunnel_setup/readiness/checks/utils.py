@@ -112,8 +112,10 @@ def _present(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
     found = chosen_engine(settings, engine)
     if found is not None:
         return passed(f"{found.name} {found.version}".strip())
-    wanted = "neither Podman nor Docker is" if settings.engine == "auto" else f"{settings.engine} is not"
-    return findings.ENGINE_MISSING(wanted=wanted, remedy=_how_to_install(settings, system))
+    remedy = _how_to_install(settings, system)
+    if settings.engine == "auto":
+        return findings.ENGINES_MISSING(remedy=remedy)
+    return findings.ENGINE_MISSING(engine=settings.engine, remedy=remedy)
 
 
 def _how_to_install(settings: Settings, system: SystemFacts) -> str:
