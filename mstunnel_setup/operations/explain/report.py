@@ -4,20 +4,19 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import ExitCode, UsageError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import fold, folded
 from mstunnel_setup.gateway.occtl import judge_word
 from mstunnel_setup.gateway.served import read_served
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import installed_run
-from mstunnel_setup.operations.errors import USER_NAME_UNRESOLVED
 from mstunnel_setup.operations.explain import device_rows, network_rows
 from mstunnel_setup.operations.explain.gather import gather, read_rules, read_token
 from mstunnel_setup.operations.explain.model import Facts, Row, Subject, Token
 from mstunnel_setup.operations.explain.token_rules import user_of
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import fold, folded
 
 _ROWS: Final[Sequence[Callable[[Facts], Row]]] = (
     device_rows.gateway,
@@ -73,7 +72,14 @@ def _known_user(run: Run, subject: Subject, token: Token | None) -> Subject:
         return subject
     user = user_of(token.claims, read_rules(files)) if token and token.names(subject.text) else ""
     if not user:
-        raise USER_NAME_UNRESOLVED(name=subject.text)
+        raise UsageError(
+            "user-name-unresolved",
+            "the gateway identifies users by object id, not by name: {name}",
+            hint="Find the object id in the Entra admin center (Users > Overview) or with "
+            "`az ad user show --id {name} --query id`, then run `mst-cli explain ID`. Or add "
+            "`--token-file FILE` with a token of this user.",
+            name=subject.text,
+        )
     return Subject(user)
 
 

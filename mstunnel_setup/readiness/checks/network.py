@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from mstunnel_setup import paths
-from mstunnel_setup.host.endpoint import REFUSED
+from mstunnel_setup.base import paths
+from mstunnel_setup.io.endpoint import REFUSED
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.data import REGISTRY, endpoints
 from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts
