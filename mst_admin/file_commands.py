@@ -111,7 +111,7 @@ class FileObjects(Generic[Declared, Present]):
         return written(changes, {"id": found.id})
 
     def lint(self, operator: Operator, settings: Settings, wanted: str) -> Result:
-        """What is wrong with one; the exit code is that of a failed check when something is fatal."""
+        """What is wrong with one; the exit code is 2 when something is fatal, as of `create`."""
         if names_file(wanted, (".yaml", ".yml")):
             document, declared = self._load(Path(wanted))
             findings = placed(self.judge(declared, None), document)
@@ -197,12 +197,12 @@ def placed(findings: Iterable[Finding], document: Document) -> list[Finding]:
 
 
 def linted(key: str, wanted: str, findings: Sequence[Finding]) -> Result:
-    """The result of a lint; its exit code is that of a failed check when a finding is fatal."""
+    """The result of a lint; its exit code is that of `create` and `update`, which refuse what is fatal."""
     fatal = tuple(notice_of(item) for item in findings if item.fatal)
     warnings = tuple(notice_of(item) for item in findings if not item.fatal)
     if fatal:
-        return Result("error", {key: wanted}, warnings, fatal, exit_code=ExitCode.CHECK)
-    text = [f"No problem found in {wanted}."]
+        return Result("error", {key: wanted}, warnings, fatal, exit_code=ExitCode.USAGE)
+    text = [f"No error found in {wanted}." if warnings else f"No problem found in {wanted}."]
     return Result("warning" if warnings else "ok", {key: wanted}, warnings, text=text)
 
 

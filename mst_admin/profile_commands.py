@@ -104,7 +104,7 @@ def _apply(operator: Operator, settings: Settings, file: Path, *, new: bool) -> 
 
 
 def lint(operator: Operator, settings: Settings, wanted: str) -> Result:
-    """What is wrong with a profile; the exit code is that of a failed check when something is fatal."""
+    """What is wrong with a profile; the exit code is 2 when something is fatal, as of `create`."""
     if names_file(wanted, (".yaml", ".yml")):
         document, profile = _load(Path(wanted))
         findings = placed(judge_profile(profile), document)

@@ -1,6 +1,7 @@
 """`mst-admin proxy-exclusions`: the work."""
 
 import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 
 _LIST = "proxyExclusionList"
+_NETWORK = re.compile(r"[0-9A-Fa-f:.]+/[0-9]{1,3}")
 
 
 def check(operator: Operator, entries: list[str]) -> Result:
-    """Judge entries, and those in files; the exit code is that of a failed check when one is refused.
+    """Judge entries, and those in files; the exit code is 2 when one is refused, as in a profile.
 
     Raises UsageError for a file that is missing.
     """
@@ -35,7 +37,7 @@ def _judged(entries: Sequence[str]) -> Result:
     errors = tuple(notice_of(item) for item in findings if item.fatal)
     data: Body = {"entries": [*entries], "accepted": len(entries) - len(errors)}
     if errors:
-        return Result("error", data, warnings, errors, exit_code=ExitCode.CHECK)
+        return Result("error", data, warnings, errors, exit_code=ExitCode.USAGE)
     return Result("ok", data, warnings, text=[f"All {len(entries)} entries can be used."])
 
 
@@ -89,8 +91,9 @@ def _present(found: DeviceConfiguration) -> list[str]:
 
 
 def _entries(operator: Operator, given: str) -> tuple[str, ...]:
-    """An entry, or those in a file. No entry has a slash in it, and no domain ends in `.csv` or `.txt`."""
-    is_file = "/" in given or names_file(given, (".csv", ".txt"))
+    """An entry, or those in a file: it has a slash or ends in `.csv` or `.txt`, but is no URL or network."""
+    is_address = "://" in given or _NETWORK.fullmatch(given)
+    is_file = not is_address and ("/" in given or names_file(given, (".csv", ".txt")))
     return _read(operator, Path(given)) if is_file else (given,)
 
 

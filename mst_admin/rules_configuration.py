@@ -39,6 +39,7 @@ _FIELDS: Final = {
 _KEYS: Final = {
     "advanced": "advanced_settings",
     "dns": "dns_servers",
+    "network": "network",
     "rule": "route_includes",
     "rules": "route_includes",
 }

@@ -16,8 +16,9 @@ from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.base.errors import ExitCode, SetupError, TenantError, UsageError, ValuesError
 from mstunnel_setup.base.result import Notice, Result, warning
 from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
-from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
+from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, USER_READ_BASIC
 from mstunnel_setup.tenant.wire_access import (
     APPLICATION_READ,
     POLICY_READ,
@@ -96,7 +97,9 @@ def plan(
 ) -> Result:
     """What `apply` would change, and how the tenant decides about these users now."""
     declared = _load(file)
-    review = _review(open_tenant(operator, settings, _READ), declared, users, enable=enable)
+    review = _review(
+        open_tenant(operator, settings, (*_READ, *_to_find(users))), declared, users, enable=enable
+    )
     code = ExitCode.CHANGES_PENDING if review.due and exit_code else ExitCode.DONE
     return replace(review.before(), exit_code=code)
 
@@ -109,7 +112,7 @@ def apply(
     When the tenant refuses a change, those before it stay and are in the result.
     """
     declared = _load(file)
-    graph = open_tenant(operator, settings, _WRITE)
+    graph = open_tenant(operator, settings, (*_WRITE, *_to_find(users)))
     review = _review(graph, declared, users, enable=enable)
     if not review.due:
         return replace(review.after([]), status="unchanged")
@@ -125,6 +128,11 @@ def apply(
         operator.console.say("\n".join(review.lines(review.due, "to make", "has now")))
     make_sure(operator, f"Change {len(review.due)} Conditional Access policies?", yes=yes)
     return _made(graph, review)
+
+
+def _to_find(users: Sequence[str]) -> tuple[str, ...]:
+    """The permission by which users are found by name, where one is not given by its object id."""
+    return () if all(map(is_guid, users)) else (USER_READ_BASIC,)
 
 
 def _made(graph: AdminGraph, review: Review) -> Result:

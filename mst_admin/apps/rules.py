@@ -11,6 +11,7 @@ from mst_admin.profiles.objects import Platform as ProfilePlatform
 from mst_admin.profiles.objects import ProfileObject
 from mst_admin.profiles.rules import PACKAGE
 from mst_admin.profiles.rules_assignment import judge_assignment
+from mst_admin.profiles.rules_settings import judge_switches
 from mstunnel_setup.answers.finding import Finding
 
 _MAM_CONFIGS: Final = "DefenderMAMConfigs"
@@ -72,8 +73,7 @@ def _defender(declared: AppConfigurationObject) -> Iterator[Finding]:
         yield from _value(name, value, key) if key else _unknown(declared, name)
     if not declared.is_ios and declared.on_devices and declared.platform in _EITHER_WORK_PROFILE:
         antiphishing, vpn = (_setting(declared, name, "1") for name in ("antiphishing", "vpn"))
-        if antiphishing != vpn:
-            yield findings.WORK_PROFILE_SWITCHES(antiphishing=antiphishing, vpn=vpn)
+        yield from judge_switches(antiphishing, vpn, "settings")
     if not declared.is_ios and not declared.on_devices:
         yield from _managed_apps(declared)
     if declared.is_ios and declared.on_devices:

@@ -37,7 +37,7 @@ def _reason(entry: str) -> str:
 
 
 _REASONS: Final = (
-    ("/", "it must be a host without scheme and path"),
+    ("/", "it must be a host, without scheme, path or prefix length"),
     (";", "it is more than one entry"),
     (",", "it is more than one entry"),
     ("*", "a wildcard may only stand for the first label, as in *.contoso.com"),

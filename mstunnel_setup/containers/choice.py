@@ -138,4 +138,4 @@ def _refusal(errors: Sequence[EngineError]) -> EngineError:
     present = [error for error in errors if error.code != "engine-missing"]
     if present or len(errors) == 1:
         return (present or errors)[0]
-    return ENGINE_MISSING(engine="neither Podman nor Docker")
+    return ENGINE_MISSING(engine=", ".join(map(str.capitalize, _PREFERRED)))

@@ -79,12 +79,12 @@ class ServerConfiguration:
         _limit_rules(len(includes) + len(excludes))
         servers = fields.items(document, ("dnsServers",), fields.address, _MOST_SERVERS)
         advanced, ignored = read_advanced(_pairs(document))
-        ipv6_network = _ipv6_network(document)
+        network, ipv6_network = _network(document), _ipv6_network(document)
         return cls(
             policy_id=fields.text(document, "id"),
             display_name=fields.text(document, "displayName"),
             description=fields.prose(document, "description"),
-            network=_network(document),
+            network=network,
             ipv6_network=ipv6_network,
             dns_servers=servers,
             default_domain_suffix=_suffix(document),
@@ -96,6 +96,7 @@ class ServerConfiguration:
             advanced_settings=tuple(advanced.items()),
             warnings=(
                 *ignored,
+                *_inside_a_rule(network, ipv6_network, includes),
                 *_unreachable(servers, includes, excludes),
                 *_of_one_family(ipv6_network, servers, includes),
             ),
@@ -195,6 +196,25 @@ def _unreachable(
     )
 
 
+def _inside_a_rule(
+    network: IPv4Network, ipv6_network: IPv6Network | None, includes: Iterable[Network]
+) -> Iterator[Notice]:
+    """A warning for each rule to include that overlaps the devices' own addresses.
+
+    What a rule includes is a destination behind the gateway; the part with the pool never leaves it.
+    """
+    for rule in includes:
+        pool = ipv6_network if isinstance(rule, IPv6Network) else network
+        if pool is not None and pool.overlaps(rule):
+            yield warning(
+                "network-in-rule",
+                "the address range for devices {network} overlaps the split tunnelling rule {rule}",
+                hint="Devices do not reach that part of {rule}: use another range, such as 169.254.0.0/16.",
+                network=pool,
+                rule=rule,
+            )
+
+
 def _of_one_family(
     ipv6_network: IPv6Network | None, servers: Iterable[str], includes: tuple[Network, ...]
 ) -> Iterator[Notice]:
@@ -211,7 +231,8 @@ def _of_one_family(
                     "devices do not reach the DNS server {server}: the server configuration gives them no"
                     " IPv6 network"
                 ),
-                hint="Give them one (ipv6Network), or use the IPv4 address of the DNS server.",
+                hint="Give them one (`mst-admin config update NAME --ipv6-network CIDR`), or use the IPv4"
+                " address of the DNS server.",
                 server=quoted(server),
             )
             for server in servers
@@ -224,7 +245,8 @@ def _of_one_family(
                     "the gateway refuses what devices send to {rule}: the server configuration gives them"
                     " no IPv6 network"
                 ),
-                hint="Give them one (ipv6Network), or remove the rule.",
+                hint="Give them one (`mst-admin config update NAME --ipv6-network CIDR`), or remove"
+                " the rule.",
                 rule=quoted(rule),
             )
             for rule in includes

@@ -18,6 +18,7 @@ from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.gateway.served import Address, Served, read_served
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate import check
 from mstunnel_setup.operations.certificate.errors import CERTIFICATE_REVOKED
@@ -57,7 +58,7 @@ def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) 
         sessions=_rows(ports, "users"),
         banned=_banned(ports),
         served=served,
-        rules=_rules(ports),
+        rules=read_rules(ports.files),
         token=token,
         log=_log(ports, subject),
         destinations=destinations,
@@ -149,9 +150,10 @@ def _banned(ports: Ports) -> tuple[str, ...] | None:
     return None if rows is None else tuple(str(row.get("IP", "")) for row in rows)
 
 
-def _rules(ports: Ports) -> JsonObject:
+def read_rules(files: Files) -> JsonObject:
+    """The rules for tokens, `oidc.json`; empty when they cannot be read."""
     try:
-        return as_object(json_value(ports.files.read(paths.OIDC_JSON) or b"{}"))
+        return as_object(json_value(files.read(paths.OIDC_JSON) or b"{}"))
     except ValueError:
         return {}  # edited by hand; the gateway refuses it, too
 

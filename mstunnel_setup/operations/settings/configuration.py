@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import unified_diff
 
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CONFIGURATION_MISSING, ExitCode, UsageError
 from mstunnel_setup.base.result import Notice, Result, notice_of
 from mstunnel_setup.base.text import Line, plain
@@ -13,6 +14,7 @@ from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.admin_settings import read_admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.rendering import Rendered
+from mstunnel_setup.gateway.served import read_served
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import images, sign_in, site
 from mstunnel_setup.io.operator import Operator, Settings
@@ -20,20 +22,27 @@ from mstunnel_setup.operations.certificate.activation import installed_run
 
 
 def show(operator: Operator) -> Result:
-    """`admin-settings.json`, as the gateway works with it.
+    """`admin-settings.json`, and what `ocserv.conf` alone has of the configuration: UDP and session timeout.
 
     Raises UsageError before there is one, StepError `settings-unreadable` for a damaged one.
     """
     with installed_run(operator, {}, exclusively=False) as run:
         settings = read_admin_settings(run.files)
+        served = read_served(run.files.read(paths.OCSERV_CONF) or b"")
     if settings is None:
         raise UsageError(
             "configuration-not-pulled",
             "there is no server configuration on this host yet",
             hint="Complete the installation: run mstunnel-setup.",
         )
+    if served is not None:
+        more: JsonObject = {
+            "DisableUdpConnections": not served.udp,
+            "SessionTimeout": served.session_timeout,
+        }
+        settings = {**settings, **more}
     text = [
-        Line(f"{name + ':':21} {_words(value)}", f"{name}:", _words(value))
+        Line(f"{name + ':':23} {_words(value)}", f"{name}:", _words(value))
         for name, value in settings.items()
     ]
     return Result("ok", {"configuration": settings}, text=text)

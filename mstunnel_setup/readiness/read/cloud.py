@@ -57,7 +57,10 @@ class CloudReader:
         patterns = {item.pattern: item.purpose for item in self.endpoints if item.pattern}
         named = self._resolve(tried)
         found = self._attempt(tried, named, end)
-        return NetworkFacts(endpoints=found, patterns=patterns, private=self.cloud == CUSTOM)
+        archive = next((item.archive for item in self.endpoints if item.archive), "")
+        return NetworkFacts(
+            endpoints=found, patterns=patterns, private=self.cloud == CUSTOM, missing_archive=archive
+        )
 
     def _resolve(self, tried: Sequence[Endpoint]) -> "list[tuple[str, ...] | str]":
         """For each endpoint its addresses, or why there are none."""

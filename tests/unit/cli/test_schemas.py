@@ -215,7 +215,7 @@ REFUSED = {
     "mst-admin config list --token-file /nowhere --ca-file /nowhere": (2, "ca-file-missing"),
     "mst-admin server create": (2, "server-not-installed"),
     "mst-admin apply nowhere": (2, "declarations-missing"),
-    "mst-admin proxy-exclusions check contoso.*": (3, "exclusion-malformed"),
+    "mst-admin proxy-exclusions check contoso.*": (2, "exclusion-malformed"),
     "mstunnel-lab serve --dir /proc/nowhere": (2, "lab-directory"),
     "mstunnel-lab serve --port 65536": (2, "lab-port-invalid"),
     "mstunnel-lab serve --cloud 9": (2, "lab-cloud"),
