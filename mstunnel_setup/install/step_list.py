@@ -74,7 +74,12 @@ from mstunnel_setup.system.sysctls import SetSysctl
 from mstunnel_setup.system.targets import ReachTarget
 from mstunnel_setup.system.units import ConfigureUnit
 from mstunnel_setup.system.uplink import InstallUplink
-from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer, RemoveServerRecord
+from mstunnel_setup.tenant.actions import (
+    CreateAppIdentity,
+    RegisterServer,
+    RemoveApplication,
+    RemoveServerRecord,
+)
 from mstunnel_setup.tenant.existing_identity import PlaceAgentCredential, UseAppIdentity
 from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
 from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity, PlaceKey, PlaceRevocations
@@ -179,6 +184,7 @@ CODEC = Codec(
         RegisterServer,
         RenewTunnelDevice,
         StoreAnswer,
+        RemoveApplication,
         RemoveServerRecord,
         RunContainer,
         ScheduleImport,

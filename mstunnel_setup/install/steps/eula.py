@@ -16,6 +16,7 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import EULA_DECLINED
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.operator import Prompter
 
 _ACCEPTED: Final = "accepted-eula"
 ACCEPTED_KEY: Final = f"answer:{_ACCEPTED}"
@@ -62,11 +63,21 @@ def _record(context: Context) -> JsonObject | None:
         return earlier if isinstance(earlier, dict) else None
     if context.answers.eula != "accept" and not context.gathered.eula_accepted:
         context.prompter.page(text())
-        answer = context.prompter.ask("Do you accept these terms? Type yes or no", default="no")
-        if answer.strip().lower() != "yes":
+        if not _accepts(context.prompter):
             raise EULA_DECLINED()
         context.gathered.eula_accepted = True
     return {"sha256": _digest(), "who": getpass.getuser()}
+
+
+def _accepts(prompter: Prompter) -> bool:
+    """Whether the person types yes; an empty line means no, anything else asks again."""
+    while True:
+        typed = prompter.ask("Do you accept these terms? Type yes or no", default="no").strip().lower()
+        if typed in ("yes", "y"):
+            return True
+        if typed in ("no", "n", ""):
+            return False
+        prompter.say("Type yes or no.")
 
 
 def _outstanding(context: Context) -> bool:

@@ -32,6 +32,7 @@ from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.tenant.clouds import CLOUDS, Cloud
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import (
+    Application,
     LicenseDetails,
     ServicePlan,
     TunnelConfiguration,
@@ -112,6 +113,7 @@ class FakeGraph(Graph):
     all_sites: list[TunnelSite] = field(default_factory=lambda: [OSAKA, BERLIN])
     configuration: TunnelConfiguration | None = None
     listed: list[TunnelServer] = field(default_factory=list)
+    applications: list[Application] = field(default_factory=list)
     signed_in_as: str = ""
     refusal: Exception | None = None
     cloud: Cloud = CLOUDS["public"]
@@ -149,6 +151,9 @@ class FakeGraph(Graph):
 
     def server(self, site_id: str, server_id: str) -> TunnelServer | None:
         return next((server for server in self.listed if server.id == server_id), None)
+
+    def find_applications(self, display_name: str) -> list[Application]:
+        return [item for item in self.applications if item.display_name == display_name]
 
     def tenant_id(self) -> str:
         return "99999999-0000-0000-0000-000000000000"
@@ -275,11 +280,18 @@ class Scene:
         """A finished `Remember` of an earlier run."""
         self.finished({"kind": "remember", "name": name, "value": value}, f"answer:{name}", {"value": value})
 
-    def finished(self, action: dict[str, Any], key: str, outputs: dict[str, Any]) -> None:
+    def started(self) -> None:
+        """A gateway that an earlier run has started."""
+        action = {"kind": "remember", "name": "started", "value": True}
+        self.finished(action, "answer:started", {}, step="launch")
+
+    def finished(
+        self, action: dict[str, Any], key: str, outputs: dict[str, Any], step: str = "earlier"
+    ) -> None:
         """Any finished action of an earlier run."""
         journal = self.journal
         journal.begin_installation()
-        journal.append("begin", step="earlier", key=key, action=action, before={})
+        journal.append("begin", step=step, key=key, action=action, before={})
         journal.append("done", key=key, outputs=outputs)
 
     def place_certificate(self, directory: str = "/root", pki: Pki | None = None) -> tuple[str, str]:
