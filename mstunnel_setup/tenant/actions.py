@@ -31,7 +31,6 @@ from mstunnel_setup.tenant.wire import (
 )
 from mstunnel_setup.text import plain
 
-
 # Entra ID answers from several replicas, which learn of a deletion within seconds.
 _REPLICATION_SECONDS: Final = 60.0
 _REPLICATION_PAUSE: Final = 2.0

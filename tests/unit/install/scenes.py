@@ -64,6 +64,7 @@ class FakePrompter:
     meanwhile: list[Callable[[], Any]] = field(default_factory=list)
     """What happens while a person is waited for, one after the other."""
     left: list[float] = field(default_factory=list)
+    waited: float = 0.0
 
     def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:
         self.asked.append(question)
