@@ -62,8 +62,12 @@ def _uninstall(
         except NetworkError as error:
             raise NetworkError(error.code, error.message, f"{error.hint} {_WAY_OUT}".strip()) from error
     where = "this server and from the tenant" if registered and not offline else "this server"
-    text = [f"Removed from {where}.", summary(removals)]
-    return Result("changed", as_data(removals), kept(removals), text=text)
+    return Result(
+        "changed",
+        as_data(removals),
+        kept(removals),
+        text=[f"Removed from {where}.", summary(removals)],
+    )
 
 
 def _ask(run: Run, *, offline: bool, registered: bool) -> None:
@@ -113,8 +117,12 @@ def remove_host_setup(operator: Operator) -> Result:
             forget(run.files, run.journal)
             return Result("unchanged", {"objects": []}, text=["There is no host part to remove."])
         removals = remove_installation(run)
-    text = ["The host part was removed.", summary(removals)]
-    return Result("changed", as_data(removals), kept(removals), text=text)
+    return Result(
+        "changed",
+        as_data(removals),
+        kept(removals),
+        text=["The host part was removed.", summary(removals)],
+    )
 
 
 def _joined(first: Result, second: Result) -> Result:

@@ -333,7 +333,7 @@ def _ask_again(context: Context, error: CertificateError) -> None:
     """Ask for another certificate than the one refused with `error`, which is raised unattended."""
     if not context.prompter.interactive:
         raise error
-    context.prompter.say(f"{error.message}. {error.hint}".rstrip())
+    context.prompter.say(f"Certificate: {error.message}. {error.hint}".rstrip())
     ask_for_another(context, error)
 
 

@@ -71,7 +71,7 @@ def gather(context: Context, refuse_unsuited: Callable[[Context], None] = _any_s
 
 def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -> Certificate | None:
     """Have a person choose another site (None), or another certificate. Raises `error` when they stop."""
-    context.prompter.say(f"{error.message}. {error.hint}".rstrip())
+    context.prompter.say(f"Certificate: {error.message}. {error.hint}".rstrip())
     joined = remembered(context.receipt, "joined-site") is not None
     rows = [*(() if joined else _ANOTHER_SITE), *_ANOTHER_CERTIFICATE]
     chosen = context.prompter.choose("How to continue", rows, ("Choice",))

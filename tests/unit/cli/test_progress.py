@@ -51,8 +51,8 @@ def test_the_reason_of_a_failure_may_be_left_to_the_error_that_follows() -> None
 
 def test_long_lines_are_wrapped_between_words() -> None:
     stream = io.StringIO()
-    lines = ProgressLines(stream, Redactor(), [], verbose=True)
-    lines.event(Event("site", "undone", "file:/x", "write " + "/xy " * 40))
+    progress = ProgressLines(stream, Redactor(), [], verbose=True)
+    progress.event(Event("site", "undone", "file:/x", "write " + "/xy " * 40))
     lines = stream.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     assert " ".join("".join(lines).split()).count("/xy") == 40

@@ -70,7 +70,8 @@ class Desk:
     def signs_in(self, child: "pexpect.spawn[str]") -> None:
         """Read the code on the screen, and enter it elsewhere."""
         child.expect(r"enter this code:\s+(?:\x1b\[1m)?\s*([A-Z0-9-]{6,12})")
-        self.approve(str(child.match[1]))
+        assert isinstance(child.match, re.Match)
+        self.approve(child.match[1])
 
     def accepts(self, child: "pexpect.spawn[str]") -> None:
         """Go on to the certificate."""
