@@ -79,7 +79,11 @@ def suitable(context: Context, public_address: str | None) -> Certificate:
             examine(context, found.identity, public_address)
             refuse_revoked(context, found.identity)
         except CertificateError as error:
-            _ask_again(context, error)
+            if not (error.code.startswith("pfx-passphrase") and _has_it_typed(context, source, error)):
+                _ask_again(context, error)
+        except UsageError as error:
+            if not _has_it_typed(context, source, error):
+                raise
         else:
             return found
 
@@ -335,6 +339,15 @@ def _ask_again(context: Context, error: CertificateError) -> None:
         raise error
     context.prompter.say(f"Certificate: {error.message}. {error.hint}".rstrip())
     ask_for_another(context, error)
+
+
+def _has_it_typed(context: Context, source: IdentitySource, error: SetupError) -> bool:
+    """Have a person type the passphrase where `source` refers to a file that is missing or holds another."""
+    if source.passphrase is None or not context.prompter.interactive:
+        return False
+    context.prompter.say(f"Certificate: {error.message}. {error.hint}".rstrip())
+    _forget_passphrase(context)
+    return True
 
 
 def ask_for_another(context: Context, error: CertificateError) -> None:

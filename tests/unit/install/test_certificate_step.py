@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from mstunnel_setup import paths
 from mstunnel_setup.answers.merge import merge
+from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.engine.receipt import Entry, Receipt
 from mstunnel_setup.errors import CertificateError, SetupError, WaitingError
 from mstunnel_setup.install.context import Context, Gathered
@@ -78,8 +79,14 @@ class Host:
     def gather(self, **answers: object) -> Certificate:
         given = {name.replace("__", "."): value for name, value in answers.items()}
         gathered = Gathered(merge(given, {}))
+
+        def passphrase(reference: str | None) -> bytes | None:
+            if reference is None:
+                return gathered.typed()
+            return context.secret(SecretReference.parse(reference)).encode()
+
         context = Context(
-            ports=replace(ports_of(self.root, clock=self.clock), passphrases=lambda _: gathered.typed()),
+            ports=replace(ports_of(self.root, clock=self.clock), passphrases=passphrase),
             gathered=gathered,
             prompter=self.prompter,
             read_receipt=lambda: self.receipt,
@@ -213,11 +220,13 @@ def test_after_three_wrong_passphrases_a_person_may_go_on(host: Host) -> None:
     assert name_of(host.gather()) == PKI.pem("leaf")
 
 
-def test_a_wrong_passphrase_in_a_file_is_asked_for(host: Host) -> None:
+@pytest.mark.parametrize("there", [True, False])
+def test_a_passphrase_is_asked_for_when_its_file_is_missing_or_wrong(host: Host, *, there: bool) -> None:
     host.put_pfx("right")
-    host.place("/root/passphrase", b"wrong")
-    (host.root / "root/passphrase").chmod(0o600)
-    host.prompter.typed = ["", "right"]
+    if there:
+        host.place("/root/passphrase", b"wrong")
+        (host.root / "root/passphrase").chmod(0o600)
+    host.prompter.typed = ["right"]
     pfx = str(host.root / paths.SITE_PFX.lstrip("/"))
     found = host.gather(certificate__pfx=pfx, certificate__passphrase=f"file:{host.root}/root/passphrase")
     assert name_of(found) == PKI.pem("leaf")
