@@ -351,12 +351,18 @@ def _has_it_typed(context: Context, source: IdentitySource, error: SetupError) -
 
 
 def ask_for_another(context: Context, error: CertificateError) -> None:
-    """Have a person name another certificate, or mend the files that are named; raises `error` on stop."""
-    while typed := context.prompter.ask(_ANOTHER, default=""):
-        if typed.lower() == _STOP:
-            raise error
-        if _take_from(context, typed):
-            return
+    """Have a person name another certificate, or mend the files that are named.
+
+    Raises `error` when they stop, and when the input has ended: nobody is there.
+    """
+    try:
+        while typed := context.prompter.ask(_ANOTHER, default=""):
+            if typed.lower() == _STOP:
+                raise error
+            if _take_from(context, typed):
+                return
+    except UsageError as ended:
+        raise error from ended
     if error.code.startswith("pfx-passphrase"):
         _forget_passphrase(context)
 

@@ -8,7 +8,7 @@ from mstunnel_setup.engine.action import Action
 from mstunnel_setup.engine.step import Step
 from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import CertificateError, TenantError
+from mstunnel_setup.errors import CertificateError, TenantError, UsageError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import SITE_AMBIGUOUS, SITE_CHANGED, SITE_MISSING, SITE_NONE, SITE_UNKNOWN
 from mstunnel_setup.install.ports import Ports
@@ -70,11 +70,17 @@ def gather(context: Context, refuse_unsuited: Callable[[Context], None] = _any_s
 
 
 def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -> Certificate | None:
-    """Have a person choose another site (None), or another certificate. Raises `error` when they stop."""
+    """Have a person choose another site (None), or another certificate.
+
+    Raises `error` when they stop, and when the input has ended: nobody is there.
+    """
     context.prompter.say(f"Certificate: {error.message}. {error.hint}".rstrip())
     joined = remembered(context.receipt, "joined-site") is not None
     rows = [*(() if joined else _ANOTHER_SITE), *_ANOTHER_CERTIFICATE]
-    chosen = context.prompter.choose("How to continue", rows, ("Choice",))
+    try:
+        chosen = context.prompter.choose("How to continue", rows, ("Choice",))
+    except UsageError as ended:
+        raise error from ended
     if chosen == "stop":
         raise error
     if chosen == "certificate":

@@ -65,6 +65,8 @@ class FakePrompter:
     """What happens while a person is waited for, one after the other."""
     left: list[float] = field(default_factory=list)
     waited: float = 0.0
+    at_end: Exception | None = None
+    """What is raised when nothing more is typed."""
 
     def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:
         self.asked.append(question)
@@ -72,6 +74,8 @@ class FakePrompter:
             if default is not None:
                 return default
             raise UsageError("answer-needed", question)
+        if not self.typed and self.at_end:
+            raise self.at_end
         return self.typed.pop(0)
 
     def confirm(self, question: str) -> bool:

@@ -5,7 +5,7 @@ import pytest
 from mstunnel_setup import paths
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import CertificateError, ExitCode, TenantError
+from mstunnel_setup.errors import CertificateError, ExitCode, TenantError, UsageError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import certificate, site
 from mstunnel_setup.tenant.wire import TunnelServer, TunnelSite
@@ -203,6 +203,16 @@ def test_a_person_may_stop_instead(scene: Scene) -> None:
         site.STEP.gather(_with_certificate(scene, ["vpn.example.com"], site="Berlin"))
     assert "vpn.example.org" in caught.value.message
     assert [row[0] for row in scene.prompter.rows] == ["site", "certificate", "stop"]
+
+
+@pytest.mark.parametrize("typed", [[], ["certificate"]])
+def test_without_a_person_at_the_input_it_ends_as_unattended(scene: Scene, typed: list[str]) -> None:
+    """As from cron, without --unattended."""
+    scene.prompter.typed = typed
+    scene.prompter.at_end = UsageError("input-ended", "the input ended")
+    with pytest.raises(CertificateError) as caught:
+        site.STEP.gather(_with_certificate(scene, ["vpn.example.com"], site="Berlin"))
+    assert caught.value.code == "name-mismatch"
 
 
 def test_a_site_that_was_joined_keeps_its_server(scene: Scene) -> None:
