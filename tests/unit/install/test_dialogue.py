@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.base.errors import ExitCode
 from tests.testbed.certificates import Authority
 from tests.unit.running_lab import LAB, running_lab
 
