@@ -388,8 +388,12 @@ def _take_from(context: Context, path: str) -> bool:
 
 
 def _content_of(context: Context, path: str) -> bytes | None:
-    """What the file holds whose path was typed; None, which is said, when there is none."""
-    content = context.ports.files.read_given(path) if path.startswith("/") else None
+    """What the file holds whose path was typed; None, with the reason said, when it cannot be read."""
+    try:
+        content = context.ports.files.read_given(path) if path.startswith("/") else None
+    except UsageError as error:
+        context.prompter.say(f"{error.message}. {error.hint}".rstrip())
+        return None
     if content is None:
         context.prompter.say(f"There is no file {path}. Type its full path, such as /root/site.pfx.")
     return content

@@ -239,11 +239,13 @@ def test_a_certificate_that_does_not_fit_is_asked_for_again(host: Host) -> None:
     host.place("/root/right.pem", PKI.pem("leaf") + ROOT)
     host.place("/root/right.key", key_bytes("p256"))
     right, key = str(host.root / "root/right.pem"), str(host.root / "root/right.key")
-    host.prompter.typed = ["right.pem", right, "/nowhere.key", right, key]
+    directory = str(host.root / "root")
+    host.prompter.typed = ["right.pem", right, "/nowhere.key", directory, right, key]
     found = host.gather()
     assert found.source.paths == (right, key)
     mismatch, *missing = host.prompter.said
     assert "does not belong to the certificate" in mismatch
+    assert missing[2].startswith(f"cannot read {directory}")
     assert [text.partition(". ")[0] for text in missing[:2]] == [
         "There is no file right.pem",
         "There is no file /nowhere.key",
