@@ -22,6 +22,10 @@ from mstunnel_setup.tenant.wire import (
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.ports import HasClock
 
+# Entra ID answers from several replicas, which learn of a deletion within seconds.
+_REPLICATION_SECONDS: Final = 60.0
+_REPLICATION_PAUSE: Final = 2.0
+
 
 class HasTenant(HasClock, Protocol):
     """The ports that tenant actions need."""
@@ -143,6 +147,45 @@ class CreateAppIdentity(Action[HasTenant]):
                 display_name=self.display_name,
             )
         return found[0] if found else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveApplication(Action[HasTenant]):
+    """Remove the application that an earlier installation left, so that its name is free for a new one."""
+
+    kind: ClassVar[str] = "remove-application"
+    object_id: str
+    display_name: str
+
+    @property
+    def key(self) -> str:
+        """The application by its object id."""
+        return f"left-application:{self.object_id}"
+
+    @override
+    def describe(self) -> str:
+        return f"remove the application {self.display_name} that an earlier installation left in the tenant"
+
+    @override
+    def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
+        return ports.graph.application(self.object_id) is None
+
+    @override
+    def apply(self, ports: HasTenant, outputs: Outputs) -> JsonObject:
+        """Delete it, and wait until searches no longer find it: the next action looks for its name."""
+        ports.graph.delete_application(self.object_id)
+        end = ports.clock.monotonic() + _REPLICATION_SECONDS
+        while ports.clock.monotonic() < end and self._is_found(ports.graph):
+            ports.clock.sleep(_REPLICATION_PAUSE)
+        return {}
+
+    @override
+    def undo(self, ports: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
+        """Nothing to undo. Entra ID keeps a deleted application for 30 days, so it can be restored there."""
+        return Undone(Undo.ABSENT)
+
+    def _is_found(self, graph: Graph) -> bool:
+        return any(item.id == self.object_id for item in graph.find_applications(self.display_name))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -100,10 +100,17 @@ def merge(
 
 
 def answered(answers: Answers, given: Mapping[str, object]) -> Answers:
-    """`answers` with more, given meanwhile; the origins of the others stay. Raises AnswersError."""
+    """`answers` with more, given meanwhile; the origins of the others stay. Raises AnswersError.
+
+    A setting given as None loses its value.
+    """
     values = _flat(answers.model_dump(mode="json"))
     # Defaults with a name are those of a release: no other merge would bring them back.
-    kept = {name: values[name] for name, origin in answers.origins.items() if origin != Origin("default")}
+    kept = {
+        name: values[name]
+        for name, origin in answers.origins.items()
+        if origin != Origin("default") and given.get(name, "") is not None
+    }
     merged = merge(given, {}, earlier=kept)
     for name, origin in answers.origins.items():
         if merged.origins[name].kind == "earlier":

@@ -106,11 +106,13 @@ def refuse_unready(context: Context, steps: Collection[str], later: Collection[s
 def refuse_account(context: Context, steps: Collection[str]) -> None:
     """Sign in before the first change of an unattended run. Raises SignInError, CertificateError.
 
-    So an account without role or licence leaves the host as it was. The certificate is judged first: one
-    that is awaited or refused costs no sign-in. An installation that has begun signs in at its step.
+    So an account without role or licence leaves the host as it was, and so does a certificate that does not
+    name the address of the site. The certificate is judged first: one that is awaited or refused costs no
+    sign-in. An installation that has begun signs in at its step.
     """
     if context.receipt.entries or context.prompter.interactive or sign_in.STEP.name not in steps:
         return
+    found = None
     if certificate.STEP.name in steps:
         found = certificate.present(context)
         if found is None:
@@ -118,6 +120,9 @@ def refuse_account(context: Context, steps: Collection[str]) -> None:
         certificate.refuse(certificate.findings(context, found, None))
     environment.STEP.gather(context)
     sign_in.STEP.gather(context)
+    if found is not None and site.STEP.name in steps:
+        address = site.choose(context).public_address
+        certificate.refuse(certificate.findings(context, found, address))
 
 
 def refuse_unsuited(context: Context, steps: Collection[str]) -> None:
@@ -137,9 +142,7 @@ def judging(steps: Sequence[AnyStep]) -> list[AnyStep]:
     names = [step.name for step in steps]
 
     def gather(context: Context) -> Any:
-        site.choose(context)
-        refuse_unsuited(context, names)
-        return site.STEP.gather(context)
+        return site.gather(context, lambda chosen: refuse_unsuited(chosen, names))
 
     return [replace(step, gather=gather) if step is site.STEP else step for step in steps]
 

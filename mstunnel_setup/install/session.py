@@ -122,7 +122,15 @@ def open_run(
         )
         tell = operator.sinks.listener([step.name for step in steps_of(scope)], progress_fd)
         consent = partial(_may_replace, operator.console, asked=replacing)
-        runner = Runner(context.ports, journal, CODEC, clock, tell, may_replace=consent)
+        runner = Runner(
+            context.ports,
+            journal,
+            CODEC,
+            clock,
+            tell,
+            may_replace=consent,
+            waited=lambda: operator.console.waited,
+        )
         with _receipt_written(Run(context, runner, journal, files, scope), exclusively=exclusively) as run:
             yield run
 

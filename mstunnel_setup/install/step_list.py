@@ -47,7 +47,12 @@ from mstunnel_setup.actions.services import InstallService
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.actions.sysctls import SetSysctl
 from mstunnel_setup.actions.targets import ReachTarget
-from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer, RemoveServerRecord
+from mstunnel_setup.actions.tenant_objects import (
+    CreateAppIdentity,
+    RegisterServer,
+    RemoveApplication,
+    RemoveServerRecord,
+)
 from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.actions.uplink import InstallUplink
 from mstunnel_setup.actions.vendor_gateway import (
@@ -184,6 +189,7 @@ CODEC = Codec(
         RegisterServer,
         RenewTunnelDevice,
         StoreAnswer,
+        RemoveApplication,
         RemoveServerRecord,
         RunContainer,
         ScheduleImport,

@@ -1,6 +1,7 @@
 """`mst-cli uninstall`, `mstunnel-setup rollback`, every removal: the receipt in reverse, then the journal."""
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
@@ -55,11 +56,17 @@ def _uninstall(
         if not yes:
             _ask(run, offline=offline, registered=registered)
         try:
-            removals = remove_installation(run, offline=offline, keep_data=keep_data)
+            counted = _uncounted if operator.verbose else operator.counted
+            removals = remove_installation(run, offline=offline, keep_data=keep_data, counted=counted)
         except NetworkError as error:
             raise NetworkError(error.code, error.message, f"{error.hint} {_WAY_OUT}".strip()) from error
     where = "this server and from the tenant" if registered and not offline else "this server"
-    return Result("changed", as_data(removals), kept(removals), text=[f"Removed from {where}."])
+    return Result(
+        "changed",
+        as_data(removals),
+        kept(removals),
+        text=[f"Removed from {where}.", summary(removals)],
+    )
 
 
 def _ask(run: Run, *, offline: bool, registered: bool) -> None:
@@ -121,7 +128,12 @@ def remove_host_setup(operator: Operator) -> Result:
             forget(run.files, run.journal)
             return Result("unchanged", {"objects": []}, text=["There is no host part to remove."])
         removals = remove_installation(run)
-    return Result("changed", as_data(removals), kept(removals), text=["The host part was removed."])
+    return Result(
+        "changed",
+        as_data(removals),
+        kept(removals),
+        text=["The host part was removed.", summary(removals)],
+    )
 
 
 def _joined(first: Result, second: Result) -> Result:
@@ -132,12 +144,22 @@ def _joined(first: Result, second: Result) -> Result:
     return Result("changed", {"objects": objects}, (*first.warnings, *second.warnings), text=text)
 
 
-def remove_installation(run: Run, *, offline: bool = False, keep_data: bool = False) -> list[Removal]:
+def _uncounted(_undone: int, _total: int) -> None:
+    """Show no bar: each change has its own line."""
+
+
+def remove_installation(
+    run: Run,
+    *,
+    offline: bool = False,
+    keep_data: bool = False,
+    counted: Callable[[int, int], None] = _uncounted,
+) -> list[Removal]:
     """Undo everything, newest first. Raises SetupError when something refuses; running again continues.
 
     The administrator signs in first where the tenant has something of ours, so that a refused sign-in leaves
     everything as it is; with `offline` what is there stays and is named. With `keep_data` so does what an
-    administrator brought or wrote below /etc/mstunnel.
+    administrator brought or wrote below /etc/mstunnel. `counted` gets the changes undone and their number.
     """
     left = run.runner.leave(_left_in_tenant(run.context.receipt)) if offline else []
     if in_tenant(run.context.receipt):
@@ -145,7 +167,7 @@ def remove_installation(run: Run, *, offline: bool = False, keep_data: bool = Fa
     left += run.runner.leave(_data(run.context.receipt)) if keep_data else []
     if run.scope is not Scope.HOST:
         run.files.remove(paths.LOG_LEVEL)
-    removals = run.runner.undo()
+    removals = run.runner.undo(counted)
     if run.scope is not Scope.ACCOUNT:
         removals += opened_ports.close(run.files, run.context.ports.processes)
     forget(run.files, run.journal)
@@ -181,6 +203,14 @@ def kept(removals: list[Removal]) -> tuple[Notice, ...]:
         for removal in removals
         if removal.undone.outcome is Undo.KEPT and removal.undone.reason
     )
+
+
+def summary(removals: list[Removal]) -> str:
+    """How many changes were undone, and how."""
+    outcomes = Counter(removal.undone.outcome for removal in removals)
+    restored, left = outcomes[Undo.RESTORED], outcomes[Undo.KEPT]
+    removed = len(removals) - restored - left
+    return f"Changes undone: {removed} removed, {restored} restored, {left} left in place."
 
 
 def as_data(removals: list[Removal]) -> JsonObject:
@@ -248,5 +278,5 @@ def _rollback(operator: Operator) -> Result:
                 hint="To remove it, run `mst-cli uninstall`.",
             )
         removals = remove_installation(run)
-    text = ["The unfinished installation was rolled back."]
+    text = ["The unfinished installation was rolled back.", summary(removals)]
     return Result("changed", as_data(removals), kept(removals), text=text)

@@ -4,6 +4,7 @@ import getpass
 import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, repeat
 from os import get_terminal_size
 from select import select
@@ -17,6 +18,7 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.redaction import Redactor
 from mstunnel_setup.base.text import WIDTH, fold, one_line
 from mstunnel_setup.cli.framework.translation import translated
+from mstunnel_setup.io.clock import SystemClock
 
 _YES = frozenset({"yes", "y"})
 _NO = frozenset({"no", "n", ""})
@@ -34,11 +36,19 @@ class NoPrompts:
         self._redactor = redactor
         self._color = color
         self._stderr = stderr or sys.stderr
+        self._clock = SystemClock()
+        self._waited = 0.0
+        self._code_shown: float | None = None
 
     @property
     def interactive(self) -> bool:
         """Whether a person can answer."""
         return False
+
+    @property
+    def waited(self) -> float:
+        """Seconds for which a person was waited for until now: to answer, or to sign in elsewhere."""
+        return self._waited
 
     def say(self, text: str) -> None:
         """Show an announcement; long lines are folded."""
@@ -62,9 +72,13 @@ class NoPrompts:
         self._print(f"    {one_line(code)}\n", "bold")
         valid = f"The code is valid for {minutes} minute{'s' if minutes > 1 else ''}. Waiting ..."
         self._print(translated(valid))
+        self._code_shown = self._clock.monotonic()
 
     def waiting(self, seconds_left: float) -> None:
         """Show on a terminal how long the wait for a sign-in may still last; 0 ends the line."""
+        if seconds_left <= 0 and self._code_shown is not None:
+            self._waited += self._clock.monotonic() - self._code_shown
+            self._code_shown = None
         if not self._stderr.isatty():
             return
         left = f"{int(seconds_left) // 60}:{int(seconds_left) % 60:02}"
@@ -190,9 +204,19 @@ class TerminalConsole(NoPrompts):
         """Whether there is a line to read before so many seconds are over; a pipe is read at once."""
         self._stderr.flush()
         try:
-            return bool(select([self._stdin], [], [], seconds)[0])
+            with self._person_awaited():
+                return bool(select([self._stdin], [], [], seconds)[0])
         except (OSError, ValueError):
             return True
+
+    @contextmanager
+    def _person_awaited(self) -> Iterator[None]:
+        """Count the time meanwhile as waited for a person."""
+        started = self._clock.monotonic()
+        try:
+            yield
+        finally:
+            self._waited += self._clock.monotonic() - started
 
     def confirm(self, question: str) -> bool:
         """Whether the person typed yes; an empty line means no, anything else asks again."""
@@ -262,7 +286,8 @@ class TerminalConsole(NoPrompts):
         self._print(prompt, end="")
         self._stderr.flush()
         try:
-            line = self._stdin.readline()
+            with self._person_awaited():
+                line = self._stdin.readline()
         except UnicodeDecodeError as error:
             raise UsageError(
                 "input-invalid",
@@ -278,7 +303,8 @@ class TerminalConsole(NoPrompts):
         if not self._stdin.isatty():
             return self._read(prompt)
         try:
-            return getpass.getpass(self._redactor.clean(prompt), stream=self._stderr)
+            with self._person_awaited():
+                return getpass.getpass(self._redactor.clean(prompt), stream=self._stderr)
         except EOFError as error:
             raise self._ended() from error
 

@@ -64,13 +64,11 @@ class ProgressLines:
         return f"Step {self._steps.index(step) + 1} of {len(self._steps)}"
 
     def _action(self, event: Event) -> str:
+        if not self._verbose:
+            return ""
         if event.phase in ("undone", "kept"):
             return f"  {event.phase}: {event.text}"
-        return (
-            f"  - {translated(event.text)} ({event.seconds:.1f} s)"
-            if self._verbose and event.phase == "done"
-            else ""
-        )
+        return f"  - {translated(event.text)} ({event.seconds:.1f} s)" if event.phase == "done" else ""
 
 
 class ProgressStream:

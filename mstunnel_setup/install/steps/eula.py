@@ -14,6 +14,7 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.io.operator import Prompter
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -62,8 +63,7 @@ def _record(context: Context) -> JsonObject | None:
         return earlier if isinstance(earlier, dict) else None
     if context.answers.eula != "accept" and not context.gathered.eula_accepted:
         context.prompter.page(text())
-        answer = context.prompter.ask("Do you accept these terms? Type yes or no", default="no")
-        if answer.strip().lower() != "yes":
+        if not _accepts(context.prompter):
             raise UsageError(
                 "eula-declined",
                 "the terms were not accepted; nothing was changed",
@@ -71,6 +71,17 @@ def _record(context: Context) -> JsonObject | None:
             )
         context.gathered.eula_accepted = True
     return {"sha256": _digest(), "who": getpass.getuser()}
+
+
+def _accepts(prompter: Prompter) -> bool:
+    """Whether the person types yes; an empty line means no, anything else asks again."""
+    while True:
+        typed = prompter.ask("Do you accept these terms? Type yes or no", default="no").strip().lower()
+        if typed in ("yes", "y"):
+            return True
+        if typed in ("no", "n", ""):
+            return False
+        prompter.say("Type yes or no.")
 
 
 def _outstanding(context: Context) -> bool:

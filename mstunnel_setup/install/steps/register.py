@@ -17,6 +17,7 @@ from mstunnel_setup.actions.files import WriteJson
 from mstunnel_setup.actions.tenant_objects import (
     CreateAppIdentity,
     RegisterServer,
+    RemoveApplication,
     RemoveServerRecord,
     consent_needed,
     is_silent,
@@ -65,7 +66,8 @@ class Prepared:
 class Registration:
     """Under which names this server appears in the tenant, where, and how its containers run.
 
-    `left_record` is the id of a record that an earlier server of this name left and that is to be removed.
+    `left_record` is the id of a record that an earlier server of this name left and that is to be removed,
+    `left_applications` are the object ids of applications that an earlier installation of this host left.
     """
 
     site_id: str
@@ -78,6 +80,7 @@ class Registration:
     prepared: Prepared | None = None
     secret: bool = False
     left_record: str = ""
+    left_applications: tuple[str, ...] = ()
 
     @property
     def server(self) -> RegisterServer:
@@ -109,7 +112,35 @@ def _gather(context: Context) -> Registration:
         secret=context.answers.identity.credential == "secret",
     )
     _refuse_other_credential(context, registration.credential_path)
-    return replace(registration, left_record=_left_record(context, registration))
+    return replace(
+        registration,
+        left_record=_left_record(context, registration),
+        left_applications=_left_applications(context, registration),
+    )
+
+
+def _left_applications(context: Context, registration: Registration) -> tuple[str, ...]:
+    """The object ids of the applications to remove: of this name, not of this installation; a person agrees.
+
+    The name holds this machine's id, so they are left from an installation whose journal is gone. Unattended
+    the name is refused when the application is created.
+    """
+    application = _application(registration)
+    known = application.key in context.receipt.entries
+    if known or registration.prepared is not None or not context.prompter.interactive:
+        return ()
+    found = context.ports.graph.find_applications(registration.application_name)
+    if not found:
+        return ()
+    created = ", ".join(
+        f"{item.created_date_time:%Y-%m-%d %H:%M} UTC" for item in found if item.created_date_time
+    )
+    question = (
+        f"The tenant already has an application called {registration.application_name}"
+        f"{f', created {created}' if created else ''}. Replace it "
+        "(only if an earlier installation of this server left it)?"
+    )
+    return tuple(item.id for item in found) if context.prompter.confirm(question) else ()
 
 
 def _left_record(context: Context, registration: Registration) -> str:
@@ -207,6 +238,11 @@ def _decide(registration: Registration) -> Sequence[Action[Ports]]:
     left = RemoveServerRecord(
         site_id=registration.site_id, server_id=registration.left_record, server_name=registration.server_name
     )
+    # Before the new one is created, whose name must be free.
+    left_applications = [
+        RemoveApplication(object_id=object_id, display_name=registration.application_name)
+        for object_id in registration.left_applications
+    ]
     info = {
         "AgentId": output(application.key, "app_id"),
         "ApplicationObjectId": output(application.key, "application_object_id"),
@@ -222,6 +258,7 @@ def _decide(registration: Registration) -> Sequence[Action[Ports]]:
         info["AuthenticationAlso"] = registration.authentication_also
     settings = {"SiteId": registration.site_id, "ServerId": output(server.key, "server_id")}
     return (
+        *left_applications,
         *((application, credential) if made_later else (credential, application)),
         *((left,) if registration.left_record else ()),
         server,

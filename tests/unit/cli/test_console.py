@@ -4,6 +4,8 @@ import io
 import os
 import re
 import sys
+import time
+from threading import Timer
 
 import pexpect
 import pytest
@@ -168,6 +170,22 @@ def test_the_device_code() -> None:
     assert "valid for 15 minutes" in shown.getvalue()
     console.waiting(10)
     assert shown.getvalue().endswith("Waiting ...\n")
+
+
+def test_the_time_a_person_takes_is_known() -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as stdin:
+        console = TerminalConsole(Redactor(), stdin=stdin, stderr=io.StringIO())
+        Timer(0.3, lambda: os.write(writer, b"Berlin\n")).start()
+        assert console.ask("Site") == "Berlin"
+        os.close(writer)
+    assert 0.25 < console.waited < 5
+    answered = console.waited
+    console.device_code("https://login.example.com/device", "ABCD-EFGH", 900)
+    time.sleep(0.2)
+    console.waiting(0)
+    console.waiting(0)
+    assert 0.2 <= console.waited - answered < 5
 
 
 SIGN_IN = """

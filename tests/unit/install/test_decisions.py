@@ -102,7 +102,10 @@ def test_every_step_has_cases() -> None:
 def test_facts_lead_to_actions(case: str) -> None:
     document = json.loads(CASES[case].read_text())
     step, facts = STEPS[case.partition("/")[0]]
-    says, kept = checked_decision(step, TypeAdapter(facts).validate_python(document["facts"]))
+    # The facts of `site` may hold a certificate, which no JSON stands for.
+    given = document["facts"]
+    built = site.Site(**given) if facts is site.Site else TypeAdapter(facts).validate_python(given)
+    says, kept = checked_decision(step, built)
     assert says == document["says"]
     assert kept == document["actions"]
 

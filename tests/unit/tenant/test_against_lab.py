@@ -13,6 +13,7 @@ from mstunnel_setup.actions.agent_secret import CreateAgentSecret
 from mstunnel_setup.actions.tenant_objects import (
     CreateAppIdentity,
     RegisterServer,
+    RemoveApplication,
     RemoveServerRecord,
     require_free_name,
 )
@@ -344,6 +345,26 @@ def test_who_may_not_grant_waits_for_an_administrators_consent(ports: Ports, lab
     _consent(ports.graph, "agent without consent")
     outputs = make.apply(limited, {})
     assert make.undo(limited, record(outputs)).outcome is Undo.REMOVED
+
+
+def test_an_application_left_behind_makes_room_for_a_new_one(ports: Ports) -> None:
+    make = identity("agent installed twice")
+    left = make.apply(ports, {})["application_object_id"]
+    with pytest.raises(TenantError) as caught:
+        begin(make, ports)
+    assert caught.value.code == "application-name-taken"
+
+    removal = RemoveApplication(object_id=str(left), display_name=make.display_name)
+    assert not removal.satisfied(ports, {})
+    record = begin(removal, ports)
+    for _ in range(2):
+        removal.apply(ports, {})
+    assert removal.satisfied(ports, {})
+    assert removal.undo(ports, record({})).outcome is Undo.ABSENT
+    made = begin(make, ports)
+    outputs = make.apply(ports, {})
+    assert outputs["application_object_id"] != left
+    make.undo(ports, made(outputs))
 
 
 def _consent(graph: Graph, name: str) -> None:
