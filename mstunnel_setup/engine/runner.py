@@ -86,9 +86,10 @@ class Runner:
         versions = [*map(self._codec.load, known.versions), action]
         return action.changed(self._ports, UndoRecord(known.before, versions, receipt.outputs))
 
-    def undo(self) -> list[Removal]:
-        """Undo everything in the receipt, newest first."""
-        return [self._undo_entry(entry, "undone") for entry in self._newest_first(self.receipt.entries)]
+    def undo(self, keys: Collection[str] | None = None) -> list[Removal]:
+        """Undo everything in the receipt, newest first, or the part of it to begin with."""
+        chosen = self.receipt.entries if keys is None else keys
+        return [self._undo_entry(entry, "undone") for entry in self._newest_first(chosen)]
 
     def take_back(self, keys: Collection[str]) -> list[Removal]:
         """Undo single objects, newest first; the installation and its finished steps stay."""

@@ -84,8 +84,9 @@ def open_run(
 
     Without a `scope` it is the part of the user that runs this process; root acts as the account of a
     rootless gateway. `port` is what the gateway will listen on, as far as is known; without it that of the
-    uplink, or 443. `backup` are the answers of a backup, which yield to all that is given. What was changed outside the program is overwritten only when a person agrees, or when the
-    command itself was asked to replace it (`replacing`).
+    uplink, or 443. `backup` are the answers of a backup, which yield to all that is given. What was changed
+    outside the program is overwritten only when a person agrees, or when the command itself was asked to
+    replace it (`replacing`).
 
     Raises UsageError for wrong answers, LockedError when another run is in progress and does not end within
     `patience` seconds, CheckError without root.

@@ -1,7 +1,7 @@
 """`mst-cli uninstall`, `mstunnel-setup rollback`, every removal: the receipt in reverse, then the journal."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from mstunnel_setup import paths
@@ -10,12 +10,13 @@ from mstunnel_setup.engine.journal import Journal
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.runner import Removal
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import NOT_ROOT, NetworkError
+from mstunnel_setup.errors import NOT_ROOT, NetworkError, SignInError
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import revocation
 from mstunnel_setup.install.adopt.actions import SetAside
 from mstunnel_setup.install.adopt.adoption import ADOPT
+from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import ACCOUNT_PART_FAILED, INSTALLATION_FINISHED, KEPT, UNINSTALL_DECLINED
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
 from mstunnel_setup.install.ports import CANDIDATE
@@ -24,15 +25,20 @@ from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import have_done
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import sign_in
-from mstunnel_setup.install.tenant_access import in_tenant
+from mstunnel_setup.install.tenant_access import in_tenant, result
 from mstunnel_setup.operator import Operator, Settings
 from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.system import opened_ports
 from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
+from mstunnel_setup.tenant.errors import PERMISSION_MISSING
 from mstunnel_setup.upgrade import feed, record
 
 _TENANT = frozenset({CreateAppIdentity.kind, RegisterServer.kind})
 _DATA_STEPS = frozenset({"eula", "environment", "certificate", "import", ADOPT})
+_OTHER_SIGN_IN = (
+    "Nothing was removed from this server. Sign in as an administrator who may delete both, or as the "
+    "application that installed this server: `--answers FILE` with its `sign_in`."
+)
 _WAY_OUT = "To continue without the tenant: `mst-cli uninstall --offline`; it lists what remains there."
 
 
@@ -124,13 +130,12 @@ def _joined(first: Result, second: Result) -> Result:
 def remove_installation(run: Run, *, offline: bool = False, keep_data: bool = False) -> list[Removal]:
     """Undo everything, newest first. Raises SetupError when something refuses; running again continues.
 
-    The administrator signs in first where the tenant has something of ours, so that a refused sign-in leaves
-    everything as it is; with `offline` what is there stays and is named. With `keep_data` so does what an
+    What the tenant has of ours goes first, so that a sign-in that is refused, or may not remove it, leaves
+    this server as it is; with `offline` what is there stays and is named. With `keep_data` so does what an
     administrator brought or wrote below /etc/mstunnel.
     """
     left = run.runner.leave(_left_in_tenant(run.context.receipt)) if offline else []
-    if in_tenant(run.context.receipt):
-        sign_in.as_administrator(run.context)
+    left += _remove_from_tenant(run)
     left += run.runner.leave(_data(run.context.receipt)) if keep_data else []
     if run.scope is not Scope.HOST:
         run.files.remove(paths.LOG_LEVEL)
@@ -141,9 +146,39 @@ def remove_installation(run: Run, *, offline: bool = False, keep_data: bool = Fa
     return [*left, *removals]
 
 
+def _remove_from_tenant(run: Run) -> list[Removal]:
+    """Remove the record of this server and its application, as an administrator.
+
+    Raises SignInError where this sign-in may not: `permission-missing`, before either is removed.
+    """
+    context = run.context
+    if not in_tenant(context.receipt):
+        return []
+    sign_in.as_administrator(context)
+    try:
+        _require_application_changeable(context)
+        return run.runner.undo(_of_kinds(context.receipt, _TENANT))
+    except SignInError as error:
+        if error.code != PERMISSION_MISSING.code:
+            raise
+        raise SignInError(error.code, error.message, f"{_OTHER_SIGN_IN} {_WAY_OUT}") from error
+
+
+def _require_application_changeable(context: Context) -> None:
+    """Raise SignInError when the application may not be removed: the record goes first."""
+    known = result(context.receipt, CreateAppIdentity.kind) or {}
+    graph, object_id = context.ports.graph, known.get("application_object_id")
+    if object_id and (application := graph.application(str(object_id))) is not None:
+        graph.require_changeable(application)
+
+
+def _of_kinds(receipt: Receipt, kinds: Collection[str]) -> list[str]:
+    return [key for key, entry in receipt.entries.items() if str(entry.versions[-1]["kind"]) in kinds]
+
+
 def _left_in_tenant(receipt: Receipt) -> dict[str, str]:
     words = {CreateAppIdentity.kind: "the application {} in the tenant", RegisterServer.kind: "the record {}"}
-    found = [entry for entry in receipt.entries.values() if entry.versions[-1]["kind"] in _TENANT]
+    found = [receipt.entries[key] for key in _of_kinds(receipt, _TENANT)]
     return {
         entry.key: words[str(entry.versions[-1]["kind"])].format(entry.key.partition(":")[2])
         for entry in found
