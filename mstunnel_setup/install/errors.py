@@ -332,6 +332,11 @@ WRONG_LEAF_SERVED = declare(
 # Warnings
 
 KEPT = declare_notice("kept", "left in place: {reason}", "Remove it by hand if you no longer need it.")
+PROGRAM_IN_USE = declare_notice(
+    "program-in-use",
+    "{directory} was not removed: the program in it still runs (process {processes})",
+    "Once it has ended, remove the directory by hand.",
+)
 PLACEHOLDERS_LEFT = declare_notice(
     "placeholders-left",
     "the manifest has placeholders: {placeholders}",

@@ -181,7 +181,7 @@ def _run(
             steps = judging(steps)
             if any(step in steps for step in proxy.STEPS):
                 run.runner.take_back(proxy.given_up(run.context))
-        done = _run_or_roll_back(run, steps, roll_back=request.rollback_on_failure)
+        done = _run_or_roll_back(operator, run, steps, roll_back=request.rollback_on_failure)
         if configure.STEP in steps:
             run.runner.take_back(configure.given_up(run.context))
         if launch.STEP in steps:
@@ -202,7 +202,9 @@ def _account(operator: Operator, request: InstallRequest) -> str:
         return run.context.answers.account
 
 
-def _run_or_roll_back(run: Run, steps: Sequence[AnyStep], *, roll_back: bool) -> list[Planned]:
+def _run_or_roll_back(
+    operator: Operator, run: Run, steps: Sequence[AnyStep], *, roll_back: bool
+) -> list[Planned]:
     """Run the steps; `roll_back` undoes an installation that fails, but none that was finished before."""
     earlier = run.context.receipt
     # A skipped step may be the last one.
@@ -212,7 +214,7 @@ def _run_or_roll_back(run: Run, steps: Sequence[AnyStep], *, roll_back: bool) ->
     except SetupError:
         if roll_back and not finished and run.context.receipt.entries:
             remove_installation(run)
-            forget_program(run.files)
+            forget_program(operator)
         raise
 
 
@@ -231,8 +233,7 @@ def host(
     scope_to_install(operator, request.settings)
     if remove:
         result = remove_host_setup(operator)
-        forget_program(operator.files)
-        return result
+        return replace(result, warnings=(*result.warnings, *forget_program(operator)))
     outcome = run_scope(operator, request, Scope.HOST, port)
     return installed(
         outcome.data, "The host part is done. Continue as the account: `mstunnel-setup --rootless`."

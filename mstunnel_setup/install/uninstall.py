@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 
 from mstunnel_setup import paths
@@ -13,11 +14,18 @@ from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.errors import NOT_ROOT, NetworkError, SignInError
 from mstunnel_setup.host.accounts import own_name
 from mstunnel_setup.host.files import Files
+from mstunnel_setup.host.unpacked import remove_unpacked
 from mstunnel_setup.install import revocation
 from mstunnel_setup.install.adopt.actions import SetAside
 from mstunnel_setup.install.adopt.adoption import ADOPT
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import ACCOUNT_PART_FAILED, INSTALLATION_FINISHED, KEPT, UNINSTALL_DECLINED
+from mstunnel_setup.install.errors import (
+    ACCOUNT_PART_FAILED,
+    INSTALLATION_FINISHED,
+    KEPT,
+    PROGRAM_IN_USE,
+    UNINSTALL_DECLINED,
+)
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
 from mstunnel_setup.install.ports import CANDIDATE
 from mstunnel_setup.install.rootless import ONLY, by_sudo, host_command, relayed
@@ -82,8 +90,7 @@ def take_back(operator: Operator, own: Callable[[], Result]) -> Result:
     Root lets the account do its part first; the account asks root for the host part afterwards.
     """
     result = _take_back(operator, own)
-    forget_program(operator.files)
-    return result
+    return replace(result, warnings=(*result.warnings, *forget_program(operator)))
 
 
 def _take_back(operator: Operator, own: Callable[[], Result]) -> Result:
@@ -243,10 +250,16 @@ def forget(files: Files, journal: Journal) -> None:
     journal.remove()
 
 
-def forget_program(files: Files) -> None:
-    """Remove the one file as it unpacked itself: the very last act, for nothing can be loaded any more."""
-    for directory in paths.UNPACKED:
-        files.remove_tree(directory)
+def forget_program(operator: Operator) -> list[Notice]:
+    """Remove the one file as it unpacked itself: the very last act, for nothing can be loaded any more.
+
+    Commands that run beside this one end first. Returns a warning for what is kept for one that does not.
+    """
+    return [
+        PROGRAM_IN_USE(directory=directory, processes=", ".join(map(str, using)))
+        for directory in paths.UNPACKED
+        if (using := remove_unpacked(operator.files, operator.clock, directory))
+    ]
 
 
 def rollback(operator: Operator) -> Result:
