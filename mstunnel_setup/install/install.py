@@ -20,6 +20,7 @@ from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import (
     DONE,
     answers_of_account,
+    command_by_hand,
     have_root_do,
     host_command,
     planned_by_root,
@@ -128,7 +129,7 @@ def _done_by_root(operator: Operator, request: InstallRequest, later: Sequence[A
         return Result()
     given = ["--accept-eula", *(word for name in skipped for word in ("--skip", name))]
     given += [word for check in ignored for word in ("--ignore-check", check)]
-    by_hand = host_command(*given, *_as_options(operator, request))
+    by_hand = command_by_hand(*given, *_as_options(operator, request))
     if proxies := without_passwords(as_object(answers["environment"])):
         by_hand = ("env", *proxies, *by_hand)
     return have_root_do(operator, planned, host_command(*given), answers, by_hand)

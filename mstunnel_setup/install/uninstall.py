@@ -28,7 +28,7 @@ from mstunnel_setup.install.errors import (
 )
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
 from mstunnel_setup.install.ports import CANDIDATE
-from mstunnel_setup.install.rootless import ONLY, by_sudo, host_command, relayed
+from mstunnel_setup.install.rootless import ONLY, by_sudo, command_by_hand, host_command, relayed
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import have_done
 from mstunnel_setup.install.session import Run, open_run
@@ -104,9 +104,9 @@ def _take_back(operator: Operator, own: Callable[[], Result]) -> Result:
     first = own()
     if os.environ.get(ONLY) or first.errors or not journal_of(Scope.HOST, operator).receipt.entries:
         return first
-    command = host_command("--remove")
+    command, by_hand = host_command("--remove"), command_by_hand("--remove")
     operator.console.say("The host part is removed with sudo.")
-    return _joined(first, by_sudo(operator, command, command))
+    return _joined(first, by_sudo(operator, command, by_hand))
 
 
 def _by_root(operator: Operator, account: str) -> Result:
