@@ -244,7 +244,7 @@ ROOT_NEEDED = declare(
     WaitingError,
     "root-needed",
     "the steps that need root are not done: {why}",
-    "Have an administrator run this command{copy}, then run yours again:\nsudo {command}",
+    "{copy}Have an administrator run this command, then run yours again:\nsudo {command}",
 )
 ROOT_NO_HOST = declare(
     UsageError,

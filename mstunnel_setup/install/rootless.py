@@ -180,8 +180,8 @@ def relayed(done: Completed) -> Result | None:
 
 
 def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
-    copy = "" if _is_of_root() else f" with their own copy of this program in {paths.PROGRAMS}"
-    return ROOT_NEEDED(why=why, copy=copy, command=shlex.join(command))
+    copy = f"An administrator's own copy of this program belongs in {paths.PROGRAMS}. "
+    return ROOT_NEEDED(why=why, copy="" if _is_of_root() else copy, command=shlex.join(command))
 
 
 def answers_of_account(told: bytes) -> JsonObject:

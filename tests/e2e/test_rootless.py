@@ -318,7 +318,7 @@ def test_the_documented_command_works_in_the_home_of_a_user_with_sudo(host: Host
     refused = host.as_account("sh", "-c", f"{command} --output json")
     assert (refused.code, error(refused)["code"]) == (11, "root-needed"), refused.describe()
     by_hand = f"sudo /usr/sbin/mstunnel-setup host --account {ACCOUNT} --accept-eula"
-    assert "with their own copy of this program in /usr/sbin" in error(refused)["hint"]
+    assert "An administrator's own copy of this program belongs in /usr/sbin." in error(refused)["hint"]
     assert by_hand in error(refused)["hint"]
 
     host.server.write(SUDOERS, sudoers, 0o440)
