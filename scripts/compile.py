@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.append(sys.argv[1])
 templates = Path(sys.argv[1], "mstunnel_setup/templates")
 if templates.is_dir():
-    import_module("mstunnel_setup.rendering").compile_templates()
+    import_module("mstunnel_setup.base.rendering").compile_templates()
     shutil.rmtree(templates)
 for source in sorted(Path(sys.argv[1]).rglob("*.py")):
     py_compile.compile(

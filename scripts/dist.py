@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from mstunnel_setup import __version__
-from mstunnel_setup.upgrade.feed import feed_address
+from mstunnel_setup.exchange.release_feed import feed_address
 from scripts import archive, debian, feed, help_pages, release, sbom, support, tree, wheels
 from scripts.debian import Architecture
 from scripts.wheels import ROOT

@@ -10,7 +10,7 @@ from contextlib import redirect_stdout
 from unittest import mock
 
 from mstunnel_setup.cli.dispatch import HELP_COLUMNS, MODULES
-from mstunnel_setup.cli.render import run_app
+from mstunnel_setup.cli.framework.render import run_app
 from scripts import command_tree
 
 

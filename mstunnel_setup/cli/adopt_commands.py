@@ -4,17 +4,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstunnel_setup.cli.install_options import InstallOptions
-from mstunnel_setup.cli.options import CommonOptions, SignInOptions, new_group, with_options
-from mstunnel_setup.cli.render import run_command
-from mstunnel_setup.lazy import LazyModule
+from mstunnel_setup.base.lazy import LazyModule
+from mstunnel_setup.cli.framework.install_options import InstallOptions
+from mstunnel_setup.cli.framework.options import CommonOptions, SignInOptions, new_group, with_options
+from mstunnel_setup.cli.framework.render import run_command
 
 if TYPE_CHECKING:
-    from mstunnel_setup.install.adopt import commands
-    from mstunnel_setup.install.adopt import switch as switch_work
+    from mstunnel_setup.adopt import commands
+    from mstunnel_setup.adopt import switch as switch_work
 else:
-    commands = LazyModule("install.adopt.commands")
-    switch_work = LazyModule("install.adopt.switch")
+    commands = LazyModule("adopt.commands")
+    switch_work = LazyModule("adopt.switch")
 
 _GROUP = "mstunnel-setup adopt"
 

@@ -6,13 +6,14 @@ from typing import Annotated, Final
 
 import typer
 
-from mstunnel_setup import __version__, paths
-from mstunnel_setup.cli.options import new_app
-from mstunnel_setup.errors import NOT_INSTALLED, ExitCode, SetupError
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.memory import keep_private
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup import __version__
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NOT_INSTALLED, ExitCode, SetupError
+from mstunnel_setup.cli.framework.options import new_app
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.memory import keep_private
+from mstunnel_setup.io.process import Processes
 
 app = new_app("Keep a gateway in sync with its tenant and check in.")
 
@@ -45,7 +46,7 @@ def check_in(root: Root = _HOST) -> None:
 @app.command()
 def health(root: Root = _HOST) -> None:
     """Show whether the agent is running and when it last checked in; exit code 0 or 1."""
-    from mstunnel_setup.agent.status_file import judge, read_status  # noqa: PLC0415 (keeps --help fast)
+    from mstunnel_setup.exchange.status_file import judge, read_status  # noqa: PLC0415 (keeps --help fast)
 
     verdict = judge(read_status(Files(root)), SystemClock().now())
     _tell(verdict.reason)

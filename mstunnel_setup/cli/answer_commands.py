@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstunnel_setup.cli.install_options import InstallOptions
-from mstunnel_setup.cli.options import CommonOptions, full, new_group, with_options
-from mstunnel_setup.cli.render import run_command
-from mstunnel_setup.lazy import LazyModule
+from mstunnel_setup.base.lazy import LazyModule
+from mstunnel_setup.cli.framework.install_options import InstallOptions
+from mstunnel_setup.cli.framework.options import CommonOptions, full, new_group, with_options
+from mstunnel_setup.cli.framework.render import run_command
 
 if TYPE_CHECKING:
     from mstunnel_setup.install import answer_file, saved_answers

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstunnel_setup.cli.options import CommonOptions, new_group, with_options
-from mstunnel_setup.cli.render import run_command
-from mstunnel_setup.lazy import LazyModule
+from mstunnel_setup.base.lazy import LazyModule
+from mstunnel_setup.cli.framework.options import CommonOptions, new_group, with_options
+from mstunnel_setup.cli.framework.render import run_command
 
 if TYPE_CHECKING:
     from mstunnel_setup.operations.certificate import ca_trust, check, repair

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstunnel_setup import paths
-from mstunnel_setup.cli.options import CommonOptions, new_group, with_options
-from mstunnel_setup.cli.render import run_command
-from mstunnel_setup.host.wake import wake_podman
-from mstunnel_setup.lazy import LazyModule
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.lazy import LazyModule
+from mstunnel_setup.cli.framework.options import CommonOptions, new_group, with_options
+from mstunnel_setup.cli.framework.render import run_command
+from mstunnel_setup.io.wake import wake_podman
 
 if TYPE_CHECKING:
     from mstunnel_setup.containers import engine

@@ -16,9 +16,9 @@ MODULES = {
     "mstunnel-setup": "mstunnel_setup.cli.setup",
     "mst-cli": "mstunnel_setup.cli.mst_cli",
     "mst-readiness": "mstunnel_setup.cli.readiness",
-    "mst-admin": "mstunnel_setup.cli.admin",
+    "mst-admin": "mst_admin.cli",
     "mstunnel-agent": "mstunnel_setup.cli.agent",
-    "mstunnel-lab": "mstunnel_setup.cli.lab",
+    "mstunnel-lab": "mstunnel_lab.cli",
     "mstunnel_monitor": "mstunnel_setup.cli.monitor",
     "mstunnel_uplink": "mstunnel_setup.cli.uplink",
 }

@@ -9,27 +9,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstunnel_setup.cli.entry import run_program
-from mstunnel_setup.cli.options import CommonOptions, new_app, with_options
-from mstunnel_setup.cli.render import run_command
-from mstunnel_setup.lazy import LazyModule
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
+from mstunnel_setup.base.lazy import LazyModule
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.cli.framework.entry import run_program
+from mstunnel_setup.cli.framework.options import CommonOptions, new_app, with_options
+from mstunnel_setup.cli.framework.render import run_command
+from mstunnel_setup.io.operator import Operator
 
 if TYPE_CHECKING:
-    from mstunnel_setup import log_line
-    from mstunnel_setup.agent import log_lines, settings
-    from mstunnel_setup.host import changes, request_log, service_manager, system_journal
+    from mstunnel_setup.agent import log_lines
+    from mstunnel_setup.base import log_line
+    from mstunnel_setup.exchange import agent_settings as settings
+    from mstunnel_setup.io import changes, request_log, service_manager, system_journal
     from mstunnel_setup.operations.monitor import rounds
 else:
-    changes = LazyModule("host.changes")
-    log_line = LazyModule("log_line")
+    changes = LazyModule("io.changes")
+    log_line = LazyModule("base.log_line")
     log_lines = LazyModule("agent.log_lines")
-    request_log = LazyModule("host.request_log")
+    request_log = LazyModule("io.request_log")
     rounds = LazyModule("operations.monitor.rounds")
-    service_manager = LazyModule("host.service_manager")
-    settings = LazyModule("agent.settings")
-    system_journal = LazyModule("host.system_journal")
+    service_manager = LazyModule("io.service_manager")
+    settings = LazyModule("exchange.agent_settings")
+    system_journal = LazyModule("io.system_journal")
 
 _PROGRAM = "mstunnel_monitor"
 

@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstunnel_setup import paths
-from mstunnel_setup.cli.certificate_options import ImportOptions
-from mstunnel_setup.cli.entry import run_program
-from mstunnel_setup.cli.install_options import InstallOptions
-from mstunnel_setup.cli.lazy import add_lazy_group
-from mstunnel_setup.cli.options import (
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.lazy import LazyModule
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import verbatim
+from mstunnel_setup.cli.framework.certificate_options import ImportOptions
+from mstunnel_setup.cli.framework.entry import run_program
+from mstunnel_setup.cli.framework.install_options import InstallOptions
+from mstunnel_setup.cli.framework.lazy import add_lazy_group
+from mstunnel_setup.cli.framework.options import (
     CertificateOptions,
     CommonOptions,
     SignInOptions,
@@ -19,12 +22,9 @@ from mstunnel_setup.cli.options import (
     new_app,
     with_options,
 )
-from mstunnel_setup.cli.render import run_command
-from mstunnel_setup.cli.root import add_root
-from mstunnel_setup.host.wake import wake_podman
-from mstunnel_setup.lazy import LazyModule
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import verbatim
+from mstunnel_setup.cli.framework.render import run_command
+from mstunnel_setup.cli.framework.root import add_root
+from mstunnel_setup.io.wake import wake_podman
 
 if TYPE_CHECKING:
     from mstunnel_setup.install import install as install_work

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstunnel_setup.cli.entry import run_program
-from mstunnel_setup.cli.help import ArgumentOrCommand
-from mstunnel_setup.cli.options import (
+from mstunnel_setup.base.lazy import LazyModule
+from mstunnel_setup.cli.framework.entry import run_program
+from mstunnel_setup.cli.framework.help import ArgumentOrCommand
+from mstunnel_setup.cli.framework.options import (
     STYLE,
     App,
     CertificateOptions,
@@ -19,9 +20,8 @@ from mstunnel_setup.cli.options import (
     refuse_before_command,
     with_options,
 )
-from mstunnel_setup.cli.render import run_command
-from mstunnel_setup.cli.root import VersionOption, show_version
-from mstunnel_setup.lazy import LazyModule
+from mstunnel_setup.cli.framework.render import run_command
+from mstunnel_setup.cli.framework.root import VersionOption, show_version
 
 if TYPE_CHECKING:
     from mstunnel_setup.operations import readiness as work

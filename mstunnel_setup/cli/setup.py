@@ -5,18 +5,13 @@ from typing import Annotated
 
 import typer
 
-from mstunnel_setup.cli.entry import run_program
-from mstunnel_setup.cli.install_options import InstallOptions
-from mstunnel_setup.cli.lazy import add_lazy_group
-from mstunnel_setup.cli.options import (
-    CommonOptions,
-    new_app,
-    refuse_before_command,
-    with_options,
-)
-from mstunnel_setup.cli.render import run_command
-from mstunnel_setup.cli.root import VersionOption, show_version
-from mstunnel_setup.host.wake import wake_podman
+from mstunnel_setup.cli.framework.entry import run_program
+from mstunnel_setup.cli.framework.install_options import InstallOptions
+from mstunnel_setup.cli.framework.lazy import add_lazy_group
+from mstunnel_setup.cli.framework.options import CommonOptions, new_app, refuse_before_command, with_options
+from mstunnel_setup.cli.framework.render import run_command
+from mstunnel_setup.cli.framework.root import VersionOption, show_version
+from mstunnel_setup.io.wake import wake_podman
 
 _PROGRAM = "mstunnel-setup"
 # Bytes, as of an answer file.

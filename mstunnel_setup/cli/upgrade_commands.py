@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstunnel_setup.cli.options import CommonOptions, new_group, with_options
-from mstunnel_setup.cli.render import run_command
-from mstunnel_setup.lazy import LazyModule
-from mstunnel_setup.upgrade import LONGEST_DRAIN
+from mstunnel_setup.base.lazy import LazyModule
+from mstunnel_setup.cli.framework.options import CommonOptions, new_group, with_options
+from mstunnel_setup.cli.framework.render import run_command
+from mstunnel_setup.exchange.releases import LONGEST_DRAIN
 
 if TYPE_CHECKING:
     from mstunnel_setup.operations.upgrade import commands, releases

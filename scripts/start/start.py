@@ -15,7 +15,7 @@ FOLDER = os.path.dirname(os.path.abspath(__file__))
 def isolate() -> None:
     """Keep the host's own modules for names (sssd, systemd) out of our C library: files and DNS only.
 
-    What only such a module knows is read with the host's `getent` (mstunnel_setup.host.accounts).
+    What only such a module knows is read with the host's `getent` (mstunnel_setup.io.accounts).
     """
     import ctypes
 

@@ -14,7 +14,7 @@ from tests.e2e.one_file import ENVIRONMENT, OneFile, at_a_terminal, chrooted, in
 from tests.testbed import cache
 from tests.testbed.certificates import Authority
 from tests.testbed.process import progress
-from tests.unit.upgrade.publisher import Publisher, release, served
+from tests.unit.exchange.publisher import Publisher, release, served
 
 pytestmark = pytest.mark.e2e
 

@@ -6,20 +6,26 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from mstunnel_setup import __version__, paths
+from mstunnel_setup import __version__
+from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import LockedError, SetupError, StepError, declared
+from mstunnel_setup.base.lazy import LazyModule
+from mstunnel_setup.base.log_line import LogLine, Tell, error_line
 from mstunnel_setup.containers import control
-from mstunnel_setup.engine.lock import exclusive
-from mstunnel_setup.errors import LockedError, SetupError, declared
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.mailbox import Answer
+from mstunnel_setup.exchange.release_feed import offered, read_feed
+from mstunnel_setup.exchange.releases import LONGEST_DRAIN, Digests
+from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
 from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
-from mstunnel_setup.host.changes import Changes
-from mstunnel_setup.host.service_manager import ServiceManager
 from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.install.installed import journal_of, open_host
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.lazy import LazyModule
-from mstunnel_setup.log_line import LogLine, Tell, error_line
-from mstunnel_setup.operations.errors import MODULE_LOST
+from mstunnel_setup.io.changes import Changes
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.service_manager import ServiceManager
 from mstunnel_setup.operations.monitor import modules, request
 from mstunnel_setup.operations.monitor.agent_report import AgentReports
 from mstunnel_setup.operations.monitor.limits import Ledger, LimitedLog
@@ -40,15 +46,8 @@ from mstunnel_setup.operations.monitor.own_program import OwnProgram
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from mstunnel_setup.operations.monitor.wanted_port import wanted_port
 from mstunnel_setup.operations.monitor.watch import Condition, Watch
-from mstunnel_setup.operations.upgrade.errors import UPGRADE_REFUSED
-from mstunnel_setup.operator import Operator
 from mstunnel_setup.readiness.read.host import own_addresses
-from mstunnel_setup.tls.schedule import pending_imports
-from mstunnel_setup.upgrade import LONGEST_DRAIN, mailbox
-from mstunnel_setup.upgrade.feed import offered, read_feed
-from mstunnel_setup.upgrade.mailbox import Answer
-from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
-from mstunnel_setup.upgrade.release import Digests
+from mstunnel_setup.transaction.lock import exclusive
 
 if TYPE_CHECKING:
     from mstunnel_setup.install import session
@@ -325,7 +324,13 @@ class Monitor:
         self._lost = self._lost or lost
         if left := lost and modules.lost(self._files, self._clock):
             why = self._not_loaded or "loading it did not help"
-            raise MODULE_LOST(modules=", ".join(left), reason=why)
+            raise StepError(
+                "module-lost",
+                "kernel module missing: {modules}: {reason}",
+                hint="Load it with modprobe; after a kernel update, restart the host.",
+                modules=", ".join(left),
+                reason=why,
+            )
         if self._lost:
             self.tell(MODULES(modules=", ".join(self._lost)))
             self._lost = ()
@@ -389,7 +394,12 @@ def _refuse(run: "session.Run", asked: Digests, why: str) -> None:
         state="refused", server=asked.server, agent=asked.agent, reason=why, at=run.context.ports.clock.now()
     )
     mailbox.write_answer(run.files, answer)
-    raise UPGRADE_REFUSED(image=asked.server, reason=why)
+    raise StepError(
+        "upgrade-refused",
+        "the agent's request for {image} is refused: {reason}",
+        image=asked.server,
+        reason=why,
+    )
 
 
 def _upgrade_line(ended: Upgrade) -> LogLine:

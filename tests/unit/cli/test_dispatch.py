@@ -11,9 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.cli import dispatch
-from mstunnel_setup.cli.translation import SPOKEN
-from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.cli.framework.translation import SPOKEN
 from mstunnel_setup.install.programs import FILE, LINKS
 
 MAIN = "import sys; sys.argv.pop(0); from mstunnel_setup.cli.dispatch import main; sys.exit(main())"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.cli import help as help_pages
 from mstunnel_setup.cli.dispatch import MODULES
-from mstunnel_setup.cli.render import run_app
+from mstunnel_setup.cli.framework import help as help_pages
+from mstunnel_setup.cli.framework.render import run_app
 from scripts.command_tree import PROGRAMS, called, program
 
 COMMANDS = {command.path: command for name in PROGRAMS for command in program(name).walk()}

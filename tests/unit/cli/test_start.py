@@ -130,7 +130,7 @@ def test_a_look_at_a_container_needs_no_library(name: str) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = {*done.stdout.split()}
     assert packages(loaded) - sys.stdlib_module_names == {"mstunnel_setup", "typing_extensions"}
-    assert "mstunnel_setup.engine.file_actions" not in loaded
+    assert "mstunnel_setup.actions.files" not in loaded
 
 
 def test_a_monitor_without_work_loads_no_installer(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.cli import component_commands, mst_cli, setup
-from mstunnel_setup.cli.render import run_app
+from mstunnel_setup.cli.framework.render import run_app
 
 WAKING = [
     ("mst-cli", "status"),

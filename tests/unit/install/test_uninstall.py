@@ -5,19 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.adopt import adoption
+from mstunnel_setup.adopt.switch import commit
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SetupError, SignInError
 from mstunnel_setup.cli import setup
-from mstunnel_setup.cli.render import run_app
-from mstunnel_setup.engine.file_actions import WriteFile
-from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.errors import SetupError, SignInError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.install.adopt import adoption
-from mstunnel_setup.install.adopt.switch import commit
+from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.install.uninstall import forget, remove_installation, uninstall
-from mstunnel_setup.tenant.errors import PERMISSION_MISSING
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import Application
+from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.step import Step
 from tests.unit.clocks import FakeClock
 from tests.unit.install.scenes import BERLIN, FakeGraph, FakePrompter, Scene
 from tests.unit.operators import operator_of
@@ -148,7 +147,7 @@ class Tenant(FakeGraph):
 
     def _require(self, what: str) -> None:
         if self.refused and self.refused in what:
-            raise PERMISSION_MISSING(request="403, no", permission="another permission", role="")
+            raise SignInError("permission-missing", "Graph denied access: 403", hint="Grant consent.")
 
 
 @pytest.fixture
