@@ -7,13 +7,14 @@ from importlib import import_module
 
 
 class LazyModule:
-    """The module `name`, imported when something of it is used.
+    """The module `name` of mstunnel_setup, or of another package, imported when something of it is used.
 
     A module binds it where it is run, and what it names where types are checked.
     """
 
     def __init__(self, name: str) -> None:
-        self._name = f"mstunnel_setup.{name}"
+        whole = name.startswith(("mst_admin.", "mstunnel_lab."))
+        self._name = name if whole else f"mstunnel_setup.{name}"
 
     def __getattr__(self, attribute: str) -> object:
         return getattr(import_module(self._name), attribute)
