@@ -18,6 +18,7 @@ from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import (
     DONE,
     answers_of_account,
+    command_by_hand,
     have_root_do,
     host_command,
     planned_by_root,
@@ -127,7 +128,7 @@ def _done_by_root(operator: Operator, request: InstallRequest, later: Sequence[A
         return Result()
     given = ["--accept-eula", *(word for name in skipped for word in ("--skip", name))]
     given += [word for check in ignored for word in ("--ignore-check", check)]
-    by_hand = host_command(*given, *_as_options(operator, request))
+    by_hand = command_by_hand(*given, *_as_options(operator, request))
     if proxies := without_passwords(as_object(answers["environment"])):
         by_hand = ("env", *proxies, *by_hand)
     return have_root_do(operator, planned, host_command(*given), answers, by_hand)
@@ -180,7 +181,7 @@ def _run(
             steps = judging(steps)
             if any(step in steps for step in proxy.STEPS):
                 run.runner.take_back(proxy.given_up(run.context))
-        done = _run_or_roll_back(run, steps, roll_back=request.rollback_on_failure)
+        done = _run_or_roll_back(operator, run, steps, roll_back=request.rollback_on_failure)
         if configure.STEP in steps:
             run.runner.take_back(configure.given_up(run.context))
         if launch.STEP in steps:
@@ -208,7 +209,9 @@ def _account(operator: Operator, request: InstallRequest) -> str:
         return run.context.answers.account
 
 
-def _run_or_roll_back(run: Run, steps: Sequence[AnyStep], *, roll_back: bool) -> list[Planned]:
+def _run_or_roll_back(
+    operator: Operator, run: Run, steps: Sequence[AnyStep], *, roll_back: bool
+) -> list[Planned]:
     """Run the steps; `roll_back` undoes an installation that fails, but none that was finished before."""
     earlier = run.context.receipt
     # A skipped step may be the last one.
@@ -218,7 +221,7 @@ def _run_or_roll_back(run: Run, steps: Sequence[AnyStep], *, roll_back: bool) ->
     except SetupError:
         if roll_back and not finished and run.context.receipt.entries:
             remove_installation(run)
-            forget_program(run.files)
+            forget_program(operator)
         raise
 
 
@@ -237,8 +240,7 @@ def host(
     scope_to_install(operator, request.settings)
     if remove:
         result = remove_host_setup(operator)
-        forget_program(operator.files)
-        return result
+        return replace(result, warnings=(*result.warnings, *forget_program(operator)))
     outcome = run_scope(operator, request, Scope.HOST, port)
     return installed(
         outcome.data, "The host part is done. Continue as the account: `mstunnel-setup --rootless`."
