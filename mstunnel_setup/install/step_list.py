@@ -64,6 +64,7 @@ from mstunnel_setup.install.tunnel_device import RenewTunnelDevice
 from mstunnel_setup.system.accounts import CreateAccount, EnableLinger, GiveIds, JoinGroup
 from mstunnel_setup.system.audit import WriteAuditRules
 from mstunnel_setup.system.directory import GiveDirectory
+from mstunnel_setup.system.forwarding import LimitForwarding
 from mstunnel_setup.system.give_to_agent import GiveToAgent
 from mstunnel_setup.system.init_script import EnableInitScript
 from mstunnel_setup.system.message_catalogue import WriteMessageCatalogue
@@ -161,6 +162,7 @@ CODEC = Codec(
         InstallUplink,
         JoinGroup,
         LabelPort,
+        LimitForwarding,
         Link,
         LinkInPlace,
         LoadImage,

@@ -19,6 +19,7 @@ from mstunnel_setup.readiness.facts import (
     AccountFacts,
     Facts,
     InboundFacts,
+    KernelFacts,
     ProxyFacts,
     RootlessFacts,
     Section,
@@ -33,6 +34,7 @@ from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.readiness.read.programs import ProgramReader
 from mstunnel_setup.readiness.read.uplink import obstacle
 from mstunnel_setup.readiness.read.vendor import vendor
+from mstunnel_setup.system import forwarding
 from mstunnel_setup.tls.ca_trust import added_roots_pem
 
 Reader: TypeAlias = Callable[[], Section]
@@ -119,7 +121,7 @@ class Examiner:
         return {
             **account,
             "system": host.system,
-            "kernel": host.kernel,
+            "kernel": lambda: self._kernel(host),
             "engine": programs.engine,
             "addresses": host.addresses,
             "tunnel": host.tunnel,
@@ -132,6 +134,12 @@ class Examiner:
             "revocation": certificate.revocation,
             "network": lambda: self._cloud_reader(wanted).network(),
         }
+
+    def _kernel(self, host: HostReader) -> KernelFacts:
+        if self.files.state(forwarding.RULES) is None:
+            return host.kernel()
+        rules = {True: "loaded", False: "unloaded", None: "unknown"}[forwarding.loaded(self.processes)]
+        return host.kernel().model_copy(update={"forwarding_rules": rules})
 
     def _rootless(self, host: HostReader) -> RootlessFacts:
         found = obstacle(self.files, self.processes) if host.settings.mode == "rootless" else ""

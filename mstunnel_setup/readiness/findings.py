@@ -56,6 +56,11 @@ IP_FORWARD_NOT_AT_BOOT = _problem(
     "{seen}",
     "Set it there: `echo net.ipv4.ip_forward=1 >>/etc/sysctl.d/90-mstunnel.conf`, or run with --fix.",
 )
+FORWARDING_UNLIMITED = _problem(
+    "forwarding",
+    "the host forwards packets for others: the rules that limit it to the gateway are not loaded",
+    "Load them: `nft --file {rules}`.",
+)
 ENGINE_MISSING = _problem(
     "engine-present",
     "{wanted} installed",

@@ -14,6 +14,12 @@ ACCOUNT_MISSING = declare(
     "the account {name} does not exist",
     "Run mstunnel-setup again; it creates the account.",
 )
+FORWARDING_RULES_REFUSED = declare(
+    StepError,
+    "forwarding-rules-refused",
+    "cannot load the rules for what this host forwards: {reason}",
+    "Run `{command}` to find the cause, then run mstunnel-setup again.",
+)
 INIT_SCRIPT_REFUSED = declare(
     StepError,
     "init-script-refused",

@@ -19,6 +19,7 @@ from mstunnel_setup.host.errors import ProcessError
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.process import Processes
 from mstunnel_setup.system.errors import INIT_SCRIPT_REFUSED
+from mstunnel_setup.system.forwarding import RULES
 from mstunnel_setup.system.ports import HasProcesses
 
 Init: TypeAlias = Literal["openrc", "sysv"]
@@ -46,7 +47,7 @@ def path(name: Name) -> str:
 
 def text(init: Init, name: Name, program: str) -> str:
     """The script; `program` is the full path of mst-cli or of the monitor."""
-    return rendering.render(f"init/{init}/{name}", program=program)
+    return rendering.render(f"init/{init}/{name}", program=program, rules=RULES)
 
 
 @dataclass(frozen=True, kw_only=True)

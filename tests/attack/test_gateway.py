@@ -104,7 +104,7 @@ def test_no_program_that_it_leaves_makes_a_user_of_the_host_root(hostile: Hostil
 
 
 def test_a_crash_leaves_no_core_file_with_the_key(hostile: Hostile) -> None:
-    """The kernel writes none, and a program that it hands the core to is told of the limit (core(5), `%c`)."""
+    """The kernel writes none, and a program that gets the core is told of the limit (core(5), `%c`)."""
     limits = "for each in /proc/[0-9]*/limits; do sed -n 's/^Max core file size *//p' $each; done"
     for name in (paths.SERVER, paths.AGENT):
         inside = hostile.installation.testbed.kind.engine_command("inspect", "--format={{.State.Pid}}", name)
