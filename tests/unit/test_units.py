@@ -8,6 +8,7 @@ import pytest
 from mstunnel_setup.containers import engine_unit
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.install.steps import monitor, uplink
+from mstunnel_setup.system import forwarding
 from mstunnel_setup.system.service import InstallService
 from mstunnel_setup.system.units import ConfigureUnit
 from mstunnel_setup.tls.schedule import ScheduleImport
@@ -59,6 +60,7 @@ UNITS = {
         ("mstunnel-import", _delayed_import(engine)),
     )
 } | {name: _uplink(f"{name}.service") for name in ("mstunnel-uplink", "mstunnel-uplink-rules")}
+UNITS |= {unit.removesuffix(".service"): forwarding.unit_text(unit) for unit in forwarding.WANTS}
 UNITS["mstunnel-metrics"] = (ROOT / "contrib/prometheus/mstunnel-metrics.service").read_text()
 # What an account's service manager can forbid would keep rootless Podman from working (sandbox).
 OF_ACCOUNTS = {"mstunnel_monitor-account": _monitor("podman", rootless=True)}

@@ -120,8 +120,9 @@ def _decide(kernel: Kernel) -> Sequence[Action[Ports]]:
     actions += _rules(kernel) if kernel.limited else ()
     actions += _settings(kernel)
     places = {action.path.rpartition("/")[0] for action in actions if isinstance(action, WriteFile)}
+    places -= {action.path for action in actions if isinstance(action, MakeDirectory)}
     made: list[Action[Ports]] = [MakeDirectory(path=place) for place in sorted(places)]
-    # Some have the same directories above them.
+    # The units have the same directories above them.
     return tuple({action.key: action for action in (*made, *actions)}.values())
 
 
