@@ -60,7 +60,7 @@ def test_the_table_fits_a_screen_and_ends_with_the_verdict(run: Any, tmp_path: P
     assert max(map(len, out.splitlines())) <= 80
     assert "  pass  module-tun                   tun is loaded or built in" in out
     assert "  FAIL  ip-forward                   net.ipv4.ip_forward is 0" in out
-    assert out.splitlines()[-1].startswith("Not ready: 15 checks, ")
+    assert out.splitlines()[-1].startswith("Not ready: 16 checks, ")
     assert "error: IP forwarding: net.ipv4.ip_forward is 0" in err
     assert "--fix" in err
 
@@ -88,7 +88,7 @@ def test_what_cannot_be_found_out_leaves_the_verdict_open(run: Any, tmp_path: Pa
 
     assert code == 0
     assert "Could not check: ip-forward." in out
-    assert out.splitlines()[-1].startswith("Undecided: 15 checks, ")
+    assert out.splitlines()[-1].startswith("Undecided: 16 checks, ")
     assert "warning: IP forwarding: net.ipv4.ip_forward cannot be read" in err
     assert (envelope["status"], envelope["data"]["verdict"]) == ("warning", "undecided")
     assert "ip-forward" in {item["code"] for item in envelope["warnings"]}
@@ -100,7 +100,7 @@ def test_a_check_that_is_ignored_leaves_nothing_open(run: Any, tmp_path: Path) -
 
     _, out, _ = run("utils", "--ignore-check=ip-forward", *WITHOUT_ENGINE)
 
-    assert out.splitlines()[-1].startswith("Ready: 15 checks, ")
+    assert out.splitlines()[-1].startswith("Ready: 16 checks, ")
 
 
 def test_a_section_that_is_late_leaves_all_its_checks_open(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
