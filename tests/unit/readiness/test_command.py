@@ -135,7 +135,7 @@ def test_a_host_that_is_not_there_is_wrong_usage(capsys: pytest.CaptureFixture[s
 
 
 def test_fixes_are_shown_and_applied_when_unattended(run: Any, tmp_path: Path) -> None:
-    prepare(tmp_path)
+    prepare(tmp_path, forward="0")
     (tmp_path / "etc/modules").unlink()
     (tmp_path / "etc/sysctl.d/a.conf").unlink()
 
@@ -189,7 +189,7 @@ def test_without_an_answer_findings_are_shown_and_nothing_is_changed(
 def test_below_another_root_only_files_are_offered_and_a_failed_fix_is_reported(
     run: Any, tmp_path: Path
 ) -> None:
-    prepare(tmp_path)
+    prepare(tmp_path, forward="0")
     (tmp_path / "proc/modules").unlink()
     (tmp_path / "etc/modules").unlink()
     (tmp_path / "etc/modules-load.d").write_text("in the way")
