@@ -1,10 +1,13 @@
 """Step `kernel` on a host: for whom it forwards, from the first run to the uninstall."""
 
+import subprocess
+
 import pytest
 
 from mstunnel_setup.engine.runner import Runner
 from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import kernel
+from mstunnel_setup.readiness.parse_security import forwarded
 from mstunnel_setup.system import forwarding
 from tests.unit.install.machines import Machine
 from tests.unit.install.test_host_steps import with_settings_for_accounts
@@ -99,3 +102,13 @@ def test_with_an_uplink_no_user_of_the_host_gets_low_ports(
     assert "set net.ipv4.ip_forward to 1" in done
     assert [text for text in done if "port_start" in text] == []
     assert "port_start" not in machine.text("/etc/sysctl.d/90-mstunnel.conf")
+
+
+@pytest.mark.parametrize("port", [443, 8443])
+def test_the_check_of_the_firewall_finds_the_port_of_the_gateway_open(port: int) -> None:
+    script = "nft --file - && nft --json list ruleset"
+    command = ["unshare", "--map-root-user", "--net", "sh", "-c", script]
+    rules = forwarding.rules(("ipv4", "ipv6"))
+    listed = subprocess.run(command, input=rules, capture_output=True, text=True, check=True).stdout
+    found = forwarded(listed, "", port)
+    assert (found.tcp, found.udp) == (True, True)
