@@ -1,4 +1,7 @@
-"""Step `kernel`: the modules and the settings that a gateway needs, now and at every boot."""
+"""Step `kernel`: the modules and the settings that a gateway needs, now and at every boot.
+
+A host that forwarded nothing before gets rules first, with which it forwards for the gateway only.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
