@@ -43,8 +43,7 @@ RECIPES = tuple(
         ),
     )
 )
-# A release sets its own.
-EPOCH = os.environ.get("SOURCE_DATE_EPOCH", "315532800")
+EPOCH = wheels.EPOCH
 _MEGABYTE = 1_000_000
 _DATA = f"lib/{tree.PYTHON}/mstunnel_setup/data"
 

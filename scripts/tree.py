@@ -87,8 +87,9 @@ def build(
     launcher = folder / "bin" / "python"
     launcher.write_text(launcher.read_text().replace("LOADER", target.loader))
     (folder / "packages").write_text("".join(sorted(packages.splitlines(keepends=True))))
-    _permissions(folder)
     (folder / "manifest").write_text(_manifest(folder))
+    # After the last file: whoever builds may have any umask.
+    fix_permissions(folder)
 
 
 def _remove(library: Path, patterns: Sequence[str]) -> None:
@@ -135,7 +136,8 @@ def _compile(library: Path, optimize: int) -> None:
     subprocess.run(command, env={"PYTHONHASHSEED": "0"}, check=True, timeout=300)
 
 
-def _permissions(folder: Path) -> None:
+def fix_permissions(folder: Path) -> None:
+    """Give everything in the tree the modes of a release."""
     for path in [folder, *folder.rglob("*")]:
         runs = path.is_dir() or path.parent.name == "bin" or path.name.startswith("ld-linux")
         path.chmod(0o755 if runs else 0o644)
