@@ -13,7 +13,8 @@ import os
 import shutil
 import sys
 import tarfile
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -148,6 +149,24 @@ def contents(file: Path, name: str) -> str:
         return "" if member is None else member.read().decode()
 
 
+def _parts(packages: str, architecture: Architecture) -> Iterator[sbom.Part]:
+    """What the one file lists of itself, with what the archives it came in say of it."""
+    inside = {line.split()[0] for line in packages.splitlines()}
+    given = debian.unpacked(architecture)
+    digests = {line.split()[1].partition("_")[0]: line.split()[0] for line in (given / "digests").open()}
+    for package in debian.packages(given):
+        name = package.field("Package")
+        if name in inside:
+            text = (given / "files/usr/share/doc" / name / "copyright").read_text()
+            yield sbom.of_package(package.control, text, {}, digests[name])
+    for wheel in [*wheels.dependencies(architecture.machine).iterdir(), *wheels.program().iterdir()]:
+        name, version = wheel.name.split("-")[:2]
+        if name in inside:
+            with zipfile.ZipFile(wheel) as archive:
+                metadata = archive.read(f"{name}-{version}.dist-info/METADATA").decode()
+            yield sbom.of_wheel(metadata, {}, hashlib.sha256(wheel.read_bytes()).hexdigest())
+
+
 def main() -> None:
     """Write the program, its SBOM and its wheel; images, and files for the other architecture, stay."""
     architecture = debian.architecture()
@@ -156,7 +175,7 @@ def main() -> None:
         old.unlink()
     file = release_file(architecture)
     build(file, architecture, {**release_images(architecture), **release_feed()})
-    document = sbom.document(NAME, contents(file, "packages"), "application")
+    document = sbom.document(NAME, "application", _parts(contents(file, "packages"), architecture))
     (DIST / f"{NAME}-{__version__}-{architecture.debian}.cdx.json").write_text(document)
     (wheel,) = wheels.program().iterdir()
     shutil.copy(wheel, DIST)
