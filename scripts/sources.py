@@ -1,8 +1,8 @@
 """`dist/mstunnel-sources-VERSION.tar`: the source of what a release contains and copyleft licences ask for.
 
 `python -m scripts.sources` reads the SBOMs in `dist/` and writes the archive: the source package of every
-package of Debian in them, in the same version; the wheels under a copyleft licence, which contain their source;
-and this checkout, with the patches of ocserv and all recipes. A mirror may lack files with signatures (.dsc,
+package of Debian in them, in the same version; the wheels under a copyleft licence, which contain their
+source; and this checkout, with the patches of ocserv and all recipes. A mirror may lack signatures (.dsc,
 .asc): beside each source package is its entry in the signed index, with the sums of all files.
 """
 
@@ -58,7 +58,8 @@ def wanted(parts: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
 def fetch(packages: Iterable[tuple[str, str]], folder: Path, lists: Iterable[Path]) -> None:
     """Download source packages, each into a directory below `folder`.
 
-    `lists` are apt's files of package sources. Ends the program where a version is in none of them, or a file that is no signature cannot be had.
+    `lists` are apt's files of package sources. Ends the program where a version is in none of them, or a
+    file that is no signature cannot be had.
     """
     with tempfile.TemporaryDirectory() as place:
         apt = _Apt(Path(place), lists)
@@ -111,8 +112,8 @@ class _Apt:
             if debian.field(stanza, "Version") == version:
                 return f"{stanza.strip()}\n"
         sys.exit(
-            f"sources: {name} {version} is not in the package sources of this machine: add one that has it, or"
-            " build images and program again with the versions of today"
+            f"sources: {name} {version} is not in the package sources of this machine: add one that has it,"
+            " or build images and program again with the versions of today"
         )
 
     def download(self, name: str, version: str, target: Path) -> None:
