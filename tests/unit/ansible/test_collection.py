@@ -55,6 +55,11 @@ def test_it_has_the_version_of_the_program() -> None:
     assert YAML(typ="safe").load(COLLECTION / "galaxy.yml")["version"] == __version__
 
 
+def test_the_archive_has_the_licence(installed: Path) -> None:
+    (licence,) = installed.glob("ansible_collections/mstunnel/gateway/LICENSE")
+    assert licence.read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
 def test_the_archive_holds_what_is_committed_and_nothing_else(installed: Path) -> None:
     with tarfile.open(installed / f"mstunnel-gateway-{__version__}.tar.gz") as archive:
         held = {member.name for member in archive.getmembers() if member.isfile()}
