@@ -41,12 +41,16 @@ _LEFT_OUT = (
     ),
     *("test", "tkinter", "turtle*", "turtledemo", "venv"),
     *("lib-dynload/_curses*", "lib-dynload/_dbm*", "lib-dynload/_gdbm*", "lib-dynload/readline*"),
-    # Of a wheel: the colours of five hundred languages.
-    *("pygments/lexers/[a-z]*",),
+    # Of wheels: the colours of five hundred languages, tests, what is for agents that write code.
+    *("pygments/lexers/[a-z]*", "certifi/tests", "typer/.agents"),
+    *("securesystemslib/_vendor/test-*", "securesystemslib/_vendor/ed25519/test_data"),
     *("lib-dynload/_test*", "lib-dynload/_ctypes_test*", "lib-dynload/xx*", "lib-dynload/_xx*"),
 )
-# What only type checkers and installers read.
-_NOT_READ = ("**/*.pyi", "**/py.typed", *(f"*.dist-info/{name}" for name in ("RECORD", "WHEEL", "licenses")))
+# What only compilers, type checkers, installers and people read.
+_NOT_READ = (
+    *("**/*.c", "**/*.h", "**/*.pyi", "**/py.typed", "**/mypy.ini", "**/*.md", "**/*.rst"),
+    *(f"*.dist-info/{name}" for name in ("RECORD", "WHEEL", "licenses")),
+)
 _NEEDED = re.compile(r"\(NEEDED\).*\[(.+)\]")
 
 

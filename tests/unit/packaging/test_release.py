@@ -249,6 +249,7 @@ def test_licences_are_collected_with_those_they_refer_to(tmp_path: Path) -> None
         "usr/share/common-licenses/LGPL-2.1": "The lesser licence\n",
         "wheels/thing-1.dist-info/METADATA": "Name: thing\nVersion: 1\nLicense-Expression: MIT\n\nText\n",
         "wheels/thing-1.dist-info/licenses/LICENSE": "Permission is granted\n",
+        "wheels/thing/_vendor/other/LICENSE.txt": "Of somebody else\n",
     }
     for name, text in texts.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -259,6 +260,8 @@ def test_licences_are_collected_with_those_they_refer_to(tmp_path: Path) -> None
         "thing 1 (Python)",
         "License: MIT\n\nPermission",
         "The lesser licence",
+        "thing/_vendor/other (copied into a Python package)",
+        "Of somebody else",
     ):
         assert expected in collected
     assert collected.count("See /usr/share") == 1
