@@ -38,6 +38,7 @@ RECIPES = tuple(
             "licenses.py",
             "manual.py",
             "pack.py",
+            "sbom.py",
             "start",
             "support.py",
             "tree.py",
@@ -163,8 +164,11 @@ def _parts(packages: str, architecture: Architecture) -> Iterator[sbom.Part]:
         name, version = wheel.name.split("-")[:2]
         if name in inside:
             with zipfile.ZipFile(wheel) as archive:
-                metadata = archive.read(f"{name}-{version}.dist-info/METADATA").decode()
-            yield sbom.of_wheel(metadata, {}, hashlib.sha256(wheel.read_bytes()).hexdigest())
+                about = f"{name}-{version}.dist-info"
+                metadata = archive.read(f"{about}/METADATA").decode()
+                listed = [each for each in archive.namelist() if each.startswith(f"{about}/sboms/")]
+                sboms = [archive.read(each).decode() for each in listed if each.endswith(".json")]
+            yield sbom.of_wheel(metadata, {}, hashlib.sha256(wheel.read_bytes()).hexdigest(), sboms)
 
 
 def main() -> None:

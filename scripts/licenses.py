@@ -1,9 +1,12 @@
 """The licences of everything that is bundled, as one text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from email.parser import HeaderParser
 from pathlib import Path
+from typing import Any
+
+from scripts import sbom
 
 _COMMON = re.compile(r"/usr/share/common-licenses/([A-Z][\w.-]*\w)")
 
@@ -36,8 +39,16 @@ def _wheel(metadata: Path) -> str:
         each.rpartition(" :: ")[2] for each in headers.get_all("Classifier", ()) if "License ::" in each
     ]
     stated = headers["License-Expression"] or ", ".join(classes) or headers["License"]
-    texts = [f"License: {stated}", *(path.read_text() for path in _texts(metadata.parent))]
+    sboms = (path.read_text() for path in sorted(metadata.parent.glob("sboms/*.json")))
+    parts = [_described(part) for part in sbom.compiled_in(sboms)]
+    inside = [f"Compiled in:\n{chr(10).join(parts)}"] if parts else []
+    texts = [f"License: {stated}", *inside, *(path.read_text() for path in _texts(metadata.parent))]
     return _section(f"{headers['Name']} {headers['Version']}", "Python", "\n\n".join(texts))
+
+
+def _described(part: Mapping[str, Any]) -> str:
+    licences = [each.get("expression") or each["license"].get("id", "") for each in part.get("licenses", [])]
+    return f"  {part['name']} {part.get('version', '')}: {', '.join(licences) or 'see its project'}"
 
 
 def _copied(library: Path) -> Iterator[str]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import quote
 
 from mstunnel_setup import __version__
@@ -40,6 +41,7 @@ _SPDX = {name: name for name in _KNOWN} | {
 class Part:
     """A package: `needs` by name, licences as SPDX identifiers or in the words of the package.
 
+    `compiled_in` has components of the SBOMs that a wheel brings (compiled_in()).
     `expression` is used instead of licences where it is known: an SPDX expression. `digest` is the SHA-256
     sum of the archive that it came in, if that is known; `files` are those in the image, by path.
     """
@@ -51,6 +53,7 @@ class Part:
     needs: frozenset[str]
     expression: str = ""
     sources: Sequence[str] = ()
+    compiled_in: Sequence[Mapping[str, Any]] = ()
     digest: str = ""
     files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -73,8 +76,8 @@ def of_package(control: str, copyright_text: str, files: Mapping[str, str], dige
     )
 
 
-def of_wheel(metadata: str, files: Mapping[str, str], digest: str = "") -> Part:
-    """A Python package, from its METADATA; what it needs for its extras is left out."""
+def of_wheel(metadata: str, files: Mapping[str, str], digest: str = "", sboms: Iterable[str] = ()) -> Part:
+    """A Python package, from its METADATA and its own SBOMs; what it needs for its extras is left out."""
     headers = HeaderParser().parsestr(metadata)
     name = normalized(headers["Name"])
     classes = [
@@ -88,9 +91,21 @@ def of_wheel(metadata: str, files: Mapping[str, str], digest: str = "") -> Part:
         [each for each in (classes or [headers["License"]]) if each],
         frozenset(map(normalized, _names(needs))),
         expression=headers["License-Expression"] or "",
+        compiled_in=compiled_in(sboms),
         digest=digest,
         files=files,
     )
+
+
+def compiled_in(documents: Iterable[str]) -> list[dict[str, Any]]:
+    """What the SBOMs in a wheel (PyPA, dist-info/sboms) list as part of its libraries."""
+    components = [each for text in documents for each in json.loads(text).get("components", [])]
+    kept = ("type", "name", "version", "purl", "licenses")
+    return [
+        {key: each[key] for key in kept if key in each}
+        for each in components
+        if each.get("scope") != "excluded"
+    ]
 
 
 def of_image(exported: Path) -> tuple[list[Part], dict[str, str]]:
@@ -181,8 +196,12 @@ def _component(part: Part) -> dict[str, object]:
         described["properties"] = [{"name": SOURCE, "value": each} for each in part.sources]
     if part.digest:
         described["hashes"] = [{"alg": "SHA-256", "content": part.digest}]
-    if part.files:
-        described["components"] = [_file(path, digest) for path, digest in sorted(part.files.items())]
+    nested = [
+        *({**each, "bom-ref": f"{part.identifier}#{each['purl']}"} for each in part.compiled_in),
+        *(_file(path, digest) for path, digest in sorted(part.files.items())),
+    ]
+    if nested:
+        described["components"] = nested
     return described
 
 
@@ -244,4 +263,5 @@ def _wheels(files: Mapping[str, str], texts: Mapping[str, str]) -> Iterator[Part
             library = directory.parent
             rows = csv.reader(io.StringIO(texts[f"{directory}/RECORD"]))
             own = [str(library / row[0]) for row in rows]
-            yield of_wheel(metadata, {each: files[each] for each in own})
+            sboms = [text for each, text in texts.items() if each.startswith(f"{directory}/sboms/")]
+            yield of_wheel(metadata, {each: files[each] for each in own}, sboms=sboms)

@@ -1,6 +1,6 @@
 """`python -m scripts.version VERSION`: set the version of program, collection and chart.
 
-`mstunnel_setup/__init__.py` has it for everything that is built; what Ansible Galaxy and Helm read as it is in
+`mstunnel_setup/__init__.py` has it for everything that is built; what Galaxy and Helm read as it is in
 the repository repeats it. Between releases it is that of the next one with `.dev0`.
 """
 

@@ -50,8 +50,8 @@ def self_verify(
     )
 
 
-@self_app.command("licenses")
+@self_app.command("licences")
 @with_options
 def self_licenses(common: CommonOptions) -> None:
     """Show the licences of everything that this program brings."""
-    run_command("mstunnel-setup self licenses", common, lambda _operator: work.self_licenses())
+    run_command("mstunnel-setup self licences", common, lambda _operator: work.self_licenses())

@@ -182,6 +182,22 @@ Requires-Dist: tests; extra == "dev"
 """
 
 
+RUST = json.dumps(
+    {
+        "components": [
+            {
+                "type": "library",
+                "name": "ahash",
+                "version": "0.8.12",
+                "purl": "pkg:cargo/ahash@0.8.12",
+                "licenses": [{"expression": "MIT OR Apache-2.0"}],
+            },
+            {"type": "library", "name": "autocfg", "purl": "pkg:cargo/autocfg@1", "scope": "excluded"},
+        ]
+    }
+)
+
+
 def image(directory: Path, **more: str) -> Path:
     """The file system of an image with two packages of Debian and a wheel."""
     two = CONTROL.replace("libone", "libtwo").replace("Depends", "Suggests")
@@ -197,6 +213,7 @@ def image(directory: Path, **more: str) -> Path:
         "var/lib/dpkg/status.d/libtwo.md5sums": "0  usr/lib/libtwo.so\n0  usr/share/doc/libtwo/copyright\n",
         "opt/lib/ruamel/yaml.pyc": "code",
         "opt/lib/ruamel.yaml-0.19.1.dist-info/METADATA": METADATA,
+        "opt/lib/ruamel.yaml-0.19.1.dist-info/sboms/rust.json": RUST,
         "opt/lib/ruamel.yaml-0.19.1.dist-info/RECORD": (
             "ruamel/yaml.pyc,,\nruamel.yaml-0.19.1.dist-info/METADATA,,\nruamel.yaml-0.19.1.dist-info/RECORD,,\n"
         ),
@@ -222,6 +239,8 @@ def test_the_sbom_of_an_image_has_its_packages_with_licences_needs_and_every_fil
     assert found["libtwo"]["licenses"] == [{"license": {"name": "as in GPL-3"}}]
     assert found["ruamel-yaml"]["purl"] == "pkg:pypi/ruamel-yaml@0.19.1"
     assert found["ruamel-yaml"]["licenses"] == [{"expression": "MIT OR Apache-2.0"}]
+    compiled = [each["name"] for each in found["ruamel-yaml"]["components"] if each["type"] == "library"]
+    assert compiled == ["ahash"]
     needs = {each["ref"]: each["dependsOn"] for each in made["dependencies"]}
     assert needs[one] == [found["libtwo"]["purl"]]
     assert len(needs["mstunnel-gateway"]) == 3
@@ -249,6 +268,7 @@ def test_licences_are_collected_with_those_they_refer_to(tmp_path: Path) -> None
         "usr/share/common-licenses/LGPL-2.1": "The lesser licence\n",
         "wheels/thing-1.dist-info/METADATA": "Name: thing\nVersion: 1\nLicense-Expression: MIT\n\nText\n",
         "wheels/thing-1.dist-info/licenses/LICENSE": "Permission is granted\n",
+        "wheels/thing-1.dist-info/sboms/rust.cyclonedx.json": RUST,
         "wheels/thing/_vendor/other/LICENSE.txt": "Of somebody else\n",
     }
     for name, text in texts.items():
@@ -258,7 +278,7 @@ def test_licences_are_collected_with_those_they_refer_to(tmp_path: Path) -> None
     for expected in (
         "libone, libtwo (Debian)",
         "thing 1 (Python)",
-        "License: MIT\n\nPermission",
+        "License: MIT\n\nCompiled in:\n  ahash 0.8.12: MIT OR Apache-2.0\n\nPermission",
         "The lesser licence",
         "thing/_vendor/other (copied into a Python package)",
         "Of somebody else",
