@@ -28,8 +28,8 @@ VARIABLES = "Each option can also be a variable: MSTUNNEL_ANSWERS=FILE is --answ
 _LONGEST_SUMMARY = 1000
 # `answers.merge` reads their variables.
 _OF_SETTINGS = frozenset(setting.option for setting in SETTINGS if setting.option)
-# Another spelling of a command's name.
-_AMERICAN = {"licenses": "licences"}
+# Another spelling of the name of a command.
+SPELLINGS = {"licenses": "licences"}
 # What click adds itself, and what ends the command at once.
 _OF_EVERY_PROGRAM = frozenset({"help", "version"})
 
@@ -117,7 +117,7 @@ class CommandGroup(_Page, TyperGroup):
     def resolve_command(self, ctx: Context, args: list[str]) -> _Resolved:
         """The command that the first word names; the vendor writes `import_cert` with `-` as well."""
         first, *others = args
-        first = _AMERICAN.get(first, first)
+        first = SPELLINGS.get(first, first)
         vendors = first.replace("-", "_")
         return super().resolve_command(ctx, [vendors if vendors in self.commands else first, *others])
 
