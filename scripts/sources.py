@@ -8,6 +8,7 @@ source; and this checkout, with the patches of ocserv and all recipes. A mirror 
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -23,12 +24,14 @@ from scripts import archive, debian, dist, release, sbom, wheels
 _COPYLEFT = re.compile(r"GPL|MPL|Mozilla|EPL|CDDL")
 # Where apt has the package sources of this machine.
 APT = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d"))
+_SIGNATURES = (".dsc", ".asc")
 _SUM = re.compile(r"^ ([0-9a-f]{64}) \d+ (\S+)$", re.MULTILINE)
 _README = """\
 The source of mstunnel-setup {version}, of its images, and of what they bring.
 
 debian/          source packages of Debian, one directory for each version. NAME.Sources is the entry
                  in Debian's signed index, with the sums of the files.
+MISSING          what could not be had; empty in a release.
 wheels/          Python packages under a copyleft licence, which contain their source.
 mstunnel-setup/  the program, the patches of ocserv (images/gateway/patches), the recipes of the images
                  (images), and what builds a release: `make images packages`, see docs/how-to/release.md.
@@ -55,32 +58,33 @@ def wanted(parts: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
     }
 
 
-def fetch(packages: Iterable[tuple[str, str]], folder: Path, lists: Iterable[Path]) -> None:
-    """Download source packages, each into a directory below `folder`.
+def fetch(packages: Iterable[tuple[str, str]], folder: Path, lists: Iterable[Path]) -> list[str]:
+    """Download source packages, each into a directory below `folder`; return what could not be had, and why.
 
-    `lists` are apt's files of package sources. Ends the program where a version is in none of them, or a
-    file that is no signature cannot be had.
+    `lists` are apt's files of package sources.
     """
+    missing: list[str] = []
     with tempfile.TemporaryDirectory() as place:
         apt = _Apt(Path(place), lists)
         for name, version in sorted(packages):
+            stanza = apt.stanza(name, version)
+            if stanza is None:
+                missing.append(f"{name} {version}: not in the package sources of this machine")
+                continue
             target = folder / f"{name}_{version.replace(':', '%3a')}"
             target.mkdir(parents=True)
-            stanza = apt.stanza(name, version)
             (target / f"{name}.Sources").write_text(stanza)
             apt.download(name, version, target)
-            sums = stanza.partition("Checksums-Sha256:")[2]
-            for digest, file in _SUM.findall(re.split(r"\n(?=\S)", sums)[0]):
-                _check(target / file, digest)
-
-
-def _check(file: Path, digest: str) -> None:
-    """Refuse a file with another sum, and one that is missing unless it is a signature."""
-    if not file.is_file():
-        if file.suffix not in {".dsc", ".asc"}:
-            sys.exit(f"sources: the mirror has no {file.name}: try another one")
-    elif hashlib.sha256(file.read_bytes()).hexdigest() != digest:
-        sys.exit(f"sources: {file.name} does not have the SHA-256 sum of its index, {digest}")
+            sums = re.split(r"\n(?=\S)", stanza.partition("Checksums-Sha256:")[2])[0]
+            for digest, file in _SUM.findall(sums):
+                path = target / file
+                if not path.is_file():
+                    if not file.endswith(_SIGNATURES):
+                        missing.append(f"{name} {version}: the mirror has no {file}")
+                elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+                    missing.append(f"{name} {version}: {file} does not have the sum of its index")
+                    path.unlink()
+    return missing
 
 
 class _Apt:
@@ -104,17 +108,12 @@ class _Apt:
         update = ["apt-get", "--quiet=2", *self._options, "update"]
         subprocess.run(update, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=True, timeout=300)
 
-    def stanza(self, name: str, version: str) -> str:
-        """The entry of a source package in the index."""
+    def stanza(self, name: str, version: str) -> str | None:
+        """The entry of a source package in the index; None without one."""
         command = ["apt-cache", *self._options, "showsrc", "--only-source", name]
         shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
-        for stanza in shown.split("\n\n"):
-            if debian.field(stanza, "Version") == version:
-                return f"{stanza.strip()}\n"
-        sys.exit(
-            f"sources: {name} {version} is not in the package sources of this machine: add one that has it,"
-            " or build images and program again with the versions of today"
-        )
+        found = (each.strip() for each in shown.split("\n\n") if debian.field(each, "Version") == version)
+        return next((f"{stanza}\n" for stanza in found), None)
 
     def download(self, name: str, version: str, target: Path) -> None:
         """Into `target`; what is missing there afterwards could not be had."""
@@ -159,7 +158,14 @@ def main() -> None:
     work = dist.DIST / "sources.work"
     shutil.rmtree(work, ignore_errors=True)
     try:
-        fetch(wanted(parts), work / "debian", APT)
+        missing = "".join(f"{each}\n" for each in fetch(wanted(parts), work / "debian", APT))
+        if missing and not os.environ.get("INCOMPLETE"):
+            sys.exit(
+                f"sources: these are missing:\n{missing}"
+                "Add a package source that has them, or build images and program again with those of today."
+                " INCOMPLETE=yes writes an archive without them, which is none for a release."
+            )
+        (work / "MISSING").write_text(missing)
         (work / "wheels").mkdir()
         for wheel in _copyleft(parts):
             shutil.copy(wheel, work / "wheels")

@@ -48,7 +48,7 @@ def test_the_source_is_that_which_the_package_was_built_from() -> None:
 
 
 def test_every_file_of_a_source_package_is_fetched_with_its_sums(mirror: Path, tmp_path: Path) -> None:
-    sources.fetch([("one", "1.0-2")], tmp_path / "debian", [mirror])
+    assert sources.fetch([("one", "1.0-2")], tmp_path / "debian", [mirror]) == []
     made = {path.name: path.read_bytes() for path in (tmp_path / "debian/one_1.0-2").iterdir()}
     assert b"Checksums-Sha256" in made.pop("one.Sources")
     assert made == FILES
@@ -56,16 +56,23 @@ def test_every_file_of_a_source_package_is_fetched_with_its_sums(mirror: Path, t
 
 def test_a_mirror_without_signatures_is_enough(mirror: Path, tmp_path: Path) -> None:
     (tmp_path / "mirror/one_1.0-2.dsc").unlink()
-    sources.fetch([("one", "1.0-2")], tmp_path / "debian", [mirror])
+    assert sources.fetch([("one", "1.0-2")], tmp_path / "debian", [mirror]) == []
     assert (tmp_path / "debian/one_1.0-2/one_1.0.orig.tar.xz").read_bytes() == b"original"
 
 
-def test_no_archive_is_made_without_the_original_or_of_another_version(mirror: Path, tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"one 1\.0-3 is not in the package sources"):
-        sources.fetch([("one", "1.0-3")], tmp_path / "other", [mirror])
+def test_a_missing_original_and_another_version_are_named(mirror: Path, tmp_path: Path) -> None:
     (tmp_path / "mirror/one_1.0.orig.tar.xz").unlink()
-    with pytest.raises(SystemExit, match=r"the mirror has no one_1\.0\.orig\.tar\.xz"):
-        sources.fetch([("one", "1.0-2")], tmp_path / "debian", [mirror])
+    assert sources.fetch([("one", "1.0-2"), ("one", "1.0-3")], tmp_path / "debian", [mirror]) == [
+        "one 1.0-2: the mirror has no one_1.0.orig.tar.xz",
+        "one 1.0-3: not in the package sources of this machine",
+    ]
+
+
+def test_a_file_that_is_not_that_of_the_index_is_refused(mirror: Path, tmp_path: Path) -> None:
+    (tmp_path / "mirror/one_1.0.orig.tar.xz").write_bytes(b"changed!")
+    (problem,) = sources.fetch([("one", "1.0-2")], tmp_path / "debian", [mirror])
+    assert problem.startswith("one 1.0-2: ")
+    assert not (tmp_path / "debian/one_1.0-2/one_1.0.orig.tar.xz").exists()
 
 
 def test_the_archive_has_sources_patches_and_the_recipe_of_the_build(
@@ -79,6 +86,12 @@ def test_the_archive_has_sources_patches_and_the_recipe_of_the_build(
         sources.main()
     document = sbom.document("program", "application", [sbom.of_package(CONTROL, "", {})])
     (folder / "program.cdx.json").write_text(document)
+    original = tmp_path / "mirror/one_1.0.orig.tar.xz"
+    original.rename(tmp_path / "elsewhere")
+    with pytest.raises(SystemExit, match=r"one 1\.0-2: the mirror has no one_1\.0\.orig\.tar\.xz"):
+        sources.main()
+    assert not list(folder.glob("*.tar"))
+    (tmp_path / "elsewhere").rename(original)
     sources.main()
     name = f"mstunnel-sources-{__version__}.tar"
     with tarfile.open(folder / name) as opened:
