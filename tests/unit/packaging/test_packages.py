@@ -14,7 +14,7 @@ from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.programs import FILE, LINKS
 from mstunnel_setup.paths import HOST_STATE
 from mstunnel_setup.redaction import Redactor
-from scripts import debian, packages
+from scripts import debian, packages, wheels
 from scripts.version import semantic
 from tests.unit.clocks import FakeClock
 from tests.unit.packaging.small import small_file
@@ -103,7 +103,7 @@ def test_both_kinds_have_a_change_log(built: dict[str, Path], tmp_path: Path) ->
     run("dpkg-deb", "--extract", built["deb"], tmp_path)
     documents = tmp_path / packages.DOCUMENTS[1:]
     assert __version__ in gzip.decompress((documents / "changelog.Debian.gz").read_bytes()).decode()
-    whole = (packages.ROOT / "CHANGELOG.md").read_bytes()
+    whole = (wheels.ROOT / "CHANGELOG.md").read_bytes()
     assert gzip.decompress((documents / "changelog.gz").read_bytes()) == whole
 
 
