@@ -68,7 +68,7 @@ def of_package(control: str, copyright_text: str, files: Mapping[str, str], dige
         name,
         version,
         f"pkg:deb/debian/{quote(name, safe='')}@{_escaped(version)}?arch={architecture}",
-        _debian_licences(copyright_text),
+        _debian_licences(copyright_text) or [f"see /usr/share/doc/{name}/copyright"],
         frozenset(_names(re.split(r"[,|]", needs))),
         sources=list(_sources(control)),
         digest=digest,

@@ -14,10 +14,11 @@ from tests.testbed.paths import BUILDER, CACHE, IN_TESTBED, ROOT, RUNS
 from tests.testbed.process import Completed, TestbedError, progress, run
 
 SUITE = "trixie"
-# Bootstrapped as Debian's own slim images are: copyright files stay.
+# Bootstrapped as Debian's own slim images are: copyright files stay, nothing is of the building machine.
 _SLIM = (
-    *(f"path-exclude=/usr/share/{directory}/*" for directory in ("doc", "info", "locale", "man")),
-    "path-include=/usr/share/doc/*/copyright",
+    *(f"--dpkgopt=path-exclude=/usr/share/{directory}/*" for directory in ("doc", "info", "locale", "man")),
+    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+    '--customize-hook=: >"$1/etc/hostname"; : >"$1/etc/resolv.conf"',
 )
 _BASE_TAG = f"{SUITE}-{wheels.digest([], *_SLIM)}"
 # What images for this machine are made of.
@@ -106,9 +107,14 @@ def _base(target: Architecture) -> str:
         return reference
     progress("base image: no registry answers, bootstrapping")
     tarball = CACHE / "base.tar"
-    slim = [f"--dpkgopt={option}" for option in _SLIM]
     # Whether programs of the architecture run here is known by now (scripts/images.py).
-    options = ["--quiet", "--variant=minbase", f"--architectures={target.debian}", "--skip=check/qemu", *slim]
+    options = [
+        "--quiet",
+        "--variant=minbase",
+        f"--architectures={target.debian}",
+        "--skip=check/qemu",
+        *_SLIM,
+    ]
     run(["mmdebstrap", *options, SUITE, str(tarball)], timeout=_timeout(target))
     builder("import", "--quiet", architecture, str(tarball), reference, timeout=120)
     tarball.unlink()
