@@ -5,9 +5,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from mstunnel_setup import paths
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
 
 _AVERAGED_SECONDS: Final = 300.0
 _CORE: Final = re.compile(r"^cpu\d+ ", re.MULTILINE)

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.values import as_object
-from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.base.values import as_object
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http import HttpSession
 
 _EVERY_SECONDS: Final = 300.0
 _TIMEOUT: Final = 10.0

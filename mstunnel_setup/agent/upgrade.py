@@ -9,15 +9,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
 
-from mstunnel_setup import paths
 from mstunnel_setup.agent.log_lines import UPGRADE_REQUESTED
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.log_line import Tell
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.log_line import Tell
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.maintenance_window import Window
+from mstunnel_setup.exchange.releases import Digests, Release
+from mstunnel_setup.exchange.upgrade_decision import Member, Site, Status, Verdict, decide
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer, TunnelSite
-from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.decision import Member, Site, Status, Verdict, decide
-from mstunnel_setup.upgrade.release import Digests, Release
-from mstunnel_setup.upgrade.window import Window
 
 # The lab tenant's extension: Graph shows nowhere that an upgrade was approved.
 _APPROVED: Final = "labUpgradeRequestedDateTime"

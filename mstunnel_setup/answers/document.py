@@ -17,7 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 
 KeyPath: TypeAlias = tuple[str, ...]
 """Keys from the top of a file, for example ("tenant", "cloud"); entries of lists are numbers in it."""

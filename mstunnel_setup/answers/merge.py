@@ -7,12 +7,13 @@ from typing import Literal, TypeAlias
 from pydantic import Field
 
 from mstunnel_setup.answers.document import Problem
-from mstunnel_setup.answers.errors import ANSWERS_MISSING, ENVIRONMENT_INVALID
+from mstunnel_setup.answers.errors import ENVIRONMENT_INVALID
 from mstunnel_setup.answers.load import AnswersError, LoadedAnswers, judge
 from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.rules import foreign_keys
 from mstunnel_setup.answers.settings import BY_PATH, SETTINGS, Setting
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.values import JsonObject
 
 OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "default"]
 
@@ -115,7 +116,12 @@ def require(answers: Answers, paths: Iterable[str]) -> None:
     missing = [BY_PATH[path] for path in paths if answers.value(path) in (None, (), {})]
     if missing:
         lines = [f"`{setting.path}`: give {setting.ways()}" for setting in missing]
-        raise ANSWERS_MISSING(settings="\n".join(lines))
+        raise UsageError(
+            "answers-missing",
+            "required answers are missing:\n{settings}",
+            hint="Add them, or run the command without --unattended to be prompted.",
+            settings="\n".join(lines),
+        )
 
 
 def _from_options(options: Mapping[str, object]) -> _Layer:

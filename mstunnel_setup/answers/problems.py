@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from mstunnel_setup.answers.document import Document, DocumentError, KeyPath, Problem, compose, suggest
-from mstunnel_setup.errors import VALUES_INVALID, ValuesError
+from mstunnel_setup.base.errors import VALUES_INVALID, ValuesError
 
 _HINT: Final = "Correct the options, then run the command again."
 _WORDS = {

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from mstunnel_setup.answers.variables import refuse_wrong
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.base.errors import UsageError
 
 Section: TypeAlias = Mapping[str, object]
 Finding: TypeAlias = tuple[str, str]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal, NoReturn, TypeAlias, cast
 
-from mstunnel_setup.answers.errors import SECRET_EXPOSED, SECRET_INVALID, SECRET_MISSING
-from mstunnel_setup.errors import UsageError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.redaction import STARS
+from mstunnel_setup.answers.errors import SECRET_INVALID
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.redaction import STARS
+from mstunnel_setup.io.files import Files
 
 Place: TypeAlias = Literal["file", "env", "credential"]
 
@@ -120,7 +120,13 @@ def _read(files: Files, path: str, reference: SecretReference, forbidden: int) -
         raise SECRET_INVALID(reference=reference, expected=f"a file of at most {_LARGEST} bytes")
     if found.st_mode & forbidden:
         mode = stat.S_IMODE(found.st_mode)
-        raise SECRET_EXPOSED(path=path, mode=mode)
+        raise UsageError(
+            "secret-exposed",
+            "other users can read or change the file {path} (mode {mode:04o})",
+            hint="Run `chmod 600 {path}`, and replace the secret if others may have read it.",
+            path=path,
+            mode=mode,
+        )
     try:
         text = (files.read(path) or b"").decode("utf-8")
     except UnicodeDecodeError as error:
@@ -134,4 +140,11 @@ def _missing(reference: SecretReference, reason: str) -> UsageError:
         "env": f"in the environment variable {reference.name}",
         "credential": f"with `LoadCredential={reference.name}:/path` of the service",
     }[reference.place]
-    return SECRET_MISSING(reference=reference, reason=reason, place=place)
+    return UsageError(
+        "secret-missing",
+        "the secret {reference} cannot be read: {reason}",
+        hint="Provide it {place}.",
+        reference=reference,
+        reason=reason,
+        place=place,
+    )

@@ -26,13 +26,13 @@ from typing import IO, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.containers.engine import Progress
 from mstunnel_setup.containers.errors import (
     IMAGE_ARCHIVE_DAMAGED,
     IMAGE_ARCHIVE_UNUSABLE,
-    IMAGE_DIGEST_MISMATCH,
 )
-from mstunnel_setup.foreign import json_value
 
 # Annotations with the name of an image: `docker save` (25 or later, which also writes OCI) puts the full name
 # into the first and only the tag into the second, which is that of the OCI image specification 1.1.
@@ -150,7 +150,14 @@ def loadable(archive: str, digest: str) -> Loadable:
     found = archived_images(archive)
     if digest not in [image.digest for image in found]:
         contents = ", ".join(image.digest for image in found) or "no image"
-        raise IMAGE_DIGEST_MISMATCH(archive=archive, found=contents, digest=digest)
+        raise EngineError(
+            "image-digest-mismatch",
+            "{archive} contains {found}, not {digest}",
+            hint="Copy the archive that belongs to this version, or correct the image reference.",
+            archive=archive,
+            found=contents,
+            digest=digest,
+        )
     with _opened(archive) as layout:
         image = _descriptor(layout.index(), digest)
         manifest = layout.manifest(image)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
 
+from mstunnel_setup.base.parsing import moment
 from mstunnel_setup.containers.spec import MANAGED_LABEL, ContainerSpec, Volume
-from mstunnel_setup.foreign import moment
 
 Health: TypeAlias = Literal["starting", "healthy", "unhealthy"]
 

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import PurePosixPath
 
 from mstunnel_setup.containers.spec import Protocol
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 
 # include/net/tcp_states.h: TCP_LISTEN is 0A; an unconnected UDP socket is 07 (TCP_CLOSE).
 # Columns of the tables.

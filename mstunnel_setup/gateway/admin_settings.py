@@ -3,12 +3,12 @@
 import json
 from collections.abc import Iterable
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.values import JsonObject, JsonValue
-from mstunnel_setup.foreign import json_value
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
 from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 
 
 def admin_settings(configuration: ServerConfiguration) -> JsonObject:

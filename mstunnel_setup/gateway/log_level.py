@@ -14,9 +14,9 @@ from typing import Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from mstunnel_setup.gateway.ocserv_conf import HIGHEST_LEVEL, HIGHEST_WITH_PASSWORDS, debug_level
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 
 VERBOSE_HOURS: Final = 8
 """As long as the admin center's verbose logs (docs/reference, monitoring)."""

@@ -4,12 +4,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mstunnel_setup.engine.step import AnyStep
-from mstunnel_setup.errors import CheckError, ChecksFailedError
+from mstunnel_setup.actions import vendor_gateway
+from mstunnel_setup.base.errors import CheckError, ChecksFailedError, UsageError
+from mstunnel_setup.base.text import plain
 from mstunnel_setup.install import device_certificates
-from mstunnel_setup.install.adopt import adoption
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import ADOPTION_UNFINISHED, VENDOR_INSTALLED
 from mstunnel_setup.install.readiness_input import readiness_settings
 from mstunnel_setup.install.steps import (
     account,
@@ -24,6 +23,7 @@ from mstunnel_setup.install.steps import (
     sign_in,
     site,
 )
+from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.checks.ipv6 import without_ipv6
 from mstunnel_setup.readiness.data import endpoints_of, with_registries
@@ -31,8 +31,7 @@ from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import EngineFacts, Facts, Section, TunnelFacts, VendorFacts
 from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
 from mstunnel_setup.readiness.read.vendor import vendor
-from mstunnel_setup.tenant_sign_in import cloud_of
-from mstunnel_setup.text import plain
+from mstunnel_setup.transaction.step import AnyStep
 
 _GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK, Group.ROOTLESS})
 # Which port it will be, only the server configuration of the site tells; about the others it has a say.
@@ -53,13 +52,28 @@ def refuse_vendor(context: Context) -> None:
     until that gateway is stopped.
     """
     receipt = context.receipt
-    if adoption.KEY in receipt.entries and adoption.HAND_OVER not in receipt.steps:
-        raise ADOPTION_UNFINISHED()
+    if vendor_gateway.KEY in receipt.entries and vendor_gateway.HAND_OVER not in receipt.steps:
+        raise UsageError(
+            "adoption-unfinished",
+            "the adoption of Microsoft's own gateway on this host is not finished",
+            hint=(
+                "Continue with `mstunnel-setup adopt switch`, or go back with `mstunnel-setup adopt "
+                "rollback`."
+            ),
+        )
     if receipt.entries:
         return
     found = vendor(context.ports.files, context.ports.processes)
     if found.signs:
-        raise VENDOR_INSTALLED(signs=", ".join(found.signs))
+        raise CheckError(
+            "vendor-installed",
+            "Microsoft's own gateway is installed here ({signs}); nothing was changed",
+            hint=(
+                "To take it over, start with `mstunnel-setup adopt plan`. To install from scratch, "
+                "remove it first with its own `mst-cli uninstall`."
+            ),
+            signs=", ".join(found.signs),
+        )
 
 
 def refuse_unready(context: Context, steps: Collection[str], later: Collection[str] = ()) -> None:
@@ -174,7 +188,7 @@ def _tell_closed(context: Context, facts: Facts) -> None:
 def planned(facts: Facts, steps: Collection[str]) -> Facts:
     """The facts as the steps will leave them: what the steps fix is no reason to refuse."""
     changes: dict[str, Section] = {}
-    if adoption.ADOPT in steps:
+    if vendor_gateway.ADOPT in steps:
         changes["vendor"] = VendorFacts()
     if "kernel" in steps and facts.kernel is not None:
         port = facts.settings.port if facts.settings.mode == "rootless" else None

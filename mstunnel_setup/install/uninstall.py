@@ -4,19 +4,16 @@ import os
 from collections.abc import Callable
 from functools import partial
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Undo
-from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.runner import Removal
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import NOT_ROOT, NetworkError
-from mstunnel_setup.host.accounts import own_name
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.actions import opened_ports
+from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
+from mstunnel_setup.actions.vendor_gateway import ADOPT, SetAside
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NOT_ROOT, NetworkError, StepError, UsageError
+from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.exchange import release_feed as feed
+from mstunnel_setup.exchange import upgrade_history as record
 from mstunnel_setup.install import revocation
-from mstunnel_setup.install.adopt.actions import SetAside
-from mstunnel_setup.install.adopt.adoption import ADOPT
-from mstunnel_setup.install.errors import ACCOUNT_PART_FAILED, INSTALLATION_FINISHED, KEPT, UNINSTALL_DECLINED
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
 from mstunnel_setup.install.ports import CANDIDATE
 from mstunnel_setup.install.rootless import ONLY, by_sudo, host_command, relayed
@@ -25,11 +22,13 @@ from mstunnel_setup.install.service_account import have_done
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.tenant_access import in_tenant
-from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.result import Notice, Result
-from mstunnel_setup.system import opened_ports
-from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
-from mstunnel_setup.upgrade import feed, record
+from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.transaction.action import Undo
+from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.runner import Removal
 
 _TENANT = frozenset({CreateAppIdentity.kind, RegisterServer.kind})
 _DATA_STEPS = frozenset({"eula", "environment", "certificate", "import", ADOPT})
@@ -67,7 +66,11 @@ def _ask(run: Run, *, offline: bool, registered: bool) -> None:
     prompter = run.context.prompter
     where = "this server and the tenant" if registered and not offline else "this server only"
     if prompter.interactive and not prompter.confirm(f"Remove the gateway from {where}?"):
-        raise UNINSTALL_DECLINED()
+        raise UsageError(
+            "uninstall-declined",
+            "nothing was removed",
+            hint="Run the command again and answer yes.",
+        )
 
 
 def take_back(operator: Operator, own: Callable[[], Result]) -> Result:
@@ -99,7 +102,15 @@ def _take_back(operator: Operator, own: Callable[[], Result]) -> Result:
 def _by_root(operator: Operator, account: str) -> Result:
     first = relayed(have_done(operator, account, {ONLY: Scope.ACCOUNT.value}))
     if first is None:
-        raise ACCOUNT_PART_FAILED(account=account)
+        raise StepError(
+            "account-part-failed",
+            "account {account} cannot undo its part of the installation",
+            hint=(
+                "Fix what it reported above, then run the command again. To remove root's part "
+                "anyway: `mstunnel-setup host --remove`."
+            ),
+            account=account,
+        )
     return first if first.errors else _joined(first, remove_host_setup(operator))
 
 
@@ -161,7 +172,12 @@ def _data(receipt: Receipt) -> dict[str, str]:
 def kept(removals: list[Removal]) -> tuple[Notice, ...]:
     """A warning for everything that was left in place."""
     return tuple(
-        KEPT(reason=removal.undone.reason)
+        warning(
+            "kept",
+            "left in place: {reason}",
+            hint="Remove it by hand if you no longer need it.",
+            reason=removal.undone.reason,
+        )
         for removal in removals
         if removal.undone.outcome is Undo.KEPT and removal.undone.reason
     )
@@ -226,7 +242,11 @@ def _rollback(operator: Operator) -> Result:
             forget(run.files, run.journal)
             return Result("unchanged", text=["There is nothing to roll back."])
         if complete(receipt):
-            raise INSTALLATION_FINISHED()
+            raise UsageError(
+                "installation-finished",
+                "the installation is complete; there is nothing to roll back",
+                hint="To remove it, run `mst-cli uninstall`.",
+            )
         removals = remove_installation(run)
     text = ["The unfinished installation was rolled back."]
     return Result("changed", as_data(removals), kept(removals), text=text)

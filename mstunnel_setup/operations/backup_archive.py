@@ -12,17 +12,16 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from mstunnel_setup import paths
 from mstunnel_setup.answers.settings import BY_PATH
-from mstunnel_setup.engine.values import JsonObject, as_object
-from mstunnel_setup.errors import UsageError
-from mstunnel_setup.foreign import json_value
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.values import JsonObject, as_object
+from mstunnel_setup.exchange import release_feed as feed
+from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.upgrade_history import History, Phase
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
-from mstunnel_setup.operations.errors import BACKUP_INVALID, BACKUP_NOT_UNDERSTOOD
-from mstunnel_setup.text import plain
-from mstunnel_setup.upgrade import feed
-from mstunnel_setup.upgrade.record import History, Phase
-from mstunnel_setup.upgrade.release import CATALOGUE
 
 SCHEMA = "mstunnel-backup/1"
 MANIFEST = "manifest.json"
@@ -150,8 +149,19 @@ def _expected(path: str) -> bool:
 
 
 def _not_understood(manifest: JsonObject, parts: str) -> UsageError:
-    return BACKUP_NOT_UNDERSTOOD(version=plain(manifest.get("version", "unknown"), 40), parts=parts)
+    return UsageError(
+        "backup-not-understood",
+        ("version {version} wrote this backup, and this version does not understand its {parts}"),
+        hint="Restore it with the version that wrote it.",
+        version=plain(manifest.get("version", "unknown"), 40),
+        parts=parts,
+    )
 
 
 def _no_backup(reason: str) -> UsageError:
-    return BACKUP_INVALID(reason=reason)
+    return UsageError(
+        "backup-invalid",
+        "this is not a backup of a gateway: {reason}",
+        hint="Give a file that `mst-cli backup` wrote.",
+        reason=reason,
+    )

@@ -7,12 +7,13 @@ from multiprocessing import TimeoutError as LateError
 from multiprocessing.pool import ThreadPool
 from typing import TypeAlias
 
-from mstunnel_setup.errors import SetupError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.endpoint import Trust
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.certificates.ca_trust import added_roots_pem
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.endpoint import Trust
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import Endpoint
 from mstunnel_setup.readiness.facts import (
@@ -33,7 +34,6 @@ from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.readiness.read.programs import ProgramReader
 from mstunnel_setup.readiness.read.uplink import obstacle
 from mstunnel_setup.readiness.read.vendor import vendor
-from mstunnel_setup.tls.ca_trust import added_roots_pem
 
 Reader: TypeAlias = Callable[[], Section]
 

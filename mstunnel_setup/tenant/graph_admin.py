@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.tenant.errors import METRIC_MALFORMED
+from mstunnel_setup.base.errors import TenantError
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.graph import LARGEST_PAGE, guid, read_entity, server_path
 from mstunnel_setup.tenant.graph_apps import AppGraph
 from mstunnel_setup.tenant.transport import equals, query
@@ -224,5 +224,10 @@ def _reference(configuration_id: str) -> JsonObject:
 def _metric(name: str) -> str:
     """Return `name` when it can be part of a path: metrics are identified by name."""
     if not _METRIC.fullmatch(name):
-        raise METRIC_MALFORMED(name=name[:80])
+        raise TenantError(
+            "metric-malformed",
+            "{name!r} is not the name of a metric",
+            hint="Use letters and digits.",
+            name=name[:80],
+        )
     return name

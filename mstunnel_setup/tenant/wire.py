@@ -13,8 +13,8 @@ from typing import Annotated, Final, Self, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.foreign import aware
+from mstunnel_setup.base.parsing import aware
+from mstunnel_setup.base.values import JsonObject
 
 Moment: TypeAlias = Annotated[datetime, AfterValidator(aware)]
 """A time with its offset; one that names none is in UTC, as all of Graph's are."""

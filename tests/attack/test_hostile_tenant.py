@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import trustme
 
-from mstunnel_setup.errors import SetupError, TenantError
-from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.base.errors import SetupError, TenantError
+from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn

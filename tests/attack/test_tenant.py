@@ -14,8 +14,8 @@ from jwt.utils import base64url_encode
 from requests.cookies import RequestsCookieJar
 
 from tests.attack.record import record
-from tests.unit.lab.conftest import LabClient, start, trusting_session
-from tests.unit.lab.pages import Pages
+from tests.unit.mstunnel_lab.conftest import LabClient, start, trusting_session
+from tests.unit.mstunnel_lab.pages import Pages
 
 SEED = Path(__file__).parents[1] / "unit/lab/seed.yaml"
 ADMIN = "admin@lab.example"
@@ -180,7 +180,7 @@ def test_a_device_code_gives_tokens_once(lab: LabClient, browser: Pages) -> None
 
 
 def posting_paths() -> list[str]:
-    from mstunnel_setup.lab.app import PAGES  # noqa: PLC0415 (starlette is slow to import)
+    from mstunnel_lab.app import PAGES  # noqa: PLC0415 (starlette is slow to import)
 
     identifier = str(uuid4())
     paths = [route.path for route in PAGES if "POST" in (route.methods or ())]

@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from mstunnel_setup.cli.dispatch import MODULES
-from mstunnel_setup.cli.help import SPELLINGS
+from mstunnel_setup.cli.framework.help import SPELLINGS
 from scripts.command_tree import PROGRAMS, called
 
 ROOT = Path(__file__).parents[2]

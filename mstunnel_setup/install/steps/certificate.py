@@ -9,25 +9,25 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NoReturn
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import CopyFile, Link, MakeDirectory, WriteFile
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import CertificateError, SetupError, UsageError
+from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.actions.certificates import PlaceIdentity, PlaceKey
+from mstunnel_setup.actions.files import CopyFile, Link, MakeDirectory, WriteFile
+from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, SetupError, UsageError
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.certificates.ca_trust import exposed_keys
+from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
+from mstunnel_setup.certificates.identity_source import IdentitySource
+from mstunnel_setup.certificates.judge import judge
+from mstunnel_setup.certificates.load import fingerprint, given_pem, key_pem
+from mstunnel_setup.certificates.model import Finding, Identity, Severity
 from mstunnel_setup.install import device_certificates, revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.actions import PlaceIdentity, PlaceKey
-from mstunnel_setup.tls.ca_trust import exposed_keys
-from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING
-from mstunnel_setup.tls.identity_source import IdentitySource
-from mstunnel_setup.tls.judge import judge
-from mstunnel_setup.tls.load import fingerprint, given_pem, key_pem
-from mstunnel_setup.tls.model import Finding, Identity, Severity
-from mstunnel_setup.tls.schedule import pending_imports
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 _LIES_ALREADY = "Or type the path where it lies already"
 _USUAL_PLACES = (

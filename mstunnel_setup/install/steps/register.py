@@ -5,18 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import WriteJson
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.values import output
-from mstunnel_setup.errors import SignInError
-from mstunnel_setup.install import tenant_access
-from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import IDENTITY_CHANGED, SERVER_RENAMED
-from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.steps import environment, site
-from mstunnel_setup.tenant.actions import (
+from mstunnel_setup.actions.agent_credential import (
+    CredentialSource,
+    PlaceAgentCredential,
+    UseAppIdentity,
+    certificate_sha256,
+)
+from mstunnel_setup.actions.agent_secret import CreateAgentSecret, PlaceAgentSecret
+from mstunnel_setup.actions.certificates import CreateAgentCredential
+from mstunnel_setup.actions.files import WriteJson
+from mstunnel_setup.actions.tenant_objects import (
     CreateAppIdentity,
     RegisterServer,
     RemoveServerRecord,
@@ -25,19 +23,20 @@ from mstunnel_setup.tenant.actions import (
     record_left,
     server_named,
 )
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SignInError, TenantError
+from mstunnel_setup.base.values import output
+from mstunnel_setup.certificates.agent_credential import CREDENTIAL_DAYS
+from mstunnel_setup.install import tenant_access
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.steps import environment, site
+from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.tenant.clouds import Cloud
 from mstunnel_setup.tenant.credential import ClientSecret
-from mstunnel_setup.tenant.existing_identity import (
-    CredentialSource,
-    PlaceAgentCredential,
-    UseAppIdentity,
-    certificate_sha256,
-)
-from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
 from mstunnel_setup.tenant.wire import DeploymentMode
-from mstunnel_setup.tenant_sign_in import cloud_of
-from mstunnel_setup.tls.actions import CreateAgentCredential
-from mstunnel_setup.tls.agent_credential import CREDENTIAL_DAYS
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 _DEPLOYMENT_MODES: Final = {
     ("standalone", "rootful"): DeploymentMode.STANDALONE_ROOTFUL,
@@ -166,7 +165,16 @@ def _refuse_renamed(context: Context, application_name: str) -> None:
         names = {CreateAppIdentity.kind: "display_name", UseAppIdentity.kind: "app_id"}
         name = known.get(names.get(str(known["kind"]), ""), application_name)
         if name != application_name:
-            raise SERVER_RENAMED(name=name, application_name=application_name)
+            raise TenantError(
+                "server-renamed",
+                "the tenant knows this server as {name}, not as {application_name}",
+                hint=(
+                    "Set `server_name` to the earlier name, or remove the server with `mst-cli uninstall`"
+                    " first."
+                ),
+                name=name,
+                application_name=application_name,
+            )
 
 
 def _refuse_other_credential(context: Context, path: str) -> None:
@@ -174,7 +182,14 @@ def _refuse_other_credential(context: Context, path: str) -> None:
     for entry in context.receipt.entries.values():
         known = entry.versions[-1]
         if known["kind"] in _CREDENTIALS and known["path"] != path:
-            raise IDENTITY_CHANGED(credential=known["path"])
+            raise TenantError(
+                "identity-changed",
+                ("this server signs in with {credential}, but the answer `identity` asks for another kind"),
+                hint=(
+                    "Restore the earlier `identity`, or remove this server with `mst-cli uninstall` first."
+                ),
+                credential=known["path"],
+            )
 
 
 def _machine(context: Context) -> str:

@@ -3,22 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.actions.tenant_objects import site_deleted
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import TenantError
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.certificates.model import Identity
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import SITE_AMBIGUOUS, SITE_CHANGED, SITE_MISSING, SITE_NONE, SITE_UNKNOWN
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import eula
 from mstunnel_setup.install.steps.certificate import examine
-from mstunnel_setup.tenant.actions import site_deleted
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.wire import TunnelSite
-from mstunnel_setup.text import plain
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.model import Identity
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 _COLUMNS = ("Name", "Address", "Servers")
 # Each site whose servers are counted costs a request.
@@ -39,7 +39,13 @@ def _gather(context: Context) -> Site:
     site = choose(context)
     earlier = remembered(context.receipt, "joined-site")
     if isinstance(earlier, dict) and earlier.get("id") != site.id:
-        raise SITE_CHANGED(earlier=earlier.get("name"), display_name=plain(site.display_name))
+        raise TenantError(
+            "site-changed",
+            "this server belongs to site {earlier}, not to {display_name}",
+            hint="Remove it with `mst-cli uninstall` first, or correct the answer `site`.",
+            earlier=earlier.get("name"),
+            display_name=plain(site.display_name),
+        )
     require_named(context, site)
     typed = eula.told(context) if context.gathered.person_answered else None
     return Site(site.id, plain(site.display_name), plain(site.public_address or ""), typed)
@@ -57,7 +63,11 @@ def chosen_id(context: Context) -> str:
         return context.gathered.site.id
     earlier = remembered(context.receipt, "joined-site")
     if not isinstance(earlier, dict):
-        raise SITE_MISSING()
+        raise TenantError(
+            "site-missing",
+            "no site has been chosen yet",
+            hint="Run the step `site` first.",
+        )
     return str(earlier["id"])
 
 
@@ -80,7 +90,11 @@ def _chosen(context: Context) -> TunnelSite:
         return found
     sites = sorted(context.ports.graph.sites(), key=lambda site: site.display_name.casefold())
     if not sites:
-        raise SITE_NONE()
+        raise TenantError(
+            "site-none",
+            "the tenant has no site",
+            hint="Create a site in the admin center, then run the command again.",
+        )
     if isinstance(earlier, dict) and wanted == earlier["id"] and all(site.id != wanted for site in sites):
         raise site_deleted(f"{earlier.get('name')} ({wanted})")
     if wanted is not None:
@@ -113,9 +127,22 @@ def _find(sites: Sequence[TunnelSite], wanted: str) -> TunnelSite:
         return found[0]
     if found:
         guids = ", ".join(site.id for site in found)
-        raise SITE_AMBIGUOUS(count=len(found), site=wanted, guids=guids)
+        raise TenantError(
+            "site-ambiguous",
+            "{count} sites are named {site}",
+            hint="Give the GUID of one of them: {guids}.",
+            count=len(found),
+            site=wanted,
+            guids=guids,
+        )
     names = ", ".join(plain(site.display_name) for site in sites[:10])
-    raise SITE_UNKNOWN(site=wanted, names=names)
+    raise TenantError(
+        "site-unknown",
+        "the tenant has no site {site}",
+        hint="Give one of: {names}.",
+        site=wanted,
+        names=names,
+    )
 
 
 def _identity(context: Context) -> Identity:

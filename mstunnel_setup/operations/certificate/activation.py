@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import CertificateError, NetworkError, SetupError
+from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, NetworkError, SetupError
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates import generations
 from mstunnel_setup.gateway.ocserv_conf import port_in_use
 from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install.context import Context
@@ -17,10 +17,9 @@ from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.run_lock import PATIENCE
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import certificate, verify
-from mstunnel_setup.operations.certificate.errors import IMPORT_TAKEN_BACK, IMPORT_UNPROVEN, LINK_FLATTENED
-from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.schedule import pending_imports
+from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 # A reload takes less than a second; a gateway that is still starting may miss the first one.
 _ATTEMPTS = 4
@@ -81,7 +80,13 @@ def activate(run: Run, name: str, copies: Sequence[Action[Ports]] = ()) -> Activ
     """
     state = run.context.ports.files.state(paths.ACTIVE)
     if state is not None and state.kind != "link":
-        raise LINK_FLATTENED(path=paths.ACTIVE, kind=state.kind)
+        raise CertificateError(
+            "link-flattened",
+            "{path} is a {kind}; expected a symbolic link",
+            hint="Repair it with `mst-cli cert repair`, then run the command again.",
+            path=paths.ACTIVE,
+            kind=state.kind,
+        )
     before = previous(run, name)
     # Asked first: opening the engine takes longer than all the rest.
     port = serving_port(run.context)
@@ -170,13 +175,24 @@ def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> C
     """Link the earlier generation again and drop the refused one; the error to raise."""
     why = f"the gateway does not serve the new certificate: {cause.message}"
     if before is None or run.context.ports.files.state(generations.directory(before)) is None:
-        return IMPORT_UNPROVEN(reason=why)
+        return CertificateError(
+            "import-unproven",
+            "{reason}; there is no earlier certificate to restore",
+            hint="See why with `mst-cli server logs`.",
+            reason=why,
+        )
     apply_actions(run, "Switch back", [certificate.switching(before)])
     outcome = _served_again(run.context)
     # A delayed one stays listed as overdue, so that it can be tried again or cancelled.
     if name not in _waiting(run):
         drop(run, name)
-    return IMPORT_TAKEN_BACK(reason=why, outcome=outcome)
+    return CertificateError(
+        "import-taken-back",
+        "{reason}; {outcome}",
+        hint="See why with `mst-cli server logs`.",
+        reason=why,
+        outcome=outcome,
+    )
 
 
 def _served_again(context: Context) -> str:

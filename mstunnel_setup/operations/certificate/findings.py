@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from mstunnel_setup.tls.findings import declare_finding
-from mstunnel_setup.tls.model import Severity
+from mstunnel_setup.certificates.findings import declare_finding
+from mstunnel_setup.certificates.model import Severity
 
 _error = partial(declare_finding, Severity.ERROR)
 _REPAIR = "Repair it with `mst-cli cert repair`."

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from mstunnel_setup.base.text import plain
 from mstunnel_setup.gateway.fixed_rules import rule_of
 from mstunnel_setup.operations.explain.model import Facts, Outcome, Row, Token
 from mstunnel_setup.operations.explain.token_rules import (
@@ -13,7 +14,6 @@ from mstunnel_setup.operations.explain.token_rules import (
     time_problem,
     user_of,
 )
-from mstunnel_setup.text import plain
 
 _ADD_FILE: Final = "Save a token of the device to a file, and add `--token-file FILE`."
 _ASK_GATEWAY: Final = "Check the gateway with `mst-cli server status`."

@@ -7,15 +7,17 @@ from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Final
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import FILE_MISSING, SetupError
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.values import JsonObject, as_object
+from mstunnel_setup.certificates.model import Finding, Severity
 from mstunnel_setup.containers import control
-from mstunnel_setup.engine.values import JsonObject, as_object
-from mstunnel_setup.errors import FILE_MISSING, SetupError
-from mstunnel_setup.foreign import json_value
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.gateway.served import Address, Served, read_served
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate import check
 from mstunnel_setup.operations.certificate.errors import CERTIFICATE_REVOKED
 from mstunnel_setup.operations.certificate.summary import certificate_facts, certificate_notices
@@ -24,9 +26,7 @@ from mstunnel_setup.operations.explain.model import Facts, Subject, Token
 from mstunnel_setup.operations.explain.refusals import LogFindings, read_log
 from mstunnel_setup.operations.gateway_log import log_since
 from mstunnel_setup.operations.sessions import ask
-from mstunnel_setup.operator import Operator
 from mstunnel_setup.tenant.token_sources import claims, header
-from mstunnel_setup.tls.model import Finding, Severity
 
 _WINDOW: Final = timedelta(hours=24)
 _SECONDS: Final = 10.0

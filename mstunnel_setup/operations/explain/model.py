@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Literal, TypeAlias
 
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates.model import Finding
 from mstunnel_setup.gateway.served import Address, Served
 from mstunnel_setup.operations.explain.refusals import LogFindings
-from mstunnel_setup.tls.model import Finding
 
 Outcome: TypeAlias = Literal["ok", "warning", "problem", "unknown"]
 

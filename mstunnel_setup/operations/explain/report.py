@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import fold, folded
 from mstunnel_setup.gateway.occtl import judge_word
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import installed_run
 from mstunnel_setup.operations.explain import device_rows, network_rows
 from mstunnel_setup.operations.explain.gather import gather, read_token
 from mstunnel_setup.operations.explain.model import Facts, Row, Subject
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import fold, folded
 
 _ROWS: Final[Sequence[Callable[[Facts], Row]]] = (
     device_rows.gateway,

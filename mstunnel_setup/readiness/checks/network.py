@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mstunnel_setup.host.endpoint import REFUSED
+from mstunnel_setup.io.endpoint import REFUSED
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.data import endpoints
 from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts

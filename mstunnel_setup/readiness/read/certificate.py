@@ -6,21 +6,21 @@ from functools import cached_property
 
 from cryptography.x509 import Certificate
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import CertificateError, UsageError, as_kind
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, UsageError, as_kind
+from mstunnel_setup.certificates.ca_trust import added_roots, system_roots
+from mstunnel_setup.certificates.chain_building import best_path
+from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
+from mstunnel_setup.certificates.judge import judge
+from mstunnel_setup.certificates.load import load_identity_files, load_identity_pfx
+from mstunnel_setup.certificates.model import Finding, Identity
+from mstunnel_setup.certificates.revocation import ask, revocation_findings
+from mstunnel_setup.certificates.revocation_answers import RevocationState
+from mstunnel_setup.certificates.revocation_fetch import fetching
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
-from mstunnel_setup.tls.ca_trust import added_roots, system_roots
-from mstunnel_setup.tls.chain_building import best_path
-from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING
-from mstunnel_setup.tls.judge import judge
-from mstunnel_setup.tls.load import load_identity_files, load_identity_pfx
-from mstunnel_setup.tls.model import Finding, Identity
-from mstunnel_setup.tls.revocation import ask, revocation_findings
-from mstunnel_setup.tls.revocation_answers import RevocationState
-from mstunnel_setup.tls.revocation_fetch import fetching
 
 
 @dataclass(frozen=True)

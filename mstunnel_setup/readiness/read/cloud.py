@@ -6,9 +6,9 @@ from multiprocessing import TimeoutError as LateError
 from multiprocessing.pool import AsyncResult, ThreadPool
 from urllib.parse import urlsplit
 
-from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.endpoint import Destination, Trust, reach, resolve
+from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.endpoint import Destination, Trust, reach, resolve
 from mstunnel_setup.readiness.data import CUSTOM, Endpoint
 from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts, ProxyFacts
 from mstunnel_setup.readiness.proxies import bypassed, proxy_place

@@ -10,7 +10,7 @@ from mstunnel_setup.answers.load import LoadedAnswers, parse
 from mstunnel_setup.answers.merge import Answers, Origin, answered, merge, require
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.answers.settings import SETTINGS
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.base.errors import UsageError
 
 FULL = (Path(__file__).parent / "good" / "full.yaml").read_bytes()
 

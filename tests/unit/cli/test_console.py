@@ -9,9 +9,9 @@ import pexpect
 import pytest
 import zxingcpp
 
-from mstunnel_setup.cli.console import NoPrompts, TerminalConsole
-from mstunnel_setup.errors import UsageError
-from mstunnel_setup.redaction import Redactor
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.redaction import Redactor
+from mstunnel_setup.cli.framework.console import NoPrompts, TerminalConsole
 
 SITES = [("id-1", "Berlin", "gw.example"), ("id-2", "Kyoto"), ("id-3", "Kyoto"), ("4", "Four")]
 
@@ -158,9 +158,9 @@ def test_the_device_code() -> None:
 
 
 SIGN_IN = """
-from mstunnel_setup.cli.options import CommonOptions, new_app
-from mstunnel_setup.cli.render import run_app, run_command
-from mstunnel_setup.result import Result
+from mstunnel_setup.cli.framework.options import CommonOptions, new_app
+from mstunnel_setup.cli.framework.render import run_app, run_command
+from mstunnel_setup.base.result import Result
 def act():
     def ask(session):
         session.console.device_code("https://microsoft.com/devicelogin", "ABCD-EFGH", 900)
@@ -248,9 +248,9 @@ def test_an_unattended_question_names_what_was_asked() -> None:
 
 
 PROGRAM = """
-from mstunnel_setup.cli.options import CommonOptions, new_app
-from mstunnel_setup.cli.render import run_app, run_command
-from mstunnel_setup.result import Result
+from mstunnel_setup.cli.framework.options import CommonOptions, new_app
+from mstunnel_setup.cli.framework.render import run_app, run_command
+from mstunnel_setup.base.result import Result
 def act():
     def ask(session):
         console = session.console

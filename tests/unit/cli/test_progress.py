@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from mstunnel_setup.cli.progress import ProgressLines, ProgressStream, count_bar, transfer_bar
-from mstunnel_setup.errors import UsageError
-from mstunnel_setup.events import Event
-from mstunnel_setup.redaction import Redactor
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.events import Event
+from mstunnel_setup.base.redaction import Redactor
+from mstunnel_setup.cli.framework.progress import ProgressLines, ProgressStream, count_bar, transfer_bar
 
 EVENTS = [
     Event("eula", "begin", text="Licence terms"),

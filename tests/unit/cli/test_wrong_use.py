@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.cli import mst_cli, readiness, setup
-from mstunnel_setup.cli.render import run_app
-from tests.unit.tls.pki import Pki
+from mstunnel_setup.cli.framework.render import run_app
+from tests.unit.certificates.pki import Pki
 
 PROGRAMS = {"mstunnel-setup": setup.app, "mst-readiness": readiness.app}
 FIVE = """\

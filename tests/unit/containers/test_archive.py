@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.archive import Archived, archived_images, for_docker, for_podman, loadable
-from mstunnel_setup.errors import EngineError
 
 _DIGEST = "sha256:" + "ab" * 32
 _NAME = "localhost/server:sha256-abababababab"

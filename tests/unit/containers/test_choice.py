@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.base.errors import EngineError, ExitCode
 from mstunnel_setup.containers.choice import ChooseEngine, Chosen, EnginePreference, engine_of, open_engine
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.run_method import HostFacts, RunMethod, choose
 from mstunnel_setup.containers.versions import engine_table, is_tested, refuse_unfit, release
-from mstunnel_setup.engine.action import Undo, UndoRecord
-from mstunnel_setup.engine.receipt import Entry, Receipt
-from mstunnel_setup.errors import EngineError, ExitCode
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
+from mstunnel_setup.transaction.action import Undo, UndoRecord
+from mstunnel_setup.transaction.receipt import Entry, Receipt
 
 
 @dataclass

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mstunnel_setup.errors import EngineError, UsageError
+from mstunnel_setup.base.errors import EngineError, UsageError
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS, ShowCommand, occtl_arguments, read_answer
 
 COMMANDS = {" ".join(command.words): command for command in SHOW_COMMANDS}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mstunnel_setup.gateway.report import Applied, parse_report
+from mstunnel_setup.exchange.gateway_report import Applied, parse_report
 
 REPORT = Path(__file__).parents[3] / "images/gateway/report"
 ENTRYPOINT = REPORT.with_name("entrypoint")

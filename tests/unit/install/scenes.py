@@ -9,26 +9,21 @@ from typing import Any
 from cryptography.x509 import Certificate
 from typing_extensions import override
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.secret import SecretReference
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.containers.choice import Chosen
 from mstunnel_setup.containers.engine import ContainerState, Finished
 from mstunnel_setup.containers.spec import MANAGED_LABEL, Volume
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.receipt import Receipt, fold
-from mstunnel_setup.engine.runner import Runner
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import UsageError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install.context import Context, Gathered
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.step_list import CODEC
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
 from mstunnel_setup.tenant.clouds import CLOUDS, Cloud
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import (
@@ -38,9 +33,14 @@ from mstunnel_setup.tenant.wire import (
     TunnelServer,
     TunnelSite,
 )
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.receipt import Receipt, fold
+from mstunnel_setup.transaction.runner import Runner
+from mstunnel_setup.transaction.step import Step
+from tests.unit.certificates.pki import NOW, Pki, key_bytes
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import PODMAN, FakeEngine, FakePorts, FakeSystemd
-from tests.unit.tls.pki import NOW, Pki, key_bytes
 
 SERVER_IMAGE = "registry.example.com/server@sha256:" + "a" * 64
 AGENT_IMAGE = "registry.example.com/agent@sha256:" + "b" * 64

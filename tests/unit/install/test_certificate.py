@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, NoEncryption, pkcs12
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.file_actions import Link, PlacedFile
-from mstunnel_setup.errors import CertificateError, ExitCode, WaitingError
+from mstunnel_setup.actions.files import Link, PlacedFile
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, ExitCode, WaitingError
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import certificate
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.read import read_material
+from tests.unit.certificates.pki import Pki, key_bytes, private_key
 from tests.unit.install.scenes import Scene
-from tests.unit.tls.pki import Pki, key_bytes, private_key
 
 _USUAL_PEM = (paths.SITE_CERTIFICATE, paths.SITE_KEY)
 

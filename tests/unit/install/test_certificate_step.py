@@ -12,18 +12,18 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from mstunnel_setup import paths
 from mstunnel_setup.answers.merge import merge
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.errors import CertificateError, SetupError, WaitingError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, SetupError, WaitingError
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.certificates.load import fingerprint, load_identity
 from mstunnel_setup.install.context import Context, Gathered
 from mstunnel_setup.install.steps.certificate import STEP, Certificate
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.load import fingerprint, load_identity
+from mstunnel_setup.transaction.receipt import Receipt
+from tests.unit.certificates.pki import NOW, Pki, key_bytes, private_key
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import ports_of
 from tests.unit.install.scenes import FakePrompter
-from tests.unit.tls.pki import NOW, Pki, key_bytes, private_key
 
 PKI = Pki({"old": {"start": -60, "days": 80}, "over": {"start": -60, "days": 30}})
 ROOT = PKI.pem("inter") + PKI.pem("root")

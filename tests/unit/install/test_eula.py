@@ -2,9 +2,9 @@
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import ExitCode, UsageError
+from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.install.steps import eula
 from tests.unit.install.scenes import Scene, paths_of
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import (
+from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.base.errors import (
     CertificateError,
     CheckError,
     ChecksFailedError,
@@ -16,18 +16,18 @@ from mstunnel_setup.errors import (
     SetupError,
     SignInError,
 )
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.certificates.identity_source import IdentitySource
 from mstunnel_setup.install import preflight, tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.step_list import ORDER
 from mstunnel_setup.install.steps import environment, eula, sign_in, site
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.data import REGISTRY
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import Facts, Firewall, SecurityFacts
 from mstunnel_setup.readiness.read.programs import ProgramReader
-from mstunnel_setup.tls.identity_source import IdentitySource
+from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import AGENT_IMAGE, BERLIN, SERVER_IMAGE, FakeGraph, Scene, configuration
-from tests.unit.tls.pki import Pki
 
 HOSTS = Path(__file__).parents[1] / "readiness/hosts"
 ALL = [step.name for step in ORDER]

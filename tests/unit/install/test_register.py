@@ -6,21 +6,21 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Undo, UndoRecord
-from mstunnel_setup.engine.file_actions import LinkInPlace, WriteJson
-from mstunnel_setup.engine.values import JsonObject, resolve
-from mstunnel_setup.errors import ExitCode, SignInError, TenantError, WaitingError
+from mstunnel_setup.actions.agent_credential import PlaceAgentCredential, UseAppIdentity
+from mstunnel_setup.actions.agent_secret import CreateAgentSecret, PlaceAgentSecret
+from mstunnel_setup.actions.certificates import CreateAgentCredential
+from mstunnel_setup.actions.files import LinkInPlace, WriteJson
+from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer, RemoveServerRecord
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import ExitCode, SignInError, TenantError, WaitingError
+from mstunnel_setup.base.values import JsonObject, resolve
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import register
-from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer, RemoveServerRecord
 from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
-from mstunnel_setup.tenant.existing_identity import PlaceAgentCredential, UseAppIdentity
-from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
 from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, TunnelServer
-from mstunnel_setup.tls.actions import CreateAgentCredential
+from mstunnel_setup.transaction.action import Undo, UndoRecord
 from tests.unit.install.scenes import BERLIN, FakeGraph, Scene
 from tests.unit.tenant.credentials import rsa_key, write_pfx
 

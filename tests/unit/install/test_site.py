@@ -2,15 +2,15 @@
 
 import pytest
 
+from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import merge
-from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import CertificateError, ExitCode, TenantError
+from mstunnel_setup.base.errors import CertificateError, ExitCode, TenantError
+from mstunnel_setup.certificates.identity_source import IdentitySource
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import site
 from mstunnel_setup.tenant.wire import TunnelServer, TunnelSite
-from mstunnel_setup.tls.identity_source import IdentitySource
+from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import BERLIN, OSAKA, Scene
-from tests.unit.tls.pki import Pki
 
 
 def _with_certificate(scene: Scene, names: list[str] | None = None, **answers: str) -> Context:

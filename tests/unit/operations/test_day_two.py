@@ -10,21 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import __version__, paths
+from mstunnel_setup import __version__
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, UsageError
+from mstunnel_setup.base.values import JsonValue
 from mstunnel_setup.containers.engine import ContainerState, Finished, LogOptions
 from mstunnel_setup.containers.release_images import ReleaseImages
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.values import JsonValue
-from mstunnel_setup.errors import EngineError, UsageError
+from mstunnel_setup.exchange.releases import CATALOGUE, Catalogue, Digests
 from mstunnel_setup.gateway.occtl import NOT_FOUND
-from mstunnel_setup.host import bundle
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.io import bundle
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations import backup_archive, component, sessions, status, version
 from mstunnel_setup.operations.backup_archive import pack, unpack
 from mstunnel_setup.operations.diagnose.collect import known_secrets
 from mstunnel_setup.operations.upgrade import releases
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, Digests
+from mstunnel_setup.transaction.receipt import Receipt
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of, list_of

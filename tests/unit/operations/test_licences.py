@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.cli import setup
-from mstunnel_setup.cli.render import run_app
+from mstunnel_setup.cli.framework.render import run_app
 
 
 @pytest.mark.parametrize("word", ["licences", "licenses"])

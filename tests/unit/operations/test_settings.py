@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from tests.unit.operations.conftest import Command
 
 LATIN_1 = "DEBUG_LEVEL=1\n# Schlüssel\n".encode("latin-1")

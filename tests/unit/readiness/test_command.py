@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.readiness import app
-from mstunnel_setup.cli.render import run_app
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.checks import CHECKS, of
 from mstunnel_setup.readiness.model import Group
 from mstunnel_setup.readiness.read.cloud import CloudReader

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.facts import CertificateFacts, RevocationFacts
 from mstunnel_setup.readiness.read.certificate import CertificatePlace, CertificateReader
+from tests.unit.certificates.pki import NOW, Pki, key_bytes
 from tests.unit.clocks import StoppedClock
-from tests.unit.tls.pki import NOW, Pki, key_bytes
 
 
 class Unreachable:

@@ -8,28 +8,28 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.engine.action import Action, Codec, Undo, UndoRecord
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import SignInError, TenantError, WaitingError
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.host.http_port import HttpPort
-from mstunnel_setup.lab import remote
-from mstunnel_setup.tenant.actions import (
+from mstunnel_lab import remote
+from mstunnel_setup.actions.agent_secret import CreateAgentSecret
+from mstunnel_setup.actions.tenant_objects import (
     CreateAppIdentity,
     RegisterServer,
     RemoveServerRecord,
     require_free_name,
 )
+from mstunnel_setup.base.errors import SignInError, TenantError, WaitingError
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.tenant.clouds import Cloud, cloud
 from mstunnel_setup.tenant.credential import ClientSecret, read_credential
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.licence import has_intune
-from mstunnel_setup.tenant.secret import CreateAgentSecret
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken
 from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, LabHealth, TunnelServer
+from mstunnel_setup.transaction.action import Action, Codec, Undo, UndoRecord
 from tests.unit.running_lab import running_lab
 from tests.unit.tenant.credentials import rsa_key, write_pfx
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import ExitCode, LockedError
+from mstunnel_setup.base.text import WIDTH
 from mstunnel_setup.cli import mst_cli, setup
-from mstunnel_setup.cli.render import run_app
-from mstunnel_setup.engine.lock import exclusive
-from mstunnel_setup.errors import ExitCode, LockedError
-from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.cli.framework.render import run_app
+from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.operations.certificate.import_certificate import import_certificate
 from mstunnel_setup.operations.certificate.import_request import ImportRequest
-from mstunnel_setup.text import WIDTH
+from mstunnel_setup.transaction.lock import exclusive
 from tests.unit.clocks import FakeClock
 from tests.unit.operations.conftest import Command
 from tests.unit.operators import operator_of

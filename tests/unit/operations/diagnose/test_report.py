@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import NOT_ROOT, CheckError, UsageError
-from mstunnel_setup.host.errors import FileError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NOT_ROOT, CheckError, UsageError
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.install import ports as install_ports
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.diagnose import collect, report
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
 from tests.testbed.canary import LOGGED, SETTINGS, forms, leaks
 from tests.unit.fakes import PODMAN, FakeEngine, Printing, ports_of
 from tests.unit.install.scenes import FakePrompter

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, ExitCode, UsageError
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers.engine import ContainerState, Finished
-from mstunnel_setup.errors import EngineError, ExitCode, UsageError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, ocserv_conf
 from mstunnel_setup.gateway.served import Served, read_served
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.explain import report
-from mstunnel_setup.result import Result
 from tests.unit.fakes import FakeEngine
 from tests.unit.install.scenes import Scene
 from tests.unit.operators import operator_of

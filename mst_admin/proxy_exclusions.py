@@ -1,0 +1,112 @@
+"""`mst-admin proxy-exclusions`: the work."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from mst_admin.change import Body
+from mst_admin.errors import (
+    EXCLUSIONS_UNREADABLE,
+)
+from mst_admin.named_files import names_file, write_named
+from mst_admin.profile_commands import find_profile
+from mst_admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
+from mst_admin.session import open_tenant
+from mstunnel_setup.base.errors import ExitCode, TenantError, UsageError
+from mstunnel_setup.base.result import Result, notice_of
+from mstunnel_setup.base.text import verbatim
+from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.tenant.wire import DeviceConfiguration
+
+_LIST = "proxyExclusionList"
+
+
+def check(operator: Operator, entries: list[str]) -> Result:
+    """Judge entries, and those in files; the exit code is that of a failed check when one is refused.
+
+    Raises UsageError for a file that is missing.
+    """
+    return _judged([item for entry in entries for item in _entries(operator, entry)])
+
+
+def _judged(entries: Sequence[str]) -> Result:
+    findings = judge_exclusions(entries)
+    warnings = tuple(notice_of(item) for item in findings if not item.fatal)
+    errors = tuple(notice_of(item) for item in findings if item.fatal)
+    data: Body = {"entries": [*entries], "accepted": len(entries) - len(errors)}
+    if errors:
+        return Result("error", data, warnings, errors, exit_code=ExitCode.CHECK)
+    return Result("ok", data, warnings, text=[f"All {len(entries)} entries can be used."])
+
+
+def import_list(operator: Operator, settings: Settings, file: Path, profile: str) -> Result:
+    """Replace the list of a profile; one that `check` refuses is refused alike."""
+    entries = list(_read(operator, file))
+    judged = _judged(entries)
+    if judged.exit_code:
+        return judged
+    graph = open_tenant(operator, settings)
+    found = find_profile(graph, profile)
+    present = _present(found)
+    if not ((found.model_extra or {}).get("proxyServer") or {}).get("address"):
+        raise TenantError(
+            "exclusions-without-direct-proxy",
+            "the profile {profile} has no direct proxy, so an exclusion list has no effect",
+            hint="Set a proxy with address and port in the profile first.",
+            profile=found.display_name,
+        )
+    data = {"id": found.id, "before": present, "after": entries}
+    if entries == present:
+        return Result("unchanged", data, judged.warnings, text=["Nothing to change."])
+    graph.update_profile(found.id, {"@odata.type": found.odata_type, _LIST: entries})
+    text = [f"{found.display_name} now has {len(entries)} exclusions (before: {len(present)})."]
+    return Result("changed", data, judged.warnings, text=text)
+
+
+def export_list(operator: Operator, settings: Settings, profile: str, file: Path | None) -> Result:
+    """Write the list of a profile to a file, or to standard output."""
+    found = find_profile(open_tenant(operator, settings), profile)
+    entries = _present(found)
+    data: Body = {"id": found.id, "entries": entries}
+    content = write_csv(entries)
+    if file is None:
+        return Result(data=data, text=verbatim(content))
+    path = str(file.absolute())
+    write_named(file.absolute().parent, {file.name: content})
+    return Result("changed", {**data, "file": path}, text=[f"{len(entries)} entries written to {path}."])
+
+
+def _present(found: DeviceConfiguration) -> list[str]:
+    listed = (found.model_extra or {}).get(_LIST)
+    if listed is None:
+        raise TenantError(
+            "exclusions-not-supported",
+            "{profile} is not an Android profile: only those have a proxy exclusion list",
+            hint="Use an Android profile.",
+            profile=found.display_name,
+        )
+    return [str(item) for item in listed]
+
+
+def _entries(operator: Operator, given: str) -> tuple[str, ...]:
+    """An entry, or those in a file. No entry has a slash in it, and no domain ends in `.csv` or `.txt`."""
+    is_file = "/" in given or names_file(given, (".csv", ".txt"))
+    return _read(operator, Path(given)) if is_file else (given,)
+
+
+def _read(operator: Operator, file: Path) -> tuple[str, ...]:
+    path = str(file.absolute())
+    content = operator.files.read_given(path)
+    if content is None:
+        raise UsageError(
+            "exclusions-missing",
+            "there is no file {path}",
+            hint="Check the path.",
+            path=path,
+        )
+    try:
+        return read_csv(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise EXCLUSIONS_UNREADABLE(path=path, reason=error.reason) from error
+    except csv.Error as error:
+        raise EXCLUSIONS_UNREADABLE(path=path, reason=error) from error
