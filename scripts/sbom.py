@@ -208,8 +208,9 @@ def _component(part: Part) -> dict[str, object]:
 def _licences(part: Part) -> list[dict[str, object]]:
     if part.expression:
         return [{"expression": part.expression}]
+    known = _SPDX.values()
     return [
-        {"license": {"id" if each in _SPDX or each.endswith(("-only", "-or-later")) else "name": each}}
+        {"license": {"id" if each in known or each.endswith(("-only", "-or-later")) else "name": each}}
         for each in part.licences
     ]
 

@@ -41,8 +41,8 @@ _LEFT_OUT = (
     ),
     *("test", "tkinter", "turtle*", "turtledemo", "venv"),
     *("lib-dynload/_curses*", "lib-dynload/_dbm*", "lib-dynload/_gdbm*", "lib-dynload/readline*"),
-    # Of wheels: the colours of five hundred languages, tests, what is for agents that write code.
-    *("pygments/lexers/[a-z]*", "certifi/tests", "typer/.agents"),
+    # Of wheels: the colours of five hundred languages, tests, pages, what is for agents that write code.
+    *("pygments/lexers/[a-z]*", "certifi/tests", "typer/.agents", "*.data"),
     *("securesystemslib/_vendor/test-*", "securesystemslib/_vendor/ed25519/test_data"),
     *("lib-dynload/_test*", "lib-dynload/_ctypes_test*", "lib-dynload/xx*", "lib-dynload/_xx*"),
 )
