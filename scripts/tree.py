@@ -105,8 +105,12 @@ def build(
 
 
 def _remove(library: Path, patterns: Sequence[str]) -> None:
+    """Remove what matches, be it of one pattern or of several."""
     for path in [path for pattern in patterns for path in library.glob(pattern)]:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _interpreter(files: Path, folder: Path) -> None:
