@@ -36,7 +36,7 @@ CLIENT_TO_CLIENT_INVALID = declare(
 ENVIRONMENT_INVALID = declare(
     UsageError,
     "environment-invalid",
-    "the environment variable {variable} has an invalid value",
+    "the environment variable {variable} cannot be {value}: {reason}",
     "Set it to {expected}, or unset it.",
 )
 LOG_FORMAT_INVALID = declare(
@@ -71,4 +71,7 @@ TRACE_SESSIONS_INVALID = declare(
     "trace-sessions-invalid",
     "TRACE_SESSIONS cannot be {value}",
     "Write 0 (off), 1 (the access log) or 2 (the access log with DNS connections).",
+)
+VERBOSE_INVALID = declare(
+    UsageError, "verbose-invalid", "{name} cannot be {value}", "Write true (detail in all logs) or false."
 )

@@ -13,13 +13,14 @@ from mstunnel_setup.lazy import LazyModule
 if TYPE_CHECKING:
     from mstunnel_setup.containers import engine
     from mstunnel_setup.operations import capture as capture_work
-    from mstunnel_setup.operations import component, sessions
+    from mstunnel_setup.operations import component, restart, sessions
     from mstunnel_setup.operations import report as report_work
 else:
     engine = LazyModule("containers.engine")
     capture_work = LazyModule("operations.capture")
     component = LazyModule("operations.component")
     report_work = LazyModule("operations.report")
+    restart = LazyModule("operations.restart")
     sessions = LazyModule("operations.sessions")
 
 
@@ -33,12 +34,12 @@ def _component(name: str, container: str) -> typer.Typer:
         def command(common: CommonOptions) -> None:
             wake_podman()
             work = {
-                "status": component.state,
-                "start": component.start,
-                "stop": component.stop,
-                "restart": component.restart,
+                "status": lambda operator: component.state(operator, container),
+                "start": lambda operator: restart.start(operator, container),
+                "stop": lambda operator: component.stop(operator, container),
+                "restart": lambda operator: restart.restart(operator, container),
             }[verb]
-            run_command(f"mst-cli {name} {verb}", common, lambda operator: work(operator, container))
+            run_command(f"mst-cli {name} {verb}", common, work)
 
     switch("status", f"Show state and health of the {name}.")
     switch("start", f"Start the {name} if it is stopped.")

@@ -10,11 +10,12 @@ from mstunnel_setup.lazy import LazyModule
 
 if TYPE_CHECKING:
     from mstunnel_setup.operations import site as site_work
-    from mstunnel_setup.operations.settings import configuration, environment_file
+    from mstunnel_setup.operations.settings import configuration, environment_check, environment_file
     from mstunnel_setup.operations.settings import log_level as log_level_work
 else:
     site_work = LazyModule("operations.site")
     configuration = LazyModule("operations.settings.configuration")
+    environment_check = LazyModule("operations.settings.environment_check")
     environment_file = LazyModule("operations.settings.environment_file")
     log_level_work = LazyModule("operations.settings.log_level")
 
@@ -50,6 +51,13 @@ def set_setting(
 def unset_setting(common: CommonOptions, name: Name) -> None:
     """Remove a setting."""
     run_command("mst-cli env unset", common, lambda operator: environment_file.put(operator, name, None))
+
+
+@env_app.command("check")
+@with_options
+def check_settings(common: CommonOptions) -> None:
+    """Check that the gateway can use env.sh and its proxies; every start and restart does this first."""
+    run_command("mst-cli env check", common, environment_check.env_check)
 
 
 @config_app.command("show")

@@ -4,6 +4,7 @@ from mstunnel_setup.errors import (
     CheckError,
     EngineError,
     LockedError,
+    NetworkError,
     StepError,
     TenantError,
     UsageError,
@@ -179,6 +180,12 @@ PROGRAM_FOLDER_DAMAGED = declare(
     "files in {directory} differ from the release: {files}",
     "Remove {directory}; the next start unpacks it again.",
 )
+PROXY_UNREACHABLE = declare(
+    NetworkError,
+    "proxy-unreachable",
+    "{variable} in {path} is {proxy}: {reason}",
+    "Start that proxy, or correct its address: `mst-cli env set {variable} http://HOST:PORT`.",
+)
 REENROLL_DECLINED = declare(
     UsageError, "reenroll-declined", "nothing was changed", "Run the command again and answer yes."
 )
@@ -239,7 +246,9 @@ BACKUP_WITHOUT_LIST = declare_notice(
     "Before you restore, put the current list on the other host at {source}.",
 )
 CONTAINER_DOWN = declare_notice(
-    "container-down", "{container} is not running", "Run `mst-cli {component} start`."
+    "container-down",
+    "{container} is not running{why}",
+    "Run `mst-cli {component} start`; `mst-cli {component} logs --tail 20` shows the log.",
 )
 FIX_FAILED = declare_notice("fix-failed", "could not {fix}: {reason}", "{hint}")
 INSTALLATION_UNFINISHED = declare_notice(
@@ -259,6 +268,11 @@ METRICS_MISSING = declare_notice(
     "metrics-missing",
     "the agent has not written metrics yet",
     "It writes them within a minute of its start; see `mst-cli agent logs`.",
+)
+SETTING_UNKNOWN = declare_notice(
+    "setting-unknown",
+    "{path} sets {name}, which is not a setting of the gateway{suggestion}",
+    "Correct the name, or remove the line with `mst-cli env unset {name}`.",
 )
 NO_HEALTH_REPORT = declare_notice(
     "agent-not-reported",

@@ -6,12 +6,13 @@ from multiprocessing import TimeoutError as LateError
 from multiprocessing.pool import AsyncResult, ThreadPool
 from urllib.parse import urlsplit
 
+from mstunnel_setup.answers.variables import proxy_place
 from mstunnel_setup.errors import NetworkError
 from mstunnel_setup.host.clock import Clock
 from mstunnel_setup.host.endpoint import Destination, Trust, reach, resolve
 from mstunnel_setup.readiness.data import CUSTOM, Endpoint
 from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts, ProxyFacts
-from mstunnel_setup.readiness.proxies import bypassed, proxy_place
+from mstunnel_setup.readiness.proxies import bypassed
 
 _HTTPS = 443
 # Names get this part of the time, so that connections have the rest even when DNS is dead.

@@ -1,0 +1,79 @@
+"""`mst-cli agent|server start|restart`: `env.sh` is checked first, and what was started is proved."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from mstunnel_setup import paths
+from mstunnel_setup.agent.settings import read_agent_info
+from mstunnel_setup.containers import control
+from mstunnel_setup.containers.launch import LOG_LINES, launch_failure, wait_until_up
+from mstunnel_setup.errors import EngineError, SetupError, UsageError, ValuesError, as_kind
+from mstunnel_setup.gateway.ocserv_conf import Authentication, port_in_use
+from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.steps import verify
+from mstunnel_setup.operations.component import existing_container
+from mstunnel_setup.operations.settings.environment_check import check_environment
+from mstunnel_setup.operator import Operator
+from mstunnel_setup.result import Notice, Result, notice_of
+
+_PATIENCE = 180.0
+
+
+def start(operator: Operator, container: str) -> Result:
+    """Start a container that is stopped. Raises as `restart`."""
+    return _switch(operator, container, "started", control.start)
+
+
+def restart(operator: Operator, container: str) -> Result:
+    """Stop and start a container; it is healthy, and its server answers, when this returns.
+
+    Raises what is wrong with `env.sh` while the old container still runs, and EngineError
+    `container-failed`, NetworkError or CertificateError for a new one that does not serve.
+    """
+    return _switch(operator, container, "restarted", control.restart)
+
+
+def _switch(operator: Operator, container: str, done: str, switch: Callable[[Ports, str], None]) -> Result:
+    with existing_container(operator, container) as ports:
+        try:
+            warnings = _environment_warnings(ports, container)
+        except SetupError as error:
+            kind = UsageError if isinstance(error, ValuesError) else type(error)
+            raise as_kind(kind, error, f"{container} was not {done}: ") from error
+        try:
+            switch(ports, container)
+        except EngineError as error:
+            log = control.last_log(ports, container, LOG_LINES)
+            raise launch_failure(container, ports.engine.inspect(container), log) from error
+        _prove(ports, container)
+    data = {"container": container, "action": done}
+    return Result("changed", data, warnings, text=[f"{container} {done}."])
+
+
+def _environment_warnings(ports: Ports, container: str) -> tuple[Notice, ...]:
+    """What `env.sh` has that the container can run without; raises the rest.
+
+    ocserv fetches the keys of the tenant when it starts, and ends without them. All else tries again.
+    """
+    found = check_environment(ports.files)
+    if found.unreachable and container == paths.SERVER and _fetches_keys(ports):
+        raise found.unreachable[0]
+    return (*found.unknown, *map(notice_of, found.unreachable))
+
+
+def _fetches_keys(ports: Ports) -> bool:
+    with suppress(SetupError):
+        return read_agent_info(ports.files).authentication == Authentication.OIDC
+    return True
+
+
+def _prove(ports: Ports, container: str) -> None:
+    wait_until_up(
+        ports,
+        container,
+        _PATIENCE,
+        log=lambda: control.last_log(ports, container, LOG_LINES),
+        restarts=lambda: control.restarts(ports, container),
+    )
+    if container == paths.SERVER:
+        verify.serves(ports, port_in_use(ports.files))
