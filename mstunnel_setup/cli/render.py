@@ -280,6 +280,14 @@ _PLAIN: Final = {
     r"Input should be greater than (\S+)": r"it must be more than \1",
     r"Input should be less than (\S+)": r"it must be less than \1",
     r"No such option: (-\d+)": r"\1 is negative: it must be 0 or more",
+    r"No such option: --json.*": "no such option: --json; JSON is `--output json`",
+}
+# What shows the changes of a program before they are made; it is no option here.
+_DRY_RUNS: Final = {
+    "mstunnel-setup": "`mstunnel-setup plan`",
+    "mst-cli install": "`mstunnel-setup plan`",
+    "mst-admin": "`mst-admin diff DIR`",
+    "mst-admin conditional-access": "`mst-admin conditional-access plan`",
 }
 
 
@@ -290,6 +298,9 @@ def _usage(error: TyperException, program: str) -> UsageError:
     message = error.format_message().replace("Value error, ", "").strip().rstrip(".")
     for theirs, ours in _PLAIN.items():
         message = re.sub(theirs, ours, message)
+    if message.startswith("No such option: --dry-run"):
+        named = [shown for command, shown in _DRY_RUNS.items() if f"{path} ".startswith(f"{command} ")]
+        message = f"no such option: --dry-run{f'; {named[-1]} shows what would change' if named else ''}"
     return USAGE_INVALID(problem=message[:1].lower() + message[1:], command=path)
 
 

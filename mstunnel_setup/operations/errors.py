@@ -279,3 +279,8 @@ NO_HEALTH_REPORT = declare_notice(
     "the agent has not written a health report yet",
     "It writes one within a minute of its start; see `mst-cli agent logs`.",
 )
+VERSION_OF_PROGRAM_ONLY = declare_notice(
+    "version-of-program-only",
+    "engine, release and images are shown to root only",
+    "Run `sudo mst-cli version`.",
+)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import SetupError, UsageError
+from mstunnel_setup.errors import NOT_ROOT, CheckError, SetupError, UsageError
 from mstunnel_setup.foreign import json_value
 from mstunnel_setup.host import bundle
 from mstunnel_setup.host.files import Files
@@ -19,22 +19,31 @@ from mstunnel_setup.operations.errors import (
     PROGRAM_DAMAGED,
     PROGRAM_FOLDER_DAMAGED,
     PROGRAM_NOT_LISTED,
+    VERSION_OF_PROGRAM_ONLY,
 )
 from mstunnel_setup.operations.signature import signed_digests
 from mstunnel_setup.operations.upgrade.releases import release_names
 from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
+from mstunnel_setup.result import Notice, Result
 from mstunnel_setup.text import Line, verbatim
 from mstunnel_setup.upgrade.feed import offered
 from mstunnel_setup.upgrade.release import Digests
 
 
 def version(operator: Operator, *, verbose: bool = False) -> Result:
-    """What is known; less without an engine or an installation. `verbose` adds the packages inside."""
-    with open_host(operator) as ports:
-        engine, number = _engine(ports)
-        images = _images(ports)
-        release = _release(ports.files, images, operator.clock.now())
+    """What is known; less without an engine, an installation or root. `verbose` adds the packages inside."""
+    engine, number, release = None, None, None
+    images: dict[str, str | None] = {"server": None, "agent": None}
+    warnings: tuple[Notice, ...] = ()
+    try:
+        with open_host(operator) as ports:
+            engine, number = _engine(ports)
+            images = _images(ports)
+            release = _release(ports.files, images, operator.clock.now())
+    except CheckError as error:
+        if error.code != NOT_ROOT.code:
+            raise
+        warnings = (VERSION_OF_PROGRAM_ONLY(),)
     data: JsonObject = {
         "version": __version__,
         "engine": number,
@@ -42,18 +51,23 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
         "release": release,
         "images": {**images},
     }
-    rows = [
-        ("mst-cli", __version__),
-        ("Engine", f"{engine.capitalize()} {number}" if engine else "none"),
-        ("Release", release or ("not known" if all(images.values()) else "none")),
-        *((name, digest or "none") for name, digest in images.items()),
-    ]
+    rows = [("mst-cli", __version__)]
+    rows += (
+        ()
+        if warnings
+        else (
+            ("Engine", f"{engine.capitalize()} {number}" if engine else "none"),
+            ("Release", release or ("not known" if all(images.values()) else "none")),
+            *((name, digest or "none") for name, digest in images.items()),
+        )
+    )
     inside = (bundle.packages() or ()) if verbose else ()
     if verbose:
         data["packages"] = [{"name": name, "version": number, "kind": kind} for name, number, kind in inside]
         rows += [(name, f"{number} ({kind})") for name, number, kind in inside]
     width = max(8, *(len(name) for name, _value in rows))
-    return Result("ok", data, text=[Line(f"{name:{width}} {value}", name, value) for name, value in rows])
+    text = [Line(f"{name:{width}} {value}", name, value) for name, value in rows]
+    return Result("warning" if warnings else "ok", data, warnings, text=text)
 
 
 def _engine(ports: Ports) -> tuple[str, str] | tuple[None, None]:
