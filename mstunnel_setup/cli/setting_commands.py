@@ -56,7 +56,7 @@ def unset_setting(common: CommonOptions, name: Name) -> None:
 @env_app.command("check")
 @with_options
 def check_settings(common: CommonOptions) -> None:
-    """Check that the gateway can use env.sh and its proxies; every start and restart does this first."""
+    """Check that the gateway can use env.sh and its proxies; every restart does this first."""
     run_command("mst-cli env check", common, environment_check.env_check)
 
 

@@ -12,6 +12,7 @@ from mstunnel_setup.gateway.ocserv_conf import Authentication, port_in_use
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.operations.component import existing_container
+from mstunnel_setup.operations.errors import SETTING_UNKNOWN
 from mstunnel_setup.operations.settings.environment_check import check_environment
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Notice, Result, notice_of
@@ -20,34 +21,46 @@ _PATIENCE = 180.0
 
 
 def start(operator: Operator, container: str) -> Result:
-    """Start a container that is stopped. Raises as `restart`."""
-    return _switch(operator, container, "started", control.start)
+    """Start a container that is stopped; it is healthy, and its server answers, when this returns.
+
+    At the boot of a host this must not depend on a proxy that is up a moment later: what is wrong with
+    `env.sh` is a warning, or the reason of the EngineError, NetworkError or CertificateError for a container
+    that does not serve.
+    """
+    with existing_container(operator, container) as ports:
+        try:
+            warnings = _environment_warnings(ports, container)
+        except SetupError as error:
+            warnings = (notice_of(error),)
+        try:
+            _prove(ports, container, control.start)
+        except SetupError as error:
+            reasons = "".join(
+                f"{notice.message}; " for notice in warnings if notice.code != SETTING_UNKNOWN.code
+            )
+            raise as_kind(type(error), error, reasons) from error
+    return _done(container, "started", warnings)
 
 
 def restart(operator: Operator, container: str) -> Result:
     """Stop and start a container; it is healthy, and its server answers, when this returns.
 
-    Raises what is wrong with `env.sh` while the old container still runs, and EngineError
-    `container-failed`, NetworkError or CertificateError for a new one that does not serve.
+    Raises what is wrong with `env.sh` while the old container still runs, and EngineError, NetworkError or
+    CertificateError for a new one that does not serve.
     """
-    return _switch(operator, container, "restarted", control.restart)
-
-
-def _switch(operator: Operator, container: str, done: str, switch: Callable[[Ports, str], None]) -> Result:
     with existing_container(operator, container) as ports:
         try:
             warnings = _environment_warnings(ports, container)
         except SetupError as error:
             kind = UsageError if isinstance(error, ValuesError) else type(error)
-            raise as_kind(kind, error, f"{container} was not {done}: ") from error
-        try:
-            switch(ports, container)
-        except EngineError as error:
-            log = control.last_log(ports, container, LOG_LINES)
-            raise launch_failure(container, ports.engine.inspect(container), log) from error
-        _prove(ports, container)
-    data = {"container": container, "action": done}
-    return Result("changed", data, warnings, text=[f"{container} {done}."])
+            raise as_kind(kind, error, f"{container} was not restarted: ") from error
+        _prove(ports, container, control.restart)
+    return _done(container, "restarted", warnings)
+
+
+def _done(container: str, action: str, warnings: tuple[Notice, ...]) -> Result:
+    data = {"container": container, "action": action}
+    return Result("changed", data, warnings, text=[f"{container} {action}."])
 
 
 def _environment_warnings(ports: Ports, container: str) -> tuple[Notice, ...]:
@@ -67,7 +80,13 @@ def _fetches_keys(ports: Ports) -> bool:
     return True
 
 
-def _prove(ports: Ports, container: str) -> None:
+def _prove(ports: Ports, container: str, switch: Callable[[Ports, str], None]) -> None:
+    """Start the container as `switch` does, and return once it serves. Raises SetupError."""
+    try:
+        switch(ports, container)
+    except EngineError as error:
+        log = control.last_log(ports, container, LOG_LINES)
+        raise launch_failure(container, ports.engine.inspect(container), log) from error
     wait_until_up(
         ports,
         container,

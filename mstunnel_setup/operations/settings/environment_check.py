@@ -1,4 +1,4 @@
-"""`mst-cli env check`, which every start and restart of a container runs first: can `env.sh` be used."""
+"""`mst-cli env check`, which every restart of a container runs first: can `env.sh` be used."""
 
 import difflib
 from collections.abc import Iterator, Mapping

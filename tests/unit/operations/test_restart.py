@@ -15,6 +15,7 @@ from mstunnel_setup.agent.thresholds import Thresholds
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.errors import EngineError, NetworkError, SetupError
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.steps import verify
 from mstunnel_setup.operations import component, restart, status
 from mstunnel_setup.operations.agent_findings import agent_troubles, of_settled_server
 from mstunnel_setup.operations.settings import environment_check
@@ -68,7 +69,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ports
         ports.files.write(paths.OCSERV_CONF, b"tcp-port = 443\n")
         for module in (component, environment_check, status):
             monkeypatch.setattr(module, "open_gateway", lambda _operator: nullcontext(ports))
-        monkeypatch.setattr(restart.verify, "serves", lambda _ports, port: served.append(port))
+        monkeypatch.setattr(verify, "serves", lambda _ports, port: served.append(port))
         served.clear()
         return ports
 
@@ -101,21 +102,36 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("environment", "code", "words"), REFUSED)
-@pytest.mark.parametrize("switch", [restart.restart, restart.start])
 def test_a_wrong_environment_is_refused_while_the_old_container_runs(
-    host: Callable[..., Ports],
-    switch: Callable[..., Result],
-    environment: str,
-    code: str,
-    words: str,
+    host: Callable[..., Ports], environment: str, code: str, words: str
 ) -> None:
     ports = host(environment)
     with pytest.raises(SetupError) as caught:
-        switch(operator_of(Path("/nowhere")), paths.SERVER)
+        restarted()
     assert (caught.value.code, switched(ports)) == (code, [])
-    assert caught.value.message.startswith(f"{paths.SERVER} was not {switch.__name__}ed: ")
+    assert caught.value.message.startswith(f"{paths.SERVER} was not restarted: ")
     assert words in caught.value.message
     assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(("environment", "code", "words"), REFUSED)
+def test_what_is_stopped_is_started_all_the_same(
+    host: Callable[..., Ports], environment: str, code: str, words: str
+) -> None:
+    """At the boot of a host its proxy may answer a moment later, and nothing serves that could be kept."""
+    host(environment)
+    result = restart.start(operator_of(Path("/nowhere")), paths.SERVER)
+    assert (result.data["action"], [notice.code for notice in result.warnings]) == ("started", [code])
+    assert words in result.warnings[0].message
+
+
+def test_a_start_that_fails_names_the_proxy(host: Callable[..., Ports]) -> None:
+    host("TRACE_SESIONS=1\nhttps_proxy=http://proxy.invalid:3128\n", words="cannot fetch the keys")
+    with pytest.raises(EngineError) as caught:
+        restart.start(operator_of(Path("/nowhere")), paths.SERVER)
+    assert caught.value.code == "container-failed"
+    assert caught.value.message.startswith("https_proxy in /etc/mstunnel/env.sh is http://proxy.invalid:3128")
+    assert "cannot fetch the keys" in caught.value.message
 
 
 def test_a_restart_is_proved_by_a_healthy_container_that_serves(host: Callable[..., Ports]) -> None:
