@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from mstunnel_setup import __version__, paths
 from mstunnel_setup.agent.health_report import read_health
 from mstunnel_setup.containers import control
-from mstunnel_setup.containers.launch import LOG_LINES
 from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.engine.values import JsonObject, as_object
@@ -28,6 +27,10 @@ from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_n
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Notice, Result, Status, notice_of
 from mstunnel_setup.text import Line, plain
+
+_LOG_LINES = 20
+# After the cause, ocserv's main process reports that the process with the keys is gone.
+_CAUSE = re.compile(r"(?i)^(?!main: ).*(fail|error|cannot|could not|unable|refused|invalid)")
 
 
 def overview(operator: Operator) -> Result:
@@ -103,17 +106,18 @@ def _container(ports: Ports, name: str) -> JsonObject:
         "state": "absent" if found is None else found.status,
         "health": health(found),
         "image_digest": None if found is None else found.image_digest,
-        "reason": None if found is not None and found.status == "running" else _last_words(ports, name),
+        "reason": None if found is not None and found.status == "running" else _reason(ports, name),
     }
 
 
-def _last_words(ports: Ports, name: str) -> str | None:
-    """The last line that a container logged before it ended; None for one that an administrator stopped."""
+def _reason(ports: Ports, name: str) -> str | None:
+    """The last line in which a container logged why it ended; None for one that an administrator stopped."""
     unit = f"{name}.service"
     if not ports.systemd.known(unit) or ports.systemd.stopped(unit):
         return None
-    lines = [line for line in ports.systemd.log(unit, LOG_LINES).splitlines() if line.strip()]
-    return plain(lines[-1]) if lines else None
+    lines = [line for line in ports.systemd.log(unit, _LOG_LINES).splitlines() if line.strip()]
+    causes = [line for line in lines if _CAUSE.search(line)]
+    return plain((causes or lines)[-1]) if lines else None
 
 
 def _environment_troubles(ports: Ports, data: JsonObject) -> Iterator[Notice]:

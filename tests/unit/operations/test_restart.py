@@ -50,7 +50,7 @@ class Service(FakeSystemd):
         return 3 if self.words else 0
 
     def log(self, unit: str, lines: int) -> str:
-        return f"starting\n{self.words}\n\n"
+        return f"main: initialized\n{self.words}\n\nmain: main.c:1242: error in command from sec-mod\n"
 
     def log_command(self, unit: str, **_options: object) -> tuple[str, ...]:
         return ("printf", self.words)
