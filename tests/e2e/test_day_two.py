@@ -142,7 +142,8 @@ def test_a_wrong_env_sh_is_refused_before_the_gateway_stops_and_named_where_it_f
         assert succeeds(gateway, "mst-cli status 2>&1 | grep -q 'http://proxy.invalid:3128'")
         why = "failed to download JSON document"
         assert succeeds(gateway, f"mst-cli status 2>&1 | tr -s '\\n ' ' ' | grep -q 'not running: .*{why}'")
-        assert succeeds(gateway, f"mst-cli server logs --tail 20 | grep -q '{why}'")
+        gone = "! podman container exists mstunnel-server"
+        assert succeeds(gateway, f"{gone} && mst-cli server logs --tail 20 | grep -q '{why}'")
     finally:
         gateway.server.write(SETTINGS, before, 0o640)
         cli(gateway, "server", "restart")
