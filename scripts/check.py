@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).parents[1]
-PROGRAM = "mstunnel_setup"
+PACKAGES = ("mstunnel_setup", "mst_admin", "mstunnel_lab")
+_FOLDERS = tuple(f"{package}/" for package in PACKAGES)
 # The exit code of pytest when all tests of these files are marked as slow.
 NO_TESTS = 5
 # More test files than these take longer than a minute.
@@ -55,10 +56,10 @@ def commands(files: Collection[str], tests: Collection[str]) -> Iterator[list[st
         yield ["ruff", "check", "--quiet", *python]
     if shell := [name for name in files if _is_shell(ROOT / name)]:
         yield ["shellcheck", *shell]
-    if typed := [name for name in python if name.startswith((f"{PROGRAM}/", "scripts/", "tests/"))]:
+    if typed := [name for name in python if name.startswith((*_FOLDERS, "scripts/", "tests/"))]:
         yield ["mypy", "--no-error-summary", *typed]
         yield ["basedpyright", *typed]
-    if any(name.startswith(f"{PROGRAM}/") for name in python):
+    if any(name.startswith(_FOLDERS) for name in python):
         yield ["lint-imports", "--no-logo"]
     if tests:
         quick = "not e2e and not long and not machine"
@@ -76,7 +77,7 @@ def tests_for(files: Collection[str], tests: Sources) -> list[str]:
     imports = {test: imported(text) for test, text in tests.items()}
     for name in files:
         path = PurePosixPath(name)
-        if path.suffix == ".py" and path.parts[0] in (PROGRAM, "tests"):
+        if path.suffix == ".py" and path.parts[0] in (*PACKAGES, "tests"):
             importers = {test for test in _importers(_module(path), imports) if _is_unit_test(test)}
             found |= _of_package(path, tests) | ({name} & set(tests))
             found |= importers if len(importers) <= MOST else set()
@@ -98,8 +99,10 @@ def _of_package(path: PurePosixPath, tests: Sources) -> set[str]:
     """The unit tests that lie where those of this file do: in the folder of its package, or above all."""
     if path.name == "conftest.py":
         folder = path.parent
-    elif path.parts[0] == PROGRAM:
+    elif path.parts[0] == PACKAGES[0]:
         folder = PurePosixPath("tests/unit", *path.parts[1:2] if len(path.parts) > 2 else ())  # noqa: PLR2004
+    elif path.parts[0] in PACKAGES:
+        folder = PurePosixPath("tests/unit", path.parts[0])
     else:
         return set()
     inside = {test for test in tests if test.startswith(f"{folder}/")}

@@ -7,9 +7,9 @@ from typing import Any
 import typer
 
 from mstunnel_setup.cli.dispatch import MODULES
-from mstunnel_setup.cli.help import row
-from mstunnel_setup.cli.install_options import InstallOptions
-from mstunnel_setup.cli.options import (
+from mstunnel_setup.cli.framework.help import row
+from mstunnel_setup.cli.framework.install_options import InstallOptions
+from mstunnel_setup.cli.framework.options import (
     CertificateOptions,
     CommonOptions,
     SignInOptions,

@@ -5,6 +5,7 @@
 
 import importlib
 import inspect
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from scripts.command_tree import flat
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/reference"
 CATALOGUE = ROOT / "mstunnel_setup/data/mstunnel.catalog"
+AGENT_HINTS = ROOT / "mstunnel_setup/data/agent-hints.json"
+# The packages whose errors an agent can report.
+_OF_AGENT = ("agent", "base", "certificates", "exchange", "gateway", "io", "tenant")
 NOTE = "<!-- Written by `make docs` from the code. Do not edit. -->\n"
 
 
@@ -43,7 +47,22 @@ def pages() -> dict[Path, str]:
         for name in ("certificates.md", "logs.md", "mst-admin.md", "readiness.md", "tokens.md")
     }
     generated = {PAGES / name: f"{NOTE}\n{text.rstrip()}\n" for name, text in made.items()}
-    return {**generated, **with_tables, CATALOGUE: message_catalogue.text()}
+    return {
+        **generated,
+        **with_tables,
+        CATALOGUE: message_catalogue.text(),
+        AGENT_HINTS: f"{json.dumps(agent_hints(), indent=1, ensure_ascii=False)}\n",
+    }
+
+
+def agent_hints() -> dict[str, str]:
+    """What to do about each error that an agent can report, by code; empty where it needs values."""
+    prefixes = tuple(f"mstunnel_setup.{name}." for name in _OF_AGENT)
+    declared = error_codes.declarations().items()
+    found = {
+        item.code: item.hint for name, item in declared if name.startswith(prefixes) and "*" not in item.code
+    }
+    return {code: "" if "{" in hint else hint for code, hint in sorted(found.items())}
 
 
 def steps() -> str:

@@ -3,19 +3,23 @@
 import pkgutil
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import mst_admin
+import mstunnel_lab
 import mstunnel_setup
 from mstunnel_setup.answers.finding import Finding as Rule
-from mstunnel_setup.errors import ERRORS_PAGE, Declared, ExitCode, SetupError
-from mstunnel_setup.log_line import DeclaredLine, message_id
+from mstunnel_setup.base.errors import ERRORS_PAGE, Declared, ExitCode, SetupError
+from mstunnel_setup.base.log_line import DeclaredLine, message_id
+from mstunnel_setup.certificates.model import Finding, Severity
 from mstunnel_setup.readiness.checks import CHECKS
 from mstunnel_setup.readiness.data import explanations
 from mstunnel_setup.readiness.model import Group
-from mstunnel_setup.tls.model import Finding, Severity
+from scripts.written_errors import written_errors
 
 Item: TypeAlias = Declared[object]
 # Modules that hold declarations; the lab's own `errors` are those of Graph and OAuth.
@@ -23,19 +27,30 @@ _MODULES = ("errors", "findings", "warning", "rendering", "log_lines")
 _WARNINGS = max(ExitCode) + 1
 
 
+@cache
 def declarations() -> dict[str, Item]:
-    """Every declaration by its name in the source; one in a table by the name of the table and its code."""
+    """Every declaration by its name in the source; one in a table by the name of the table and its code.
+
+    What is written where it is raised is among them, as `written_errors` names it.
+    """
     found: dict[str, Item] = {}
-    for _, module, _ in pkgutil.walk_packages(mstunnel_setup.__path__, "mstunnel_setup."):
+    packages = (mstunnel_setup, mst_admin, mstunnel_lab)
+    modules = [
+        module
+        for package in packages
+        for _, module, _ in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    ]
+    for module in modules:
+        content = vars(import_module(module))
         if module.endswith(_MODULES):
-            for name, value in vars(import_module(module)).items():
+            for name, value in content.items():
                 table = value.values() if name.isupper() and isinstance(value, Mapping) else ()
                 found |= {
                     f"{module}.{name}.{item.code}": item for item in table if isinstance(item, Declared)
                 }
                 if name.isupper() and isinstance(value, Declared):
                     found[f"{module}.{name}"] = value
-    return found
+    return found | written_errors()
 
 
 def errors_page() -> str:

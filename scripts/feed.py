@@ -30,8 +30,8 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
-from mstunnel_setup.upgrade.feed import TARGET
-from mstunnel_setup.upgrade.release import parse
+from mstunnel_setup.exchange.release_feed import TARGET
+from mstunnel_setup.exchange.releases import parse
 from scripts.debian import ARCHITECTURES
 
 _DAYS_OF_ROOT = 365 * 2

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from mstunnel_setup.containers import kubernetes
 from mstunnel_setup.install import container_specs
 

@@ -8,7 +8,7 @@ from mstunnel_setup import __version__
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
-from mstunnel_setup.cli.help import examples
+from mstunnel_setup.cli.framework.help import examples
 from scripts import command_tree, docs
 from scripts.command_tree import Command, Parameter
 

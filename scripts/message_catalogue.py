@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from mstunnel_setup import rendering
-from mstunnel_setup.errors import SetupError
-from mstunnel_setup.log_line import LogLine, message_id
+from mstunnel_setup.base import rendering
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.base.log_line import LogLine, message_id
 from scripts.error_codes import Item, declarations
 
 # What only commands of an administrator's own computer report, which nothing writes into a journal.
-_ELSEWHERE = ("mstunnel_setup.admin.", "mstunnel_setup.lab.", "mstunnel_setup.cli.")
+_ELSEWHERE = ("mst_admin.", "mstunnel_lab.", "mstunnel_setup.cli.")
 _NOTHING = "Nothing needs to be done."
 _HINT = "@MSTUNNEL_HINT@"
 

@@ -15,10 +15,10 @@ from typing import Final
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
-from mstunnel_setup.cli import help as help_pages
-from mstunnel_setup.cli.translation import PARAMETER, SPOKEN, tells, template
+from mstunnel_setup.base.log_line import LOGS_PAGE
+from mstunnel_setup.cli.framework import help as help_pages
+from mstunnel_setup.cli.framework.translation import PARAMETER, SPOKEN, tells, template
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
-from mstunnel_setup.log_line import LOGS_PAGE
 from mstunnel_setup.operations.help_topics import lines, names
 from mstunnel_setup.readiness.checks import CHECKS
 from mstunnel_setup.readiness.data import explanations
@@ -27,12 +27,13 @@ from scripts.command_tree import PROGRAMS, program
 from scripts.error_codes import Item, declarations
 from scripts.spoken import sources, spoken
 
-PACKAGE: Final = Path(__file__).parents[1] / "mstunnel_setup"
-LOCALE: Final = PACKAGE / "data" / "locale"
+_ROOT: Final = Path(__file__).parents[1]
+PACKAGES: Final = tuple(_ROOT / name for name in ("mstunnel_setup", "mst_admin", "mstunnel_lab"))
+LOCALE: Final = PACKAGES[0] / "data" / "locale"
 # The lab has its own languages, in its pages; the others hold patterns, names and rules for programs.
 _SILENT: Final = frozenset(
     {
-        *("lab", "redaction.py", "metrics.py", "fixed_rules.py", "issuers.py", "oidc.py", "translation.py"),
+        *("redaction.py", "metrics.py", "fixed_rules.py", "issuers.py", "oidc.py", "translation.py"),
         *("log_lines.py", "export_m365dsc.py", "export_terraform.py", "hcl.py", "powershell.py"),
     }
 )
@@ -71,7 +72,7 @@ _WORD: Final = re.compile(r"[A-Za-z]{2,}")
 def texts() -> Mapping[str, Sequence[str]]:
     """The texts by the catalogue that has them; each is in one."""
     steps = [*ORDER, *(step for several in ROOTLESS.values() for step in several)]
-    code = (text for path in sources(PACKAGE, _SILENT) for text in spoken(path))
+    code = (text for package in PACKAGES[:2] for path in sources(package, _SILENT) for text in spoken(path))
     found = {
         "errors": _words(
             item for item in declarations().values() if item.page not in {DOCUMENTATION, LOGS_PAGE}
@@ -163,7 +164,7 @@ def main() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         missing = sum(1 for item in read(path) if item.id and not item.string)
-        print(f"texts: {path.relative_to(PACKAGE)}: {missing} without a translation", file=sys.stderr)
+        print(f"texts: {path.relative_to(PACKAGES[0])}: {missing} without a translation", file=sys.stderr)
 
 
 if __name__ == "__main__":

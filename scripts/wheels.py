@@ -11,7 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 WHEELS = ROOT / "build" / "cache" / "wheels"
 REQUIREMENTS = ROOT / "requirements" / "runtime.txt"
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", "mstunnel_setup", "templates")
+PACKAGES = ("mstunnel_setup", "mst_admin", "mstunnel_lab")
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", *PACKAGES, "templates")
 # Of the images' Debian release.
 PYTHON = "3.13"
 

@@ -13,8 +13,8 @@ sys.modules["charset_normalizer"] = None  # type: ignore[assignment]  # an impor
 warnings.filterwarnings("ignore", "Unable to find acceptable character detection dependency")
 
 from mstunnel_setup.agent.build import assembled, requests_in_log  # noqa: E402
-from mstunnel_setup.errors import ExitCode  # noqa: E402
-from mstunnel_setup.host.memory import keep_private  # noqa: E402
+from mstunnel_setup.base.errors import ExitCode  # noqa: E402
+from mstunnel_setup.io.memory import keep_private  # noqa: E402
 
 
 def main(root: Path) -> None:

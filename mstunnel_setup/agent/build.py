@@ -10,14 +10,14 @@ from mstunnel_setup.agent.loop import Agent, Note
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.registry import asking
 from mstunnel_setup.agent.renewal import Renewal
-from mstunnel_setup.agent.settings import wants_json, wants_requests
-from mstunnel_setup.agent.status_file import write_status
 from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.agent.watch import Watch
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.request_log import requests_told
-from mstunnel_setup.log_line import LogLine, Tell, as_json
+from mstunnel_setup.base.log_line import LogLine, Tell, as_json
+from mstunnel_setup.exchange.agent_settings import wants_json, wants_requests
+from mstunnel_setup.exchange.status_file import write_status
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.request_log import requests_told
 
 
 def assembled(root: Path, *, watching: bool) -> Agent:

@@ -7,17 +7,17 @@ from typing import Final
 
 from cryptography import x509
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import CertificateError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.tls import generations, revocation, revocation_record
-from mstunnel_setup.tls.ca_trust import added_roots_pem
-from mstunnel_setup.tls.certificate import is_issued_by, is_self_signed
-from mstunnel_setup.tls.read import read_material
-from mstunnel_setup.tls.revocation_answers import RevocationState
-from mstunnel_setup.tls.revocation_fetch import fetching
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError
+from mstunnel_setup.certificates import generations, revocation, revocation_record
+from mstunnel_setup.certificates.ca_trust import added_roots_pem
+from mstunnel_setup.certificates.certificate import is_issued_by, is_self_signed
+from mstunnel_setup.certificates.read import read_material
+from mstunnel_setup.certificates.revocation_answers import RevocationState
+from mstunnel_setup.certificates.revocation_fetch import fetching
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http import HttpSession
 
 _EVERY_SECONDS: Final = 3600.0
 _TIMEOUT: Final = 5.0

@@ -6,7 +6,6 @@ The agent writes data, once for each change. What becomes of it the monitor of t
 from dataclasses import dataclass, field
 from typing import Final
 
-from mstunnel_setup import paths
 from mstunnel_setup.agent.log_lines import (
     CONFIGURATION_APPLIED,
     CONFIGURATION_HANDED_OVER,
@@ -14,14 +13,16 @@ from mstunnel_setup.agent.log_lines import (
     CONFIGURATION_WAITS,
 )
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.gateway import handover, rendering
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.log_line import Priority, Tell, error_line
+from mstunnel_setup.base.result import Notice
+from mstunnel_setup.exchange import configuration as handover
+from mstunnel_setup.exchange.configuration import Verdict
+from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.errors import ConfigurationWarning
 from mstunnel_setup.gateway.fields import Document
-from mstunnel_setup.gateway.handover import Verdict
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.log_line import Priority, Tell, error_line
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
 
 # The monitor looks within eight seconds; the gateway tests a configuration, and may restart ocserv, in a few.
 _PATIENCE_SECONDS: Final = 30.0
@@ -46,7 +47,7 @@ class HandOver:
     tell: Tell
     counters: Counters
     refusal: str | None = field(default=None, init=False)
-    _warnings: tuple[ConfigurationWarning, ...] = field(default=(), init=False)
+    _warnings: tuple[Notice, ...] = field(default=(), init=False)
     _heard: Verdict | None = field(default=None, init=False)
     _silent_since: float | None = field(default=None, init=False)
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.measure import Machine
-from mstunnel_setup.agent.thresholds import Threshold, Thresholds
-from mstunnel_setup.gateway.report import LATEST_PROBE, GatewayReport, Probe
-from mstunnel_setup.tls.revocation_answers import RevocationState
+from mstunnel_setup.certificates.revocation_answers import RevocationState
+from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, GatewayReport, Probe
+from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.thresholds import Threshold, Thresholds
 
 _LATEST_CHECK_IN: Final = timedelta(minutes=5)
 _LATEST_REPORT: Final = timedelta(minutes=2)

@@ -1,6 +1,6 @@
 """The lines of the agent's log, each declared once (docs/reference/logs.md)."""
 
-from mstunnel_setup.log_line import Priority, declare_line
+from mstunnel_setup.base.log_line import Priority, declare_line
 
 CHECKED_IN = declare_line("checked-in", "the tenant knows this server")
 CONFIGURATION_APPLIED = declare_line("configuration-applied", "the gateway serves it")

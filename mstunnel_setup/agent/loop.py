@@ -8,9 +8,7 @@ from random import SystemRandom
 from typing import Final
 
 from mstunnel_setup.agent import upgrade
-from mstunnel_setup.agent.errors import SERVER_UNKNOWN
 from mstunnel_setup.agent.hand_over import HandOver
-from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.log_lines import (
     CHECKED_IN,
     PROBE_URL_INVALID,
@@ -20,15 +18,18 @@ from mstunnel_setup.agent.log_lines import (
 )
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.renewal import Renewal
-from mstunnel_setup.agent.status_file import Failure, Status
 from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.answers.address import web_address_problem
-from mstunnel_setup.errors import CONFIGURATION_MISSING, SetupError, declared
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.errors import FileError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.log_line import Tell, error_line
+from mstunnel_setup.base.errors import CONFIGURATION_MISSING, SetupError, TenantError, declared
+from mstunnel_setup.base.log_line import Tell, error_line
+from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.last_decision import HIDDEN_BY_GRAPH, standing, write_standing
+from mstunnel_setup.exchange.status_file import Failure, Status
+from mstunnel_setup.exchange.upgrade_decision import Verdict
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import (
     HealthStatus,
     HealthThreshold,
@@ -37,8 +38,6 @@ from mstunnel_setup.tenant.wire import (
     TunnelServer,
     TunnelSite,
 )
-from mstunnel_setup.upgrade.decision import Verdict
-from mstunnel_setup.upgrade.last_decision import HIDDEN_BY_GRAPH, standing, write_standing
 
 _INTERVAL_SECONDS: Final = 60.0
 # With jitter still less than the five minutes after which a change must have arrived.
@@ -287,7 +286,14 @@ def check_in(enrolment: Enrolment, health: LabHealth | None = None) -> bool:
     """
     found = enrolment.tenant.server(enrolment.site_id, enrolment.server_id)
     if found is None:
-        raise SERVER_UNKNOWN()
+        raise TenantError(
+            "server-unknown",
+            "the site has no record of this server any more",
+            hint=(
+                "Register it again with `mst-cli reenroll` on the host, or remove it there: `mst-cli "
+                "uninstall`."
+            ),
+        )
     extended = "lab_health" in found.model_fields_set
     changes = TunnelServer(display_name=found.display_name)
     if extended and health is not None:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
-from mstunnel_setup import __version__, paths
+from mstunnel_setup import __version__
 from mstunnel_setup.agent.health_rows import Observation, Row, current_report
-from mstunnel_setup.agent.health_state import State
+from mstunnel_setup.base import paths
+from mstunnel_setup.exchange.health_state import State
 
 TEXTFILE: Final = f"{paths.AGENT_STATE}/metrics.prom"
 

@@ -11,17 +11,17 @@ from typing import Final
 
 from cryptography.x509.oid import NameOID
 
-from mstunnel_setup import paths
 from mstunnel_setup.agent.log_lines import IDENTITY_NOT_RENEWED, IDENTITY_RENEWED
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.tenant import Enrolment
-from mstunnel_setup.errors import SetupError, SignInError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.log_line import Tell
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SetupError, SignInError
+from mstunnel_setup.base.log_line import Tell
+from mstunnel_setup.certificates.agent_credential import CREDENTIAL_DAYS, new_agent_credential
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.credential import Credential, read_credential
 from mstunnel_setup.tenant.signed_proofs import proof_of_possession
-from mstunnel_setup.tls.agent_credential import CREDENTIAL_DAYS, new_agent_credential
 
 CANDIDATE: Final = f"{paths.AGENT_STATE}/next-agent.p12"
 # The health row warns at 30 days: by then a renewal has failed for two weeks.

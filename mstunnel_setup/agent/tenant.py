@@ -8,19 +8,23 @@ from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mstunnel_setup import paths
-from mstunnel_setup.agent.errors import TRUSTED_ROOT_UNREADABLE
-from mstunnel_setup.agent.settings import AgentInfo, read_agent_info, read_agent_settings, read_proxies
-from mstunnel_setup.errors import CertificateError, SetupError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, SetupError
+from mstunnel_setup.certificates.read import read_material
+from mstunnel_setup.exchange.agent_settings import (
+    AgentInfo,
+    read_agent_info,
+    read_agent_settings,
+    read_proxies,
+)
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import Cloud, cloud
 from mstunnel_setup.tenant.credential import Credential, own_credential
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import SignIn
 from mstunnel_setup.tenant.wire import HealthThreshold, KeyCredential, TunnelServer, TunnelSite
-from mstunnel_setup.tls.read import read_material
 
 _ROOTS: Final = f"{paths.AGENT_STATE}/roots.pem"
 # The next check-in is a better time to try again than the end of a long wait.
@@ -124,7 +128,13 @@ def _certificates(files: Files, path: str) -> bytes:
     try:
         found = read_material(files.read(path) or b"").certificates
     except CertificateError as error:
-        raise TRUSTED_ROOT_UNREADABLE(path=path, reason=error.message) from error
+        raise CertificateError(
+            "trusted-root-unreadable",
+            "{path}: {reason}",
+            hint="Replace it with a certificate in PEM or DER, or remove the file.",
+            path=path,
+            reason=error.message,
+        ) from error
     return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in found)
 
 

@@ -1,6 +1,5 @@
 """The agent's part in upgrades: it sees that this server's turn has come, and asks the monitor."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, time, timedelta, timezone, tzinfo
@@ -9,15 +8,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
 
-from mstunnel_setup import paths
 from mstunnel_setup.agent.log_lines import UPGRADE_REQUESTED
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.log_line import Tell
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.log_line import Tell
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.maintenance_window import Window
+from mstunnel_setup.exchange.releases import Digests, Release
+from mstunnel_setup.exchange.upgrade_decision import Member, Site, Status, Verdict, decide
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer, TunnelSite
-from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.decision import Member, Site, Status, Verdict, decide
-from mstunnel_setup.upgrade.release import Digests, Release
-from mstunnel_setup.upgrade.window import Window
 
 # The lab tenant's extension: Graph shows nowhere that an upgrade was approved.
 _APPROVED: Final = "labUpgradeRequestedDateTime"
@@ -104,9 +104,9 @@ def reported(files: Files) -> HealthStatus | None:
 def running(files: Files) -> Digests | None:
     """The images of this server, as `images_configured` names them. Raises FileError when it is no file."""
     try:
-        found = json.loads(files.read_untrusted(paths.IMAGES_CONFIGURED, mailbox.LONGEST) or b"")
+        found = json_value(files.read_untrusted(paths.IMAGES_CONFIGURED, mailbox.LONGEST) or b"")
         return Digests(str(found["serverImageDigest"]), str(found["agentImageDigest"]))
-    except (ValueError, RecursionError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 

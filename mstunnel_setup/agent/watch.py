@@ -5,21 +5,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mstunnel_setup.agent.certificates import CertificateWatch
-from mstunnel_setup.agent.health_report import HealthReport, ReportedRow, write_health
 from mstunnel_setup.agent.health_rows import Observation, Row, judge_rows, overall
-from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.log_lines import HEALTH_CHANGED
 from mstunnel_setup.agent.measure import Measure
 from mstunnel_setup.agent.metrics import TEXTFILE, Counters, Round, render
 from mstunnel_setup.agent.registry import Ask, RegistryWatch
-from mstunnel_setup.agent.status_file import Failure
-from mstunnel_setup.agent.thresholds import Thresholds, read_thresholds, with_tenant
-from mstunnel_setup.errors import SetupError, StepError, declared
-from mstunnel_setup.gateway.report import REPORT_SHOWN, read_report
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.http import proxy_for
-from mstunnel_setup.log_line import Tell, error_line
+from mstunnel_setup.base.errors import SetupError, StepError, declared
+from mstunnel_setup.base.log_line import Tell, error_line
+from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN, read_report
+from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, write_health
+from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.status_file import Failure
+from mstunnel_setup.exchange.thresholds import Thresholds, read_thresholds, with_tenant
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http import proxy_for
 from mstunnel_setup.tenant.wire import HealthThreshold
 
 

@@ -10,7 +10,7 @@ from pydantic_core.core_schema import NullableSchema, WithDefaultSchema
 from mstunnel_setup.answers.merge import Answers
 from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.settings import SETTINGS
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.base.values import JsonObject
 
 SCHEMA_FILE = "answers.schema.json"
 """Where an editor finds the schema, beside the answer file."""

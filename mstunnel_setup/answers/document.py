@@ -17,7 +17,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base.parsing import signed_number
+from mstunnel_setup.io.files import Files
 
 KeyPath: TypeAlias = tuple[str, ...]
 """Keys from the top of a file, for example ("tenant", "cloud"); entries of lists are numbers in it."""
@@ -127,7 +128,8 @@ class Document:
         if tag not in _SCALARS:
             message = f"`{'.'.join(path)}` has a YAML tag, which is not supported: remove it"
             self.problems.append((_place(node), message))
-        return int(text) if tag == _TAG + "int" and _NUMBER.fullmatch(text) else text
+        number = signed_number(text, 18) if tag == _TAG + "int" and _NUMBER.fullmatch(text) else None
+        return text if number is None else number
 
 
 def read(path: Path) -> bytes:

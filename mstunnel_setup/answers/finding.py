@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mstunnel_setup.errors import Declared, declare
+from mstunnel_setup.base.errors import Declared, declare
 
 PAGE: Final = "docs/reference/mst-admin.md"
 

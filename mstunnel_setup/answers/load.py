@@ -8,12 +8,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mstunnel_setup.answers.document import DocumentError, KeyPath, Position, Problem, compose, read
-from mstunnel_setup.answers.errors import ANSWERS_FORBIDDEN, ANSWERS_INVALID, ANSWERS_UNREADABLE
+from mstunnel_setup.answers.errors import ANSWERS_INVALID
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.problems import problems
 from mstunnel_setup.answers.rules import findings_of_rules
 from mstunnel_setup.answers.settings import SETTINGS
-from mstunnel_setup.errors import ValuesError
+from mstunnel_setup.base.errors import CheckError, UsageError, ValuesError
 
 _SECTIONS = frozenset(
     {
@@ -69,9 +69,22 @@ def load(path: Path) -> LoadedAnswers:
     try:
         content = read(path)
     except PermissionError as error:
-        raise ANSWERS_FORBIDDEN(path=path) from error
+        raise CheckError(
+            "answers-forbidden",
+            "this account cannot read the answer file {path}",
+            hint=(
+                "Run the command with sudo, or, for a rootless gateway, give the account its own answer file."
+            ),
+            path=path,
+        ) from error
     except OSError as error:
-        raise ANSWERS_UNREADABLE(path=path, reason=error.strerror) from error
+        raise UsageError(
+            "answers-unreadable",
+            "the answer file {path} cannot be read: {reason}",
+            hint="Check the path, or write a new file with `mstunnel-setup answers new`.",
+            path=path,
+            reason=error.strerror,
+        ) from error
     except DocumentError as error:
         raise AnswersError(error.problems) from error
     return parse(content, str(path))

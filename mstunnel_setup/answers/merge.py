@@ -7,13 +7,14 @@ from typing import Literal, TypeAlias
 from pydantic import Field
 
 from mstunnel_setup.answers.document import Problem
-from mstunnel_setup.answers.errors import ANSWERS_MISSING, ENVIRONMENT_INVALID
+from mstunnel_setup.answers.errors import ENVIRONMENT_INVALID
 from mstunnel_setup.answers.load import AnswersError, LoadedAnswers, judge
 from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.rules import foreign_keys
 from mstunnel_setup.answers.settings import BY_PATH, SETTINGS, Setting
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.text import quoted
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.base.text import quoted
 
 OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "default"]
 
@@ -101,10 +102,17 @@ def merge(
 
 
 def answered(answers: Answers, given: Mapping[str, object]) -> Answers:
-    """`answers` with more, given meanwhile; the origins of the others stay. Raises AnswersError."""
+    """`answers` with more, given meanwhile; the origins of the others stay. Raises AnswersError.
+
+    A setting given as None loses its value.
+    """
     values = _flat(answers.model_dump(mode="json"))
     # Defaults with a name are those of a release: no other merge would bring them back.
-    kept = {name: values[name] for name, origin in answers.origins.items() if origin != Origin("default")}
+    kept = {
+        name: values[name]
+        for name, origin in answers.origins.items()
+        if origin != Origin("default") and given.get(name, "") is not None
+    }
     merged = merge(given, {}, earlier=kept)
     for name, origin in answers.origins.items():
         if merged.origins[name].kind == "earlier":
@@ -117,7 +125,12 @@ def require(answers: Answers, paths: Iterable[str]) -> None:
     missing = [BY_PATH[path] for path in paths if answers.value(path) in (None, (), {})]
     if missing:
         lines = [f"`{setting.path}`: give {setting.ways()}" for setting in missing]
-        raise ANSWERS_MISSING(settings="\n".join(lines))
+        raise UsageError(
+            "answers-missing",
+            "required answers are missing:\n{settings}",
+            hint="Add them, or run the command without --unattended to be prompted.",
+            settings="\n".join(lines),
+        )
 
 
 def _from_options(options: Mapping[str, object]) -> _Layer:
@@ -231,12 +244,19 @@ def _alternatives(chosen: _Layer) -> Iterator[tuple[int, tuple[str, ...]]]:
         if one in chosen:
             yield chosen[one].rank, (other,)
     for section, leaf in (("certificate", "chain"), ("sign_in", "certificate"), ("identity", "certificate")):
-        pair, pfx = (f"{section}.{leaf}", f"{section}.key"), f"{section}.pfx"
-        ranks = [chosen[path].rank for path in pair if path in chosen]
-        if ranks:
-            yield min(ranks), (pfx, f"{section}.passphrase")
-        if pfx in chosen:
-            yield chosen[pfx].rank, pair
+        yield from _alternatives_of_pair(chosen, section, leaf)
+
+
+def _alternatives_of_pair(chosen: _Layer, section: str, leaf: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Certificate and key, or a PFX; the passphrase alone is for the site's PFX at its usual place."""
+    pair, pfx, passphrase = (f"{section}.{leaf}", f"{section}.key"), f"{section}.pfx", f"{section}.passphrase"
+    ranks = [chosen[path].rank for path in pair if path in chosen]
+    if ranks:
+        yield min(ranks), (pfx, passphrase)
+    selectors = (pfx, passphrase) if section == "certificate" else (pfx,)
+    for selector in selectors:
+        if selector in chosen:
+            yield chosen[selector].rank, pair
 
 
 def _alternatives_of_devices(chosen: _Layer) -> Iterator[tuple[int, tuple[str, ...]]]:

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from mstunnel_setup.answers.document import Document, DocumentError, KeyPath, Problem, compose, suggest
-from mstunnel_setup.errors import VALUES_INVALID, ValuesError
+from mstunnel_setup.base.errors import VALUES_INVALID, ValuesError
+from mstunnel_setup.base.parsing import problem_of
 
 _HINT: Final = "Correct the options, then run the command again."
 _WORDS = {
@@ -63,12 +64,10 @@ def _problem(item: ErrorDetails, model: type[BaseModel]) -> Problem:
 
 def _say(kind: str, item: ErrorDetails) -> str:
     context = item.get("ctx", {})
-    if kind == "value_error":
-        return str(context["error"])
     if kind in {"literal_error", "enum"}:
         expected = str(context["expected"]).replace("'", "`")
         return f"must be {expected}{suggest(str(item['input']), expected.replace('`', ' ').split())}"
-    return _WORDS.get(kind.partition("_")[0], str(item["msg"]))
+    return _WORDS.get(kind.partition("_")[0]) or problem_of(item)
 
 
 def _keys(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:

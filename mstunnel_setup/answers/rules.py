@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from mstunnel_setup.answers.variables import refuse_wrong
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.base.errors import UsageError
 
 Section: TypeAlias = Mapping[str, object]
 Finding: TypeAlias = tuple[str, str]
@@ -146,8 +146,11 @@ def identity(section: Section) -> Iterator[Finding]:
 
 
 def certificate(section: Section) -> Iterator[Finding]:
-    """The chain with its key, or a PFX."""
-    if section:
+    """Chain and key, in one file or two, or a PFX; at its usual place that needs only a passphrase."""
+    chain = section.get("chain")
+    if "pfx" not in section and (chain or section.get("key")):
+        yield from _pair_or_pfx({"key": chain, **section}, "chain", "")
+    elif "pfx" in section:
         yield from _pair_or_pfx(section, "chain", "")
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal, NoReturn, TypeAlias, cast
 
-from mstunnel_setup.answers.errors import SECRET_EXPOSED, SECRET_INVALID, SECRET_MISSING
-from mstunnel_setup.errors import UsageError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.redaction import STARS
+from mstunnel_setup.answers.errors import SECRET_INVALID
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.redaction import STARS
+from mstunnel_setup.io.files import Files
 
 Place: TypeAlias = Literal["file", "env", "credential"]
 
@@ -75,8 +75,10 @@ class SecretReference:
         return f"{self.place}:{self.name}"
 
 
-def resolve(reference: SecretReference, files: Files, environment: Mapping[str, str]) -> Secret:
-    """Read the secret; one newline at its end is not part of it.
+def resolve(
+    reference: SecretReference, files: Files, environment: Mapping[str, str], *, may_be_empty: bool = False
+) -> Secret:
+    """Read the secret; one newline at its end is not part of it. With `may_be_empty`, an empty file is one.
 
     Raises UsageError when there is none, or when a file of it may be read by others.
     """
@@ -86,19 +88,25 @@ def resolve(reference: SecretReference, files: Files, environment: Mapping[str, 
         value = _read(files, reference.name, reference, _OTHERS)
     else:
         value = _credential(files, reference, environment)
-    if not value:
+    if not value and not (may_be_empty and reference.place == "file"):
         raise _missing(reference, "it is empty or not set")
     return Secret(value)
 
 
-def reveal(reference: SecretReference | None, files: Files, protect: Callable[[str], None]) -> str:
+def reveal(
+    reference: SecretReference | None,
+    files: Files,
+    protect: Callable[[str], None],
+    *,
+    may_be_empty: bool = False,
+) -> str:
     """The secret itself, which `protect` keeps out of all output; empty without a reference.
 
-    Raises UsageError.
+    Raises UsageError as `resolve`.
     """
     if reference is None:
         return ""
-    value = resolve(reference, files.given, os.environ).reveal()
+    value = resolve(reference, files.given, os.environ, may_be_empty=may_be_empty).reveal()
     protect(value)
     return value
 
@@ -120,7 +128,13 @@ def _read(files: Files, path: str, reference: SecretReference, forbidden: int) -
         raise SECRET_INVALID(reference=reference, expected=f"a file of at most {_LARGEST} bytes")
     if found.st_mode & forbidden:
         mode = stat.S_IMODE(found.st_mode)
-        raise SECRET_EXPOSED(path=path, mode=mode)
+        raise UsageError(
+            "secret-exposed",
+            "other users can read or change the file {path} (mode {mode:04o})",
+            hint="Run `chmod 600 {path}`, and replace the secret if others may have read it.",
+            path=path,
+            mode=mode,
+        )
     try:
         text = (files.read(path) or b"").decode("utf-8")
     except UnicodeDecodeError as error:
@@ -134,4 +148,11 @@ def _missing(reference: SecretReference, reason: str) -> UsageError:
         "env": f"in the environment variable {reference.name}",
         "credential": f"with `LoadCredential={reference.name}:/path` of the service",
     }[reference.place]
-    return SECRET_MISSING(reference=reference, reason=reason, place=place)
+    return UsageError(
+        "secret-missing",
+        "the secret {reference} cannot be read: {reason}",
+        hint="Provide it {place}.",
+        reference=reference,
+        reason=reason,
+        place=place,
+    )

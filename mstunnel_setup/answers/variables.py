@@ -4,14 +4,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from mstunnel_setup.answers.errors import (
-    CLIENT_TO_CLIENT_INVALID,
-    LOG_FORMAT_INVALID,
-    PROXY_INVALID,
-    TRACE_SESSIONS_INVALID,
-    VERBOSE_INVALID,
-)
-from mstunnel_setup.errors import DEBUG_LEVEL_INVALID
+from mstunnel_setup.base.errors import DEBUG_LEVEL_INVALID, UsageError
 
 PROXIES: Final[tuple[str, ...]] = ("http_proxy", "https_proxy", "no_proxy")
 """The proxy variables; programs read them in lower or upper case."""
@@ -74,12 +67,38 @@ def refuse_wrong(name: str, value: str) -> None:
     if name == "DEBUG_LEVEL" and not _LEVEL.fullmatch(value):
         raise DEBUG_LEVEL_INVALID(value=value, highest=_HIGHEST_LEVEL)
     if name == "TRACE_SESSIONS" and not _TRACE.fullmatch(value):
-        raise TRACE_SESSIONS_INVALID(value=value)
+        raise UsageError(
+            "trace-sessions-invalid",
+            "TRACE_SESSIONS cannot be {value}",
+            hint="Write 0 (off), 1 (the access log) or 2 (the access log with DNS connections).",
+            value=value,
+        )
     if name == LOG_FORMAT and value not in {"text", "json"}:
-        raise LOG_FORMAT_INVALID(value=value)
+        raise UsageError(
+            "log-format-invalid",
+            "LOG_FORMAT cannot be {value}",
+            hint="Write text, or json (each line is an object of JSON).",
+            value=value,
+        )
     if name == "CLIENT_TO_CLIENT" and value not in {"true", "false"}:
-        raise CLIENT_TO_CLIENT_INVALID(value=value)
+        raise UsageError(
+            "client-to-client-invalid",
+            "CLIENT_TO_CLIENT cannot be {value}",
+            hint="Write true (devices reach each other) or false.",
+            value=value,
+        )
     if name in VERBOSE and value.lower() not in _TRUTH:
-        raise VERBOSE_INVALID(name=name, value=value)
+        raise UsageError(
+            "verbose-invalid",
+            "{name} cannot be {value}",
+            hint="Write true (detail in all logs) or false.",
+            name=name,
+            value=value,
+        )
     if name.lower() in PROXIES[:2] and (not _PROXY.fullmatch(value) or proxy_place(value) is None):
-        raise PROXY_INVALID(variable=name)
+        raise UsageError(
+            "proxy-invalid",
+            "{variable} is not the address of a proxy",
+            hint="Write it as `http://proxy.example.com:3128`.",
+            variable=name,
+        )

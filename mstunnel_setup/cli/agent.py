@@ -1,18 +1,21 @@
 """mstunnel-agent: the program of the agent's container."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from mstunnel_setup import __version__, paths
-from mstunnel_setup.cli.options import new_app
-from mstunnel_setup.errors import NOT_INSTALLED, ExitCode, SetupError
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.memory import keep_private
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup import __version__
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NOT_INSTALLED, ExitCode, SetupError
+from mstunnel_setup.cli.framework.arguments import refuse_undecodable
+from mstunnel_setup.cli.framework.options import new_app
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.memory import keep_private
+from mstunnel_setup.io.process import Processes
 
 app = new_app("Keep a gateway in sync with its tenant and check in.")
 
@@ -34,7 +37,7 @@ def run(root: Root = _HOST) -> None:
 @app.command("check-in")
 def check_in(root: Root = _HOST) -> None:
     """Check in and sync the configuration once; the status of a running agent stays as it is."""
-    from mstunnel_setup.agent.build import assembled, requests_in_log  # noqa: PLC0415 (keeps --help fast)
+    from mstunnel_setup.agent.build import assembled, requests_in_log
 
     with requests_in_log(root):
         error = assembled(root, watching=False).round()
@@ -45,7 +48,7 @@ def check_in(root: Root = _HOST) -> None:
 @app.command()
 def health(root: Root = _HOST) -> None:
     """Show whether the agent is running and when it last checked in; exit code 0 or 1."""
-    from mstunnel_setup.agent.status_file import judge, read_status  # noqa: PLC0415 (keeps --help fast)
+    from mstunnel_setup.exchange.status_file import judge, read_status
 
     verdict = judge(read_status(Files(root)), SystemClock().now())
     _tell(verdict.reason)
@@ -63,6 +66,7 @@ def main() -> None:
     """Run the command line; exit codes as in docs/reference/exit-codes.md."""
     keep_private()
     try:
+        refuse_undecodable(sys.argv[1:], os.environ)
         app()
     except SetupError as error:
         sys.stderr.write(f"error: {error.message}\n" + (f"  {error.hint}\n" if error.hint else ""))

@@ -26,13 +26,13 @@ from typing import IO, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.containers.engine import Progress
 from mstunnel_setup.containers.errors import (
     IMAGE_ARCHIVE_DAMAGED,
     IMAGE_ARCHIVE_UNUSABLE,
-    IMAGE_DIGEST_MISMATCH,
 )
-from mstunnel_setup.foreign import json_value
 
 # Annotations with the name of an image: `docker save` (25 or later, which also writes OCI) puts the full name
 # into the first and only the tag into the second, which is that of the OCI image specification 1.1.
@@ -47,7 +47,8 @@ _BLOCK = 512
 _END = bytes(2 * _BLOCK)
 _INDEX = "index.json"
 _NO_ARCHIVE = "is not an image archive in OCI format"
-_UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error, ValueError)
+# A chain of links or of long names in a hostile archive goes as deep as it likes.
+_UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error, ValueError, RecursionError)
 
 
 class _Descriptor(BaseModel):
@@ -98,7 +99,9 @@ class _Layout:
 
     def __init__(self, opened: tarfile.TarFile) -> None:
         self._opened = opened
-        self.members = {item.name.removeprefix("./"): item for item in opened if item.isreg() or item.islnk()}
+        # A sparse file would be larger for the engine than the archive is here.
+        files = (item for item in opened if (item.isreg() or item.islnk()) and not item.issparse())
+        self.members = {item.name.removeprefix("./"): item for item in files}
 
     def file(self, name: str) -> IO[bytes]:
         """One file, open for reading."""
@@ -150,7 +153,14 @@ def loadable(archive: str, digest: str) -> Loadable:
     found = archived_images(archive)
     if digest not in [image.digest for image in found]:
         contents = ", ".join(image.digest for image in found) or "no image"
-        raise IMAGE_DIGEST_MISMATCH(archive=archive, found=contents, digest=digest)
+        raise EngineError(
+            "image-digest-mismatch",
+            "{archive} contains {found}, not {digest}",
+            hint="Copy the archive that belongs to this version, or correct the image reference.",
+            archive=archive,
+            found=contents,
+            digest=digest,
+        )
     with _opened(archive) as layout:
         image = _descriptor(layout.index(), digest)
         manifest = layout.manifest(image)

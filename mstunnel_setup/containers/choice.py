@@ -3,28 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from typing_extensions import override
 
+from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.containers import docker_service, podman_service, versions
 from mstunnel_setup.containers.engine import ContainerEngine
 from mstunnel_setup.containers.errors import ENGINE_MISSING
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.values import JsonObject, Outputs
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
-from mstunnel_setup.lazy import LazyModule
-
-if TYPE_CHECKING:
-    from mstunnel_setup.containers import docker_service, podman_service, versions
-else:
-    docker_service = LazyModule("containers.docker_service")
-    podman_service = LazyModule("containers.podman_service")
-    versions = LazyModule("containers.versions")
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
+from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.receipt import Receipt
 
 _KEY = "engine"
 _PREFERRED: Sequence[EngineName] = ("podman", "docker")
@@ -145,4 +138,4 @@ def _refusal(errors: Sequence[EngineError]) -> EngineError:
     present = [error for error in errors if error.code != "engine-missing"]
     if present or len(errors) == 1:
         return (present or errors)[0]
-    return ENGINE_MISSING(engine="neither Podman nor Docker")
+    return ENGINE_MISSING(engine=", ".join(map(str.capitalize, _PREFERRED)))

@@ -5,13 +5,14 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.text import printable
 from mstunnel_setup.containers.engine import Finished
-from mstunnel_setup.containers.errors import CONTAINER_TIMEOUT, ENGINE_FAILED, ENGINE_MISSING
+from mstunnel_setup.containers.errors import ENGINE_FAILED, ENGINE_MISSING
 from mstunnel_setup.containers.run_arguments import volume_arguments
 from mstunnel_setup.containers.spec import MANAGED_LABEL, Volume
-from mstunnel_setup.host.errors import ProcessError
-from mstunnel_setup.host.process import Completed, Processes
-from mstunnel_setup.text import printable
+from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.process import Completed, Processes
 
 # podman-run(1), `docker run`: the engine itself failed.
 _ENGINE_FAILED = 125
@@ -30,7 +31,12 @@ class CommandLine:
             return self.processes.run((*self.command, *arguments), timeout=timeout, check=not accept_failure)
         except ProcessError as error:
             if error.code == "program-timeout":
-                raise CONTAINER_TIMEOUT(reason=printable(error.message)) from error
+                raise EngineError(
+                    "container-timeout",
+                    "{reason}",
+                    hint="Find out what it waits for, then run the command again.",
+                    reason=printable(error.message),
+                ) from error
             if error.code == "program-missing":
                 raise ENGINE_MISSING(engine=self.command[0]) from error
             raise ENGINE_FAILED(

@@ -5,14 +5,14 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Literal
 
+from mstunnel_setup.base.errors import Declared, EngineError
+from mstunnel_setup.base.text import printable
 from mstunnel_setup.containers.command_line import CommandLine
 from mstunnel_setup.containers.engine import Finished, LogOptions
 from mstunnel_setup.containers.errors import ENGINE_FAILED, IMAGE_REMOVE_FAILED
-from mstunnel_setup.errors import Declared, EngineError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.http_service import HttpService
-from mstunnel_setup.host.process import Processes
-from mstunnel_setup.text import printable
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.http_service import HttpService
+from mstunnel_setup.io.process import Processes
 
 
 class CommonEngine:

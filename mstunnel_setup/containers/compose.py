@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mstunnel_setup import rendering
+from mstunnel_setup.base import rendering
 from mstunnel_setup.containers.run_arguments import mount_words
 from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, split_reference
 

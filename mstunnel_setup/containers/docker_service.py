@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.docker import DockerEngine
 from mstunnel_setup.containers.errors import ENGINE_MISSING, ENGINE_NOT_RUNNING, ENGINE_UNFIT
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.http_service import HttpService
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.http_service import HttpService
+from mstunnel_setup.io.process import Processes
 
 _SYSTEM_SOCKET = "unix:///run/docker.sock"
 _FIRST_TIMEOUT = 120

@@ -7,7 +7,7 @@ So the unit has a strict sandbox, while the container gets what its specificatio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mstunnel_setup import rendering
+from mstunnel_setup.base import rendering
 from mstunnel_setup.containers.run_arguments import EngineName, container_options
 from mstunnel_setup.containers.spec import ContainerSpec
 

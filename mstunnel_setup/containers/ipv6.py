@@ -7,8 +7,8 @@ With the name servers of netavark, containers would no longer ask those of the h
 import hashlib
 from typing import Final
 
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.spec import MANAGED_LABEL
-from mstunnel_setup.engine.values import JsonObject
 
 NETWORK: Final = "mstunnel-ipv6"
 SUBNET: Final = "fdb3:7c1e:94a2:1::/64"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from mstunnel_setup import paths, rendering
+from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
 
 _CONFIGURATION: Final = "mstunnel-configuration"

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.text import printable
 from mstunnel_setup.containers.engine import ContainerState
-from mstunnel_setup.containers.errors import CONTAINER_FAILED
 from mstunnel_setup.containers.ports import HasEngine
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.text import printable
 
 LOG_LINES = 10
 _POLL_SECONDS = 0.5
@@ -67,7 +66,14 @@ def launch_failure(name: str, state: ContainerState | None, log: str) -> EngineE
     """The error for a container that does not start."""
     lines = [line for line in printable(log).splitlines() if line.strip()][-LOG_LINES:]
     tail = "".join(f"\n  {line}" for line in lines) or " nothing"
-    return CONTAINER_FAILED(name=name, state=_words(state), log=tail)
+    return EngineError(
+        "container-failed",
+        "the container {name} does not start; it is {state}. Last lines of its log:{log}",
+        hint="Fix what the log reports, then run the command again.",
+        name=name,
+        state=_words(state),
+        log=tail,
+    )
 
 
 def _up(state: ContainerState | None, steady: _Steady, now: float) -> bool:

@@ -5,18 +5,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.errors import (
-    ENGINE_ADDRESS_INVALID,
     ENGINE_MISSING,
     ENGINE_NOT_RUNNING,
-    ENGINE_NOT_STARTED,
 )
 from mstunnel_setup.containers.podman import PodmanEngine
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.http_service import HttpService
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http_service import HttpService
+from mstunnel_setup.io.process import Processes
 
 _STANDING_SOCKET = f"unix://{paths.PODMAN_SOCKET}"
 # Every Podman from 4.0 on has this version of the interface.
@@ -96,7 +95,11 @@ def _version_once_it_answers(address: str, service: _Service, clock: Clock) -> s
         if (version := _version(address)) is not None:
             return version
         clock.sleep(0.1)
-    raise ENGINE_NOT_STARTED()
+    raise EngineError(
+        "engine-not-started",
+        "Podman is installed, but its service does not start",
+        hint="Run `podman info` to find the cause.",
+    )
 
 
 def _version(address: str) -> str | None:
@@ -116,4 +119,9 @@ def _service(address: str, timeout: float) -> HttpService:
     try:
         return HttpService(address, _INTERFACE, timeout)
     except ValueError as error:
-        raise ENGINE_ADDRESS_INVALID(address=address) from error
+        raise EngineError(
+            "engine-address-invalid",
+            "{address} is not the address of a Podman service",
+            hint="Set CONTAINER_HOST to unix:///path or tcp://host:port.",
+            address=address,
+        ) from error

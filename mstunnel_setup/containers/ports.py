@@ -3,9 +3,9 @@
 from typing import Protocol
 
 from mstunnel_setup.containers.engine import ContainerEngine, Progress
-from mstunnel_setup.engine.ports import HasClock
-from mstunnel_setup.host.process import Processes
-from mstunnel_setup.host.systemd import Systemd
+from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.systemd import Systemd
+from mstunnel_setup.transaction.ports import HasClock
 
 
 class HasEngine(HasClock, Protocol):

@@ -5,14 +5,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, ValidationError
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.text import plain, printable, sentence
 from mstunnel_setup.containers.engine import ContainerEngine, Image, Progress
-from mstunnel_setup.containers.errors import IMAGE_NOT_PULLED, IMAGE_PULL_FAILED, PullError
+from mstunnel_setup.containers.errors import PullError
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.http_service import Streamed
-from mstunnel_setup.text import plain, printable, sentence
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.http_service import Streamed
 
 _ADVICE = {
     "manifest unknown": "Check name and digest of the image.",
@@ -53,7 +54,12 @@ class _Report(BaseModel):
 def fetched(image: Image | None, reference: str) -> Image:
     """The image after a pull. Raises EngineError `image-not-pulled` when there is none."""
     if image is None:
-        raise IMAGE_NOT_PULLED(image=reference)
+        raise EngineError(
+            "image-not-pulled",
+            "the engine reported a successful pull, but the image {image} is not on this host",
+            hint="Run the command again; if it fails again, check the registry.",
+            image=reference,
+        )
     return image
 
 
@@ -147,6 +153,13 @@ def pull_failure(reference: str, reason: str, engine: EngineName = "podman") -> 
     own = release_images()
     if own is not None and reference.endswith((own.gateway, own.agent)):
         advice += f" Or copy {own.archive} to {paths.IMAGE_ARCHIVES}, then run the command again."
-    failure = IMAGE_PULL_FAILED(image=reference, reason=printable(reason).strip(), advice=advice)
+    failure = PullError(
+        "image-pull-failed",
+        "cannot pull {image}: {reason}",
+        hint="{advice}",
+        image=reference,
+        reason=printable(reason).strip(),
+        advice=advice,
+    )
     failure.permanent = any(word in lowered for word in _PERMANENT)
     return failure

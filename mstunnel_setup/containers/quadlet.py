@@ -10,13 +10,13 @@ from pathlib import PurePosixPath
 
 from packaging.version import Version
 
-from mstunnel_setup import paths, rendering
-from mstunnel_setup.containers.errors import QUADLET_MISSING, QUADLET_REFUSED
+from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.text import printable
 from mstunnel_setup.containers.spec import ContainerSpec
 from mstunnel_setup.containers.versions import release
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
-from mstunnel_setup.text import printable
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
 
 # Debian, Fedora and RHEL; older Debian and Ubuntu; built from source.
 _GENERATORS = (
@@ -57,7 +57,11 @@ def check(files: Files, processes: Processes, name: str, text: str) -> str:
     """
     generator = _generator(processes)
     if generator is None:
-        raise QUADLET_MISSING()
+        raise EngineError(
+            "quadlet-missing",
+            "Podman's systemd generator (quadlet) is not installed",
+            hint="Install Podman 4.9 or later from the packages of the distribution.",
+        )
     files.make_directories(paths.QUADLET_DRAFTS, 0o755)
     try:
         files.write(f"{paths.QUADLET_DRAFTS}/{name}", text.encode())
@@ -84,5 +88,11 @@ def _judge(processes: Processes, generator: str, directory: str, name: str) -> s
     marker = f"---{PurePosixPath(name).stem}.service---"
     if done.code != 0 or marker not in done.output:
         reason = printable(done.error).strip().replace(directory, "")
-        raise QUADLET_REFUSED(name=name, reason=reason)
+        raise EngineError(
+            "quadlet-refused",
+            "Podman rejects the unit file {name}: {reason}",
+            hint="Podman is probably older than 4.9; update it.",
+            name=name,
+            reason=reason,
+        )
     return done.output.partition(marker)[2].lstrip("\n")

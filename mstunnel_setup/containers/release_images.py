@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from mstunnel_setup import paths
-from mstunnel_setup.host import bundle
+from mstunnel_setup.base import paths
+from mstunnel_setup.io import bundle
 
 LOCAL = "localhost/mstunnel"
 """Registry name of images that come from an archive."""

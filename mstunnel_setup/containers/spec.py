@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from mstunnel_setup.containers.errors import CONTAINER_SPEC
+from mstunnel_setup.base.errors import EngineError
 
 Protocol: TypeAlias = Literal["tcp", "udp"]
 # This port handler of slirp4netns keeps the source address of connections.
@@ -241,4 +241,10 @@ def _matching(what: str, pattern: re.Pattern[str], values: Iterable[str]) -> Non
 
 def _require(what: str, value: str, *, ok: bool) -> None:
     if not ok:
-        raise CONTAINER_SPEC(value=value, option=what)
+        raise EngineError(
+            "container-spec",
+            "{value!r} is not a valid {option} of a container",
+            hint="Correct the setting that this value comes from.",
+            value=value,
+            option=what,
+        )

@@ -5,15 +5,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.values import JsonObject, as_list, as_object
 from mstunnel_setup.containers.errors import ENGINE_FAILED
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.spec import MANAGED_LABEL
-from mstunnel_setup.engine.values import JsonObject, as_list, as_object
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.foreign import json_value
-from mstunnel_setup.host.errors import ProcessError
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.process import Processes
 
 NAMES: Final = (paths.SERVER, paths.AGENT)
 _ENGINES: Final[tuple[EngineName, ...]] = ("podman", "docker")

@@ -9,9 +9,8 @@ from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 from typing_extensions import override
 
-from mstunnel_setup.containers.errors import ENGINE_VERSION
+from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.errors import EngineError
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -116,4 +115,12 @@ def refuse_unfit(engine: EngineName, text: str) -> None:
 
 
 def _unfit(engine: EngineName, version: str, why: str, least: str) -> EngineError:
-    return ENGINE_VERSION(engine=engine.capitalize(), version=version, reason=why, least=least)
+    return EngineError(
+        "engine-version",
+        "{engine} {version} cannot run the gateway: {reason}",
+        hint="Update {engine} to {least} or later.",
+        engine=engine.capitalize(),
+        version=version,
+        reason=why,
+        least=least,
+    )

@@ -1,14 +1,13 @@
 """`admin-settings.json`: the server configuration as administrators read it on the gateway."""
 
-import json
 from collections.abc import Iterable
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.values import JsonObject, JsonValue
-from mstunnel_setup.foreign import json_value
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.parsing import json_value, whole_number
+from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
 from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 
 
 def admin_settings(configuration: ServerConfiguration) -> JsonObject:
@@ -43,9 +42,12 @@ def read_admin_settings(files: Files) -> JsonObject | None:
 def listen_port(files: Files) -> int:
     """The port that `admin-settings.json` on this host names. Raises StepError `settings-unreadable`."""
     try:
-        return int(json.loads(files.read(paths.ADMIN_SETTINGS) or b"")["ListenPort"])
-    except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
-        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason="it contains no port") from error
+        port = whole_number(str(json_value(files.read(paths.ADMIN_SETTINGS) or b"")["ListenPort"]))
+    except (ValueError, KeyError, TypeError):
+        port = None
+    if port is None:
+        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason="it contains no port")
+    return port
 
 
 def _strings(values: Iterable[object]) -> list[JsonValue]:

@@ -7,13 +7,10 @@ that names a file, runs a program, or changes how devices authenticate. Source: 
 from collections.abc import Mapping
 from typing import Final
 
-from mstunnel_setup.gateway.errors import (
-    ADVANCED_SETTING_IGNORED,
-    ADVANCED_SETTING_REPEATED,
-    ConfigurationWarning,
-)
+from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.result import Notice, warning
+from mstunnel_setup.base.text import quoted
 from mstunnel_setup.gateway.fields import invalid
-from mstunnel_setup.text import quoted
 
 _FIELD: Final = "advancedSettings"
 _LARGEST: Final = 2**31 - 1
@@ -69,28 +66,47 @@ SWITCHES: Final = frozenset(
 
 def read_advanced(
     pairs: tuple[tuple[str, str], ...],
-) -> tuple[dict[str, str], tuple[ConfigurationWarning, ...]]:
+) -> tuple[dict[str, str], tuple[Notice, ...]]:
     """The settings that are passed on, by name, and a warning for each that is not.
 
     The last value of a name is used. Raises PropertyError for an invalid value.
     """
     settings: dict[str, str] = {}
-    warnings: list[ConfigurationWarning] = []
+    warnings: list[Notice] = []
     for name, value in pairs:
         if name not in NUMBERS and name not in SWITCHES:
             supported = ", ".join(sorted({*NUMBERS, *SWITCHES}))
-            warnings.append(ADVANCED_SETTING_IGNORED(name=quoted(name), supported=supported))
+            warnings.append(
+                warning(
+                    "advanced-setting-ignored",
+                    "the advanced setting {name} of the server configuration has no effect",
+                    hint="Remove it, or use one of: {supported}.",
+                    name=quoted(name),
+                    supported=supported,
+                )
+            )
             continue
         if name in settings:
-            warnings.append(ADVANCED_SETTING_REPEATED(name=name))
+            warnings.append(
+                warning(
+                    "advanced-setting-repeated",
+                    (
+                        "the server configuration has the advanced setting {name} more than once; the last "
+                        "value is used"
+                    ),
+                    hint="Remove the others with Microsoft Graph.",
+                    name=name,
+                )
+            )
         settings[name] = _switch(name, value) if name in SWITCHES else _number(name, value)
     return dict(sorted(settings.items())), tuple(warnings)
 
 
 def _number(name: str, value: str) -> str:
     allowed = NUMBERS[name]
-    if value.isascii() and value.isdigit() and len(value) <= len(str(_LARGEST)) and int(value) in allowed:
-        return str(int(value))
+    number = whole_number(value, len(str(_LARGEST)))
+    if number is not None and number in allowed:
+        return str(number)
     raise invalid(
         f"{_FIELD} {name}",
         value,

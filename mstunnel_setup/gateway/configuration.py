@@ -9,17 +9,14 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, Self
 
+from mstunnel_setup.base.result import Notice, warning
+from mstunnel_setup.base.text import quoted
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.advanced import read_advanced
 from mstunnel_setup.gateway.errors import (
-    DNS_SERVER_OUTSIDE_TUNNEL,
-    IPV6_DNS_SERVER_UNREACHABLE,
-    IPV6_RULE_UNREACHABLE,
     RULES_OF_ONE_FAMILY,
-    ConfigurationWarning,
 )
 from mstunnel_setup.gateway.fields import Document, Network, invalid
-from mstunnel_setup.text import quoted
 
 DEFAULT_PORT: Final = 443
 EVERYTHING: Final = "default"
@@ -64,7 +61,7 @@ class ServerConfiguration:
     listen_port: int = DEFAULT_PORT
     disable_udp: bool = False
     advanced_settings: tuple[tuple[str, str], ...] = ()
-    warnings: tuple[ConfigurationWarning, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
     @property
     def tunnels_ipv6(self) -> bool:
@@ -82,12 +79,12 @@ class ServerConfiguration:
         _limit_rules(len(includes) + len(excludes))
         servers = fields.items(document, ("dnsServers",), fields.address, _MOST_SERVERS)
         advanced, ignored = read_advanced(_pairs(document))
-        ipv6_network = _ipv6_network(document)
+        network, ipv6_network = _network(document), _ipv6_network(document)
         return cls(
             policy_id=fields.text(document, "id"),
             display_name=fields.text(document, "displayName"),
             description=fields.prose(document, "description"),
-            network=_network(document),
+            network=network,
             ipv6_network=ipv6_network,
             dns_servers=servers,
             default_domain_suffix=_suffix(document),
@@ -99,6 +96,7 @@ class ServerConfiguration:
             advanced_settings=tuple(advanced.items()),
             warnings=(
                 *ignored,
+                *_inside_a_rule(network, ipv6_network, includes),
                 *_unreachable(servers, includes, excludes),
                 *_of_one_family(ipv6_network, servers, includes),
             ),
@@ -184,26 +182,76 @@ def _pairs(document: Document) -> tuple[tuple[str, str], ...]:
 
 def _unreachable(
     servers: Iterable[str], includes: tuple[Network, ...], excludes: tuple[Network, ...]
-) -> tuple[ConfigurationWarning, ...]:
+) -> tuple[Notice, ...]:
     """A warning for each DNS server that devices would contact outside the tunnel."""
     return tuple(
-        DNS_SERVER_OUTSIDE_TUNNEL(server=quoted(server))
+        warning(
+            "dns-server-outside-tunnel",
+            "the split tunnelling rules exclude the DNS server {server} from the tunnel",
+            hint="Include the DNS servers of your network in “IP ranges to include”.",
+            server=quoted(server),
+        )
         for server in servers
         if (includes and not _within(server, includes)) or _within(server, excludes)
     )
 
 
+def _inside_a_rule(
+    network: IPv4Network, ipv6_network: IPv6Network | None, includes: Iterable[Network]
+) -> Iterator[Notice]:
+    """A warning for each rule to include that overlaps the devices' own addresses.
+
+    What a rule includes is a destination behind the gateway; the part with the pool never leaves it.
+    """
+    for rule in includes:
+        pool = ipv6_network if isinstance(rule, IPv6Network) else network
+        if pool is not None and pool.overlaps(rule):
+            yield warning(
+                "network-in-rule",
+                "the address range for devices {network} overlaps the split tunnelling rule {rule}",
+                hint="Devices do not reach that part of {rule}: use another range, such as 169.254.0.0/16.",
+                network=pool,
+                rule=rule,
+            )
+
+
 def _of_one_family(
     ipv6_network: IPv6Network | None, servers: Iterable[str], includes: tuple[Network, ...]
-) -> Iterator[ConfigurationWarning]:
+) -> Iterator[Notice]:
     """A warning for all that needs IPv6 where devices get none, and for rules that leave out a family.
 
     Without a rule for a family of which it has an address, openconnect sends all of it into the tunnel.
     """
     families = {network.version for network in includes}
     if ipv6_network is None:
-        yield from (IPV6_DNS_SERVER_UNREACHABLE(server=quoted(server)) for server in servers if ":" in server)
-        yield from (IPV6_RULE_UNREACHABLE(rule=quoted(rule)) for rule in includes if _is_ipv6(rule))
+        yield from (
+            warning(
+                "dns-server-without-ipv6",
+                (
+                    "devices do not reach the DNS server {server}: the server configuration gives them no"
+                    " IPv6 network"
+                ),
+                hint="Give them one (`mst-admin config update NAME --ipv6-network CIDR`), or use the IPv4"
+                " address of the DNS server.",
+                server=quoted(server),
+            )
+            for server in servers
+            if ":" in server
+        )
+        yield from (
+            warning(
+                "rule-without-ipv6",
+                (
+                    "the gateway refuses what devices send to {rule}: the server configuration gives them"
+                    " no IPv6 network"
+                ),
+                hint="Give them one (`mst-admin config update NAME --ipv6-network CIDR`), or remove"
+                " the rule.",
+                rule=quoted(rule),
+            )
+            for rule in includes
+            if _is_ipv6(rule)
+        )
     elif families == {4}:
         yield RULES_OF_ONE_FAMILY(family="IPv6")
     if families == {6}:

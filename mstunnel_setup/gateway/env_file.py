@@ -9,11 +9,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mstunnel_setup import rendering
+from mstunnel_setup.base import rendering
 from mstunnel_setup.gateway.errors import (
-    ENVIRONMENT_LINE_INVALID,
-    ENVIRONMENT_NOT_UTF8,
     ENVIRONMENT_VALUE_INVALID,
+    EnvironmentFileError,
 )
 
 # Blanks, line ends and control characters as in a shell; Python's definitions are wider.
@@ -40,7 +39,13 @@ def decode(content: bytes, path: str) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ENVIRONMENT_NOT_UTF8(path=path, line=line) from error
+        raise EnvironmentFileError(
+            "environment-not-utf8",
+            "{path}, line {line} is not UTF-8 text",
+            hint="Save the file as UTF-8.",
+            path=path,
+            line=line,
+        ) from error
 
 
 def parse(text: str, path: str) -> dict[str, str]:
@@ -132,7 +137,17 @@ def _line(text: str, number: int, path: str) -> _Line:
     value = _unquote(match["value"]) if match else None
     if match is None or value is None:
         # What follows the name may be the password of a proxy, and messages are logged.
-        raise ENVIRONMENT_LINE_INVALID(path=path, number=number, line=f"{match['name']}=…" if match else "…")
+        raise EnvironmentFileError(
+            "environment-line-invalid",
+            "{path}, line {number} is not a plain NAME=value: {line}",
+            hint=(
+                "Write NAME=value, with '…' around values with spaces; commands and $variables are "
+                "not expanded."
+            ),
+            path=path,
+            number=number,
+            line=f"{match['name']}=…" if match else "…",
+        )
     return _Line(text, match["name"], value)
 
 

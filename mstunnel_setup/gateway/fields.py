@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final, TypeVar
 
-from mstunnel_setup.gateway.errors import CONFIGURATION_INVALID, PropertyError
-from mstunnel_setup.text import quoted
+from mstunnel_setup.base.text import quoted
+from mstunnel_setup.gateway.errors import PropertyError
 
 Document = Mapping[str, object]
 Network = IPv4Network | IPv6Network
@@ -47,7 +47,16 @@ def invalid(field: str, value: object, reason: str, advice: str) -> PropertyErro
         if label
         else f"With Microsoft Graph, change {field}"
     )
-    error = CONFIGURATION_INVALID(field=field, value=quoted(value), reason=reason, place=place, advice=advice)
+    error = PropertyError(
+        "configuration-invalid",
+        "the server configuration has {field} = {value}: {reason}",
+        hint="{place}: {advice}",
+        field=field,
+        value=quoted(value),
+        reason=reason,
+        place=place,
+        advice=advice,
+    )
     error.field, error.reason, error.advice = field, reason, advice
     return error
 

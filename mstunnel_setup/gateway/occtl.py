@@ -5,22 +5,18 @@ closing brackets (`show sessions`), forgets commas and repeats keys (`show irout
 understands all that.
 """
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mstunnel_setup.engine.values import JsonObject, JsonValue
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.foreign import whole_number
+from mstunnel_setup.base.errors import EngineError, UsageError
+from mstunnel_setup.base.parsing import json_value, whole_number
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.gateway.errors import (
     ARGUMENT_INVALID,
-    ARGUMENT_MISSING,
-    ARGUMENT_UNEXPECTED,
-    OCCTL_ANSWER_INVALID,
 )
-from mstunnel_setup.text import plain
 
 NOT_FOUND: Final = 2
 """Exit code of `show user` and `show id` for an unknown user or connection."""
@@ -74,9 +70,20 @@ def occtl_arguments(command: ShowCommand, argument: str = "", *, as_json: bool =
     """
     name = " ".join(("show", *command.words))
     if command.argument and not argument:
-        raise ARGUMENT_MISSING(name=name, argument=command.argument)
+        raise UsageError(
+            "argument-missing",
+            "{name} needs {argument}",
+            hint="Use `{name} {argument}`.",
+            name=name,
+            argument=command.argument,
+        )
     if argument and not command.argument:
-        raise ARGUMENT_UNEXPECTED(name=name)
+        raise UsageError(
+            "argument-unexpected",
+            "{name} takes no argument",
+            hint="Use `{name}`.",
+            name=name,
+        )
     if argument:
         judge_word(command.argument, argument)
     if command.argument == "ID" and not (argument.isascii() and argument.isdigit()):
@@ -135,8 +142,8 @@ _TOKEN: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)',
 def _read(text: str) -> JsonValue:
     try:
         # A repeated first key starts the next record: occtl writes several into one object.
-        value: JsonValue = json.loads(_repaired(text), object_pairs_hook=_records, strict=False)
-    except (ValueError, RecursionError) as error:
+        value: JsonValue = json_value(_repaired(text), pairs=_records, strict=False)
+    except ValueError as error:
         raise _not_understood(text) from error
     return value
 
@@ -167,4 +174,9 @@ def _records(pairs: list[tuple[str, JsonValue]]) -> JsonValue:
 
 
 def _not_understood(text: str) -> EngineError:
-    return OCCTL_ANSWER_INVALID(answer=plain(text, 80) or "nothing")
+    return EngineError(
+        "occtl-answer-invalid",
+        "unexpected answer of occtl: {answer}",
+        hint="Check `mst-cli server status` and `mst-cli server logs`.",
+        answer=plain(text, 80) or "nothing",
+    )

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from mstunnel_setup import paths, rendering
-from mstunnel_setup.errors import DEBUG_LEVEL_INVALID
-from mstunnel_setup.foreign import whole_number
+from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.base.errors import DEBUG_LEVEL_INVALID, UsageError
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.errors import AUTHENTICATION_UNSUPPORTED, SETTINGS_UNREADABLE
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
+from mstunnel_setup.io.files import Files
 
 CONFIGURATION_MODE: Final = 0o644
 """Mode of `ocserv.conf`; it names keys and holds none."""
@@ -74,7 +74,13 @@ class Authentication(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> "Authentication":
-        raise AUTHENTICATION_UNSUPPORTED(value=value, supported=", ".join(cls))
+        raise UsageError(
+            "authentication-unsupported",
+            "unsupported authentication method {value}",
+            hint="Use one of: {supported}.",
+            value=value,
+            supported=", ".join(cls),
+        )
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,7 @@ def ocserv_conf(configuration: ServerConfiguration, options: GatewayOptions | No
 def served_port(configuration: bytes) -> int | None:
     """The port in the text of an `ocserv.conf`; None when it names none."""
     found = _PORT.search(configuration)
-    return int(found[2]) if found else None
+    return whole_number(found[2].decode()) if found else None
 
 
 def with_port(configuration: bytes, port: int) -> bytes:

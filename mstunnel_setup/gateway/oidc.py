@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway.issuers import TokenVersion
 
 ClaimValue: TypeAlias = str | int | bool

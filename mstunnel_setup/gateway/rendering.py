@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.values import JsonObject, json_bytes
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.result import Notice, warning
+from mstunnel_setup.base.values import JsonObject, json_bytes
 from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.errors import LISTEN_PORT_CHANGED, ConfigurationWarning
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, GatewayOptions, ocserv_conf, served_port
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 
 RESTART_KEYS: Final = (
     *("tcp-port", "udp-port", "listen-host"),
@@ -34,8 +34,8 @@ class Rendered:
 
     settings: JsonObject
     text: str
-    warnings: tuple[ConfigurationWarning, ...] = ()
-    port_waiting: ConfigurationWarning | None = None
+    warnings: tuple[Notice, ...] = ()
+    port_waiting: Notice | None = None
 
     @property
     def files(self) -> Mapping[str, bytes]:
@@ -94,8 +94,14 @@ def _restarting(text: bytes) -> list[bytes]:
     return sorted(line for line in text.splitlines() if line.partition(b"=")[0].strip() in keys)
 
 
-def port_waiting(wanted: int, open_port: int | None) -> ConfigurationWarning | None:
+def port_waiting(wanted: int, open_port: int | None) -> Notice | None:
     """The warning that the gateway still uses another port than the wanted one, or None."""
     if open_port in (None, wanted):
         return None
-    return LISTEN_PORT_CHANGED(wanted=wanted, published=open_port)
+    return warning(
+        "listen-port-changed",
+        ("the site is configured for port {wanted}, but the container still publishes port {published}"),
+        hint=("Wait a minute: the monitor of the host re-creates the container. This ends the sessions."),
+        wanted=wanted,
+        published=open_port,
+    )

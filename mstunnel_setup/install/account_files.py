@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from mstunnel_setup import paths
 from mstunnel_setup.answers.merge import Answers
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.answers.settings import SETTINGS
-from mstunnel_setup.host import accounts
-from mstunnel_setup.host.accounts import Account
-from mstunnel_setup.host.errors import FileError
-from mstunnel_setup.host.files import OPENED_BY_CALLER, Files
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.base import paths
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import ACCOUNT_CANNOT_READ
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.io import accounts
+from mstunnel_setup.io.accounts import Account
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import OPENED_BY_CALLER, Files
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.process import Processes
 
 # Where the hint puts the copies for the account.
 _COPIES: Final = "/srv/mstunnel"

@@ -3,36 +3,20 @@
 A compromised agent writes what it likes, and what is printed as a hint is what root does next.
 """
 
-from collections.abc import Iterator, Mapping
-from types import ModuleType
-from typing import Any, Final
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
 
-from mstunnel_setup import errors
-from mstunnel_setup.errors import Declared
-from mstunnel_setup.gateway import errors as gateway_errors
-from mstunnel_setup.host import errors as host_errors
-from mstunnel_setup.tenant import errors as tenant_errors
-from mstunnel_setup.tenant import sign_in_errors
-from mstunnel_setup.tls import errors as tls_errors
-from mstunnel_setup.upgrade import errors as upgrade_errors
-
-AGENT_LOGS: Final = "`mst-cli agent logs --tail 20` shows why."
+AGENT_LOGS = "`mst-cli agent logs --tail 20` shows why."
 
 
-def hints_of(*modules: ModuleType) -> dict[str, str]:
-    """The hints that these modules declare, by code; empty where one needs values of the agent."""
-    return {item.code: "" if "{" in item.hint else item.hint for item in _declared(modules)}
+@cache
+def agent_hints() -> Mapping[str, str]:
+    """The hints of all errors that an agent can report, by code; empty where one needs values of the agent.
 
-
-def _declared(modules: tuple[ModuleType, ...]) -> Iterator[Declared[Any]]:
-    """Those with a name, and those in a table."""
-    for module in modules:
-        for value in vars(module).values():
-            found = value.values() if isinstance(value, Mapping) else (value,)
-            yield from (item for item in found if isinstance(item, Declared))
-
-
-HINTS: Final[Mapping[str, str]] = hints_of(
-    *(errors, host_errors, tenant_errors, sign_in_errors, gateway_errors, tls_errors, upgrade_errors)
-)
-"""What the packages that an agent uses declare."""
+    The file is generated from the source (scripts/docs.py).
+    """
+    file = files("mstunnel_setup") / "data/agent-hints.json"
+    hints: Mapping[str, str] = json.loads(file.read_text("utf-8"))
+    return hints

@@ -4,12 +4,12 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from mstunnel_setup import paths
-from mstunnel_setup.host import messages
-from mstunnel_setup.host.errors import FileError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.messages import UtcTime
-from mstunnel_setup.text import plain
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.io import messages
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.messages import UtcTime
 
 _REPORT: Final = f"{paths.AGENT_STATE}/health.json"
 _CHECK_IN: Final = "last-check-in"

@@ -6,18 +6,18 @@ from pathlib import Path
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.secret import reveal
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.gateway.radius import refuse_secret
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.named import refuse_present
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Verbatim, verbatim
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install import device_certificates
-from mstunnel_setup.install.errors import ANSWER_FILE_MISSING
 from mstunnel_setup.install.installed import journal_of
+from mstunnel_setup.install.radius import refuse_secret
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import answers
-from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import Verbatim, verbatim
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.named import refuse_present
+from mstunnel_setup.io.operator import Operator, Settings
 
 
 def new(operator: Operator, file: Path | None) -> Result:
@@ -33,7 +33,11 @@ def check(operator: Operator) -> Result:
     """
     path = operator.answers
     if path is None:
-        raise ANSWER_FILE_MISSING()
+        raise UsageError(
+            "answer-file-missing",
+            "there is no answer file to check",
+            hint="Give FILE or --answers FILE.",
+        )
     answers = load(path).answers
     device_certificates.refuse_unusable(answers, operator.files, operator.clock.now())
     reference = answers.radius.secret

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions import uplink
+from mstunnel_setup.base import paths
 from mstunnel_setup.containers.spec import (
     CONFIGURATION_LABEL,
     ContainerSpec,
@@ -18,7 +19,6 @@ from mstunnel_setup.containers.spec import (
 )
 from mstunnel_setup.gateway.advanced import LONGEST_DRAIN
 from mstunnel_setup.install.tunnel_device import DEVICE
-from mstunnel_setup.system import uplink
 
 _HEALTH_COMMAND = ("/usr/libexec/mstunnel/healthcheck",)
 _SERVER_PROCESSES = 10_000

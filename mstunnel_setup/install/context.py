@@ -3,18 +3,18 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import Answers, answered
 from mstunnel_setup.answers.secret import SecretReference, reveal
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.engine.values import as_object
-from mstunnel_setup.errors import SetupError, UsageError
+from mstunnel_setup.base.errors import SetupError, UsageError
+from mstunnel_setup.base.values import as_object
+from mstunnel_setup.certificates.model import Identity
 from mstunnel_setup.install.ports import Ports, no_tenant
-from mstunnel_setup.operator import Prompter
+from mstunnel_setup.io.operator import Prompter
 from mstunnel_setup.readiness.facts import Facts
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import TunnelSite
-from mstunnel_setup.tls.model import Identity
+from mstunnel_setup.transaction.receipt import Receipt
 
 
 @dataclass
@@ -116,6 +116,6 @@ class Context:
             raise error
         self.note(f"Ignored (--ignore-check): {error.message}")
 
-    def secret(self, reference: SecretReference | None) -> str:
+    def secret(self, reference: SecretReference | None, *, may_be_empty: bool = False) -> str:
         """The secret that `reference` names; empty without one. Raises UsageError."""
-        return reveal(reference, self.ports.files, self.protect)
+        return reveal(reference, self.ports.files, self.protect, may_be_empty=may_be_empty)

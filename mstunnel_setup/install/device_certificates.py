@@ -7,17 +7,22 @@ from datetime import datetime
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
 
+from mstunnel_setup.actions.certificates import PlaceRevocations
+from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.answers.model import AnswerFile
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import WriteFile
-from mstunnel_setup.errors import CertificateError, UsageError
+from mstunnel_setup.base.errors import CertificateError, UsageError
+from mstunnel_setup.certificates.device_authority import (
+    device_authorities,
+    judge_lists,
+    lists_pem,
+    read_lists,
+)
+from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.tls.actions import PlaceRevocations
-from mstunnel_setup.tls.device_authority import device_authorities, judge_lists, lists_pem, read_lists
-from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.action import Action
 
 _CA_FILE = "devices.ca_file"
 _PLACED = {_CA_FILE: DEVICE_AUTHORITY, "devices.crl_file": DEVICE_REVOCATIONS}

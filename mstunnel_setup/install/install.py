@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.runner import Planned
-from mstunnel_setup.engine.step import AnyStep
-from mstunnel_setup.engine.values import JsonObject, as_object
-from mstunnel_setup.errors import NOT_ROOT, SetupError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NOT_ROOT, SetupError, UsageError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.install.account_files import refuse_unreadable
-from mstunnel_setup.install.errors import STEP_TOO_EARLY
 from mstunnel_setup.install.installed import complete
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.preflight import judging, refuse_account, refuse_unready, refuse_vendor
@@ -32,8 +30,9 @@ from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_
 from mstunnel_setup.install.steps import configure, launch, proxy
 from mstunnel_setup.install.summary import summary
 from mstunnel_setup.install.uninstall import forget_program, remove_host_setup, remove_installation
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.transaction.runner import Planned
+from mstunnel_setup.transaction.step import AnyStep
 
 # Where a step writes, and the step that makes that directory.
 _MADE_BY = {
@@ -194,7 +193,14 @@ def _refuse_too_early(run: Run, names: Sequence[str]) -> None:
     for name in names:
         directory, maker = _MADE_BY.get(name, ("", name))
         if maker not in names and run.files.state(directory) is None:
-            raise STEP_TOO_EARLY(name=name, directory=directory, maker=maker)
+            raise UsageError(
+                "step-too-early",
+                "the step {name} writes into {directory}, which does not exist yet",
+                hint="Run `mstunnel-setup step {maker}` first, or all steps with `mstunnel-setup`.",
+                name=name,
+                directory=directory,
+                maker=maker,
+            )
 
 
 def _account(operator: Operator, request: InstallRequest) -> str:

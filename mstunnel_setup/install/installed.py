@@ -6,16 +6,16 @@ It loads no step: what a command only looks at takes a fraction of the time of a
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NOT_INSTALLED, NOT_ROOT
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
-from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import NOT_INSTALLED, NOT_ROOT
 from mstunnel_setup.install.ports import Ports, open_ports
 from mstunnel_setup.install.scope import LAST_STEP, Scope
 from mstunnel_setup.install.service_account import become
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.receipt import Receipt
 
 
 @contextmanager

@@ -3,17 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mstunnel_setup.foreign import json_value
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.host.pinned import FINGERPRINT, fetch_root
-from mstunnel_setup.install.errors import (
-    LAB_ADDRESS_INVALID,
-    LAB_CONNECTION_INVALID,
-    LAB_FINGERPRINT_MISSING,
-    LAB_FINGERPRINT_WRONG,
-)
+from mstunnel_setup.base.errors import NetworkError, TenantError, UsageError
+from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.io.pinned import FINGERPRINT, fetch_root
 
 # The lab's own paths (docs/reference/lab.md): its root certificate, and its addresses.
 _ROOT, _CONNECTION = "/lab/ca.pem", "/lab/connection"
@@ -38,9 +33,19 @@ def _parts(lab: str) -> tuple[str, str]:
     address, _, fingerprint = lab.partition("#")
     address = address.rstrip("/")
     if not address.startswith("https://"):
-        raise LAB_ADDRESS_INVALID(address=address)
+        raise UsageError(
+            "lab-address-invalid",
+            "--lab: {address} is not an https address",
+            hint="Copy the whole command that `mstunnel-lab serve` prints.",
+            address=address,
+        )
     if not FINGERPRINT.fullmatch(fingerprint):
-        raise LAB_FINGERPRINT_MISSING(address=address)
+        raise UsageError(
+            "lab-fingerprint-missing",
+            "--lab: {address} comes without a fingerprint (`#sha256:` and 64 hex digits)",
+            hint="Copy the whole command that `mstunnel-lab serve` prints.",
+            address=address,
+        )
     return address, fingerprint.lower()
 
 
@@ -48,7 +53,20 @@ def _root(address: str, fingerprint: str) -> str:
     """The root certificate (PEM) of the lab, once it has proved to be the expected one."""
     root, found = fetch_root(f"{address}{_ROOT}")
     if found != fingerprint:
-        raise LAB_FINGERPRINT_WRONG(address=address, found=found, expected=fingerprint)
+        raise NetworkError(
+            "lab-fingerprint-wrong",
+            (
+                "the root certificate of {address} has the fingerprint {found}, not {expected}; "
+                "nothing was changed"
+            ),
+            hint=(
+                "Copy the command that `mstunnel-lab serve` prints now. If its fingerprint is the "
+                "same, another server answers in its place."
+            ),
+            address=address,
+            found=found,
+            expected=fingerprint,
+        )
     return root
 
 
@@ -60,6 +78,11 @@ def _connection(clock: Clock, address: str, root: str) -> Mapping[str, str]:
         found = json_value(answer.content)
         return {path: str(found[name]) for name, path in _SETTINGS.items()}
     except (ValueError, KeyError, TypeError) as error:
-        raise LAB_CONNECTION_INVALID(address=address) from error
+        raise TenantError(
+            "lab-connection-invalid",
+            "{address} does not describe a lab tenant",
+            hint="Check that `mstunnel-lab serve` runs there, in a version like this one.",
+            address=address,
+        ) from error
     finally:
         http.close()

@@ -1,10 +1,10 @@
 """This host's own gateway, as a connection finds it."""
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.uplink import gateway_address
+from mstunnel_setup.base import paths
 from mstunnel_setup.gateway.ocserv_conf import served_proxy_protocol
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.network import served_leaf
-from mstunnel_setup.system.uplink import gateway_address
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.network import served_leaf
 
 
 def leaf_in_service(files: Files, port: int) -> bytes:

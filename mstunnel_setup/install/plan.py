@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Sequence
 from difflib import unified_diff
 
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import WriteFile
-from mstunnel_setup.engine.runner import Planned
-from mstunnel_setup.errors import ExitCode
-from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
-from mstunnel_setup.host import accounts
-from mstunnel_setup.install.errors import PLAN_INCOMPLETE
+from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
+from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.text import Verbatim
 from mstunnel_setup.install.install import accepted, steps_data
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.ports import Ports
@@ -20,9 +18,10 @@ from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers
 from mstunnel_setup.install.step_list import CODEC
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import Verbatim
+from mstunnel_setup.io import accounts
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.runner import Planned
 
 
 def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Result:
@@ -54,7 +53,17 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
         f"{total} changes; apply them with `mstunnel-setup`." if total else "Nothing would be changed."
     )
     code = ExitCode.CHANGES_PENDING if total and exit_code else ExitCode.DONE
-    warnings = (PLAN_INCOMPLETE(),) if scope is Scope.HOST else ()
+    warnings = (
+        (
+            warning(
+                "plan-incomplete",
+                "the account's steps cannot be planned before the account exists",
+                hint="Run root's part first: `mstunnel-setup host`.",
+            ),
+        )
+        if scope is Scope.HOST
+        else ()
+    )
     return Result("changed" if total else "unchanged", data, warnings, text=lines, exit_code=code)
 
 

@@ -6,33 +6,25 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
-from mstunnel_setup import paths
+from cryptography.x509 import Certificate
+
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, SignInError, StepError, UsageError
+from mstunnel_setup.base.text import printable
+from mstunnel_setup.certificates import ca_trust
 from mstunnel_setup.containers.choice import Chosen, EnginePreference, open_engine
 from mstunnel_setup.containers.engine import ContainerEngine, Progress
 from mstunnel_setup.containers.errors import ENGINE_FAILED
 from mstunnel_setup.containers.spec import Volume
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
-from mstunnel_setup.host.systemd import Systemd
-from mstunnel_setup.install.errors import (
-    GATEWAY_CONFIGURATION_REFUSED,
-    IMAGE_NOT_GATEWAY,
-    NOT_SIGNED_IN,
-    PASSPHRASE_UNEXPECTED,
-)
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.lazy import LazyModule
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.text import printable
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.systemd import Systemd
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
-
     from mstunnel_setup.tenant.graph import Graph
-    from mstunnel_setup.tls import ca_trust
-else:
-    ca_trust = LazyModule("tls.ca_trust")
 
 CANDIDATE = f"{paths.STATE}/candidate-ocserv.conf"
 _CHECK = "/usr/libexec/mstunnel/check-configuration"
@@ -47,13 +39,22 @@ Passphrases: TypeAlias = Callable[[str | None], bytes | None]
 
 def no_tenant() -> "Graph":
     """Raise SignInError: nothing has signed in."""
-    raise NOT_SIGNED_IN()
+    raise SignInError(
+        "not-signed-in",
+        "not signed in",
+        hint="Run the step `sign-in` first.",
+    )
 
 
 def no_passphrases(reference: str | None) -> bytes | None:
     """Raise UsageError for a reference: this command reads no secrets."""
     if reference is not None:
-        raise PASSPHRASE_UNEXPECTED(reference=reference)
+        raise UsageError(
+            "passphrase-unexpected",
+            "a passphrase is given ({reference}), but no key needs one",
+            hint="Leave it out.",
+            reference=reference,
+        )
     return None
 
 
@@ -120,8 +121,20 @@ class Ports:
     def check_gateway_configuration(self, image: str, text: str) -> None:
         """Have the gateway image test `text` as its ocserv.conf.
 
-        Raises StepError `gateway-configuration-refused` with ocserv's reason, EngineError `engine-failed`
-        with that of the container runtime, or `image-not-gateway`.
+        Raises StepError `gateway-configuration-refused` with ocserv's reason, and as `gateway_refusal`.
+        """
+        if reason := self.gateway_refusal(image, text):
+            raise StepError(
+                "gateway-configuration-refused",
+                "ocserv rejects the server configuration of this site: {error}",
+                hint="Correct the server configuration in the admin center, then run the command again.",
+                error=reason,
+            )
+
+    def gateway_refusal(self, image: str, text: str) -> str:
+        """Why the gateway image refuses `text` as its ocserv.conf, or a file named there; empty if not.
+
+        Raises EngineError `engine-failed` with the reason of the container runtime, or `image-not-gateway`.
         """
         self.files.write(CANDIDATE, text.encode(), 0o600)
         seen = [
@@ -136,9 +149,15 @@ class Ports:
             reason = printable(finished.error).strip()
             raise ENGINE_FAILED(operation=f"start a container of {image}", reason=reason)
         if finished.code == _NO_SUCH_PROGRAM:
-            raise IMAGE_NOT_GATEWAY(image=image)
-        if finished.code != 0:
-            raise GATEWAY_CONFIGURATION_REFUSED(error=printable(finished.error or finished.output).strip())
+            raise EngineError(
+                "image-not-gateway",
+                "image {image} is not the gateway image",
+                hint="Correct `images.server` (the two images may be swapped), then run the command again.",
+                image=image,
+            )
+        if finished.code == 0:
+            return ""
+        return printable(finished.error or finished.output).strip() or f"exit code {finished.code}"
 
 
 @contextmanager

@@ -4,12 +4,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mstunnel_setup.engine.step import AnyStep
-from mstunnel_setup.errors import CheckError, ChecksFailedError
+from mstunnel_setup.actions import vendor_gateway
+from mstunnel_setup.base.errors import CheckError, ChecksFailedError, UsageError
+from mstunnel_setup.base.text import plain
 from mstunnel_setup.install import device_certificates
-from mstunnel_setup.install.adopt import adoption
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import ADOPTION_UNFINISHED, VENDOR_INSTALLED
 from mstunnel_setup.install.readiness_input import readiness_settings
 from mstunnel_setup.install.steps import (
     account,
@@ -24,6 +23,7 @@ from mstunnel_setup.install.steps import (
     sign_in,
     site,
 )
+from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.checks.ipv6 import without_ipv6
 from mstunnel_setup.readiness.data import endpoints_of, with_registries
@@ -31,8 +31,7 @@ from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import EngineFacts, Facts, Section, TunnelFacts, VendorFacts
 from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
 from mstunnel_setup.readiness.read.vendor import vendor
-from mstunnel_setup.tenant_sign_in import cloud_of
-from mstunnel_setup.text import plain
+from mstunnel_setup.transaction.step import AnyStep
 
 _GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK, Group.ROOTLESS})
 # Which port it will be, only the server configuration of the site tells; about the others it has a say.
@@ -53,13 +52,28 @@ def refuse_vendor(context: Context) -> None:
     until that gateway is stopped.
     """
     receipt = context.receipt
-    if adoption.KEY in receipt.entries and adoption.HAND_OVER not in receipt.steps:
-        raise ADOPTION_UNFINISHED()
+    if vendor_gateway.KEY in receipt.entries and vendor_gateway.HAND_OVER not in receipt.steps:
+        raise UsageError(
+            "adoption-unfinished",
+            "the adoption of Microsoft's own gateway on this host is not finished",
+            hint=(
+                "Continue with `mstunnel-setup adopt switch`, or go back with `mstunnel-setup adopt "
+                "rollback`."
+            ),
+        )
     if receipt.entries:
         return
     found = vendor(context.ports.files, context.ports.processes)
     if found.signs:
-        raise VENDOR_INSTALLED(signs=", ".join(found.signs))
+        raise CheckError(
+            "vendor-installed",
+            "Microsoft's own gateway is installed here ({signs}); nothing was changed",
+            hint=(
+                "To take it over, start with `mstunnel-setup adopt plan`. To install from scratch, "
+                "remove it first with its own `mst-cli uninstall`."
+            ),
+            signs=", ".join(found.signs),
+        )
 
 
 def refuse_unready(context: Context, steps: Collection[str], later: Collection[str] = ()) -> None:
@@ -92,11 +106,13 @@ def refuse_unready(context: Context, steps: Collection[str], later: Collection[s
 def refuse_account(context: Context, steps: Collection[str]) -> None:
     """Sign in before the first change of an unattended run. Raises SignInError, CertificateError.
 
-    So an account without role or licence leaves the host as it was. The certificate is judged first: one
-    that is awaited or refused costs no sign-in. An installation that has begun signs in at its step.
+    So an account without role or licence leaves the host as it was, and so does a certificate that does not
+    name the address of the site. The certificate is judged first: one that is awaited or refused costs no
+    sign-in. An installation that has begun signs in at its step.
     """
     if context.receipt.entries or context.prompter.interactive or sign_in.STEP.name not in steps:
         return
+    found = None
     if certificate.STEP.name in steps:
         found = certificate.present(context)
         if found is None:
@@ -104,6 +120,9 @@ def refuse_account(context: Context, steps: Collection[str]) -> None:
         certificate.refuse(certificate.findings(context, found, None))
     environment.STEP.gather(context)
     sign_in.STEP.gather(context)
+    if found is not None and site.STEP.name in steps:
+        address = site.choose(context).public_address
+        certificate.refuse(certificate.findings(context, found, address))
 
 
 def refuse_unsuited(context: Context, steps: Collection[str]) -> None:
@@ -123,9 +142,7 @@ def judging(steps: Sequence[AnyStep]) -> list[AnyStep]:
     names = [step.name for step in steps]
 
     def gather(context: Context) -> Any:
-        site.choose(context)
-        refuse_unsuited(context, names)
-        return site.STEP.gather(context)
+        return site.gather(context, lambda chosen: refuse_unsuited(chosen, names))
 
     return [replace(step, gather=gather) if step is site.STEP else step for step in steps]
 
@@ -174,7 +191,7 @@ def _tell_closed(context: Context, facts: Facts) -> None:
 def planned(facts: Facts, steps: Collection[str]) -> Facts:
     """The facts as the steps will leave them: what the steps fix is no reason to refuse."""
     changes: dict[str, Section] = {}
-    if adoption.ADOPT in steps:
+    if vendor_gateway.ADOPT in steps:
         changes["vendor"] = VendorFacts()
     if "kernel" in steps and facts.kernel is not None:
         port = facts.settings.port if facts.settings.mode == "rootless" else None

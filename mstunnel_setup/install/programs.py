@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from mstunnel_setup import paths
-from mstunnel_setup.host import bundle
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.io import bundle
+from mstunnel_setup.io.files import Files
 
 FILE = "mstunnel-setup"
 MONITOR: Final = "mstunnel_monitor"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from mstunnel_setup import rendering
+from mstunnel_setup.base import rendering
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.readiness.parse import assignments, unit_environment
 

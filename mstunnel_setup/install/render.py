@@ -8,26 +8,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from mstunnel_setup import paths
 from mstunnel_setup.answers.merge import Answers
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.text import Verbatim
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers import compose, kubernetes, quadlet
 from mstunnel_setup.containers.kubernetes import ConfigurationFile
-from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.gateway.ocserv_conf import (
     DEVICE_AUTHORITY,
     DEVICE_REVOCATIONS,
     served_port,
     with_port,
 )
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import PLACEHOLDERS_LEFT
 from mstunnel_setup.install.session import open_run, require_answers
 from mstunnel_setup.install.steps import images, launch
-from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.result import Notice, Result
-from mstunnel_setup.text import Verbatim
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator, Settings
 
 Format: TypeAlias = Literal["quadlet", "kubernetes", "helm", "compose"]
 
@@ -59,7 +58,18 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
         require_answers(run, [images.STEP])
         placeholders, texts = _texts(run.context, request)
     warnings: tuple[Notice, ...] = (
-        (PLACEHOLDERS_LEFT(placeholders=", ".join(placeholders)),) if placeholders else ()
+        (
+            warning(
+                "placeholders-left",
+                "the manifest has placeholders: {placeholders}",
+                hint=(
+                    "Replace each one with what it names, or create the Secrets with the commands at the top."
+                ),
+                placeholders=", ".join(placeholders),
+            ),
+        )
+        if placeholders
+        else ()
     )
     data: JsonObject = {"format": request.format, "files": [*texts], "placeholders": [*placeholders]}
     if request.directory is None:

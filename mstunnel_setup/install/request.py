@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from mstunnel_setup.operator import Settings
+from mstunnel_setup.io.operator import Settings
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
+from mstunnel_setup.certificates import revocation_record
+from mstunnel_setup.certificates.chain_building import best_path
+from mstunnel_setup.certificates.load import fingerprint
+from mstunnel_setup.certificates.model import Finding, Identity
+from mstunnel_setup.certificates.revocation import Verdict, revocation_findings
+from mstunnel_setup.certificates.revocation import ask as ask_authorities
+from mstunnel_setup.certificates.revocation_fetch import fetching
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.tenant_access import http_session
-from mstunnel_setup.tls import revocation_record
-from mstunnel_setup.tls.chain_building import best_path
-from mstunnel_setup.tls.load import fingerprint
-from mstunnel_setup.tls.model import Finding, Identity
-from mstunnel_setup.tls.revocation import Verdict, revocation_findings
-from mstunnel_setup.tls.revocation import ask as ask_authorities
-from mstunnel_setup.tls.revocation_fetch import fetching
 
 LAST = revocation_record.ASKED_BY_COMMANDS
 _TIMEOUT = 5.0

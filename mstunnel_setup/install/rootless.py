@@ -7,32 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.load import AnswersError
 from mstunnel_setup.answers.values import pem_certificates
 from mstunnel_setup.answers.variables import PROXIES
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.runner import Planned
-from mstunnel_setup.engine.step import AnyStep
-from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import NOT_ROOT, ExitCode, UsageError, WaitingError
-from mstunnel_setup.foreign import json_value
-from mstunnel_setup.host import bundle
-from mstunnel_setup.host.accounts import own_name
-from mstunnel_setup.host.own_code import changeable
-from mstunnel_setup.host.process import Completed
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NOT_ROOT, CheckError, ExitCode, UsageError, WaitingError
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.result import Notice, Result
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.account_files import refuse_unreadable
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import (
-    ACCOUNT_INSTALLED,
-    ACCOUNT_OTHER,
-    MODE_BEGUN,
-    MODE_INSTALLED,
-    PROGRAM_NOT_OF_ROOT,
-    ROOT_NEEDED,
-    ROOT_ROOTLESS,
-)
 from mstunnel_setup.install.installed import complete, journal_of
 from mstunnel_setup.install.preflight import ca_pem, refuse_unready, refuse_vendor
 from mstunnel_setup.install.programs import FILE
@@ -40,9 +25,15 @@ from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import answers, open_run, refuse_unsupported, require_answers
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.install.steps.eula import ACCEPTED_KEY
-from mstunnel_setup.operator import Operator, Settings
+from mstunnel_setup.io import bundle
+from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.io.own_code import changeable
+from mstunnel_setup.io.process import Completed
 from mstunnel_setup.readiness.parse import proxy_places
-from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.runner import Planned
+from mstunnel_setup.transaction.step import AnyStep
 
 DONE: Final = "MSTUNNEL_HOST_DONE"
 """Tells the account, as JSON, which steps root has just done for it."""
@@ -83,19 +74,45 @@ def scope_to_install(operator: Operator, settings: Settings) -> Scope:
             raise NOT_ROOT(what="this command")
         return Scope.ALL
     if not live:
-        raise ROOT_ROOTLESS()
+        raise UsageError(
+            "root-rootless",
+            "--root and --rootless cannot be combined",
+            hint="Leave out one of them.",
+        )
     if isinstance(installed, str) and installed != given.account:
-        raise ACCOUNT_INSTALLED(installed=installed, wanted=given.account)
+        raise UsageError(
+            "account-installed",
+            "the gateway on this host belongs to account {installed}, not to {wanted}",
+            hint="Continue as {installed}, or uninstall the gateway first (`mst-cli uninstall`).",
+            installed=installed,
+            wanted=given.account,
+        )
     if paths.ROOTLESS and given.account != own_name():
-        raise ACCOUNT_OTHER(wanted=given.account, account=own_name())
+        raise UsageError(
+            "account-other",
+            "the gateway belongs to account {wanted}, but this is running as {account}",
+            hint="Run the command as {wanted} or with sudo, or correct the answer `account`.",
+            wanted=given.account,
+            account=own_name(),
+        )
     return Scope.ACCOUNT if paths.ROOTLESS else Scope.HOST
 
 
 def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
     mode = "without root" if rootless else "with root"
     if complete(receipt, Scope.HOST if rootless else Scope.ALL):
-        return MODE_INSTALLED(mode=mode)
-    return MODE_BEGUN(mode=mode)
+        return UsageError(
+            "mode-installed",
+            "the gateway on this host was installed {mode}",
+            hint="Uninstall it first (`mst-cli uninstall`), or keep that mode.",
+            mode=mode,
+        )
+    return UsageError(
+        "mode-begun",
+        "an unfinished installation {mode} exists on this host",
+        hint="Roll it back first (`mstunnel-setup rollback`), or keep that mode.",
+        mode=mode,
+    )
 
 
 def planned_by_root(
@@ -172,7 +189,7 @@ def by_sudo(
 def relayed(done: Completed) -> Result | None:
     """The result of a command of ours that ran in another process; None when it was not even begun."""
     try:
-        told: Any = json.loads(done.output)
+        told: Any = json_value(done.output)
         warnings, errors = (tuple(Notice(**item) for item in told[name]) for name in ("warnings", "errors"))
         return Result(told["status"], told["data"], warnings, errors, exit_code=ExitCode(done.code))
     except (ValueError, KeyError, TypeError):
@@ -180,7 +197,13 @@ def relayed(done: Completed) -> Result | None:
 
 
 def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
-    return ROOT_NEEDED(why=why, command=shlex.join(command))
+    return WaitingError(
+        "root-needed",
+        "the steps that need root are not done: {why}",
+        hint="Have an administrator run this command, then run yours again:\nsudo {command}",
+        why=why,
+        command=shlex.join(command),
+    )
 
 
 def answers_of_account(told: bytes) -> JsonObject:
@@ -210,5 +233,16 @@ def host_command(*arguments: str) -> tuple[str, ...]:
     """
     source = bundle.one_file() or str(Path(sys.argv[0]).absolute().with_name(FILE))
     if found := next(changeable([Path(source)]), None):
-        raise PROGRAM_NOT_OF_ROOT(source=source, found=found, programs=paths.PROGRAMS, file=FILE)
+        raise CheckError(
+            "program-not-of-root",
+            "root cannot run {source} safely: other users can change {found}",
+            hint=(
+                "Have an administrator install it where only root can write (`install -m 755 {source}"
+                " {programs}/{file}`), then run that copy."
+            ),
+            source=source,
+            found=found,
+            programs=paths.PROGRAMS,
+            file=FILE,
+        )
     return (source, "host", "--account", own_name(), *arguments)

@@ -3,9 +3,9 @@
 from contextlib import AbstractContextManager
 from typing import Final
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.lock import exclusive
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.base import paths
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.transaction.lock import exclusive
 
 # Seconds. The monitor holds the lock while the gateway tests a configuration, which takes one or two.
 PATIENCE: Final = 10.0

@@ -4,24 +4,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.values import pem_certificates
 from mstunnel_setup.answers.variables import PROXIES
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.result import Notice, Result, warning
 from mstunnel_setup.containers.release_images import release_images
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.store_answer import remembered
 from mstunnel_setup.gateway import env_file
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.answer_file import write_new
-from mstunnel_setup.install.errors import PROXY_LEFT_OUT
 from mstunnel_setup.install.installed import journal_of, own_scope, require_installed
 from mstunnel_setup.install.session import earlier_answers
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.readiness.parse import proxy_places
-from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.transaction.receipt import Receipt
 
 # What is true of one server only.
 _OF_THIS_SERVER = frozenset({"server_name", "left_record"})
@@ -38,7 +37,18 @@ def save(operator: Operator, file: Path) -> Result:
     told = {**_told(receipt, operator.files), "environment": variables}
     text = describe.new_file(merge({}, {}, None, told))
     write_new(operator.files, file, text)
-    notices: tuple[Notice, ...] = (PROXY_LEFT_OUT(names=", ".join(withheld)),) if withheld else ()
+    notices: tuple[Notice, ...] = (
+        (
+            warning(
+                "proxy-left-out",
+                "{names} holds a password, which an answer file cannot; it is left out",
+                hint="Set it in the shell on the next server, before you run mstunnel-setup there.",
+                names=", ".join(withheld),
+            ),
+        )
+        if withheld
+        else ()
+    )
     lines = [
         f"The answers of this installation are in {file}.",
         f"Install another server with `mstunnel-setup --answers {file.name} --unattended`.",

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from mstunnel_setup.host import accounts
-from mstunnel_setup.host.accounts import Account
-from mstunnel_setup.host.process import Completed
 from mstunnel_setup.install import programs
 from mstunnel_setup.install.errors import GATEWAY_ACCOUNT_MISSING
-from mstunnel_setup.operator import Operator
+from mstunnel_setup.io import accounts
+from mstunnel_setup.io.accounts import Account
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.process import Completed
 
 # Of root's environment: what was said to our programs, and how the terminal is.
 _KEPT = ("TERM", "LANG", "LANGUAGE", "NO_COLOR", "intune_env")

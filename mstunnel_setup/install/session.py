@@ -7,23 +7,17 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions import uplink
+from mstunnel_setup.actions.store_answer import all_remembered
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.secret import SecretReference
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SetupError, UsageError
+from mstunnel_setup.base.values import JsonObject, JsonValue, json_bytes
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
-from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.runner import Runner
-from mstunnel_setup.engine.step import AnyStep
-from mstunnel_setup.engine.store_answer import all_remembered
-from mstunnel_setup.engine.values import JsonObject, JsonValue, json_bytes
-from mstunnel_setup.errors import SetupError, UsageError
 from mstunnel_setup.gateway.ocserv_conf import Authentication
-from mstunnel_setup.host.accounts import own_name
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context, Gathered
-from mstunnel_setup.install.errors import ROOT_NO_HOST, ROOTLESS_NEEDS_PODMAN, STEP_UNKNOWN
 from mstunnel_setup.install.installed import journal_of, own_scope
 from mstunnel_setup.install.ports import open_ports
 from mstunnel_setup.install.preflight import OF_STEPS
@@ -31,9 +25,14 @@ from mstunnel_setup.install.release_images import with_release_images
 from mstunnel_setup.install.run_lock import PATIENCE, run_lock
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import CODEC, steps_of
-from mstunnel_setup.operator import Operator, Prompter, Settings
+from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator, Prompter, Settings
 from mstunnel_setup.readiness.checks import refuse_unknown
-from mstunnel_setup.system import uplink
+from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.runner import Runner
+from mstunnel_setup.transaction.step import AnyStep
 
 _OF_EVERY_HOST = ("/etc", "/run", "/var")
 
@@ -123,7 +122,15 @@ def open_run(
         )
         tell = operator.sinks.listener([step.name for step in steps_of(scope)], progress_fd)
         consent = partial(_may_replace, operator.console, asked=replacing)
-        runner = Runner(context.ports, journal, CODEC, clock, tell, may_replace=consent)
+        runner = Runner(
+            context.ports,
+            journal,
+            CODEC,
+            clock,
+            tell,
+            may_replace=consent,
+            waited=lambda: operator.console.waited,
+        )
         with _receipt_written(Run(context, runner, journal, files, scope), exclusively=exclusively) as run:
             yield run
 
@@ -132,7 +139,13 @@ def _refuse_no_system(files: Files) -> None:
     """Raise UsageError for a directory without those of every host: an image that is not mounted, a typo."""
     missing = [directory for directory in _OF_EVERY_HOST if files.state(directory) is None]
     if missing:
-        raise ROOT_NO_HOST(root=files.root, missing=", ".join(missing))
+        raise UsageError(
+            "root-no-host",
+            "{root} is not the root of a host's file system: {missing} is missing",
+            hint="Give the directory where the host's file system is mounted.",
+            root=files.root,
+            missing=", ".join(missing),
+        )
 
 
 @contextmanager
@@ -190,7 +203,13 @@ def step_named(name: str, scope: Scope = Scope.ALL) -> AnyStep:
 
 def _unknown(name: str, known: Sequence[str]) -> UsageError:
     names = ", ".join(dict.fromkeys(known))
-    return STEP_UNKNOWN(name=name, names=names)
+    return UsageError(
+        "step-unknown",
+        "there is no step {name}",
+        hint="Use one of: {names}.",
+        name=name,
+        names=names,
+    )
 
 
 def require_answers(run: Run, steps: Sequence[AnyStep], later: Sequence[AnyStep] = ()) -> None:
@@ -211,10 +230,16 @@ def refuse_unsupported(given: Answers) -> None:
     """Raise UsageError for answers that do not go together."""
     Authentication(given.authentication)
     if given.mode == "rootless" and given.engine == "docker":
-        raise ROOTLESS_NEEDS_PODMAN()
+        raise UsageError(
+            "rootless-needs-podman",
+            "a rootless gateway needs Podman: rootless Docker cannot provide the tunnel device",
+            hint="Leave out --engine docker or --rootless (in the answer file: `engine` and `mode`).",
+        )
 
 
 def _passphrase(context: Context, reference: str | None) -> bytes | None:
     if reference is not None:
-        return context.secret(SecretReference.parse(reference)).encode()
+        # The file of an empty passphrase is empty; other secrets that are read by reference never are.
+        may_be_empty = reference == str(context.answers.certificate.passphrase)
+        return context.secret(SecretReference.parse(reference), may_be_empty=may_be_empty).encode()
     return context.gathered.typed()

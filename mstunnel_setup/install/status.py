@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.step import AnyStep
-from mstunnel_setup.engine.values import JsonObject, as_object
-from mstunnel_setup.host import accounts
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Line, fold_all
+from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.step_list import steps_of
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import Line, fold_all
+from mstunnel_setup.io import accounts
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.step import AnyStep
 
 
 def status(operator: Operator) -> Result:

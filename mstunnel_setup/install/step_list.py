@@ -6,7 +6,18 @@ server is registered it signs in itself, so that no later stop costs another sig
 
 from collections.abc import Mapping
 
-from mstunnel_setup.containers.actions import (
+from mstunnel_setup.actions.accounts import CreateAccount, EnableLinger, GiveIds, JoinGroup
+from mstunnel_setup.actions.agent_credential import PlaceAgentCredential, UseAppIdentity
+from mstunnel_setup.actions.agent_secret import CreateAgentSecret, PlaceAgentSecret
+from mstunnel_setup.actions.audit import WriteAuditRules
+from mstunnel_setup.actions.certificate_schedule import ScheduleImport
+from mstunnel_setup.actions.certificates import (
+    CreateAgentCredential,
+    PlaceIdentity,
+    PlaceKey,
+    PlaceRevocations,
+)
+from mstunnel_setup.actions.containers import (
     InstallQuadlet,
     InstallUnit,
     MakeStateDirectory,
@@ -14,10 +25,8 @@ from mstunnel_setup.containers.actions import (
     StartService,
     StartServices,
 )
-from mstunnel_setup.containers.choice import ChooseEngine
-from mstunnel_setup.containers.image_actions import LoadImage, PullImage
-from mstunnel_setup.engine.action import Codec
-from mstunnel_setup.engine.file_actions import (
+from mstunnel_setup.actions.directory import GiveDirectory
+from mstunnel_setup.actions.files import (
     CopyFile,
     Link,
     LinkInPlace,
@@ -26,17 +35,36 @@ from mstunnel_setup.engine.file_actions import (
     WriteFile,
     WriteJson,
 )
-from mstunnel_setup.engine.step import AnyStep
-from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
-from mstunnel_setup.gateway.radius import PlaceRadiusServers
-from mstunnel_setup.install.adopt.actions import (
+from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
+from mstunnel_setup.actions.give_to_agent import GiveToAgent
+from mstunnel_setup.actions.images import LoadImage, PullImage
+from mstunnel_setup.actions.init_script import EnableInitScript
+from mstunnel_setup.actions.kernel_modules import LoadModule
+from mstunnel_setup.actions.mailbox_directories import OpenMailbox
+from mstunnel_setup.actions.message_catalogue import WriteMessageCatalogue
+from mstunnel_setup.actions.selinux import LabelPort
+from mstunnel_setup.actions.services import InstallService
+from mstunnel_setup.actions.store_answer import StoreAnswer
+from mstunnel_setup.actions.sysctls import SetSysctl
+from mstunnel_setup.actions.targets import ReachTarget
+from mstunnel_setup.actions.tenant_objects import (
+    CreateAppIdentity,
+    RegisterServer,
+    RemoveApplication,
+    RemoveServerRecord,
+)
+from mstunnel_setup.actions.units import ConfigureUnit
+from mstunnel_setup.actions.uplink import InstallUplink
+from mstunnel_setup.actions.vendor_gateway import (
     BackUpFiles,
     NoteRunning,
     SetAside,
     SetContainerAside,
     StopUnit,
 )
+from mstunnel_setup.certificates.generations import FreshenIdentity
+from mstunnel_setup.containers.choice import ChooseEngine
+from mstunnel_setup.install.radius import PlaceRadiusServers
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import (
     account,
@@ -61,26 +89,8 @@ from mstunnel_setup.install.steps import (
     verify,
 )
 from mstunnel_setup.install.tunnel_device import RenewTunnelDevice
-from mstunnel_setup.system.accounts import CreateAccount, EnableLinger, GiveIds, JoinGroup
-from mstunnel_setup.system.audit import WriteAuditRules
-from mstunnel_setup.system.directory import GiveDirectory
-from mstunnel_setup.system.give_to_agent import GiveToAgent
-from mstunnel_setup.system.init_script import EnableInitScript
-from mstunnel_setup.system.message_catalogue import WriteMessageCatalogue
-from mstunnel_setup.system.modules import LoadModule
-from mstunnel_setup.system.selinux import LabelPort
-from mstunnel_setup.system.service import InstallService
-from mstunnel_setup.system.sysctls import SetSysctl
-from mstunnel_setup.system.targets import ReachTarget
-from mstunnel_setup.system.units import ConfigureUnit
-from mstunnel_setup.system.uplink import InstallUplink
-from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer, RemoveServerRecord
-from mstunnel_setup.tenant.existing_identity import PlaceAgentCredential, UseAppIdentity
-from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
-from mstunnel_setup.tls.actions import CreateAgentCredential, PlaceIdentity, PlaceKey, PlaceRevocations
-from mstunnel_setup.tls.generations import FreshenIdentity
-from mstunnel_setup.tls.schedule import ScheduleImport
-from mstunnel_setup.upgrade.actions import OpenMailbox
+from mstunnel_setup.transaction.action import Codec
+from mstunnel_setup.transaction.step import AnyStep
 
 ORDER: tuple[AnyStep, ...] = (
     eula.STEP,
@@ -179,6 +189,7 @@ CODEC = Codec(
         RegisterServer,
         RenewTunnelDevice,
         StoreAnswer,
+        RemoveApplication,
         RemoveServerRecord,
         RunContainer,
         ScheduleImport,

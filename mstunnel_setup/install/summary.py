@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from itertools import chain
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.engine.values import as_object
-from mstunnel_setup.errors import SetupError
+from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.base.text import Line, fold_all
+from mstunnel_setup.base.values import as_object
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.certificates.judge_time import days_left
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS, occtl_arguments, read_answer
 from mstunnel_setup.gateway.ocserv_conf import served_port
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.text import Line, fold_all
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.judge_time import days_left
 
 _SECONDS = 5.0
 

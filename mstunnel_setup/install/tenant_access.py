@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 
+from mstunnel_setup.actions.agent_credential import UseAppIdentity
+from mstunnel_setup.actions.certificates import TESTED_SHA256, CreateAgentCredential
+from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
 from mstunnel_setup.answers.rules import needed_to_sign_in
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import environment
-from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
+from mstunnel_setup.install.tenant_sign_in import cloud_of, roots_of, sign_in
+from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION
 from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
-from mstunnel_setup.tenant.existing_identity import UseAppIdentity
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import (
     PREPARED_PERMISSIONS,
@@ -19,8 +20,7 @@ from mstunnel_setup.tenant.sign_in import (
     SignIn,
     require_intune_role,
 )
-from mstunnel_setup.tenant_sign_in import cloud_of, roots_of, sign_in
-from mstunnel_setup.tls.actions import TESTED_SHA256, CreateAgentCredential
+from mstunnel_setup.transaction.receipt import Receipt
 
 _PUBLIC_CLIENT = (
     "The page may ask for your consent to Microsoft Graph Command Line Tools, for "

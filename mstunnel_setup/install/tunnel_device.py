@@ -8,15 +8,15 @@ from typing import ClassVar, Final
 
 from typing_extensions import override
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.text import printable
+from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.containers import control
 from mstunnel_setup.containers.ports import HasEngine
-from mstunnel_setup.engine.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.engine.values import JsonObject, Outputs
-from mstunnel_setup.gateway import report
-from mstunnel_setup.host.errors import FileError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.text import printable
+from mstunnel_setup.exchange import gateway_report as report
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
 DEVICE: Final = "/dev/net/tun"
 # Reading makes no interface, and creates no file where the device is missing.

@@ -1,22 +1,20 @@
 """`mst-cli uninstall`, `mstunnel-setup rollback`, every removal: the receipt in reverse, then the journal."""
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Undo
-from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.runner import Removal
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import NOT_ROOT, NetworkError
-from mstunnel_setup.host.accounts import own_name
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.actions import opened_ports
+from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
+from mstunnel_setup.actions.vendor_gateway import ADOPT, SetAside
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NOT_ROOT, NetworkError, StepError, UsageError
+from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.exchange import release_feed as feed
+from mstunnel_setup.exchange import upgrade_history as record
 from mstunnel_setup.install import revocation
-from mstunnel_setup.install.adopt.actions import SetAside
-from mstunnel_setup.install.adopt.adoption import ADOPT
-from mstunnel_setup.install.errors import ACCOUNT_PART_FAILED, INSTALLATION_FINISHED, KEPT, UNINSTALL_DECLINED
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
 from mstunnel_setup.install.ports import CANDIDATE
 from mstunnel_setup.install.rootless import ONLY, by_sudo, host_command, relayed
@@ -25,11 +23,13 @@ from mstunnel_setup.install.service_account import have_done
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.tenant_access import in_tenant
-from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.result import Notice, Result
-from mstunnel_setup.system import opened_ports
-from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
-from mstunnel_setup.upgrade import feed, record
+from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.transaction.action import Undo
+from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.runner import Removal
 
 _TENANT = frozenset({CreateAppIdentity.kind, RegisterServer.kind})
 _DATA_STEPS = frozenset({"eula", "environment", "certificate", "import", ADOPT})
@@ -56,18 +56,28 @@ def _uninstall(
         if not yes:
             _ask(run, offline=offline, registered=registered)
         try:
-            removals = remove_installation(run, offline=offline, keep_data=keep_data)
+            counted = _uncounted if operator.verbose else operator.counted
+            removals = remove_installation(run, offline=offline, keep_data=keep_data, counted=counted)
         except NetworkError as error:
             raise NetworkError(error.code, error.message, f"{error.hint} {_WAY_OUT}".strip()) from error
     where = "this server and from the tenant" if registered and not offline else "this server"
-    return Result("changed", as_data(removals), kept(removals), text=[f"Removed from {where}."])
+    return Result(
+        "changed",
+        as_data(removals),
+        kept(removals),
+        text=[f"Removed from {where}.", summary(removals)],
+    )
 
 
 def _ask(run: Run, *, offline: bool, registered: bool) -> None:
     prompter = run.context.prompter
     where = "this server and the tenant" if registered and not offline else "this server only"
     if prompter.interactive and not prompter.confirm(f"Remove the gateway from {where}?"):
-        raise UNINSTALL_DECLINED()
+        raise UsageError(
+            "uninstall-declined",
+            "nothing was removed",
+            hint="Run the command again and answer yes.",
+        )
 
 
 def take_back(operator: Operator, own: Callable[[], Result]) -> Result:
@@ -99,7 +109,15 @@ def _take_back(operator: Operator, own: Callable[[], Result]) -> Result:
 def _by_root(operator: Operator, account: str) -> Result:
     first = relayed(have_done(operator, account, {ONLY: Scope.ACCOUNT.value}))
     if first is None:
-        raise ACCOUNT_PART_FAILED(account=account)
+        raise StepError(
+            "account-part-failed",
+            "account {account} cannot undo its part of the installation",
+            hint=(
+                "Fix what it reported above, then run the command again. To remove root's part "
+                "anyway: `mstunnel-setup host --remove`."
+            ),
+            account=account,
+        )
     return first if first.errors else _joined(first, remove_host_setup(operator))
 
 
@@ -110,7 +128,12 @@ def remove_host_setup(operator: Operator) -> Result:
             forget(run.files, run.journal)
             return Result("unchanged", {"objects": []}, text=["There is no host part to remove."])
         removals = remove_installation(run)
-    return Result("changed", as_data(removals), kept(removals), text=["The host part was removed."])
+    return Result(
+        "changed",
+        as_data(removals),
+        kept(removals),
+        text=["The host part was removed.", summary(removals)],
+    )
 
 
 def _joined(first: Result, second: Result) -> Result:
@@ -121,12 +144,22 @@ def _joined(first: Result, second: Result) -> Result:
     return Result("changed", {"objects": objects}, (*first.warnings, *second.warnings), text=text)
 
 
-def remove_installation(run: Run, *, offline: bool = False, keep_data: bool = False) -> list[Removal]:
+def _uncounted(_undone: int, _total: int) -> None:
+    """Show no bar: each change has its own line."""
+
+
+def remove_installation(
+    run: Run,
+    *,
+    offline: bool = False,
+    keep_data: bool = False,
+    counted: Callable[[int, int], None] = _uncounted,
+) -> list[Removal]:
     """Undo everything, newest first. Raises SetupError when something refuses; running again continues.
 
     The administrator signs in first where the tenant has something of ours, so that a refused sign-in leaves
     everything as it is; with `offline` what is there stays and is named. With `keep_data` so does what an
-    administrator brought or wrote below /etc/mstunnel.
+    administrator brought or wrote below /etc/mstunnel. `counted` gets the changes undone and their number.
     """
     left = run.runner.leave(_left_in_tenant(run.context.receipt)) if offline else []
     if in_tenant(run.context.receipt):
@@ -134,7 +167,7 @@ def remove_installation(run: Run, *, offline: bool = False, keep_data: bool = Fa
     left += run.runner.leave(_data(run.context.receipt)) if keep_data else []
     if run.scope is not Scope.HOST:
         run.files.remove(paths.LOG_LEVEL)
-    removals = run.runner.undo()
+    removals = run.runner.undo(counted)
     if run.scope is not Scope.ACCOUNT:
         removals += opened_ports.close(run.files, run.context.ports.processes)
     forget(run.files, run.journal)
@@ -161,10 +194,23 @@ def _data(receipt: Receipt) -> dict[str, str]:
 def kept(removals: list[Removal]) -> tuple[Notice, ...]:
     """A warning for everything that was left in place."""
     return tuple(
-        KEPT(reason=removal.undone.reason)
+        warning(
+            "kept",
+            "left in place: {reason}",
+            hint="Remove it by hand if you no longer need it.",
+            reason=removal.undone.reason,
+        )
         for removal in removals
         if removal.undone.outcome is Undo.KEPT and removal.undone.reason
     )
+
+
+def summary(removals: list[Removal]) -> str:
+    """How many changes were undone, and how."""
+    outcomes = Counter(removal.undone.outcome for removal in removals)
+    restored, left = outcomes[Undo.RESTORED], outcomes[Undo.KEPT]
+    removed = len(removals) - restored - left
+    return f"Changes undone: {removed} removed, {restored} restored, {left} left in place."
 
 
 def as_data(removals: list[Removal]) -> JsonObject:
@@ -226,7 +272,11 @@ def _rollback(operator: Operator) -> Result:
             forget(run.files, run.journal)
             return Result("unchanged", text=["There is nothing to roll back."])
         if complete(receipt):
-            raise INSTALLATION_FINISHED()
+            raise UsageError(
+                "installation-finished",
+                "the installation is complete; there is nothing to roll back",
+                hint="To remove it, run `mst-cli uninstall`.",
+            )
         removals = remove_installation(run)
-    text = ["The unfinished installation was rolled back."]
+    text = ["The unfinished installation was rolled back.", summary(removals)]
     return Result("changed", as_data(removals), kept(removals), text=text)

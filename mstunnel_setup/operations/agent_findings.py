@@ -4,28 +4,21 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from mstunnel_setup.agent import errors as agent_errors
-from mstunnel_setup.agent.health_report import HealthReport, ReportedRow
-from mstunnel_setup.agent.health_state import State
-from mstunnel_setup.agent.status_file import Failure
+from mstunnel_setup.base.errors import TenantError
+from mstunnel_setup.base.result import Notice
+from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow
+from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.status_file import Failure
+from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
 from mstunnel_setup.containers.engine import ContainerState
-from mstunnel_setup.install.agent_hints import AGENT_LOGS, HINTS, hints_of
-from mstunnel_setup.operations.errors import AGENT_PROBLEM
-from mstunnel_setup.result import Notice
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
 # A start may take a minute, and the agent judges what the gateway has written up to 20 seconds before.
 _SETTLED_AFTER: Final = timedelta(seconds=90)
 _ENROL_AGAIN: Final = "Run `mst-cli reenroll`; site and certificate stay."
 
-# By the code of the agent's error; some of our hints are for an installation.
-_ERRORS: Final[Mapping[str, str]] = {
-    **HINTS,
-    **hints_of(agent_errors),
-    **dict.fromkeys(
-        ("server-unknown", "application-unknown", "credential-unknown", "secret-wrong"), _ENROL_AGAIN
-    ),
-}
+# Of these errors of the agent our own hints are for an installation.
+_UNKNOWN_IDENTITY: Final = ("server-unknown", "application-unknown", "credential-unknown", "secret-wrong")
 _ROWS: Final[Mapping[str, str]] = {
     "last-check-in": f"Test the connection to the tenant with `mst-readiness network`; {AGENT_LOGS}",
     "connections": "Add a server to the site: `mstunnel-setup --site NAME` there.",
@@ -106,12 +99,17 @@ def agent_problem(error: Failure) -> Notice:
 
     A code that we do not declare is not passed on: it is `agent-problem`.
     """
-    found = AGENT_PROBLEM(reason=error.message)
-    code = error.code if error.code in _ERRORS else found.code
+    found = TenantError(
+        "agent-problem",
+        "the agent cannot sync with the tenant: {reason}",
+        hint="`mst-cli agent logs --tail 20` shows why.",
+        reason=error.message,
+    )
+    code = error.code if error.code in agent_hints() else found.code
     return Notice(code, found.message, _fix_of(error))
 
 
 def _fix_of(error: Failure) -> str:
     """How to fix an error of the agent, with a command in it."""
-    hint = _ERRORS.get(error.code, "")
+    hint = _ENROL_AGAIN if error.code in _UNKNOWN_IDENTITY else agent_hints().get(error.code, "")
     return hint if "`" in hint else f"{hint} {AGENT_LOGS}".lstrip()

@@ -3,24 +3,25 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from mstunnel_setup import __version__, paths
+from mstunnel_setup import __version__
+from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.actions.tenant_objects import RegisterServer
 from mstunnel_setup.answers.settings import BY_PATH
-from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.engine.values import JsonObject, json_bytes
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.values import JsonObject, json_bytes
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.exchange.release_feed import portable_settings
+from mstunnel_setup.exchange.upgrade_history import History, Phase, read_history, render_history
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.named import refuse_present
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.named import refuse_present
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.backup_archive import FILES, LARGEST, MANIFEST, SCHEMA, UPGRADES, pack
 from mstunnel_setup.operations.certificate.activation import installed_run
-from mstunnel_setup.operations.errors import BACKUP_HOLDS_KEY, BACKUP_TOO_LARGE, BACKUP_WITHOUT_LIST
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.tenant.actions import RegisterServer
-from mstunnel_setup.tls import generations
-from mstunnel_setup.upgrade.feed import portable_settings
-from mstunnel_setup.upgrade.record import History, Phase, read_history, render_history
 
 
 def backup(operator: Operator, file: Path) -> Result:
@@ -44,14 +45,41 @@ def backup(operator: Operator, file: Path) -> Result:
         present = {path: content for path, content in contents.items() if content}
         manifest = _manifest(run)
         packed = pack({MANIFEST: json_bytes(manifest), **present})
-        warnings = [BACKUP_HOLDS_KEY(path=file)]
+        warnings = [
+            warning(
+                "backup-holds-key",
+                "{path} contains the private key of the certificate",
+                hint="Protect it like the key; restore it on another host with `mst-cli restore`.",
+                path=file,
+            )
+        ]
         if _too_large(packed, present) and DEVICE_REVOCATIONS in present:
             size = len(present.pop(DEVICE_REVOCATIONS))
             source = run.context.answers.devices.crl_file or DEVICE_REVOCATIONS
             packed = pack({MANIFEST: json_bytes(manifest), **present})
-            warnings.append(BACKUP_WITHOUT_LIST(file=file, path=DEVICE_REVOCATIONS, size=size, source=source))
+            warnings.append(
+                warning(
+                    "backup-without-list",
+                    (
+                        "{file} does not contain the revocation list {path}, which has {size} bytes: it would"
+                        " be too large"
+                    ),
+                    hint="Before you restore, put the current list on the other host at {source}.",
+                    file=file,
+                    path=DEVICE_REVOCATIONS,
+                    size=size,
+                    source=source,
+                )
+            )
         if largest := _too_large(packed, present):
-            raise BACKUP_TOO_LARGE(path=largest, size=len(present[largest]), largest=LARGEST)
+            raise StepError(
+                "backup-too-large",
+                ("{path} has {size} bytes, and a backup that can be restored has at most {largest} in all"),
+                hint="Make that file smaller, then run the command again; nothing was written.",
+                path=largest,
+                size=len(present[largest]),
+                largest=LARGEST,
+            )
         operator.files.given.write(str(file), packed, 0o600)
     data: JsonObject = {"file": str(file), "contents": [*present]}
     return Result("changed", data, tuple(warnings), text=[f"Written: {file}."])

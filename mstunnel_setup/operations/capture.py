@@ -4,16 +4,16 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.gateway.occtl import ShowCommand
-from mstunnel_setup.host.appender import Appender
-from mstunnel_setup.host.capture import enter_network_of, interfaces, record
-from mstunnel_setup.host.named import kind_at, refuse_present
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.operations.errors import CLIENT_UNKNOWN, FOLDER_MISSING, INTERFACE_UNKNOWN
+from mstunnel_setup.io.appender import Appender
+from mstunnel_setup.io.capture import enter_network_of, interfaces, record
+from mstunnel_setup.io.named import kind_at, refuse_present
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.sessions import ask, server_process
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
 
 _USERS = ShowCommand(("users",), "")
 
@@ -34,7 +34,12 @@ def capture(operator: Operator, what: str, file: str, bounds: Bounds) -> Result:
     target = Path(file).absolute()
     refuse_present(target)
     if kind_at(target.parent) != "directory":
-        raise FOLDER_MISSING(parent=target.parent)
+        raise UsageError(
+            "folder-missing",
+            "there is no directory {parent}",
+            hint="Correct the path.",
+            parent=target.parent,
+        )
     with open_gateway(operator) as ports:
         process = server_process(ports)
         device = _device(ports, what)
@@ -42,7 +47,13 @@ def capture(operator: Operator, what: str, file: str, bounds: Bounds) -> Result:
     # Reading and writing files goes on as before: only the network is another one.
     enter_network_of(process)
     if device not in interfaces():
-        raise INTERFACE_UNKNOWN(device=device, interfaces=", ".join(interfaces()))
+        raise UsageError(
+            "interface-unknown",
+            "the server has no interface {device}",
+            hint="Give one of {interfaces}, or the tunnel address of a client.",
+            device=device,
+            interfaces=", ".join(interfaces()),
+        )
     with operator.files.given.growing(str(target)) as recording:
         packets, size = _record(recording, device, bounds)
     data = {"file": str(target), "interface": device, "packets": packets, "bytes": size}
@@ -73,4 +84,9 @@ def _device(ports: Ports, what: str) -> str:
     for row in rows if isinstance(rows, list) else ():
         if isinstance(row, dict) and address in (row.get("IPv4"), row.get("IPv6")):
             return str(row["Device"])
-    raise CLIENT_UNKNOWN(address=address)
+    raise UsageError(
+        "client-unknown",
+        "no client has the address {address}",
+        hint="List the clients with `mst-cli server show users`.",
+        address=address,
+    )

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers import control
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
-from mstunnel_setup.errors import ExitCode
 from mstunnel_setup.install.installed import open_gateway, open_host
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.errors import CONTAINER_MISSING
 from mstunnel_setup.operations.since import since
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
 
 _ABSENT = "absent"
 # The journal has those of every earlier container.

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias, cast
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.containers.engine import LogOptions
-from mstunnel_setup.foreign import whole_number
 from mstunnel_setup.install.ports import Ports
 
 Operation: TypeAlias = Literal["connect", "disconnect"]

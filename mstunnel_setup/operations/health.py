@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
-from mstunnel_setup import paths
-from mstunnel_setup.agent.health_report import HealthReport, ReportedRow, read_health
-from mstunnel_setup.agent.health_state import State
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base.result import Notice, Result, notice_of, warning
+from mstunnel_setup.base.text import Line
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers import control
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, read_health
+from mstunnel_setup.exchange.health_state import State
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, of_settled_server, row_notice, rows_of
 from mstunnel_setup.operations.certificate.errors import (
     CERTIFICATE_EXPIRED,
@@ -23,10 +26,6 @@ from mstunnel_setup.operations.certificate.summary import (
     certificate_notices,
 )
 from mstunnel_setup.operations.component import health as container_health
-from mstunnel_setup.operations.errors import AGENT_SILENT, NO_HEALTH_REPORT
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Notice, Result, notice_of
-from mstunnel_setup.text import Line
 
 _CONTAINERS = (paths.SERVER, paths.AGENT)
 # A warning that leaves the gateway working does not change the exit code.
@@ -67,9 +66,18 @@ def _sick(containers: dict[str, str]) -> Iterator[Notice]:
 
 def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Iterator[Notice]:
     if report is None:
-        yield NO_HEALTH_REPORT()
+        yield warning(
+            "agent-not-reported",
+            "the agent has not written a health report yet",
+            hint="It writes one within a minute of its start; see `mst-cli agent logs`.",
+        )
     elif rows != report.rows:
-        yield AGENT_SILENT(since=report.at)
+        yield warning(
+            "agent-silent",
+            "the agent has not reported since {since:%Y-%m-%d %H:%M} UTC",
+            hint="See why with `mst-cli agent logs --tail 20`, then run `mst-cli agent restart`.",
+            since=report.at,
+        )
     for row in rows:
         if row.id not in SAID_ELSEWHERE and row.state in (State.WARNING, State.UNHEALTHY):
             yield row_notice(row, report.last_error if report else None)

@@ -3,9 +3,9 @@
 import difflib
 from importlib.resources import files
 
-from mstunnel_setup.operations.errors import TOPIC_UNKNOWN
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import Line, Verbatim
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Line, Verbatim
 
 _TEXTS = files("mstunnel_setup") / "data" / "help"
 _SUFFIX = ".txt"
@@ -36,6 +36,13 @@ def topic(name: str) -> Result:
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
         suggestion = f"; did you mean {near[0]}?" if near else ""
-        raise TOPIC_UNKNOWN(name=name, suggestion=suggestion, known=", ".join(known))
+        raise UsageError(
+            "topic-unknown",
+            "there is no help topic {name}{suggestion}",
+            hint="Use one of: {known}.",
+            name=name,
+            suggestion=suggestion,
+            known=", ".join(known),
+        )
     text = lines(name)
     return Result(data={"topics": {name: text[0]}, "text": "\n".join(text)}, text=[*map(Verbatim, text)])

@@ -3,13 +3,12 @@
 from typing import Final
 
 from mstunnel_setup.agent.metrics import TEXTFILE
-from mstunnel_setup.host.errors import FileError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.local_server import Page, listening, local_address
-from mstunnel_setup.operations.errors import METRICS_MISSING
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import printable, verbatim
+from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.text import printable, verbatim
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.local_server import Page, listening, local_address
+from mstunnel_setup.io.operator import Operator
 
 PATH: Final = "/metrics"
 _MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -21,7 +20,17 @@ def show(operator: Operator) -> Result:
     """The metrics as they are. Raises FileError when they are no file."""
     content = operator.files.read_untrusted(TEXTFILE, _LARGEST)
     if content is None:
-        return Result("warning", {"metrics": None}, (METRICS_MISSING(),))
+        return Result(
+            "warning",
+            {"metrics": None},
+            (
+                warning(
+                    "metrics-missing",
+                    "the agent has not written metrics yet",
+                    hint="It writes them within a minute of its start; see `mst-cli agent logs`.",
+                ),
+            ),
+        )
     text = printable(content.decode(errors="replace"))
     return Result(data={"metrics": text}, text=verbatim(text))
 

@@ -6,26 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from mstunnel_setup import paths
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.answers.secret import reveal
-from mstunnel_setup.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
-from mstunnel_setup.host.accounts import own_name
-from mstunnel_setup.host.errors import CA_FILE_UNREADABLE
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
+from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.result import Notice, Result, Status, warning
 from mstunnel_setup.install.installed import rootless_account
 from mstunnel_setup.install.release_images import with_release_images
+from mstunnel_setup.install.tenant_sign_in import cloud_of, roots_of, sign_in
+from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.errors import CA_FILE_UNREADABLE
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator, Prompter
 from mstunnel_setup.operations import readiness_report as report
-from mstunnel_setup.operations.errors import (
-    FIX_FAILED,
-    PROBE_FROM_INVALID,
-    PROBE_INVALID,
-    PROBE_MISPLACED,
-    PROBE_MISSING,
-)
-from mstunnel_setup.operator import Operator, Prompter
 from mstunnel_setup.readiness import checks, inbound
 from mstunnel_setup.readiness.data import endpoints_of, platforms, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
@@ -35,11 +31,9 @@ from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
 from mstunnel_setup.readiness.parse import json_object
 from mstunnel_setup.readiness.read.account import AccountReader
 from mstunnel_setup.readiness.read.certificate import CertificatePlace
-from mstunnel_setup.result import Notice, Result, Status
 from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
 from mstunnel_setup.tenant.wire import USER_READ
-from mstunnel_setup.tenant_sign_in import cloud_of, roots_of, sign_in
 
 _PORT, _LAST_PORT = 443, 65535
 _ALL = "all"
@@ -97,9 +91,18 @@ def _refuse_misplaced(request: ReadinessRequest) -> None:
     """Raise UsageError for a probe outside the group `inbound`, and for that group alone without one."""
     probing = bool(request.from_host or request.probe)
     if probing and Group.INBOUND not in request.groups:
-        raise PROBE_MISPLACED(scope=request.scope)
+        raise UsageError(
+            "probe-misplaced",
+            "--from and --probe belong to the group inbound, not to {scope}",
+            hint="Run `mst-readiness inbound` with them.",
+            scope=request.scope,
+        )
     if not probing and request.scope == Group.INBOUND:
-        raise PROBE_MISSING()
+        raise UsageError(
+            "probe-missing",
+            "the group inbound needs a probe from a second host",
+            hint=("Run `mst-readiness inbound --from HOST` here, then the command that it prints on HOST."),
+        )
 
 
 def _result(
@@ -133,7 +136,15 @@ def _result(
         for item in proposed
     ]
     warnings = [
-        FIX_FAILED(fix=item.says, reason=why.message, hint=why.hint) for item, why in not_fixed.items()
+        warning(
+            "fix-failed",
+            "could not {fix}: {reason}",
+            hint="{advice}",
+            fix=item.says,
+            reason=why.message,
+            advice=why.hint,
+        )
+        for item, why in not_fixed.items()
     ]
     warnings += map(_notice, doubtful)
     status: Status = "error" if failed else "warning" if warnings else "changed" if tried else "ok"
@@ -240,7 +251,8 @@ def _certificate_place(operator: Operator, answers: Answers) -> CertificatePlace
     named = answers.certificate
 
     def passphrase() -> bytes | None:
-        return reveal(named.passphrase, operator.files, operator.secrets.register).encode() or None
+        protect = operator.secrets.register
+        return reveal(named.passphrase, operator.files, protect, may_be_empty=True).encode() or None
 
     return CertificatePlace(named.chain, named.key or "", named.pfx or "", passphrase)
 
@@ -288,7 +300,12 @@ def _inbound(operator: Operator, request: ReadinessRequest, settings: Settings) 
     if not request.from_host:
         return InboundFacts()
     if not _is_place(request.from_host):
-        raise PROBE_FROM_INVALID(host=request.from_host)
+        raise UsageError(
+            "probe-from-invalid",
+            "--from {host!r} is neither a host name nor an IP address",
+            hint="Give the host from which the probes come, such as probe.example.com.",
+            host=request.from_host,
+        )
 
     def ready(port: int) -> None:
         operator.console.say(
@@ -303,9 +320,15 @@ def _target(text: str) -> tuple[str, int]:
     """Host and port of HOST:PORT or [IPv6]:PORT. Raises UsageError."""
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
-    if not _is_place(host) or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= _LAST_PORT:
-        raise PROBE_INVALID(text=text)
-    return host, int(port)
+    number = whole_number(port) or 0
+    if not _is_place(host) or not 0 < number <= _LAST_PORT:
+        raise UsageError(
+            "probe-invalid",
+            "{text} is not of the form HOST:PORT",
+            hint="Write it as gw.example.com:443.",
+            text=text,
+        )
+    return host, number
 
 
 def _is_place(text: str) -> bool:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from fnmatch import fnmatch
 
-from mstunnel_setup.errors import Declared
+from mstunnel_setup.base.errors import Declared
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import fold_all
 from mstunnel_setup.readiness import checks, findings, findings_rootless
 from mstunnel_setup.readiness.data import explanations
 from mstunnel_setup.readiness.model import Verdict
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import fold_all
 
 _ANY_CHECK = "*"
 _UNKNOWN = "…"

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from mstunnel_setup.engine.values import JsonObject, JsonValue
+from mstunnel_setup.base.text import fold, folded
+from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.readiness.data import Platform, Platforms
 from mstunnel_setup.readiness.model import (
     Finding,
@@ -13,7 +14,6 @@ from mstunnel_setup.readiness.model import (
     readiness,
     undecided,
 )
-from mstunnel_setup.text import fold, folded
 
 _WORDS = {
     Outcome.PASS: "pass",

@@ -2,19 +2,19 @@
 
 from collections.abc import Collection
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.agent_secret import CreateAgentSecret
+from mstunnel_setup.actions.certificates import CreateAgentCredential
+from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers import control
-from mstunnel_setup.engine.runner import Removal
 from mstunnel_setup.install.session import Run, step_named
 from mstunnel_setup.install.steps import sign_in, site
 from mstunnel_setup.install.uninstall import as_data, kept
+from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.operations.certificate.activation import installed_run
-from mstunnel_setup.operations.errors import REENROLL_DECLINED
-from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.result import Result
-from mstunnel_setup.tenant.actions import CreateAppIdentity, RegisterServer
-from mstunnel_setup.tenant.secret import CreateAgentSecret
-from mstunnel_setup.tls.actions import CreateAgentCredential
+from mstunnel_setup.transaction.runner import Removal
 
 _AFTERWARDS = ("register", "configure", "launch", "verify")
 
@@ -51,7 +51,11 @@ def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result:
         prompter = run.context.prompter
         ask = prompter.interactive and not yes
         if ask and not prompter.confirm("Give this server a new identity in the tenant?"):
-            raise REENROLL_DECLINED()
+            raise UsageError(
+                "reenroll-declined",
+                "nothing was changed",
+                hint="Run the command again and answer yes.",
+            )
         sign_in.as_registrar(run.context)
         site.chosen_id(run.context)
         removals = take_back(run, _IDENTITY)

@@ -4,14 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.text import Line, plain
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.installed import open_gateway
-from mstunnel_setup.operations.errors import REPORT_TRUNCATED
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.gateway_log import SessionRecord, log_since, session_record
 from mstunnel_setup.operations.since import since
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import Line, plain
 
 MOST_USERS: Final = 50_000
 _TABLE: Final = "{:36} {:>5} {:>7} {:>6} {:>6} {}"
@@ -98,7 +97,19 @@ def report(operator: Operator, age: str) -> Result:
         "users": [{"user": user, **vars(usage)} for user, usage in ordered],
         "total": {name: value for name, value in vars(total).items() if name != "client"},
     }
-    truncated = (REPORT_TRUNCATED(limit=MOST_USERS, records=accounts.left_out),) if accounts.left_out else ()
+    truncated = (
+        (
+            warning(
+                "report-truncated",
+                "the log names more than {limit} users; {records} records of others are left out",
+                hint="Report a shorter time, with a later --since.",
+                limit=MOST_USERS,
+                records=accounts.left_out,
+            ),
+        )
+        if accounts.left_out
+        else ()
+    )
     summary = f"Users since {begin:%Y-%m-%d %H:%M} UTC: {len(ordered)}"
     return Result("warning" if truncated else "ok", data, truncated, text=[*_lines(ordered, total, summary)])
 

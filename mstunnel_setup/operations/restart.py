@@ -12,7 +12,6 @@ from mstunnel_setup.gateway.ocserv_conf import Authentication, port_in_use
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.operations.component import existing_container
-from mstunnel_setup.operations.errors import SETTING_UNKNOWN
 from mstunnel_setup.operations.settings.environment_check import check_environment
 from mstunnel_setup.operator import Operator
 from mstunnel_setup.result import Notice, Result, notice_of
@@ -36,7 +35,7 @@ def start(operator: Operator, container: str) -> Result:
             _prove(ports, container, control.start)
         except SetupError as error:
             reasons = "".join(
-                f"{notice.message}; " for notice in warnings if notice.code != SETTING_UNKNOWN.code
+                f"{notice.message}; " for notice in warnings if notice.code != "setting-unknown"
             )
             raise as_kind(type(error), error, reasons) from error
     return _done(container, "started", warnings)

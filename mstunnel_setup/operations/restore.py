@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.file_actions import CopyFile, MakeDirectory
-from mstunnel_setup.engine.runner import Planned
-from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.engine.values import JsonObject, as_object
-from mstunnel_setup.errors import FILE_MISSING
-from mstunnel_setup.host.accounts import own_name
+from mstunnel_setup.actions.files import CopyFile, MakeDirectory
+from mstunnel_setup.actions.store_answer import StoreAnswer
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import FILE_MISSING, UsageError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.values import JsonObject, as_object
+from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.upgrade_history import HISTORY
 from mstunnel_setup.install.account_files import refuse_unreadable_by
 from mstunnel_setup.install.install import steps_data
 from mstunnel_setup.install.installed import complete, journal_of, own_scope, rootless_account
@@ -21,18 +22,14 @@ from mstunnel_setup.install.session import Run, open_run, require_answers
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.install.steps import eula, sign_in
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
+from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.operations.backup_archive import UPGRADES, refuse_large, unpack
 from mstunnel_setup.operations.certificate.activation import apply_actions
 from mstunnel_setup.operations.errors import (
     ALREADY_INSTALLED,
-    BACKUP_CA_FILE_MISSING,
-    BACKUP_ROOTFUL,
-    BACKUP_ROOTLESS,
 )
-from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.result import Result
-from mstunnel_setup.upgrade.record import HISTORY
-from mstunnel_setup.upgrade.release import CATALOGUE
+from mstunnel_setup.transaction.runner import Planned
 
 # What a backup brings itself, or what belongs to the host it was made on.
 _NOT_TAKEN = ("account", "certificate", "environment", "site", "eula")
@@ -72,13 +69,37 @@ def _scope(operator: Operator, manifest: JsonObject, file: Path) -> Scope:
     """
     rootless, account = _mode(manifest) == "rootless", rootless_account(operator)
     if rootless and not complete(journal_of(Scope.HOST, operator).receipt, Scope.HOST):
-        raise ALREADY_INSTALLED() if _has_gateway(operator, account) else BACKUP_ROOTLESS(backup=file)
+        raise (
+            ALREADY_INSTALLED()
+            if _has_gateway(operator, account)
+            else UsageError(
+                "backup-rootless",
+                "{backup} is the backup of a rootless gateway, and this host is not prepared for one",
+                hint=(
+                    "Run `sudo mstunnel-setup host`, then this command again; the account must be able to"
+                    " read the file."
+                ),
+                backup=file,
+            )
+        )
     if not (paths.ROOTLESS and account == own_name()):
         if account and not paths.ROOTLESS:
             refuse_unreadable_by(operator, account, str(file))
         return own_scope(operator)
     if not rootless:
-        raise ALREADY_INSTALLED() if _has_gateway(operator, account) else BACKUP_ROOTFUL(backup=file)
+        raise (
+            ALREADY_INSTALLED()
+            if _has_gateway(operator, account)
+            else UsageError(
+                "backup-rootful",
+                (
+                    "{backup} is the backup of a gateway with root, and this host is prepared for a "
+                    "rootless one"
+                ),
+                hint="Undo that with `sudo mstunnel-setup host --remove`, then restore the backup as root.",
+                backup=file,
+            )
+        )
     return Scope.ACCOUNT
 
 
@@ -137,7 +158,17 @@ def _refuse_missing_roots(run: Run, file: Path) -> None:
     """Raise UsageError where `tenant.ca_file` is a file of the old host; the backup holds its content."""
     named = run.context.answers.tenant.ca_file
     if named is not None and run.files.read_given(named) is None:
-        raise BACKUP_CA_FILE_MISSING(path=named, backup=file, member=TENANT_ROOTS.lstrip("/"))
+        raise UsageError(
+            "backup-ca-file-missing",
+            "the backup uses the trusted roots in {path}, which does not exist on this host",
+            hint=(
+                "Extract them from the backup (`tar -xzOf {backup} {member} >tenant-ca.crt`), then "
+                "add `--ca-file tenant-ca.crt`."
+            ),
+            path=named,
+            backup=file,
+            member=TENANT_ROOTS.lstrip("/"),
+        )
 
 
 def _installed(

@@ -3,9 +3,12 @@
 import ipaddress
 from typing import Literal
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, UsageError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import printable, verbatim
+from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.containers.engine import Finished
-from mstunnel_setup.engine.values import JsonObject, JsonValue
 from mstunnel_setup.gateway.occtl import (
     NOT_FOUND,
     SHOW_COMMANDS,
@@ -16,16 +19,7 @@ from mstunnel_setup.gateway.occtl import (
 )
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.operations.errors import (
-    ADDRESS_INVALID,
-    OCCTL_FAILED,
-    SERVER_NOT_RUNNING,
-    SHOW_TOPIC_MISSING,
-    SHOW_UNKNOWN,
-)
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import printable, verbatim
+from mstunnel_setup.io.operator import Operator
 
 _SECONDS = 20.0
 
@@ -51,7 +45,11 @@ def server_process(ports: Ports) -> int:
     """The id of the server's first process. Raises EngineError `server-not-running`."""
     found = ports.engine.inspect(paths.SERVER)
     if found is None or found.process_id is None:
-        raise SERVER_NOT_RUNNING()
+        raise EngineError(
+            "server-not-running",
+            "the server is not running",
+            hint="Start it: `mst-cli server start`.",
+        )
     return found.process_id
 
 
@@ -65,17 +63,23 @@ def ask(ports: Ports, command: ShowCommand) -> JsonObject | list[JsonValue]:
 def _require(finished: Finished) -> None:
     if finished.code != 0:
         reason = printable(finished.error or finished.output).strip() or f"exit code {finished.code}"
-        raise OCCTL_FAILED(reason=reason)
+        raise EngineError(
+            "occtl-failed",
+            "the gateway did not answer: {reason}",
+            hint="Check it with `mst-cli server status`.",
+            reason=reason,
+        )
 
 
 def _follow(operator: Operator, arguments: list[str]) -> Result:
-    """Become the control program, until it is stopped, or have its lines as JSON, since it knows none."""
+    """Pass on the lines of the control program until it is stopped.
+
+    They hold names that a RADIUS server chose: what could control the terminal is removed.
+    """
     with open_gateway(operator) as ports:
         server_process(ports)
         command = ports.engine.execute_command(paths.SERVER, arguments)
     operator.processes.hold_input()
-    if not operator.json:
-        operator.processes.replace(command)
     operator.sinks.stream(operator.processes.lines(command))
     return Result()
 
@@ -87,7 +91,22 @@ def _parse(words: list[str]) -> tuple[ShowCommand, str]:
         if tuple(words[:count]) == command.words and len(words) <= count + 1:
             return command, "".join(words[count:])
     known = ", ".join(" ".join(command.words) for command in SHOW_COMMANDS)
-    raise SHOW_UNKNOWN(words=" ".join(words), known=known) if words else SHOW_TOPIC_MISSING(known=known)
+    raise (
+        UsageError(
+            "show-unknown",
+            "there is no `show {words}`",
+            hint="Use one of: {known}.",
+            words=" ".join(words),
+            known=known,
+        )
+        if words
+        else UsageError(
+            "show-topic-missing",
+            "`show` needs a topic",
+            hint="Add one of: {known}.",
+            known=known,
+        )
+    )
 
 
 def disconnect(operator: Operator, kind: Literal["user", "id"], value: str) -> Result:
@@ -104,7 +123,12 @@ def unban(operator: Operator, address: str) -> Result:
     try:
         plain = str(ipaddress.ip_address(address))
     except ValueError as error:
-        raise ADDRESS_INVALID(address=address) from error
+        raise UsageError(
+            "address-invalid",
+            "{address} is not an IP address",
+            hint="List the banned addresses with `mst-cli server show ip bans`.",
+            address=address,
+        ) from error
     if not _done_by_occtl(operator, "unban", "ip", plain):
         return Result("unchanged", {"address": plain}, text=[f"{plain} is not banned."])
     return Result("changed", {"address": plain}, text=[f"{plain} may connect again."])

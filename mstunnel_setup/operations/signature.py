@@ -8,8 +8,9 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.operations.errors import SIGNATURE_MISSING, SIGNATURE_UNREADABLE, SIGNATURE_WRONG
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.operations.errors import SIGNATURE_WRONG
 
 _SUFFIX: Final = ".minisig"
 _COMMENT: Final = b"trusted comment: "
@@ -46,7 +47,15 @@ def signed_digests(files: Files, sums: str, key: str) -> frozenset[str]:
 def _given(files: Files, path: str) -> bytes:
     content = files.read_given(path)
     if content is None:
-        raise SIGNATURE_MISSING(path=path)
+        raise UsageError(
+            "signature-missing",
+            "there is no file {path}",
+            hint=(
+                "Download SHA256SUMS and SHA256SUMS.minisig of the release, and give the path of the "
+                "first with --sums."
+            ),
+            path=path,
+        )
     return content
 
 
@@ -54,4 +63,11 @@ def _decoded(content: bytes, line: int, path: str) -> bytes:
     try:
         return b64decode(content.splitlines()[line], validate=True)
     except (IndexError, binascii.Error) as error:
-        raise SIGNATURE_UNREADABLE(path=path) from error
+        raise UsageError(
+            "signature-unreadable",
+            "{path} is not a minisign file",
+            hint=(
+                "Give the public key (`minisign.pub`) with --public-key; the signature is beside the sums."
+            ),
+            path=path,
+        ) from error

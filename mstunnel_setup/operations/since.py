@@ -4,9 +4,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from mstunnel_setup.foreign import moment, whole_number
-from mstunnel_setup.operations.errors import SINCE_FUTURE, SINCE_INVALID
-from mstunnel_setup.text import quoted
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.parsing import moment, whole_number
+from mstunnel_setup.base.text import quoted
 
 # Days and weeks are ours, the others those of Go (time.ParseDuration), which the engines are written in.
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -24,9 +24,22 @@ def since(text: str, now: datetime) -> datetime:
     """
     found = _meant(text.strip(), now)
     if found is None:
-        raise SINCE_INVALID(text=quoted(text))
+        raise UsageError(
+            "since-invalid",
+            "{text} is neither a time nor an age",
+            hint=(
+                "Write a time as 2026-11-26T19:00 (UTC unless it names an offset), or an age as 90m, "
+                "24h or 7d."
+            ),
+            text=quoted(text),
+        )
     if found > now:
-        raise SINCE_FUTURE(text=quoted(text))
+        raise UsageError(
+            "since-future",
+            "{text} is in the future",
+            hint="Give a time that has passed, such as 24h.",
+            text=quoted(text),
+        )
     # Neither the journal nor the engines know earlier times.
     return max(found, _EPOCH)
 

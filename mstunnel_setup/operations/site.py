@@ -1,16 +1,16 @@
 """`mst-cli site show|change`: the site this server belongs to."""
 
-from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.actions.tenant_objects import RegisterServer, require_free_name
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Line
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import sign_in, site
+from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.operations.certificate.activation import installed_run
-from mstunnel_setup.operations.errors import SITE_NOT_JOINED
 from mstunnel_setup.operations.reenroll import enrol, take_back
-from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.result import Result
-from mstunnel_setup.tenant.actions import RegisterServer, require_free_name
-from mstunnel_setup.text import Line
 
 _JOINED = "joined-site"
 
@@ -60,5 +60,9 @@ def _left(run: Run) -> bool:
 def _joined(run: Run) -> JsonObject:
     joined = remembered(run.context.receipt, _JOINED)
     if not isinstance(joined, dict):
-        raise SITE_NOT_JOINED()
+        raise UsageError(
+            "site-not-joined",
+            "this server has not joined a site yet",
+            hint="Run mstunnel-setup.",
+        )
     return joined

@@ -3,17 +3,20 @@
 import re
 from collections.abc import Iterator
 
-from mstunnel_setup import __version__, paths
-from mstunnel_setup.agent.health_report import read_health
+from mstunnel_setup import __version__
+from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base.result import Notice, Result, Status, notice_of, warning
+from mstunnel_setup.base.text import Line
+from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.containers import control
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.engine.values import JsonObject, as_object
-from mstunnel_setup.errors import ExitCode, SetupError
+from mstunnel_setup.exchange.health_report import read_health
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import complete, journal_of, open_gateway
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.agent_findings import agent_troubles, is_serious, of_settled_server
 from mstunnel_setup.operations.certificate.summary import (
     certificate_facts,
@@ -21,12 +24,10 @@ from mstunnel_setup.operations.certificate.summary import (
     certificate_notices,
 )
 from mstunnel_setup.operations.component import health
-from mstunnel_setup.operations.errors import CONTAINER_DOWN, CONTAINER_MISSING, INSTALLATION_UNFINISHED
 from mstunnel_setup.operations.settings.environment_check import check_environment
+from mstunnel_setup.operations.errors import CONTAINER_MISSING
 from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_notices, waiting_notices
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Notice, Result, Status, notice_of
-from mstunnel_setup.text import Line, plain
+from mstunnel_setup.transaction.receipt import Receipt
 
 _LOG_LINES = 20
 # After the cause, ocserv's main process reports that the process with the keys is gone.
@@ -86,7 +87,12 @@ def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
     """What is wrong, each with the command that fixes it."""
     if not complete(receipt):
         why = f": {receipt.failure.message}" if receipt.failure else ""
-        yield INSTALLATION_UNFINISHED(why=why)
+        yield warning(
+            "installation-unfinished",
+            "the installation is not finished{why}",
+            hint="Run mstunnel-setup.",
+            why=why,
+        )
     for name in (paths.SERVER, paths.AGENT):
         short, container = name.removeprefix("mstunnel-"), data[name]
         state, shown = (container["state"], container["health"]) if isinstance(container, dict) else ("", "")
@@ -95,7 +101,14 @@ def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
         elif state != "running":
             # Where systemd runs the containers, one that is stopped is not there.
             reason = as_object(container).get("reason")
-            yield CONTAINER_DOWN(container=name, component=short, why=f": {reason}" if reason else "")
+            yield warning(
+                "container-down",
+                "{container} is not running{why}",
+                hint="Run `mst-cli {component} start`; `mst-cli {component} logs --tail 20` shows the log.",
+                container=name,
+                component=short,
+                why=f": {reason}" if reason else "",
+            )
         elif shown != "healthy":
             yield notice_of(CONTAINER_UNHEALTHY(container=name, state=shown, component=short))
 

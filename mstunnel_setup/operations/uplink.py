@@ -3,14 +3,14 @@
 import sys
 from typing import Final
 
-from mstunnel_setup.errors import SetupError
-from mstunnel_setup.host import accounts
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.namespaces import Offer, hand_over, offers, owner
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.actions import uplink
+from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.install.errors import GATEWAY_ACCOUNT_MISSING
+from mstunnel_setup.io import accounts
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.namespaces import Offer, hand_over, offers, owner
+from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.errors import UPLINK_REFUSED
-from mstunnel_setup.system import uplink
 
 _IDLE: Final = 60.0
 # An account that asks all the time gets an answer each second.

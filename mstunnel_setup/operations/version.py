@@ -5,29 +5,22 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from mstunnel_setup import __version__, paths
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import NOT_ROOT, CheckError, SetupError, UsageError
-from mstunnel_setup.foreign import json_value
-from mstunnel_setup.host import bundle
-from mstunnel_setup.host.files import Files
+from mstunnel_setup import __version__
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, UsageError
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.text import Line, verbatim
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.exchange.release_feed import offered
+from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.install.installed import open_host
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.operations.errors import (
-    LICENSES_NOT_BUNDLED,
-    NOT_ONE_FILE,
-    PROGRAM_DAMAGED,
-    PROGRAM_FOLDER_DAMAGED,
-    PROGRAM_NOT_LISTED,
-    VERSION_OF_PROGRAM_ONLY,
-)
+from mstunnel_setup.io import bundle
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.signature import signed_digests
 from mstunnel_setup.operations.upgrade.releases import release_names
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Notice, Result
-from mstunnel_setup.text import Line, verbatim
-from mstunnel_setup.upgrade.feed import offered
-from mstunnel_setup.upgrade.release import Digests
 
 
 def version(operator: Operator, *, verbose: bool = False) -> Result:
@@ -43,7 +36,13 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
     except CheckError as error:
         if error.code != NOT_ROOT.code:
             raise
-        warnings = (VERSION_OF_PROGRAM_ONLY(),)
+        warnings = (
+            warning(
+                "version-of-program-only",
+                "engine, release and images are shown to root only",
+                hint="Run `sudo mst-cli version`.",
+            ),
+        )
     data: JsonObject = {
         "version": __version__,
         "engine": number,
@@ -105,7 +104,11 @@ def self_licenses() -> Result:
     """The texts as they were bundled. Raises UsageError where the program brings nothing."""
     text = bundle.licenses()
     if text is None:
-        raise LICENSES_NOT_BUNDLED()
+        raise UsageError(
+            "licenses-not-bundled",
+            "this program was installed as a Python package, without its dependencies",
+            hint="Read the licence of each package with `pip show --verbose NAME`.",
+        )
     return Result("ok", {"licenses": text}, text=verbatim(text))
 
 
@@ -116,19 +119,43 @@ def self_verify(files: Files, key: Path | None = None, sums: Path | None = None)
     """
     file = bundle.one_file()
     if file is None:
-        raise NOT_ONE_FILE()
+        raise UsageError(
+            "not-one-file",
+            "this program was installed as a package, not as the single-file program",
+            hint="Verify it with the package manager that installed it.",
+        )
     stated, found = bundle.digests(Path(file))
     if stated != found:
-        raise PROGRAM_DAMAGED(file=file, actual=found, expected=stated)
+        raise CheckError(
+            "program-damaged",
+            "the payload of {file} has SHA-256 {actual}, expected {expected}",
+            hint="Copy the file again and compare it with SHA256SUMS of its release.",
+            file=file,
+            actual=found,
+            expected=stated,
+        )
     directory = bundle.directory()
     if wrong := bundle.differences(directory):
-        raise PROGRAM_FOLDER_DAMAGED(directory=directory, files=", ".join(wrong))
+        raise CheckError(
+            "program-folder-damaged",
+            "files in {directory} differ from the release: {files}",
+            hint="Remove {directory}; the next start unpacks it again.",
+            directory=directory,
+            files=", ".join(wrong),
+        )
     text = [f"{file} and {directory} are as built (SHA-256 {found})."]
     if key is not None:
         sums = sums or Path(file).with_name("SHA256SUMS")
         digest = files.digest_given(file)
         if digest not in signed_digests(files, str(sums), str(key)):
-            raise PROGRAM_NOT_LISTED(file=file, digest=digest, sums=sums)
+            raise CheckError(
+                "program-not-listed",
+                "{file} (SHA-256 {digest}) is not one of the files in {sums}",
+                hint="Use the SHA256SUMS of the program's own release.",
+                file=file,
+                digest=digest,
+                sums=sums,
+            )
         text.append(f"The release is signed with the key in {key}.")
     data = {"file": file, "sha256": found, "folder": str(directory), "signed": key is not None}
     return Result("ok", data, text=text)

@@ -3,16 +3,16 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from multiprocessing import TimeoutError as LateError
-from multiprocessing.pool import ThreadPool
 from typing import TypeAlias
 
-from mstunnel_setup.errors import SetupError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.endpoint import Trust
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.certificates.ca_trust import added_roots_pem
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.endpoint import Trust
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import Endpoint
 from mstunnel_setup.readiness.facts import (
@@ -33,7 +33,6 @@ from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.readiness.read.programs import ProgramReader
 from mstunnel_setup.readiness.read.uplink import obstacle
 from mstunnel_setup.readiness.read.vendor import vendor
-from mstunnel_setup.tls.ca_trust import added_roots_pem
 
 Reader: TypeAlias = Callable[[], Section]
 
@@ -179,11 +178,11 @@ def gather(readers: Mapping[str, Reader], settings: Settings, clock: Clock, dead
     sections: dict[str, Section] = {}
     unread: dict[str, Unread] = {}
     # Its threads are daemons, so one that hangs in a system call holds up neither us nor the end.
-    with ThreadPool(max(1, len(readers))) as pool:
-        running = {name: pool.apply_async(reader) for name, reader in readers.items()}
+    with DaemonPool(max(1, len(readers))) as pool:
+        running = {name: pool.submit(reader) for name, reader in readers.items()}
         for name, result in running.items():
             try:
-                sections[name] = result.get(max(0.0, end - clock.monotonic()))
+                sections[name] = result_within(result, end - clock.monotonic())
             except LateError:
                 unread[name] = Unread(reason=f"no answer within {deadline:.0f} s")
             except SetupError as error:

@@ -308,11 +308,15 @@ class EndpointFacts(Section):
 
 
 class NetworkFacts(Section):
-    """All endpoints of the cloud. `patterns` are names that must be allowed but cannot be tried."""
+    """All endpoints of the cloud. `patterns` are names that must be allowed but cannot be tried.
+
+    `missing_archive` is the archive that the images come from, where it was not found.
+    """
 
     endpoints: tuple[EndpointFacts, ...] = ()
     patterns: dict[str, str] = Field(default_factory=dict)
     private: bool = False
+    missing_archive: str = ""
 
 
 class AccountFacts(Section):

@@ -56,11 +56,8 @@ IP_FORWARD_NOT_AT_BOOT = _problem(
     "{seen}",
     "Set it there: `echo net.ipv4.ip_forward=1 >>/etc/sysctl.d/90-mstunnel.conf`, or run with --fix.",
 )
-ENGINE_MISSING = _problem(
-    "engine-present",
-    "{wanted} installed",
-    "Install it: `dnf install podman` on RHEL, Docker CE (docs.docker.com) on Ubuntu.",
-)
+ENGINES_MISSING = _problem("engine-present", "neither Podman nor Docker is installed", "{remedy}")
+ENGINE_MISSING = _problem("engine-present", "{engine} is not installed", "{remedy}")
 ENGINE_SLOW = _unknown("engine-running", "{seen}", "Measure it: `time {name} info`.")
 ENGINE_DOWN = _problem("engine-running", "{name} does not answer{why}", "{remedy}")
 ENGINE_VERSION_UNKNOWN = _unknown(
@@ -223,6 +220,11 @@ ENDPOINT_UNRESOLVED = _problem(
     "endpoint-*", "{host}: {reason}", "Check DNS (`getent ahosts {host}`), or set a proxy in https_proxy."
 )
 ENDPOINT_UNREACHABLE = _problem("endpoint-*", "{host}{through}: {error}", _ALLOW)
+ARCHIVE_MISSING = _problem(
+    "endpoint-*",
+    "the images come from an archive, and {archive} is neither beside the program nor in {place}",
+    "Copy the archive of this release there, or use --offline FILE or `images.registry`.",
+)
 ENDPOINT_PARTLY_REACHABLE = _warning(
     "endpoint-*", "{host}: {bad} of {attempts} addresses fail ({names}: {error})", _ALLOW
 )

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mstunnel_setup.errors import SetupError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.actions import accounts
+from mstunnel_setup.actions.opened_ports import OpenedPort, put_on_record
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness import proxies
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts import Facts, Firewall, KernelFacts, RootlessFacts, Settings
@@ -19,8 +21,6 @@ from mstunnel_setup.readiness.sysctls import (
     ROOTLESS,
     SYSCTL_FILE,
 )
-from mstunnel_setup.system import accounts
-from mstunnel_setup.system.opened_ports import OpenedPort, put_on_record
 
 _PROBLEMS = (Outcome.FAIL, Outcome.WARNING)
 _SECONDS = 600.0

@@ -12,10 +12,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
 
-from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.endpoint import resolve
-from mstunnel_setup.host.network import served_leaf
+from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.endpoint import resolve
+from mstunnel_setup.io.network import served_leaf
 from mstunnel_setup.readiness.facts import InboundFacts
 
 _PROBE = re.compile(rb"mst-readiness probe ([0-9a-f]{32})\n")

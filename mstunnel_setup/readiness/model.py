@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from mstunnel_setup.errors import Declared, declare
+from mstunnel_setup.base.errors import Declared, declare
 
 DOCUMENTATION = "docs/reference/readiness.md"
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 from typing import Any
 
 from mstunnel_setup.answers.variables import PROXIES, without_login
-from mstunnel_setup.foreign import json_value, toml_table, whole_number
+from mstunnel_setup.base.parsing import json_value, toml_table, whole_number
 from mstunnel_setup.readiness.facts import Bridge, ProxyPlace, Route
 
 _ASSIGNMENT = re.compile(r"""\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)""")

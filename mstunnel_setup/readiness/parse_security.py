@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, TypeAlias
 
-from mstunnel_setup.foreign import json_value
+from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.readiness.facts import Firewall
 
 Protocol: TypeAlias = Literal["tcp", "udp"]

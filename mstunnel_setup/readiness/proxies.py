@@ -1,6 +1,7 @@
 """Addresses of proxies: host and port, what is reached without one, and whether SELinux knows the ports."""
 
 from mstunnel_setup.answers.variables import proxy_place
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.readiness.facts import ProxyFacts, SecurityFacts
 
 
@@ -28,5 +29,8 @@ def unlabelled(security: SecurityFacts, proxies: ProxyFacts) -> tuple[int, ...]:
 
 
 def _allowed(port: int, ranges: tuple[str, ...]) -> bool:
-    bounds = (item.partition("-") for item in ranges)
-    return any(int(low) <= port <= int(high or low) for low, _, high in bounds)
+    bounds = (
+        (whole_number(low), whole_number(high or low))
+        for low, _, high in (item.partition("-") for item in ranges)
+    )
+    return any(low is not None and high is not None and low <= port <= high for low, high in bounds)

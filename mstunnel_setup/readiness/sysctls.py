@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mstunnel_setup.foreign import whole_number
+from mstunnel_setup.base.parsing import whole_number
 
 MODULE_FILES = {
     "tun": "/etc/modules-load.d/mstunnel_tun.conf",

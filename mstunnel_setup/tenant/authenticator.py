@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.http_port import HttpPort
-from mstunnel_setup.operator import Prompter
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http_port import HttpPort
+from mstunnel_setup.io.operator import Prompter
 from mstunnel_setup.tenant.clouds import Cloud
 from mstunnel_setup.tenant.credential import read_credential
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS, DeviceCode, SignIn

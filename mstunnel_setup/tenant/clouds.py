@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from mstunnel_setup.tenant.errors import CLOUD_ADDRESS, CLOUD_FIXED, CLOUD_INCOMPLETE, CLOUD_UNKNOWN
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, GATEWAY_SCOPE
 
 CLIENT_ALIASES: Final = {"graph-command-line-tools": "14d82eec-204b-4c2f-b7e8-296a70dab67e"}
@@ -76,14 +76,29 @@ def cloud(name: str, authority: str | None = None, graph: str | None = None) -> 
     """
     if name == "custom":
         if not authority or not graph:
-            raise CLOUD_INCOMPLETE()
+            raise UsageError(
+                "cloud-incomplete",
+                "a custom cloud needs both tenant.authority and tenant.graph",
+                hint="Set both, for example to the values in lab.json.",
+            )
         host, tenant = _address(authority, "tenant.authority")
         base, path = _address(graph, "tenant.graph")
         return Cloud("custom", host, f"{base}/{path}".rstrip("/"), tenant=tenant)
     if name not in CLOUDS:
-        raise CLOUD_UNKNOWN(name=name, names=", ".join([*CLOUDS, "custom"]))
+        raise UsageError(
+            "cloud-unknown",
+            "there is no cloud called {name}",
+            hint="Use one of: {names}.",
+            name=name,
+            names=", ".join([*CLOUDS, "custom"]),
+        )
     if authority or graph:
-        raise CLOUD_FIXED(name=name)
+        raise UsageError(
+            "cloud-fixed",
+            "the addresses of the cloud {name} cannot be changed",
+            hint="Remove tenant.authority and tenant.graph, or set tenant.cloud to custom.",
+            name=name,
+        )
     return CLOUDS[name]
 
 
@@ -95,5 +110,11 @@ def _address(text: str, setting: str) -> tuple[str, str]:
         tail = parts.query or parts.fragment or parts.username
         usable = parts.scheme == "https" and bool(parts.hostname) and not tail and parts.port != 0
     if not usable:
-        raise CLOUD_ADDRESS(setting=setting, address=text)
+        raise UsageError(
+            "cloud-address",
+            "{setting} is not an address of the form https://HOST[:PORT][/PATH]: {address}",
+            hint="Write it with https: sign-in and Graph require it.",
+            setting=setting,
+            address=text,
+        )
     return f"https://{parts.netloc}", parts.path.strip("/")

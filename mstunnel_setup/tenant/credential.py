@@ -12,16 +12,15 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     load_der_private_key,
     load_pem_private_key,
-    pkcs12,
 )
 
-from mstunnel_setup import paths
-from mstunnel_setup.asn1.der import DerError
-from mstunnel_setup.asn1.opened_pfx import opened_pfx
-from mstunnel_setup.asn1.pfx_outline import outline
-from mstunnel_setup.asn1.plain_pfx import plain_parts
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.tenant.errors import CREDENTIAL_MISSING, CREDENTIAL_UNREADABLE, CREDENTIAL_UNSUITABLE
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SignInError
+from mstunnel_setup.certificates.der import DerError
+from mstunnel_setup.certificates.pfx.opened import opened_pfx
+from mstunnel_setup.certificates.pfx.outline import outline
+from mstunnel_setup.certificates.pfx.plain import plain_parts
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import KeyCredential
 
 
@@ -97,16 +96,26 @@ def read_credential(
             pfx = _checked(content, unencrypted=unencrypted)
             if hashlib.sha256(content).hexdigest() == tested:
                 return _tested_before(pfx)
-            found = pkcs12.load_pkcs12(pfx, secret) if secret else opened_pfx(pfx)
+            found = opened_pfx(pfx, secret)
             key, certificate = found.key, found.cert.certificate if found.cert else None
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise CREDENTIAL_UNREADABLE(path=path) from error
+        raise SignInError(
+            "credential-unreadable",
+            "{path} cannot be read as PFX or PEM with that passphrase",
+            hint="Check the passphrase, and that key and certificate are both given.",
+            path=path,
+        ) from error
     if (
         not isinstance(key, rsa.RSAPrivateKey)
         or not certificate
         or certificate.public_key() != key.public_key()
     ):
-        raise CREDENTIAL_UNSUITABLE(path=path)
+        raise SignInError(
+            "credential-unsuitable",
+            "{path} does not hold an RSA key with its certificate",
+            hint="Use an RSA key of at least 2048 bits and the certificate that was issued for it.",
+            path=path,
+        )
     return Credential(key, certificate)
 
 
@@ -129,5 +138,10 @@ def _checked(pfx: bytes, *, unencrypted: bool) -> bytes:
 def _content(files: Files, path: str) -> bytes:
     content = files.read(path)
     if content is None:
-        raise CREDENTIAL_MISSING(path=path)
+        raise SignInError(
+            "credential-missing",
+            "there is no credential at {path}",
+            hint="Give the path of a PFX or PEM file.",
+            path=path,
+        )
     return content

@@ -12,11 +12,12 @@ from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
-from mstunnel_setup.errors import TenantError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.http_port import HttpPort
+from mstunnel_setup.base.errors import TenantError
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.tenant.clouds import Cloud
-from mstunnel_setup.tenant.errors import ANSWER_UNEXPECTED, GRAPH_PRINCIPAL_MISSING, ID_MALFORMED
+from mstunnel_setup.tenant.errors import ANSWER_UNEXPECTED, ID_MALFORMED
 from mstunnel_setup.tenant.token_sources import AccessToken, claims
 from mstunnel_setup.tenant.transport import GraphTransport, equals, query
 from mstunnel_setup.tenant.wire import (
@@ -40,7 +41,6 @@ from mstunnel_setup.tenant.wire import (
     TunnelSite,
     WireModel,
 )
-from mstunnel_setup.text import plain
 
 _SITES: Final = "/deviceManagement/microsoftTunnelSites"
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -203,7 +203,11 @@ class Graph:
         """Return Microsoft Graph's own service principal, which lists the app roles it offers."""
         found = self.service_principal(GRAPH_APP_ID)
         if found is None:
-            raise GRAPH_PRINCIPAL_MISSING()
+            raise TenantError(
+                "graph-principal-missing",
+                "the tenant has no service principal of Microsoft Graph",
+                hint="Check tenant.id and tenant.cloud: every tenant with Intune has one.",
+            )
         return found
 
     def grants(self, principal_id: str) -> list[AppRoleAssignment]:

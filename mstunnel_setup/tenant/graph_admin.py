@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
+from urllib.parse import quote
 
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.tenant.errors import METRIC_MALFORMED
+from mstunnel_setup.base.errors import TenantError
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.graph import LARGEST_PAGE, guid, read_entity, server_path
 from mstunnel_setup.tenant.graph_apps import AppGraph
 from mstunnel_setup.tenant.transport import equals, query
@@ -18,6 +19,7 @@ from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
     GATEWAY_APP_ID,
+    USER_READ_BASIC,
     DeviceConfiguration,
     DeviceConfigurationAssignment,
     HealthThreshold,
@@ -26,6 +28,7 @@ from mstunnel_setup.tenant.wire import (
     TunnelConfiguration,
     TunnelServer,
     TunnelSite,
+    User,
 )
 from mstunnel_setup.tenant.wire_access import (
     POLICY_CHANGE,
@@ -204,6 +207,10 @@ class AdminGraph(AppGraph):
         found = self._transport.called("/identity/conditionalAccess/evaluate", body, needs=POLICY_READ)
         return [read_entity(WhatIfResult, each) for each in found]
 
+    def user(self, name: str) -> User | None:
+        """Return the user with this user principal name."""
+        return self._find(User, f"/users/{quote(name, safe='')}", USER_READ_BASIC)
+
     def _post(self, path: str, body: Body) -> JsonObject:
         return self._transport.send("POST", path, body, needs=CONFIGURATION_READ_WRITE)
 
@@ -224,5 +231,10 @@ def _reference(configuration_id: str) -> JsonObject:
 def _metric(name: str) -> str:
     """Return `name` when it can be part of a path: metrics are identified by name."""
     if not _METRIC.fullmatch(name):
-        raise METRIC_MALFORMED(name=name[:80])
+        raise TenantError(
+            "metric-malformed",
+            "{name!r} is not the name of a metric",
+            hint="Use letters and digits.",
+            name=name[:80],
+        )
     return name

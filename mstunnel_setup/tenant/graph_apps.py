@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from mstunnel_setup.tenant.errors import ID_MALFORMED, PLAY_APP_MISSING
+from mstunnel_setup.base.errors import TenantError
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.tenant.errors import ID_MALFORMED
 from mstunnel_setup.tenant.graph import LARGEST_PAGE, Graph, read_entity
 from mstunnel_setup.tenant.transport import query
 from mstunnel_setup.tenant.wire import CONFIGURATION_READ, CONFIGURATION_READ_WRITE, IntuneObject
@@ -22,7 +24,6 @@ from mstunnel_setup.tenant.wire_apps import (
     MobileAppConfiguration,
     TargetedManagedAppConfiguration,
 )
-from mstunnel_setup.text import plain
 
 Item = TypeVar("Item", bound=IntuneObject)
 Item_co = TypeVar("Item_co", bound=IntuneObject, covariant=True)
@@ -114,7 +115,15 @@ class AppGraph(Graph):
                 if app.odata_type == PLAY_APP and app.identifier == package:
                     return app.id
             if self._clock.monotonic() + _SYNCHRONISATION_PAUSE > end:
-                raise PLAY_APP_MISSING(package=package)
+                raise TenantError(
+                    "play-app-missing",
+                    "managed Google Play did not add the app {package}",
+                    hint=(
+                        "Check in the admin center that the tenant is connected to managed Google Play, add "
+                        "the app there, then run the command again."
+                    ),
+                    package=package,
+                )
             self._clock.sleep(_SYNCHRONISATION_PAUSE)
 
 

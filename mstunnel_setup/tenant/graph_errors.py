@@ -6,18 +6,18 @@ from http import HTTPStatus
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import Declared, NetworkError, SetupError, SignInError, TenantError
-from mstunnel_setup.host.http_port import HttpAnswer
+from mstunnel_setup.base.errors import Declared, NetworkError, SetupError, SignInError, TenantError
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.io.http_port import HttpAnswer
 from mstunnel_setup.tenant.errors import (
-    ANSWER_NOT_GRAPH,
     CHANGED_MEANWHILE,
     CONFLICT,
     ENTRA_LICENCE_MISSING,
     GRAPH_UNAVAILABLE,
     LICENCE_MISSING,
     NOT_FOUND,
-    PERMISSION_MISSING,
     REQUEST_REFUSED,
     THROTTLED,
     TOKEN_REFUSED,
@@ -29,7 +29,6 @@ from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ_WRITE,
 )
 from mstunnel_setup.tenant.wire_access import POLICY_CHANGE, POLICY_READ
-from mstunnel_setup.text import plain
 
 _ROLES: Final = {
     CONFIGURATION_READ: "Intune Administrator",
@@ -96,8 +95,8 @@ class Answer:
 def json_object(response: HttpAnswer) -> JsonObject | None:
     """Return the JSON object that is the body of `response`, or None."""
     try:
-        document = response.json()
-    except (ValueError, RecursionError):
+        document = json_value(response.content)
+    except ValueError:
         return None
     return document if isinstance(document, dict) else None
 
@@ -122,7 +121,14 @@ def explain(answer: Answer, needs: str = "") -> SetupError:
     if answer.status == HTTPStatus.FORBIDDEN:
         role = f", and the user needs the role {_ROLES[needs]}" if needs in _ROLES else ""
         permission = f"the permission {needs}" if needs else "another permission"
-        return PERMISSION_MISSING(request=answer.said, permission=permission, role=role)
+        return SignInError(
+            "permission-missing",
+            "Graph denied access: {request}",
+            hint="Grant the application consent to {permission}{role}.",
+            request=answer.said,
+            permission=permission,
+            role=role,
+        )
     unavailable = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     otherwise = GRAPH_UNAVAILABLE if unavailable else REQUEST_REFUSED
     return _REFUSALS.get(answer.status, otherwise)(request=answer.said)
@@ -130,7 +136,16 @@ def explain(answer: Answer, needs: str = "") -> SetupError:
 
 def not_graph(answer: Answer) -> NetworkError:
     """Return the error for an answer that cannot be Graph's: a portal, a filter, a wrong address."""
-    return ANSWER_NOT_GRAPH(host=answer.host, status=answer.status)
+    return NetworkError(
+        "answer-not-graph",
+        "{host} returned HTTP {status} without JSON: this is not Graph",
+        hint=(
+            "A captive portal, web filter or proxy answers instead: allow this host there, or "
+            "check https_proxy, no_proxy and tenant.graph."
+        ),
+        host=answer.host,
+        status=answer.status,
+    )
 
 
 def _plausible_without_json(answer: Answer) -> bool:

@@ -7,23 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, TypeVar, Unpack
+from typing import Final, TypeVar, Unpack
 from urllib.parse import urlsplit
 
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import NetworkError, SetupError, SignInError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.http_port import HttpAnswer, HttpPort, RequestOptions
+import msal
+
+from mstunnel_setup.base.errors import NetworkError, SetupError, SignInError
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.http_port import HttpAnswer, HttpPort, RequestOptions
 from mstunnel_setup.tenant.clouds import ANY_TENANT, CLIENT_ALIASES, Cloud
 from mstunnel_setup.tenant.credential import ClientSecret, Credential
 from mstunnel_setup.tenant.errors import (
-    ANSWER_NOT_ENTRA,
-    AUTHORITY_MISMATCH,
-    AUTHORITY_UNUSABLE,
     DEVICE_CODE_UNREADABLE,
-    ROLE_MISSING,
-    SIGN_IN_UNAVAILABLE,
-    TENANT_MISSING,
 )
 from mstunnel_setup.tenant.graph_errors import json_object
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
@@ -35,10 +32,6 @@ from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
 )
-from mstunnel_setup.text import plain
-
-if TYPE_CHECKING:
-    import msal
 
 INTUNE_ADMINISTRATOR: Final = "3a2c62db-5318-420d-8d74-23affee5d9d5"
 GLOBAL_ADMINISTRATOR: Final = "62e90394-69f5-4237-9190-012177145e10"
@@ -151,8 +144,11 @@ class SignIn:
     def _confidential(self, credential: object) -> "msal.ConfidentialClientApplication":
         authority = self.cloud.authority_of(self.tenant)
         if authority.rpartition("/")[2] in ANY_TENANT:
-            raise TENANT_MISSING()
-        import msal  # noqa: PLC0415 (a third of a second)
+            raise SignInError(
+                "tenant-missing",
+                "an application must sign in to one tenant, and tenant.id does not name one",
+                hint="Set tenant.id to the id or domain of the tenant.",
+            )
 
         return _made(
             lambda: msal.ConfidentialClientApplication(
@@ -171,7 +167,6 @@ class SignIn:
         return source
 
     def _public(self) -> "msal.PublicClientApplication":
-        import msal  # noqa: PLC0415 (a third of a second)
 
         authority = self.cloud.authority_of(self.tenant)
         return _made(
@@ -233,7 +228,10 @@ def require_intune_role(token: str) -> None:
     if not {INTUNE_ADMINISTRATOR, GLOBAL_ADMINISTRATOR}.intersection(map(str, roles)):
         name = plain(found.get("upn") or found.get("preferred_username") or "the account", 120)
         guest = _is_guest(found)
-        raise ROLE_MISSING(
+        raise SignInError(
+            "role-missing",
+            "{account} is neither Intune Administrator nor Global Administrator{guest}",
+            hint="Activate or assign one of these roles{alternative}, then run the command again.",
             account=name,
             guest=", and a guest in this tenant" if guest else "",
             alternative=", or sign in with an account of the tenant itself" if guest else "",
@@ -275,9 +273,24 @@ class _Endpoint:
     def _checked(self, url: str, response: HttpAnswer) -> HttpAnswer:
         host = urlsplit(url).netloc
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise SIGN_IN_UNAVAILABLE(host=host, status=response.status_code)
+            raise SignInError(
+                "sign-in-unavailable",
+                "{host} returned HTTP {status}",
+                hint="Wait a few minutes, then run the command again.",
+                host=host,
+                status=response.status_code,
+            )
         if json_object(response) is None:
-            raise ANSWER_NOT_ENTRA(host=host, status=response.status_code)
+            raise NetworkError(
+                "answer-not-entra",
+                "{host} returned HTTP {status} without JSON: this is not Entra",
+                hint=(
+                    "A captive portal, web filter or proxy answers instead: allow this host there, or "
+                    "check https_proxy, no_proxy and tenant.authority."
+                ),
+                host=host,
+                status=response.status_code,
+            )
         return response
 
 
@@ -289,7 +302,13 @@ def _require_same_host(url: object, authority: str) -> None:
     except ValueError:
         same = False
     if not same:
-        raise AUTHORITY_MISMATCH(host=host, url=plain(url, 120))
+        raise SignInError(
+            "authority-mismatch",
+            "the metadata of {host} names an endpoint on another host: {url}",
+            hint="Check tenant.authority, and any proxy between this host and the sign-in address.",
+            host=host,
+            url=plain(url, 120),
+        )
 
 
 def _begun(application: "msal.PublicClientApplication", scopes: Sequence[str]) -> JsonObject:
@@ -330,4 +349,9 @@ def _made(make: Callable[[], Made]) -> Made:
     try:
         return make()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise AUTHORITY_UNUSABLE(reason=plain(error)) from error
+        raise SignInError(
+            "authority-unusable",
+            "the sign-in address cannot be used: {reason}",
+            hint="Check tenant.id, tenant.cloud and tenant.authority.",
+            reason=plain(error),
+        ) from error

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
-from mstunnel_setup.errors import Declared, SetupError, SignInError
+from mstunnel_setup.base.errors import Declared, SetupError, SignInError, WaitingError
+from mstunnel_setup.base.text import plain
 from mstunnel_setup.tenant.errors import (
     ACCOUNT_NOT_ASSIGNED,
     ACCOUNT_UNUSABLE,
@@ -16,7 +17,6 @@ from mstunnel_setup.tenant.errors import (
     APPLICATION_UNKNOWN,
     CLIENT_NOT_PUBLIC,
     CLOCK_SKEW,
-    CONSENT_MISSING,
     CREDENTIAL_UNKNOWN,
     DEVICE_CODE_BLOCKED,
     DEVICE_CODE_DECLINED,
@@ -30,7 +30,6 @@ from mstunnel_setup.tenant.errors import (
     SIGN_IN_FAILED,
     WRONG_TENANT,
 )
-from mstunnel_setup.text import plain
 
 Refusal: TypeAlias = Declared[SignInError]
 
@@ -99,7 +98,16 @@ def sign_in_error(answer: Mapping[str, object], consent_address: str = "") -> Se
     first = plain(re.split(r"[\r\n]|Trace ID:", description, maxsplit=1)[0])
     detail = f": {first}" if first else ""
     if refusal is APPLICATION_CONSENT_MISSING and consent_address:
-        return CONSENT_MISSING(detail=detail, address=consent_address)
+        return WaitingError(
+            "consent-missing",
+            "the permissions of the application have no consent{detail}",
+            hint=(
+                "Sign in as an administrator who can consent and accept for the organization, or let "
+                "one open this address and accept, then run the same command again: {address}"
+            ),
+            detail=detail,
+            address=consent_address,
+        )
     return refusal(detail=detail)
 
 

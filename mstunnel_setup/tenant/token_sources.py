@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from mstunnel_setup.foreign import json_value
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.tenant.errors import TOKEN_EXPIRED, TOKEN_MALFORMED, TOKEN_MISSING
+from mstunnel_setup.base.errors import SignInError
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
 
 
 class AccessToken(Protocol):
@@ -45,13 +45,28 @@ class TokenFile:
         """
         content = self.files.read_given(self.path)
         if content is None:
-            raise TOKEN_MISSING(path=self.path)
+            raise SignInError(
+                "token-missing",
+                "there is no token file at {path}",
+                hint="Check the path.",
+                path=self.path,
+            )
         token = content.strip().decode("ascii", "replace")
         if not token or not token.isprintable() or " " in token or "\ufffd" in token:
-            raise TOKEN_MALFORMED(path=self.path)
+            raise SignInError(
+                "token-malformed",
+                "{path} does not hold an access token",
+                hint="Write the access token to the file, without anything else.",
+                path=self.path,
+            )
         expiry = claims(token).get("exp")
         if isinstance(expiry, int) and expiry <= self.clock.now().timestamp():
-            raise TOKEN_EXPIRED(path=self.path)
+            raise SignInError(
+                "token-expired",
+                "the token in {path} has expired",
+                hint="Replace it with a valid token.",
+                path=self.path,
+            )
         return token
 
 

@@ -5,9 +5,10 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.host.http_port import HttpPort
-from mstunnel_setup.tenant.errors import ANSWER_UNEXPECTED, PAGING_BROKEN
+from mstunnel_setup.base.errors import TenantError
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.io.http_port import HttpPort
+from mstunnel_setup.tenant.errors import ANSWER_UNEXPECTED
 from mstunnel_setup.tenant.graph_errors import Answer, explain, not_graph
 from mstunnel_setup.tenant.token_sources import AccessToken
 
@@ -52,7 +53,15 @@ class GraphTransport:
         seen: set[str] = set()
         while link:
             if not isinstance(link, str) or link in seen or len(seen) >= _MOST_PAGES or not self._ours(link):
-                raise PAGING_BROKEN(path=path)
+                raise TenantError(
+                    "paging-broken",
+                    "the page links of {path} form a loop or leave Graph",
+                    hint=(
+                        "Run the command again; if it fails again, check any proxy between this host and "
+                        "Graph."
+                    ),
+                    path=path,
+                )
             seen.add(link)
             document = self._send("GET", link, None, needs)
             yield from _entities(document, path)

@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import Field
 
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import Moment, StringList, WireModel
 
 POLICY_READ: Final = "Policy.Read.All"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.host.errors import FileError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
 from tests.attack.record import record
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from tests.attack.monitor import Monitor
 from tests.attack.record import record
 from tests.testbed.installation import Installation

@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.lock import exclusive
-from mstunnel_setup.errors import CheckError, LockedError
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.errors import FileError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CheckError, LockedError
 from mstunnel_setup.install import rootless
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.lock import exclusive
 from tests.attack.record import record
 
 pytestmark = [
@@ -122,8 +122,8 @@ print("SHELL" + json.dumps([os.ttyname(0), os.read(0, 4096).decode() if ready el
 """
 _BECOME = """
 import sys
-from mstunnel_setup.host.accounts import Account
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.io.accounts import Account
+from mstunnel_setup.io.process import Processes
 account = Account("nobody", 65534, 65534, "/")
 {call}(account, ["/usr/bin/python3", "-c", sys.argv[1]], {{"PATH": "/usr/bin:/bin"}})
 """
@@ -362,7 +362,8 @@ def test_a_race_for_temporary_files_is_lost(place: Path) -> None:
 _HOLDER = """
 import os, sys, time
 os.setgid(65534); os.setuid(65534)
-from mstunnel_setup.cli import entry, setup
+from mstunnel_setup.cli.framework import entry
+from mstunnel_setup.cli import setup
 def work(*_given):
     print("up", flush=True)
     time.sleep(60)

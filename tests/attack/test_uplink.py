@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.system import uplink
+from mstunnel_setup.actions import uplink
 from tests.attack.record import record
 from tests.attack.test_local_user import ATTACKER, outcome_of
-from tests.unit.host import test_namespaces as made
+from tests.unit.io import test_namespaces as made
 from tests.unit.operations.test_uplink import PORT, Host, as_container, host
 
 __all__ = ["host"]

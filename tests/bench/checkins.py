@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from mstunnel_setup.lab.graph_directory import new_assignment, new_principal
-from mstunnel_setup.lab.keys import KeyRing
-from mstunnel_setup.lab.permissions import APP_ROLE_IDS
-from mstunnel_setup.lab.records import ApplicationRecord, ServerRecord, SiteRecord, TenantRecord, digest
-from mstunnel_setup.lab.scopes import Resource
-from mstunnel_setup.lab.store import Store
-from mstunnel_setup.lab.tokens import TokenService
-from mstunnel_setup.lab.urls import Urls
+from mstunnel_lab.entra.keys import KeyRing
+from mstunnel_lab.entra.permissions import APP_ROLE_IDS
+from mstunnel_lab.entra.scopes import Resource
+from mstunnel_lab.entra.tokens import TokenService
+from mstunnel_lab.graph.directory import new_assignment, new_principal
+from mstunnel_lab.records import ApplicationRecord, ServerRecord, SiteRecord, TenantRecord, digest
+from mstunnel_lab.store import Store
+from mstunnel_lab.urls import Urls
 from mstunnel_setup.tenant.wire import CONFIGURATION_READ_WRITE, GRAPH_APP_ID, ServicePrincipal
 from tests.bench.bar import Bar, bars
 

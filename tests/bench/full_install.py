@@ -9,7 +9,7 @@ both end when the containers are healthy and the tenant has a check-in of the ag
 from pathlib import Path
 from typing import Any, Final
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from tests.bench.bar import Bar, bars
 from tests.bench.rounds import medians
 from tests.testbed.installation import CONTAINERS, Installation

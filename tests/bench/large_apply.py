@@ -14,14 +14,14 @@ from typing import Any, Final
 
 import requests
 
-from tests.unit.admin.labs import HERE, Tenant, running
+from tests.unit.mst_admin.labs import HERE, Tenant, running
 
 NAME: Final = "large-apply"
 SITES: Final = 1000
 ANSWER_SECONDS: Final = 0.2
 SECONDS: Final = 60.0
 """One request after the other would take at least 200 s."""
-PROGRAM: Final = "import sys; from mstunnel_setup.cli.admin import main; sys.exit(main())"
+PROGRAM: Final = "import sys; from mst_admin.cli import main; sys.exit(main())"
 
 
 def declare(directory: Path, sites: int = SITES, prefix: str = "Site") -> Path:

@@ -1,6 +1,6 @@
 """A tenant with 5,000 sites, one of them with 5,000 servers: `mst-admin` by the clock, and its memory.
 
-The limits hold on a machine that does nothing else; tests/unit/admin/test_large_tenant.py bounds what the
+The limits hold on a machine that does nothing else; tests/unit/mst_admin/test_large_tenant.py bounds what the
 processor does, which other work on the machine does not change.
 """
 
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mstunnel_setup.lab.records import ServerRecord, SiteRecord
-from mstunnel_setup.lab.store import Store
+from mstunnel_lab.records import ServerRecord, SiteRecord
+from mstunnel_lab.store import Store
 from tests.bench.bar import Bar, bars
-from tests.unit.admin.labs import HERE, Tenant, running
+from tests.unit.mst_admin.labs import HERE, Tenant, running
 
 NAME: Final = "large-tenant"
 OBJECTS: Final = 5000
@@ -38,7 +38,7 @@ CASES: Final = {
 # The kernel's peak of this address space; ru_maxrss would also count the process that started it.
 PROGRAM: Final = """
 import sys
-from mstunnel_setup.cli.admin import main
+from mst_admin.cli import main
 code = main()
 print(next(line.split()[1] for line in open("/proc/self/status") if "VmHWM" in line), file=sys.stderr)
 sys.exit(code)

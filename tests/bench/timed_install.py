@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from mstunnel_setup.cli import setup
-from mstunnel_setup.engine import journal as module
-from mstunnel_setup.engine.journal import Journal
+from mstunnel_setup.transaction import journal as module
+from mstunnel_setup.transaction.journal import Journal
 
 _spent = 0.0
 _lines: list[bytes] = []

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup.lab import trends
-from mstunnel_setup.lab.records import ServerRecord, SiteRecord
-from mstunnel_setup.lab.store import Store
+from mstunnel_lab import trends
+from mstunnel_lab.records import ServerRecord, SiteRecord
+from mstunnel_lab.store import Store
 from mstunnel_setup.tenant.wire import HealthStatus, LabHealth
 from tests.browser.chromium import WIDE, Browser, chromium, description, lab_certificate
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 from selenium.webdriver.common.keys import Keys
 
-from mstunnel_setup.lab.web.language import LANGUAGES, Words
+from mstunnel_lab.admin_center.language import LANGUAGES, Words
 from tests.browser.chromium import Browser
 from tests.browser.served_site import ADMINISTRATOR, SERVER, Site, password_of
 from tests.parameters import sample

@@ -16,9 +16,9 @@ import pytest
 import requests
 from ruamel.yaml import YAML
 
-from mstunnel_setup import paths
 from mstunnel_setup.agent.metrics import METRICS, TEXTFILE, Counters, render
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.io.files import Files
 from tests.browser.chromium import chromium
 from tests.dashboards import DASHBOARDS, RULES, alerts, dashboard, queries
 from tests.serving import free_port

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 from ruamel.yaml import YAML
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.receipt import fold
+from mstunnel_setup.base import paths
+from mstunnel_setup.transaction.receipt import fold
 from tests.crash.engine import Daemon
 from tests.crash.tenant import CERTIFICATE_DAYS, CLIENT, PREPARED, Tenant, environment
 from tests.serving import free_port

@@ -8,9 +8,9 @@ from typing import Any
 
 import requests
 
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.host.errors import ProcessError
-from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.process import Completed, Processes
 from tests.crash.engine import RecordedEngine
 from tests.crash.points import let_writer_use
 

@@ -12,14 +12,14 @@ from typing import Any, TypeVar, cast
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.journal import _line
-from mstunnel_setup.engine.lock import exclusive
-from mstunnel_setup.errors import ExitCode
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.upgrade.mailbox import OUTBOX
-from mstunnel_setup.upgrade.release import CATALOGUE
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.exchange.mailbox import OUTBOX
+from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.journal import _line
+from mstunnel_setup.transaction.lock import exclusive
 from tests.crash.arena import Arena, Ended, differences
 from tests.crash.kill import KILLED, Scene
 from tests.crash.tenant import CERTIFICATE_DAYS

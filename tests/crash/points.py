@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from mstunnel_setup.host import appender, files, safe_paths, temporary, untrusted
-from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.io import appender, files, safe_paths, temporary, untrusted
+from mstunnel_setup.io.http import HttpSession
 
 # The modules that change files.
 WRITER = (appender, files, safe_paths, temporary, untrusted)

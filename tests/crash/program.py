@@ -21,8 +21,8 @@ from typing import Any
 
 import msal  # noqa: F401 (imported here, not in every run)
 
-import mstunnel_setup.cli.render as render_module
-import mstunnel_setup.install.adopt.switch as adopt_module
+import mstunnel_setup.adopt.switch as adopt_module
+import mstunnel_setup.cli.framework.render as render_module
 import mstunnel_setup.install.install
 import mstunnel_setup.install.installed as installed_module
 import mstunnel_setup.install.plan
@@ -34,16 +34,16 @@ import mstunnel_setup.operations.certificate.import_certificate
 import mstunnel_setup.operations.monitor.rounds
 import mstunnel_setup.operations.restore
 from mstunnel_setup.cli import monitor, mst_cli, setup
-from mstunnel_setup.cli.render import run_app
+from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.containers.choice import Chosen
 from mstunnel_setup.containers.run_method import RunMethod
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed, Processes
-from mstunnel_setup.host.systemd import Systemd
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import SERVER_NOT_LISTED
 from mstunnel_setup.install.ports import Ports, open_ports
 from mstunnel_setup.install.steps import launch, verify
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Completed, Processes
+from mstunnel_setup.io.systemd import Systemd
 from tests.crash import faults, kernel, sabotage, vendor_podman, warm
 from tests.crash.engine import RecordedEngine
 from tests.crash.points import Points

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mstunnel_setup.engine.action import Undo, Undone
-from mstunnel_setup.engine.file_actions import WriteFile
-from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.tenant.actions import RegisterServer
+from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.actions.tenant_objects import RegisterServer
+from mstunnel_setup.transaction.action import Undo, Undone
+from mstunnel_setup.transaction.journal import Journal
 
 
 def forget_undo() -> None:

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup.lab.bodies_directory import KeyCredentialBody
-from mstunnel_setup.lab.graph_directory import stored_credentials
-from mstunnel_setup.tls.agent_credential import new_agent_credential
+from mstunnel_lab.graph.bodies_directory import KeyCredentialBody
+from mstunnel_lab.graph.directory import stored_credentials
+from mstunnel_setup.certificates.agent_credential import new_agent_credential
 
 CERTIFICATE_DAYS = 90
 # The applications of the seed: an installer with a secret, and one that was created in advance.
@@ -32,7 +32,7 @@ class Tenant:
         place = directory / "lab"
         seed = directory / "seed.yaml"
         seed.write_text(_SEED.read_text().replace("PORT", str(port)))
-        command = [sys.executable, "-c", "from mstunnel_setup.cli.lab import main; main()", "serve"]
+        command = [sys.executable, "-c", "from mstunnel_lab.cli import main; main()", "serve"]
         self._process = subprocess.Popen(
             [*command, "--dir", place, "--port", "0", "--seed", seed], env=environment()
         )

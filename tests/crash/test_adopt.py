@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.install.adopt import adoption
+from mstunnel_setup.actions import vendor_gateway
 from tests.crash.arena import differences
 from tests.crash.engine import DEAD
 from tests.crash.kill import KILLED, Scene
@@ -204,7 +204,7 @@ def test_a_commit_is_killed_before_its_one_record_or_after_it(scene: Scene, host
     for at in (*range(opened, opened + 6), len(undisturbed.points)):
         scene.install()
         assert host.run("mstunnel-setup", "adopt", "commit", kill_at=at).code == KILLED
-        way_back = adoption.KEY in host.receipt()["entries"]
+        way_back = vendor_gateway.KEY in host.receipt()["entries"]
 
         again = host.run("mstunnel-setup", "adopt", "commit")
 

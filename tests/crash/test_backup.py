@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from mstunnel_setup import paths
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.exchange import release_feed as feed
+from mstunnel_setup.exchange.releases import CATALOGUE, Digests
+from mstunnel_setup.exchange.upgrade_history import HISTORY, read_history
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.backup_archive import unpack
-from mstunnel_setup.upgrade import feed
-from mstunnel_setup.upgrade.record import HISTORY, read_history
-from mstunnel_setup.upgrade.release import CATALOGUE, Digests
 from tests.crash import plugin
 from tests.crash.arena import Arena, Ended, differences
 from tests.crash.engine import DEAD, SERVER

@@ -15,7 +15,7 @@ from tests.crash.arena import Arena, Ended, Kept, differences
 from tests.crash.kill import KILLED, Scene
 from tests.crash.variants import VARIANTS
 from tests.parameters import sample
-from tests.unit.system.test_killed_host_half import OF_ROOT
+from tests.unit.actions.test_killed_host_half import OF_ROOT
 
 # Within the validity of the certificate.
 _DUE = f"{datetime.now(UTC) + timedelta(days=20):%Y-%m-%dT%H:%M}+00:00"
@@ -196,7 +196,7 @@ def unknown(*goldens: dict[str, Any]) -> set[str]:
 def test_every_kind_of_action_is_killed(variant: Callable[[str], Scene]) -> None:
     """A new kind of action must be added to a host or a command of the kill loops.
 
-    What root does for an account is killed in tests/unit/system/test_killed_host_half.py.
+    What root does for an account is killed in tests/unit/actions/test_killed_host_half.py.
     """
     hosts = [variant(name).golden for name in VARIANTS]
     special = ("delayed import", "return to an earlier certificate", "site with a record that was left")

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.journal import LARGE, Journal
-from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.actions.store_answer import StoreAnswer
+from mstunnel_setup.base import paths
+from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.install.step_list import CODEC
-from mstunnel_setup.upgrade.release import CATALOGUE
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.journal import LARGE, Journal
 from tests.crash import plugin
 from tests.crash.arena import Arena, differences
 from tests.crash.kill import Scene

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.receipt import fold
+from mstunnel_setup.base import paths
+from mstunnel_setup.transaction.receipt import fold
 from tests.crash.arena import Arena, Ended, differences
 from tests.crash.kill import Scene
 from tests.parameters import sample

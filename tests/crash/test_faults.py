@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import ExitCode
 from tests.crash import plugin
 from tests.crash.arena import Arena, Ended, differences
 from tests.crash.kill import Scene

@@ -1,6 +1,6 @@
 """Uninstalling with what an administrator brought left in place, and installing on it again."""
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from tests.crash.arena import Arena
 from tests.crash.kill import Scene
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from tests.crash.arena import Arena, Ended
 from tests.crash.kill import Scene
 

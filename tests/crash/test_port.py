@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from tests.crash.arena import Arena, Ended, differences
 from tests.crash.engine import SERVER
 from tests.crash.kill import Scene

@@ -12,20 +12,20 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from mstunnel_setup.engine import journal as journals
-from mstunnel_setup.engine.action import Codec
-from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile
-from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.receipt import fold
-from mstunnel_setup.engine.runner import Runner
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.host import appender
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.tls.actions import PlaceIdentity
-from mstunnel_setup.tls.identity_source import IdentitySource
-from mstunnel_setup.tls.load import fingerprint, load_identity
+from mstunnel_setup.actions.certificates import PlaceIdentity
+from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates.identity_source import IdentitySource
+from mstunnel_setup.certificates.load import fingerprint, load_identity
+from mstunnel_setup.io import appender
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction import journal as journals
+from mstunnel_setup.transaction.action import Codec
+from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.receipt import fold
+from mstunnel_setup.transaction.runner import Runner
+from mstunnel_setup.transaction.step import Step
 from tests.crash import disk, plugin
 from tests.testbed.certificates import Authority
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from tests.crash.arena import Arena, differences
 from tests.crash.kill import Scene
 

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.agent import health_report
-from mstunnel_setup.errors import StepError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.certificates import revocation_record
+from mstunnel_setup.exchange import health_report, mailbox
+from mstunnel_setup.exchange import upgrade_history as record
 from mstunnel_setup.gateway.log_level import log_level
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor import configuration, limits
-from mstunnel_setup.tls import revocation_record
-from mstunnel_setup.upgrade import mailbox, record
 
 _FIXTURES = sorted((Path(__file__).parent / "releases").glob("*.json"))
 _NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)

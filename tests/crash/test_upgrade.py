@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.record import HISTORY
-from mstunnel_setup.upgrade.release import CATALOGUE, Digests
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.releases import CATALOGUE, Digests
+from mstunnel_setup.exchange.upgrade_history import HISTORY
 from tests.crash import plugin
 from tests.crash.arena import Arena, Ended, differences
 from tests.crash.engine import DEAD, SERVER

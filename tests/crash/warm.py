@@ -20,11 +20,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509 import Certificate
 
-from mstunnel_setup import rendering
-from mstunnel_setup.engine import action
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.actions import certificates as actions
+from mstunnel_setup.base import rendering
+from mstunnel_setup.certificates import agent_credential, ca_trust
 from mstunnel_setup.install.step_list import CODEC
-from mstunnel_setup.tls import actions, agent_credential, ca_trust
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction import action
 
 # The credentials made so far, by name and day.
 _credentials: dict[tuple[str, str], tuple[bytes, bytes]] = {}

@@ -25,7 +25,7 @@ from tests.testbed.installation import PUBLIC_ADDRESS, Installation
 from tests.testbed.machine import Machine
 from tests.testbed.testbed import DOMAIN
 from tests.testbed.waiting import eventually
-from tests.unit.tls.authority import Authority
+from tests.unit.certificates.authority import Authority
 
 pytestmark = pytest.mark.e2e
 

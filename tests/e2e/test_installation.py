@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from mstunnel_setup.engine.values import resolve
+from mstunnel_setup.base.values import resolve
 from tests.testbed.host_tree import tree_of_any_run
 from tests.testbed.installation import DEVICE_USER, Installation, actions
 from tests.testbed.machine import Entry

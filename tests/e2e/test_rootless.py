@@ -251,6 +251,16 @@ def test_root_and_the_account_see_the_same_gateway(host: Host) -> None:
     assert ready["errors"] == []
 
 
+def test_the_files_of_the_gateway_belong_to_an_account_without_privileges(host: Host) -> None:
+    """To it or to one of its subordinate ids, which the containers have; none is of root."""
+    first, count = host.server.shell(f"grep ^{ACCOUNT}: /etc/subuid").stdout.strip().split(":")[1:]
+    account = host.server.run(["id", "-u", ACCOUNT]).stdout.strip()
+    owners = set(host.server.run(["find", "/etc/mstunnel", "-printf", "%U\\n"]).stdout.split())
+    assert account in owners
+    assert all(int(first) <= int(owner) < int(first) + int(count) for owner in owners - {account}), owners
+    assert host.server.run(["id", "-nG", ACCOUNT]).stdout.split() == [ACCOUNT, "systemd-journal"]
+
+
 def test_other_accounts_and_the_other_mode_are_refused(host: Host) -> None:
     nobody = host.program(
         "runuser", "-u", "nobody", "--", "mst-cli", "status", "--output", "json", check=False

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.cli.translation import SPOKEN, catalogue, language
-from mstunnel_setup.text import width
+from mstunnel_setup.base.text import width
+from mstunnel_setup.cli.framework.translation import SPOKEN, catalogue, language
 from tests.testbed import kinds, release
 from tests.testbed.installation import ADMINISTRATOR, LAB, PUBLIC_ADDRESS, Installation
 from tests.testbed.kinds import Kind

@@ -30,7 +30,7 @@ test -f /sys/fs/cgroup/cgroup.controllers && echo v2 || echo v1
 """
 _HOSTS = f"127.0.0.1 localhost lab.{DOMAIN}\n{{}} vpn.{DOMAIN}\n10.99.0.80 intranet.{DOMAIN}\n"
 _LAB = f"""#!/bin/sh
-cd {ROOT} && exec {sys.executable} -c 'from mstunnel_setup.cli.lab import main; main()' "$@"
+cd {ROOT} && exec {sys.executable} -c 'from mstunnel_lab.cli import main; main()' "$@"
 """
 _PYTHON = f"""#!/bin/sh
 PYTHONPATH={ROOT} exec {sys.executable} "$@"

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from mstunnel_setup import __version__, paths
+from mstunnel_setup import __version__
+from mstunnel_setup.base import paths
+from mstunnel_setup.certificates.revocation_record import ASKED_BY_COMMANDS
+from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.upgrade_history import HISTORY
 from mstunnel_setup.install.step_list import ORDER
-from mstunnel_setup.tls.revocation_record import ASKED_BY_COMMANDS
-from mstunnel_setup.upgrade.record import HISTORY
-from mstunnel_setup.upgrade.release import CATALOGUE
 from tests.machines.installation import PROGRAM, MachineInstallation
 from tests.machines.power import Watched, watched
 from tests.testbed.host_tree import differences, tree_of_any_run

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.journal import LARGE, Journal
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.journal import LARGE, Journal
 from tests.machines import clock, record
 from tests.machines.booted import booted_in_user_mode
 from tests.machines.clock import Clock

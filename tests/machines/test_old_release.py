@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from tests.machines import old_release, record
 from tests.machines.bed import MEDIA
 from tests.machines.booted import booted_in_user_mode

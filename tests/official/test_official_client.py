@@ -17,7 +17,7 @@ from scripts.locked_environment import locked_environment
 
 ROOT = Path(__file__).parents[2]
 LAB = str(Path(sys.executable).with_name("mstunnel-lab"))
-SEED = str(ROOT / "tests/unit/lab/seed.yaml")
+SEED = str(ROOT / "tests/unit/mstunnel_lab/seed.yaml")
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import json
 import sys
 from pathlib import Path
 
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.lab import remote
+from mstunnel_lab import remote
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.sign_in import SignIn
 

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mstunnel_setup.actions.images import LoadImage
+from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.docker_service import docker_engine
 from mstunnel_setup.containers.engine import ContainerEngine, Progress, no_progress
-from mstunnel_setup.containers.image_actions import LoadImage
 from mstunnel_setup.containers.spec import ContainerSpec
-from mstunnel_setup.engine.action import UndoRecord
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.process import Processes
+from mstunnel_setup.transaction.action import UndoRecord
 
 
 @dataclass

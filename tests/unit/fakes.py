@@ -18,11 +18,11 @@ from mstunnel_setup.containers.engine import (
     Progress,
 )
 from mstunnel_setup.containers.spec import ContainerSpec, Volume
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed, Processes
-from mstunnel_setup.host.systemd import Systemd
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Completed, Processes
+from mstunnel_setup.io.systemd import Systemd
 from tests.unit.clocks import FakeClock
 
 PODMAN = Chosen("podman", "5.4.2", "the only engine installed")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.errors import StepError
-from mstunnel_setup.host.accounts import own_name
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.rendering import render
 from mstunnel_setup.install.steps.logs import RotatedLog
-from mstunnel_setup.rendering import render
+from mstunnel_setup.io.accounts import own_name
 from tests.unit.hostile import HOSTILE
 
 # logrotate reads what it finds in quotes as a pattern.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from mstunnel_setup.containers import compose, kubernetes
 from mstunnel_setup.containers.spec import Port, Tmpfs
 from tests.unit.hostile import HOSTILE, SPEC

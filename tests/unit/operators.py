@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from mstunnel_setup.cli.console import NoPrompts
-from mstunnel_setup.cli.log import SetupLog
-from mstunnel_setup.cli.options import CommonOptions, OutputFormat
-from mstunnel_setup.cli.render import Renderer, TerminalSinks
-from mstunnel_setup.host.clock import Clock, SystemClock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
-from mstunnel_setup.operator import Operator, Prompter
-from mstunnel_setup.redaction import Redactor
+from mstunnel_setup.base.redaction import Redactor
+from mstunnel_setup.cli.framework.console import NoPrompts
+from mstunnel_setup.cli.framework.log import SetupLog
+from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat
+from mstunnel_setup.cli.framework.render import Renderer, TerminalSinks
+from mstunnel_setup.io.clock import Clock, SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator, Prompter
+from mstunnel_setup.io.process import Processes
 
 
 def operator_of(

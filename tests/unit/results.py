@@ -1,7 +1,7 @@
 """The parts of a result, with the types that a test expects of them."""
 
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.result import Result
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.values import JsonObject
 
 
 def lines_of(result: Result) -> list[str]:

@@ -9,15 +9,15 @@ import pytest
 from scripts import check
 
 TESTS = {
-    "tests/unit/host/test_files.py": "from mstunnel_setup.host.files import Files\n",
-    "tests/unit/host/test_clock.py": "from mstunnel_setup.host import clock\n",
-    "tests/unit/install/scenes.py": "from mstunnel_setup.host import files\n",
+    "tests/unit/io/test_files.py": "from mstunnel_setup.io.files import Files\n",
+    "tests/unit/io/test_clock.py": "from mstunnel_setup.io import clock\n",
+    "tests/unit/install/scenes.py": "from mstunnel_setup.io import files\n",
     "tests/unit/install/test_launch.py": "from tests.unit.install.scenes import Scene\n",
     "tests/unit/install/test_order.py": "from mstunnel_setup.install.step_list import ORDER\n",
-    "tests/unit/tls/test_order.py": "import mstunnel_setup.tls.order\n",
+    "tests/unit/certificates/test_order.py": "import mstunnel_setup.certificates.order\n",
     "tests/unit/test_docs.py": "PAGE = 'docs/reference/steps.md'\n",
     "tests/unit/cli/test_packages.py": "LIST = 'scripts/packages.txt'\n",
-    "tests/crash/test_kill.py": "from mstunnel_setup.host.files import Files\n",
+    "tests/crash/test_kill.py": "from mstunnel_setup.io.files import Files\n",
 }
 
 
@@ -26,18 +26,18 @@ TESTS = {
     [
         # The unit tests of the package, and whatever imports the module, if only through a helper.
         (
-            ["mstunnel_setup/host/files.py"],
+            ["mstunnel_setup/io/files.py"],
             ["host/test_clock.py", "host/test_files.py", "install/test_launch.py"],
         ),
-        (["mstunnel_setup/host/clock.py"], ["host/test_clock.py", "host/test_files.py"]),
-        (["mstunnel_setup/tls/order.py"], ["tls/test_order.py"]),
-        (["mstunnel_setup/paths.py"], ["test_docs.py"]),
+        (["mstunnel_setup/io/clock.py"], ["host/test_clock.py", "host/test_files.py"]),
+        (["mstunnel_setup/certificates/order.py"], ["tls/test_order.py"]),
+        (["mstunnel_setup/base/paths.py"], ["test_docs.py"]),
         (["tests/unit/install/test_order.py"], ["install/test_order.py"]),
         (["tests/unit/install/scenes.py"], ["install/test_launch.py"]),
         (["tests/unit/install/conftest.py"], ["install/test_launch.py", "install/test_order.py"]),
         (["docs/how-to/proxy.md"], ["test_docs.py"]),
         (["scripts/packages.txt"], ["cli/test_packages.py", "test_docs.py"]),
-        (["mstunnel_setup/tls/order.py", "README.md"], ["test_docs.py", "tls/test_order.py"]),
+        (["mstunnel_setup/certificates/order.py", "README.md"], ["test_docs.py", "tls/test_order.py"]),
     ],
 )
 def test_the_tests_that_a_change_touches(files: Sequence[str], tests: Sequence[str]) -> None:
@@ -45,19 +45,19 @@ def test_the_tests_that_a_change_touches(files: Sequence[str], tests: Sequence[s
 
 
 def test_a_module_that_most_tests_import_runs_those_of_its_package() -> None:
-    many = {f"tests/unit/cli/test_{n}.py": "import mstunnel_setup.host.files\n" for n in range(check.MOST)}
-    found = check.tests_for(["mstunnel_setup/host/files.py"], {**TESTS, **many})
-    assert found == ["tests/unit/host/test_clock.py", "tests/unit/host/test_files.py"]
+    many = {f"tests/unit/cli/test_{n}.py": "import mstunnel_setup.io.files\n" for n in range(check.MOST)}
+    found = check.tests_for(["mstunnel_setup/io/files.py"], {**TESTS, **many})
+    assert found == ["tests/unit/io/test_clock.py", "tests/unit/io/test_files.py"]
 
 
 def test_slow_tests_are_run_only_when_they_themselves_change() -> None:
-    assert "tests/crash/test_kill.py" not in check.tests_for(["mstunnel_setup/host/files.py"], TESTS)
+    assert "tests/crash/test_kill.py" not in check.tests_for(["mstunnel_setup/io/files.py"], TESTS)
     assert check.tests_for(["tests/crash/test_kill.py"], TESTS) == ["tests/crash/test_kill.py"]
 
 
 def test_every_package_has_unit_tests_of_the_same_name() -> None:
     """Else a change of a module would run too few."""
-    packages = {path.parent.name for path in (check.ROOT / check.PROGRAM).glob("*/__init__.py")}
+    packages = {path.parent.name for path in (check.ROOT / check.PACKAGES[0]).glob("*/__init__.py")}
     assert {
         name for name in packages if not any((check.ROOT / "tests/unit" / name).glob("**/test_*.py"))
     } == set()
@@ -78,7 +78,7 @@ def test_each_tool_sees_the_files_that_are_its_own() -> None:
 
 
 def test_the_borders_are_checked_when_the_program_changes() -> None:
-    assert "lint-imports" in tools(["mstunnel_setup/paths.py"])
+    assert "lint-imports" in tools(["mstunnel_setup/base/paths.py"])
 
 
 def test_a_page_alone_needs_no_type_checker() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from mstunnel_setup import paths
-from mstunnel_setup.log_line import journal_fields
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.log_line import journal_fields
 from mstunnel_setup.operations.monitor.log_lines import RESTART
 
 EXAMPLES = Path(__file__).parents[2] / "contrib/logging"

@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from mstunnel_setup.log_line import DeclaredLine, message_id
+from mstunnel_setup.base.log_line import DeclaredLine, message_id
 from scripts.docs import CATALOGUE
 from scripts.error_codes import declarations
 

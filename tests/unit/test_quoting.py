@@ -7,12 +7,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from mstunnel_setup import rendering
-from mstunnel_setup.errors import StepError
+from mstunnel_setup.base import rendering
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.readiness.parse import unit_environment
+from tests.unit.base.test_rendering import sh
 from tests.unit.containers.systemd_words import words
 from tests.unit.hostile import HOSTILE
-from tests.unit.test_rendering import sh
 
 Rule = Callable[[str], str]
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.actions.certificate_schedule import ScheduleImport
+from mstunnel_setup.actions.services import InstallService
+from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.containers import engine_unit
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.install.steps import monitor, uplink
-from mstunnel_setup.system.service import InstallService
-from mstunnel_setup.system.units import ConfigureUnit
-from mstunnel_setup.tls.schedule import ScheduleImport
 from tests.unit.install.test_host_plans import SPECIFICATIONS
 
 ROOT = Path(__file__).parents[2]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup.host.process import Completed, Processes
-from tests.unit.tls.pki import Pki, key_bytes
+from mstunnel_setup.io.process import Completed, Processes
+from tests.unit.certificates.pki import Pki, key_bytes
 
 TENANT = "99999999-0000-0000-0000-000000000000"
 MONITOR = "[Unit]\nDescription=Microsoft Tunnel monitor\n[Service]\nExecStart=/usr/sbin/mstunnel_monitor\n"

@@ -3,20 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.host import accounts as known_accounts
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.actions import accounts
+from mstunnel_setup.actions.directory import GiveDirectory
+from mstunnel_setup.actions.store_answer import StoreAnswer
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import ACCOUNT_ROOT
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.io import accounts as known_accounts
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.facts import RootlessFacts, Settings
 from mstunnel_setup.readiness.read.host import HostReader
-from mstunnel_setup.system import accounts
-from mstunnel_setup.system.directory import GiveDirectory
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.step import Step
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,11 @@ class ServiceAccount:
 def _gather(context: Context) -> ServiceAccount:
     files, name = context.ports.files, context.answers.account
     if name == "root":
-        raise ACCOUNT_ROOT()
+        raise UsageError(
+            "account-root",
+            "a rootless gateway cannot run as root",
+            hint="Name another account.",
+        )
     settings = Settings(mode="rootless", account=name)
     facts = HostReader(files, context.ports.clock, settings, {}).rootless()
     member = known_accounts.is_member(name, accounts.JOURNAL_GROUP)

@@ -6,13 +6,13 @@ Newer kernels refuse rules for paths that do not exist, so this comes when they 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mstunnel_setup import paths, rendering
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.step import Step
+from mstunnel_setup.actions.audit import LOADER, WriteAuditRules
+from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import FILE, path_of
-from mstunnel_setup.system.audit import LOADER, WriteAuditRules
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 RULES = "/etc/audit/rules.d/mst.rules"
 _MARK = "# Written by mstunnel-setup"

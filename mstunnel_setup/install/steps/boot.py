@@ -6,12 +6,12 @@ and in vain where nothing pulls it in (podman-user-wait-network-online.service).
 
 from collections.abc import Sequence
 
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import Link, directories
-from mstunnel_setup.engine.step import Step
+from mstunnel_setup.actions.files import Link, directories
+from mstunnel_setup.actions.targets import ReachTarget
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.system.targets import ReachTarget
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 TARGET = "network-online.target"
 # What `systemctl add-wants multi-user.target network-online.target` makes.

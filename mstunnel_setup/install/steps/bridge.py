@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
-from mstunnel_setup import rendering
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import directories
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.values import JsonObject, JsonValue, as_list, as_object, json_bytes
+from mstunnel_setup.actions.files import directories
+from mstunnel_setup.actions.units import ConfigureUnit
+from mstunnel_setup.base import rendering
+from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object, json_bytes
 from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
@@ -17,7 +16,8 @@ from mstunnel_setup.readiness.facts import AddressFacts, Bridge, EngineName, Fac
 from mstunnel_setup.readiness.parse import cni_bridges, json_object
 from mstunnel_setup.readiness.read import text_of, texts_below
 from mstunnel_setup.readiness.read.host import HostReader
-from mstunnel_setup.system.units import ConfigureUnit
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 CHECKS = frozenset({"bridge-route", "bridge-dns", "bridge-rules", "pool-bridge"})
 """The readiness checks that moving the bridge can fix."""

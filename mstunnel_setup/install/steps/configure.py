@@ -3,15 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.files import MakeDirectory, WriteFile, WriteJson
+from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
 from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.answers.radius import RadiusAnswers
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile, WriteJson
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import CONFIGURATION_MISSING
-from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CONFIGURATION_MISSING, UsageError
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.issuers import Issuers, TokenVersion, tenant_of
 from mstunnel_setup.gateway.log_level import log_level
@@ -23,14 +21,15 @@ from mstunnel_setup.gateway.ocserv_conf import (
     has_revocation_list,
 )
 from mstunnel_setup.gateway.oidc import TokenRules
-from mstunnel_setup.gateway.radius import PlaceRadiusServers, client_conf, refuse_secret
 from mstunnel_setup.gateway.rendering import render
 from mstunnel_setup.install import ipv6
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import ISSUER_OF_ANOTHER_TENANT, PROXY_PROTOCOL_FORGEABLE
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.radius import PlaceRadiusServers, client_conf, refuse_secret
 from mstunnel_setup.install.steps import environment, images, site
-from mstunnel_setup.tenant_sign_in import cloud_of
+from mstunnel_setup.install.tenant_sign_in import cloud_of
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 _VERSIONS: Mapping[str, TokenVersion] = {"1": 1, "2": 2}
 
@@ -93,7 +92,13 @@ def _token_rules(context: Context) -> TokenRules:
     )
     issuers = Issuers(cloud.name, cloud.authority, context.ports.graph.tenant_id())
     if issuer and tenant_of(issuer) not in ("", issuers.tenant_id.lower()):
-        raise ISSUER_OF_ANOTHER_TENANT(named=tenant_of(issuer), tenant=issuers.tenant_id)
+        raise UsageError(
+            "issuer-of-another-tenant",
+            "`tenant.issuer` names the tenant {named}, and this server is registered in {tenant}",
+            hint="Correct `tenant.issuer`, or remove it: the default is the issuer of the tenant.",
+            named=tenant_of(issuer),
+            tenant=issuers.tenant_id,
+        )
     version = _VERSIONS[answers.version] if answers.version else issuers.version(issuer)
     return TokenRules(
         metadata=issuers.metadata(version),
@@ -148,7 +153,17 @@ def refuse_radius_secret(context: Context) -> None:
 def refuse_forgeable(context: Context) -> None:
     """Raise UsageError where others than the balancers could send the gateway an address of a device."""
     if context.answers.proxy_protocol_from and ipv6.hides_senders(context):
-        raise PROXY_PROTOCOL_FORGEABLE()
+        raise UsageError(
+            "proxy-protocol-forgeable",
+            (
+                "`proxy_protocol_from` is not safe here: Docker forwards IPv6 connections with the "
+                "address of the host, so anyone could send the address of another device"
+            ),
+            hint=(
+                "Install with Podman, or turn IPv6 off on this host "
+                "(`net.ipv6.conf.all.disable_ipv6=1`), or write `proxy_protocol_from: []`."
+            ),
+        )
 
 
 def given_up(context: Context) -> list[str]:

@@ -8,22 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.containers import MakeStateDirectory
+from mstunnel_setup.actions.files import CopyFile, LinkInPlace, MakeDirectory, MergeFile, WriteFile
+from mstunnel_setup.actions.give_to_agent import GiveToAgent
+from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.variables import PROXIES, refuse_wrong, without_login
-from mstunnel_setup.containers.actions import MakeStateDirectory
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import CopyFile, LinkInPlace, MakeDirectory, MergeFile, WriteFile
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.errors import CA_FILE_MISSING, CertificateError, UsageError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CA_FILE_MISSING, CertificateError, UsageError, WaitingError
+from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import CA_FILE_WITH_KEY, ENVIRONMENT_TO_EDIT
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.readiness.read import text_of
-from mstunnel_setup.system.give_to_agent import GiveToAgent
-from mstunnel_setup.tls.read import read_material
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 _MEANINGS: Mapping[str, str] = {
     "http_proxy": "proxy for http addresses",
@@ -168,7 +167,12 @@ def _digest(context: Context, ca_file: str | None) -> str:
     with contextlib.suppress(CertificateError):
         # All users may read the copy below ca-trust.
         if read_material(content).keys:
-            raise CA_FILE_WITH_KEY(ca_file=ca_file)
+            raise UsageError(
+                "ca-file-with-key",
+                "{ca_file} contains a private key",
+                hint="Give a file that contains certificates only.",
+                ca_file=ca_file,
+            )
     return hashlib.sha256(content).hexdigest()
 
 
@@ -194,7 +198,12 @@ def _prove(context: Context, _environment: Environment) -> None:
     while True:
         typed = context.prompter.ask(_EDIT, default="")
         if typed.lower() == _STOP:
-            raise ENVIRONMENT_TO_EDIT(path=paths.ENVIRONMENT)
+            raise WaitingError(
+                "environment-to-edit",
+                "stopped so that you can edit {path}",
+                hint="Edit the file, then run the same command again; it continues from here.",
+                path=paths.ENVIRONMENT,
+            )
         context.gathered.environment = None
         problem = f'"{typed}" is no answer here.' if typed else _problem(context)
         if not problem:

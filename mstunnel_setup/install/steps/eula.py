@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from importlib.resources import files as package_files
 from typing import Final
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.actions.files import MakeDirectory, WriteFile
+from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import EULA_DECLINED
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.io.operator import Prompter
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 _ACCEPTED: Final = "accepted-eula"
 ACCEPTED_KEY: Final = f"answer:{_ACCEPTED}"
@@ -62,11 +63,25 @@ def _record(context: Context) -> JsonObject | None:
         return earlier if isinstance(earlier, dict) else None
     if context.answers.eula != "accept" and not context.gathered.eula_accepted:
         context.prompter.page(text())
-        answer = context.prompter.ask("Do you accept these terms? Type yes or no", default="no")
-        if answer.strip().lower() != "yes":
-            raise EULA_DECLINED()
+        if not _accepts(context.prompter):
+            raise UsageError(
+                "eula-declined",
+                "the terms were not accepted; nothing was changed",
+                hint="Run the command again and type yes, or set `eula: accept` in the answer file.",
+            )
         context.gathered.eula_accepted = True
     return {"sha256": _digest(), "who": getpass.getuser()}
+
+
+def _accepts(prompter: Prompter) -> bool:
+    """Whether the person types yes; an empty line means no, anything else asks again."""
+    while True:
+        typed = prompter.ask("Do you accept these terms? Type yes or no", default="no").strip().lower()
+        if typed in ("yes", "y"):
+            return True
+        if typed in ("no", "n", ""):
+            return False
+        prompter.say("Type yes or no.")
 
 
 def _outstanding(context: Context) -> bool:

@@ -3,21 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.files import WriteJson
+from mstunnel_setup.actions.images import LoadImage, PullImage
+from mstunnel_setup.actions.store_answer import StoreAnswer
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, UsageError
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.containers.choice import ChooseEngine, Chosen, engine_of
-from mstunnel_setup.containers.image_actions import LoadImage, PullImage
 from mstunnel_setup.containers.release_images import LOCAL, release_images
 from mstunnel_setup.containers.spec import digest_tag
 from mstunnel_setup.containers.versions import engine_table, is_tested, release
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import WriteJson
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.engine.values import JsonObject
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import ENGINE_INSTALLED, IMAGE_ARCHIVE_MISSING, IMAGE_NOT_IN_ARCHIVE
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,13 @@ def _engine(context: Context) -> Chosen:
     """The engine in use; an installation stays with its own. Raises UsageError when another is asked for."""
     installed, wanted = engine_of(context.receipt), context.answers.engine
     if installed is not None and wanted not in ("auto", installed):
-        raise ENGINE_INSTALLED(installed=installed.capitalize(), wanted=wanted.capitalize())
+        raise UsageError(
+            "engine-installed",
+            "the gateway on this host runs on {installed}, not on {wanted}",
+            hint="Uninstall it first (`mst-cli uninstall`), or leave out `engine`.",
+            installed=installed.capitalize(),
+            wanted=wanted.capitalize(),
+        )
     chosen = context.ports.chosen
     version = release(chosen.version)
     if installed is None and version is not None and not is_tested(chosen.name, version):
@@ -95,8 +101,13 @@ def _archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
     holder = {image.digest: archive for archive in given for image in archived_images(archive)}
     missing = [reference for reference in wanted if reference.rpartition("@")[2] not in holder]
     if missing:
-        raise IMAGE_NOT_IN_ARCHIVE(
-            archives=", ".join(given), images=", ".join(holder) or "no image", missing=" and ".join(missing)
+        raise EngineError(
+            "image-not-in-archive",
+            "{archives} contains {images}, but not {missing}",
+            hint="Give the archives that contain these images, or correct the references.",
+            archives=", ".join(given),
+            images=", ".join(holder) or "no image",
+            missing=" and ".join(missing),
         )
     return {reference: holder[reference.rpartition("@")[2]] for reference in wanted}
 
@@ -113,7 +124,16 @@ def _refuse_unreachable(context: Context, wanted: Sequence[str]) -> None:
     if own is None or all(context.ports.engine.image(reference) for reference in wanted):
         return
     if any(reference.startswith(f"{LOCAL}/") for reference in wanted):
-        raise IMAGE_ARCHIVE_MISSING(archive=own.archive, image_archives=paths.IMAGE_ARCHIVES)
+        raise EngineError(
+            "image-archive-missing",
+            (
+                "this program has no registry for its images, and {archive} is neither beside it nor "
+                "in {image_archives}"
+            ),
+            hint="Copy {archive} to {image_archives}, or use --offline FILE or `images.registry`.",
+            archive=own.archive,
+            image_archives=paths.IMAGE_ARCHIVES,
+        )
 
 
 def fetch(references: Sequence[str]) -> Step[Context, Mapping[str, str]]:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mstunnel_setup import rendering
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile
-from mstunnel_setup.engine.step import Step
+from mstunnel_setup.actions.files import MakeDirectory, WriteFile
+from mstunnel_setup.actions.kernel_modules import LoadModule
+from mstunnel_setup.actions.sysctls import SetSysctl
+from mstunnel_setup.base import rendering
 from mstunnel_setup.install import ipv6
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
@@ -19,8 +19,8 @@ from mstunnel_setup.readiness.sysctls import (
     suffices,
     wanted,
 )
-from mstunnel_setup.system.modules import LoadModule
-from mstunnel_setup.system.sysctls import SetSysctl
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 _MODULE_FILES = {**MODULE_FILES, **CONNTRACK_MODULE_FILES}
 

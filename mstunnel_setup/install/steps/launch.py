@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mstunnel_setup import __version__, paths
-from mstunnel_setup.containers import engine_unit, quadlet, run_method
-from mstunnel_setup.containers import ipv6 as engine_ipv6
-from mstunnel_setup.containers.actions import (
+from mstunnel_setup import __version__
+from mstunnel_setup.actions import init_script, uplink
+from mstunnel_setup.actions.containers import (
     InstallQuadlet,
     InstallUnit,
     MakeStateDirectory,
@@ -15,35 +14,35 @@ from mstunnel_setup.containers.actions import (
     StartService,
     StartServices,
 )
-from mstunnel_setup.containers.image_actions import PullImage
+from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, WriteJson, directories
+from mstunnel_setup.actions.images import PullImage
+from mstunnel_setup.actions.init_script import Init
+from mstunnel_setup.actions.mailbox_directories import OpenMailbox
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CheckError, EngineError
+from mstunnel_setup.base.values import JsonObject, JsonValue, output
+from mstunnel_setup.containers import engine_unit, quadlet, run_method
+from mstunnel_setup.containers import ipv6 as engine_ipv6
 from mstunnel_setup.containers.listeners import Listener, listening
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, WriteJson, directories
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.values import JsonObject, JsonValue, output
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.install import container_specs, ipv6
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
     PORT_IN_USE,
-    ROOTLESS_NEEDS_QUADLET,
-    ROOTLESS_NETWORK_MISSING,
-    TUN_MISSING,
 )
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import path_of
 from mstunnel_setup.install.steps import configure, environment, images
 from mstunnel_setup.install.tunnel_device import DEVICE
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness.read.host import own_addresses
 from mstunnel_setup.readiness.read.uplink import resolver
-from mstunnel_setup.system import init_script, uplink
-from mstunnel_setup.system.init_script import Init
-from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.actions import OpenMailbox
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 _TUN = DEVICE
 # The first is there with cgroup v2 only, the second with v1 only.
@@ -95,7 +94,14 @@ def _gather(context: Context) -> Launch:
 def _containers(context: Context, port: int) -> Launch:
     ports = context.ports
     if not Path(_TUN).exists():
-        context.fail(TUN_MISSING(device=_TUN))
+        context.fail(
+            CheckError(
+                "tun-missing",
+                "{device} is missing; the gateway cannot open a tunnel without it",
+                hint="Load the module: `modprobe tun`.",
+                device=_TUN,
+            )
+        )
     server_image, agent_image = images.references(context)
     _refuse_taken(context, port)
     setting = replace(setting_of(context, port), local_names=images.local_names(context))
@@ -105,7 +111,11 @@ def _containers(context: Context, port: int) -> Launch:
     )
     chosen = _run_method(context)
     if paths.ROOTLESS and chosen is not RunMethod.QUADLET:
-        raise ROOTLESS_NEEDS_QUADLET()
+        raise EngineError(
+            "rootless-needs-quadlet",
+            "a rootless gateway needs Quadlet: systemd, cgroup v2, Podman 4.9 or later",
+            hint="Install what is missing, or install the gateway with root.",
+        )
     init = _init(context) if chosen is RunMethod.ENGINE else None
     if chosen is RunMethod.ENGINE and init is None:
         context.prompter.say(_REBOOT[ports.chosen.name])
@@ -175,7 +185,11 @@ def network(files: Files, processes: Processes) -> Network:
     for name in sorted(programs, reverse=bbr):
         if processes.find(name) is not None:
             return programs[name]
-    raise ROOTLESS_NETWORK_MISSING()
+    raise EngineError(
+        "rootless-network-missing",
+        "rootless containers need pasta or slirp4netns; neither is installed",
+        hint="Install the package passt, which provides pasta.",
+    )
 
 
 def _resolver(files: Files, port: int) -> str:

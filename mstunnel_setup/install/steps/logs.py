@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mstunnel_setup
-from mstunnel_setup import paths, rendering
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import WriteFile
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.host import accounts
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.actions.message_catalogue import DIRECTORY, WriteMessageCatalogue
+from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.system.message_catalogue import DIRECTORY, WriteMessageCatalogue
+from mstunnel_setup.io import accounts
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 _SOURCE = str(Path(mstunnel_setup.__file__).with_name("data") / "mstunnel.catalog")
 CATALOGUE = f"{DIRECTORY}/mstunnel.catalog"

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mstunnel_setup import paths, rendering
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import directories
-from mstunnel_setup.engine.step import Step
+from mstunnel_setup.actions import init_script
+from mstunnel_setup.actions.files import directories
+from mstunnel_setup.actions.init_script import Init
+from mstunnel_setup.actions.services import TARGET_DIRECTORY, InstallService
+from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import MONITOR, MONITOR_UNIT, path_of
 from mstunnel_setup.install.readiness_input import engine_name
 from mstunnel_setup.readiness.facts import EngineName
-from mstunnel_setup.system import init_script
-from mstunnel_setup.system.init_script import Init
-from mstunnel_setup.system.service import TARGET_DIRECTORY, InstallService
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,20 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from mstunnel_setup import __version__, paths
+from mstunnel_setup import __version__
+from mstunnel_setup.actions.files import CopyFile, Link, directories
+from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CheckError
 from mstunnel_setup.containers.release_images import release_images
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import CopyFile, Link, directories
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.host import bundle
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import PROGRAM_OLDER
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import FILE, LINKS, directory
 from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.io import bundle
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 _REMEMBERED = "program"
 _MODE = 0o755
@@ -60,7 +61,14 @@ def _gather(context: Context) -> Program:
     earlier = remembered(context.receipt, _REMEMBERED)
     installed = str(earlier["version"]) if isinstance(earlier, dict) else __version__
     if Version(installed) > Version(__version__):
-        error = PROGRAM_OLDER(version=__version__, installed=installed, file=FILE)
+        error = CheckError(
+            "program-older",
+            "this program is version {version}, but version {installed} is installed",
+            hint="Run the installed {file}. To downgrade, use --ignore-check program-older.",
+            version=__version__,
+            installed=installed,
+            file=FILE,
+        )
         context.fail(error)
     files = context.ports.files
     support = tuple(support_files(files, bundle.directory() / "support"))

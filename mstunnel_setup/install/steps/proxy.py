@@ -5,16 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import MakeDirectory, WriteFile, directories
-from mstunnel_setup.engine.receipt import Entry
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.engine.values import as_object
+from mstunnel_setup.actions.files import MakeDirectory, WriteFile, directories
+from mstunnel_setup.actions.selinux import LabelPort
+from mstunnel_setup.actions.store_answer import StoreAnswer
+from mstunnel_setup.actions.units import ConfigureUnit
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.values import as_object
 from mstunnel_setup.install import proxy_files, readiness_input
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import PROXY_OVERRULED
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import environment
@@ -23,8 +22,9 @@ from mstunnel_setup.readiness.parse import assignments, proxy_places
 from mstunnel_setup.readiness.proxies import unlabelled
 from mstunnel_setup.readiness.read import text_of, texts_below
 from mstunnel_setup.readiness.read.programs import ProgramReader
-from mstunnel_setup.system.selinux import LabelPort
-from mstunnel_setup.system.units import ConfigureUnit
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.receipt import Entry
+from mstunnel_setup.transaction.step import Step
 
 PROFILE = "/etc/profile.d/http_proxy.sh"
 ENVIRONMENT = "/etc/environment"
@@ -223,7 +223,15 @@ def _prove(context: Context, proxy: Proxy) -> None:
         seen = dict(word.split("=", 1) for word in words if "=" in word)
         for name, value in proxy.wanted.items():
             if seen.get(name) != value:
-                raise PROXY_OVERRULED(unit=unit, variable=name, actual=seen.get(name, ""), expected=value)
+                raise StepError(
+                    "proxy-overruled",
+                    "{unit} has {variable}={actual}, expected {expected}",
+                    hint="Find the other drop-in that sets it: `systemctl cat {unit}`.",
+                    unit=unit,
+                    variable=name,
+                    actual=seen.get(name, ""),
+                    expected=value,
+                )
 
 
 STEP = Step("proxy", "Proxy in all places", _gather_all, _decide, _prove)

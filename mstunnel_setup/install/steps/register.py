@@ -5,39 +5,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import WriteJson
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.values import output
-from mstunnel_setup.errors import SignInError
-from mstunnel_setup.install import tenant_access
-from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import IDENTITY_CHANGED, SERVER_RENAMED
-from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.steps import environment, site
-from mstunnel_setup.tenant.actions import (
+from mstunnel_setup.actions.agent_credential import (
+    CredentialSource,
+    PlaceAgentCredential,
+    UseAppIdentity,
+    certificate_sha256,
+)
+from mstunnel_setup.actions.agent_secret import CreateAgentSecret, PlaceAgentSecret
+from mstunnel_setup.actions.certificates import CreateAgentCredential
+from mstunnel_setup.actions.files import WriteJson
+from mstunnel_setup.actions.tenant_objects import (
     CreateAppIdentity,
     RegisterServer,
+    RemoveApplication,
     RemoveServerRecord,
     consent_needed,
     is_silent,
     record_left,
     server_named,
 )
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SignInError, TenantError
+from mstunnel_setup.base.values import output
+from mstunnel_setup.certificates.agent_credential import CREDENTIAL_DAYS
+from mstunnel_setup.install import tenant_access
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.steps import environment, site
+from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.tenant.clouds import Cloud
 from mstunnel_setup.tenant.credential import ClientSecret
-from mstunnel_setup.tenant.existing_identity import (
-    CredentialSource,
-    PlaceAgentCredential,
-    UseAppIdentity,
-    certificate_sha256,
-)
-from mstunnel_setup.tenant.secret import CreateAgentSecret, PlaceAgentSecret
 from mstunnel_setup.tenant.wire import DeploymentMode
-from mstunnel_setup.tenant_sign_in import cloud_of
-from mstunnel_setup.tls.actions import CreateAgentCredential
-from mstunnel_setup.tls.agent_credential import CREDENTIAL_DAYS
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 _DEPLOYMENT_MODES: Final = {
     ("standalone", "rootful"): DeploymentMode.STANDALONE_ROOTFUL,
@@ -66,7 +66,8 @@ class Prepared:
 class Registration:
     """Under which names this server appears in the tenant, where, and how its containers run.
 
-    `left_record` is the id of a record that an earlier server of this name left and that is to be removed.
+    `left_record` is the id of a record that an earlier server of this name left and that is to be removed,
+    `left_applications` are the object ids of applications that an earlier installation of this host left.
     """
 
     site_id: str
@@ -79,6 +80,7 @@ class Registration:
     prepared: Prepared | None = None
     secret: bool = False
     left_record: str = ""
+    left_applications: tuple[str, ...] = ()
 
     @property
     def server(self) -> RegisterServer:
@@ -110,7 +112,35 @@ def _gather(context: Context) -> Registration:
         secret=context.answers.identity.credential == "secret",
     )
     _refuse_other_credential(context, registration.credential_path)
-    return replace(registration, left_record=_left_record(context, registration))
+    return replace(
+        registration,
+        left_record=_left_record(context, registration),
+        left_applications=_left_applications(context, registration),
+    )
+
+
+def _left_applications(context: Context, registration: Registration) -> tuple[str, ...]:
+    """The object ids of the applications to remove: of this name, not of this installation; a person agrees.
+
+    The name holds this machine's id, so they are left from an installation whose journal is gone. Unattended
+    the name is refused when the application is created.
+    """
+    application = _application(registration)
+    known = application.key in context.receipt.entries
+    if known or registration.prepared is not None or not context.prompter.interactive:
+        return ()
+    found = context.ports.graph.find_applications(registration.application_name)
+    if not found:
+        return ()
+    created = ", ".join(
+        f"{item.created_date_time:%Y-%m-%d %H:%M} UTC" for item in found if item.created_date_time
+    )
+    question = (
+        f"The tenant already has an application called {registration.application_name}"
+        f"{f', created {created}' if created else ''}. Replace it "
+        "(only if an earlier installation of this server left it)?"
+    )
+    return tuple(item.id for item in found) if context.prompter.confirm(question) else ()
 
 
 def _left_record(context: Context, registration: Registration) -> str:
@@ -166,7 +196,16 @@ def _refuse_renamed(context: Context, application_name: str) -> None:
         names = {CreateAppIdentity.kind: "display_name", UseAppIdentity.kind: "app_id"}
         name = known.get(names.get(str(known["kind"]), ""), application_name)
         if name != application_name:
-            raise SERVER_RENAMED(name=name, application_name=application_name)
+            raise TenantError(
+                "server-renamed",
+                "the tenant knows this server as {name}, not as {application_name}",
+                hint=(
+                    "Set `server_name` to the earlier name, or remove the server with `mst-cli uninstall`"
+                    " first."
+                ),
+                name=name,
+                application_name=application_name,
+            )
 
 
 def _refuse_other_credential(context: Context, path: str) -> None:
@@ -174,7 +213,14 @@ def _refuse_other_credential(context: Context, path: str) -> None:
     for entry in context.receipt.entries.values():
         known = entry.versions[-1]
         if known["kind"] in _CREDENTIALS and known["path"] != path:
-            raise IDENTITY_CHANGED(credential=known["path"])
+            raise TenantError(
+                "identity-changed",
+                ("this server signs in with {credential}, but the answer `identity` asks for another kind"),
+                hint=(
+                    "Restore the earlier `identity`, or remove this server with `mst-cli uninstall` first."
+                ),
+                credential=known["path"],
+            )
 
 
 def _machine(context: Context) -> str:
@@ -192,6 +238,11 @@ def _decide(registration: Registration) -> Sequence[Action[Ports]]:
     left = RemoveServerRecord(
         site_id=registration.site_id, server_id=registration.left_record, server_name=registration.server_name
     )
+    # Before the new one is created, whose name must be free.
+    left_applications = [
+        RemoveApplication(object_id=object_id, display_name=registration.application_name)
+        for object_id in registration.left_applications
+    ]
     info = {
         "AgentId": output(application.key, "app_id"),
         "ApplicationObjectId": output(application.key, "application_object_id"),
@@ -207,6 +258,7 @@ def _decide(registration: Registration) -> Sequence[Action[Ports]]:
         info["AuthenticationAlso"] = registration.authentication_also
     settings = {"SiteId": registration.site_id, "ServerId": output(server.key, "server_id")}
     return (
+        *left_applications,
         *((application, credential) if made_later else (credential, application)),
         *((left,) if registration.left_record else ()),
         server,

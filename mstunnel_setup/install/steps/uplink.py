@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mstunnel_setup import rendering
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import Link, MakeDirectory, WriteFile, WriteJson, directories
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.actions import uplink
+from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, WriteJson, directories
+from mstunnel_setup.actions.units import ConfigureUnit
+from mstunnel_setup.base import rendering
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.programs import path_of
 from mstunnel_setup.readiness.read.uplink import obstacle
-from mstunnel_setup.system import uplink
-from mstunnel_setup.system.units import ConfigureUnit
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 # Whenever the rules of the host are loaded again, those of the uplink have to be.
 _RULES_LOADED: Final = f"{uplink.UNITS}/nftables.service.wants"

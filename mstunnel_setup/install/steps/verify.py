@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.tenant_objects import RegisterServer
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError, TenantError
+from mstunnel_setup.certificates import generations
 from mstunnel_setup.containers import control
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.errors import SetupError, TenantError
-from mstunnel_setup.gateway import report
-from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.exchange import gateway_report as report
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.install import tenant_access, tunnel_device
-from mstunnel_setup.install.agent_hints import AGENT_LOGS, HINTS
+from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
 from mstunnel_setup.install.agent_report import AgentReport, Refusal, read_report
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
@@ -25,15 +25,13 @@ from mstunnel_setup.install.errors import (
     CONFIGURATION_NOT_APPLIED,
     CONTAINER_UNHEALTHY,
     SERVER_NOT_LISTED,
-    TUNNEL_DEVICE_CLOSED,
-    WRONG_LEAF_SERVED,
 )
 from mstunnel_setup.install.own_gateway import leaf_in_service
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import configure, site
 from mstunnel_setup.install.tunnel_device import RenewTunnelDevice
-from mstunnel_setup.tenant.actions import RegisterServer
-from mstunnel_setup.tls import generations
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 _PATIENCE = 180.0
 _PAUSE = 1.0
@@ -72,7 +70,18 @@ def _prove(context: Context, promise: Promise) -> None:
     healthy(context)
     # What was open stays open.
     if promise.closed and (reason := tunnel_device.closed(context.ports)):
-        context.fail(TUNNEL_DEVICE_CLOSED(device=tunnel_device.DEVICE, reason=reason))
+        context.fail(
+            EngineError(
+                "tunnel-device-closed",
+                "the gateway cannot open its tunnel device {device}, even after a restart: {reason}",
+                hint=(
+                    "Load the module (`modprobe tun`), check that `head -c 0 /dev/net/tun` works on the "
+                    "host, then run `mst-cli server restart` and this command again."
+                ),
+                device=tunnel_device.DEVICE,
+                reason=reason,
+            )
+        )
     within_patience(context.ports.clock, lambda: _applies_the_configuration(context))
     within_patience(context.ports.clock, lambda: _has_checked_in(context, promise))
 
@@ -109,7 +118,12 @@ def within_patience(
 
 def _serves(ports: Ports, port: int, leaf: bytes) -> None:
     if leaf_in_service(ports.files, port) != leaf:
-        raise WRONG_LEAF_SERVED(port=port)
+        raise NetworkError(
+            "wrong-leaf-served",
+            "port {port} serves another certificate than the installed one",
+            hint="Check for another program on this port, then run `mst-cli server restart`.",
+            port=port,
+        )
 
 
 def _containers_are_healthy(context: Context) -> None:
@@ -159,7 +173,7 @@ def _not_checked_in(error: Refusal | None) -> TenantError:
             "`mst-cli agent logs --tail 20` shows why; `mst-readiness network` tests the way to the tenant."
         )
         return AGENT_NOT_CHECKED_IN(reason="it has not reported why", hint=hint)
-    return AGENT_NOT_CHECKED_IN(reason=error.message, hint=HINTS.get(error.code) or AGENT_LOGS)
+    return AGENT_NOT_CHECKED_IN(reason=error.message, hint=agent_hints().get(error.code) or AGENT_LOGS)
 
 
 STEP = Step("verify", "Proof that the gateway serves", _gather, _decide, _prove, needs=("sign-in",))

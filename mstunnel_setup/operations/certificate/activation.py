@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import CertificateError, NetworkError, SetupError
+from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, NetworkError, SetupError
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates import generations
 from mstunnel_setup.gateway.ocserv_conf import port_in_use
 from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install.context import Context
@@ -16,11 +16,10 @@ from mstunnel_setup.install.installed import require_installed
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.run_lock import PATIENCE
 from mstunnel_setup.install.session import Run, open_run
-from mstunnel_setup.install.steps import certificate, verify
-from mstunnel_setup.operations.certificate.errors import IMPORT_TAKEN_BACK, IMPORT_UNPROVEN, LINK_FLATTENED
-from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.schedule import pending_imports
+from mstunnel_setup.install.steps import certificate, images, verify
+from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.step import Step
 
 # A reload takes less than a second; a gateway that is still starting may miss the first one.
 _ATTEMPTS = 4
@@ -76,15 +75,23 @@ def apply_actions(run: Run, title: str, actions: Sequence[Action[Ports]]) -> boo
 def activate(run: Run, name: str, copies: Sequence[Action[Ports]] = ()) -> Activation:
     """Take the generation `name` into use, prove it by a handshake, then put copies at the usual places.
 
-    Raises CertificateError `import-taken-back` when the gateway does not serve it; the earlier one is then in
-    use again. Generations before the earlier one are removed.
+    Raises CertificateError `import-refused` before the switch where the gateway's image cannot load it, and
+    `import-taken-back` when the gateway does not serve it; the earlier one is then in use again. Generations
+    before the earlier one are removed.
     """
     state = run.context.ports.files.state(paths.ACTIVE)
     if state is not None and state.kind != "link":
-        raise LINK_FLATTENED(path=paths.ACTIVE, kind=state.kind)
+        raise CertificateError(
+            "link-flattened",
+            "{path} is a {kind}; expected a symbolic link",
+            hint="Repair it with `mst-cli cert repair`, then run the command again.",
+            path=paths.ACTIVE,
+            kind=state.kind,
+        )
     before = previous(run, name)
     # Asked first: opening the engine takes longer than all the rest.
     port = serving_port(run.context)
+    _refuse_unloadable(run, name)
     started = run.context.ports.clock.monotonic()
     apply_actions(run, "Switch to the certificate", [certificate.switching(name)])
     try:
@@ -94,6 +101,31 @@ def activate(run: Run, name: str, copies: Sequence[Action[Ports]] = ()) -> Activ
     seconds = run.context.ports.clock.monotonic() - started
     finish_switch(run, name, copies)
     return Activation(serving, seconds)
+
+
+def _refuse_unloadable(run: Run, name: str) -> None:
+    """Have ocserv and GnuTLS of the gateway's image load the generation `name`, in its configuration.
+
+    What our own checks let pass they may refuse, such as a curve that GnuTLS does not have.
+    """
+    context = run.context
+    text = (run.files.read(paths.OCSERV_CONF) or b"").decode()
+    if not run.files.live or paths.ACTIVE not in text:
+        return
+    image = images.references(context)[0]
+    if context.ports.engine.image(image) is None:
+        return
+    reason = context.ports.gateway_refusal(image, text.replace(paths.ACTIVE, generations.directory(name)))
+    if reason:
+        if name not in _waiting(run):
+            drop(run, name)
+        raise CertificateError(
+            "import-refused",
+            "the gateway cannot load the certificate, so the one in use stays: {reason}",
+            hint="Request a certificate with an RSA key of 2048 to 8192 bits, or an EC key on P-256 or "
+            "P-384.",
+            reason=reason,
+        )
 
 
 def finish_switch(run: Run, name: str, copies: Sequence[Action[Ports]]) -> None:
@@ -170,13 +202,24 @@ def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> C
     """Link the earlier generation again and drop the refused one; the error to raise."""
     why = f"the gateway does not serve the new certificate: {cause.message}"
     if before is None or run.context.ports.files.state(generations.directory(before)) is None:
-        return IMPORT_UNPROVEN(reason=why)
+        return CertificateError(
+            "import-unproven",
+            "{reason}; there is no earlier certificate to restore",
+            hint="See why with `mst-cli server logs`.",
+            reason=why,
+        )
     apply_actions(run, "Switch back", [certificate.switching(before)])
     outcome = _served_again(run.context)
     # A delayed one stays listed as overdue, so that it can be tried again or cancelled.
     if name not in _waiting(run):
         drop(run, name)
-    return IMPORT_TAKEN_BACK(reason=why, outcome=outcome)
+    return CertificateError(
+        "import-taken-back",
+        "{reason}; {outcome}",
+        hint="See why with `mst-cli server logs`.",
+        reason=why,
+        outcome=outcome,
+    )
 
 
 def _served_again(context: Context) -> str:

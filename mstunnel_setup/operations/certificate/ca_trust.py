@@ -9,33 +9,25 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import FILE_MISSING, CertificateError, UsageError
+from mstunnel_setup.base.result import Notice, Result, Status
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates.ca_trust import added_roots, is_for_gateway, root_findings
+from mstunnel_setup.certificates.certificate import extension, is_ca, title
+from mstunnel_setup.certificates.judge_time import days_left
+from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.containers import control
-from mstunnel_setup.engine.file_actions import WriteFile
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import FILE_MISSING, CertificateError
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import (
     apply_actions,
     installed_run,
     reload_gateway,
     serving_port,
 )
-from mstunnel_setup.operations.certificate.errors import (
-    ROOT_EXPIRED,
-    ROOT_FILE_EMPTY,
-    ROOT_FILE_UNREADABLE,
-    ROOT_NOT_CA,
-    ROOT_UNKNOWN,
-    ROOT_WITH_KEY,
-)
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Notice, Result, Status
-from mstunnel_setup.tls.ca_trust import added_roots, is_for_gateway, root_findings
-from mstunnel_setup.tls.certificate import extension, is_ca, title
-from mstunnel_setup.tls.judge_time import days_left
-from mstunnel_setup.tls.read import read_material
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 _LONGEST_NAME = 40
@@ -75,7 +67,12 @@ def remove(operator: Operator, name: str) -> Result:
     with installed_run(operator, {}) as run:
         path = f"{paths.CA_TRUST}/{name.removesuffix('.crt')}.crt"
         if "/" in name or run.files.state(path) is None:
-            raise ROOT_UNKNOWN(path=path)
+            raise UsageError(
+                "root-unknown",
+                "there is no file {path}",
+                hint="List the names with `mst-cli ca-trust list`.",
+                path=path,
+            )
         run.runner.take_back([f"file:{path}"])
         run.files.remove(path)
         _tell_containers(run)
@@ -109,17 +106,44 @@ def _authorities(run: Run, source: Path) -> Sequence[x509.Certificate]:
     try:
         material = read_material(content, "certificate")
     except CertificateError as error:
-        raise ROOT_FILE_UNREADABLE(path=source, reason=error.message) from error
+        raise CertificateError(
+            "root-file-unreadable",
+            "{path} cannot be read: {reason}",
+            hint="Give a file that contains CA certificates in PEM or DER.",
+            path=source,
+            reason=error.message,
+        ) from error
     if material.keys or material.encrypted_keys:
-        raise ROOT_WITH_KEY(path=source)
+        raise CertificateError(
+            "root-with-key",
+            "{path} contains a private key",
+            hint="Give a file that contains certificates only.",
+            path=source,
+        )
     if not material.certificates:
-        raise ROOT_FILE_EMPTY(path=source)
+        raise CertificateError(
+            "root-file-empty",
+            "{path} contains no certificate",
+            hint="Give a file in PEM or DER.",
+            path=source,
+        )
     for certificate in material.certificates:
         usage = extension(certificate, x509.KeyUsage)
         if not is_ca(certificate) or (usage is not None and not usage.key_cert_sign):
-            raise ROOT_NOT_CA(certificate=title(certificate))
+            raise CertificateError(
+                "root-not-ca",
+                "the certificate of {certificate} is not a CA certificate",
+                hint="Give the certificate of the authority, not one that it issued.",
+                certificate=title(certificate),
+            )
         if days_left(certificate, run.context.ports.clock.now()) < 0:
-            raise ROOT_EXPIRED(certificate=title(certificate), ended=certificate.not_valid_after_utc)
+            raise CertificateError(
+                "root-expired",
+                "the certificate of {certificate} expired on {ended:%Y-%m-%d}",
+                hint="Get the authority's current certificate.",
+                certificate=title(certificate),
+                ended=certificate.not_valid_after_utc,
+            )
     return material.certificates
 
 

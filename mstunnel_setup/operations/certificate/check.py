@@ -6,26 +6,26 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import CertificateError, ExitCode, NetworkError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, ExitCode, NetworkError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Line, fold_all
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.certificates.ca_trust import exposed_keys
+from mstunnel_setup.certificates.certificate import extension, issuer_title, serial_number, title
+from mstunnel_setup.certificates.judge_names import shown_names
+from mstunnel_setup.certificates.judge_time import days_left
+from mstunnel_setup.certificates.model import Finding, Identity, Severity
 from mstunnel_setup.install import device_certificates, revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.own_gateway import leaf_in_service
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import installed_run, previous, serving_port
 from mstunnel_setup.operations.certificate.findings import DEVICES_NOT_CHECKED, NONE_IN_USE, NOT_SERVED
 from mstunnel_setup.operations.certificate.repair import placement_findings
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import Line, fold_all
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.ca_trust import exposed_keys
-from mstunnel_setup.tls.certificate import extension, issuer_title, serial_number, title
-from mstunnel_setup.tls.judge_names import shown_names
-from mstunnel_setup.tls.judge_time import days_left
-from mstunnel_setup.tls.model import Finding, Identity, Severity
 
 
 def show(operator: Operator) -> Result:

@@ -8,25 +8,20 @@ from typing import Final
 
 from cryptography import x509
 
-from mstunnel_setup.engine.file_actions import MakeDirectory
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.actions.certificate_schedule import WANTED, ScheduleImport, pending_imports
+from mstunnel_setup.actions.files import MakeDirectory
+from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
+from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.text import fold_all
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates import generations
 from mstunnel_setup.install import readiness_input, revocation
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.operations.certificate.activation import activate, apply_actions, drop
-from mstunnel_setup.operations.certificate.errors import (
-    DELAY_NEEDS_HOST,
-    DELAY_NEEDS_MONITOR,
-    IMPORT_OLDER,
-    IMPORT_UNKNOWN,
-)
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import fold_all
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.schedule import WANTED, ScheduleImport, pending_imports
+from mstunnel_setup.transaction.receipt import Receipt
 
 _NAME_DIGITS = 12
 
@@ -44,7 +39,11 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
     Raises CheckError.
     """
     if not run.files.live:
-        raise DELAY_NEEDS_HOST()
+        raise CheckError(
+            "delay-needs-host",
+            "a delayed import cannot be combined with --root",
+            hint="Run `mst-cli import_cert` on the host itself.",
+        )
     timer = run.context.ports.systemd.running()
     pending = ScheduleImport(
         name=found.fingerprint[:_NAME_DIGITS],
@@ -63,7 +62,15 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
     return Result(
         "changed",
         {"pending": [_data(pending)]},
-        () if timer else (DELAY_NEEDS_MONITOR(),),
+        ()
+        if timer
+        else (
+            warning(
+                "delay-needs-monitor",
+                "systemd does not run here, so the monitor activates the certificate",
+                hint="Check that the monitor runs: see `mst-cli help without-systemd`.",
+            ),
+        ),
         text=fold_all([text]),
     )
 
@@ -94,7 +101,12 @@ def take_pending(run: Run, name: str) -> Result:
     directory = generations.directory(pending.fingerprint)
     identity = generations.read(run.context.ports, directory)
     if _newer_in_use(run, identity.leaf) not in ("", pending.instead_of):
-        raise IMPORT_OLDER(name=name)
+        raise CertificateError(
+            "import-older",
+            "the delayed certificate {name} is older than the one that is now in use",
+            hint="Cancel it: `mst-cli import_cert --cancel {name}`.",
+            name=name,
+        )
     certificate.examine(run.context, identity, certificate.address(run.context))
     asked = revocation.ask(run.context, identity)
     certificate.tell(run.context, asked.findings)
@@ -124,7 +136,12 @@ def _named(run: Run, name: str) -> ScheduleImport:
     for pending in pending_imports(run.context.receipt):
         if pending.name == name:
             return pending
-    raise IMPORT_UNKNOWN(name=name)
+    raise UsageError(
+        "import-unknown",
+        "there is no pending import {name}",
+        hint="List them with `mst-cli import_cert --list`.",
+        name=name,
+    )
 
 
 def _data(pending: ScheduleImport) -> JsonObject:

@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from mstunnel_setup.tls.findings import declare_finding
-from mstunnel_setup.tls.model import Severity
+from mstunnel_setup.certificates.findings import declare_finding
+from mstunnel_setup.certificates.model import Severity
 
 _error = partial(declare_finding, Severity.ERROR)
 _REPAIR = "Repair it with `mst-cli cert repair`."
@@ -11,7 +11,6 @@ _REPAIR = "Repair it with `mst-cli cert repair`."
 LINK_MISSING = _error("link-missing", "the link {path} is missing", _REPAIR)
 LINK_FLATTENED = _error("link-flattened", "{path} is not a link to a generation", _REPAIR)
 GENERATION_DAMAGED = _error("generation-damaged", "the generation {directory} is damaged: {reason}", _REPAIR)
-KEY_MODE = _error("key-mode", "{path} has mode {mode:04o}, not {wanted:04o}", _REPAIR)
 KEY_OWNER = _error("key-owner", "{path} belongs to uid {uid}", _REPAIR)
 CHAIN_MODE = _error("chain-mode", "{path} has mode {mode:04o}, not {wanted:04o}", _REPAIR)
 NONE_IN_USE = _error(

@@ -2,12 +2,19 @@
 
 from datetime import datetime
 
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.base.errors import CertificateError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import fold_all
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.certificates.certificate import title
+from mstunnel_setup.certificates.judge_time import days_left
 from mstunnel_setup.install import revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
+from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.operations.certificate.activation import (
     activate,
     apply_actions,
@@ -23,14 +30,7 @@ from mstunnel_setup.operations.certificate.delayed_import import (
     schedule,
     take_pending,
 )
-from mstunnel_setup.operations.certificate.errors import CERTIFICATE_OLDER
 from mstunnel_setup.operations.certificate.import_request import ImportRequest
-from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import fold_all
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.certificate import title
-from mstunnel_setup.tls.judge_time import days_left
 
 
 def import_certificate(operator: Operator, settings: Settings, how: ImportRequest) -> Result:
@@ -93,10 +93,17 @@ def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> 
     if agreed or current is None or not generations.is_older(found.identity.leaf, current):
         return
     ends = f"{found.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
-    message = f"this certificate is older than the one in use (it ends on {ends}, the other not before)"
-    if context.prompter.interactive and context.prompter.confirm(f"Use it although {message}"):
+    files = " and ".join(found.source.paths)
+    question = f"The certificate in {files} is older than the one in use (it ends on {ends}). Use it"
+    if context.prompter.interactive and context.prompter.confirm(question):
         return
-    raise CERTIFICATE_OLDER(ends=ends)
+    raise CertificateError(
+        "certificate-older",
+        "the certificate in {files} is older than the one in use (it ends on {ends})",
+        hint="To use it anyway, add --yes; to import another file, name it with --cert and --key or --pfx.",
+        files=files,
+        ends=ends,
+    )
 
 
 def _would_import(context: Context, found: Certificate, due: datetime | None, *, in_use: bool) -> Result:

@@ -3,14 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.install.run_lock import PATIENCE
-from mstunnel_setup.operations.certificate.errors import (
-    DELAY_TOO_LONG,
-    IMPORT_UNCLEAR,
-    TIME_PAST,
-    TIME_TWICE,
-    TIME_UNCLEAR,
-)
 
 # Ten years; more is a typo.
 _LONGEST_MINUTES = 5_256_000
@@ -41,20 +35,44 @@ class ImportRequest:
         work = {"--list": self.list_pending, "--cancel": self.cancel is not None, "--dry-run": self.dry_run}
         asked = [option for option, given in work.items() if given]
         if len(asked) > 1:
-            raise IMPORT_UNCLEAR(asked=" and ".join(asked))
+            raise UsageError(
+                "import-unclear",
+                "{asked} cannot be combined",
+                hint="Give one of them.",
+                asked=" and ".join(asked),
+            )
 
     def due(self, now: datetime) -> datetime | None:
         """When to take the certificate into use (UTC, whole seconds); None is at once. Raises UsageError."""
         if self.delay is not None and self.delay > _LONGEST_MINUTES:
-            raise DELAY_TOO_LONG(delay=self.delay)
+            raise UsageError(
+                "delay-too-long",
+                "a delay of {delay} minutes is longer than ten years",
+                hint="Give a shorter delay.",
+                delay=self.delay,
+            )
         if self.delay is not None and self.at is not None:
-            raise TIME_TWICE()
+            raise UsageError(
+                "time-twice",
+                "both a delay and a time are given",
+                hint="Give one of them.",
+            )
         if self.at is not None:
             try:
                 due = datetime.fromisoformat(self.at).astimezone(UTC).replace(microsecond=0)
             except (ValueError, OverflowError) as error:
-                raise TIME_UNCLEAR(text=self.at) from error
+                raise UsageError(
+                    "time-unclear",
+                    "`{text}` is not a time",
+                    hint="Write it as 2026-12-31T03:00; add an offset such as +02:00 if it is not local.",
+                    text=self.at,
+                ) from error
             if due <= now:
-                raise TIME_PAST(due=due)
+                raise UsageError(
+                    "time-past",
+                    "{due:%Y-%m-%d %H:%M} UTC is in the past",
+                    hint="Give a later time, or none.",
+                    due=due,
+                )
             return due
         return None if not self.delay else (now + timedelta(minutes=self.delay)).replace(microsecond=0)

@@ -4,13 +4,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.ports import HasFiles
-from mstunnel_setup.host.files import Files, FileState
-from mstunnel_setup.host.safe_paths import Kind
-from mstunnel_setup.operations.certificate.findings import CHAIN_MODE, KEY_MODE, KEY_OWNER
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.model import Finding
+from mstunnel_setup.base import paths
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.certificates.findings import KEY_MODE
+from mstunnel_setup.certificates.model import Finding
+from mstunnel_setup.io.files import Files, FileState
+from mstunnel_setup.io.safe_paths import Kind
+from mstunnel_setup.operations.certificate.findings import CHAIN_MODE, KEY_OWNER
+from mstunnel_setup.transaction.ports import HasFiles
 
 _BY_OTHERS = 0o077
 _INTO_BY_OTHERS = _BY_OTHERS & ~paths.PRIVATE_MODE

@@ -4,31 +4,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.ports import HasFiles
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import CertificateError, SetupError
+from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, SetupError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import fold_all
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.certificates.certificate import title
+from mstunnel_setup.certificates.identity_source import IdentitySource
+from mstunnel_setup.certificates.load import fingerprint
+from mstunnel_setup.certificates.model import Finding, Identity
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import apply_actions, installed_run, prove, serving_port
-from mstunnel_setup.operations.certificate.errors import LINK_BLOCKED, REPAIR_IMPOSSIBLE, REPAIR_UNSURE
 from mstunnel_setup.operations.certificate.findings import (
     GENERATION_DAMAGED,
     LINK_FLATTENED,
     LINK_MISSING,
 )
 from mstunnel_setup.operations.certificate.modes import mend_modes, mode_findings
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import fold_all
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.certificate import title
-from mstunnel_setup.tls.identity_source import IdentitySource
-from mstunnel_setup.tls.load import fingerprint
-from mstunnel_setup.tls.model import Finding, Identity
-from mstunnel_setup.tls.schedule import pending_imports
+from mstunnel_setup.transaction.ports import HasFiles
 
 _OURS = ("chain.pem", "root.pem", "key.pem")
 
@@ -108,7 +107,14 @@ def _choose(context: Context, wanted: str | None, *, agreed: bool) -> _Candidate
     if same:
         return next((candidate for candidate in same if candidate.name == wanted), same[0])
     if not candidates:
-        raise REPAIR_IMPOSSIBLE()
+        raise CertificateError(
+            "repair-impossible",
+            "no intact copy of a certificate is left",
+            hint=(
+                "Import one: `mst-cli import_cert --cert PATH --key PATH`, or `--pfx PATH` with its "
+                "passphrase."
+            ),
+        )
     best = candidates[0]
     certificate.examine(context, best.identity, certificate.address(context))
     _require_agreement(context, best, agreed=agreed)
@@ -120,7 +126,13 @@ def _require_agreement(context: Context, best: _Candidate, *, agreed: bool) -> N
     question = f"the certificate that was in use is lost; the newest other one ends on {ends} ({best.place})"
     if agreed or (context.prompter.interactive and context.prompter.confirm(f"{question}. Use it?")):
         return
-    raise REPAIR_UNSURE(ends=ends, place=best.place)
+    raise CertificateError(
+        "repair-unsure",
+        ("the certificate that was in use is lost; the newest other one ends on {ends} ({place})"),
+        hint="Use that one with --yes, or import the right one with `mst-cli import_cert`.",
+        ends=ends,
+        place=best.place,
+    )
 
 
 def _candidates(context: Context) -> Iterator[_Candidate]:
@@ -150,7 +162,13 @@ def _clear_way(context: Context) -> None:
         return
     strange = [name for name in files.names(paths.ACTIVE) if name not in _OURS]
     if strange:
-        raise LINK_BLOCKED(path=paths.ACTIVE, files=", ".join(strange[:5]))
+        raise CertificateError(
+            "link-blocked",
+            "{path} is a directory that contains other files: {files}",
+            hint="Move these files elsewhere, then run the command again.",
+            path=paths.ACTIVE,
+            files=", ".join(strange[:5]),
+        )
     for name in files.names(paths.ACTIVE):
         files.remove(f"{paths.ACTIVE}/{name}")
     files.remove_directory(paths.ACTIVE)

@@ -3,23 +3,20 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.values import JsonObject, as_list, as_object
+from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.base.result import Notice, warning
+from mstunnel_setup.base.values import JsonObject, as_list, as_object
+from mstunnel_setup.certificates import generations, revocation_record
+from mstunnel_setup.certificates.judge_time import WARN_DAYS, days_left
+from mstunnel_setup.certificates.revocation_answers import RevocationState
+from mstunnel_setup.certificates.revocation_record import Record
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.operations.certificate.errors import (
     CERTIFICATE_EXPIRED,
-    CERTIFICATE_EXPIRES_SOON,
     CERTIFICATE_NOT_IN_USE,
     CERTIFICATE_REVOKED,
-    IMPORT_OVERDUE,
-    REVOCATION_UNDETERMINED,
 )
-from mstunnel_setup.result import Notice
-from mstunnel_setup.tls import generations, revocation_record
-from mstunnel_setup.tls.judge_time import WARN_DAYS, days_left
-from mstunnel_setup.tls.revocation_answers import RevocationState
-from mstunnel_setup.tls.revocation_record import Record
-from mstunnel_setup.tls.schedule import pending_imports
+from mstunnel_setup.transaction.receipt import Receipt
 
 _UNANSWERED = frozenset({RevocationState.UNKNOWN, RevocationState.UNREACHABLE, RevocationState.NOT_ASKED})
 # Where the timer has not done it, the monitor does after five minutes.
@@ -57,15 +54,37 @@ def certificate_notices(facts: JsonObject) -> Iterator[Notice]:
     elif days < 0:
         yield CERTIFICATE_EXPIRED(date=facts["not_after"])
     elif days <= WARN_DAYS:
-        yield CERTIFICATE_EXPIRES_SOON(date=facts["not_after"], days=days)
+        yield warning(
+            "certificate-expires-soon",
+            "the certificate expires on {date}, in {days} days",
+            hint=(
+                "Renew it and run `mst-cli import_cert`; `mst-cli help certificates` has a hook that "
+                "does both."
+            ),
+            date=facts["not_after"],
+            days=days,
+        )
     if _state(facts) == RevocationState.REVOKED:
         yield CERTIFICATE_REVOKED()
     elif _state(facts) in _UNANSWERED:
         why = "; ".join(map(str, as_list(as_object(facts["revocation"])["problems"])))
-        yield REVOCATION_UNDETERMINED(why=f": {why}" if why else "")
+        yield warning(
+            "revocation-undetermined",
+            "cannot determine whether the certificate is revoked{why}",
+            hint="Run `mst-cli cert check`.",
+            why=f": {why}" if why else "",
+        )
     for item in map(as_object, as_list(facts["pending"])):
         if item["overdue"]:
-            yield IMPORT_OVERDUE(name=item["name"])
+            yield warning(
+                "import-overdue",
+                "the delayed import {name} did not run at its time",
+                hint=(
+                    "The monitor retries it every hour; `journalctl -t mstunnel_monitor` shows why it "
+                    "fails, `mst-cli import_cert --cancel {name}` cancels it."
+                ),
+                name=item["name"],
+            )
 
 
 def certificate_lines(facts: JsonObject) -> list[tuple[str, str]]:

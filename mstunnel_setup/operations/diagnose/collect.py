@@ -7,20 +7,20 @@ from contextlib import suppress
 from functools import partial
 from urllib.parse import unquote
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions import uplink
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import declared
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers.engine import LogOptions
-from mstunnel_setup.errors import declared
-from mstunnel_setup.host.errors import FileError
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.check import check
 from mstunnel_setup.operations.health import health
 from mstunnel_setup.operations.readiness import ReadinessRequest
 from mstunnel_setup.operations.readiness import run as readiness
 from mstunnel_setup.operations.status import overview
 from mstunnel_setup.operations.version import version
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.system import uplink
 
 _CONFIGURATION = (
     *(paths.ENVIRONMENT, paths.ADMIN_SETTINGS, paths.AGENT_INFO, paths.AGENT_SETTINGS, paths.VERSION_INFO),

@@ -6,21 +6,22 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from mstunnel_setup import __version__, paths
+from mstunnel_setup import __version__
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CheckError, UsageError
+from mstunnel_setup.base.redaction import Scrubber
+from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object, json_bytes
 from mstunnel_setup.containers.choice import EnginePreference
-from mstunnel_setup.engine.errors import JournalError
-from mstunnel_setup.engine.values import JsonObject, JsonValue, as_list, as_object, json_bytes
-from mstunnel_setup.host.errors import FileError
-from mstunnel_setup.host.named import refuse_present
 from mstunnel_setup.install.installed import open_host
 from mstunnel_setup.install.ports import Ports, open_ports
 from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.named import refuse_present
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.backup_archive import pack
 from mstunnel_setup.operations.diagnose.collect import collect, known_secrets
-from mstunnel_setup.operations.errors import DIAGNOSE_DECLINED, LOOK_BEFORE_SENDING, SECRET_IN_BUNDLE
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.redaction import Scrubber
-from mstunnel_setup.result import Result
+from mstunnel_setup.transaction.errors import JournalError
 
 SCHEMA = "mstunnel-diagnostic/1"
 _MANIFEST = "manifest.json"
@@ -65,9 +66,25 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
     _agree(operator, preview)
     scrubber = Scrubber(secrets)
     if found := [name for name, content in files.items() if scrubber.holds(content.decode())]:
-        raise SECRET_IN_BUNDLE(found=json.dumps(found))
+        raise CheckError(
+            "secret-in-bundle",
+            "nothing was written: the file would contain a secret: {found}",
+            hint="This is an error in the program. Report it.",
+            found=json.dumps(found),
+        )
     operator.files.given.write(str(file), pack(files), 0o600)
-    return Result("changed", data, (LOOK_BEFORE_SENDING(),), text=[f"Written: {file}."])
+    return Result(
+        "changed",
+        data,
+        (
+            warning(
+                "look-before-sending",
+                "the file contains no known secret, but it contains names and addresses",
+                hint="Review it before you send it.",
+            ),
+        ),
+        text=[f"Written: {file}."],
+    )
 
 
 @contextmanager
@@ -108,4 +125,8 @@ def _agree(operator: Operator, preview: list[str]) -> None:
         return
     console.say("\n".join(preview))
     if not console.confirm("Write these files into one archive?"):
-        raise DIAGNOSE_DECLINED()
+        raise UsageError(
+            "diagnose-declined",
+            "nothing was written",
+            hint="Run the command again and answer yes.",
+        )

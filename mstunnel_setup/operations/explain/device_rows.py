@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from mstunnel_setup.base.text import plain
 from mstunnel_setup.gateway.fixed_rules import rule_of
 from mstunnel_setup.operations.explain.model import Facts, Outcome, Row, Token
 from mstunnel_setup.operations.explain.token_rules import (
@@ -13,7 +14,6 @@ from mstunnel_setup.operations.explain.token_rules import (
     time_problem,
     user_of,
 )
-from mstunnel_setup.text import plain
 
 _ADD_FILE: Final = "Save a token of the device to a file, and add `--token-file FILE`."
 _ASK_GATEWAY: Final = "Check the gateway with `mst-cli server status`."
@@ -22,9 +22,12 @@ _GET_FROM_ENTRA: Final = "Get an access token from Microsoft Entra for the gatew
 _CORRECT_CLAIMS: Final = (
     "Use an account and an app of this tenant; the rules for tokens are `token` in the answer file."
 )
+_USE_MEMBER: Final = "Guests and personal accounts cannot use the tunnel: use an account of this tenant."
+_GUEST_RULES: Final = frozenset({"member", "home-account", "relation", "no-guest"})
 # By what the gateway logs of a refused token; the first that fits.
 _REASONS: Final[Mapping[str, str]] = {
     r"validity period|valid for more": _SIGN_IN_AGAIN,
+    r"\b(acct|idp|xms_idrel)\b": _USE_MEMBER,
     r"claim|GUID": _CORRECT_CLAIMS,
     r"JWK|kid": "The gateway needs the keys of the tenant: test the connection with `mst-readiness network`.",
 }
@@ -81,6 +84,9 @@ def claims(facts: Facts) -> Row:
     if facts.token is None or not facts.token.claims:
         if facts.connected:
             return Row("claims", "ok", "accepted when the device connected")
+        if facts.subject.is_guest:
+            seen = "a guest of the tenant (#EXT# in the name), whose tokens are refused (rule member)"
+            return Row("claims", "problem", seen, _USE_MEMBER)
         return Row("claims", "unknown", "no token to decode", _ADD_FILE)
     if not facts.rules:
         return Row("claims", "unknown", "no rules for tokens on this host", "Run mstunnel-setup.")
@@ -89,7 +95,9 @@ def claims(facts: Facts) -> Row:
 
 def _given_claims(facts: Facts, given: Mapping[str, object]) -> Row:
     if problems := [*claim_problems(given, facts.rules)]:
-        return Row("claims", "problem", "; ".join(map(str, problems)), _CORRECT_CLAIMS)
+        guest = any(problem.rule in _GUEST_RULES for problem in problems)
+        hint = _USE_MEMBER if guest else _CORRECT_CLAIMS
+        return Row("claims", "problem", "; ".join(map(str, problems)), hint)
     user = user_of(given, facts.rules)
     if facts.subject.kind == "user" and facts.subject.text != user:
         hint = f"Explain that user: `mst-cli explain {user}`."

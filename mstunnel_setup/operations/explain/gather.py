@@ -7,27 +7,32 @@ from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Final
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import FILE_MISSING, SetupError
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.values import JsonObject, as_object
+from mstunnel_setup.certificates.findings import KEY_EXPOSED, KEY_MODE
+from mstunnel_setup.certificates.model import Finding, Severity
 from mstunnel_setup.containers import control
-from mstunnel_setup.engine.values import JsonObject, as_object
-from mstunnel_setup.errors import FILE_MISSING, SetupError
-from mstunnel_setup.foreign import json_value
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.gateway.served import Address, Served, read_served
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate import check
 from mstunnel_setup.operations.certificate.errors import CERTIFICATE_REVOKED
+from mstunnel_setup.operations.certificate.findings import CHAIN_MODE, KEY_OWNER
 from mstunnel_setup.operations.certificate.summary import certificate_facts, certificate_notices
 from mstunnel_setup.operations.component import health
 from mstunnel_setup.operations.explain.model import Facts, Subject, Token
 from mstunnel_setup.operations.explain.refusals import LogFindings, read_log
 from mstunnel_setup.operations.gateway_log import log_since
 from mstunnel_setup.operations.sessions import ask
-from mstunnel_setup.operator import Operator
 from mstunnel_setup.tenant.token_sources import claims, header
-from mstunnel_setup.tls.model import Finding, Severity
 
+# Who may read the files concerns this host; no device can see it.
+_OF_THE_HOST: Final = frozenset(finding.code for finding in (KEY_MODE, KEY_OWNER, CHAIN_MODE, KEY_EXPOSED))
 _WINDOW: Final = timedelta(hours=24)
 _SECONDS: Final = 10.0
 _LARGEST_TOKEN: Final = 1 << 20
@@ -53,7 +58,7 @@ def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) 
         sessions=_rows(ports, "users"),
         banned=_banned(ports),
         served=served,
-        rules=_rules(ports),
+        rules=read_rules(ports.files),
         token=token,
         log=_log(ports, subject),
         destinations=destinations,
@@ -145,9 +150,10 @@ def _banned(ports: Ports) -> tuple[str, ...] | None:
     return None if rows is None else tuple(str(row.get("IP", "")) for row in rows)
 
 
-def _rules(ports: Ports) -> JsonObject:
+def read_rules(files: Files) -> JsonObject:
+    """The rules for tokens, `oidc.json`; empty when they cannot be read."""
     try:
-        return as_object(json_value(ports.files.read(paths.OIDC_JSON) or b"{}"))
+        return as_object(json_value(files.read(paths.OIDC_JSON) or b"{}"))
     except ValueError:
         return {}  # edited by hand; the gateway refuses it, too
 
@@ -160,9 +166,10 @@ def _log(ports: Ports, subject: Subject) -> LogFindings | None:
 
 
 def _certificate(run: Run, summary: JsonObject) -> Sequence[Finding]:
-    """Errors and warnings, with what the authority answered last; it is not asked again."""
+    """What devices see of the certificate, with what the authority answered last; it is not asked again."""
     try:
-        found = [*check.examine(run, ask_authority=False)]
+        examined = check.examine(run, ask_authority=False)
+        found = [finding for finding in examined if finding.id not in _OF_THE_HOST]
     except SetupError as error:
         found = [Finding(error.code, Severity.ERROR, error.message, error.hint)]
     notices = [notice for notice in certificate_notices(summary) if notice.code == CERTIFICATE_REVOKED.code]

@@ -2,9 +2,9 @@
 
 from typing import Final
 
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.certificates.model import Severity
 from mstunnel_setup.operations.explain.model import Facts, Outcome, Row
-from mstunnel_setup.text import plain
-from mstunnel_setup.tls.model import Severity
 
 _WHICH: Final = "To test a destination: `mst-cli explain ADDRESS`."
 _PULL: Final = "Fetch the configuration with `mst-cli config pull`."

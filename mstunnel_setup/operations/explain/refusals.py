@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from mstunnel_setup.base.text import plain
 from mstunnel_setup.operations.gateway_log import SessionRecord, session_record
 from mstunnel_setup.operations.upgrade.reconnect import refused_addresses
-from mstunnel_setup.text import plain
 
 _REASON: Final = re.compile(r"ocserv-oidc: (?!fetched new JWK)(.*)")
 """What is logged of a token; the keys that the gateway downloads are logged under the same name."""

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Final
 
-from mstunnel_setup.engine.values import JsonObject, as_list, as_object
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.values import JsonObject, as_list, as_object
 from mstunnel_setup.gateway.fixed_rules import FURTHER_CLAIMS
 from mstunnel_setup.gateway.oidc import CLAIM_RULES, Comparison
-from mstunnel_setup.text import plain
 
 _SHOWN: Final = 80
 _LONGEST_KEY_NAME: Final = 128

@@ -5,13 +5,13 @@ The agent cannot write into the journal itself, and is not to be believed: its r
 
 from dataclasses import dataclass
 
-from mstunnel_setup.agent.health_report import HealthReport, read_health
-from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.log_lines import HEALTH_CHANGED
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.log_line import LogLine, Tell, error_line
+from mstunnel_setup.base.log_line import LogLine, Tell, error_line
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.exchange.health_report import HealthReport, read_health
+from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.agent_findings import agent_problem
-from mstunnel_setup.text import plain
 
 
 @dataclass

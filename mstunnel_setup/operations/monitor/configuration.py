@@ -10,8 +10,8 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mstunnel_setup import paths
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.io.files import Files
 
 Outcome: TypeAlias = Literal["applying", "accepted", "refused"]
 Turn: TypeAlias = Literal["rest", "hear", "go-back", "again"]

@@ -7,10 +7,10 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from mstunnel_setup import paths
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.log_line import LogLine, Tell
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.log_line import LogLine, Tell
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.log_lines import LOG_LIMITED
 
 Change: TypeAlias = Literal["reload", "restart", "port", "upgrade", "probe", "log"]

@@ -1,6 +1,6 @@
 """The lines of the monitor's log, each declared once (docs/reference/logs.md)."""
 
-from mstunnel_setup.log_line import Priority, declare_line
+from mstunnel_setup.base.log_line import Priority, declare_line
 
 ADDRESSES = declare_line("addresses", "those of this host have changed, and the gateway refuses the new ones")
 CERTIFICATE = declare_line("certificate", "{name} is taken into use; its time has passed")

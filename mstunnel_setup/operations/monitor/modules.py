@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import StepError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.actions.kernel_modules import LoadModule
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.tunnel_device import DEVICE
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.facts import Settings
 from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.readiness.sysctls import MODULE_FILES
-from mstunnel_setup.system.modules import LoadModule
 
 TUN: Final = DEVICE
 

@@ -5,15 +5,15 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from mstunnel_setup.agent.settings import read_agent_settings
 from mstunnel_setup.agent.upgrade import running as running_here
-from mstunnel_setup.errors import SetupError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.feed import offered
-from mstunnel_setup.upgrade.mailbox import Summary
-from mstunnel_setup.upgrade.record import read_history
-from mstunnel_setup.upgrade.release import Catalogue, Release
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.agent_settings import read_agent_settings
+from mstunnel_setup.exchange.mailbox import Summary
+from mstunnel_setup.exchange.release_feed import offered
+from mstunnel_setup.exchange.releases import Catalogue, Release
+from mstunnel_setup.exchange.upgrade_history import read_history
+from mstunnel_setup.io.files import Files
 
 
 def show_offer(files: Files, now: datetime) -> None:

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from mstunnel_setup.host import bundle
-from mstunnel_setup.host.clock import Clock
+from mstunnel_setup.io import bundle
+from mstunnel_setup.io.clock import Clock
 
 # A package is replaced file by file, and a file that someone copies grows.
 _UNCHANGED_SECONDS: Final = 10.0

@@ -3,13 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.releases import Catalogue, Digests
+from mstunnel_setup.exchange.upgrade_history import read_history
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.limits import Ledger
 from mstunnel_setup.operations.monitor.offer import offer_here
-from mstunnel_setup.operations.upgrade.errors import UPGRADE_LIMITED, UPGRADE_REQUEST_OLD
-from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.record import read_history
-from mstunnel_setup.upgrade.release import Catalogue, Digests
 
 # What is removed at once of a directory that lies in the place of a request: a second of work.
 _MOST_ENTRIES: Final = 10_000
@@ -26,7 +26,15 @@ class Asked(NamedTuple):
     def refuse_old(self, now: datetime) -> None:
         """Raise StepError when it is not from the last minutes; a time after `now` is not, either."""
         if abs(now.timestamp() - self.at) > _LIFE.total_seconds():
-            raise UPGRADE_REQUEST_OLD(minutes=_LIFE // timedelta(minutes=1))
+            raise StepError(
+                "upgrade-request-old",
+                ("the agent's request for an upgrade is not from the last {minutes} minutes, and is dropped"),
+                hint=(
+                    "The agent requests it again when it is this server's turn; to upgrade now, run "
+                    "`mst-cli upgrade apply`."
+                ),
+                minutes=_LIFE // timedelta(minutes=1),
+            )
 
 
 def take(files: Files) -> Asked | None:
@@ -64,5 +72,10 @@ def count_upgrade(files: Files, now: datetime) -> None:
     """Note one more upgrade. Raises StepError when the agent has had too many; it may ask again later."""
     ledger = Ledger(files)
     if wait := ledger.wait("upgrade", now):
-        raise UPGRADE_LIMITED(next=now + wait)
+        raise StepError(
+            "upgrade-limited",
+            ("the agent requested too many upgrades; the next one is allowed after {next:%H:%M} UTC"),
+            hint="To upgrade now, run `mst-cli upgrade apply`.",
+            next=now + wait,
+        )
     ledger.take("upgrade", now)

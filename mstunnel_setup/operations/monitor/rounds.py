@@ -6,20 +6,25 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from mstunnel_setup import __version__, paths
+from mstunnel_setup import __version__
+from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import LockedError, SetupError, StepError, declared
+from mstunnel_setup.base.log_line import LogLine, Tell, error_line
 from mstunnel_setup.containers import control
-from mstunnel_setup.engine.lock import exclusive
-from mstunnel_setup.errors import LockedError, SetupError, declared
+from mstunnel_setup.exchange import LONGEST_DRAIN, mailbox
+from mstunnel_setup.exchange.mailbox import Answer
+from mstunnel_setup.exchange.release_feed import offered, read_feed
+from mstunnel_setup.exchange.releases import Digests
+from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
 from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
-from mstunnel_setup.host.changes import Changes
-from mstunnel_setup.host.service_manager import ServiceManager
 from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.install.installed import journal_of, open_host
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.lazy import LazyModule
-from mstunnel_setup.log_line import LogLine, Tell, error_line
-from mstunnel_setup.operations.errors import MODULE_LOST
+from mstunnel_setup.io.changes import Changes
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.service_manager import ServiceManager
 from mstunnel_setup.operations.monitor import modules, request
 from mstunnel_setup.operations.monitor.agent_report import AgentReports
 from mstunnel_setup.operations.monitor.limits import Ledger, LimitedLog
@@ -40,30 +45,12 @@ from mstunnel_setup.operations.monitor.own_program import OwnProgram
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from mstunnel_setup.operations.monitor.wanted_port import wanted_port
 from mstunnel_setup.operations.monitor.watch import Condition, Watch
-from mstunnel_setup.operations.upgrade.errors import UPGRADE_REFUSED
-from mstunnel_setup.operator import Operator
 from mstunnel_setup.readiness.read.host import own_addresses
-from mstunnel_setup.tls.schedule import pending_imports
-from mstunnel_setup.upgrade import LONGEST_DRAIN, mailbox
-from mstunnel_setup.upgrade.feed import offered, read_feed
-from mstunnel_setup.upgrade.mailbox import Answer
-from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
-from mstunnel_setup.upgrade.release import Digests
+from mstunnel_setup.transaction.lock import exclusive
 
+# The installer is imported when there is work for it: it doubles what a monitor at rest holds in memory.
 if TYPE_CHECKING:
-    from mstunnel_setup.install import session
-    from mstunnel_setup.operations.certificate import activation, delayed_import
-    from mstunnel_setup.operations.monitor import port
-    from mstunnel_setup.operations.upgrade import releases
-    from mstunnel_setup.operations.upgrade import run as upgrade_run
-else:
-    # The installer doubles what a monitor at rest holds in memory.
-    session = LazyModule("install.session")
-    activation = LazyModule("operations.certificate.activation")
-    delayed_import = LazyModule("operations.certificate.delayed_import")
-    port = LazyModule("operations.monitor.port")
-    releases = LazyModule("operations.upgrade.releases")
-    upgrade_run = LazyModule("operations.upgrade.run")
+    from mstunnel_setup.install.session import Run
 
 # What asks for a look: the agent's messages, and the settings of this host.
 _WATCHED: Final = (paths.CONFIGURATION, paths.INBOX)
@@ -224,6 +211,8 @@ class Monitor:
 
     def _feed(self) -> None:
         """Refresh the release feed, where there is one. Raises LockedError: the next round does it."""
+        from mstunnel_setup.operations.upgrade import releases  # noqa: PLC0415 (see above)
+
         now = self._clock.monotonic()
         if now >= self._next_feed and (feed := read_feed(self._files)) is not None:
             # A command that refreshes it uses the same files; others need not wait for a server that is slow.
@@ -250,6 +239,9 @@ class Monitor:
         if read_history(self._files).unfinished is None and (self._asked is None or self._stopped()):
             self._asked = None
             return
+        from mstunnel_setup.install import session  # noqa: PLC0415 (see above)
+        from mstunnel_setup.operations.upgrade import run as upgrade_run  # noqa: PLC0415 (see above)
+
         self.service.alive(_UPGRADE_SECONDS)
         with session.open_run(self.operator, {}) as run:
             self.service.status("Upgrading the gateway")
@@ -260,8 +252,11 @@ class Monitor:
                 asked.refuse_old(self._clock.now())
                 self._obey(run, asked.digests)
 
-    def _obey(self, run: "session.Run", asked: Digests) -> None:
+    def _obey(self, run: "Run", asked: Digests) -> None:
         """Carry out what the agent asks for, if it may. Raises StepError: it may not."""
+        from mstunnel_setup.operations.upgrade import releases  # noqa: PLC0415 (see above)
+        from mstunnel_setup.operations.upgrade import run as upgrade_run  # noqa: PLC0415 (see above)
+
         catalogue = offered(run.files, self._clock.now())
         if why := request.refusal(run.files, catalogue, asked):
             _refuse(run, asked, why)
@@ -281,6 +276,8 @@ class Monitor:
         receipt = journal_of(Scope.ALL, self.operator).receipt
         if not pending_imports(receipt):
             return
+        from mstunnel_setup.operations.certificate import activation, delayed_import  # noqa: PLC0415 (see above)
+
         timers = self._host.systemd.running()
         for pending in delayed_import.overdue(receipt, self._host.clock.now(), timers=timers):
             with activation.installed_run(self.operator, {}) as run:
@@ -297,6 +294,9 @@ class Monitor:
         wanted = cut_off or wanted_port(self._files)
         if wanted is None or (cut_off is None and (ledger.wait("port", now) or self._stopped())):
             return
+        from mstunnel_setup.install import session  # noqa: PLC0415 (see above)
+        from mstunnel_setup.operations.monitor import port  # noqa: PLC0415 (see above)
+
         with session.open_run(self.operator, {}) as run:
             if cut_off is None:
                 ledger.begin_move(wanted, now)
@@ -325,7 +325,13 @@ class Monitor:
         self._lost = self._lost or lost
         if left := lost and modules.lost(self._files, self._clock):
             why = self._not_loaded or "loading it did not help"
-            raise MODULE_LOST(modules=", ".join(left), reason=why)
+            raise StepError(
+                "module-lost",
+                "kernel module missing: {modules}: {reason}",
+                hint="Load it with modprobe; after a kernel update, restart the host.",
+                modules=", ".join(left),
+                reason=why,
+            )
         if self._lost:
             self.tell(MODULES(modules=", ".join(self._lost)))
             self._lost = ()
@@ -383,13 +389,18 @@ def condition(ports: Ports, container: str) -> Condition:
     return "well" if found.health is None or found.health == "healthy" else found.health
 
 
-def _refuse(run: "session.Run", asked: Digests, why: str) -> None:
+def _refuse(run: "Run", asked: Digests, why: str) -> None:
     """Let the agent know, so that it does not ask again every minute."""
     answer = Answer(
         state="refused", server=asked.server, agent=asked.agent, reason=why, at=run.context.ports.clock.now()
     )
     mailbox.write_answer(run.files, answer)
-    raise UPGRADE_REFUSED(image=asked.server, reason=why)
+    raise StepError(
+        "upgrade-refused",
+        "the agent's request for {image} is refused: {reason}",
+        image=asked.server,
+        reason=why,
+    )
 
 
 def _upgrade_line(ended: Upgrade) -> LogLine:

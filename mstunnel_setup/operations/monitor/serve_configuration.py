@@ -6,21 +6,20 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from mstunnel_setup import paths
 from mstunnel_setup.agent.log_lines import CONFIGURATION_REFUSED
-from mstunnel_setup.agent.settings import read_gateway_options, read_log_level
 from mstunnel_setup.answers.address import is_probe_address
-from mstunnel_setup.engine.lock import exclusive
-from mstunnel_setup.errors import SetupError
-from mstunnel_setup.gateway import handover, rendering
-from mstunnel_setup.gateway.handover import Handed, Verdict
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import LockedError, SetupError
+from mstunnel_setup.base.log_line import Tell
+from mstunnel_setup.exchange import configuration as handover
+from mstunnel_setup.exchange.agent_settings import read_gateway_options, read_log_level
+from mstunnel_setup.exchange.configuration import Handed, Verdict
+from mstunnel_setup.exchange.gateway_report import read_report
+from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.log_level import served_level, with_level
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, GatewayOptions
-from mstunnel_setup.gateway.report import read_report
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.log_line import Tell
-from mstunnel_setup.operations.errors import GATEWAY_REMOVED
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.configuration import (
     Served,
     Turn,
@@ -34,6 +33,7 @@ from mstunnel_setup.operations.monitor.log_lines import (
     CONFIGURATION_WRITTEN,
     LOG_LEVEL_CHANGED,
 )
+from mstunnel_setup.transaction.lock import exclusive
 
 # The gateway reloads at once when it gets the signal; a restart of ocserv takes a second or two.
 _PATIENCE: Final = 10.0
@@ -225,7 +225,10 @@ class Configurations:
         """Hold the lock of this gateway. Raises LockedError, also when it was just removed."""
         with exclusive(self.files, self.clock, paths.LOCK):
             if self.files.state(paths.OUTBOX) is None:
-                raise GATEWAY_REMOVED()
+                raise LockedError(
+                    "gateway-removed",
+                    "the gateway was removed a moment ago",
+                )
             yield
 
 

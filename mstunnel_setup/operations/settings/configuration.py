@@ -4,33 +4,45 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import unified_diff
 
-from mstunnel_setup.agent.settings import read_gateway_options, read_log_level
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import CONFIGURATION_MISSING, ExitCode
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CONFIGURATION_MISSING, ExitCode, UsageError
+from mstunnel_setup.base.result import Notice, Result, notice_of
+from mstunnel_setup.base.text import Line, plain
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.exchange.agent_settings import read_gateway_options, read_log_level
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.admin_settings import read_admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.rendering import Rendered
+from mstunnel_setup.gateway.served import read_served
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import images, sign_in, site
+from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.operations.certificate.activation import installed_run
-from mstunnel_setup.operations.errors import CONFIGURATION_NOT_PULLED
-from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.result import Notice, Result, notice_of
-from mstunnel_setup.text import Line, plain
 
 
 def show(operator: Operator) -> Result:
-    """`admin-settings.json`, as the gateway works with it.
+    """`admin-settings.json`, and what `ocserv.conf` alone has of the configuration: UDP and session timeout.
 
     Raises UsageError before there is one, StepError `settings-unreadable` for a damaged one.
     """
     with installed_run(operator, {}, exclusively=False) as run:
         settings = read_admin_settings(run.files)
+        served = read_served(run.files.read(paths.OCSERV_CONF) or b"")
     if settings is None:
-        raise CONFIGURATION_NOT_PULLED()
+        raise UsageError(
+            "configuration-not-pulled",
+            "there is no server configuration on this host yet",
+            hint="Complete the installation: run mstunnel-setup.",
+        )
+    if served is not None:
+        more: JsonObject = {
+            "DisableUdpConnections": not served.udp,
+            "SessionTimeout": served.session_timeout,
+        }
+        settings = {**settings, **more}
     text = [
-        Line(f"{name + ':':21} {_words(value)}", f"{name}:", _words(value))
+        Line(f"{name + ':':23} {_words(value)}", f"{name}:", _words(value))
         for name, value in settings.items()
     ]
     return Result("ok", {"configuration": settings}, text=text)

@@ -11,9 +11,8 @@ from mstunnel_setup.gateway import env_file
 from mstunnel_setup.host.files import Files
 from mstunnel_setup.host.network import connect
 from mstunnel_setup.install.installed import open_gateway
-from mstunnel_setup.operations.errors import PROXY_UNREACHABLE, SETTING_UNKNOWN
 from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Notice, Result, notice_of
+from mstunnel_setup.result import Notice, Result, notice_of, warning
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,14 @@ def unknown_setting(name: str) -> Notice:
     by_case = {known.lower(): known for known in sorted(KNOWN, reverse=True)}
     near = [by_case[found] for found in difflib.get_close_matches(name.lower(), by_case, 1)]
     suggestion = f"; did you mean {near[0]}?" if near else ""
-    return SETTING_UNKNOWN(path=paths.ENVIRONMENT, name=name, suggestion=suggestion)
+    return warning(
+        "setting-unknown",
+        "{path} sets {name}, which is not a setting of the gateway{suggestion}",
+        hint="Correct the name, or remove the line with `mst-cli env unset {name}`.",
+        path=paths.ENVIRONMENT,
+        name=name,
+        suggestion=suggestion,
+    )
 
 
 def _proxies(settings: Mapping[str, str]) -> dict[str, str]:
@@ -86,6 +92,15 @@ def _unreachable(settings: Mapping[str, str]) -> Iterator[NetworkError]:
         except NetworkError as error:
             # A password in the address is not repeated.
             shown, _login = without_login(proxy)
-            yield PROXY_UNREACHABLE(
-                variable=variable, path=paths.ENVIRONMENT, proxy=shown, reason=error.message
+            yield NetworkError(
+                "proxy-unreachable",
+                "{variable} in {path} is {proxy}: {reason}",
+                hint=(
+                    "Start that proxy, or correct its address: "
+                    "`mst-cli env set {variable} http://HOST:PORT`."
+                ),
+                variable=variable,
+                path=paths.ENVIRONMENT,
+                proxy=shown,
+                reason=error.message,
             )

@@ -1,15 +1,15 @@
 """`mst-cli env get|set|unset`: edit `env.sh` with checks."""
 
-from mstunnel_setup import paths
 from mstunnel_setup.answers.variables import KNOWN, PROXIES, refuse_wrong
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Verbatim
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import installed_run
-from mstunnel_setup.operations.errors import SETTING_MISSING, SETTING_NAME_INVALID
 from mstunnel_setup.operations.settings.environment_check import unknown_setting
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.text import Verbatim
 
 _MODE = 0o640
 
@@ -23,7 +23,13 @@ def get(operator: Operator, name: str | None) -> Result:
             "ok", {"settings": settings}, text=[Verbatim(f"{key}={value}") for key, value in settings.items()]
         )
     if name not in settings:
-        raise SETTING_MISSING(path=paths.ENVIRONMENT, name=name)
+        raise UsageError(
+            "setting-missing",
+            "{path} does not set {name}",
+            hint="List all settings with `mst-cli env get`.",
+            path=paths.ENVIRONMENT,
+            name=name,
+        )
     return Result("ok", {"settings": {name: settings[name]}}, text=[Verbatim(settings[name])])
 
 
@@ -34,7 +40,12 @@ def put(operator: Operator, name: str, value: str | None) -> Result:
     and for a damaged file.
     """
     if not env_file.is_name(name):
-        raise SETTING_NAME_INVALID(name=name)
+        raise UsageError(
+            "setting-name-invalid",
+            "{name} is not a valid name of a setting",
+            hint="Use letters, digits and _.",
+            name=name,
+        )
     refuse_wrong(name, value or "")
     with installed_run(operator, {}) as run:
         before = environment_text(run)

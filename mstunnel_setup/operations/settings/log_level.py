@@ -2,17 +2,17 @@
 
 from datetime import timedelta
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway import env_file, log_level
 from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, LogLevel
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, HIGHEST_LEVEL
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import installed_run, reload_gateway
-from mstunnel_setup.operations.errors import LOG_LEVEL_INVALID
 from mstunnel_setup.operations.settings.environment_file import environment_text
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
 
 
 def log_level_command(operator: Operator, wanted: str | None) -> Result:
@@ -22,7 +22,13 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result:
     """
     levels = map(str, range(HIGHEST_LEVEL + 1))
     if wanted not in (None, "verbose", "normal", *levels):
-        raise LOG_LEVEL_INVALID(level=wanted, highest=HIGHEST_LEVEL)
+        raise UsageError(
+            "log-level-invalid",
+            "there is no log level {level}",
+            hint="Give 0 to {highest}, verbose or normal.",
+            level=wanted,
+            highest=HIGHEST_LEVEL,
+        )
     with installed_run(operator, {}, exclusively=wanted is not None) as run:
         before = _now(run)
         if wanted is None:

@@ -3,28 +3,23 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.result import Notice, Result, notice_of, warning
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.exchange.last_decision import LastDecision, read_standing
+from mstunnel_setup.exchange.release_feed import offered, read_known
+from mstunnel_setup.exchange.releases import CATALOGUE, Catalogue, Digests, Release
+from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
 from mstunnel_setup.install.session import Run, open_run
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.upgrade.errors import (
-    DEVICES_AWAY,
     NO_RELEASES,
-    NOTHING_TO_ROLL_BACK,
-    RELEASE_OUT_OF_SUPPORT,
-    RELEASE_UNKNOWN,
     UPGRADE_FAILED,
 )
 from mstunnel_setup.operations.upgrade.notices import kept
 from mstunnel_setup.operations.upgrade.releases import release_names
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Notice, Result, notice_of
-from mstunnel_setup.text import plain
-from mstunnel_setup.upgrade.errors import FEED_EXPIRED
-from mstunnel_setup.upgrade.feed import offered, read_known
-from mstunnel_setup.upgrade.last_decision import LastDecision, read_standing
-from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
-from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, Digests, Release
 
 # Supported are the newest release and the one before it (docs/reference/releases.md).
 _SUPPORTED_BEHIND = 1
@@ -56,7 +51,17 @@ def check(operator: Operator) -> Result:
     }
     notices = tuple(_notices(catalogue, behind))
     if known is not None and known.expires is not None and known.expired(now):
-        notices = (FEED_EXPIRED(date=f"{known.expires:%Y-%m-%d}"), *notices)
+        notices = (
+            warning(
+                "feed-expired",
+                "the release feed expired on {date}: no release of it is offered",
+                hint=(
+                    "Run `mst-cli upgrade refresh`, or `mst-cli upgrade import FILE` with a newer archive."
+                ),
+                date=f"{known.expires:%Y-%m-%d}",
+            ),
+            *notices,
+        )
     offer = f"{newest.name}, published {newest.published}" if newest else "none is offered"
     text = [f"Running: {', '.join(names) or 'images of no known release'}", f"Newest:  {offer}"]
     text += [*_window(found), *_hidden(found)]
@@ -95,7 +100,11 @@ def rollback(operator: Operator) -> Result:
             return _given_up(finished)
         last = read_history(run.files).to_roll_back
         if last is None or running(run).digests != last.target.digests:
-            raise NOTHING_TO_ROLL_BACK()
+            raise UsageError(
+                "nothing-to-roll-back",
+                "there is no upgrade to roll back",
+                hint="See `mst-cli upgrade history`, or name a release: `mst-cli upgrade apply NAME`.",
+            )
         earlier = last.source.digests
         name = _name(run, operator.clock.now(), earlier)
         return _ended(upgrade_to(run, UpgradeRequest(name, earlier, "administrator", rejects_source=True)))
@@ -118,7 +127,14 @@ def _chosen(catalogue: Catalogue, name: str | None) -> Release:
     if not catalogue.releases:
         raise NO_RELEASES(catalogue=CATALOGUE)
     known = ", ".join(release.name for release in catalogue.releases)
-    raise RELEASE_UNKNOWN(release=name, catalogue=CATALOGUE, known=known)
+    raise UsageError(
+        "release-unknown",
+        "there is no release {release}",
+        hint="Use one that {catalogue} lists: {known}.",
+        release=name,
+        catalogue=CATALOGUE,
+        known=known,
+    )
 
 
 def _name(run: Run, now: datetime, digests: Digests) -> str:
@@ -149,7 +165,21 @@ def _ended(upgrade: Upgrade) -> Result:
         text = f"Release {upgrade.release} is in use. The upgrade took {seconds:.0f} s."
         text_lines = [text, *_sessions(upgrade), *_held(upgrade)]
         return Result(
-            "changed", _data(upgrade), (DEVICES_AWAY(),) if upgrade.unproved else (), text=text_lines
+            "changed",
+            _data(upgrade),
+            (
+                warning(
+                    "devices-away",
+                    (
+                        "no device that was connected before has reconnected yet, so the new release is not "
+                        "proved by a session"
+                    ),
+                    hint="Run `mst-cli server show users` later; the devices may be asleep.",
+                ),
+            )
+            if upgrade.unproved
+            else (),
+            text=text_lines,
         )
     raise UPGRADE_FAILED(release=upgrade.release, reason=upgrade.reason, kept=kept(upgrade))
 
@@ -174,7 +204,14 @@ def _notices(catalogue: Catalogue, behind: int | None) -> Sequence[Notice]:
     if not catalogue.releases:
         return [notice_of(NO_RELEASES(catalogue=CATALOGUE))]
     if behind is not None and behind > _SUPPORTED_BEHIND:
-        return [RELEASE_OUT_OF_SUPPORT(count=behind)]
+        return [
+            warning(
+                "release-out-of-support",
+                "{count} newer releases exist; only the newest and the one before it are supported",
+                hint="Run `mst-cli upgrade apply`.",
+                count=behind,
+            )
+        ]
     return []
 
 

@@ -6,13 +6,12 @@ notifies the devices still connected at the end that the server shuts down, as a
 
 from typing import Final
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import SetupError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, SetupError
+from mstunnel_setup.base.text import printable
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.operations.upgrade.errors import DRAIN_FAILED
 from mstunnel_setup.operations.upgrade.reconnect import connected
-from mstunnel_setup.text import printable
 
 _PAUSE: Final = 5.0
 _SECONDS: Final = 20.0
@@ -57,4 +56,8 @@ def _add(ports: Ports, *words: str) -> None:
     finished = ports.engine.execute(paths.SERVER, ["nft", "add", *words], _SECONDS)
     if finished.code != 0:
         reason = printable(finished.error or finished.output).strip()
-        raise DRAIN_FAILED(reason=reason)
+        raise EngineError(
+            "drain-failed",
+            "the gateway cannot refuse new connections: {reason}",
+            reason=reason,
+        )

@@ -3,14 +3,13 @@
 from datetime import datetime
 from typing import Final
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.gateway.report import LATEST_PROBE, Probe, read_report
-from mstunnel_setup.host.errors import FileError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, Probe, read_report
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import verify
-from mstunnel_setup.operations.upgrade.errors import INSIDE_UNREACHABLE
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
 
 # It tries within five seconds of its start, gives up after twenty, and reports every fifteen.
 _PATIENCE: Final = 60.0
@@ -53,4 +52,10 @@ def _probe(files: Files) -> Probe | None:
 
 
 def _unreachable(url: str, why: str) -> NetworkError:
-    return INSIDE_UNREACHABLE(url=url, why=why)
+    return NetworkError(
+        "inside-unreachable",
+        "the gateway cannot reach {url} any more: {why}",
+        hint="Test it from this server; see the row internal-network of `mst-cli health`.",
+        url=url,
+        why=why,
+    )

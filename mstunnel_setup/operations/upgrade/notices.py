@@ -2,20 +2,17 @@
 
 from collections.abc import Iterator
 
-from mstunnel_setup.errors import StepError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.result import Notice, notice_of, warning
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.exchange.last_decision import read_standing
+from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import MONITOR_UNIT
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.upgrade.errors import (
-    MONITOR_DOWN,
     UPGRADE_FAILED,
-    UPGRADE_UNFINISHED,
-    UPGRADE_WAITS,
 )
-from mstunnel_setup.result import Notice, notice_of
-from mstunnel_setup.text import plain
-from mstunnel_setup.upgrade.last_decision import read_standing
-from mstunnel_setup.upgrade.record import Outcome, Upgrade, read_history
 
 # A window or a turn comes with time; these wait for a person.
 _STUCK = frozenset({"approval-missing", "held", "other-failed"})
@@ -33,14 +30,24 @@ def kept(upgrade: Upgrade) -> str:
 def monitor_notices(ports: Ports) -> Iterator[Notice]:
     """The monitor is installed but not running. Without systemd this is unknown."""
     if ports.systemd.known(MONITOR_UNIT) and not ports.systemd.active(MONITOR_UNIT):
-        yield MONITOR_DOWN(unit=MONITOR_UNIT)
+        yield warning(
+            "monitor-down",
+            "the monitor is not running, so nothing is restarted or upgraded automatically",
+            hint="Run `systemctl start {unit}`.",
+            unit=MONITOR_UNIT,
+        )
 
 
 def waiting_notices(files: Files) -> Iterator[Notice]:
     """The agent waits for a person before it upgrades this server."""
     found = read_standing(files)
     if found is not None and found.code in _STUCK:
-        yield UPGRADE_WAITS(reason=plain(found.reason))
+        yield warning(
+            "upgrade-waits",
+            "{reason}",
+            hint="See `mst-cli upgrade check`.",
+            reason=plain(found.reason),
+        )
 
 
 def upgrade_notices(files: Files) -> Iterator[Notice]:
@@ -54,6 +61,12 @@ def upgrade_notices(files: Files) -> Iterator[Notice]:
     if last is None or last.outcome is Outcome.DONE:
         return
     if last.outcome is None:
-        yield UPGRADE_UNFINISHED(release=last.release, phase=last.phase)
+        yield warning(
+            "upgrade-unfinished",
+            "the upgrade to {release} is in progress or was interrupted (phase {phase})",
+            hint="The monitor completes it; so does `mst-cli upgrade apply`.",
+            release=last.release,
+            phase=last.phase,
+        )
     else:
         yield notice_of(UPGRADE_FAILED(release=last.release, reason=last.reason, kept=kept(last)))

@@ -8,14 +8,13 @@ import re
 from collections.abc import Collection
 from typing import Final, Literal, TypeAlias
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
 from mstunnel_setup.containers.engine import LogOptions
-from mstunnel_setup.errors import EngineError, SetupError
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.operations.sessions import ask
-from mstunnel_setup.operations.upgrade.errors import DEVICES_REFUSED
 
 Verdict: TypeAlias = Literal["let-in", "refused", "away"]
 
@@ -67,7 +66,11 @@ def await_devices(context: Context, before: tuple[str, ...]) -> int:
         clock.sleep(_PAUSE)
         found = _count(context.ports)
     if judge(found, before, refused_addresses("" if found else _log(context.ports))) == "refused":
-        raise DEVICES_REFUSED()
+        raise NetworkError(
+            "devices-refused",
+            "devices that were connected before are refused now, and none is accepted",
+            hint="Search `mst-cli server logs` for `failed authentication`.",
+        )
     return found
 
 

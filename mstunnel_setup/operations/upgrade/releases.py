@@ -4,16 +4,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from mstunnel_setup import __version__, paths
+from mstunnel_setup import __version__
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.containers.release_images import release_images
-from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.exchange.release_feed import SETTINGS, Feed, read_feed, read_known
+from mstunnel_setup.exchange.releases import Catalogue, Digests, published
 from mstunnel_setup.install.run_lock import run_lock
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
-from mstunnel_setup.tls.ca_trust import added_roots_pem
-from mstunnel_setup.upgrade.errors import FEED_MISSING
-from mstunnel_setup.upgrade.feed import SETTINGS, Feed, read_feed, read_known
-from mstunnel_setup.upgrade.release import Catalogue, Digests, published
+from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.io.operator import Operator
 
 _TIMEOUT, _DEADLINE = 30, 60
 
@@ -46,7 +47,7 @@ def _alone(operator: Operator) -> Iterator[None]:
 
 def _refresh(operator: Operator, feed: Feed, archive: Path | None = None) -> Catalogue:
     # The client of the feed costs more to load than all else of a command.
-    from mstunnel_setup.upgrade.feed_client import Archive, Remote, refresh  # noqa: PLC0415
+    from mstunnel_setup.operations.upgrade.feed_client import Archive, Remote, refresh  # noqa: PLC0415
 
     if archive is not None:
         return refresh(operator.files, feed, Archive(archive), operator.clock.now())
@@ -59,7 +60,12 @@ def _refresh(operator: Operator, feed: Feed, archive: Path | None = None) -> Cat
 def _feed(operator: Operator) -> Feed:
     feed = read_feed(operator.files)
     if feed is None:
-        raise FEED_MISSING(settings=SETTINGS)
+        raise UsageError(
+            "feed-missing",
+            "no release feed is set up on this server",
+            hint=('Write url = "https://…" and root = "FILE" into {settings}, then run the command again.'),
+            settings=SETTINGS,
+        )
     return feed
 
 

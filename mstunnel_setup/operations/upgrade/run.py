@@ -9,24 +9,30 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import merge
-from mstunnel_setup.engine.step import AnyStep
-from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import EngineError, SetupError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, SetupError, StepError, UsageError
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.mailbox import Answer, State
+from mstunnel_setup.exchange.releases import Digests
+from mstunnel_setup.exchange.upgrade_history import (
+    Images,
+    Outcome,
+    Phase,
+    Upgrade,
+    read_history,
+    write_history,
+)
 from mstunnel_setup.gateway.ocserv_conf import port_in_use
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import require_installed
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import images, launch, verify
 from mstunnel_setup.operations.upgrade.drain import drain, reopen
-from mstunnel_setup.operations.upgrade.errors import IMAGES_MISSING, UPGRADE_CHANGED_FILE
 from mstunnel_setup.operations.upgrade.internal_probe import reached_address, reaches_inside
 from mstunnel_setup.operations.upgrade.reconnect import await_devices, connected
-from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.mailbox import Answer, State
-from mstunnel_setup.upgrade.record import Images, Outcome, Phase, Upgrade, read_history, write_history
-from mstunnel_setup.upgrade.release import Digests
+from mstunnel_setup.transaction.step import AnyStep
 
 # A gateway that serves does so within seconds; the longer the wait, the longer users are out.
 _PATIENCE: Final = 30.0
@@ -50,7 +56,11 @@ def running(run: Run) -> Images:
     require_installed(run.context.receipt)
     server, agent = (remembered(run.context.receipt, f"images.{name}") for name in ("server", "agent"))
     if not isinstance(server, str) or not isinstance(agent, str):
-        raise IMAGES_MISSING()
+        raise UsageError(
+            "images-missing",
+            "the installation has no images yet",
+            hint="Run mstunnel-setup.",
+        )
     return Images(server=server, agent=agent)
 
 
@@ -179,7 +189,15 @@ def _refuse_edited(run: Run, wanted: Images) -> None:
     """Raise StepError when a file that would be overwritten was edited by hand: nothing is switched then."""
     for planned in run.runner.plan(_switching(run), _answering_with(run, wanted)):
         for edited in filter(None, map(run.runner.changed, planned.actions)):
-            raise UPGRADE_CHANGED_FILE(changed=edited)
+            raise StepError(
+                "upgrade-changed-file",
+                "{changed} since the installation wrote it",
+                hint=(
+                    "Compare it with `mstunnel-setup plan`; to replace it, run mstunnel-setup at a "
+                    "terminal and confirm."
+                ),
+                changed=edited,
+            )
 
 
 def _answering_with(run: Run, wanted: Images) -> Context:

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.checks import (
     account,
@@ -16,7 +17,6 @@ from mstunnel_setup.readiness.checks import (
     rootless,
     utils,
 )
-from mstunnel_setup.readiness.errors import CHECK_UNKNOWN
 from mstunnel_setup.readiness.facts import Facts, Unread
 from mstunnel_setup.readiness.model import Check, Finding, Group, Verdict, skipped
 
@@ -67,4 +67,13 @@ def refuse_unknown(ignored: Iterable[str], more: Iterable[str] = ()) -> None:
     for name in ignored:
         if name not in names:
             near = difflib.get_close_matches(name, names, 1)
-            raise CHECK_UNKNOWN(name=name, suggestion=f"; did you mean {near[0]}?" if near else "")
+            raise UsageError(
+                "check-unknown",
+                "there is no check called {name}{suggestion}",
+                hint=(
+                    "List them with `mst-readiness all --verbose`, or explain one with `mst-readiness "
+                    "explain ID`."
+                ),
+                name=name,
+                suggestion=f"; did you mean {near[0]}?" if near else "",
+            )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
 from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped

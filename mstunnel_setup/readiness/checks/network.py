@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from mstunnel_setup.host.endpoint import REFUSED
+from mstunnel_setup.base import paths
+from mstunnel_setup.io.endpoint import REFUSED
 from mstunnel_setup.readiness import findings
-from mstunnel_setup.readiness.data import endpoints
+from mstunnel_setup.readiness.data import REGISTRY, endpoints
 from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts
 from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
 
@@ -86,6 +87,8 @@ def _proxy_connects(network: NetworkFacts) -> Verdict:
 def _endpoint(purpose: str, title: str) -> None:
     @CHECKS.add(f"endpoint-{purpose}", title, passes=f"{title}: {_PASSES.get(purpose, _REACHED)}")
     def endpoint_reachable(network: NetworkFacts) -> Verdict:
+        if purpose == REGISTRY and network.missing_archive:
+            return findings.ARCHIVE_MISSING(archive=network.missing_archive, place=paths.IMAGE_ARCHIVES)
         found = [item for item in network.endpoints if item.purpose == purpose]
         if not found:
             patterns = [name for name, of in network.patterns.items() if of == purpose]

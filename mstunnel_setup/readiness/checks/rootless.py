@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from packaging.version import Version
 
+from mstunnel_setup.actions import accounts
 from mstunnel_setup.containers.versions import release
 from mstunnel_setup.readiness import findings_rootless
 from mstunnel_setup.readiness.checks.host import gigabytes
@@ -19,7 +20,6 @@ from mstunnel_setup.readiness.facts import (
 )
 from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
 from mstunnel_setup.readiness.sysctls import NAMESPACES, PORT_START, ROOTLESS, suffices
-from mstunnel_setup.system import accounts
 
 CHECKS = Checks(Group.ROOTLESS)
 

@@ -16,6 +16,8 @@ from mstunnel_setup.readiness.sysctls import FORWARD, MODULE_FILES
 
 CHECKS = Checks(Group.UTILS)
 
+# By the ID of os-release; all others that are supported have dnf.
+_INSTALLERS = {"debian": "apt install", "ubuntu": "apt install", "sles": "zypper install"}
 _RECOMMENDED = Severity.RECOMMENDED
 
 
@@ -106,16 +108,27 @@ def _ip_forward_boot(kernel: KernelFacts) -> Verdict:
     "Container engine",
     passes="The requested engine, else Podman, else Docker, is installed.",
 )
-def _present(settings: Settings, engine: EngineFacts) -> Verdict:
+def _present(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     if found is not None:
         return passed(f"{found.name} {found.version}".strip())
-    wanted = "neither Podman nor Docker is" if settings.engine == "auto" else f"{settings.engine} is not"
-    return findings.ENGINE_MISSING(wanted=wanted)
+    remedy = _how_to_install(settings, system)
+    if settings.engine == "auto":
+        return findings.ENGINES_MISSING(remedy=remedy)
+    return findings.ENGINE_MISSING(engine=settings.engine, remedy=remedy)
+
+
+def _how_to_install(settings: Settings, system: SystemFacts) -> str:
+    """The command of this distribution; its vendor's engine where none is named."""
+    row = platforms().of(system.distribution, system.version)
+    named = settings.engine if settings.engine != "auto" else row.engine if row else "podman"
+    if named == "docker":
+        return "Install Docker CE: https://docs.docker.com/engine/install/."
+    return f"Install it: `{_INSTALLERS.get(system.distribution, 'dnf install')} podman`."
 
 
 @CHECKS.add("engine-running", "Engine answers", passes="`podman info` or `docker info` answers.")
-def _running(settings: Settings, engine: EngineFacts) -> Verdict:
+def _running(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     if found is None:
         return skipped("no engine is installed")
@@ -128,6 +141,8 @@ def _running(settings: Settings, engine: EngineFacts) -> Verdict:
         "docker": "Start it: `systemctl start docker.service`, or run with --fix.",
         "podman": "Check the output of `podman info`.",
     }
+    if not system.root and settings.mode == "rootful":
+        hints = dict.fromkeys(hints, "Run mst-readiness with sudo: the gateway uses the engine of root.")
     why = f": {found.reason}" if found.reason else ""
     return findings.ENGINE_DOWN(name=found.name, why=why, remedy=hints[found.name])
 

@@ -1,7 +1,7 @@
 """Readers: each finds out one section of the facts through the ports and decides nothing."""
 
-from mstunnel_setup.host.errors import FileError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
 
 
 def text_of(files: Files, path: str) -> str:

@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from mstunnel_setup.errors import NetworkError, SignInError, TenantError, WaitingError
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.http_port import HttpPort
+from mstunnel_setup.base.errors import NetworkError, SignInError, TenantError, WaitingError
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.readiness.facts import AccountFacts, TunnelFacts
 from mstunnel_setup.tenant.clouds import Cloud
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.licence import has_intune
 from mstunnel_setup.tenant.token_sources import AccessToken, claims
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, TunnelSite
-from mstunnel_setup.text import plain
 
 Answer = TypeVar("Answer")
 

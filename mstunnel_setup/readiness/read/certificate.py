@@ -1,26 +1,27 @@
 """The certificate: read and judged with the house judge, and asked about at its authorities."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 
 from cryptography.x509 import Certificate
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import CertificateError, UsageError, as_kind
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, UsageError, as_kind
+from mstunnel_setup.certificates.ca_trust import added_roots, system_roots
+from mstunnel_setup.certificates.chain_building import best_path
+from mstunnel_setup.certificates.identity_source import given_content
+from mstunnel_setup.certificates.judge import judge
+from mstunnel_setup.certificates.load import load_identity_files, load_identity_pfx
+from mstunnel_setup.certificates.model import Finding, Identity
+from mstunnel_setup.certificates.revocation import ask, revocation_findings
+from mstunnel_setup.certificates.revocation_answers import RevocationState
+from mstunnel_setup.certificates.revocation_fetch import fetching
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
-from mstunnel_setup.tls.ca_trust import added_roots, system_roots
-from mstunnel_setup.tls.chain_building import best_path
-from mstunnel_setup.tls.errors import CERTIFICATE_FILE_MISSING
-from mstunnel_setup.tls.judge import judge
-from mstunnel_setup.tls.load import load_identity_files, load_identity_pfx
-from mstunnel_setup.tls.model import Finding, Identity
-from mstunnel_setup.tls.revocation import ask, revocation_findings
-from mstunnel_setup.tls.revocation_answers import RevocationState
-from mstunnel_setup.tls.revocation_fetch import fetching
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class CertificateReader:
     address: str
     lab: bool
     open_http: Callable[[], HttpSession]
+    _reading: Lock = field(default_factory=Lock, init=False)
 
     def certificate(self) -> CertificateFacts:
         """The certificate, judged."""
@@ -58,20 +60,17 @@ class CertificateReader:
         if place is None:
             return CertificateFacts()
         name = " and ".join(place.certificates)
-        try:
-            identity = self._load(place)
-        except CertificateError as error:
-            return CertificateFacts(place=name, problem=error.message, hint=error.hint)
+        identity = self._identity()
+        if isinstance(identity, CertificateError):
+            return CertificateFacts(place=name, problem=identity.message, hint=identity.hint)
+        if identity is None:
+            return CertificateFacts()
         return CertificateFacts(place=name, findings=self._findings(identity), days_left=self._days(identity))
 
     def revocation(self) -> RevocationFacts:
         """What the authorities say."""
-        place = self._where()
-        try:
-            identity = None if place is None else self._load(place)
-        except CertificateError:
-            identity = None
-        if identity is None:
+        identity = self._identity()
+        if not isinstance(identity, Identity):
             return RevocationFacts()
         now = self.clock.now()
         path = best_path(
@@ -95,6 +94,19 @@ class CertificateReader:
         """The roots below ca-trust."""
         return tuple(root for _, root in added_roots(self.files))
 
+    def _identity(self) -> Identity | CertificateError | None:
+        """The certificate, read once for both sections, which are found out about at the same time."""
+        with self._reading:
+            return self._read_once
+
+    @cached_property
+    def _read_once(self) -> Identity | CertificateError | None:
+        place = self._where()
+        try:
+            return None if place is None else self._load(place)
+        except CertificateError as error:
+            return error
+
     def _where(self) -> CertificatePlace | None:
         """The place that was given, else the first usual one that is filled, by path of this machine."""
         if self.place.certificates:
@@ -115,17 +127,11 @@ class CertificateReader:
         """The certificate with its key. Raises CertificateError, also for a file that cannot be read."""
         try:
             if place.pfx:
-                return load_identity_pfx(self._content(place.pfx), place.passphrase())
-            chain = {path: self._content(path) for path in place.chain}
-            return load_identity_files(chain, self._content(place.key) if place.key else b"")
+                return load_identity_pfx(given_content(self.files, place.pfx), place.passphrase())
+            chain = {path: given_content(self.files, path) for path in place.chain}
+            return load_identity_files(chain, given_content(self.files, place.key) if place.key else b"")
         except UsageError as error:
             raise as_kind(CertificateError, error) from error
-
-    def _content(self, path: str) -> bytes:
-        content = self.files.read_given(path)
-        if content is None:
-            raise CERTIFICATE_FILE_MISSING(path=path)
-        return content
 
     def _findings(self, identity: Identity) -> tuple[CertificateFinding, ...]:
         found = judge(

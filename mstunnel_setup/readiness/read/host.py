@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
 from typing import Literal
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions import uplink
+from mstunnel_setup.actions.sysctls import place
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.containers import ipv6
 from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.gateway.configuration import OWN_NETWORKS
 from mstunnel_setup.gateway.served import read_served
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness import parse
 from mstunnel_setup.readiness.facts import (
     AddressFacts,
@@ -40,8 +43,6 @@ from mstunnel_setup.readiness.sysctls import (
     UNANSWERED,
     accepting,
 )
-from mstunnel_setup.system import uplink
-from mstunnel_setup.system.sysctls import place
 
 _MODULE_DIRECTORIES = ("/etc/modules-load.d", "/run/modules-load.d", "/usr/lib/modules-load.d")
 _SYSCTL_DIRECTORIES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/lib/sysctl.d")
@@ -183,7 +184,7 @@ class HostReader:
             bridges=self._bridges(table),
             resolvers=self._resolvers(),
             device=device,
-            mtu=int(mtu) if mtu.isdecimal() else 0,
+            mtu=whole_number(mtu) or 0,
             ipv6=self.files.state("/proc/net/if_inet6") is not None,
             ipv6_disabled=text_of(self.files, _DISABLED).strip() == "1",
             ipv6_addresses=tuple(map(str, _ipv6_addresses(self.files))),

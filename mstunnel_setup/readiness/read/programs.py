@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mstunnel_setup.host.errors import ProcessError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.actions import uplink
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.readiness import parse, parse_security
 from mstunnel_setup.readiness.facts import Engine, EngineFacts, EngineName, Firewall, SecurityFacts, Settings
 from mstunnel_setup.readiness.read import text_of
-from mstunnel_setup.system import uplink
-from mstunnel_setup.text import plain
 
 _SECONDS = 30.0
 _UFW = ("ufw", "status", "verbose")

@@ -4,8 +4,8 @@ import re
 from ipaddress import ip_address
 from typing import Final
 
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness import parse
 from mstunnel_setup.readiness.read import text_of
 

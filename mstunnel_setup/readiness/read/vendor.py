@@ -1,10 +1,10 @@
 """Signs of Microsoft's own gateway, from files and container engines."""
 
 from mstunnel_setup.containers.vendor import vendor_containers
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness.facts import VendorFacts
-from mstunnel_setup.system.vendor import vendor_programs, vendor_units
+from mstunnel_setup.readiness.vendor_programs import vendor_programs, vendor_units
 
 
 def vendor(files: Files, processes: Processes) -> VendorFacts:

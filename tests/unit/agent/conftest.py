@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import TunnelServer
 from tests.unit.agent.fakes import SERVER, FakeTenant
 from tests.unit.agent.scene import Scene

@@ -13,18 +13,18 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup import paths
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.registry import asking
 from mstunnel_setup.agent.renewal import Renewal
-from mstunnel_setup.agent.status_file import write_status
 from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.agent.watch import Watch
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.log_line import LogLine
-from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.release import Digests, Release
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.log_line import LogLine
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.releases import Digests, Release
+from mstunnel_setup.exchange.status_file import write_status
+from mstunnel_setup.io.files import Files
 from tests.unit.agent.fakes import SERVER, SITE
 from tests.unit.agent.host_side import host_side
 from tests.unit.agent.misbehaving import Tenant, misbehaving

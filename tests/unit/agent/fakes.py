@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 
 from typing_extensions import override
 
-from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.renewal import Renewal
 from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.agent.watch import Known, Watch
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import SetupError
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.exchange.health_state import State
 from mstunnel_setup.tenant.wire import (
     HealthThreshold,
     KeyCredential,

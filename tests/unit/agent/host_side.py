@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-from mstunnel_setup import paths
 from mstunnel_setup.agent.loop import Agent
-from mstunnel_setup.gateway.handover import Verdict
-from mstunnel_setup.gateway.report import REPORT
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.exchange.configuration import Verdict
+from mstunnel_setup.exchange.gateway_report import REPORT
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.configuration import digest_of
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from tests.unit.agent.fakes import SITE

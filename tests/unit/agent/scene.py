@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from mstunnel_setup import paths
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.status_file import Status
 from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.agent.watch import Watch
-from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.exchange.status_file import Status
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import TunnelConfiguration
 from tests.unit.agent.fakes import SERVER, SITE, FakeTenant, MortalClock
 from tests.unit.agent.host_side import with_host

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from mstunnel_setup.agent.health_rows import Observation, judge_rows
 from mstunnel_setup.agent.measure import Machine
 from mstunnel_setup.agent.metrics import Counters, Round
-from mstunnel_setup.agent.thresholds import Thresholds
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.gateway.report import GatewayReport, Probe
-from mstunnel_setup.tls.revocation_answers import RevocationState
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates.revocation_answers import RevocationState
+from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
+from mstunnel_setup.exchange.thresholds import Thresholds
 
 URL = "http://intranet.example/"
 

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.agent.health_report import read_health
-from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.status_file import Status, judge
 from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.agent.watch import Watch
-from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.exchange.health_report import read_health
+from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.status_file import Status, judge
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer
 from tests.unit.agent.fakes import SERVER, SITE, Ended, FakeTenant

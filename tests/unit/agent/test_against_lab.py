@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_lab import remote
+from mstunnel_setup.actions.tenant_objects import CreateAppIdentity
 from mstunnel_setup.agent.build import requests_in_log
 from mstunnel_setup.agent.loop import Agent
-from mstunnel_setup.agent.status_file import Status
 from mstunnel_setup.agent.tenant import enrol
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.lab import remote
-from mstunnel_setup.tenant.actions import CreateAppIdentity
+from mstunnel_setup.base import paths
+from mstunnel_setup.exchange.status_file import Status
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.sign_in import SignIn

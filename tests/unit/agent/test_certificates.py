@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
 from mstunnel_setup.agent.certificates import CertificateWatch, Served
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.tls import revocation_record
-from mstunnel_setup.tls.revocation_answers import RevocationState
+from mstunnel_setup.base import paths
+from mstunnel_setup.certificates import revocation_record
+from mstunnel_setup.certificates.revocation_answers import RevocationState
+from mstunnel_setup.io.files import Files
+from tests.unit.certificates.authority import Authority
 from tests.unit.clocks import FakeClock
-from tests.unit.tls.authority import Authority
 
 NAME = "generation-1"
 

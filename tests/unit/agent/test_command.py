@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import __version__, paths
-from mstunnel_setup.host.files import Files
+from mstunnel_setup import __version__
+from mstunnel_setup.base import paths
+from mstunnel_setup.io.files import Files
 from tests.unit.agent.fakes import SERVER, SITE
 from tests.unit.tenant.credentials import write_pfx
 

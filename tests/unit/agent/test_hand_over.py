@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
 from mstunnel_setup.agent.hand_over import HandOver
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.errors import TenantError
-from mstunnel_setup.gateway.handover import LARGEST
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import TenantError
+from mstunnel_setup.exchange.configuration import LARGEST
+from mstunnel_setup.io.files import Files
 from tests.unit.operations.monitor.hosts import Host, document
 
 

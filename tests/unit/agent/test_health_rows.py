@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows, overall
-from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.measure import Machine
-from mstunnel_setup.agent.thresholds import Threshold, Thresholds
-from mstunnel_setup.gateway.report import GatewayReport, Probe
-from mstunnel_setup.tls.revocation_answers import RevocationState
+from mstunnel_setup.certificates.revocation_answers import RevocationState
+from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
+from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.thresholds import Threshold, Thresholds
 from tests.unit.clocks import START
 
 NOW = START + timedelta(days=1)

@@ -4,19 +4,19 @@ from datetime import timedelta
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.agent.health_report import read_health
-from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.watch import Watch
+from mstunnel_setup.base import paths
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.health_report import read_health
+from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.last_decision import STANDING, read_standing
+from mstunnel_setup.exchange.releases import Release
 from mstunnel_setup.tenant.wire import TunnelSite
-from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.last_decision import STANDING, read_standing
-from mstunnel_setup.upgrade.release import Release
 from tests.unit.agent.fakes import SITE, Ended
 from tests.unit.agent.scene import AWAY, Scene
 from tests.unit.clocks import START
-from tests.unit.upgrade.test_record import images
+from tests.unit.exchange.test_record import images
 
 
 def offer(scene: Scene) -> None:

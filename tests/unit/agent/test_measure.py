@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
 from mstunnel_setup.agent.measure import Measure
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.io.files import Files
 from tests.unit.clocks import FakeClock
 
 MEMORY = "MemTotal:  1000 kB\nMemFree: 1 kB\nMemAvailable: {} kB\n"

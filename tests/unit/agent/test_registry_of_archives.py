@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
 from mstunnel_setup.agent.registry import RegistryWatch
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.io.files import Files
 from tests.unit.clocks import FakeClock
 
 

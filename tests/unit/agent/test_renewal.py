@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mstunnel_setup import paths
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.renewal import CANDIDATE, Renewal
 from mstunnel_setup.agent.tenant import Enrolment, enrol
-from mstunnel_setup.errors import SignInError, TenantError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SignInError, TenantError
+from mstunnel_setup.certificates.agent_credential import new_agent_credential
 from mstunnel_setup.tenant.credential import Credential, read_credential
 from mstunnel_setup.tenant.signed_proofs import proof_of_possession
-from mstunnel_setup.tls.agent_credential import new_agent_credential
 from tests.unit.agent.test_against_lab import Installed, installed  # noqa: F401 (a fixture)
 from tests.unit.clocks import FakeClock
 

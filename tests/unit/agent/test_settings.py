@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mstunnel_setup import paths
-from mstunnel_setup.agent.settings import (
+from mstunnel_setup.agent.tenant import trusted_roots
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, StepError, UsageError
+from mstunnel_setup.exchange.agent_settings import (
     read_agent_info,
     read_agent_settings,
     read_gateway_options,
     read_log_level,
     read_proxies,
 )
-from mstunnel_setup.agent.tenant import trusted_roots
-from mstunnel_setup.errors import CertificateError, StepError, UsageError
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS, Authentication, GatewayOptions
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 from tests.unit.agent.fakes import SERVER, SITE
 from tests.unit.tenant.credentials import certificate, rsa_key
 

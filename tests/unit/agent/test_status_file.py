@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.agent.status_file import STATUS, Failure, Status, judge, read_status, write_status
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.exchange.status_file import STATUS, Failure, Status, judge, read_status, write_status
+from mstunnel_setup.io.files import Files
 from tests.unit.clocks import START
 
 CHECK = Path(__file__).parents[3] / "images/agent/healthcheck"

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.agent.thresholds import Threshold, Thresholds, read_thresholds, with_tenant
-from mstunnel_setup.errors import StepError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.lab.graph_intune import DEFAULT_THRESHOLDS, default_threshold
+from mstunnel_lab.graph.intune import DEFAULT_THRESHOLDS, default_threshold
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.exchange.thresholds import Threshold, Thresholds, read_thresholds, with_tenant
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthThreshold
 
 

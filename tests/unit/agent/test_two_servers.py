@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.agent.health_state import State
+from mstunnel_lab.seed import default_seed
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.tenant import enrol
-from mstunnel_setup.errors import TenantError
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.lab.seed import default_seed
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import TenantError
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.last_decision import read_standing
+from mstunnel_setup.exchange.mailbox import Answer
+from mstunnel_setup.exchange.releases import Digests, Release
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, LabHealth, TunnelServer, TunnelSite
-from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.last_decision import read_standing
-from mstunnel_setup.upgrade.mailbox import Answer
-from mstunnel_setup.upgrade.release import Digests, Release
 from tests.unit.agent.fakes import FakeWatch
 from tests.unit.agent.host_side import with_host
 from tests.unit.agent.test_against_lab import Installed, install, installed  # noqa: F401 (a fixture)

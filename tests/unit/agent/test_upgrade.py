@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
 from mstunnel_setup.agent import upgrade
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.mailbox import Answer
+from mstunnel_setup.exchange.releases import Digests, Release
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer, TunnelSite
-from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.mailbox import Answer
-from mstunnel_setup.upgrade.release import Digests, Release
 
 NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
 OLD = Digests(f"sha256:{'a' * 64}", f"sha256:{'b' * 64}")

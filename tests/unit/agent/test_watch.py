@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.agent.health_report import read_health
 from mstunnel_setup.agent.health_rows import TABLE
-from mstunnel_setup.agent.health_state import State
 from mstunnel_setup.agent.metrics import TEXTFILE, Counters
 from mstunnel_setup.agent.watch import Known, Watch
-from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.gateway.report import REPORT_SHOWN
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN
+from mstunnel_setup.exchange.health_report import read_health
+from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthThreshold
 from tests.unit.clocks import START, FakeClock
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from tests.testbed.fleet import collections, recaps
 
 ROOT = Path(__file__).parents[3]

@@ -3,7 +3,7 @@
 import pytest
 
 from mstunnel_setup.answers.merge import merge
-from mstunnel_setup.errors import SetupError
+from mstunnel_setup.base.errors import SetupError
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from mstunnel_setup.answers.load import load, parse
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.answers.settings import SETTINGS
-from mstunnel_setup.errors import ExitCode, UsageError
+from mstunnel_setup.base.errors import ExitCode, UsageError
 
 HERE = Path(__file__).parent
 BAD = sorted((HERE / "bad").glob("*.yaml"))

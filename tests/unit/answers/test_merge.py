@@ -10,7 +10,7 @@ from mstunnel_setup.answers.load import LoadedAnswers, parse
 from mstunnel_setup.answers.merge import Answers, Origin, answered, merge, require
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.answers.settings import SETTINGS
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.base.errors import UsageError
 
 FULL = (Path(__file__).parent / "good" / "full.yaml").read_bytes()
 
@@ -99,11 +99,11 @@ def test_the_cloud_of_21vianet_is_refused_with_the_reason() -> None:
 
 def test_problems_name_the_origin_and_come_all_at_once() -> None:
     with pytest.raises(UsageError) as caught:
-        merge({"certificate.chain": "/c.pem"}, {"MSTUNNEL_ENGINE": "lxc"}, None, {"authentication": "magic"})
+        merge({"certificate.key": "/k.pem"}, {"MSTUNNEL_ENGINE": "lxc"}, None, {"authentication": "magic"})
     assert caught.value.message.splitlines() == [
         "earlier answer: `authentication` must be `oidc`, `certificate` or `radius`",
         "environment MSTUNNEL_ENGINE: `MSTUNNEL_ENGINE` must be `auto`, `podman` or `docker`",
-        "option --cert: `--cert` requires `--key`: add it",
+        "option --key: `--key` requires `--cert`: add it",
     ]
 
 
@@ -116,6 +116,13 @@ def test_a_pfx_of_a_stronger_source_replaces_chain_and_key() -> None:
         None,
     )
     assert answers.origins["certificate.chain"] == Origin("default")
+
+
+def test_a_passphrase_alone_is_for_the_pfx_at_its_usual_place() -> None:
+    file = _file("certificate: {chain: /c.pem, key: /k.pem}\n")
+    answers = merge({"certificate.passphrase": "file:/p"}, {}, file)
+    assert (answers.certificate.chain, answers.certificate.key) == ((), None)
+    assert answers.certificate.passphrase == SecretReference("file", "/p")
 
 
 def test_chain_and_key_of_a_stronger_source_replace_a_pfx() -> None:
@@ -284,9 +291,9 @@ def test_the_schema_has_titles_and_no_null() -> None:
 @pytest.mark.parametrize(
     ("options", "environment", "message"),
     [
-        ({"certificate.chain": "/c"}, {}, "option --cert: `--cert` requires `--key`: add it"),
+        ({"certificate.key": "/k"}, {}, "option --key: `--key` requires `--cert`: add it"),
         (
-            {"certificate.passphrase": "file:/p"},
+            {"certificate.chain": "/c", "certificate.passphrase": "file:/p"},
             {},
             (
                 "option --passphrase-file: `--passphrase-file` is for `--pfx` only: "

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.answers.secret import Secret, SecretReference, resolve
-from mstunnel_setup.errors import UsageError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.io.files import Files
 
 
 def _file(path: Path, content: bytes, mode: int = 0o600) -> SecretReference:

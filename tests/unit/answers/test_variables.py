@@ -3,7 +3,7 @@
 import pytest
 
 from mstunnel_setup.answers.variables import refuse_wrong, without_login
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.base.errors import UsageError
 
 GOOD = {
     "CLIENT_TO_CLIENT": ("", "true", "false"),

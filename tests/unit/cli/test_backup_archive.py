@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.exchange.upgrade_history import render_history
 from mstunnel_setup.operations import backup_archive
 from mstunnel_setup.operations.backup_archive import (
     LARGEST,
@@ -24,9 +25,8 @@ from mstunnel_setup.operations.backup_archive import (
     unpack,
 )
 from mstunnel_setup.operations.restore import restore
-from mstunnel_setup.upgrade.record import render_history
+from tests.unit.exchange.test_record import history, upgrade
 from tests.unit.operators import operator_of
-from tests.unit.upgrade.test_record import history, upgrade
 
 _GOOD = {"schema": SCHEMA, "server_name": "gw1"}
 

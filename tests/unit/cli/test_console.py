@@ -4,14 +4,16 @@ import io
 import os
 import re
 import sys
+import time
+from threading import Timer
 
 import pexpect
 import pytest
 import zxingcpp
 
-from mstunnel_setup.cli.console import NoPrompts, TerminalConsole
-from mstunnel_setup.errors import UsageError
-from mstunnel_setup.redaction import Redactor
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.redaction import Redactor
+from mstunnel_setup.cli.framework.console import NoPrompts, TerminalConsole
 
 SITES = [("id-1", "Berlin", "gw.example"), ("id-2", "Kyoto"), ("id-3", "Kyoto"), ("4", "Four")]
 
@@ -81,6 +83,19 @@ def test_the_rows_are_shown_and_remote_text_is_harmless() -> None:
     assert "Sites [bold]" in shown.getvalue()
     assert "Ber[red]lin[31m" in shown.getvalue()
     assert "\x1b" not in shown.getvalue()
+
+
+FORGED = "Berlin\n  2  Kyoto\u2028Remove it? [y/N]: y\r"
+
+
+def test_a_name_of_the_tenant_adds_no_line_to_a_question() -> None:
+    console, shown = _console("1\n\ny\n")
+    assert console.choose("Sites", [("id-1", FORGED), ("id-2", "Kyoto")]) == "id-1"
+    console.ask(f"Use {FORGED}", "")
+    console.confirm(f"Remove {FORGED}")
+    lines = [line.strip() for line in shown.getvalue().splitlines()]
+    assert not [line for line in lines if line.startswith("Remove it")]
+    assert [line for line in lines if line.startswith("2 ")] == ["2  Kyoto"]
 
 
 def test_a_question_ends_when_what_it_waits_for_is_there() -> None:
@@ -157,10 +172,26 @@ def test_the_device_code() -> None:
     assert shown.getvalue().endswith("Waiting ...\n")
 
 
+def test_the_time_a_person_takes_is_known() -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as stdin:
+        console = TerminalConsole(Redactor(), stdin=stdin, stderr=io.StringIO())
+        Timer(0.3, lambda: os.write(writer, b"Berlin\n")).start()
+        assert console.ask("Site") == "Berlin"
+        os.close(writer)
+    assert 0.25 < console.waited < 5
+    answered = console.waited
+    console.device_code("https://login.example.com/device", "ABCD-EFGH", 900)
+    time.sleep(0.2)
+    console.waiting(0)
+    console.waiting(0)
+    assert 0.2 <= console.waited - answered < 5
+
+
 SIGN_IN = """
-from mstunnel_setup.cli.options import CommonOptions, new_app
-from mstunnel_setup.cli.render import run_app, run_command
-from mstunnel_setup.result import Result
+from mstunnel_setup.cli.framework.options import CommonOptions, new_app
+from mstunnel_setup.cli.framework.render import run_app, run_command
+from mstunnel_setup.base.result import Result
 def act():
     def ask(session):
         session.console.device_code("https://microsoft.com/devicelogin", "ABCD-EFGH", 900)
@@ -248,9 +279,9 @@ def test_an_unattended_question_names_what_was_asked() -> None:
 
 
 PROGRAM = """
-from mstunnel_setup.cli.options import CommonOptions, new_app
-from mstunnel_setup.cli.render import run_app, run_command
-from mstunnel_setup.result import Result
+from mstunnel_setup.cli.framework.options import CommonOptions, new_app
+from mstunnel_setup.cli.framework.render import run_app, run_command
+from mstunnel_setup.base.result import Result
 def act():
     def ask(session):
         console = session.console

@@ -8,7 +8,7 @@ from pathlib import Path
 import pexpect
 import pyte
 
-from mstunnel_setup.text import width
+from mstunnel_setup.base.text import width
 from tests.testbed.recording import Recording
 from tests.testbed.terminal import COLUMNS, Record
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mstunnel_setup.cli.log import SetupLog
-from mstunnel_setup.events import Event
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.redaction import Redactor
+from mstunnel_setup.base.events import Event
+from mstunnel_setup.base.redaction import Redactor
+from mstunnel_setup.cli.framework.log import SetupLog
+from mstunnel_setup.io.files import Files
 from tests.unit.clocks import StoppedClock
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.cli.options import CommonOptions, OutputFormat, new_app, with_options
-from mstunnel_setup.cli.render import Renderer, run_app, run_command
-from mstunnel_setup.errors import ExitCode, SetupError, UsageError, WaitingError
-from mstunnel_setup.events import Event
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.redaction import Redactor
-from mstunnel_setup.result import Notice, Result
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import ExitCode, SetupError, UsageError, WaitingError
+from mstunnel_setup.base.events import Event
+from mstunnel_setup.base.redaction import Redactor
+from mstunnel_setup.base.result import Notice, Result
+from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat, new_app, with_options
+from mstunnel_setup.cli.framework.render import Renderer, run_app, run_command
+from mstunnel_setup.io.operator import Operator
 
 KINDS = [kind for kind in [SetupError, *SetupError.__subclasses__()] if kind.__module__.endswith(".errors")]
 LONG = "a rather long sentence that says what is wrong and where, at https://login.example.com/a/long/path"
@@ -229,8 +229,10 @@ ENDLESS = "lambda operator: operator.sinks.stream(iter('more'.lower, '')) or Res
 
 def _command(function: str) -> list[str]:
     program = (
-        "import sys; from mstunnel_setup.cli.options import *; from mstunnel_setup.cli.render import *\n"
-        "from mstunnel_setup.cli.streams import hold; hold()\n"
+        "import sys\n"
+        "from mstunnel_setup.cli.framework.options import *\n"
+        "from mstunnel_setup.cli.framework.render import *\n"
+        "from mstunnel_setup.cli.framework.streams import hold; hold()\n"
         "@with_options\n"
         f"def act(common: CommonOptions): run_command('x', common, {function})\n"
         "app = new_app('x'); app.command()(act); sys.exit(run_app(app, 'x'))"

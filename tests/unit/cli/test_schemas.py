@@ -11,15 +11,18 @@ import jsonschema
 import pytest
 import typer
 
-from mstunnel_setup import __version__, paths
-from mstunnel_setup.cli import admin, lab, mst_cli, readiness, setup
-from mstunnel_setup.cli.help import Word
-from mstunnel_setup.cli.render import run_app
+from mst_admin import cli as admin
+from mstunnel_lab import cli as lab
+from mstunnel_setup import __version__
+from mstunnel_setup.base import paths
+from mstunnel_setup.cli import mst_cli, readiness, setup
+from mstunnel_setup.cli.framework.help import Word
+from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import Severity
+from tests.unit.certificates.pki import Pki, key_bytes
+from tests.unit.certificates.recipes import pfx_bytes
 from tests.unit.schemas import ENVELOPE, SCHEMAS, schema_of, validate
-from tests.unit.tls.pki import Pki, key_bytes
-from tests.unit.tls.recipes import pfx_bytes
 
 PROGRAMS = {
     "mstunnel-setup": setup.app,
@@ -213,7 +216,7 @@ REFUSED = {
     "mst-admin config list --token-file /nowhere --ca-file /nowhere": (2, "ca-file-missing"),
     "mst-admin server create": (2, "server-not-installed"),
     "mst-admin apply nowhere": (2, "declarations-missing"),
-    "mst-admin proxy-exclusions check contoso.*": (3, "exclusion-malformed"),
+    "mst-admin proxy-exclusions check contoso.*": (2, "exclusion-malformed"),
     "mstunnel-lab serve --dir /proc/nowhere": (2, "lab-directory"),
     "mstunnel-lab serve --port 65536": (2, "lab-port-invalid"),
     "mstunnel-lab serve --cloud 9": (2, "lab-cloud"),
@@ -232,8 +235,8 @@ REFUSED = {
 
 def test_a_lab_without_its_packages_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     # Also those parts that another test has loaded.
-    loaded = [name for name in sys.modules if f"{name}.".startswith("mstunnel_setup.lab.")]
-    for name in {"mstunnel_setup.lab", *loaded}:
+    loaded = [name for name in sys.modules if f"{name}.".startswith("mstunnel_lab.")]
+    for name in {"mstunnel_lab", *loaded}:
         monkeypatch.setitem(sys.modules, name, None)
     (error,) = run("mstunnel-lab rotate-keys", code=2)["errors"]
     assert (error["code"], "WHEEL[lab]" in error["hint"]) == ("lab-not-installed", True)

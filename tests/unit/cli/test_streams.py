@@ -5,7 +5,7 @@ import sys
 
 _NUMBERS = """
 import signal, sys
-from mstunnel_setup.cli import streams
+from mstunnel_setup.cli.framework import streams
 
 def interrupt(number, frame):
     global writing

@@ -14,10 +14,12 @@ import pytest
 import typer
 from hatchling.builders.wheel import WheelBuilder
 
-from mstunnel_setup.cli import translation
+from mstunnel_setup.base.errors import UsageError, declare
+from mstunnel_setup.base.text import WIDTH, Line, fold, verbatim, width
 from mstunnel_setup.cli.dispatch import MODULES
-from mstunnel_setup.cli.help import examples
-from mstunnel_setup.cli.translation import (
+from mstunnel_setup.cli.framework import translation
+from mstunnel_setup.cli.framework.help import examples
+from mstunnel_setup.cli.framework.translation import (
     PARAMETER,
     SPOKEN,
     catalogue,
@@ -28,9 +30,7 @@ from mstunnel_setup.cli.translation import (
     translated,
     translated_lines,
 )
-from mstunnel_setup.errors import UsageError, declare
 from mstunnel_setup.install.step_list import ORDER
-from mstunnel_setup.text import WIDTH, Line, fold, verbatim, width
 from scripts import texts as catalogues
 from scripts.command_tree import PROGRAMS, program
 from scripts.error_codes import declarations

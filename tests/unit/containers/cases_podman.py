@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from podman_fixtures import Ports, box, podman, record  # type: ignore[import-not-found]
 
-from mstunnel_setup.containers.actions import RunContainer
+from mstunnel_setup.actions.containers import RunContainer
+from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.containers.podman_service import podman_engine
 from mstunnel_setup.containers.spec import HealthCheck, Tmpfs, Volume
-from mstunnel_setup.engine.action import Undo
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
+from mstunnel_setup.transaction.action import Undo
 
 pytestmark = pytest.mark.podman
 

@@ -8,12 +8,12 @@ import pytest
 from podman_fixtures import Archives, Ports, podman, record  # type: ignore[import-not-found]
 from registry import Registry  # type: ignore[import-not-found]
 
+from mstunnel_setup.actions.images import LoadImage, PullImage
+from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.engine import no_progress
-from mstunnel_setup.containers.image_actions import LoadImage, PullImage
 from mstunnel_setup.containers.spec import digest_tag
-from mstunnel_setup.engine.action import Undo
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.io.process import Processes
+from mstunnel_setup.transaction.action import Undo
 
 pytestmark = pytest.mark.podman
 

@@ -15,11 +15,11 @@ from mstunnel_setup.containers.engine import (
     Progress,
 )
 from mstunnel_setup.containers.spec import ContainerSpec, digest_tag
-from mstunnel_setup.engine.action import Action, Undone, UndoRecord
-from mstunnel_setup.host.errors import ProcessError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed, Processes
-from mstunnel_setup.host.systemd import Systemd
+from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Completed, Processes
+from mstunnel_setup.io.systemd import Systemd
+from mstunnel_setup.transaction.action import Action, Undone, UndoRecord
 from tests.unit.clocks import FakeClock
 
 DIGEST = "sha256:" + "ab" * 32

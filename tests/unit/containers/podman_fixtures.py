@@ -16,11 +16,11 @@ from mstunnel_setup.containers.engine import ContainerEngine, no_progress
 from mstunnel_setup.containers.podman import PodmanEngine
 from mstunnel_setup.containers.podman_service import podman_engine
 from mstunnel_setup.containers.spec import ContainerSpec
-from mstunnel_setup.engine.action import UndoRecord
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
-from mstunnel_setup.host.systemd import Systemd
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.systemd import Systemd
+from mstunnel_setup.transaction.action import UndoRecord
 
 _PROGRAMS = ("sh", "sleep", "cat", "env", "test", "ls", "id")
 _FOREVER = "trap 'exit 0' TERM; echo started; while :; do sleep 0.1; done"

@@ -8,20 +8,16 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.containers.actions import (
-    InstallQuadlet,
-    InstallUnit,
-    RunContainer,
-)
+from mstunnel_setup.actions.containers import InstallQuadlet, InstallUnit, RunContainer
+from mstunnel_setup.actions.images import LoadImage, PullImage
+from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.engine import ContainerState, Health, Image
-from mstunnel_setup.containers.image_actions import LoadImage, PullImage
 from mstunnel_setup.containers.quadlet import render
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck
-from mstunnel_setup.engine.action import Action, Codec, Undo, UndoRecord
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.host.errors import ProcessError
-from mstunnel_setup.host.process import Completed, Processes
-from mstunnel_setup.host.systemd import Systemd
+from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.process import Completed, Processes
+from mstunnel_setup.io.systemd import Systemd
+from mstunnel_setup.transaction.action import Action, Codec, Undo, UndoRecord
 from tests.unit.containers.memory import DIGEST, Ports, undo
 
 _IMAGE = f"registry.example/server@{DIGEST}"

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.base.errors import EngineError, ExitCode
 from mstunnel_setup.containers.choice import ChooseEngine, Chosen, EnginePreference, engine_of, open_engine
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.run_method import HostFacts, RunMethod, choose
 from mstunnel_setup.containers.versions import engine_table, is_tested, refuse_unfit, release
-from mstunnel_setup.engine.action import Undo, UndoRecord
-from mstunnel_setup.engine.receipt import Entry, Receipt
-from mstunnel_setup.errors import EngineError, ExitCode
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
+from mstunnel_setup.transaction.action import Undo, UndoRecord
+from mstunnel_setup.transaction.receipt import Entry, Receipt
 
 
 @dataclass
@@ -119,7 +119,7 @@ def test_the_engine_and_the_reason(
 @pytest.mark.parametrize(
     ("versions", "wish", "code", "said"),
     [
-        ({}, EnginePreference(), "engine-missing", "neither Podman nor Docker"),
+        ({}, EnginePreference(), "engine-missing", "not installed: Podman, Docker"),
         ({"podman": "5.4.2"}, EnginePreference("docker"), "engine-missing", "Docker is not installed"),
         ({"podman": "3.4.4"}, EnginePreference(), "engine-version", "Podman 3.4.4 cannot run the gateway"),
         ({"podman": DEAD}, EnginePreference(), "engine-not-running", "does not start"),

@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.actions.images import LoadImage
+from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.docker import DockerEngine
 from mstunnel_setup.containers.docker_service import docker_engine
 from mstunnel_setup.containers.engine import ContainerEngine, LogOptions, no_progress
-from mstunnel_setup.containers.image_actions import LoadImage
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume, digest_tag
-from mstunnel_setup.engine.action import Undo, UndoRecord
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.errors import ProcessError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Completed, Processes
+from mstunnel_setup.transaction.action import Undo, UndoRecord
 from tests.unit.containers.docker_daemon import Daemon, serve
 
 DIGEST = "sha256:" + "ab" * 32

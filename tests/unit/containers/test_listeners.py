@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mstunnel_setup.containers.listeners import Listener, listening, parse
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 
 _HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 

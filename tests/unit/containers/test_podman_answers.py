@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
+from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers import pull
 from mstunnel_setup.containers.engine import Image
 from mstunnel_setup.containers.podman import PodmanEngine, container_state, image_from
 from mstunnel_setup.containers.pull import Pull, pull_failure
 from mstunnel_setup.containers.release_images import ReleaseImages
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.host.http_service import Answer, HttpService, Streamed
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.io.http_service import Answer, HttpService, Streamed
+from mstunnel_setup.io.process import Processes
 
 _INDEX = "sha256:" + "1" * 64
 _PLATFORM = "sha256:" + "2" * 64

@@ -3,10 +3,10 @@
 import pytest
 from typing_extensions import override
 
+from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.podman import PodmanEngine
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.host.http_service import Answer, HttpService
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.io.http_service import Answer, HttpService
+from mstunnel_setup.io.process import Processes
 from tests.unit.clocks import FakeClock
 
 _THERE = Answer(

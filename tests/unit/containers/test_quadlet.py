@@ -9,14 +9,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers import quadlet
 from mstunnel_setup.containers.quadlet import check, render
 from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Port, Tmpfs, Volume
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
 from tests.unit.containers.systemd_words import words
 
 _IMAGE = "registry.example:5000/tunnel/server@sha256:" + "0a" * 32

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.spec import (
     ContainerSpec,
     HealthCheck,
@@ -14,7 +15,6 @@ from mstunnel_setup.containers.spec import (
     check_reference,
     split_reference,
 )
-from mstunnel_setup.errors import EngineError
 
 _DIGEST = "sha256:" + "0a" * 32
 _IMAGE = f"registry.example:5000/tunnel/server@{_DIGEST}"

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Codec, Undo, UndoRecord
-from mstunnel_setup.engine.values import JsonValue, output
-from mstunnel_setup.errors import StepError
-from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.values import JsonValue, output
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.action import Codec, Undo, UndoRecord
 
 IMAGE = "registry.example/gateway@sha256:00"
 

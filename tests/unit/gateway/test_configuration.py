@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.errors import ExitCode, TenantError
+from mstunnel_setup.base.errors import ExitCode, TenantError
 from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, debug_level, ocserv_conf

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from mstunnel_setup import rendering
-from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.base import rendering
+from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.gateway.env_file import assign, merge, parse, render
 from mstunnel_setup.gateway.errors import EnvironmentFileError
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.gateway.log_level import LogLevel, begin_verbose, end_verbose, log_level
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 END = NOW + timedelta(hours=8)

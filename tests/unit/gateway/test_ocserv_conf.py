@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mstunnel_setup.errors import TenantError, UsageError
+from mstunnel_setup.base.errors import TenantError, UsageError
 from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.advanced import NUMBERS, SWITCHES
 from mstunnel_setup.gateway.configuration import ServerConfiguration

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mstunnel_setup.errors import StepError
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import ocserv_conf, port_in_use, served_port, with_port
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 
 PORTS = st.integers(1, 65535)
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import pytest
 
-from mstunnel_setup.errors import SetupError
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.exchange.configuration import judge
 from mstunnel_setup.gateway.advanced import NUMBERS, SWITCHES
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.handover import judge
 from mstunnel_setup.gateway.ocserv_conf import GatewayOptions, ocserv_conf
 
 # ocserv(8), 1.3.0: every key that it documents or takes, but for those that a tenant may set.

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import TenantError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import GatewayOptions
 from mstunnel_setup.gateway.rendering import RESTART_KEYS, Rendered, changes, needs_restart, open_port, render

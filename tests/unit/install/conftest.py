@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 from tests.unit.install.machines import Machine
 from tests.unit.install.scenes import Scene
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.runner import Runner
+from mstunnel_setup.base import paths
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.step_list import CODEC
+from mstunnel_setup.transaction.runner import Runner
+from tests.unit.actions.host import Host
 from tests.unit.install.scenes import Scene
-from tests.unit.system.host import Host
 
 _MODULES = "kernel/drivers/net/tun.ko.xz:\nkernel/net/ipv4/netfilter/ip_tables.ko.xz: kernel/x_tables.ko.xz\n"
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
 from mstunnel_setup.answers.merge import Origin, answered
-from mstunnel_setup.errors import CheckError, ExitCode
-from mstunnel_setup.host import accounts
-from mstunnel_setup.host.accounts import Account
-from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CheckError, ExitCode
 from mstunnel_setup.install.account_files import refuse_unreadable
+from mstunnel_setup.io import accounts
+from mstunnel_setup.io.accounts import Account
+from mstunnel_setup.io.process import Completed, Processes
 from tests.unit.install.scenes import Scene
 
 GATEWAY = Account("gateway", 991, 991, "/home/gateway")

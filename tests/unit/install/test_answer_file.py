@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.answers.load import load
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.install import answer_file
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
+from mstunnel_setup.io.operator import Operator
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of
 

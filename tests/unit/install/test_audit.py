@@ -3,8 +3,8 @@
 import pytest
 
 from mstunnel_setup.install.steps import audit
+from tests.unit.actions.host import Host
 from tests.unit.install.machines import Machine
-from tests.unit.system.host import Host
 
 
 class AuditedHost(Host):

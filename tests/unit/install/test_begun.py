@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.cli import mst_cli, setup
-from mstunnel_setup.cli.render import run_app
+from mstunnel_setup.cli.framework.render import run_app
 from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE
 
 Run = Callable[..., tuple[int, str]]

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, NoEncryption, pkcs12
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.file_actions import Link, PlacedFile
-from mstunnel_setup.errors import CertificateError, ExitCode, WaitingError
+from mstunnel_setup.actions.files import Link, PlacedFile
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, ExitCode, WaitingError
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import certificate
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.read import read_material
+from tests.unit.certificates.pki import Pki, key_bytes, private_key
 from tests.unit.install.scenes import Scene
-from tests.unit.tls.pki import Pki, key_bytes, private_key
 
 _USUAL_PEM = (paths.SITE_CERTIFICATE, paths.SITE_KEY)
 
@@ -35,7 +35,7 @@ _PKI = Pki()
 
 def _pem(scene: Scene, chain: str, key: str, pki: Pki = _PKI) -> None:
     scene.write(chain, pki.pem("leaf") + pki.pem("inter"))
-    scene.write(key, key_bytes(pki.key_name("leaf")))
+    scene.write(key, key_bytes(pki.key_name("leaf"))).chmod(0o600)
 
 
 def _pfx(passphrase: bytes = b"") -> bytes:
@@ -51,6 +51,7 @@ def _copies(context: Context) -> set[str]:
 
 
 def _refused(scene: Scene, **answers: Any) -> CertificateError:
+    scene.prompter.interactive = False
     with pytest.raises(CertificateError) as caught:
         certificate.STEP.gather(scene.context(**answers))
     assert caught.value.exit_code is ExitCode.CERTIFICATE
@@ -118,6 +119,38 @@ def test_a_key_that_others_may_read_at_the_usual_path_is_reported(scene: Scene) 
     place.chmod(0o644)
     certificate.STEP.gather(scene.context())
     assert "site.crt holds a private key and has mode 0644" in scene.prompter.said[0]
+
+
+def test_a_pfx_that_others_may_read_at_the_usual_path_is_reported(scene: Scene) -> None:
+    scene.write(paths.SITE_PFX, _pfx()).chmod(0o644)
+    certificate.STEP.gather(scene.context())
+    assert f"{paths.SITE_PFX} has mode 0644, not 0600" in scene.prompter.said[0]
+
+
+def test_certificate_and_key_may_be_in_one_file_that_is_named_alone(scene: Scene) -> None:
+    both = _PKI.pem("leaf") + _PKI.pem("inter") + key_bytes(_PKI.key_name("leaf"))
+    context = scene.context(certificate__chain=[str(scene.write("/root/both.pem", both))])
+    scene.run(certificate.STEP, context)
+    assert scene.files.read(paths.SITE_CERTIFICATE) == _PKI.pem("leaf") + _PKI.pem("inter")
+    assert len(read_material(scene.files.read(paths.SITE_KEY) or b"").keys) == 1
+    assert certificate.STEP.gather(scene.context()).copies == ()
+
+
+def test_a_certificate_that_is_named_alone_and_has_no_key_is_refused(scene: Scene) -> None:
+    chain, _ = scene.place_certificate(pki=_PKI)
+    error = _refused(scene, certificate__chain=[chain])
+    assert error.code == "key-missing"
+    assert "--key" in error.hint
+
+
+@pytest.mark.parametrize("name", ["chain", "key", "pfx"])
+def test_an_empty_file_is_named(scene: Scene, name: str) -> None:
+    chain, key = scene.place_certificate(pki=_PKI)
+    empty = str(scene.write("/root/empty", b"\n"))
+    given = {"certificate__chain": [chain], "certificate__key": key}
+    given = {"certificate__pfx": empty} if name == "pfx" else given | {f"certificate__{name}": empty}
+    error = _refused(scene, **given)
+    assert (error.code, error.message) == ("input-empty", f"{empty} is empty")
 
 
 def test_a_pfx_named_elsewhere_is_copied_to_its_usual_place(scene: Scene) -> None:
@@ -280,8 +313,12 @@ def test_a_passphrase_named_by_an_answer_is_not_asked_for(scene: Scene) -> None:
 
 def test_a_wrong_passphrase(scene: Scene) -> None:
     scene.write(paths.SITE_PFX, _pfx(b"geheim"))
-    scene.prompter.typed = ["falsch"] * 3
-    error = _refused(scene)
+    scene.write("/root/passphrase", "falsch\n").chmod(0o600)
+    named = {
+        "pfx": str(scene.files.locate(paths.SITE_PFX)),
+        "passphrase": f"file:{scene.root}/root/passphrase",
+    }
+    error = _refused(scene, **{f"certificate__{name}": value for name, value in named.items()})
     assert error.code == "pfx-passphrase-wrong"
     assert "falsch" not in error.message + error.hint
 
@@ -306,19 +343,25 @@ def test_a_warning_is_reported_and_the_run_continues(scene: Scene) -> None:
     assert said.startswith("Certificate: the certificate expires on 2026-08-20, in ")
 
 
-def test_what_devices_need_for_a_private_authority_is_shown(scene: Scene) -> None:
+@pytest.mark.parametrize("added", [True, False])
+def test_what_devices_need_for_a_private_authority_is_shown_once(scene: Scene, *, added: bool) -> None:
     _pem(scene, *_USUAL_PEM)
     scene.trusted = ()
-    scene.write(f"{paths.CA_TRUST}/own.crt", _PKI.pem("root"))
-    certificate.STEP.gather(scene.context())
-    (said,) = scene.prompter.said
-    assert "Give devices the whole chain with a trusted certificate profile" in said
+    if added:
+        scene.write(f"{paths.CA_TRUST}/own.crt", _PKI.pem("root"))
+    else:
+        scene.write(paths.SITE_CERTIFICATE, _PKI.pem("leaf") + _PKI.pem("inter") + _PKI.pem("root"))
+    scene.run(certificate.STEP, scene.context())
+    assert "Give devices the whole chain with a trusted certificate profile" in "".join(scene.prompter.said)
+    scene.prompter.said.clear()
+    scene.run(certificate.STEP, scene.context())
+    assert scene.prompter.said == []
 
 
 def _self_signed(scene: Scene) -> None:
     pki = Pki({"leaf": {"issuer": "leaf"}})
     scene.write(paths.SITE_CERTIFICATE, pki.pem("leaf"))
-    scene.write(paths.SITE_KEY, key_bytes(pki.key_name("leaf")))
+    scene.write(paths.SITE_KEY, key_bytes(pki.key_name("leaf"))).chmod(0o600)
 
 
 def test_a_self_signed_certificate_is_refused_in_the_clouds_of_the_vendor(scene: Scene) -> None:

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import CertificateError, WaitingError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, WaitingError
+from mstunnel_setup.certificates import generations
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
-from mstunnel_setup.tls import generations
+from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.install.scenes import Scene
-from tests.unit.tls.pki import Pki, key_bytes
 
 PKI = Pki(
     {
@@ -73,6 +73,7 @@ def server(scene: Scene) -> Server:
     scene.remember("answers", made.put("yearly", GIVEN))
     made.run()
     assert made.in_use == "yearly"
+    scene.started()
     return made
 
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.files import WriteFile, WriteJson
+from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SetupError, TenantError, UsageError
 from mstunnel_setup.containers.engine import Finished
-from mstunnel_setup.engine.file_actions import WriteFile, WriteJson
-from mstunnel_setup.errors import SetupError, TenantError, UsageError
-from mstunnel_setup.gateway.actions import WriteGatewayConfiguration
 from mstunnel_setup.install.steps import configure, environment
 from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Accepting, Scene, configuration
 

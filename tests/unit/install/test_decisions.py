@@ -14,11 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from mstunnel_setup.containers.actions import StartServices
+from mstunnel_setup.actions.containers import StartServices
 from mstunnel_setup.containers.choice import Chosen
 from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, Network
-from mstunnel_setup.engine.step import Step
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions
 from mstunnel_setup.install import container_specs
@@ -49,6 +48,7 @@ from mstunnel_setup.readiness.facts import KernelFacts, RootlessFacts
 from mstunnel_setup.readiness.sysctls import FORWARD
 from mstunnel_setup.tenant.clouds import CLOUDS
 from mstunnel_setup.tenant.wire import DeploymentMode
+from mstunnel_setup.transaction.step import Step
 
 DIRECTORY = Path(__file__).parent / "decisions"
 CASES = {
@@ -102,7 +102,10 @@ def test_every_step_has_cases() -> None:
 def test_facts_lead_to_actions(case: str) -> None:
     document = json.loads(CASES[case].read_text())
     step, facts = STEPS[case.partition("/")[0]]
-    says, kept = checked_decision(step, TypeAdapter(facts).validate_python(document["facts"]))
+    # The facts of `site` may hold a certificate, which no JSON stands for.
+    given = document["facts"]
+    built = site.Site(**given) if facts is site.Site else TypeAdapter(facts).validate_python(given)
+    says, kept = checked_decision(step, built)
     assert says == document["says"]
     assert kept == document["actions"]
 

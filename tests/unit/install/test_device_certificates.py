@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
 from mstunnel_setup.answers.merge import require
-from mstunnel_setup.errors import CertificateError, UsageError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, UsageError
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
 from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.steps import certificate, configure
+from tests.unit.certificates.revocation_material import PKI, revocation_list
 from tests.unit.install.scenes import Scene, paths_of
-from tests.unit.tls.revocation_material import PKI, revocation_list
 
 LIST, NEWER = revocation_list(pem=True), revocation_list(pem=True, without_leaf=True)
 PLACED = [f"file:{DEVICE_AUTHORITY}", f"file:{DEVICE_REVOCATIONS}"]

@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths, rendering
-from mstunnel_setup.engine.file_actions import CopyFile, WriteFile
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.errors import ExitCode, StepError, UsageError, WaitingError
+from mstunnel_setup.actions.files import CopyFile, WriteFile
+from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.base.errors import ExitCode, StepError, UsageError, WaitingError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.install.steps import environment
+from mstunnel_setup.transaction.step import Step
+from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.install.scenes import Scene
-from tests.unit.tls.pki import Pki, key_bytes
 
 _PROFILE = "/etc/profile.d/http_proxy.sh"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import ExitCode, UsageError
+from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.install.steps import eula
 from tests.unit.install.scenes import Scene, paths_of
 
@@ -24,14 +24,21 @@ def test_a_person_reads_the_text_and_types_yes(scene: Scene) -> None:
     assert scene.files.read(paths.EULA_ACCEPTED) == b""
 
 
-@pytest.mark.parametrize("typed", ["Yes", " YES "])
-def test_yes_may_be_spelled_in_capitals(scene: Scene, typed: str) -> None:
+@pytest.mark.parametrize("typed", ["Yes", " YES ", "y", "Y"])
+def test_yes_may_be_capitals_or_one_letter(scene: Scene, typed: str) -> None:
     scene.prompter.typed = [typed]
     assert paths_of(scene.run(eula.STEP, scene.context())) == _NEW
 
 
-@pytest.mark.parametrize("typed", ["no", "y", "", "accept", "yes please"])
-def test_anything_else_changes_nothing(scene: Scene, typed: str) -> None:
+@pytest.mark.parametrize("typed", ["yess", "accept", "yes please"])
+def test_anything_else_asks_again(scene: Scene, typed: str) -> None:
+    scene.prompter.typed = [typed, "yes"]
+    assert paths_of(scene.run(eula.STEP, scene.context())) == _NEW
+    assert scene.prompter.said == ["Type yes or no."]
+
+
+@pytest.mark.parametrize("typed", ["no", "No", "n", ""])
+def test_no_changes_nothing(scene: Scene, typed: str) -> None:
     scene.prompter.typed = [typed]
     with pytest.raises(UsageError) as caught:
         scene.run(eula.STEP, scene.context())

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.steps import register
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
 from tests.unit.install.scenes import Scene
 from tests.unit.tenant import test_against_lab as against_lab
 from tests.unit.tenant.credentials import write_pfx

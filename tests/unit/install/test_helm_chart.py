@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
 from scripts import helm_chart
 from tests.unit.install.scenes import Scene

@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.files import MakeDirectory
+from mstunnel_setup.base import paths
 from mstunnel_setup.containers import quadlet, run_method
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import MakeDirectory
-from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.preflight import refusals
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from mstunnel_setup.install.steps import account, boot, bridge, kernel, launch, proxy, uplink
+from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts import Engine, Facts
 from mstunnel_setup.readiness.proxies import unlabelled
+from mstunnel_setup.transaction.action import Action
 from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE
 
 HOSTS = Path(__file__).parents[1] / "readiness/hosts"

@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Action
-from mstunnel_setup.engine.file_actions import WriteFile
-from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.runner import Runner
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.errors import StepError, WaitingError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.actions.store_answer import StoreAnswer
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import StepError, WaitingError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import bridge, environment, kernel, proxy
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.runner import Runner
+from mstunnel_setup.transaction.step import Step
+from tests.unit.actions.host import Host
 from tests.unit.install.machines import Machine
-from tests.unit.system.host import Host
 
 FORWARD = "/proc/sys/net/ipv4/ip_forward"
 PROXY = "http://proxy.example.com:3128"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.containers.image_actions import LoadImage, PullImage
+from mstunnel_setup.actions.files import WriteJson
+from mstunnel_setup.actions.images import LoadImage, PullImage
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, ExitCode, UsageError
 from mstunnel_setup.containers.release_images import ReleaseImages
-from mstunnel_setup.engine.file_actions import WriteJson
-from mstunnel_setup.errors import EngineError, ExitCode, UsageError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import images
 from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE, Scene

@@ -2,10 +2,10 @@
 
 import pytest
 
-from mstunnel_setup.engine.receipt import Receipt
 from mstunnel_setup.install.installed import complete
 from mstunnel_setup.install.scope import LAST_STEP, Scope
 from mstunnel_setup.install.step_list import steps_of
+from mstunnel_setup.transaction.receipt import Receipt
 
 
 @pytest.mark.parametrize("scope", Scope)

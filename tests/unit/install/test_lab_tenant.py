@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.answers.merge import merge
+from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError, UsageError
 from mstunnel_setup.cli import setup
-from mstunnel_setup.cli.render import run_app
-from mstunnel_setup.errors import NetworkError, SetupError, TenantError, UsageError
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.http import HttpSession
+from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.install import lab_tenant
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.http import HttpSession
 from tests.unit.running_lab import running_lab
 
 OTHER = "sha256:" + "0" * 64

@@ -8,26 +8,27 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from mstunnel_setup import __version__, paths
-from mstunnel_setup.containers.actions import (
+from mstunnel_setup import __version__
+from mstunnel_setup.actions import init_script
+from mstunnel_setup.actions.containers import (
     InstallQuadlet,
     InstallUnit,
     MakeStateDirectory,
     RunContainer,
     StartServices,
 )
+from mstunnel_setup.actions.files import Link, WriteJson
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CheckError, ExitCode
+from mstunnel_setup.base.values import output
 from mstunnel_setup.containers.choice import Chosen
 from mstunnel_setup.containers.engine import Image
 from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, digest_tag
-from mstunnel_setup.engine.file_actions import Link, WriteJson
-from mstunnel_setup.engine.step import Step
-from mstunnel_setup.engine.values import output
-from mstunnel_setup.errors import CheckError, ExitCode
-from mstunnel_setup.host.files import Files
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import launch
-from mstunnel_setup.system import init_script
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.step import Step
 from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Scene, configuration, container
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from mstunnel_setup.actions.message_catalogue import DIRECTORY
 from mstunnel_setup.install.steps import logs
-from mstunnel_setup.system.message_catalogue import DIRECTORY
+from tests.unit.actions.host import Host
 from tests.unit.install.machines import Machine
-from tests.unit.system.host import Host
 
 UPDATED = "journalctl --update-catalog"
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from mstunnel_setup.engine.file_actions import WriteFile
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.actions import init_script
+from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.actions.init_script import EnableInitScript
 from mstunnel_setup.install.steps import monitor
-from mstunnel_setup.system import init_script
-from mstunnel_setup.system.init_script import EnableInitScript
+from mstunnel_setup.io.files import Files
 from tests.unit.install.scenes import Scene
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import (
+from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.base.errors import (
     CertificateError,
     CheckError,
     ChecksFailedError,
@@ -16,18 +16,18 @@ from mstunnel_setup.errors import (
     SetupError,
     SignInError,
 )
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.certificates.identity_source import IdentitySource
 from mstunnel_setup.install import preflight, tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.step_list import ORDER
 from mstunnel_setup.install.steps import environment, eula, sign_in, site
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.data import REGISTRY
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import Facts, Firewall, SecurityFacts
 from mstunnel_setup.readiness.read.programs import ProgramReader
-from mstunnel_setup.tls.identity_source import IdentitySource
+from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import AGENT_IMAGE, BERLIN, SERVER_IMAGE, FakeGraph, Scene, configuration
-from tests.unit.tls.pki import Pki
 
 HOSTS = Path(__file__).parents[1] / "readiness/hosts"
 ALL = [step.name for step in ORDER]
@@ -354,6 +354,20 @@ def test_unattended_an_account_is_refused_before_the_first_change(
     assert caught.value.code == "licence-missing"
     assert unlicensed == ["administrator"]
     assert not scene.journal.records
+
+
+def test_unattended_a_certificate_for_another_site_is_refused_before_the_first_change(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed_in(scene, monkeypatch)
+    pki = Pki({"leaf": {"names": ["vpn.example.com"]}})
+    scene.trusted = (pki.certificate("root"),)
+    chain, key = scene.place_certificate(pki=pki)
+    given = {"certificate__chain": chain, "certificate__key": key, "eula": "accept"}
+    with pytest.raises(CertificateError, match=r"vpn\.example\.org"):
+        preflight.refuse_account(context(scene, site="Berlin", **given), ALL)
+    assert not scene.journal.records
+    preflight.refuse_account(context(scene, site="Osaka", **given), ALL)
 
 
 def test_a_certificate_that_is_refused_costs_no_sign_in(scene: Scene, unlicensed: list[str]) -> None:

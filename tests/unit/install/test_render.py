@@ -9,20 +9,20 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.containers import InstallQuadlet
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers import quadlet
-from mstunnel_setup.containers.actions import InstallQuadlet
 from mstunnel_setup.containers.spec import DIGEST_LABEL, digest_tag
-from mstunnel_setup.errors import UsageError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS, ocserv_conf
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
 from mstunnel_setup.install import render
 from mstunnel_setup.install.render import Format, RenderRequest
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import launch
-from mstunnel_setup.result import Result
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
 from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Scene, configuration
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of, object_of

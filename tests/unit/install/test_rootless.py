@@ -13,28 +13,28 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions.files import MakeDirectory
+from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.load import AnswersError
 from mstunnel_setup.answers.merge import merge
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CheckError, ExitCode, UsageError, WaitingError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.cli import setup
-from mstunnel_setup.cli.render import run_app
-from mstunnel_setup.engine.file_actions import MakeDirectory
-from mstunnel_setup.engine.runner import Planned
-from mstunnel_setup.engine.store_answer import StoreAnswer, remembered
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import CheckError, ExitCode, UsageError, WaitingError
-from mstunnel_setup.host.accounts import own_name
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.install import install, rootless, uninstall
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import eula, proxy, sign_in, site
-from mstunnel_setup.operator import Operator, Settings
-from mstunnel_setup.result import Result
+from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.io.process import Completed, Processes
+from mstunnel_setup.transaction.runner import Planned
+from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import FakePrompter, Scene
 from tests.unit.operators import operator_of
-from tests.unit.tls.pki import Pki
 
 COMMAND = ("/usr/sbin/mstunnel-setup", "host", "--account", "gateway")
 BY_HAND = (*COMMAND, "--accept-eula")

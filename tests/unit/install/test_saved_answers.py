@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.model import AnswerFile
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers.release_images import ReleaseImages
-from mstunnel_setup.errors import UsageError
 from mstunnel_setup.install import saved_answers
 from mstunnel_setup.install.saved_answers import save
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
-from mstunnel_setup.result import Result
+from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import AGENT_IMAGE, BERLIN, SERVER_IMAGE, Scene
 from tests.unit.operators import operator_of
-from tests.unit.tls.pki import Pki
 
 TOLD: dict[str, Any] = {
     "server_name": "gw1",

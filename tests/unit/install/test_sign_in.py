@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import ExitCode, NetworkError, SignInError, TenantError
+from mstunnel_setup.actions.store_answer import StoreAnswer
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import ExitCode, NetworkError, SignInError, TenantError
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import sign_in

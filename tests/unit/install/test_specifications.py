@@ -2,14 +2,14 @@
 
 from ipaddress import IPv6Network
 
-from mstunnel_setup import paths
+from mstunnel_setup.actions import uplink
+from mstunnel_setup.base import paths
 from mstunnel_setup.containers import ipv6
 from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
 from mstunnel_setup.gateway.configuration import OWN_NETWORKS
 from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.container_specs import Setting
-from mstunnel_setup.system import uplink
 
 IMAGE = f"registry.example/gateway@sha256:{'1' * 64}"
 ACCOUNTING = "net.netfilter.nf_conntrack_acct"

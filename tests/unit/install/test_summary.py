@@ -2,7 +2,7 @@
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.install.summary import Installed, lines, summary
 from tests.unit.install.scenes import Scene

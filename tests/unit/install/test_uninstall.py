@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.adopt import adoption
+from mstunnel_setup.adopt.switch import commit
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.cli import setup
-from mstunnel_setup.cli.render import run_app
-from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.errors import SetupError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.install.adopt import adoption
-from mstunnel_setup.install.adopt.switch import commit
+from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.install.uninstall import forget, uninstall
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.journal import Journal
 from tests.unit.clocks import FakeClock
 from tests.unit.install.scenes import FakePrompter, Scene
 from tests.unit.operators import operator_of

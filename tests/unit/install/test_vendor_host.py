@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.adopt.adoption import Adoption, carried_over
+from mstunnel_setup.adopt.assessment import assess
+from mstunnel_setup.adopt.inventory import take_inventory
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.cli import setup
-from mstunnel_setup.cli.render import run_app
-from mstunnel_setup.install.adopt.adoption import Adoption, carried_over
-from mstunnel_setup.install.adopt.assessment import assess
-from mstunnel_setup.install.adopt.inventory import take_inventory
+from mstunnel_setup.cli.framework.render import run_app
+from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import Scene
 from tests.unit.schemas import validate
-from tests.unit.tls.pki import Pki
 from tests.unit.vendor import AGENT_SETTINGS, TENANT, engine, lay_down
 
 CERTIFICATE = "etc/mstunnel/certs/active.crt"
@@ -106,7 +106,7 @@ def assessed(scene: Scene, **given: Any) -> Any:
 @pytest.fixture
 def vendor_host(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """The same with its containers, on a machine that trusts the certificate's authority."""
-    monkeypatch.setattr("mstunnel_setup.host.files.Files.live", True)
+    monkeypatch.setattr("mstunnel_setup.io.files.Files.live", True)
     lay_down(scene.root)
     scene.processes = engine()
     scene.trusted = (Pki().certificate("root"),)

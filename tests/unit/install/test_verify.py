@@ -12,20 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.agent.health_report import HealthReport, ReportedRow, write_health
-from mstunnel_setup.agent.health_state import State
-from mstunnel_setup.agent.status_file import Failure
-from mstunnel_setup.agent.thresholds import Thresholds
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, EngineError, NetworkError, TenantError
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.engine import Finished
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import CertificateError, EngineError, NetworkError, TenantError
-from mstunnel_setup.gateway import report
+from mstunnel_setup.exchange import gateway_report as report
+from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, write_health
+from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.status_file import Failure
+from mstunnel_setup.exchange.thresholds import Thresholds
 from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.install.steps import certificate, verify
 from mstunnel_setup.tenant.wire import TunnelServer
+from tests.unit.certificates.pki import NOW, Pki, key_bytes
 from tests.unit.install.scenes import OSAKA, Scene, configuration, container
-from tests.unit.tls.pki import NOW, Pki, key_bytes
 
 _PKI = Pki()
 CHECKED_IN = TunnelServer(id="3", display_name="gw1", last_checkin_date_time=NOW)

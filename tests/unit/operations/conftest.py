@@ -7,8 +7,8 @@ from typing import TypeAlias
 import pytest
 
 from mstunnel_setup.cli import mst_cli, setup
-from mstunnel_setup.cli.render import run_app
-from tests.unit.tls.authority import Authority
+from mstunnel_setup.cli.framework.render import run_app
+from tests.unit.certificates.authority import Authority
 
 PLACES = ("run", "etc/mstunnel/certs", "etc/mstunnel/private", "var/lib", "var/log")
 Command: TypeAlias = Callable[..., tuple[int, str, str]]

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import StepError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.certificates.load import load_identity
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.backup import backup
 from mstunnel_setup.operations.backup_archive import LARGEST, unpack
-from mstunnel_setup.tls.load import load_identity
 from tests.unit.operations.conftest import Command
 from tests.unit.operators import operator_of
 

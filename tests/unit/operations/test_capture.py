@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import capture
 from tests.unit.fakes import ports_of
 from tests.unit.install.scenes import FakePrompter

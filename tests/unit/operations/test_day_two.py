@@ -13,21 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import __version__, paths
+from mstunnel_setup import __version__
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, UsageError
+from mstunnel_setup.base.values import JsonValue
 from mstunnel_setup.containers.engine import ContainerState, Finished, LogOptions
 from mstunnel_setup.containers.release_images import ReleaseImages
-from mstunnel_setup.engine.receipt import Receipt
-from mstunnel_setup.engine.values import JsonValue
-from mstunnel_setup.errors import EngineError, UsageError
+from mstunnel_setup.exchange.releases import CATALOGUE, Catalogue, Digests
 from mstunnel_setup.gateway.occtl import NOT_FOUND
-from mstunnel_setup.host import bundle
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.io import bundle
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations import backup_archive, component, sessions, status, version
 from mstunnel_setup.operations.backup_archive import pack, unpack
 from mstunnel_setup.operations.diagnose.collect import known_secrets
 from mstunnel_setup.operations.upgrade import releases
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.upgrade.release import CATALOGUE, Catalogue, Digests
+from mstunnel_setup.transaction.receipt import Receipt
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of, list_of
@@ -341,6 +342,16 @@ def test_what_is_followed_comes_line_by_line(logged: Operator, capsys: pytest.Ca
     assert (result.status, result.data) == ("ok", {})
     sessions.show(logged, ["events"])
     assert json.loads(capsys.readouterr().out) == {"line": "connected alice"}
+
+
+def test_a_name_in_events_does_not_reach_the_terminal_as_it_is(
+    logged: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A RADIUS server chooses the names; the control program prints them as they are."""
+    named = ("printf", r"connected \033]0;owned\007\033[2Jalice\n")
+    monkeypatch.setattr(Logged, "execute_command", lambda *_arguments: named)
+    sessions.show(operator_of(tmp_path), ["events"])
+    assert capsys.readouterr().out == "connected ]0;owned[2Jalice\n"
 
 
 def test_a_log_is_on_standard_output_whichever_stream_it_was_written_to(

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from mstunnel_setup.agent.metrics import TEXTFILE
-from mstunnel_setup.errors import ExitCode, SetupError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base.errors import ExitCode, SetupError
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import metrics
 from tests.serving import free_port
 from tests.unit.operators import operator_of

@@ -9,11 +9,11 @@ from typing import TypeAlias
 
 import pytest
 
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.operations import report
 from mstunnel_setup.operations.report import Usage, accounts_of
 from mstunnel_setup.operations.since import since
-from mstunnel_setup.result import Result
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import ports_of
 from tests.unit.operators import operator_of

@@ -8,19 +8,19 @@ from typing import Any, cast
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.journal import Journal
-from mstunnel_setup.engine.runner import Runner
-from mstunnel_setup.engine.step import AnyStep, Step
-from mstunnel_setup.engine.store_answer import StoreAnswer
-from mstunnel_setup.errors import CertificateError, CheckError, UsageError
-from mstunnel_setup.host.accounts import own_name
-from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.actions.store_answer import StoreAnswer
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.step_list import CODEC, ROOTLESS
+from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.operations import restore as work
 from mstunnel_setup.operations.backup_archive import MANIFEST, SCHEMA, pack
+from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.runner import Runner
+from mstunnel_setup.transaction.step import AnyStep, Step
 from tests.unit.install.scenes import Scene
 from tests.unit.operators import operator_of
 

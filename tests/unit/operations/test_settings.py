@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.gateway.admin_settings import admin_settings
+from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
 from tests.unit.operations.conftest import Command
 
 LATIN_1 = "DEBUG_LEVEL=1\n# Schlüssel\n".encode("latin-1")
@@ -114,3 +117,20 @@ def test_damaged_admin_settings_are_named(
     code, _out, err = installed("config", "show")
     assert code == 10
     assert f"{paths.ADMIN_SETTINGS} is missing or damaged: {reason}" in " ".join(err.split())
+
+
+def test_the_configuration_is_shown_with_udp_and_session_timeout(installed: Command, tmp_path: Path) -> None:
+    configuration = ServerConfiguration.from_wire(
+        {
+            "network": "169.254.0.0/16",
+            "disableUdpConnections": True,
+            "advancedSettings": [{"name": "session-timeout", "value": "1200"}],
+        }
+    )
+    put(tmp_path / "root", paths.ADMIN_SETTINGS, json.dumps(admin_settings(configuration)).encode())
+    put(tmp_path / "root", paths.OCSERV_CONF, ocserv_conf(configuration).encode())
+    code, out, _err = installed("config", "show")
+    assert code == 0
+    shown = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert (shown["DisableUdpConnections:"], shown["SessionTimeout:"]) == ("True", "1200")
+    assert shown["ListenPort:"] == "443"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.errors import CheckError, UsageError
-from mstunnel_setup.host import bundle
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base.errors import CheckError, UsageError
+from mstunnel_setup.io import bundle
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.signature import signed_digests
 from mstunnel_setup.operations.version import self_verify
 from tests.unit.results import lines_of

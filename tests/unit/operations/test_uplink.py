@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.errors import SetupError
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.namespaces import Offer
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.actions import uplink as names
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.namespaces import Offer
+from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations import uplink
-from mstunnel_setup.system import uplink as names
 from tests.unit.clocks import FakeClock
-from tests.unit.host.test_namespaces import ACCOUNT, OTHER, is_root_inside, network_of, unshare
+from tests.unit.io.test_namespaces import ACCOUNT, OTHER, is_root_inside, network_of, unshare
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="makes network devices"),

@@ -7,9 +7,9 @@ import pytest
 
 from scripts import feed
 from scripts.wheels import ROOT
+from tests.unit.exchange.publisher import Publisher, release
+from tests.unit.exchange.test_feed import NOW, Server, publisher, refused, server, url
 from tests.unit.packaging.test_release import run
-from tests.unit.upgrade.publisher import Publisher, release
-from tests.unit.upgrade.test_feed import NOW, Server, publisher, refused, server, url
 
 __all__ = ["publisher", "server", "url"]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from mstunnel_setup.cli.log import SetupLog
-from mstunnel_setup.events import Event
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base.events import Event
+from mstunnel_setup.base.paths import HOST_STATE
+from mstunnel_setup.base.redaction import Redactor
+from mstunnel_setup.cli.framework.log import SetupLog
 from mstunnel_setup.install.programs import FILE, LINKS
-from mstunnel_setup.paths import HOST_STATE
-from mstunnel_setup.redaction import Redactor
+from mstunnel_setup.io.files import Files
 from scripts import debian, packages
 from tests.unit.clocks import FakeClock
 from tests.unit.packaging.small import small_file

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.upgrade.release import parse
+from mstunnel_setup.exchange.releases import parse
 from scripts import dist, feed, licenses, release, sbom
 from scripts.wheels import ROOT
-from tests.unit.upgrade.publisher import Publisher
-from tests.unit.upgrade.publisher import release as published
+from tests.unit.exchange.publisher import Publisher
+from tests.unit.exchange.publisher import release as published
 
 EPOCH = "1767225600"
 

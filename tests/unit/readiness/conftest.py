@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.readiness import app
-from mstunnel_setup.cli.render import run_app
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.errors import SignInError
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.lab import remote
+from mstunnel_lab import remote
+from mstunnel_setup.base.errors import SignInError
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.readiness.checks import judge, of
 from mstunnel_setup.readiness.examine import known_tunnel
 from mstunnel_setup.readiness.facts import AccountFacts, Facts, TunnelFacts
@@ -108,7 +108,7 @@ def test_the_configuration_of_the_only_site_or_the_named_one_is_known() -> None:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     directory = tmp_path_factory.mktemp("lab")
-    command = [sys.executable, "-c", "from mstunnel_setup.cli.lab import main; main()"]
+    command = [sys.executable, "-c", "from mstunnel_lab.cli import main; main()"]
     server = subprocess.Popen([*command, "serve", "--dir", str(directory), "--port", "0"])
     try:
         for _ in range(300):

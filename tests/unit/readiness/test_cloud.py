@@ -8,8 +8,8 @@ from email.utils import format_datetime
 import pytest
 import trustme
 
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.endpoint import Trust
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.endpoint import Trust
 from mstunnel_setup.readiness.checks import judge, of
 from mstunnel_setup.readiness.data import Endpoint, endpoints, endpoints_of
 from mstunnel_setup.readiness.facts import Facts, NetworkFacts, ProxyFacts, ProxyPlace

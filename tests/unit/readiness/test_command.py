@@ -1,15 +1,17 @@
 """`mst-readiness` as people and scripts call it."""
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.readiness import app
-from mstunnel_setup.cli.render import run_app
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.checks import CHECKS, of
 from mstunnel_setup.readiness.model import Group
 from mstunnel_setup.readiness.read.cloud import CloudReader
@@ -352,3 +354,16 @@ def test_what_is_unread_has_the_hint_of_its_error(run: Any, tmp_path: Path) -> N
     rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}
     assert (code, rows["certificate-readable"]["result"]) == (0, "unknown")
     assert rows["certificate-readable"]["hint"].startswith("Check it with `ls -l ")
+
+
+def test_in_one_pipe_the_table_comes_before_the_errors(tmp_path: Path) -> None:
+    """As in `mst-readiness utils 2>&1 | less`."""
+    prepare(tmp_path, forward="0")
+    program = "import sys; from mstunnel_setup.cli.readiness import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "utils", "--root", str(tmp_path)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    lines = done.stdout.splitlines()
+    assert lines[0] == "utils"
+    summary = next(number for number, line in enumerate(lines) if line.startswith("Not ready: "))
+    errors = [number for number, line in enumerate(lines) if line.startswith(("error: ", "warning: "))]
+    assert summary < errors[0]

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup.engine.action import Undo, Undone
-from mstunnel_setup.host.errors import ProcessError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed
+from mstunnel_setup.actions.opened_ports import RECORD, close
+from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Completed
 from mstunnel_setup.readiness.checks import CHECKS, judge
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
 from mstunnel_setup.readiness.sysctls import SYSCTL_FILE
-from mstunnel_setup.system.opened_ports import RECORD, close
+from mstunnel_setup.transaction.action import Undo, Undone
 from tests.unit.readiness.known import facts
 from tests.unit.readiness.test_read_programs import FakeProcesses, said
 

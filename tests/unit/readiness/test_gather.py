@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from mstunnel_setup.errors import StepError
-from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.readiness.examine import Reader, gather
 from mstunnel_setup.readiness.facts import EngineFacts, KernelFacts, PortFacts, Section, Settings, Unread
 

@@ -18,7 +18,7 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.readiness import inbound
 from mstunnel_setup.readiness.facts import InboundFacts
 from tests.unit.readiness.servers import serving, tls

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.containers import ipv6
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.read.host import own_addresses
 from tests.unit.clocks import FakeClock
 
@@ -49,7 +49,7 @@ def test_the_engines_networks_and_all_other_addresses(tmp_path: Path) -> None:
 
 
 def test_a_gateway_without_root_has_no_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mstunnel_setup.paths.ROOTLESS", True)
+    monkeypatch.setattr("mstunnel_setup.base.paths.ROOTLESS", True)
     found = own_addresses(_host(tmp_path, fib_trie=_FIB, if_inet6=_INET6), FakeClock())
     assert found == "10.88.0.1\n192.0.2.2\n2001:db8::2\n"
 

@@ -1,18 +1,21 @@
 """The certificate as the checks see it: read from its places, judged, asked about."""
 
+import time
 from collections.abc import Mapping
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.facts import CertificateFacts, RevocationFacts
 from mstunnel_setup.readiness.read.certificate import CertificatePlace, CertificateReader
+from tests.unit.certificates.pki import NOW, Pki, key_bytes
+from tests.unit.certificates.recipes import pfx_bytes
 from tests.unit.clocks import StoppedClock
-from tests.unit.tls.pki import NOW, Pki, key_bytes
 
 
 class Unreachable:
@@ -128,3 +131,32 @@ def test_authorities_that_cannot_be_reached(tmp_path: Path) -> None:
     assert len(found.asked) == 1
     assert [item.id for item in found.findings] == ["revocation-unreachable"]
     assert "http://ocsp.example.net/: " in found.findings[0].message
+
+
+def test_both_sections_are_found_out_from_one_reading(root: Path, pki: Pki) -> None:
+    """Opening a file may take seconds: of key derivation, or of a large RSA key."""
+    asked: list[bytes] = []
+
+    def passphrase() -> bytes:
+        asked.append(b"secret")
+        return b"secret"
+
+    place = CertificatePlace(pfx=str(root / "site.pfx"), passphrase=passphrase)
+    (root / "site.pfx").write_bytes(pfx_bytes({}, pki))
+    subject = reader(root, place)
+    with ThreadPool(2) as pool:
+        certificate, revocation = pool.apply_async(subject.certificate), pool.apply_async(subject.revocation)
+        assert certificate.get().problem == ""
+        assert revocation.get().findings == ()
+    assert len(asked) == 1
+
+
+def test_a_key_that_would_outlast_any_timeout_is_refused_at_once(root: Path) -> None:
+    """OpenSSL takes 30 s to test an RSA key of 16384 bits, during which nothing else runs."""
+    pki = Pki({"leaf": {"key": "rsa16384"}})
+    Files(root).write(paths.SITE_CERTIFICATE, pki.pem("leaf") + pki.pem("inter"))
+    Files(root).write(paths.SITE_KEY, key_bytes("rsa16384"), 0o600)
+    started = time.process_time()
+    found = reader(root).certificate()
+    assert "larger than an RSA key of 8192 bits" in found.problem
+    assert time.process_time() - started < 2

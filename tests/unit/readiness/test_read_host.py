@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.facts import Bridge, ProxyPlace, Settings, TunnelFacts
 from mstunnel_setup.readiness.read.host import HostReader
 from tests.unit.clocks import StoppedClock

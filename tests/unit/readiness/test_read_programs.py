@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.host.errors import ProcessError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.actions import uplink
+from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.facts import Engine, Facts, Firewall, Settings
 from mstunnel_setup.readiness.model import Group, Outcome
 from mstunnel_setup.readiness.read.programs import ProgramReader
-from mstunnel_setup.system import uplink
 
 Answer = Completed | None
 ROOTFUL = Settings()

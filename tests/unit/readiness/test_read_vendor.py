@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.rendering import render
 from mstunnel_setup.containers.spec import MANAGED_LABEL
 from mstunnel_setup.containers.vendor import inspect, vendor_containers
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Completed
 from mstunnel_setup.readiness.read.vendor import vendor
-from mstunnel_setup.rendering import render
 from tests.unit.readiness.test_read_programs import FakeProcesses
 from tests.unit.vendor import VendorEngine, described, engine, lay_down
 

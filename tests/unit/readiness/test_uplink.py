@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.readiness.checks.rootless import CHECKS
 from mstunnel_setup.readiness.facts import RootlessFacts, Settings
 from mstunnel_setup.readiness.read.uplink import obstacle, resolver

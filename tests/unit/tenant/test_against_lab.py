@@ -8,28 +8,29 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.engine.action import Action, Codec, Undo, UndoRecord
-from mstunnel_setup.engine.values import JsonObject
-from mstunnel_setup.errors import SignInError, TenantError, WaitingError
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.http import HttpSession
-from mstunnel_setup.host.http_port import HttpPort
-from mstunnel_setup.lab import remote
-from mstunnel_setup.tenant.actions import (
+from mstunnel_lab import remote
+from mstunnel_setup.actions.agent_secret import CreateAgentSecret
+from mstunnel_setup.actions.tenant_objects import (
     CreateAppIdentity,
     RegisterServer,
+    RemoveApplication,
     RemoveServerRecord,
     require_free_name,
 )
+from mstunnel_setup.base.errors import SignInError, TenantError, WaitingError
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.tenant.clouds import Cloud, cloud
 from mstunnel_setup.tenant.credential import ClientSecret, read_credential
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.licence import has_intune
-from mstunnel_setup.tenant.secret import CreateAgentSecret
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken
 from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, LabHealth, TunnelServer
+from mstunnel_setup.transaction.action import Action, Codec, Undo, UndoRecord
 from tests.unit.running_lab import running_lab
 from tests.unit.tenant.credentials import rsa_key, write_pfx
 
@@ -344,6 +345,26 @@ def test_who_may_not_grant_waits_for_an_administrators_consent(ports: Ports, lab
     _consent(ports.graph, "agent without consent")
     outputs = make.apply(limited, {})
     assert make.undo(limited, record(outputs)).outcome is Undo.REMOVED
+
+
+def test_an_application_left_behind_makes_room_for_a_new_one(ports: Ports) -> None:
+    make = identity("agent installed twice")
+    left = make.apply(ports, {})["application_object_id"]
+    with pytest.raises(TenantError) as caught:
+        begin(make, ports)
+    assert caught.value.code == "application-name-taken"
+
+    removal = RemoveApplication(object_id=str(left), display_name=make.display_name)
+    assert not removal.satisfied(ports, {})
+    record = begin(removal, ports)
+    for _ in range(2):
+        removal.apply(ports, {})
+    assert removal.satisfied(ports, {})
+    assert removal.undo(ports, record({})).outcome is Undo.ABSENT
+    made = begin(make, ports)
+    outputs = make.apply(ports, {})
+    assert outputs["application_object_id"] != left
+    make.undo(ports, made(outputs))
 
 
 def _consent(graph: Graph, name: str) -> None:

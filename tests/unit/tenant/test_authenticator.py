@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.errors import SignInError
-from mstunnel_setup.host.clock import SystemClock
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base.errors import SignInError
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.authenticator import Account, Authenticator
 from mstunnel_setup.tenant.clouds import CLOUDS
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mstunnel_setup.errors import UsageError
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.tenant.clouds import cloud
 
 

@@ -9,12 +9,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mstunnel_setup.errors import SignInError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base.errors import SignInError
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.credential import read_credential
+from tests.unit.certificates.pki import Pki
+from tests.unit.certificates.recipes import pfx_bytes, with_mac_rounds
 from tests.unit.tenant.credentials import certificate, rsa_key, write_pem, write_pfx
-from tests.unit.tls.pki import Pki
-from tests.unit.tls.recipes import pfx_bytes, with_mac_rounds
 
 # By the openssl command, which encrypts with the empty passphrase too.
 ENCRYPTED = {"passphrase": "", "cipher": "mac-sha384"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mstunnel_setup.errors import TenantError
+from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import DeploymentMode, LabHealth, TunnelServer

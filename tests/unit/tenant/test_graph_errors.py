@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import errors
+from mstunnel_setup.base import errors
 from mstunnel_setup.tenant.transport import GraphTransport
 from mstunnel_setup.tenant.wire import CONFIGURATION_READ_WRITE
 from tests.unit.tenant.fakes import FakeHttp, FixedToken, response

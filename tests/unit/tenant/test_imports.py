@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import sys
-import mstunnel_setup.tenant.actions, mstunnel_setup.tenant.sign_in
+import mstunnel_setup.actions.tenant_objects, mstunnel_setup.tenant.sign_in
 print(sorted({"msal", "requests", "jwt"} & sys.modules.keys()))
 """
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.errors import SignInError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base.errors import SignInError
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.token_sources import TokenFile, claims
 from tests.unit.clocks import START, FakeClock
 from tests.unit.tenant.fakes import jwt

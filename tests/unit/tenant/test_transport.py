@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mstunnel_setup.errors import TenantError
+from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.tenant.transport import GraphTransport, equals, query
 from tests.unit.tenant.fakes import FakeHttp, FixedToken, response
 

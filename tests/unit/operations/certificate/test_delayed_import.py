@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.file_actions import CopyFile
-from mstunnel_setup.errors import CertificateError
+from mstunnel_setup.actions.certificate_schedule import ScheduleImport, pending_imports
+from mstunnel_setup.actions.files import CopyFile
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError
+from mstunnel_setup.certificates import generations
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.operations.certificate.activation import apply_actions, installed_run
 from mstunnel_setup.operations.certificate.delayed_import import schedule, take_pending
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.schedule import ScheduleImport, pending_imports
 from tests.unit.operators import operator_of
 
 
@@ -76,7 +76,7 @@ def test_an_older_certificate_is_taken_where_it_was_agreed_to_give_this_one_up(t
         given_up = generations.linked(run.context.ports)
         due = run.context.ports.clock.now() + timedelta(hours=1)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("mstunnel_setup.host.files.Files.live", True)
+            patch.setattr("mstunnel_setup.io.files.Files.live", True)
             schedule(run, certificate.find(run.context), due)
         pending = pending_imports(run.context.receipt)[0]
         assert pending.instead_of == given_up

@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
 from tests.testbed.certificates import Authority
+from tests.unit.certificates.revocation_material import revocation_list
 from tests.unit.operations.conftest import Command
-from tests.unit.tls.revocation_material import revocation_list
 
 
 def findings(command: Command) -> tuple[int, dict[str, str]]:

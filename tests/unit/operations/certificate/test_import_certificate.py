@@ -1,20 +1,23 @@
 """`mst-cli import_cert` and `cert check` below another root: what they tell, and what they leave alone."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import ExitCode, LockedError
+from mstunnel_setup.base.text import WIDTH
 from mstunnel_setup.cli import mst_cli, setup
-from mstunnel_setup.cli.render import run_app
-from mstunnel_setup.engine.lock import exclusive
-from mstunnel_setup.errors import ExitCode, LockedError
-from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.cli.framework.render import run_app
+from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.operations.certificate.import_certificate import import_certificate
 from mstunnel_setup.operations.certificate.import_request import ImportRequest
-from mstunnel_setup.text import WIDTH
+from mstunnel_setup.transaction.lock import exclusive
+from tests.unit.certificates.authority import Authority
+from tests.unit.certificates.pki import openssl
 from tests.unit.clocks import FakeClock
 from tests.unit.operations.conftest import Command
 from tests.unit.operators import operator_of
@@ -92,3 +95,42 @@ def test_without_options_the_files_of_the_installation_do_not_overwrite_a_renewa
         assert expected in capsys.readouterr().out
         assert (settings / "certs/site.crt").read_bytes() == chain
         assert (settings / "private/site.key").read_bytes() == key
+
+
+@pytest.mark.parametrize("passphrase", ["secret", ""])
+def test_a_passphrase_file_is_enough_for_a_pfx_at_its_usual_place(
+    installed: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str], passphrase: str
+) -> None:
+    """An empty file is an empty passphrase."""
+    (folder := tmp_path / "again").mkdir()
+    authority = Authority(folder, name="vpn.example.com")
+    authority.issue("fresh")
+    leaf = ["-in", str(folder / "fresh.pem"), "-inkey", str(folder / "fresh.key")]
+    pfx = tmp_path / "root/etc/mstunnel/private/site.pfx"
+    protection = ["-certfile", str(folder / "ca.pem"), "-passout", f"pass:{passphrase}"]
+    pfx.write_bytes(openssl("pkcs12", "-export", *leaf, *protection))
+    pfx.chmod(0o600)
+    secret = tmp_path / "passphrase"
+    secret.write_text(passphrase)
+    secret.chmod(0o600)
+    options = ["--root", str(tmp_path / "root"), "--unattended", "--passphrase-file", str(secret), "--yes"]
+    assert run_app(mst_cli.app, "mst-cli", ["import_cert", *options]) == 0
+    assert "The new certificate is in place." in capsys.readouterr().out
+
+
+def test_an_older_file_at_the_usual_place_is_named(
+    installed: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the PEM of an earlier certificate is, beside a PFX that is in use."""
+    (folder := tmp_path / "again").mkdir()
+    authority = Authority(folder, name="vpn.example.com")
+    end = datetime.now(UTC) + timedelta(days=20)
+    dates = ("-startdate", "20260101000000Z", "-enddate", f"{end:%Y%m%d%H%M%SZ}")
+    authority.issue("earlier", "server", *dates)
+    site = tmp_path / "root/etc/mstunnel/certs/site.crt"
+    site.write_bytes((folder / "earlier.pem").read_bytes() + (folder / "ca.pem").read_bytes())
+    key = tmp_path / "root/etc/mstunnel/private/site.key"
+    key.write_bytes((folder / "earlier.key").read_bytes())
+    code = run_app(mst_cli.app, "mst-cli", ["import_cert", "--root", str(tmp_path / "root"), "--unattended"])
+    assert code == ExitCode.CERTIFICATE
+    assert f"the certificate in {site} and {key} is older" in " ".join(capsys.readouterr().err.split())

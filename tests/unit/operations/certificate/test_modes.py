@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.certificate.modes import mend_modes, mode_findings
-from mstunnel_setup.tls import generations
 
 _DIRECTORY = generations.directory("one")
 _FILES = {

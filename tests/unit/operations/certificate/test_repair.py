@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import ExitCode
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import ExitCode
 from tests.unit.operations.conftest import Command
 
 

@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.action import Codec
-from mstunnel_setup.engine.receipt import Entry, Receipt
-from mstunnel_setup.engine.values import JsonObject
+from mstunnel_setup.actions.certificate_schedule import ScheduleImport
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.certificates.revocation_record import ASKED_BY_AGENT
 from mstunnel_setup.operations.certificate.summary import (
     certificate_facts,
     certificate_lines,
     certificate_notices,
 )
-from mstunnel_setup.tls import generations
-from mstunnel_setup.tls.revocation_record import ASKED_BY_AGENT
-from mstunnel_setup.tls.schedule import ScheduleImport
+from mstunnel_setup.transaction.action import Codec
+from mstunnel_setup.transaction.receipt import Entry, Receipt
+from tests.unit.certificates.pki import NOW
 from tests.unit.clocks import StoppedClock
 from tests.unit.fakes import ports_of
-from tests.unit.tls.pki import NOW
 
 _ASKED = "2026-11-25T09:41:27+00:00"
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.operations.diagnose import collect
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Result
 from tests.unit.fakes import FakeSystemd, ports_of
 from tests.unit.operators import operator_of
 

@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, ExitCode, UsageError
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers.engine import ContainerState, Finished
-from mstunnel_setup.errors import EngineError, ExitCode, UsageError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, ocserv_conf
 from mstunnel_setup.gateway.served import Served, read_served
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.install.steps import certificate
+from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.explain import report
-from mstunnel_setup.result import Result
+from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.fakes import FakeEngine
 from tests.unit.install.scenes import Scene
 from tests.unit.operators import operator_of
@@ -79,6 +81,14 @@ class Log(Processes):
         yield "worker: 192.0.2.9 worker-auth.c:1745: failed authentication for ''"
 
 
+class GuestLog(Processes):
+    """A log with one refused sign-in of a guest."""
+
+    def lines(self, arguments: Sequence[str]) -> Iterator[str]:
+        yield "ocserv-oidc: Token has another value in claim: acct"
+        yield "worker: 192.0.2.9 worker-auth.c:1745: failed authentication for ''"
+
+
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     scene = Scene(tmp_path, engine=Gateway(), processes=Log())
@@ -103,6 +113,16 @@ def outcome(result: Result, row: str) -> object:
 
 def seen(result: Result, row: str) -> str:
     return str(next(each["seen"] for each in rows_of(result, "rows") if each["id"] == row))
+
+
+def test_who_may_read_the_key_is_no_matter_of_devices(host: Scene) -> None:
+    pki = Pki()
+    host.write(paths.SITE_PFX, b"").chmod(0o644)
+    host.write(paths.SITE_CERTIFICATE, pki.pem("leaf") + pki.pem("inter"))
+    host.write(paths.SITE_KEY, key_bytes(pki.key_name("leaf"))).chmod(0o644)
+    host.trusted = (pki.certificate("root"),)
+    host.run(certificate.STEP, host.context())
+    assert "mode" not in seen(explain(host, PHONE), "certificate")
 
 
 def test_a_connected_device_a_refused_one_and_a_destination(host: Scene) -> None:
@@ -147,6 +167,53 @@ def test_a_given_token_is_decoded_and_never_shown(host: Scene, tmp_path: Path) -
     assert "ada@example.com" not in shown
 
 
+def token_of(host: Scene, file: Path, **claims: object) -> Path:
+    """A file with an access token that has these claims."""
+    now = int(host.clock.now().timestamp())
+    header = {"alg": "RS256", "typ": "JWT", "kid": "k"}
+    whole = {"tid": "t", "nbf": now, "iat": now, "exp": now + 60, **claims}
+    parts = (base64.urlsafe_b64encode(json.dumps(each).encode()).rstrip(b"=") for each in (header, whole))
+    file.write_text(f"{b'.'.join(parts).decode()}.signature")
+    return file
+
+
+def test_a_user_principal_name_is_resolved_by_the_token_of_that_user(host: Scene, tmp_path: Path) -> None:
+    file = token_of(host, tmp_path / "token", oid="ada", upn="Ada@contoso.com")
+    result = explain(host, "ada@contoso.com", file)
+    assert [outcome(result, name) for name in ("token", "claims", "session")] == ["ok"] * 3
+    assert result.data["subject"] == "ada@contoso.com"
+
+
+def test_a_user_principal_name_alone_is_refused_with_how_to_get_the_object_id(
+    host: Scene, tmp_path: Path
+) -> None:
+    of_another = token_of(host, tmp_path / "token", oid="bob", upn="bob@contoso.com")
+    for file in (None, of_another):
+        with pytest.raises(UsageError) as caught:
+            explain(host, "ada@contoso.com", file)
+        assert caught.value.code == "user-name-unresolved"
+        assert "az ad user show --id ada@contoso.com" in caught.value.hint
+
+
+def test_where_devices_present_no_token_users_have_any_name(host: Scene) -> None:
+    by_certificate = GatewayOptions(Authentication.CERTIFICATE)
+    host.write(paths.OCSERV_CONF, ocserv_conf(CONFIGURATION, by_certificate))
+    assert outcome(explain(host, "ada@contoso.com"), "session") == "problem"
+
+
+def test_a_guest_is_explained_without_a_token(host: Scene) -> None:
+    result = explain(host, "ada_fabrikam.com#EXT#@contoso.onmicrosoft.com")
+    assert outcome(result, "claims") == "problem"
+    assert "guest" in seen(result, "claims")
+
+
+def test_a_refused_guest_is_explained_by_the_address_of_the_device(host: Scene) -> None:
+    host.processes = GuestLog()
+    (row,) = (each for each in rows_of(explain(host, "192.0.2.9"), "rows") if each["id"] == "token")
+    assert str(row["seen"]).endswith("(rule member)")
+    assert "Guests and personal accounts cannot use the tunnel" in str(row["hint"])
+
+
 def test_a_token_file_that_is_not_there_is_refused(host: Scene) -> None:
     with pytest.raises(UsageError) as caught:
         explain(host, "ada", Path("/nowhere/token"))
@@ -187,6 +254,8 @@ def test_what_is_served_is_read_back_from_the_configuration_of_the_gateway() -> 
         split_dns=("corp.example",),
         includes=(ip_network("10.99.0.0/16"),),
         excludes=(ip_network("10.99.7.0/24"),),
+        udp=True,
+        session_timeout=3600,
     )
     assert found.is_of_device(ip_address("fd00:1::7"))
 

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.releases import CATALOGUE, Digests
+from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.operations.monitor.rounds import Monitor
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest
-from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.record import Outcome, Upgrade
-from mstunnel_setup.upgrade.release import CATALOGUE, Digests
+from tests.unit.exchange.test_record import images, upgrade
 from tests.unit.install.scenes import Scene
-from tests.unit.upgrade.test_record import images, upgrade
 
 
 @dataclass

@@ -8,10 +8,10 @@ from mstunnel_setup.install import session
 from mstunnel_setup.operations.monitor.rounds import Monitor
 from mstunnel_setup.operations.upgrade import run
 from tests.unit.clocks import FakeClock
+from tests.unit.exchange.test_record import images
 from tests.unit.install.scenes import Scene
 from tests.unit.operations.monitor.asking import Asking
 from tests.unit.operators import operator_of
-from tests.unit.upgrade.test_record import images
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from mstunnel_setup import paths
-from mstunnel_setup.gateway import handover, rendering
+from mstunnel_setup.base import paths
+from mstunnel_setup.exchange import configuration as handover
+from mstunnel_setup.exchange.configuration import Verdict
+from mstunnel_setup.exchange.gateway_report import REPORT
+from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.handover import Verdict
 from mstunnel_setup.gateway.ocserv_conf import GatewayOptions
-from mstunnel_setup.gateway.report import REPORT
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.configuration import digest_of
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from tests.unit.clocks import FakeClock

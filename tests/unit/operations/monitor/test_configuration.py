@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import SetupError
-from mstunnel_setup.gateway import handover, rendering
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.exchange import configuration as handover
+from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.configuration import read_record
 from tests.unit.operations.monitor.hosts import Host, document
 

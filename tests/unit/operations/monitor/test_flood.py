@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.agent.health_report import HealthReport, write_health
-from mstunnel_setup.agent.health_state import State
-from mstunnel_setup.agent.status_file import Failure
-from mstunnel_setup.agent.thresholds import Thresholds
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers import control
-from mstunnel_setup.errors import EngineError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.health_report import HealthReport, write_health
+from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.status_file import Failure
+from mstunnel_setup.exchange.thresholds import Thresholds
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.rounds import Monitor
-from mstunnel_setup.upgrade import mailbox
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.install.scenes import container

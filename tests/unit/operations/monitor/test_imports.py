@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.engine.store_answer import remembered
-from mstunnel_setup.errors import CertificateError
-from mstunnel_setup.host.clock import SystemClock
+from mstunnel_setup.actions.certificate_schedule import ScheduleImport, pending_imports
+from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.install.session import Run, open_run
+from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.operations.certificate.activation import apply_actions
 from mstunnel_setup.operations.certificate.delayed_import import cancel_pending, overdue, take
-from mstunnel_setup.tls.schedule import ScheduleImport, pending_imports
 from tests.unit.operators import operator_of
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import SetupError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, begin_verbose
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.files import Files
 from tests.unit.clocks import START
 from tests.unit.operations.monitor.hosts import Host
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.log_line import LogLine
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.log_line import LogLine
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.limits import LIMITS, Ledger, Limit, LimitedLog
 from tests.unit.clocks import START, FakeClock
 

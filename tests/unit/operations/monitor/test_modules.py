@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.host.errors import ProcessError
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Completed, Processes
+from mstunnel_setup.base import paths
+from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.operations.monitor import modules as monitor_modules
 from mstunnel_setup.operations.monitor.rounds import Monitor
 from tests.unit.clocks import FakeClock

@@ -10,16 +10,16 @@ from typing import NoReturn
 import pytest
 
 from mstunnel_setup.cli import monitor as command
-from mstunnel_setup.host import bundle
-from mstunnel_setup.host.changes import Changes
-from mstunnel_setup.host.clock import Clock
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.process import Processes
+from mstunnel_setup.exchange.releases import Digests
+from mstunnel_setup.io import bundle
+from mstunnel_setup.io.changes import Changes
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.monitor import rounds
 from mstunnel_setup.operations.monitor.own_program import OwnProgram
 from mstunnel_setup.operations.monitor.request import Asked
 from mstunnel_setup.operations.monitor.rounds import Monitor
-from mstunnel_setup.upgrade.release import Digests
 from tests.unit.clocks import FakeClock
 from tests.unit.operators import operator_of
 

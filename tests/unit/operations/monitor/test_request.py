@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.errors import LockedError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base.errors import LockedError
+from mstunnel_setup.exchange import LONGEST_DRAIN, mailbox
+from mstunnel_setup.exchange.upgrade_history import Phase, write_history
 from mstunnel_setup.install import session
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.request import take
 from mstunnel_setup.operations.monitor.rounds import Monitor
 from mstunnel_setup.operations.upgrade import run
-from mstunnel_setup.upgrade import LONGEST_DRAIN, mailbox
-from mstunnel_setup.upgrade.record import Phase, write_history
+from tests.unit.exchange.test_record import history, images, upgrade
 from tests.unit.operations.monitor.asking import Asking
-from tests.unit.upgrade.test_record import history, images, upgrade
 
 MINUTE = 60.0
 

@@ -9,22 +9,22 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.errors import EngineError, LockedError
-from mstunnel_setup.gateway.report import REPORT
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, LockedError
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.gateway_report import REPORT
+from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.upgrade_history import Outcome, write_history
 from mstunnel_setup.install import session
 from mstunnel_setup.operations.monitor import port, rounds
 from mstunnel_setup.operations.monitor.limits import Ledger
 from mstunnel_setup.operations.monitor.rounds import Monitor
-from mstunnel_setup.upgrade import mailbox
-from mstunnel_setup.upgrade.record import Outcome, write_history
-from mstunnel_setup.upgrade.release import CATALOGUE
 from tests.unit.clocks import FakeClock
+from tests.unit.exchange.test_record import history, images, upgrade
 from tests.unit.fakes import FakeSystemd, Forgetful, ports_of
 from tests.unit.install.scenes import container
 from tests.unit.operations.monitor.asking import Asking
 from tests.unit.operators import operator_of
-from tests.unit.upgrade.test_record import history, images, upgrade
 
 
 def spoil(root: Path, text: str) -> None:

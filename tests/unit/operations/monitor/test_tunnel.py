@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from mstunnel_setup.containers.engine import Finished
-from mstunnel_setup.gateway.report import REPORT
+from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.operations.monitor.rounds import Monitor
 from tests.unit.clocks import FakeClock

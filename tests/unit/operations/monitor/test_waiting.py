@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
 from mstunnel_setup.containers.engine import ContainerState
-from mstunnel_setup.host.changes import Changes
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.io.changes import Changes
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.rounds import Monitor
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeEngine, FakeSystemd, ports_of

@@ -8,22 +8,22 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.exchange.last_decision import HIDDEN_BY_GRAPH, standing, write_standing
+from mstunnel_setup.exchange.maintenance_window import Window
+from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.upgrade_decision import Verdict
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.upgrade import commands
 from mstunnel_setup.operations.upgrade.notices import waiting_notices
-from mstunnel_setup.result import Result
-from mstunnel_setup.upgrade.decision import Verdict
-from mstunnel_setup.upgrade.last_decision import HIDDEN_BY_GRAPH, standing, write_standing
-from mstunnel_setup.upgrade.release import CATALOGUE
-from mstunnel_setup.upgrade.window import Window
 from tests.unit.clocks import START
+from tests.unit.exchange.test_record import images
 from tests.unit.install.scenes import Scene
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of, object_of
 from tests.unit.schemas import validate
-from tests.unit.upgrade.test_record import images
 
 DIGESTS = images("c").digests
 OFFER = f"""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.engine import Finished
-from mstunnel_setup.errors import EngineError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.operations.upgrade.drain import drain, reopen
 from mstunnel_setup.operations.upgrade.reconnect import connected

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.errors import SetupError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.exchange.releases import CATALOGUE, Release
+from mstunnel_setup.exchange.upgrade_history import HISTORY, Outcome, Upgrade, write_history
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.upgrade import commands
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest
-from mstunnel_setup.upgrade.record import HISTORY, Outcome, Upgrade, write_history
-from mstunnel_setup.upgrade.release import CATALOGUE, Release
+from tests.unit.exchange.test_record import history, images, upgrade
 from tests.unit.install.scenes import Scene
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of
 from tests.unit.schemas import validate
-from tests.unit.upgrade.test_record import history, images, upgrade
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup import paths
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.containers.engine import ContainerState
-from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.gateway.report import REPORT
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.exchange.gateway_report import REPORT
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.upgrade.internal_probe import reached_address, reaches_inside
 from tests.unit.clocks import START, FakeClock
 from tests.unit.fakes import FakeEngine, ports_of

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base.result import Notice
+from mstunnel_setup.exchange.upgrade_history import HISTORY, Outcome, write_history
 from mstunnel_setup.install.programs import MONITOR_UNIT
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_notices
-from mstunnel_setup.result import Notice
-from mstunnel_setup.upgrade.record import HISTORY, Outcome, write_history
+from tests.unit.exchange.test_record import history, upgrade
 from tests.unit.fakes import FakeSystemd, ports_of
-from tests.unit.upgrade.test_record import history, upgrade
 
 
 def codes(notices: Iterable[Notice]) -> list[str]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.containers.engine import Finished
-from mstunnel_setup.errors import NetworkError
-from mstunnel_setup.host.errors import ProcessError
-from mstunnel_setup.host.process import Completed, Processes
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.operations.upgrade.reconnect import await_devices, connected
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeEngine, ports_of

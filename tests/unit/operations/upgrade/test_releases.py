@@ -7,19 +7,20 @@ from pathlib import Path
 import pytest
 import trustme
 
-from mstunnel_setup import paths
-from mstunnel_setup.engine.lock import exclusive
-from mstunnel_setup.errors import LockedError, SetupError
-from mstunnel_setup.host.files import Files
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import LockedError, SetupError
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange import release_feed as feed
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.monitor.rounds import Monitor
 from mstunnel_setup.operations.upgrade import releases
 from mstunnel_setup.operations.upgrade.releases import fetch_now, import_archive
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.upgrade import feed, mailbox
+from mstunnel_setup.transaction.lock import exclusive
 from tests.unit.clocks import FakeClock
+from tests.unit.exchange.publisher import Publisher, release, served
 from tests.unit.operators import operator_of
 from tests.unit.schemas import validate
-from tests.unit.upgrade.publisher import Publisher, release, served
 
 
 @pytest.fixture

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.containers.actions import MakeStateDirectory
+from mstunnel_setup.actions.containers import MakeStateDirectory
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, NetworkError
 from mstunnel_setup.containers.engine import Finished
-from mstunnel_setup.engine.step import AnyStep, Step
-from mstunnel_setup.errors import EngineError, NetworkError
+from mstunnel_setup.exchange.upgrade_history import HISTORY, Images, Outcome, Phase, write_history
 from mstunnel_setup.install.steps import images as images_step
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.operations.upgrade import run as upgrade_run
-from mstunnel_setup.upgrade.record import HISTORY, Images, Outcome, Phase, write_history
+from mstunnel_setup.transaction.step import AnyStep, Step
+from tests.unit.exchange.test_record import history, images, upgrade
 from tests.unit.fakes import FakeEngine
 from tests.unit.install.scenes import Scene
-from tests.unit.upgrade.test_record import history, images, upgrade
 
 
 def nothing(*_arguments: object, **_options: object) -> None:

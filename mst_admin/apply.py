@@ -1,0 +1,131 @@
+"""`mst-admin apply`, `diff`, `export`, `schema`: the tenant as files."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from mst_admin.carry_out import read_tenant
+from mst_admin.carry_out_many import Done, carry_out_many
+from mst_admin.change import Change
+from mst_admin.declared import Declared, load_declarations
+from mst_admin.export import shared_names
+from mst_admin.export_contents import PATTERNS, contents_of, not_in
+from mst_admin.export_format import Format
+from mst_admin.named_files import write_named
+from mst_admin.objects import Declarations
+from mst_admin.plan import Tenant, plan
+from mst_admin.session import make_sure, open_tenant
+from mstunnel_setup.answers import describe
+from mstunnel_setup.base.errors import ExitCode, UsageError
+from mstunnel_setup.base.result import Notice, Result, notice_of, warning
+from mstunnel_setup.base.text import verbatim
+from mstunnel_setup.io.network import addresses_of
+from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.tenant.graph_admin import AdminGraph
+
+
+def diff(
+    operator: Operator,
+    settings: Settings,
+    directory: Path,
+    *,
+    prune: bool,
+    resolve: bool,
+    exit_code: bool,
+) -> Result:
+    """What `apply` would change."""
+    declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
+    changes = plan(
+        declared, _read(open_tenant(operator, settings), declared), operator.clock.now(), prune=prune
+    )
+    code = ExitCode.CHANGES_PENDING if changes and exit_code else ExitCode.DONE
+    data = {"changes": [change.document() for change in changes]}
+    return Result(
+        "ok", data, tuple(map(notice_of, declared.warnings)), text=_lines(changes, "to make"), exit_code=code
+    )
+
+
+def apply(
+    operator: Operator, settings: Settings, directory: Path, *, prune: bool, resolve: bool, yes: bool
+) -> Result:
+    """Make the tenant as declared. What was made before a refusal or Ctrl-C stays, and is in the result.
+
+    Applying again continues there.
+    """
+    declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
+    graph = open_tenant(operator, settings)
+    changes = plan(declared, _read(graph, declared), operator.clock.now(), prune=prune)
+    # Show the plan and ask for confirmation; without a terminal only deletions need --yes.
+    names = [f"{change.kind} {change.name}" for change in changes if change.verb == "delete"]
+    if operator.console.interactive and changes and not yes:
+        operator.console.say("\n".join(_lines(changes, "to make")))
+        make_sure(operator, "Make them?", yes=False)
+    elif names:
+        make_sure(operator, f"Delete {len(names)} objects ({', '.join(names)})?", yes=yes)
+    return _result(
+        carry_out_many(changes, graph, operator.counted),
+        len(changes),
+        tuple(map(notice_of, declared.warnings)),
+    )
+
+
+def export(operator: Operator, settings: Settings, directory: Path, wanted: Format, *, force: bool) -> Result:
+    """Write the tenant in a format. Raises UsageError `export-exists` rather than overwrite files."""
+    tenant = read_tenant(open_tenant(operator, settings))
+    contents = contents_of(tenant, wanted)
+    target = directory.absolute()
+    present = sorted(item.name for item in target.glob(PATTERNS[wanted]))
+    strangers = [name for name in present if name not in contents]
+    if strangers or (present and not force):
+        remedy = "remove them first" if strangers else "overwrite them with --force"
+        raise UsageError(
+            "export-exists",
+            "{directory} already has declarations: {names}",
+            hint="Use an empty directory, or {remedy}.",
+            directory=target,
+            names=", ".join(strangers or present),
+            remedy=remedy,
+        )
+    write_named(target, contents)
+    names = sorted(contents)
+    data = {"directory": str(target), "files": names}
+    warnings = tuple(map(notice_of, (*shared_names(tenant), *not_in(tenant, wanted))))
+    return Result("changed", data, warnings, text=[f"{target}/{name}" for name in names])
+
+
+def schema() -> Result:
+    """The JSON Schema of declarations."""
+    data = describe.schema(Declarations)
+    return Result(data=data, text=verbatim(json.dumps(data, indent=2)))
+
+
+def _read(graph: AdminGraph, declared: Declared) -> Tenant:
+    """The tenant; some objects cost requests each, so only those that the declarations speak about."""
+    apps = {item.value.key for item in declared.apps}
+    return read_tenant(graph, declared.sections, apps, {item.value.name for item in declared.mam})
+
+
+def _result(done: Done, total: int, warnings: tuple[Notice, ...]) -> Result:
+    data = {"changes": [change.document() for change in done.made]}
+    lines = _lines(done.made, "made")
+    refused = tuple(
+        Notice(error.code, f"{change.verb} {change.kind} {change.name}: {error.message}", error.hint)
+        for change, error in done.refused
+    )
+    if done.interrupted:
+        notice = warning(
+            "apply-interrupted",
+            "interrupted after {made} of {total} changes",
+            hint="Run the same command again: it finds what was made and continues.",
+            made=len(done.made),
+            total=total,
+        )
+        return Result("error", data, warnings, (notice, *refused), lines, ExitCode.INTERRUPTED)
+    if refused:
+        return Result("error", data, warnings, refused, lines, done.refused[0][1].exit_code)
+    return Result("changed" if done.made else "unchanged", data, warnings, text=lines)
+
+
+def _lines(changes: Sequence[Change], what: str) -> list[str]:
+    lines = [line for change in changes for line in change.lines()]
+    return [*lines, f"{len(changes)} change{'' if len(changes) == 1 else 's'} {what}."]

@@ -1,0 +1,52 @@
+"""Errors of `admin` that several places raise."""
+
+from mstunnel_setup.base.errors import TenantError, UsageError, declare
+
+CSV_ALONE = declare(
+    UsageError,
+    "csv-alone",
+    "--csv cannot be combined with {option}",
+    "Remove one of them.",
+)
+EXCLUSIONS_UNREADABLE = declare(
+    UsageError,
+    "exclusions-unreadable",
+    "{path} is not a CSV file in UTF-8: {reason}",
+    "Write one entry on each line and save the file as UTF-8.",
+)
+NAME_AMBIGUOUS = declare(
+    TenantError,
+    "name-ambiguous",
+    "{count} objects of the kind {kind} are called {name}",
+    "Use the id, or rename or delete all but one of: {ids}.",
+)
+NAME_TAKEN = declare(
+    TenantError,
+    "name-taken",
+    "the {place} already has a {kind} called {name}",
+    "Use another name, or change the existing {kind} with `mst-admin {command}`.",
+)
+NAME_UNKNOWN = declare(
+    TenantError,
+    "name-unknown",
+    "the {place} has no {kind} {name}",
+    "Use the name or the id of an existing one; `mst-admin {command} list` shows them.",
+)
+PROFILE_PLATFORM_FIXED = declare(
+    TenantError,
+    "profile-platform-fixed",
+    "the profile {profile} in the tenant is not for the platform {platform}",
+    "Use another name: the type of a profile cannot be changed.",
+)
+PROFILE_UNKNOWN = declare(
+    TenantError,
+    "profile-unknown",
+    "the tenant has no profile {name}",
+    "Create it with `mst-admin profile create`.",
+)
+TRUSTED_ROOT_UNKNOWN = declare(
+    TenantError,
+    "trusted-root-unknown",
+    "the tenant has no trusted root profile {name}",
+    "Use the name of an existing one, or create it first.",
+)

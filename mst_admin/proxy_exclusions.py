@@ -1,0 +1,115 @@
+"""`mst-admin proxy-exclusions`: the work."""
+
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from mst_admin.change import Body
+from mst_admin.errors import (
+    EXCLUSIONS_UNREADABLE,
+)
+from mst_admin.named_files import names_file, write_named
+from mst_admin.profile_commands import find_profile
+from mst_admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
+from mst_admin.session import open_tenant
+from mstunnel_setup.base.errors import ExitCode, TenantError, UsageError
+from mstunnel_setup.base.result import Result, notice_of
+from mstunnel_setup.base.text import verbatim
+from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.tenant.wire import DeviceConfiguration
+
+_LIST = "proxyExclusionList"
+_NETWORK = re.compile(r"[0-9A-Fa-f:.]+/[0-9]{1,3}")
+
+
+def check(operator: Operator, entries: list[str]) -> Result:
+    """Judge entries, and those in files; the exit code is 2 when one is refused, as in a profile.
+
+    Raises UsageError for a file that is missing.
+    """
+    return _judged([item for entry in entries for item in _entries(operator, entry)])
+
+
+def _judged(entries: Sequence[str]) -> Result:
+    findings = judge_exclusions(entries)
+    warnings = tuple(notice_of(item) for item in findings if not item.fatal)
+    errors = tuple(notice_of(item) for item in findings if item.fatal)
+    data: Body = {"entries": [*entries], "accepted": len(entries) - len(errors)}
+    if errors:
+        return Result("error", data, warnings, errors, exit_code=ExitCode.USAGE)
+    return Result("ok", data, warnings, text=[f"Entries that can be used: {len(entries)} (all)."])
+
+
+def import_list(operator: Operator, settings: Settings, file: Path, profile: str) -> Result:
+    """Replace the list of a profile; one that `check` refuses is refused alike."""
+    entries = list(_read(operator, file))
+    judged = _judged(entries)
+    if judged.exit_code:
+        return judged
+    graph = open_tenant(operator, settings)
+    found = find_profile(graph, profile)
+    present = _present(found)
+    if not ((found.model_extra or {}).get("proxyServer") or {}).get("address"):
+        raise TenantError(
+            "exclusions-without-direct-proxy",
+            "the profile {profile} has no direct proxy, so an exclusion list has no effect",
+            hint="Set a proxy with address and port in the profile first.",
+            profile=found.display_name,
+        )
+    data = {"id": found.id, "before": present, "after": entries}
+    if entries == present:
+        return Result("unchanged", data, judged.warnings, text=["Nothing to change."])
+    graph.update_profile(found.id, {"@odata.type": found.odata_type, _LIST: entries})
+    text = [f"Exclusions of {found.display_name}: {len(entries)} (before: {len(present)})."]
+    return Result("changed", data, judged.warnings, text=text)
+
+
+def export_list(operator: Operator, settings: Settings, profile: str, file: Path | None) -> Result:
+    """Write the list of a profile to a file, or to standard output."""
+    found = find_profile(open_tenant(operator, settings), profile)
+    entries = _present(found)
+    data: Body = {"id": found.id, "entries": entries}
+    content = write_csv(entries)
+    if file is None:
+        return Result(data=data, text=verbatim(content))
+    path = str(file.absolute())
+    write_named(file.absolute().parent, {file.name: content})
+    return Result("changed", {**data, "file": path}, text=[f"Entries written to {path}: {len(entries)}."])
+
+
+def _present(found: DeviceConfiguration) -> list[str]:
+    listed = (found.model_extra or {}).get(_LIST)
+    if listed is None:
+        raise TenantError(
+            "exclusions-not-supported",
+            "{profile} is not an Android profile: only those have a proxy exclusion list",
+            hint="Use an Android profile.",
+            profile=found.display_name,
+        )
+    return [str(item) for item in listed]
+
+
+def _entries(operator: Operator, given: str) -> tuple[str, ...]:
+    """An entry, or those in a file: it has a slash or ends in `.csv` or `.txt`, but is no URL or network."""
+    is_address = "://" in given or _NETWORK.fullmatch(given)
+    is_file = not is_address and ("/" in given or names_file(given, (".csv", ".txt")))
+    return _read(operator, Path(given)) if is_file else (given,)
+
+
+def _read(operator: Operator, file: Path) -> tuple[str, ...]:
+    path = str(file.absolute())
+    content = operator.files.read_given(path)
+    if content is None:
+        raise UsageError(
+            "exclusions-missing",
+            "there is no file {path}",
+            hint="Check the path.",
+            path=path,
+        )
+    try:
+        return read_csv(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise EXCLUSIONS_UNREADABLE(path=path, reason=error.reason) from error
+    except csv.Error as error:
+        raise EXCLUSIONS_UNREADABLE(path=path, reason=error) from error

@@ -1,0 +1,114 @@
+"""Admin center: servers."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mstunnel_lab import connection, tunnel
+from mstunnel_lab.admin_center.changes import delete_page
+from mstunnel_lab.admin_center.lists import Column, listing
+from mstunnel_lab.admin_center.render import attachment, field, go_to, page, words
+from mstunnel_lab.admin_center.server_columns import server_columns
+from mstunnel_lab.admin_center.session import caller, signed_in
+from mstunnel_lab.entra import permissions
+from mstunnel_lab.errors import GraphError, not_found
+from mstunnel_lab.graph.lazy_entities import Rows
+from mstunnel_lab.records import ServerRecord, SiteRecord
+from mstunnel_lab.state import Lab, labs_of
+from mstunnel_setup.base import rendering
+
+_ALL: Final = "/admin/servers"
+_TAB: Final = "servers"
+_GOES_ON: Final = "The gateway itself goes on running: uninstall it on its host (mst-cli uninstall)."
+
+
+@signed_in
+async def servers(request: Request, lab: Lab) -> Response:
+    """List the servers of all sites."""
+    mode = Column[ServerRecord]("mode", "Deployment mode", lambda item: item.deployment_mode or "")
+    found = listing(request, Rows(lab.store, ServerRecord), (*server_columns(lab), mode))
+    return page(request, "list.html", tab=_TAB, title="Servers", found=found, create="Create")
+
+
+@signed_in
+async def create(request: Request, lab: Lab) -> Response:
+    """Tell how a server is added: by the installer, which this page names."""
+    answers = _answers(request, lab)
+    return page(request, "server_new.html", tab=_TAB, answers=answers, has_script=_is_home(request, lab))
+
+
+@signed_in
+async def script(request: Request, lab: Lab) -> Response:
+    """The installation script, which joins the home tenant."""
+    if not _is_home(request, lab):
+        raise not_found("script", lab.tenant.id)
+    text = rendering.render("lab/mstunnel-setup", lab_option=connection.option(labs_of(request)))
+    return attachment("mstunnel-setup", text, "application/x-sh")
+
+
+@signed_in
+async def answers(request: Request, lab: Lab) -> Response:
+    """The answers about this tenant, as a file."""
+    return attachment("answers.yaml", _answers(request, lab), "application/yaml")
+
+
+def _is_home(request: Request, lab: Lab) -> bool:
+    """Tell whether `--lab` leads to the tenant."""
+    return lab.tenant.id == labs_of(request).home.tenant.id
+
+
+def _answers(request: Request, lab: Lab) -> str:
+    authority = labs_of(request).authority.certificate_path.read_text()
+    client_id = connection.application_for(lab, "setup")
+    return rendering.render(
+        "lab/answers.yaml", urls=lab.urls, client_id=client_id, certificate=authority.splitlines()
+    )
+
+
+@signed_in
+async def server(request: Request, lab: Lab) -> Response:
+    """Show one, or change its name."""
+    found = lab.required(ServerRecord, request.path_params["id"])
+    problem = ""
+    if request.method == "POST":
+        name = field(await request.form(), "name").strip()
+        try:
+            permissions.may_write_tunnel(caller(request))
+            tunnel.change_server(lab, found, {"displayName": name}, caller(request))
+            return go_to(f"{_ALL}/{found.id}?saved")
+        except GraphError as error:
+            problem = words(request)(error.message)
+    return page(
+        request,
+        "server.html",
+        400 if problem else 200,
+        tab=_TAB,
+        found=found,
+        site=lab.store.get(SiteRecord, found.site_id),
+        state=tunnel.status_of(lab, found).value,
+        problem=problem,
+        saved="saved" in request.query_params,
+    )
+
+
+@signed_in
+async def delete(request: Request, lab: Lab) -> Response:
+    """Remove one, after a question."""
+    found = lab.required(ServerRecord, request.path_params["id"])
+    if request.method == "GET":
+        return delete_page(request, "server", _ALL, found, _GOES_ON)
+    tunnel.delete_server(lab, found)
+    return go_to(_ALL)
+
+
+_FORM = ["GET", "POST"]
+ROUTES = [
+    Route(_ALL, servers),
+    Route(f"{_ALL}/new", create),
+    Route(f"{_ALL}/new/mstunnel-setup", script),
+    Route(f"{_ALL}/new/answers.yaml", answers),
+    Route(f"{_ALL}/{{id}}", server, methods=_FORM),
+    Route(f"{_ALL}/{{id}}/delete", delete, methods=_FORM),
+]

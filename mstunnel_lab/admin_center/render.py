@@ -1,0 +1,110 @@
+"""Pages: templates, headers, and the tokens that tell our forms from those of other sites.
+
+Forms carry a token bound to a cookie and to the session (double submit, signed per run of the server). The
+cookies are the caller's to choose, so the key of these tokens signs nothing else.
+"""
+
+import re
+import secrets
+from typing import Final
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from mstunnel_lab.admin_center.language import COOKIE, LANGUAGES, Words, language_of
+from mstunnel_lab.entra.purpose_keys import Purpose
+from mstunnel_lab.state import lab_of, labs_of
+from mstunnel_setup.base import rendering
+
+FORM_COOKIE: Final = "__Host-lab-form"
+SESSION_COOKIE: Final = "__Host-lab-session"
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+EXPIRED_FORM: Final = "This form has expired. Please try again."
+_SEE_OTHER: Final = 303
+_YEAR: Final = 365 * 86400
+_HOME: Final = "/admin"
+_PATH: Final = re.compile(r"/[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*(\?[A-Za-z0-9_.=&%:/-]*)?")
+"""Paths that a page may lead back to: below this server, never an address of another one."""
+
+
+def page(request: Request, template: str, status: int = 200, **values: object) -> Response:
+    """Render a template; each page sets the cookie that its forms are bound to."""
+    cookie = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(24)
+    context = {
+        "tenant": lab_of(request).tenant.name,
+        "form_token": labs_of(request).signing.sign(
+            Purpose.FORM, cookie, request.cookies.get(SESSION_COOKIE, "")
+        ),
+        "user": getattr(request.state, "user", None),
+        "tab": "",
+        "_": words(request),
+        "languages": LANGUAGES,
+        "here": request.url.path,
+    }
+    text = rendering.render(f"lab/{template}", **context | values)
+    response = HTMLResponse(text, status, HEADERS)
+    response.set_cookie(FORM_COOKIE, cookie, secure=True, httponly=True, samesite="strict")
+    return response
+
+
+def message(request: Request, title: str, text: str, status: int = 200) -> Response:
+    """Render a page that says one thing, in the language of the browser."""
+    return page(request, "message.html", status, title=title, text=text)
+
+
+def words(request: Request) -> Words:
+    """Return what says texts in the language of the browser."""
+    return Words(language_of(request))
+
+
+def own_path(text: str) -> str:
+    """Return a path of ours to go on with, the admin center for anything else."""
+    return text if _PATH.fullmatch(text) else _HOME
+
+
+def go_to(path: str) -> Response:
+    """Send the browser to another page with GET."""
+    return RedirectResponse(path, _SEE_OTHER, HEADERS)
+
+
+def is_own_form(request: Request, form: FormData) -> bool:
+    """Tell whether the form came from a page of ours in this browser."""
+    cookie = request.cookies.get(FORM_COOKIE, "")
+    session, given = request.cookies.get(SESSION_COOKIE, ""), field(form, "form_token")
+    return bool(cookie) and labs_of(request).signing.verify(Purpose.FORM, given, cookie, session)
+
+
+def field(form: FormData, name: str) -> str:
+    """Return a text field of a form, "" where it is missing."""
+    value = form.get(name, "")
+    return value if isinstance(value, str) else ""
+
+
+def attachment(name: str, text: str, media_type: str) -> Response:
+    """Return a file that the browser saves under this name."""
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(text, media_type=media_type, headers=HEADERS | disposition)
+
+
+async def style(_request: Request) -> Response:
+    """The style sheet."""
+    text = rendering.render("lab/lab.css")
+    return Response(text, media_type="text/css", headers={"X-Content-Type-Options": "nosniff"})
+
+
+async def choose_language(request: Request) -> Response:
+    """Remember a language in this browser, and return to the page it was chosen on."""
+    response = go_to(own_path(request.query_params.get("next", "")))
+    wanted = request.query_params.get("to", "")
+    if wanted in LANGUAGES:
+        response.set_cookie(COOKIE, wanted, max_age=_YEAR, secure=True, httponly=True, samesite="lax")
+    return response

@@ -1,0 +1,253 @@
+"""The command line of `mstunnel-lab`: a local tenant for demos, tests and training."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+from mstunnel_setup.answers.address import is_host
+from mstunnel_setup.base.errors import ExitCode, UsageError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.cli.framework.entry import run_program
+from mstunnel_setup.cli.framework.options import CommonOptions, new_app, with_options
+from mstunnel_setup.cli.framework.render import run_command
+from mstunnel_setup.cli.framework.root import add_root
+from mstunnel_setup.io.operator import Operator
+
+_PROGRAM = "mstunnel-lab"
+_MAX_PORT: Final = 65535
+
+app = new_app("A lab tenant: sign-in and the part of Microsoft Graph that Microsoft Tunnel uses.")
+add_root(app, _PROGRAM)
+
+Directory = Annotated[
+    Path, typer.Option("--dir", envvar="MSTUNNEL_LAB_DIR", help="Directory of the lab's files.")
+]
+Upn = Annotated[str, typer.Option("--user", help="User name, such as admin@contoso.example.")]
+UserCode = Annotated[str, typer.Argument(metavar="USER_CODE", help="The code shown at sign-in.")]
+_DEFAULT_DIRECTORY: Final = Path("lab")
+
+
+def _run(name: str, common: CommonOptions, function: Callable[[Operator], Result]) -> NoReturn:
+    """Run a command; what only the extra `lab` brings is imported by `function`."""
+
+    def work(operator: Operator) -> Result:
+        try:
+            return function(operator)
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                "lab-not-installed",
+                "the lab needs {name}, which is not installed",
+                hint=(
+                    "Use the self-contained program, or install the wheel with its extra: `pip install "
+                    "'WHEEL[lab]'`."
+                ),
+                name=error.name,
+            ) from error
+
+    run_command(f"{_PROGRAM} {name}", common, work)
+
+
+@app.command()
+@with_options
+def serve(
+    *,
+    common: CommonOptions,
+    directory: Directory = _DEFAULT_DIRECTORY,
+    port: Annotated[int, typer.Option(help="Port; 0 chooses a free one.")] = 8443,
+    seed: Annotated[
+        list[Path] | None,
+        typer.Option(help="YAML file that describes a new tenant; give one for each tenant."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    name: Annotated[
+        list[str] | None, typer.Option(help="DNS name or address for the certificate; the first is in URLs.")
+    ] = None,
+    cloud: Annotated[
+        str, typer.Option(help="Use the host names of this cloud: public, gcc-high, dod or china.")
+    ] = "",
+) -> None:
+    """Serve the tenant in the foreground; DIR/lab.json appears when it is ready."""
+
+    def work(operator: Operator) -> Result:
+        from mstunnel_lab import open_lab, serve, urls
+
+        if not 0 <= port <= _MAX_PORT:
+            raise UsageError(
+                "lab-port-invalid",
+                "{port} is not a port number",
+                hint="Give a number from 0 to {largest}.",
+                port=port,
+                largest=_MAX_PORT,
+            )
+        _require_hosts("--host", [host])
+        _require_hosts("--name", name or ())
+        if cloud and cloud not in urls.CLOUD_NAMES:
+            known = ", ".join(urls.CLOUD_NAMES)
+            raise UsageError(
+                "lab-cloud",
+                "there is no cloud {cloud}",
+                hint="Use one of: {known}.",
+                cloud=cloud,
+                known=known,
+            )
+        settings = open_lab.Settings(directory, port, host, tuple(name or ()), tuple(seed or ()), cloud)
+        if serve.serve(settings, partial(_announce, operator, directory)) is ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt
+        return Result(data={"dir": str(directory)})
+
+    _run("serve", common, work)
+
+
+def _announce(operator: Operator, directory: Path, lab: Mapping[str, object]) -> None:
+    """Print how to use the lab, now that it is ready; with JSON only the result is printed."""
+    if not operator.json:
+        lines = (f"The lab tenant is ready: {lab['admin_center']}", "Install a gateway for it with:")
+        accounts = f"Accounts and their passwords are in {directory / 'lab.json'}."
+        operator.sinks.stream([*lines, f"  {lab['setup']}", accounts])
+
+
+def _require_hosts(option: str, given: Iterable[str]) -> None:
+    for text in given:
+        if not is_host(text):
+            raise UsageError(
+                "lab-host",
+                "{option}: {host!r} is neither a host name nor an IP address",
+                hint="Give one, such as 127.0.0.1; write a name in its ASCII form.",
+                option=option,
+                host=text,
+            )
+
+
+@app.command()
+@with_options
+def approve(
+    common: CommonOptions, user_code: UserCode, user: Upn, directory: Directory = _DEFAULT_DIRECTORY
+) -> None:
+    """Complete the device sign-in with USER_CODE as a user of the lab."""
+
+    def work(_operator: Operator) -> Result:
+        from mstunnel_lab import remote
+
+        remote.approve(directory, user_code, user)
+        return Result("changed", {"user": user}, text=[f"The device is signed in as {user}."])
+
+    _run("approve", common, work)
+
+
+@app.command()
+@with_options
+def token(
+    common: CommonOptions,
+    user: Upn,
+    out: Annotated[Path, typer.Option(help="File for the token; only its owner can read it.")],
+    directory: Directory = _DEFAULT_DIRECTORY,
+) -> None:
+    """Write an access token of a device user for the gateway to a file."""
+
+    def work(_operator: Operator) -> Result:
+        from mstunnel_lab import remote
+
+        remote.write_token(directory, user, out)
+        return Result("changed", {"user": user, "file": str(out)}, text=[f"{out} has a token of {user}."])
+
+    _run("token", common, work)
+
+
+@app.command()
+@with_options
+def fault(
+    *,
+    common: CommonOptions,
+    path: Annotated[str, typer.Option(help="Glob for the path of requests.")] = "*",
+    status: Annotated[
+        int | None,
+        typer.Option(help="Answer with this status; 0: only delay.", show_default="503, with --aadsts 400"),
+    ] = None,
+    times: Annotated[int, typer.Option(help="Number of requests.")] = 1,
+    retry_after: Annotated[int | None, typer.Option(help="Seconds for Retry-After.")] = None,
+    aadsts: Annotated[int | None, typer.Option(help="Number for sign-in paths, such as 53003.")] = None,
+    delay: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0, max=300, help="Seconds to wait before the answer."),
+    ] = 0,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all faults instead.")] = False,
+    directory: Directory = _DEFAULT_DIRECTORY,
+) -> None:
+    """Let the running lab answer the next matching requests with a fault."""
+    default = 503 if aadsts is None else 400
+    wish = {"path": path, "status": default if status is None else status, "times": times, "delay": delay}
+    wish |= {"retry_after": retry_after, "aadsts": aadsts}
+
+    def work(_operator: Operator) -> Result:
+        from mstunnel_lab import remote
+
+        if clear:
+            waiting = remote.control(directory, "DELETE", "faults")
+        else:
+            waiting = remote.control(directory, "POST", "faults", {"faults": [wish]})
+        pending = waiting["faults"]
+        count = len(pending) if isinstance(pending, list) else 0
+        return Result("changed", waiting, text=[f"Pending faults: {count}."])
+
+    _run("fault", common, work)
+
+
+@app.command()
+@with_options
+def user(
+    common: CommonOptions,
+    upn: Annotated[str, typer.Argument(metavar="UPN", help="User name, such as admin@contoso.example.")],
+    *,
+    refused_with: Annotated[
+        int | None, typer.Option(help="AADSTS number that ends each sign-in, such as 53003; 0: none.")
+    ] = None,
+    mfa_code: Annotated[
+        str | None, typer.Option(help='Six digits to type after the password; "": none.')
+    ] = None,
+    licensed: Annotated[bool | None, typer.Option(help="Assign or remove the Intune licence.")] = None,
+    directory: Directory = _DEFAULT_DIRECTORY,
+) -> None:
+    """Change how a user of the running lab signs in."""
+    wish = {"refused_with": refused_with, "mfa_code": mfa_code, "licensed": licensed}
+    changes = {name: value for name, value in wish.items() if value is not None}
+
+    def work(_operator: Operator) -> Result:
+        from mstunnel_lab import remote
+
+        found = remote.control(directory, "PATCH", f"users/{upn}", changes)
+        shown = {name: found[name] for name in ("upn", *wish)}
+        text = [f"{name}: {value}" for name, value in shown.items()]
+        return Result("changed" if changes else "unchanged", shown, text=text)
+
+    _run("user", common, work)
+
+
+@app.command(name="rotate-keys")
+@with_options
+def rotate_keys(
+    *,
+    common: CommonOptions,
+    retire: Annotated[bool, typer.Option("--retire", help="Also retire the older keys at once.")] = False,
+    directory: Directory = _DEFAULT_DIRECTORY,
+) -> None:
+    """Sign tokens with a new key; tokens of the older keys stay valid until those are retired."""
+
+    def work(_operator: Operator) -> Result:
+        from mstunnel_lab import remote
+
+        keys = remote.control(directory, "POST", "keys")
+        if retire:
+            keys = remote.control(directory, "DELETE", "keys")
+        valid = keys["keys"]
+        names = ", ".join(map(str, valid)) if isinstance(valid, list) else ""
+        return Result("changed", keys, text=[f"Valid keys: {names}."])
+
+    _run("rotate-keys", common, work)
+
+
+def main() -> int:
+    """Run `mstunnel-lab`; returns the exit code."""
+    return run_program(app, _PROGRAM)

@@ -1,0 +1,139 @@
+"""The lab's control paths: what only a test, a demonstration or a training asks for.
+
+The key in lab.json opens them. Nothing here is Graph's: docs/reference/lab.md.
+"""
+
+import hmac
+from typing import Annotated, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from mstunnel_lab.errors import BAD_REQUEST, NOT_FOUND, REFUSALS, UNAUTHORIZED, GraphError
+from mstunnel_lab.faults import Fault
+from mstunnel_lab.records import ROLE_TEMPLATES, SiteRecord, UserRecord
+from mstunnel_lab.state import Labs, labs_of
+from mstunnel_lab.throttle import WriteLimit
+from mstunnel_setup.base.parsing import json_value, problem_of
+
+_BAD: Final = "BadRequest"
+B = TypeVar("B", bound=BaseModel)
+
+
+class _FaultsBody(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    faults: Annotated[tuple[Fault, ...], Field(max_length=100)]
+
+
+class _UserBody(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    refused_with: int | None = None
+    mfa_code: Annotated[str, Field(pattern=r"^([0-9]{6})?$")] | None = None
+    licensed: bool | None = None
+    roles: tuple[str, ...] | None = None
+
+
+class _SiteBody(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    upgrade_available: bool
+
+
+def _opened(request: Request) -> Labs:
+    labs = labs_of(request)
+    given = request.headers.get("authorization", "").removeprefix("Bearer ")
+    if not hmac.compare_digest(given.encode(), labs.control_key.encode()):
+        raise GraphError(UNAUTHORIZED, "Unauthorized", "The key of lab.json opens this.")
+    return labs
+
+
+async def _read(request: Request, kind: type[B]) -> B:
+    try:
+        return kind.model_validate(json_value(await request.body()))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise GraphError(BAD_REQUEST, _BAD, f"{where}: {problem_of(first)}") from error
+    except ValueError as error:
+        raise GraphError(BAD_REQUEST, _BAD, "The body must be JSON.") from error
+
+
+async def faults(request: Request) -> Response:
+    """List the faults that wait, add some, or clear them."""
+    labs = _opened(request)
+    if request.method == "POST":
+        labs.faults.add((await _read(request, _FaultsBody)).faults)
+    elif request.method == "DELETE":
+        labs.faults.clear()
+    return JSONResponse({"faults": [fault.model_dump() for fault in labs.faults.listed()]})
+
+
+async def limit(request: Request) -> Response:
+    """Show how many changes Graph takes in a while, set that, or lift it; `refused` counts the excess."""
+    throttle = _opened(request).throttle
+    if request.method == "POST":
+        throttle.set(await _read(request, WriteLimit))
+    elif request.method == "DELETE":
+        throttle.set(None)
+    shown = throttle.limit.model_dump() if throttle.limit else None
+    return JSONResponse({"limit": shown, "refused": throttle.refused})
+
+
+async def keys(request: Request) -> Response:
+    """Name the signing keys; POST makes a new one, DELETE retires the older ones."""
+    labs = _opened(request)
+    if request.method == "POST":
+        labs.keys.rotate()
+    elif request.method == "DELETE":
+        labs.keys.retire()
+        for lab in labs.tenants:
+            lab.tokens.forget_checked()
+    return JSONResponse({"keys": [key.key_id for key in labs.keys.keys]})
+
+
+async def user(request: Request) -> Response:
+    """Change how a user is let in; wrong passwords and codes are forgotten."""
+    labs = _opened(request)
+    owner = labs.of_user(request.path_params["upn"])
+    if owner is None:
+        raise GraphError(NOT_FOUND, "ResourceNotFound", "There is no such user.")
+    lab, found = owner
+    wish = await _read(request, _UserBody)
+    number = wish.refused_with
+    if number and number not in REFUSALS:
+        known = ", ".join(map(str, REFUSALS))
+        raise GraphError(BAD_REQUEST, _BAD, f"refused_with: {number} is not one of 0, {known}")
+    if unknown := set(wish.roles or ()) - set(ROLE_TEMPLATES):
+        raise GraphError(BAD_REQUEST, _BAD, f"roles: there is no {min(unknown)}")
+    changed = UserRecord.model_validate(found.model_dump() | wish.model_dump(exclude_none=True))
+    lab.store.replace(changed)
+    for tries in (labs.limits.passwords, labs.limits.codes):
+        tries.forget(changed.id)
+    return JSONResponse(changed.model_dump(exclude={"password"}))
+
+
+async def site(request: Request) -> Response:
+    """Say whether there is an upgrade for the servers of a site."""
+    labs = _opened(request)
+    wish = await _read(request, _SiteBody)
+    for lab in labs.tenants:
+        found = lab.store.get(SiteRecord, request.path_params["id"])
+        if found is not None:
+            changed = found.model_copy(update={"upgrade_available": wish.upgrade_available})
+            lab.store.replace(changed)
+            return JSONResponse(changed.public())
+    raise GraphError(NOT_FOUND, "ResourceNotFound", "There is no such site.")
+
+
+_ALL = ["GET", "POST", "DELETE"]
+ROUTES = [
+    Route("/lab/control/faults", faults, methods=_ALL),
+    Route("/lab/control/limit", limit, methods=_ALL),
+    Route("/lab/control/keys", keys, methods=_ALL),
+    Route("/lab/control/users/{upn}", user, methods=["PATCH"]),
+    Route("/lab/control/sites/{id}", site, methods=["PATCH"]),
+]

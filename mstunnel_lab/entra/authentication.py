@@ -1,0 +1,124 @@
+"""Who types a password into a page: account, password, and the second factor of those who have one."""
+
+import hmac
+import re
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+
+from mstunnel_lab.admin_center.render import FORM_COOKIE, field
+from mstunnel_lab.entra.grants import sign_in
+from mstunnel_lab.entra.purpose_keys import Purpose
+from mstunnel_lab.errors import ACCOUNT_LOCKED, REFUSALS, OAuthError
+from mstunnel_lab.records import UserRecord
+from mstunnel_lab.state import Lab, labs_of
+from mstunnel_setup.base.parsing import whole_number
+
+NO_SUCH_ACCOUNT: Final = "Your account or password is incorrect."
+WRONG_CODE: Final = "That verification code is incorrect."
+SIGN_IN_AGAIN: Final = "Please sign in again."
+_PROOF_SECONDS: Final = 300
+_PROOF: Final = re.compile(r"(?P<until>[0-9]{1,12})\.(?P<signature>[0-9a-f]{64})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """The user has shown everything that was asked for."""
+
+    lab: Lab
+    user: UserRecord
+
+
+@dataclass(frozen=True)
+class NeedsCode:
+    """The password is right, a verification code is still missing; `problem` is what was wrong with one."""
+
+    upn: str
+    proof: str
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """Account or password is wrong."""
+
+    upn: str
+    problem: str = NO_SUCH_ACCOUNT
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The password is right and the user is refused all the same."""
+
+    number: int
+
+    @property
+    def text(self) -> str:
+        """What the page says."""
+        return _refusal(self.number)
+
+
+Outcome = SignedIn | NeedsCode | Wrong | Refused
+
+
+def authenticate(request: Request, form: FormData) -> Outcome:
+    """Judge the fields upn, password, proof and verification_code of a form."""
+    if field(form, "proof"):
+        return _second_factor(request, form)
+    upn = field(form, "upn")
+    labs = labs_of(request)
+    owner = labs.of_user(upn)
+    lab = owner[0] if owner else labs.home
+    try:
+        user = sign_in(labs, lab, upn, field(form, "password"))
+    except OAuthError as locked:
+        return Wrong(upn, _refusal(locked.number))
+    if user is None:
+        return Wrong(upn)
+    if user.mfa_code:
+        return NeedsCode(user.upn, _proof(request, user))
+    return _admitted(lab, user)
+
+
+def _admitted(lab: Lab, user: UserRecord) -> Outcome:
+    return Refused(user.refused_with) if user.refused_with else SignedIn(lab, user)
+
+
+def _refusal(number: int) -> str:
+    return f"AADSTS{number}: {REFUSALS[number].message}"
+
+
+def _proof(request: Request, user: UserRecord) -> str:
+    """Sign that this browser has shown the user's password, for five minutes."""
+    cookie, until = request.cookies.get(FORM_COOKIE, ""), str(int(time.time()) + _PROOF_SECONDS)
+    return f"{until}.{labs_of(request).signing.sign(Purpose.PASSWORD, cookie, user.id, until)}"
+
+
+def _proven(request: Request, user: UserRecord, proof: str) -> bool:
+    parts, cookie = _PROOF.fullmatch(proof), request.cookies.get(FORM_COOKIE, "")
+    if parts is None:
+        return False
+    given, until = parts["signature"], parts["until"]
+    if not time.time() < (whole_number(until, 12) or 0) <= time.time() + _PROOF_SECONDS:
+        return False
+    return labs_of(request).signing.verify(Purpose.PASSWORD, given, cookie, user.id, until)
+
+
+def _second_factor(request: Request, form: FormData) -> Outcome:
+    labs, upn, given = labs_of(request), field(form, "upn"), field(form, "proof")
+    owner = labs.of_user(upn)
+    # Without a second factor there is no code that could be right.
+    if owner is None or not owner[1].mfa_code or not _proven(request, owner[1], given):
+        return Wrong(upn, SIGN_IN_AGAIN)
+    lab, user = owner
+    if labs.limits.codes.exhausted(user.id):
+        return Wrong(upn, _refusal(ACCOUNT_LOCKED))
+    typed = field(form, "verification_code").strip()
+    if not hmac.compare_digest(typed.encode(), user.mfa_code.encode()):
+        labs.limits.codes.count(user.id)
+        return NeedsCode(upn, given, WRONG_CODE)
+    labs.limits.codes.forget(user.id)
+    return _admitted(lab, user)

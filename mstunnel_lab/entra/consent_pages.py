@@ -1,0 +1,87 @@
+"""Admin consent: an administrator lets an application have the permissions that it asks for."""
+
+from typing import Final
+
+from pydantic import TypeAdapter
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mstunnel_lab.admin_center.render import EXPIRED_FORM, field, is_own_form, message, page
+from mstunnel_lab.admin_center.session import current, to_sign_in
+from mstunnel_lab.entra import permissions
+from mstunnel_lab.entra.permissions import APP_ROLE_IDS
+from mstunnel_lab.graph.bodies_directory import RequiredResourceAccessBody
+from mstunnel_lab.graph.directory import application_of, new_assignment, new_principal
+from mstunnel_lab.records import ApplicationRecord
+from mstunnel_lab.state import Lab
+from mstunnel_setup.tenant.wire import GRAPH_APP_ID, AppRoleAssignment, ServicePrincipal
+
+_NAMES: Final = {identifier: name for name, identifier in APP_ROLE_IDS.items()}
+_DECLARED: Final = TypeAdapter(tuple[RequiredResourceAccessBody, ...])
+_NEEDS_ADMINISTRATOR: Final = (
+    "AADSTS90094: Consent for the whole tenant requires the role Privileged Role Administrator or Global "
+    "Administrator. Sign in with such an account, or send this address to an administrator."
+)
+
+
+def wanted_roles(application: ApplicationRecord) -> tuple[str, ...]:
+    """Return the ids of Graph's app roles that an application declares and the lab knows."""
+    declared = _DECLARED.validate_python(application.document().get("requiredResourceAccess") or ())
+    wanted = [
+        access for one in declared if one.resource_app_id == GRAPH_APP_ID for access in one.resource_access
+    ]
+    return tuple(access.id for access in wanted if access.type == "Role" and access.id in _NAMES)
+
+
+def grant(lab: Lab, application: ApplicationRecord) -> None:
+    """Grant the application what it declares and does not have yet."""
+    resource = lab.store.with_app_id(ServicePrincipal, GRAPH_APP_ID)
+    if resource is None:
+        raise LookupError("the tenant has no service principal of Microsoft Graph")
+    with lab.store.transaction():
+        principal = lab.store.with_app_id(ServicePrincipal, application.app_id)
+        if principal is None:
+            principal = new_principal(application.app_id, application.display_name)
+            lab.store.add(principal)
+        present = {item.app_role_id for item in lab.store.each(AppRoleAssignment, parent=principal.id)}
+        for identifier in wanted_roles(application):
+            if identifier not in present:
+                lab.store.add(new_assignment(principal, resource, identifier), parent=principal.id)
+
+
+async def consent(request: Request) -> Response:
+    """Show what an application asks for, and take the decision."""
+    found = current(request)
+    if found is None:
+        return to_sign_in(request)
+    lab, request.state.user = found
+    request.state.lab = lab
+    client_id = request.query_params.get("client_id", "")
+    application = application_of(lab, client_id)
+    if application is None:
+        text = f"AADSTS700016: There is no application '{client_id}' in the directory '{lab.tenant.name}'."
+        return message(request, "Nothing to consent to", text, 400)
+    if not permissions.may_consent(request.state.user):
+        return message(request, "You need an administrator", _NEEDS_ADMINISTRATOR, 403)
+    if request.method == "POST":
+        return await _decided(request, lab, application)
+    names = [_NAMES[identifier] for identifier in wanted_roles(application)]
+    return page(request, "consent.html", application=application.display_name, permissions=names)
+
+
+async def _decided(request: Request, lab: Lab, application: ApplicationRecord) -> Response:
+    form = await request.form()
+    if not is_own_form(request, form):
+        return message(request, "Try again", EXPIRED_FORM, 403)
+    if field(form, "decision") != "accept":
+        return message(request, "Cancelled", f"{application.display_name} was given no permission.")
+    grant(lab, application)
+    text = f"{application.display_name} has its permissions. You may close this page."
+    return message(request, "Consent given", text)
+
+
+ROUTES = [
+    Route("/{tenant}/adminconsent", consent, methods=["GET", "POST"]),
+    Route("/{tenant}/v2.0/adminconsent", consent, methods=["GET", "POST"]),
+]

@@ -1,0 +1,222 @@
+"""Tokens of the lab tenant: RS256 JWTs, their key set, and the check that Graph makes of them."""
+
+import base64
+import hashlib
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mstunnel_lab.entra.keys import KeyRing, base64url
+from mstunnel_lab.entra.scopes import Resource, graph_audiences
+from mstunnel_lab.errors import UNAUTHORIZED, GraphError
+from mstunnel_lab.records import ROLE_TEMPLATES, UserRecord
+from mstunnel_lab.urls import Urls
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.values import JsonObject
+
+Key: TypeAlias = jwt.PyJWK | rsa.RSAPublicKey
+"""What signatures are verified with."""
+
+
+@dataclass(frozen=True)
+class TrustedIssuer:
+    """An issuer and its keys by their names in the key set."""
+
+    issuer: str
+    keys: dict[str, Key]
+
+
+def read_trusted(issuer: str, path: Path) -> TrustedIssuer:
+    """Read the key set (RFC 7517) of an issuer; raises `UsageError`."""
+    try:
+        found = jwt.PyJWKSet.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValueError, jwt.PyJWTError) as error:
+        raise UsageError(
+            "lab-key-set",
+            "cannot use the key set {path} of {issuer}: {reason}",
+            hint="Use a JSON Web Key Set.",
+            path=path,
+            issuer=issuer,
+            reason=error,
+        ) from error
+    return TrustedIssuer(issuer, {str(key.key_id): key for key in found.keys})
+
+
+_GRAPH_TOKEN_VERSION: Final = 1
+_CLAIMS_NEEDED: Final = ["exp", "nbf", "iat", "iss", "aud", "tid", "oid"]
+_LEEWAY_SECONDS: Final = 60
+_REMEMBERED: Final = 50_000
+# The tenant that guests come from.
+_HOME_OF_GUESTS: Final = "https://sts.windows.net/2f7c4b1e-0d4e-4a44-9a8e-6d4f6f6c1b77/"
+
+
+class Claims(BaseModel):
+    """What Graph reads of an access token: who calls, through which application, with which permissions."""
+
+    model_config = ConfigDict(frozen=True)
+
+    oid: str
+    appid: str
+    exp: float
+    idtyp: str = ""
+    scp: str = ""
+    roles: tuple[str, ...] = ()
+
+
+class TokenService:
+    """Signs and checks the tokens of one tenant. Times are Unix times in seconds.
+
+    `trusted` is another issuer whose tokens Graph takes too.
+    """
+
+    def __init__(
+        self, ring: KeyRing, urls: Urls, gateway_version: int, trusted: TrustedIssuer | None = None
+    ) -> None:
+        self._ring = ring
+        self._urls = urls
+        self._gateway_version = gateway_version
+        self._trusted = trusted
+        self._checked: dict[bytes, Claims] = {}
+
+    def key_set(self) -> JsonObject:
+        """Return the JSON Web Key Set (RFC 7517), the signing key first."""
+        issuer = self._urls.issuer(2)
+        return {"keys": [key.to_jwk(issuer) for key in self._ring.keys]}
+
+    def user_token(
+        self, user: UserRecord, app_id: str, resource: Resource, scopes: tuple[str, ...], lifetime: int
+    ) -> str:
+        """Return an access token of a user who signed in to `app_id`."""
+        claims = {
+            "oid": user.id,
+            "sub": _pairwise(user.id, resource.app_id),
+            "upn": user.upn,
+            "preferred_username": user.upn,
+            "name": user.name,
+            "scp": " ".join(scopes),
+            "wids": [ROLE_TEMPLATES[role] for role in user.roles],
+            "idtyp": "user",
+            "acct": 1 if user.guest else 0,
+            "xms_idrel": "5 30" if user.guest else "1 30",
+        }
+        home = {"idp": _HOME_OF_GUESTS, "email": user.upn} if user.guest else {}
+        return self._access_token({**claims, **home}, app_id, resource, lifetime, client="0")
+
+    def application_token(
+        self, principal_id: str, app_id: str, resource: Resource, roles: tuple[str, ...], lifetime: int
+    ) -> str:
+        """Return an access token of an application for itself; `principal_id` is its service principal."""
+        claims = {"oid": principal_id, "sub": principal_id, "idtyp": "app", "xms_idrel": "7 18"}
+        granted = {"roles": list(roles)} if roles else {}
+        return self._access_token({**claims, **granted}, app_id, resource, lifetime, client="1")
+
+    def id_token(self, user: UserRecord, app_id: str, lifetime: int) -> str:
+        """Return an OpenID Connect id token (always v2)."""
+        claims = {
+            "aud": app_id,
+            "iss": self._urls.issuer(2),
+            "oid": user.id,
+            "sub": _pairwise(user.id, app_id),
+            "preferred_username": user.upn,
+            "name": user.name,
+            "ver": "2.0",
+        }
+        return self._sign(claims, lifetime)
+
+    def _access_token(
+        self, claims: Mapping[str, object], app_id: str, resource: Resource, lifetime: int, client: str
+    ) -> str:
+        """Return a token of the resource's version; `client` says how the application proved itself."""
+        version = self._gateway_version if resource.is_gateway else _GRAPH_TOKEN_VERSION
+        common = {"iss": self._urls.issuer(version), "ver": f"{version}.0"}
+        # The audience as it was asked for is one of version 1, as are the names of the application's claims.
+        of_version = (
+            {"aud": resource.audience, "appid": app_id, "appidacr": client}
+            if version == 1
+            else {"aud": resource.app_id, "azp": app_id, "azpacr": client}
+        )
+        return self._sign({**common, **of_version, **claims}, lifetime)
+
+    def _sign(self, claims: Mapping[str, object], lifetime: int) -> str:
+        now = int(time.time())
+        times = {"iat": now, "nbf": now, "exp": now + lifetime}
+        payload = {**claims, **times, "tid": self._urls.tenant_id, "uti": secrets.token_urlsafe(16)}
+        key = self._ring.current
+        return jwt.encode(payload, key.private, algorithm="RS256", headers={"kid": key.key_id})
+
+    def check_graph_token(self, token: str) -> Claims:
+        """Return the claims of an access token for Graph; raises `GraphError` 401 for any other.
+
+        A token that was good once is not verified again: thousands of servers call with theirs each minute.
+        """
+        name = hashlib.sha256(token.encode()).digest()
+        claims = self._checked.get(name)
+        if claims is None or claims.exp + _LEEWAY_SECONDS <= time.time():
+            claims = self._verified(token)
+            if len(self._checked) >= _REMEMBERED:
+                self._checked.clear()
+            self._checked[name] = claims
+        return claims
+
+    def forget_checked(self) -> None:
+        """Verify every token again: a key has been retired."""
+        self._checked.clear()
+
+    def _verified(self, token: str) -> Claims:
+        try:
+            key, issuers = self._key(_key_id(token))
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=["RS256"],
+                audience=list(graph_audiences(self._urls)),
+                issuer=issuers,
+                leeway=_LEEWAY_SECONDS,
+                options={"require": _CLAIMS_NEEDED},
+            )
+            return Claims.model_validate(claims)
+        except (jwt.PyJWTError, ValidationError, RecursionError) as error:
+            raise GraphError(UNAUTHORIZED, "InvalidAuthenticationToken", _explain(error)) from error
+
+    def _key(self, key_id: str) -> tuple[Key, list[str]]:
+        """Return the key of that name and the issuers it speaks for."""
+        if self._trusted and key_id in self._trusted.keys:
+            return self._trusted.keys[key_id], [self._trusted.issuer]
+        own = next((key for key in self._ring.keys if key.key_id == key_id), None)
+        if own is None:
+            raise jwt.InvalidSignatureError
+        return own.private.public_key(), [self._urls.issuer(version) for version in (1, 2)]
+
+
+def _key_id(token: str) -> str:
+    """The name of the key in the header, empty without one: jwt would decode the whole token for it."""
+    try:
+        header = json_value(base64.urlsafe_b64decode(token.partition(".")[0] + "=="))
+    except ValueError:
+        return ""
+    return str(header.get("kid")) if isinstance(header, dict) else ""
+
+
+def _explain(error: Exception) -> str:
+    match error:
+        case jwt.ExpiredSignatureError():
+            return "Lifetime validation failed, the token is expired."
+        case jwt.InvalidAudienceError():
+            return "Access token validation failure. Invalid audience."
+        case jwt.InvalidSignatureError():
+            return "Access token validation failure. Invalid signature."
+        case _:
+            return "CompactToken parsing failed: the access token is not one of this tenant."
+
+
+def _pairwise(user_id: str, app_id: str) -> str:
+    """Return a `sub` that differs per application, as Entra's does."""
+    return base64url(hashlib.sha256(f"{user_id}/{app_id}".encode()).digest())

@@ -1,0 +1,107 @@
+"""Faults on demand: what the lab answers instead of the truth, so that clients can be tested against it."""
+
+import fnmatch
+import json
+import threading
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from mstunnel_lab.errors import REFUSALS
+from mstunnel_setup.base.values import JsonObject
+
+
+def _known_refusal(number: int | None) -> int | None:
+    if number is not None and number not in REFUSALS:
+        raise ValueError(f"the lab does not know AADSTS{number}; known are {', '.join(map(str, REFUSALS))}")
+    return number
+
+
+class Fault(BaseModel):
+    """One fault: requests it is for, and what they get.
+
+    `path` is a glob over the path of the address. `status` 0 lets the request through after `delay` seconds.
+    `times` counts down; None lasts until it is cleared. `body` "html" is what a captive portal sends.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = "*"
+    method: Literal["GET", "POST", "PATCH", "DELETE", "PUT"] | None = None
+    status: Annotated[int, Field(ge=0, le=599)] = 503
+    retry_after: Annotated[int, Field(ge=0, le=3600)] | None = None
+    delay: Annotated[float, Field(ge=0, le=300)] = 0
+    body: Literal["json", "html", "empty"] = "json"
+    aadsts: Annotated[int | None, AfterValidator(_known_refusal)] = None
+    times: Annotated[int, Field(ge=1)] | None = 1
+
+    def matches(self, method: str, path: str) -> bool:
+        """Tell whether a request gets this fault."""
+        return (self.method in {None, method}) and fnmatch.fnmatchcase(path, self.path)
+
+    def content(self, path: str) -> tuple[str, bytes]:
+        """Return content type and body."""
+        if self.body == "html":
+            return "text/html", b"<!doctype html><title>Sign in to this network</title>"
+        if self.body == "empty":
+            return "text/plain", b""
+        document = self._oauth() if "/oauth2/" in path else self._graph()
+        return "application/json", json.dumps(document).encode()
+
+    def _oauth(self) -> JsonObject:
+        refusal = REFUSALS.get(self.aadsts or 0)
+        if refusal is None:
+            return {
+                "error": "temporarily_unavailable",
+                "error_description": "The server is too busy.",
+                "error_codes": [],
+            }
+        text = f"AADSTS{self.aadsts}: {refusal.message}"
+        return {"error": refusal.error, "error_description": text, "error_codes": [self.aadsts]}
+
+    def _graph(self) -> JsonObject:
+        code = {429: "TooManyRequests", 503: "ServiceUnavailable", 504: "GatewayTimeout"}.get(
+            self.status, "UnknownError"
+        )
+        return {"error": {"code": code, "message": "A fault that was asked for.", "innerError": {}}}
+
+
+class Faults:
+    """The faults that wait for their requests; the first that matches is taken."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Fault] = []
+        self._lock = threading.Lock()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def listed(self) -> tuple[Fault, ...]:
+        """Return what still waits."""
+        return tuple(self._waiting)
+
+    def add(self, faults: Iterable[Fault]) -> None:
+        """Let these wait too."""
+        with self._lock:
+            self._waiting.extend(faults)
+
+    def clear(self) -> None:
+        """Answer truthfully again."""
+        with self._lock:
+            self._waiting.clear()
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """Return the fault for a request and count it, or None."""
+        with self._lock:
+            for position, fault in enumerate(self._waiting):
+                if fault.matches(method, path):
+                    self._count(position, fault)
+                    return fault
+        return None
+
+    def _count(self, position: int, fault: Fault) -> None:
+        if fault.times == 1:
+            del self._waiting[position]
+        elif fault.times is not None:
+            self._waiting[position] = fault.model_copy(update={"times": fault.times - 1})

@@ -1,0 +1,1 @@
+"""The subset of Microsoft Graph that the lab tenant serves."""

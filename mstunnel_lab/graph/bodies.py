@@ -1,0 +1,95 @@
+"""Request bodies of Graph: the strict base model, and how mistakes are reported."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
+
+from mstunnel_lab.errors import BAD_REQUEST, GraphError
+from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.answers.values import Line
+from mstunnel_setup.base.parsing import problem_of
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.tenant.wire import WireModel, wire_name
+
+Text = Annotated[StrictStr, Field(max_length=1500)]
+Name = Annotated[Line, Field(strict=True)]
+Guid = Annotated[StrictStr, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+
+
+class Part(BaseModel):
+    """Base of objects inside bodies: wire names only, nothing unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=wire_name)
+
+    def document(self) -> JsonObject:
+        """Return all properties, as JSON values under wire names."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class Body(Part):
+    """Base of bodies.
+
+    `entity` is the wire model it writes, `type_name` Graph's name of that, `code` the error code that this
+    part of Graph uses for a bad request.
+    """
+
+    entity: ClassVar[type[WireModel]]
+    type_name: ClassVar[str]
+    code: ClassVar[str] = "BadRequest"
+
+    @classmethod
+    def superseded(cls, _changes: Mapping[str, object]) -> set[str]:
+        """Return the stored properties that lose their say when `changes` are made."""
+        return set()
+
+    def findings(self) -> Iterable[Finding]:
+        """Return what the rules of mst-admin refuse of it; the first one is reported."""
+        return ()
+
+
+B = TypeVar("B", bound=Body)
+
+
+def judge(kind: type[B], document: object, stored: Mapping[str, object] | None = None) -> B:
+    """Read a body to create an entity, or to change the one whose properties are `stored`.
+
+    Returns the whole new state of the writable properties; raises `GraphError` 400 for an unknown or
+    read-only property, a wrong type or a wrong value.
+    """
+    if not isinstance(document, dict):
+        raise GraphError(BAD_REQUEST, kind.code, "The request body must be a JSON object.")
+    changes = {
+        name: value
+        for name, value in document.items()
+        if not (name == "@odata.type" and value == f"#{kind.type_name}")
+    }
+    writable = {wire_name(name) for name in kind.model_fields} - kind.superseded(changes)
+    kept = {name: value for name, value in (stored or {}).items() if name in writable and value is not None}
+    try:
+        body = kind.model_validate(kept | changes)
+    except ValidationError as error:
+        raise GraphError(BAD_REQUEST, kind.code, _explain(kind, error)) from error
+    for finding in body.findings():
+        message = f"Invalid value specified for resource '{kind.type_name}': {finding.message}"
+        raise GraphError(BAD_REQUEST, kind.code, message, finding.code)
+    return body
+
+
+def unknown_property(kind: type[Body], name: str) -> str:
+    """Return what Graph says of a property that the type does not have."""
+    return f"Invalid property '{name}': it does not exist on type '{kind.type_name}'."
+
+
+def _explain(kind: type[Body], error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    path = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        if path in {wire_name(name) for name in kind.entity.model_fields}:
+            return f"The property '{path}' is read-only and cannot be set."
+        return unknown_property(kind, path)
+    if first["type"] == "missing":
+        return f"A value is required for property '{path}' of resource '{kind.type_name}'."
+    return (
+        f"Invalid value specified for property '{path}' of resource '{kind.type_name}': {problem_of(first)}"
+    )

@@ -1,0 +1,362 @@
+"""Graph's directory: applications, service principals, app role assignments, organization, me."""
+
+import base64
+import hashlib
+import uuid
+from datetime import UTC, datetime
+from typing import Final
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mstunnel_lab.entra import permissions
+from mstunnel_lab.errors import BAD_REQUEST, CONFLICT, FORBIDDEN, GraphError, directory_not_found
+from mstunnel_lab.graph.bodies import judge
+from mstunnel_lab.graph.bodies_directory import (
+    ApplicationBody,
+    AppRoleAssignmentBody,
+    KeyCredentialBody,
+    OwnerBody,
+    ServicePrincipalBody,
+)
+from mstunnel_lab.graph.http import CREATED, caller_of, collection, entity, one, read_body, read_json
+from mstunnel_lab.graph.odata import entity_type
+from mstunnel_lab.records import ApplicationRecord, UserRecord
+from mstunnel_lab.state import Lab, lab_of
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.tenant.wire import (
+    GATEWAY_APP_ID,
+    INTUNE_PLAN_1,
+    Application,
+    AppRoleAssignment,
+    KeyCredential,
+    LicenseDetails,
+    Organization,
+    ServicePlan,
+    ServicePrincipal,
+    User,
+)
+
+_APPLICATION: Final = entity_type("microsoft.graph.application", Application, filterable=("appId",))
+_PRINCIPAL: Final = entity_type("microsoft.graph.servicePrincipal", ServicePrincipal, filterable=("appId",))
+_ASSIGNMENT: Final = entity_type("microsoft.graph.appRoleAssignment", AppRoleAssignment)
+_ORGANIZATION: Final = entity_type("microsoft.graph.organization", Organization)
+_USER: Final = entity_type("microsoft.graph.user", User)
+_LICENCE: Final = entity_type("microsoft.graph.licenseDetails", LicenseDetails)
+# The product Microsoft Intune Plan 1 (product names and service plan identifiers for licensing).
+_INTUNE_SKU: Final = "061f9ace-7d42-4136-88ac-31dc755f143f"
+FIRST_PARTY: Final = {GATEWAY_APP_ID: "Microsoft Tunnel Gateway"}
+"""Microsoft's applications that an administrator may give a service principal."""
+
+
+def bad_request(message: str) -> GraphError:
+    """Return the refusal for a body or a reference that is wrong."""
+    return GraphError(BAD_REQUEST, "Request_BadRequest", message)
+
+
+def application_named(request: Request) -> ApplicationRecord:
+    """Return the application that the path names; raises `GraphError` 404."""
+    found = lab_of(request).store.get(ApplicationRecord, request.path_params["id"])
+    if found is None:
+        raise directory_not_found(request.path_params["id"])
+    return found
+
+
+def _principal(request: Request) -> ServicePrincipal:
+    found = lab_of(request).store.get(ServicePrincipal, request.path_params["id"])
+    if found is None:
+        raise directory_not_found(request.path_params["id"])
+    return found
+
+
+def application_of(lab: Lab, app_id: str) -> ApplicationRecord | None:
+    """Return the application with this client id, or None."""
+    return lab.store.with_app_id(ApplicationRecord, app_id)
+
+
+def stored_credentials(
+    bodies: tuple[KeyCredentialBody, ...], present: tuple[KeyCredential, ...]
+) -> list[JsonObject]:
+    """Return the credentials after a write: new certificates get an id, those named by id are kept.
+
+    Raises `GraphError` 400 for an id that is not there and for a certificate given twice.
+    """
+    known = {credential.key_id: credential for credential in present}
+    result = [_stored_credential(body, known) for body in bodies]
+    keys = [credential["key"] for credential in result]
+    if len(set(keys)) < len(keys):
+        raise bad_request("A certificate is given twice in keyCredentials.")
+    return result
+
+
+def _stored_credential(body: KeyCredentialBody, known: dict[str | None, KeyCredential]) -> JsonObject:
+    certificate = body.certificate
+    if certificate is None:
+        if body.key_id not in known:
+            raise bad_request(f"The key credential '{body.key_id}' does not exist.")
+        return known[body.key_id].to_wire()
+    document = body.document()
+    der = certificate.public_bytes(Encoding.DER)
+    thumbprint = hashlib.sha1(der, usedforsecurity=False).digest()
+    start = body.start_date_time or certificate.not_valid_before_utc
+    end = body.end_date_time or certificate.not_valid_after_utc
+    return document | {
+        "keyId": body.key_id or str(uuid.uuid4()),
+        "customKeyIdentifier": body.custom_key_identifier or base64.b64encode(thumbprint).decode(),
+        "startDateTime": start.isoformat(),
+        "endDateTime": end.isoformat(),
+        "displayName": body.display_name or certificate.subject.rfc4514_string(),
+    }
+
+
+async def applications(request: Request) -> Response:
+    """List or create applications."""
+    lab, caller = lab_of(request), caller_of(request)
+    if request.method == "GET":
+        permissions.may_read_directory(caller)
+        documents = [item.public() for item in lab.store.each(ApplicationRecord)]
+        return collection(request, documents, _APPLICATION, "applications")
+    permissions.may_create_application(caller)
+    body = await read_body(request, ApplicationBody)
+    document = body.document() | {
+        "id": str(uuid.uuid4()),
+        "appId": str(uuid.uuid4()),
+        "createdDateTime": datetime.now(UTC).isoformat(),
+        "keyCredentials": stored_credentials(body.key_credentials, ()),
+        "ownerIds": [caller.object_id],
+    }
+    del document["passwordCredentials"]
+    created = ApplicationRecord.from_wire(document)
+    lab.store.add(created)
+    return entity(request, created.public(), "applications/$entity", CREATED)
+
+
+async def application(request: Request) -> Response:
+    """Read, change or delete one application."""
+    lab, caller = lab_of(request), caller_of(request)
+    if request.method == "GET":
+        permissions.may_read_directory(caller)
+        return one(request, application_named(request).public(), _APPLICATION, "applications/$entity")
+    permissions.may_create_application(caller)
+    found = application_named(request)
+    permissions.may_change_application(caller, found)
+    if request.method == "DELETE":
+        with lab.store.transaction():
+            if principal := lab.store.with_app_id(ServicePrincipal, found.app_id):
+                _remove_principal(lab, principal)
+            lab.store.remove(ApplicationRecord, found.id)
+    else:
+        changes = await read_json(request)
+        credentials = {"keyCredentials", "passwordCredentials"}
+        stored = {name: value for name, value in found.public().items() if name not in credentials}
+        body = judge(ApplicationBody, changes, stored)
+        update = body.document()
+        del update["passwordCredentials"]
+        if isinstance(changes, dict) and "keyCredentials" in changes:
+            update["keyCredentials"] = [*stored_credentials(body.key_credentials, found.key_credentials)]
+        else:
+            del update["keyCredentials"]
+        lab.store.replace(ApplicationRecord.from_wire(found.document() | update))
+    return Response(status_code=204)
+
+
+def _remove_principal(lab: Lab, principal: ServicePrincipal) -> None:
+    for assignment in lab.store.each(AppRoleAssignment, parent=principal.id):
+        lab.store.remove(AppRoleAssignment, assignment.id)
+    lab.store.remove(ServicePrincipal, principal.id)
+
+
+async def add_owner(request: Request) -> Response:
+    """Make a user or a service principal owner of an application."""
+    lab, caller = lab_of(request), caller_of(request)
+    permissions.may_create_application(caller)
+    found = application_named(request)
+    permissions.may_change_application(caller, found)
+    owner_id = (await read_body(request, OwnerBody)).owner_id
+    if not (lab.store.get(UserRecord, owner_id) or lab.store.get(ServicePrincipal, owner_id)):
+        raise directory_not_found(owner_id)
+    if owner_id in found.owner_ids:
+        raise bad_request(
+            "One or more added object references already exist for the following property: 'owners'."
+        )
+    lab.store.replace(found.model_copy(update={"owner_ids": (*found.owner_ids, owner_id)}))
+    return Response(status_code=204)
+
+
+async def service_principals(request: Request) -> Response:
+    """List or create service principals."""
+    lab, caller = lab_of(request), caller_of(request)
+    if request.method == "GET":
+        permissions.may_read_directory(caller)
+        documents = [item.document() for item in lab.store.each(ServicePrincipal)]
+        return collection(request, documents, _PRINCIPAL, "servicePrincipals")
+    permissions.may_create_application(caller)
+    app_id = (await read_body(request, ServicePrincipalBody)).app_id
+    source = application_of(lab, app_id)
+    if source is None and app_id not in FIRST_PARTY:
+        raise bad_request(
+            f"The appId '{app_id}' of the service principal does not reference a valid application object."
+        )
+    permissions.may_change_application(caller, source)
+    if lab.store.with_app_id(ServicePrincipal, app_id):
+        message = f"The service principal cannot be created: one for appId '{app_id}' is already in use."
+        raise GraphError(CONFLICT, "Request_MultipleObjectsWithSameKeyValue", message)
+    created = new_principal(app_id, source.display_name if source else FIRST_PARTY[app_id])
+    lab.store.add(created)
+    return entity(request, created.document(), "servicePrincipals/$entity", CREATED)
+
+
+def new_principal(app_id: str, name: str) -> ServicePrincipal:
+    """Return a new service principal of an application."""
+    return ServicePrincipal(
+        id=str(uuid.uuid4()), app_id=app_id, display_name=name, service_principal_type="Application"
+    )
+
+
+async def service_principal(request: Request) -> Response:
+    """Read or delete one service principal."""
+    lab, caller = lab_of(request), caller_of(request)
+    if request.method == "GET":
+        permissions.may_read_directory(caller)
+        return one(request, _principal(request).document(), _PRINCIPAL, "servicePrincipals/$entity")
+    permissions.may_create_application(caller)
+    found = _principal(request)
+    permissions.may_change_application(caller, application_of(lab, found.app_id))
+    with lab.store.transaction():
+        _remove_principal(lab, found)
+    return Response(status_code=204)
+
+
+async def assignments(request: Request) -> Response:
+    """List or make the app role assignments of a service principal."""
+    lab, caller = lab_of(request), caller_of(request)
+    context = f"servicePrincipals('{request.path_params['id']}')/appRoleAssignments"
+    if request.method == "GET":
+        permissions.may_read_directory(caller)
+        documents = [
+            item.document() for item in lab.store.each(AppRoleAssignment, parent=_principal(request).id)
+        ]
+        return collection(request, documents, _ASSIGNMENT, context)
+    permissions.may_grant_app_role(caller)
+    found = _principal(request)
+    created = _granted(lab, found, await read_body(request, AppRoleAssignmentBody))
+    lab.store.add(created, parent=found.id)
+    return entity(request, created.document(), f"{context}/$entity", CREATED)
+
+
+def _granted(lab: Lab, principal: ServicePrincipal, body: AppRoleAssignmentBody) -> AppRoleAssignment:
+    if body.principal_id != principal.id:
+        raise bad_request("The principalId does not match the service principal in the path.")
+    resource = lab.store.get(ServicePrincipal, body.resource_id)
+    if resource is None:
+        raise directory_not_found(body.resource_id)
+    if body.app_role_id not in {role.id for role in resource.app_roles}:
+        raise bad_request(f"Not a valid appRoleId on the resource: '{body.app_role_id}'.")
+    present = lab.store.each(AppRoleAssignment, parent=principal.id)
+    if any((item.app_role_id, item.resource_id) == (body.app_role_id, resource.id) for item in present):
+        raise bad_request("Permission being assigned already exists on the object.")
+    return new_assignment(principal, resource, body.app_role_id)
+
+
+def new_assignment(
+    principal: ServicePrincipal, resource: ServicePrincipal, app_role_id: str
+) -> AppRoleAssignment:
+    """Return a new grant of an app role of `resource` to `principal`."""
+    return AppRoleAssignment(
+        id=str(uuid.uuid4()),
+        app_role_id=app_role_id,
+        principal_id=principal.id,
+        principal_type="ServicePrincipal",
+        principal_display_name=principal.display_name,
+        resource_id=resource.id,
+        resource_display_name=resource.display_name,
+        created_date_time=datetime.now(UTC),
+    )
+
+
+async def assignment(request: Request) -> Response:
+    """Take an app role away again."""
+    lab, caller = lab_of(request), caller_of(request)
+    permissions.may_grant_app_role(caller)
+    found = lab.store.get(AppRoleAssignment, request.path_params["assignment_id"])
+    if found is None or found.principal_id != _principal(request).id:
+        raise directory_not_found(request.path_params["assignment_id"])
+    lab.store.remove(AppRoleAssignment, found.id)
+    return Response(status_code=204)
+
+
+async def organization(request: Request) -> Response:
+    """Name the tenant."""
+    lab, caller = lab_of(request), caller_of(request)
+    permissions.may_read_organization(caller)
+    domain: JsonObject = {"name": lab.tenant.domain, "isDefault": True, "isInitial": True}
+    document: JsonObject = {"id": lab.tenant.id, "displayName": lab.tenant.name, "verifiedDomains": [domain]}
+    return collection(request, [document], _ORGANIZATION, "organization")
+
+
+def _signed_in(request: Request) -> UserRecord:
+    """Return the user who calls; raises `GraphError` for an application and without the permission."""
+    user = (caller := caller_of(request)).user
+    if user is None:
+        raise bad_request("/me request is only valid with delegated authentication flow.")
+    if "User.Read" not in caller.permissions:
+        message = "Insufficient privileges to complete the operation."
+        raise GraphError(FORBIDDEN, "Authorization_RequestDenied", message)
+    return user
+
+
+async def me(request: Request) -> Response:
+    """Name the signed-in user."""
+    user = _signed_in(request)
+    document: JsonObject = {"id": user.id, "displayName": user.name, "userPrincipalName": user.upn}
+    return one(request, document, _USER, "users/$entity")
+
+
+async def named_user(request: Request) -> Response:
+    """Name a user, by object id or user principal name."""
+    lab, wanted = lab_of(request), request.path_params["id"]
+    permissions.may_read_users(caller_of(request))
+    found = lab.store.get(UserRecord, wanted) or next(
+        (user for user in lab.store.each(UserRecord) if user.upn.casefold() == wanted.casefold()), None
+    )
+    if found is None:
+        raise directory_not_found(wanted)
+    document: JsonObject = {"id": found.id, "displayName": found.name, "userPrincipalName": found.upn}
+    return one(request, document, _USER, "users/$entity")
+
+
+async def license_details(request: Request) -> Response:
+    """List the licences of the signed-in user: Intune Plan 1, or none."""
+    licence = LicenseDetails(
+        id=_INTUNE_SKU,
+        sku_id=_INTUNE_SKU,
+        sku_part_number="INTUNE_A",
+        service_plans=(
+            ServicePlan(
+                service_plan_id=INTUNE_PLAN_1,
+                service_plan_name="INTUNE_A",
+                provisioning_status="Success",
+                applies_to="User",
+            ),
+        ),
+    )
+    documents = [licence.to_wire()] if _signed_in(request).licensed else []
+    return collection(request, documents, _LICENCE, "users('me')/licenseDetails")
+
+
+_BOTH = ["GET", "POST"]
+ROUTES = [
+    Route("/applications", applications, methods=_BOTH),
+    Route("/applications/{id}", application, methods=["GET", "PATCH", "DELETE"]),
+    Route("/applications/{id}/owners/$ref", add_owner, methods=["POST"]),
+    Route("/servicePrincipals", service_principals, methods=_BOTH),
+    Route("/servicePrincipals/{id}", service_principal, methods=["GET", "DELETE"]),
+    Route("/servicePrincipals/{id}/appRoleAssignments", assignments, methods=_BOTH),
+    Route("/servicePrincipals/{id}/appRoleAssignments/{assignment_id}", assignment, methods=["DELETE"]),
+    Route("/organization", organization),
+    Route("/me", me),
+    Route("/users/{id}", named_user),
+    Route("/me/licenseDetails", license_details),
+]

@@ -1,0 +1,196 @@
+"""What the lab stores: Graph's entities with what the lab knows beyond them, and the sign-in state."""
+
+import hashlib
+from enum import StrEnum
+from typing import ClassVar, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.tenant.wire import Application, TunnelServer, TunnelSite, WireModel
+
+INTUNE_ADMINISTRATOR: Final = "Intune Administrator"
+GLOBAL_ADMINISTRATOR: Final = "Global Administrator"
+PRIVILEGED_ROLE_ADMINISTRATOR: Final = "Privileged Role Administrator"
+APPLICATION_ADMINISTRATOR: Final = "Application Administrator"
+CLOUD_APPLICATION_ADMINISTRATOR: Final = "Cloud Application Administrator"
+CONDITIONAL_ACCESS_ADMINISTRATOR: Final = "Conditional Access Administrator"
+SECURITY_ADMINISTRATOR: Final = "Security Administrator"
+
+ROLE_TEMPLATES: Final = {
+    INTUNE_ADMINISTRATOR: "3a2c62db-5318-420d-8d74-23affee5d9d5",
+    GLOBAL_ADMINISTRATOR: "62e90394-69f5-4237-9190-012177145e10",
+    PRIVILEGED_ROLE_ADMINISTRATOR: "e8611ab8-c189-46e8-94e1-60213ab1f814",
+    APPLICATION_ADMINISTRATOR: "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3",
+    CLOUD_APPLICATION_ADMINISTRATOR: "158c047a-c907-4556-b7ef-446551a6b5f7",
+    CONDITIONAL_ACCESS_ADMINISTRATOR: "b1be1c3e-b65d-4f19-8427-f6fa0d97feb9",
+    SECURITY_ADMINISTRATOR: "194ae4cb-b126-40b2-bd5b-6091b380977d",
+}
+"""Entra's built-in roles that the lab knows, with their role template ids (Entra documentation)."""
+
+
+def digest(secret: str) -> str:
+    """Return the SHA-256 of a code or token, which is all the lab keeps of it."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class Record(BaseModel):
+    """Base of the lab's own entities: frozen, nothing unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+
+
+class TenantRecord(Record):
+    """The tenant; times in seconds. There is one, its id is the tenant id.
+
+    Without `extensions` it offers only what Microsoft Graph offers.
+    """
+
+    name: str
+    domain: str
+    internal_url: str
+    seed_digest: str
+    gateway_token_version: int
+    poll_interval: int
+    device_code_lifetime: int
+    token_lifetime: int
+    offline_after: int
+    page_size: int
+    trend_block: int = 10800
+    extensions: bool = True
+    trusted_issuer: str = ""
+    trusted_key_set: str = ""
+
+
+class UserRecord(Record):
+    """A user. Password and code are kept in clear: a lab's accounts are made up and written to lab.json.
+
+    `mfa_code` is what the user types after the password, "" where that is enough; `refused_with` the AADSTS
+    number that refuses the user nevertheless, or 0. A `guest` is an account of another tenant; `groups` are
+    the ids of the groups that the user is a member of.
+    """
+
+    upn: str
+    name: str
+    password: str
+    roles: tuple[str, ...]
+    licensed: bool
+    mfa_code: str = ""
+    refused_with: int = 0
+    guest: bool = False
+    groups: tuple[str, ...] = ()
+
+
+class DeviceCodeStatus(StrEnum):
+    """Where a device sign-in stands."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    REDEEMED = "redeemed"
+    REFUSED = "refused"
+
+
+class DeviceCodeRecord(Record):
+    """One device sign-in (RFC 8628). The id is the digest of the device code; times are Unix times.
+
+    With `any_tenant`, users of every tenant may sign in: `tenant_id` is the one of the user who did.
+    `refused_with` is the AADSTS number that refused the user, or 0.
+    """
+
+    user_code: str
+    client_id: str
+    scope: str
+    expires_at: float
+    last_poll: float = 0.0
+    status: DeviceCodeStatus = DeviceCodeStatus.PENDING
+    user_id: str = ""
+    tenant_id: str = ""
+    any_tenant: bool = False
+    refused_with: int = 0
+    wrong_passwords: int = 0
+
+
+class SessionRecord(Record):
+    """A signed-in browser. The id is the digest of its cookie; `expires_at` is a Unix time."""
+
+    user_id: str
+    expires_at: float
+
+
+class RefreshTokenRecord(Record):
+    """A refresh token. The id is its digest."""
+
+    client_id: str
+    user_id: str
+    scope: str
+    expires_at: float
+
+
+class AssertionRecord(Record):
+    """A client assertion that was used; the id is client id and digest of `jti`: no other may carry it."""
+
+    assertion_digest: str
+
+
+class _HidingRecord(WireModel):
+    """A Graph entity with fields that stay inside the lab."""
+
+    hidden: ClassVar[frozenset[str]] = frozenset()
+
+    def public(self) -> JsonObject:
+        """Return the JSON object that Graph would answer."""
+        return self.model_dump(mode="json", by_alias=True, exclude=set(self.hidden))
+
+
+class ApplicationRecord(Application, _HidingRecord):
+    """An application with its owners, secrets and the delegated permissions it was granted.
+
+    `secrets` maps the digest of a secret to the id of its password credential; `secret_digests` are secrets
+    of the seed, which Graph does not show.
+    """
+
+    hidden = frozenset(
+        {
+            "owner_ids",
+            "secret_digests",
+            "secrets",
+            "public_client",
+            "password_grant",
+            "scopes",
+            "gateway_access",
+        }
+    )
+
+    owner_ids: tuple[str, ...] = ()
+    secret_digests: tuple[str, ...] = ()
+    secrets: dict[str, str] = Field(default_factory=dict)
+    public_client: bool = False
+    password_grant: bool = False
+    scopes: tuple[str, ...] = ()
+    gateway_access: bool = False
+
+    def public(self) -> JsonObject:
+        """Return the application; like Graph, never the key of a credential."""
+        keyless = tuple(item.model_copy(update={"key": None}) for item in self.key_credentials)
+        return {**super().public(), "keyCredentials": [item.document() for item in keyless]}
+
+
+class SiteRecord(TunnelSite, _HidingRecord):
+    """A site and the id of its server configuration."""
+
+    hidden = frozenset({"configuration_id", "microsoft_tunnel_configuration"})
+
+    configuration_id: str = ""
+
+
+class ServerRecord(TunnelServer, _HidingRecord):
+    """A server, its site, and the applications that check in for it and registered it ("" without one)."""
+
+    hidden = frozenset({"site_id", "agent_app_id", "registrar_app_id"})
+
+    site_id: str = ""
+    agent_app_id: str = ""
+    registrar_app_id: str = ""

@@ -1,0 +1,256 @@
+"""What the command line does with a running lab: over the wire, like a person or a device would."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Final
+
+import requests
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mstunnel_lab.declared_errors import (
+    LAB_TOKEN_FILE,
+)
+from mstunnel_lab.pki import write_private
+from mstunnel_setup.base.errors import NetworkError, SignInError, TenantError, UsageError
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
+
+_TIMEOUT_SECONDS: Final = 15
+
+
+class LabUser(BaseModel):
+    """A user in lab.json."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    upn: str
+    password: str
+    mfa_code: str = ""
+
+
+class LabControl(BaseModel):
+    """Where the control paths are and what opens them."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    address: str
+    key: str
+
+
+class LabFile(BaseModel):
+    """The part of lab.json that these commands use."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    authority: str
+    ca_file: str
+    device_client_id: str
+    device_login: str
+    control: LabControl
+    users: tuple[LabUser, ...]
+
+    def user(self, upn: str) -> LabUser:
+        """Return a user; raises `UsageError` that names those there are."""
+        found = next((user for user in self.users if user.upn == upn.lower()), None)
+        if found is None:
+            known = ", ".join(user.upn for user in self.users)
+            raise UsageError(
+                "lab-unknown-user",
+                "the lab has no user {upn}",
+                hint="Use one of: {known}.",
+                upn=upn,
+                known=known,
+            )
+        return found
+
+
+def read_lab_file(directory: Path) -> LabFile:
+    """Read lab.json of a running lab; raises `UsageError`."""
+    path = directory / "lab.json"
+    try:
+        return LabFile.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise NetworkError(
+            "lab-not-running",
+            "no lab is running in {directory}: there is no lab.json",
+            hint=("Start it with `mstunnel-lab serve --dir {directory}`, or give its directory with --dir."),
+            directory=directory,
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            "lab-file-unreadable",
+            "cannot read {path}: {reason}",
+            hint="Run the command as the user that runs the lab.",
+            path=path,
+            reason=error.strerror,
+        ) from error
+    except ValidationError as error:
+        raise UsageError(
+            "lab-file-invalid",
+            "{path} is not the lab.json of a lab",
+            hint="Give the directory of a running lab with --dir.",
+            path=path,
+        ) from error
+
+
+@dataclass(frozen=True)
+class _Page:
+    hidden: dict[str, str]
+    message: str
+
+
+class _PageReader(HTMLParser):
+    """Finds the hidden fields and the message of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden: dict[str, str] = {}
+        self.message = ""
+        self._in_message = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self._in_message = tag == "p" and values.get("role") in {"alert", "status"}
+        if values.get("type") == "hidden":
+            self.hidden[values.get("name") or ""] = values.get("value") or ""
+
+    def handle_data(self, data: str) -> None:
+        if self._in_message:
+            self.message += data
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_message = self._in_message and tag != "p"
+
+
+class LabBrowser:
+    """A session with a running lab that trusts the lab's own authority and nothing else."""
+
+    def __init__(self, lab: LabFile) -> None:
+        self._lab = lab
+        self._session = requests.Session()
+        # Without this the environment's REQUESTS_CA_BUNDLE would win over `verify`.
+        self._session.trust_env = False
+        self._session.verify = lab.ca_file
+
+    def approve(self, user_code: str, user: LabUser) -> None:
+        """Type the code and the account into the sign-in page; raises `SignInError`."""
+        page = self._page("GET", "", {})
+        page = self._page("POST", "", {**page.hidden, "code": user_code})
+        fields = {"upn": user.upn, "password": user.password, "decision": "sign-in"}
+        page = self._page("POST", "/account", {**page.hidden, **fields})
+        if "proof" in page.hidden:
+            typed = {"verification_code": user.mfa_code, "decision": "sign-in"}
+            self._page("POST", "/account", {**page.hidden, **typed})
+
+    def token(self, user: LabUser) -> str:
+        """Return an access token of a device user for the gateway; raises `SignInError`."""
+        form = {
+            "grant_type": "password",
+            "client_id": self._lab.device_client_id,
+            "username": user.upn,
+            "password": user.password,
+            "scope": f"{GATEWAY_APP_ID}/.default",
+        }
+        answer = self._answer("POST", f"{self._lab.authority}/oauth2/v2.0/token", form)
+        document = _json(answer)
+        token = document.get("access_token")
+        if not isinstance(token, str):
+            reason = document.get("error_description", answer.status_code)
+            raise SignInError(
+                "lab-token-refused",
+                "the lab issued no token: {reason}",
+                hint="Check the user; `mstunnel-lab user` shows and changes it.",
+                reason=reason,
+            )
+        return token
+
+    def _page(self, method: str, path: str, form: dict[str, str]) -> _Page:
+        answer = self._answer(method, self._lab.device_login + path, form)
+        reader = _PageReader()
+        reader.feed(answer.text)
+        if not answer.ok:
+            raise SignInError(
+                "lab-sign-in-refused",
+                "the sign-in page reports: {reason}",
+                hint="Check the code and the user, then run the command again.",
+                reason=reader.message or answer.status_code,
+            )
+        return _Page(reader.hidden, reader.message)
+
+    def control(self, method: str, path: str, document: object) -> JsonObject:
+        """Use a control path; raises `TenantError`."""
+        address = f"{self._lab.control.address}/{path}"
+        headers = {"Authorization": f"Bearer {self._lab.control.key}"}
+        answer = self._answer(method, address, {}, headers=headers, json=document)
+        found = _json(answer)
+        if not answer.ok:
+            error = found.get("error")
+            raise TenantError(
+                "lab-control-refused",
+                "the lab refused the request: {reason}",
+                hint="Correct the request, then run the command again.",
+                reason=error.get("message") if isinstance(error, dict) else error,
+            )
+        return found
+
+    def _answer(
+        self,
+        method: str,
+        address: str,
+        form: dict[str, str],
+        headers: Mapping[str, str] | None = None,
+        json: object = None,
+    ) -> requests.Response:
+        try:
+            return self._session.request(
+                method, address, data=form or None, headers=headers, json=json, timeout=_TIMEOUT_SECONDS
+            )
+        except requests.RequestException as error:
+            raise NetworkError(
+                "lab-unreachable",
+                "the lab does not answer at {address}",
+                hint=(
+                    "Check that it is still running and that its name resolves here (DNS, /etc/hosts), "
+                    "and read its output."
+                ),
+                address=address,
+            ) from error
+
+
+def _json(answer: requests.Response) -> JsonObject:
+    try:
+        document = json_value(answer.content)
+    except ValueError as error:
+        raise TenantError(
+            "lab-bad-answer",
+            "the lab returned HTTP {status} without JSON",
+            hint="Read the output of the lab.",
+            status=answer.status_code,
+        ) from error
+    return document if isinstance(document, dict) else {}
+
+
+def approve(directory: Path, user_code: str, upn: str) -> None:
+    """Complete a device sign-in as a user of the lab; raises `SetupError`."""
+    lab = read_lab_file(directory)
+    LabBrowser(lab).approve(user_code, lab.user(upn))
+
+
+def control(directory: Path, method: str, path: str, document: object = None) -> JsonObject:
+    """Use a control path of a running lab; raises `SetupError`."""
+    return LabBrowser(read_lab_file(directory)).control(method, path, document)
+
+
+def write_token(directory: Path, upn: str, out: Path) -> None:
+    """Write a device user's access token for the gateway to a file (0600); raises `SetupError`."""
+    lab = read_lab_file(directory)
+    token = LabBrowser(lab).token(lab.user(upn))
+    try:
+        if out.is_dir():
+            raise LAB_TOKEN_FILE(path=out, reason="it is a directory")
+        write_private(out, token.encode())
+    except OSError as error:
+        raise LAB_TOKEN_FILE(path=out, reason=error.strerror) from error

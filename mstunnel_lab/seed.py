@@ -1,0 +1,222 @@
+"""The seed file: what a new lab tenant contains. YAML, strict, errors with line and column."""
+
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from mstunnel_lab.declared_errors import LAB_SEED_INVALID, LAB_SEED_NOT_YAML
+from mstunnel_lab.entra.permissions import APP_ROLE_IDS, DELEGATED_SCOPES
+from mstunnel_lab.errors import REFUSALS
+from mstunnel_lab.records import ROLE_TEMPLATES
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.parsing import problem_of
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Upn = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+$")]
+Seconds = Annotated[int, Field(ge=1)]
+
+
+def _one_of(values: Iterable[object]) -> AfterValidator:
+    known = tuple(values)
+
+    def check(value: object) -> object:
+        if value not in known:
+            raise ValueError(f"{value!r} is not one of {', '.join(map(str, known))}")
+        return value
+
+    return AfterValidator(check)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SeedTenant(_Part):
+    """Name, domain and, where it must be known in advance, id of the tenant."""
+
+    name: Name
+    domain: Name
+    id: UUID | None = None
+
+
+class SeedSignIn(_Part):
+    """Times of the sign-in, in seconds."""
+
+    poll_interval: Seconds = 5
+    device_code_lifetime: Seconds = 900
+    token_lifetime: Seconds = 3600
+
+
+class SeedUser(_Part):
+    """A user; without a password one is made.
+
+    `mfa` asks for a code after the password; `refused_with` is an AADSTS number that ends each sign-in; a
+    `guest` is an account of another tenant; `groups` are ids of groups, for Conditional Access policies.
+    """
+
+    id: UUID | None = None
+    upn: Upn
+    name: Name
+    password: Annotated[str, Field(min_length=8)] | None = None
+    roles: tuple[Annotated[str, _one_of(ROLE_TEMPLATES)], ...] = ()
+    licensed: bool = False
+    mfa: bool = False
+    refused_with: Annotated[int, _one_of(REFUSALS)] | None = None
+    guest: bool = False
+    groups: tuple[UUID, ...] = ()
+
+
+class SeedTrustedIssuer(_Part):
+    """Another OpenID provider whose tokens Graph takes; `key_set` is a file with its JSON Web Key Set."""
+
+    issuer: Annotated[str, Field(pattern=r"^https://\S+$")]
+    key_set: str
+
+
+class SeedConfiguration(_Part):
+    """A server configuration; its values are judged like a POST to Graph."""
+
+    name: Name
+    network: str
+    ipv6_network: str | None = None
+    dns_servers: tuple[str, ...] = ()
+    default_domain_suffix: str | None = None
+    route_includes: tuple[str, ...] = ()
+    route_excludes: tuple[str, ...] = ()
+    split_dns: tuple[str, ...] = ()
+    listen_port: int = 443
+    disable_udp_connections: bool = False
+    advanced_settings: dict[str, str] = Field(default_factory=dict)
+
+
+class SeedSite(_Part):
+    """A site; `configuration` is the name of one."""
+
+    name: Name
+    configuration: Name
+    public_address: Name
+    internal_network_probe_url: str | None = None
+    upgrade_automatically: bool = False
+
+
+class SeedApplication(_Part):
+    """An application with its service principal; `use` tells which one lab.json names."""
+
+    name: Name
+    app_id: UUID | None = None
+    use: Literal["setup", "device"] | None = None
+    public_client: bool = False
+    password_grant: bool = False
+    gateway_access: bool = False
+    secret: Annotated[str, Field(min_length=16)] | None = None
+    scopes: tuple[Annotated[str, _one_of(DELEGATED_SCOPES)], ...] = ()
+    app_roles: tuple[Annotated[str, _one_of(APP_ROLE_IDS)], ...] = ()
+
+
+class Seed(_Part):
+    """The whole seed file."""
+
+    version: Literal[1]
+    tenant: SeedTenant
+    sign_in: SeedSignIn = SeedSignIn()
+    gateway_token_version: Literal[1, 2] = 2
+    gateway_app: bool = True
+    offline_after: Seconds = 300
+    trend_block: Seconds = 10800
+    trusted_issuer: SeedTrustedIssuer | None = None
+    extensions: bool = True
+    page_size: Annotated[int, Field(ge=1, le=999)] = 100
+    internal_url: str
+    users: Annotated[tuple[SeedUser, ...], Field(min_length=1)]
+    configurations: tuple[SeedConfiguration, ...] = ()
+    sites: tuple[SeedSite, ...] = ()
+    applications: Annotated[tuple[SeedApplication, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_lead_somewhere(self) -> "Seed":
+        known = [configuration.name for configuration in self.configurations]
+        lost = [site.configuration for site in self.sites if site.configuration not in known]
+        if lost:
+            raise ValueError(f"no configuration is called {lost[0]!r}")
+        _refuse_twins([user.upn.lower() for user in self.users])
+        _refuse_twins(known)
+        _refuse_twins([site.name for site in self.sites])
+        _refuse_twins([str(application.app_id) for application in self.applications if application.app_id])
+        uses = sorted(application.use for application in self.applications if application.use)
+        if uses != ["device", "setup"]:
+            raise ValueError("exactly one application with `use: setup` and one with `use: device` is needed")
+        return self
+
+
+def _refuse_twins(names: list[str]) -> None:
+    twins = [name for name in names if names.count(name) > 1]
+    if twins:
+        raise ValueError(f"{twins[0]!r} is there twice")
+
+
+def default_seed() -> str:
+    """Return the text of the seed file in the package."""
+    return resources.files("mstunnel_lab").joinpath("seed.yaml").read_text(encoding="utf-8")
+
+
+def read_seed(path: Path | None) -> str:
+    """Return the text of a seed file, of the package's own for None. Raises `UsageError`."""
+    if path is None:
+        return default_seed()
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(
+            "lab-seed-unreadable",
+            "cannot read the seed file {path}: {reason}",
+            hint="Check the path given with --seed.",
+            path=path,
+            reason=reason,
+        ) from error
+
+
+def parse_seed(text: str, name: str = "seed.yaml") -> Seed:
+    """Read a seed; raises `UsageError` whose message starts with NAME:LINE:COLUMN for each mistake."""
+    document = _load(text, name)
+    try:
+        return Seed.model_validate(document)
+    except ValidationError as error:
+        mistakes = [_mistake(document, name, item["loc"], problem_of(item)) for item in error.errors()]
+        raise LAB_SEED_INVALID(reason="\n".join(["", *mistakes])) from error
+
+
+def _load(text: str, name: str) -> object:
+    try:
+        document: object = YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        raise LAB_SEED_NOT_YAML(place=where, reason=error.problem or error.context) from error
+    except YAMLError as error:
+        raise LAB_SEED_NOT_YAML(place=name, reason=error) from error
+    return document
+
+
+def _mistake(document: object, name: str, location: tuple[int | str, ...], message: str) -> str:
+    line, column = _position(document, location)
+    path = ".".join(str(part) for part in location)
+    return f"{name}:{line + 1}:{column + 1}: {path + ': ' if path else ''}{message}"
+
+
+def _position(node: object, location: tuple[int | str, ...]) -> tuple[int, int]:
+    """Return line and column (from 0) of the deepest part of `location` that the file contains."""
+    found = (0, 0)
+    for part in location:
+        if not isinstance(node, CommentedMap | CommentedSeq) or part not in (node.lc.data or ()):
+            break
+        found = (node.lc.data[part][0], node.lc.data[part][1])
+        node = node[part]
+    return found

@@ -1,0 +1,56 @@
+"""An action that only stores an answer in the journal, for later runs."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from typing_extensions import override
+
+from mstunnel_setup.base.values import JsonObject, JsonValue, Outputs
+from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.receipt import Receipt
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreAnswer(Action[object]):
+    """Store `value` under `name`; read it with `remembered`."""
+
+    kind: ClassVar[str] = "remember"
+    name: str
+    value: JsonValue
+
+    @property
+    @override
+    def key(self) -> str:
+        return f"answer:{self.name}"
+
+    @override
+    def describe(self) -> str:
+        return f"remember {self.name}"
+
+    @override
+    def satisfied(self, ports: object, outputs: Outputs) -> bool:
+        return outputs.get(self.key) == {"value": self.value}
+
+    @override
+    def apply(self, ports: object, outputs: Outputs) -> JsonObject:
+        """The journal record is the effect."""
+        return {"value": self.value}
+
+    @override
+    def undo(self, ports: object, record: UndoRecord[object]) -> Undone:
+        return Undone(Undo.REMOVED)
+
+
+def remembered(receipt: Receipt, name: str) -> JsonValue:
+    """The value stored under `name`, or None."""
+    return receipt.outputs.get(f"answer:{name}", {}).get("value")
+
+
+def all_remembered(receipt: Receipt) -> JsonObject:
+    """All stored values, by name; without those whose action was cut off before its end."""
+    prefix = "answer:"
+    return {
+        key.removeprefix(prefix): outputs["value"]
+        for key, outputs in receipt.outputs.items()
+        if key.startswith(prefix) and "value" in outputs
+    }

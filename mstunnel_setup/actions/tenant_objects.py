@@ -1,0 +1,399 @@
+"""Actions on the tenant: the agent's own application, and the record of this server in its site."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Final, Protocol
+
+from typing_extensions import override
+
+from mstunnel_setup.base.errors import SignInError, TenantError, WaitingError
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.tenant.credential import read_credential
+from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tenant.wire import (
+    CONFIGURATION_READ_WRITE,
+    Application,
+    DeploymentMode,
+    HealthStatus,
+    KeyCredential,
+    ServicePrincipal,
+    TunnelServer,
+)
+from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.ports import HasClock
+
+# Entra ID answers from several replicas, which learn of a deletion within seconds.
+_REPLICATION_SECONDS: Final = 60.0
+_REPLICATION_PAUSE: Final = 2.0
+
+
+class HasTenant(HasClock, Protocol):
+    """The ports that tenant actions need."""
+
+    @property
+    def graph(self) -> Graph:
+        """The tenant's Graph; the first use may sign in."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateAppIdentity(Action[HasTenant]):
+    """Give the agent its own application, which signs in with the certificate at `credential_path`.
+
+    Without a path it gets a secret by a separate action (`CreateAgentSecret`).
+    `display_name` is unique for this installation, so an application of that name is the one an earlier,
+    cut-off run made. Results: `tenant_id`, `app_id`, `application_object_id`, `service_principal_id`.
+    """
+
+    kind: ClassVar[str] = "create-app-identity"
+    display_name: str
+    credential_path: str
+
+    @property
+    def key(self) -> str:
+        """The name of the application."""
+        return f"application:{self.display_name}"
+
+    @override
+    def describe(self) -> str:
+        return f"create application {self.display_name} in the tenant and grant it {CONFIGURATION_READ_WRITE}"
+
+    def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
+        """Whether the application made before is still there and knows the certificate.
+
+        A sign-in as that application proves both, and could not look at the directory.
+        """
+        known = outputs.get(self.key, {})
+        object_id = known.get("application_object_id")
+        if object_id is None:
+            return False
+        if self.credential_path and ports.files.state(self.credential_path) is None:
+            return False
+        if ports.graph.signed_in_as and ports.graph.signed_in_as == known.get("app_id"):
+            return True
+        application = ports.graph.application(str(object_id))
+        return application is not None and _knows(application, self._key(ports))
+
+    def capture(self, ports: HasTenant) -> JsonObject:
+        """Nothing of that name, or TenantError `application-name-taken`.
+
+        From here on an application of that name is ours. One created earlier may belong to any user: any
+        user may create applications, and the owner can add a key and use what is granted to it.
+        """
+        if ports.graph.find_applications(self.display_name):
+            raise TenantError(
+                "application-name-taken",
+                "the tenant already has an application called {display_name}",
+                hint=(
+                    "Delete it in the Entra admin center (App registrations) if an earlier installation "
+                    "left it."
+                ),
+                display_name=self.display_name,
+            )
+        return {}
+
+    def apply(self, ports: HasTenant, outputs: Outputs) -> JsonObject:
+        """Find or create application, service principal and grant, in this order.
+
+        Raises WaitingError `admin-consent-needed` when only the grant is beyond the account's rights.
+        """
+        graph = ports.graph
+        application = self._application(graph, self._key(ports), outputs)
+        principal = graph.service_principal(application.app_id)
+        principal = principal or graph.create_service_principal(application.app_id)
+        _grant(graph, application, principal)
+        return {
+            "tenant_id": graph.tenant_id(),
+            "app_id": application.app_id,
+            "application_object_id": application.id,
+            "service_principal_id": principal.id,
+        }
+
+    def undo(self, ports: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
+        """Delete the application, which takes service principal and grant with it."""
+        found = self._existing(ports.graph, record.outputs)
+        removed = found is not None and ports.graph.delete_application(found.id)
+        return Undone(Undo.REMOVED if removed else Undo.ABSENT)
+
+    def _key(self, ports: HasTenant) -> KeyCredential | None:
+        if not self.credential_path:
+            return None
+        credential = read_credential(ports.files, self.credential_path, unencrypted=True)
+        return credential.key_credential(self.display_name)
+
+    def _application(self, graph: Graph, key: KeyCredential | None, outputs: Outputs) -> Application:
+        found = self._existing(graph, outputs)
+        if found is None:
+            return graph.create_application(self.display_name, key)
+        if key is not None and not _knows(found, key):
+            graph.set_credential(found.id, key)
+        return found
+
+    def _existing(self, graph: Graph, outputs: Outputs) -> Application | None:
+        """The application by the id of an earlier result, else by its name."""
+        object_id = outputs.get(self.key, {}).get("application_object_id")
+        known = graph.application(str(object_id)) if object_id else None
+        if known is not None:
+            return known
+        found = graph.find_applications(self.display_name)
+        if len(found) > 1:
+            raise TenantError(
+                "application-ambiguous",
+                "the tenant has {count} applications called {display_name}",
+                hint=(
+                    "Delete them in the Entra admin center (App registrations), then run the command again."
+                ),
+                count=len(found),
+                display_name=self.display_name,
+            )
+        return found[0] if found else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveApplication(Action[HasTenant]):
+    """Remove the application that an earlier installation left, so that its name is free for a new one."""
+
+    kind: ClassVar[str] = "remove-application"
+    object_id: str
+    display_name: str
+
+    @property
+    def key(self) -> str:
+        """The application by its object id."""
+        return f"left-application:{self.object_id}"
+
+    @override
+    def describe(self) -> str:
+        return f"remove the application {self.display_name} that an earlier installation left in the tenant"
+
+    @override
+    def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
+        return ports.graph.application(self.object_id) is None
+
+    @override
+    def apply(self, ports: HasTenant, outputs: Outputs) -> JsonObject:
+        """Delete it, and wait until searches no longer find it: the next action looks for its name."""
+        ports.graph.delete_application(self.object_id)
+        end = ports.clock.monotonic() + _REPLICATION_SECONDS
+        while ports.clock.monotonic() < end and self._is_found(ports.graph):
+            ports.clock.sleep(_REPLICATION_PAUSE)
+        return {}
+
+    @override
+    def undo(self, ports: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
+        """Nothing to undo. Entra ID keeps a deleted application for 30 days, so it can be restored there."""
+        return Undone(Undo.ABSENT)
+
+    def _is_found(self, graph: Graph) -> bool:
+        return any(item.id == self.object_id for item in graph.find_applications(self.display_name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisterServer(Action[HasTenant]):
+    """Register this server in its site. Results: `server_id`."""
+
+    kind: ClassVar[str] = "register-server"
+    site_id: str
+    server_name: str
+    deployment_mode: DeploymentMode
+
+    @property
+    def key(self) -> str:
+        """Site and name."""
+        return f"server:{self.site_id}/{self.server_name}"
+
+    @override
+    def describe(self) -> str:
+        return f"register server {self.server_name} in site {self.site_id}"
+
+    def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
+        """Whether the record made before is still there."""
+        server_id = outputs.get(self.key, {}).get("server_id")
+        return server_id is not None and ports.graph.server(self.site_id, str(server_id)) is not None
+
+    def capture(self, ports: HasTenant) -> JsonObject:
+        """Nothing of that name, or TenantError: from here on, a record of it is ours."""
+        require_free_name(ports.graph, self.site_id, self.server_name)
+        return {}
+
+    @override
+    def apply(self, ports: HasTenant, outputs: Outputs) -> JsonObject:
+        """Adopt the record that a cut-off run made, or create it. Raises TenantError `site-deleted`."""
+        graph = ports.graph
+        try:
+            server = server_named(graph, self.site_id, self.server_name)
+            server = server or graph.create_server(self.site_id, self.server_name, self.deployment_mode)
+        except TenantError as error:
+            if error.code != "not-found":
+                raise
+            raise site_deleted(self.site_id) from error
+        return {"server_id": server.id}
+
+    def undo(self, ports: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
+        """Delete the record."""
+        known = record.outputs.get(self.key, {}).get("server_id")
+        server = None if known else server_named(ports.graph, self.site_id, self.server_name)
+        server_id = str(known) if known else server.id if server else None
+        removed = server_id is not None and ports.graph.delete_server(self.site_id, server_id)
+        return Undone(Undo.REMOVED if removed else Undo.ABSENT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveServerRecord(Action[HasTenant]):
+    """Remove the record that a server of this name, which is gone, left in the site."""
+
+    kind: ClassVar[str] = "remove-server-record"
+    site_id: str
+    server_id: str
+    server_name: str
+
+    @property
+    def key(self) -> str:
+        """The record by its id."""
+        return f"left-record:{self.server_id}"
+
+    @override
+    def describe(self) -> str:
+        return f"remove the record that an earlier server {self.server_name} left in site {self.site_id}"
+
+    @override
+    def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
+        return ports.graph.server(self.site_id, self.server_id) is None
+
+    def capture(self, ports: HasTenant) -> JsonObject:
+        """Nothing, or TenantError `server-name-taken`: that server has checked in since it was read."""
+        found = ports.graph.server(self.site_id, self.server_id)
+        if found is not None and not is_silent(found):
+            raise _at_work(self.server_name)
+        return {}
+
+    @override
+    def apply(self, ports: HasTenant, outputs: Outputs) -> JsonObject:
+        ports.graph.delete_server(self.site_id, self.server_id)
+        return {}
+
+    @override
+    def undo(self, ports: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
+        """Nothing to undo: Graph assigns the id of a record, so it cannot be created again."""
+        return Undone(Undo.ABSENT)
+
+
+def server_named(graph: Graph, site_id: str, name: str) -> TunnelServer | None:
+    """Return the server of a site with this name, upper and lower case being the same."""
+    wanted = name.casefold()
+    return next((item for item in graph.servers(site_id) if item.display_name.casefold() == wanted), None)
+
+
+def require_free_name(graph: Graph, site_id: str, name: str, *, removable: bool = False) -> None:
+    """Raise TenantError when the site has a server of that name.
+
+    `server-name-taken`: it is running; `server-record-left`: it has not checked in lately, so it may be
+    what an earlier host (or an earlier installation of this one) left behind; not when it is `removable`.
+    """
+    found = server_named(graph, site_id, name)
+    if found is None:
+        return
+    if not is_silent(found):
+        raise _at_work(name)
+    if removable:
+        return
+    raise TenantError(
+        "server-record-left",
+        "the site has {record}",
+        hint=(
+            "If that server is gone, run the command again with `left_record: remove` in the "
+            "answers (or MSTUNNEL_LEFT_RECORD=remove), or after `mst-admin server delete {name} "
+            "--site {site_id}`; otherwise set another server_name."
+        ),
+        record=record_left(found),
+        name=name,
+        site_id=site_id,
+    )
+
+
+def is_silent(server: TunnelServer) -> bool:
+    """Whether a server has not checked in lately: it may be gone."""
+    return server.last_checkin_date_time is None or server.tunnel_server_health_status in _SILENT
+
+
+def record_left(server: TunnelServer) -> str:
+    """Describe a record: the server, and its last check-in."""
+    seen = server.last_checkin_date_time
+    when = f"{seen:%Y-%m-%d %H:%M} UTC" if seen else "never"
+    return f"the record of a server called {plain(server.display_name)}, last check-in: {when}"
+
+
+def _at_work(name: str) -> TenantError:
+    return TenantError(
+        "server-name-taken",
+        "the site already has a running server called {name}",
+        hint="Set another server_name.",
+        name=name,
+    )
+
+
+def site_deleted(site: str) -> TenantError:
+    """The error for a site that this server joined, or was about to join, and that is there no more."""
+    return TenantError(
+        "site-deleted",
+        "the site {site} is no longer in the tenant",
+        hint=(
+            "Create it again, or uninstall this server with `mst-cli uninstall` and install it in"
+            " another site."
+        ),
+        site=site,
+    )
+
+
+_SILENT: Final = frozenset({None, HealthStatus.UNKNOWN, HealthStatus.OFFLINE})
+
+
+def _knows(application: Application, key: KeyCredential | None) -> bool:
+    """Whether the application accepts the certificate, or there is none to accept.
+
+    Compared by the identifier we set; where a service does not return identifiers any certificate counts.
+    """
+    if key is None:
+        return True
+    wanted = key.custom_key_identifier
+    known = [item.custom_key_identifier for item in application.key_credentials]
+    return bool(known) and (wanted in known or not any(known))
+
+
+def _grant(graph: Graph, application: Application, principal: ServicePrincipal) -> None:
+    """Let the application manage Intune device configuration, unless it may already."""
+    resource = graph.graph_principal()
+    app_role_id = resource.app_role_id(CONFIGURATION_READ_WRITE)
+    if app_role_id is None:
+        raise TenantError(
+            "app-role-missing",
+            "Graph in this tenant does not offer the permission {permission}",
+            hint="Check that Intune is licensed in this tenant and that tenant.cloud is correct.",
+            permission=CONFIGURATION_READ_WRITE,
+        )
+    if any(granted.app_role_id == app_role_id for granted in graph.grants(principal.id)):
+        return
+    try:
+        graph.grant(principal.id, resource.id, app_role_id)
+    except SignInError as error:
+        if error.code != "permission-missing":
+            raise
+        graph.declare_app_role(application.id, app_role_id)
+        raise consent_needed(
+            graph, application.app_id, f"the application {application.display_name}"
+        ) from error
+
+
+def consent_needed(graph: Graph, app_id: str, application: str) -> WaitingError:
+    """The error for an application without permission, with the page where an administrator grants it."""
+    address = graph.cloud.consent_address(graph.tenant_id(), app_id)
+    return WaitingError(
+        "admin-consent-needed",
+        "{application} does not have the permission {permission} yet",
+        hint=(
+            "Let a Privileged Role Administrator open {address} and accept, then run the same command again."
+        ),
+        application=application,
+        permission=CONFIGURATION_READ_WRITE,
+        address=address,
+    )

@@ -1,0 +1,106 @@
+"""The uplink: a pair of network devices (veth) from the host into a rootless gateway, with rules of nftables.
+
+Packets stay in the kernel, which the programs for rootless networks (pasta, slirp4netns) cannot offer.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from mstunnel_setup.actions.files import Link, WriteFile
+from mstunnel_setup.actions.ports import HasUnits
+from mstunnel_setup.actions.services import InstallService
+from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.action import Undone, UndoRecord
+
+PROGRAM: Final = "mstunnel_uplink"
+SOCKET_UNIT: Final = "mstunnel-uplink.socket"
+SERVICE_UNIT: Final = "mstunnel-uplink.service"
+RULES_UNIT: Final = "mstunnel-uplink-rules.service"
+_LOADS_RULES: Final = "nftables.service"
+UNITS: Final = "/etc/systemd/system"
+SOCKETS: Final = "/run/mstunnel-uplink"
+DIRECTORY: Final = "/etc/mstunnel-uplink"
+HOOK: Final = f"{DIRECTORY}/attach.json"
+"""What Podman runs when it starts the gateway (oci-hooks(5))."""
+RULES: Final = f"{DIRECTORY}/rules.nft"
+DEVICE: Final = "mstunnel0"
+TABLE: Final = "mstunnel-uplink"
+NETWORK_BITS: Final = 30
+# Of the range for links within a host (RFC 7335): no network and no pool overlaps it.
+HOST_END: Final = "192.0.0.5"
+GATEWAY_END: Final = "192.0.0.6"
+_SECONDS: Final = 30.0
+
+
+def socket_of(port: int) -> str:
+    """The socket where a gateway on `port` gets its uplink."""
+    return f"{SOCKETS}/{port}"
+
+
+def prepared(files: Files) -> tuple[int, ...]:
+    """The ports for which root has prepared an uplink: one, or none."""
+    if files.state(SOCKETS) is None or files.state(HOOK) is None:
+        return ()
+    ports = map(whole_number, files.names(SOCKETS))
+    return tuple(port for port in ports if port is not None)
+
+
+def ready(files: Files, port: int) -> bool:
+    """Whether root has prepared the host for a gateway on `port`."""
+    return port in prepared(files)
+
+
+def gateway_address(files: Files, port: int) -> str:
+    """The address at which this host reaches its own gateway."""
+    return GATEWAY_END if paths.ROOTLESS and ready(files, port) else "127.0.0.1"
+
+
+def rules(port: int) -> str:
+    """The rules for `nft --file`; they replace earlier ones as a whole."""
+    return rendering.render(
+        "network/uplink.nft", table=TABLE, device=DEVICE, gateway=GATEWAY_END, host=HOST_END, port=port
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallUplink(InstallService):
+    """Open the socket at which the account's gateway gets its uplink, now and at every boot."""
+
+    kind: ClassVar[str] = "install-uplink"
+
+    @property
+    def file(self) -> WriteFile:
+        """The unit file: root's, also where the account plans what root has to do."""
+        return WriteFile(path=f"{UNITS}/{self.unit}", text=self.text)
+
+    @property
+    def link(self) -> Link:
+        """Sockets are there before any service, so before the gateway of the account."""
+        return Link(path=f"{UNITS}/sockets.target.wants/{self.unit}", target=self.file.path)
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"open the socket {self.unit}, which connects the gateway to the network"
+
+    def apply(self, ports: HasUnits, outputs: Outputs) -> JsonObject:
+        """Open it; where nftables loads the rules of the host, have those of the uplink follow them."""
+        applied = super().apply(ports, outputs)
+        if ports.systemd.active(_LOADS_RULES):
+            ports.systemd.start(RULES_UNIT)
+        return applied
+
+    def undo(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
+        """Close it, restore the earlier files, and remove device and rules."""
+        undone = super().undo(ports, record)
+        for unit in (SERVICE_UNIT, RULES_UNIT):
+            if ports.systemd.known(unit):
+                ports.systemd.stop(unit)
+        for command in (["nft", "delete", "table", "inet", TABLE], ["ip", "link", "delete", DEVICE]):
+            if ports.processes.find(command[0]) is not None:
+                # Neither is there when no gateway has started.
+                ports.processes.run(command, timeout=_SECONDS, check=False)
+        ports.files.remove_tree(SOCKETS)
+        return undone

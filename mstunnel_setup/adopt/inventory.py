@@ -1,0 +1,191 @@
+"""What Microsoft's own gateway left on this host: read only, with fingerprints in place of secrets.
+
+Its files are documented in parts. What is missing or cannot be read is left out here, and never an error.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mstunnel_setup.adopt.certificate import VendorCertificate, vendor_certificate
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.redaction import without_likely
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.containers.vendor import VendorContainer, vendor_containers
+from mstunnel_setup.gateway import env_file
+from mstunnel_setup.gateway.errors import EnvironmentFileError
+from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files, FileState
+from mstunnel_setup.readiness.facts import VendorFacts
+from mstunnel_setup.readiness.read import text_of
+from mstunnel_setup.readiness.read.vendor import vendor
+
+# The agent and the monitor change these at any time: a plan cannot rest on them.
+_CHANGING = (paths.MESSAGES, f"{paths.CONFIGURATION}/diagnostic", paths.AGENT_SETTINGS)
+_CRON_FILES = ("/etc/crontab",)
+_CRON_DIRECTORIES = ("/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron")
+_OF_TENANT = {
+    paths.AGENT_INFO: ("AADTenantId", "IntuneTenantId", "AgentId"),
+    paths.AGENT_SETTINGS: ("SiteId", "ServerId", "ConfigId"),
+}
+_PODMAN_AT_BOOT = "/etc/systemd/system/default.target.wants/podman-restart.service"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VendorFile:
+    """One path below /etc/mstunnel. `sha256` is of the content, `target` of a link; empty for others."""
+
+    path: str
+    kind: str
+    mode: str
+    uid: int
+    gid: int
+    sha256: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inventory:
+    """Everything that was found.
+
+    `configuration` is the content of admin-settings.json, `gateway` that of ocserv.conf, `environment` that
+    of env.sh (a proxy with a password is starred), `tenant` ids by the vendor's keys, `cron` lines that call
+    mst-cli, by file. `waiting` are messages between its agent and its monitor. `restarts_at_boot` says that
+    Podman starts containers at boot.
+    """
+
+    signs: VendorFacts
+    containers: tuple[VendorContainer, ...] = ()
+    files: tuple[VendorFile, ...] = ()
+    certificate: VendorCertificate = field(default_factory=VendorCertificate)
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    gateway: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    tenant: Mapping[str, str] = field(default_factory=dict)
+    roots: tuple[str, ...] = ()
+    cron: tuple[tuple[str, str], ...] = ()
+    waiting: tuple[str, ...] = ()
+    restarts_at_boot: bool = False
+
+    @property
+    def data(self) -> JsonObject:
+        """It as JSON data."""
+        plain_values = {name: value for name, value in vars(self).items() if name != "signs"}
+        found = json.dumps({**plain_values, "signs": self.signs.model_dump()}, default=_as_json)
+        return dict(json.loads(found))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that a plan rests on: it changes when the host does."""
+        inputs = {name: value for name, value in self.data.items() if name != "waiting"}
+        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def owner(self) -> int | None:
+        """The number of another account that owns /etc/mstunnel; None where this one or root does."""
+        uid = next((file.uid for file in self.files if file.path == paths.CONFIGURATION), 0)
+        return None if uid in (0, os.geteuid()) else uid
+
+
+def take_inventory(ports: Ports, *, lab: bool = False) -> Inventory:
+    """Read everything; `lab` says that the tenant is one that takes a self-signed certificate."""
+    files = ports.files
+    gateway = _gateway(text_of(files, paths.OCSERV_CONF))
+    return Inventory(
+        signs=vendor(files, ports.processes),
+        containers=vendor_containers(ports.processes) if files.live else (),
+        files=tuple(_files(files, paths.CONFIGURATION)),
+        certificate=vendor_certificate(ports, gateway, lab=lab),
+        configuration=_object(files, paths.ADMIN_SETTINGS),
+        gateway=gateway,
+        environment=_environment(text_of(files, paths.ENVIRONMENT)),
+        tenant=dict(_ids(files)),
+        roots=tuple(f"{paths.CA_TRUST}/{name}" for name in _names(files, paths.CA_TRUST)),
+        cron=tuple(_cron(files)),
+        waiting=tuple(_names(files, paths.INBOX)),
+        restarts_at_boot=files.state(_PODMAN_AT_BOOT) is not None,
+    )
+
+
+def _files(files: Files, path: str) -> Iterator[VendorFile]:
+    """The path and all below it, without what changes at any time."""
+    state = files.state(path)
+    if state is None or path in _CHANGING:
+        return
+    yield VendorFile(
+        path=path,
+        kind=state.kind,
+        mode=f"{state.mode:04o}",
+        uid=state.uid,
+        gid=state.gid,
+        sha256=_sha256(files, path, state),
+        target=state.target or "",
+    )
+    if state.kind == "directory":
+        for name in _names(files, path):
+            yield from _files(files, f"{path}/{name}")
+
+
+def _sha256(files: Files, path: str, state: FileState) -> str:
+    try:
+        return files.digest(path) or "" if state.kind == "file" else ""
+    except FileError:
+        return ""
+
+
+def _names(files: Files, path: str) -> list[str]:
+    try:
+        return files.names(path)
+    except FileError:
+        return []
+
+
+def _gateway(text: str) -> dict[str, str]:
+    """The settings of an ocserv.conf, the last of each name."""
+    lines = (line.strip() for line in text.splitlines())
+    pairs = [line.partition("=") for line in lines if "=" in line and not line.startswith("#")]
+    return {name.strip(): plain(value.strip().strip('"')) for name, _, value in pairs}
+
+
+def _environment(text: str) -> dict[str, str]:
+    """The settings of an env.sh, which is read line by line and never run; other lines are left out."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        try:
+            found |= env_file.parse(line, paths.ENVIRONMENT)
+        except EnvironmentFileError:
+            continue
+    return {name: without_likely(value) for name, value in found.items()}
+
+
+def _ids(files: Files) -> Iterator[tuple[str, str]]:
+    for path, keys in _OF_TENANT.items():
+        found = _object(files, path)
+        yield from ((key, plain(found[key])) for key in keys if isinstance(found.get(key), str))
+
+
+def _cron(files: Files) -> Iterator[tuple[str, str]]:
+    below = [f"{directory}/{name}" for directory in _CRON_DIRECTORIES for name in _names(files, directory)]
+    for path in (*_CRON_FILES, *below):
+        state = files.state(path)
+        for line in text_of(files, path).splitlines() if state and state.kind == "file" else ():
+            if "mst-cli" in line and not line.lstrip().startswith("#"):
+                yield path, without_likely(plain(line))
+
+
+def _object(files: Files, path: str) -> Mapping[str, Any]:
+    try:
+        found = json_value(text_of(files, path))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _as_json(value: Any) -> Any:
+    return asdict(value)

@@ -1,0 +1,1 @@
+"""The vocabulary of all layers: errors, results, paths, text, redaction and templates."""

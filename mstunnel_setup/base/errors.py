@@ -1,0 +1,271 @@
+"""Errors for people: a shallow tree, each with a code, a message, a hint and an exit code.
+
+An error is written where it is raised. One that several places raise is declared once:
+
+    FILE_MISSING = declare(UsageError, "file-missing", "there is no file {path}", "Correct the path.")
+    raise FILE_MISSING(path=path)
+
+docs/reference/errors.md is generated from both.
+"""
+
+import string
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar, Final, Generic, TypeVar
+
+from mstunnel_setup.base.text import sentence
+
+ERRORS_PAGE: Final = "docs/reference/errors.md"
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every command (docs/reference/exit-codes.md)."""
+
+    DONE = 0
+    INTERNAL = 1
+    USAGE = 2
+    CHECK = 3
+    CERTIFICATE = 4
+    SIGN_IN = 5
+    TENANT = 6
+    ENGINE = 7
+    NETWORK = 8
+    LOCKED = 9
+    STEP = 10
+    WAITING = 11
+    CHANGES_PENDING = 20
+    INTERRUPTED = 130
+
+
+class SetupError(Exception):
+    """An expected failure, shown as message and hint, never as a traceback.
+
+    `code` is a stable kebab-case name for machines, `message` is what is wrong and where, `hint` what to do.
+    Both texts may have parameters in braces, filled in from `values`:
+
+        raise UsageError("file-exists", "{path} already exists", hint="Give another name.", path=path)
+
+    docs/reference/errors.md and the translations are extracted from these calls.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
+
+    def __init__(self, code: str, message: str, /, hint: str = "", **values: object) -> None:
+        self.code = code
+        self.message = sentence(message, values)
+        self.hint = sentence(hint, values)
+        super().__init__(self.message)
+
+
+def declared(error: Exception) -> SetupError:
+    """An error as people see it: itself, or `internal-error` with the place where it was raised.
+
+    For programs that continue after an unexpected error.
+    """
+    if isinstance(error, SetupError):
+        return error
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = "" if place is None else f" in {place.tb_frame.f_globals.get('__name__')}:{place.tb_lineno}"
+    return INTERNAL_ERROR(reason=f"{type(error).__name__}{where}", report="Report it.")
+
+
+def as_kind(kind: "type[Kind]", error: SetupError, prefix: str = "") -> "Kind":
+    """`error` with another class and so another exit code, and `prefix` before its message."""
+    return kind(error.code, f"{prefix}{error.message}", error.hint)
+
+
+class UsageError(SetupError):
+    """The command line or the answer file is invalid or incomplete."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ValuesError(UsageError):
+    """Several values are invalid; all of `failures` are shown."""
+
+    def __init__(self, failures: Sequence[UsageError]) -> None:
+        hints = dict.fromkeys(failure.hint for failure in failures)
+        made = VALUES_INVALID(
+            problems="\n".join(failure.message for failure in failures), hints=" ".join(hints)
+        )
+        super().__init__(made.code, made.message, made.hint)
+        self.failures = tuple(failures)
+
+
+class CheckError(SetupError):
+    """A required check of the host failed."""
+
+    exit_code = ExitCode.CHECK
+
+
+class ChecksFailedError(CheckError):
+    """Several required checks of the host failed; all of `failures` are shown."""
+
+    def __init__(self, failures: Sequence[CheckError]) -> None:
+        made = CheckError(
+            "checks-failed",
+            "{count} required checks failed: {names}",
+            hint="Fix them, or ignore one with --ignore-check ID; `mst-readiness` shows all checks.",
+            count=len(failures),
+            names=", ".join(failure.code for failure in failures),
+        )
+        super().__init__(made.code, made.message, made.hint)
+        self.failures = tuple(failures)
+
+
+class CertificateError(SetupError):
+    """The TLS certificate cannot be used."""
+
+    exit_code = ExitCode.CERTIFICATE
+
+
+class SignInError(SetupError):
+    """Sign-in failed, or the account lacks a permission."""
+
+    exit_code = ExitCode.SIGN_IN
+
+
+class TenantError(SetupError):
+    """The tenant (Microsoft Graph) refused the request, or an object is missing."""
+
+    exit_code = ExitCode.TENANT
+
+
+class EngineError(SetupError):
+    """The container engine is missing, not running, or failed."""
+
+    exit_code = ExitCode.ENGINE
+
+
+class NetworkError(SetupError):
+    """A network address could not be reached."""
+
+    exit_code = ExitCode.NETWORK
+
+
+class LockedError(SetupError):
+    """Another run holds the lock."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class StepError(SetupError):
+    """A step failed; running the same command again continues."""
+
+    exit_code = ExitCode.STEP
+
+
+class WaitingError(SetupError):
+    """Stopped to wait for the administrator; running the same command again continues."""
+
+    exit_code = ExitCode.WAITING
+
+
+Kind = TypeVar("Kind", bound=SetupError)
+Made = TypeVar("Made", covariant=True)
+
+
+@dataclass(frozen=True)
+class Declared(Generic[Made]):
+    """An error, finding or warning: its code, and its texts with named parameters in braces.
+
+    `kind` is its class, or a function that makes it of code, message and hint. `page` is the reference page
+    that lists it.
+    """
+
+    kind: Callable[[str, str, str], Made]
+    code: str
+    message: str
+    hint: str
+    page: str = ERRORS_PAGE
+
+    @property
+    def docs(self) -> str:
+        """The place in the documentation that describes it."""
+        return f"{self.page}#{self.code}"
+
+    def __call__(self, **values: object) -> Made:
+        """The error with these values for the parameters of `message` and `hint`."""
+        return self.kind(self.code, self.message.format_map(values), self.hint.format_map(values))
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names in braces of both texts."""
+        fields = string.Formatter().parse(f"{self.message} {self.hint}")
+        return frozenset(name for _, name, _, _ in fields if name)
+
+    def example(self) -> Made:
+        """What it makes, with `…` for what is only known at run time."""
+        return self(**dict.fromkeys(self.parameters, _Unknown()))
+
+
+class _Unknown:
+    """A value that is only known at run time."""
+
+    def __format__(self, spec: str) -> str:
+        return "…"
+
+    def __repr__(self) -> str:
+        return "…"
+
+
+def declare(
+    kind: Callable[[str, str, str], Made], code: str, message: str, hint: str = "", page: str = ERRORS_PAGE
+) -> Declared[Made]:
+    """Declare an error, finding or warning. `code` is a contract: its meaning never changes."""
+    return Declared(kind, code, message, hint, page)
+
+
+# Errors of several packages.
+
+CA_FILE_MISSING = declare(
+    UsageError,
+    "ca-file-missing",
+    "there is no file {path}",
+    "Correct tenant.ca_file or --ca-file.",
+)
+CONFIGURATION_MISSING = declare(
+    TenantError,
+    "configuration-missing",
+    "the site has no server configuration",
+    "Assign a server configuration to the site in the admin center, then run the command again.",
+)
+DEBUG_LEVEL_INVALID = declare(
+    UsageError,
+    "debug-level-invalid",
+    "DEBUG_LEVEL cannot be {value}",
+    "Set a number from 0 to {highest}, in env.sh and in the answers.",
+)
+FILE_MISSING = declare(
+    UsageError,
+    "file-missing",
+    "there is no file {path}",
+    "Correct the path.",
+)
+INTERNAL_ERROR = declare(
+    SetupError,
+    "internal-error",
+    "unexpected error: {reason}",
+    "{report} This is an error in the program.",
+)
+NOT_INSTALLED = declare(
+    UsageError,
+    "not-installed",
+    "no gateway is installed here",
+    "Install one with mstunnel-setup, or correct --root.",
+)
+NOT_ROOT = declare(
+    CheckError,
+    "not-root",
+    "{what} needs root privileges",
+    "Run it with sudo. For a gateway without root, use --rootless and files that the account can read.",
+)
+VALUES_INVALID = declare(
+    UsageError,
+    "values-invalid",
+    "{problems}",
+    "{hints}",
+)

@@ -1,0 +1,133 @@
+"""Lines of the logs of agent and monitor; each kind is declared once (docs/reference/logs.md).
+
+    RESTARTED = declare_line("restart", "{container} is {condition}", "See its log.", Priority.WARNING)
+    tell(RESTARTED(container=name, condition="unhealthy"))
+
+Errors and warnings become lines of the same shape. The journal's catalogue is made of the declarations.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import Final, Self, TypeAlias
+from uuid import UUID, uuid5
+
+from typing_extensions import override
+
+from mstunnel_setup.base.errors import Declared
+from mstunnel_setup.base.redaction import without_tokens
+from mstunnel_setup.base.result import Worded
+from mstunnel_setup.base.text import plain, sentence
+
+Tell: TypeAlias = "Callable[[LogLine], None]"
+"""Takes one log line."""
+
+LOGS_PAGE: Final = "docs/reference/logs.md"
+# The ids of messages follow from it: a contract, as the codes are.
+_NAMESPACE: Final = UUID("5f0a3a52-6f0c-4c1e-9a39-8d5d1c0f6b27")
+_LONGEST: Final = 2000
+
+
+class Priority(IntEnum):
+    """How important a line is: the numbers of syslog(3)."""
+
+    ERROR = 3
+    WARNING = 4
+    NOTICE = 5
+    INFO = 6
+
+
+class LogLine(str):
+    """One line, `CODE: MESSAGE. HINT`, and its parts for logs that keep them apart.
+
+    It has no control characters and no tokens. `values` are the parameters of its declaration.
+    """
+
+    __slots__ = ("code", "hint", "priority", "values")
+
+    code: str
+    hint: str
+    priority: Priority
+    values: Mapping[str, str]
+
+    def __new__(
+        cls,
+        code: str,
+        message: str,
+        hint: str = "",
+        priority: Priority = Priority.NOTICE,
+        values: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Make a line of its parts."""
+        # Nothing of ours puts a token into a message; a server's answer might repeat it.
+        words = _safe(f"{message.removesuffix('.')}. {hint}" if hint else message)
+        line = super().__new__(cls, plain(f"{code}: {words}", _LONGEST))
+        line.code, line.hint, line.priority = code, _safe(hint), priority
+        line.values = {name: _safe(value) for name, value in (values or {}).items()}
+        return line
+
+    @property
+    def message(self) -> str:
+        """What happened, without the code."""
+        return self.removeprefix(f"{self.code}: ")
+
+
+@dataclass(frozen=True)
+class DeclaredLine(Declared[LogLine]):
+    """A kind of line; a line made of it has the values of its parameters."""
+
+    priority: Priority = Priority.NOTICE
+
+    @override
+    def __call__(self, **values: object) -> LogLine:
+        made = {name: str(value) for name, value in values.items()}
+        message, hint = sentence(self.message, values), sentence(self.hint, values)
+        return LogLine(self.code, message, hint, self.priority, made)
+
+
+def declare_line(
+    code: str, message: str, hint: str = "", priority: Priority = Priority.NOTICE
+) -> DeclaredLine:
+    """Declare a kind of line, in the `log_lines` module of its package. `code` never changes its meaning."""
+    return DeclaredLine(LogLine, code, message, hint, LOGS_PAGE, priority)
+
+
+def error_line(found: Worded, priority: Priority = Priority.ERROR) -> LogLine:
+    """The line of an error or warning."""
+    return LogLine(found.code, found.message, found.hint, priority)
+
+
+def message_id(code: str) -> str:
+    """The id by which the journal's catalogue knows a code: 128 bits in hex."""
+    return uuid5(_NAMESPACE, code).hex
+
+
+def journal_fields(line: LogLine) -> dict[str, str]:
+    """The fields of a line in the journal; ours begin with `MSTUNNEL_`."""
+    hint = {"MSTUNNEL_HINT": line.hint} if line.hint else {}
+    return {
+        "MESSAGE": line,
+        "MESSAGE_ID": message_id(line.code),
+        "PRIORITY": str(line.priority.value),
+        "MSTUNNEL_CODE": line.code,
+        **hint,
+        **{f"MSTUNNEL_{name.upper()}": value for name, value in line.values.items()},
+    }
+
+
+def as_json(line: LogLine, now: datetime) -> str:
+    """A line as an object of JSON, on one line."""
+    fields = {
+        "time": now.isoformat(timespec="milliseconds"),
+        "level": line.priority.name.lower(),
+        "code": line.code,
+        "message": line.message,
+        "message_id": message_id(line.code),
+    }
+    return json.dumps({**fields, **({"values": line.values} if line.values else {})}, ensure_ascii=False)
+
+
+def _safe(text: str) -> str:
+    return plain(without_tokens(text), _LONGEST)

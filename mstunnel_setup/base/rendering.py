@@ -1,0 +1,165 @@
+"""The generated files: `render` fills in a template of `templates/`; one filter for each quoting rule.
+
+No value can add a line: values of a text file are refused if they contain control characters.
+Sources: systemd.syntax(7), systemd.service(5), podman-systemd.unit(5), ocserv(8), the shell of POSIX,
+YAML 1.2, the Compose specification (interpolation).
+"""
+
+import json
+import re
+import shlex
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_eval_context
+from jinja2.nodes import EvalContext
+
+from mstunnel_setup.base.errors import StepError, declare
+
+UNQUOTABLE: Final = declare(
+    StepError, "value-unquotable", "a generated file cannot hold {value!r}: {reason}", "Use another value."
+)
+# Inside the package where it is installed, beside it in a checkout.
+_PACKAGE: Final = Path(__file__).parents[1]
+_DIRECTORIES: Final = (_PACKAGE / "templates", _PACKAGE.parent / "templates")
+# Line ends of any parser are among them; a surrogate is a byte that is no text.
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9_./:=,@+-]+")
+
+
+def render(name: str, /, **values: object) -> str:
+    """The text of the template `name`, its path below `templates/` without `.j2`.
+
+    Raises StepError `value-unquotable`.
+    """
+    return _environment().get_template(f"{name}.j2").render(values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_DIRECTORIES),
+        undefined=StrictUndefined,
+        autoescape=_is_page,  # noqa: S701 (the other files have rules of their own)
+        finalize=pass_eval_context(_finalize),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    rules = (
+        systemd,
+        systemd_command,
+        systemd_text,
+        quadlet,
+        quadlet_word,
+        shell,
+        ocserv,
+        radius,
+        logrotate,
+        plain,
+        yaml,
+        compose,
+    )
+    environment.filters.update({rule.__name__: rule for rule in rules})
+    return environment
+
+
+def _is_page(name: str | None) -> bool:
+    return name is not None and name.endswith(".html.j2")
+
+
+def _finalize(context: EvalContext, value: object) -> object:
+    """What every expression of a template goes through; a page may hold lines, and is escaped."""
+    return value if context.autoescape else _line(str(value))
+
+
+def _line(value: str) -> str:
+    if _CONTROLS.search(value):
+        raise UNQUOTABLE(value=value, reason="it has control characters")
+    return value
+
+
+def plain(value: str) -> str:
+    """`value` where a file knows no quotes: blanks around it would be dropped."""
+    if value != value.strip():
+        raise UNQUOTABLE(value=value, reason="it begins or ends with a blank")
+    return _line(value)
+
+
+def systemd_text(value: str) -> str:
+    """`value` as the whole of a unit's setting that is text, such as `Description=`."""
+    return _unquoted(value).replace("%", "%%")
+
+
+def systemd(value: str) -> str:
+    """`value` as one word of a unit's setting, such as `Environment=` or the program of `ExecStart=`."""
+    return f'"{_escaped(value).replace("%", "%%")}"'
+
+
+def systemd_command(value: str) -> str:
+    """`value` as an argument in a command line of a unit, where `$` has a meaning, too."""
+    return value if _PLAIN_WORD.fullmatch(value) else systemd(value).replace("$", "$$")
+
+
+def quadlet(value: str) -> str:
+    """`value` for a key of a Quadlet file that is not split into words; it ends up in a command line."""
+    return _unquoted(value).replace("%", "%%").replace("$", "$$")
+
+
+def quadlet_word(value: str) -> str:
+    """`value` as one word, for a key of a Quadlet file that is split into words."""
+    return systemd(value).replace("$", "$$")
+
+
+def shell(value: str) -> str:
+    """`value` as one word, which any shell and the reader of `env.sh` read alike."""
+    if "'" not in value:
+        return shlex.quote(_line(value))
+    if "!" in value:
+        raise UNQUOTABLE(value=value, reason="shells read ' together with ! differently")
+    return '"' + re.sub(r'(["\\$`])', r"\\\1", _line(value)) + '"'
+
+
+def ocserv(value: object) -> str:
+    """`value` of a setting in `ocserv.conf`, with or without quotes around it in the template."""
+    text = plain(str(value))
+    if set(text) & set('"\\#;'):
+        raise UNQUOTABLE(value=text, reason='ocserv has no way to write ", \\, # and ;')
+    return text
+
+
+def radius(value: str) -> str:
+    """`value` as one word of a file that radcli reads: it splits lines at blanks and knows no quotes."""
+    if not value or " " in value or not value.isascii():
+        raise UNQUOTABLE(value=value, reason="radcli reads no blanks, and nothing beyond ASCII")
+    return _line(value)
+
+
+def logrotate(value: str) -> str:
+    """`value` as a path for logrotate, which reads names in quotes as patterns."""
+    if set(value) & set('"\\*?[]{}'):
+        raise UNQUOTABLE(value=value, reason="logrotate takes it for a pattern")
+    return f'"{_line(value)}"'
+
+
+def yaml(value: str) -> str:
+    """`value` as a double-quoted scalar of YAML, of which JSON's texts are a part."""
+    return json.dumps(_line(value), ensure_ascii=False)
+
+
+def compose(value: str) -> str:
+    """`value` in a Compose file, where `$` begins a variable."""
+    return yaml(value.replace("$", "$$"))
+
+
+def _unquoted(value: str) -> str:
+    """A backslash at the end would join the next line."""
+    if value.endswith("\\"):
+        raise UNQUOTABLE(value=value, reason="it ends with a backslash")
+    return plain(value)
+
+
+def _escaped(value: str) -> str:
+    return _line(value).replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,137 @@
+"""Text for people: sentences from templates, text from elsewhere made safe, and layout in 80 columns."""
+
+import re
+import textwrap
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, Self
+
+WIDTH = 80
+_LONGEST: Final = 400
+_QUOTED: Final = 80
+# Control characters, and the marks that reorder text on a terminal.
+_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+_LINE_ENDS: Final = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
+
+
+# Characters between which a line may end, brackets that stay with what follows, and what never begins a line:
+# small kana, the long vowel mark, closing brackets and punctuation (JIS X 4051).
+_WIDE: Final = "\u2e80-\u303f\u3041-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60\uffe0-\uffe6"
+_OPENING: Final = "\u3008\u300a\u300c\u300e\u3010\u3014\uff08\uff3b"
+_NOT_FIRST: Final = (
+    "\u3001\u3002\u3005\u3009\u300b\u300d\u300f\u3011\u3015\uff01\uff09\uff0c\uff0e\uff1a\uff1b\uff1f\uff3d"
+    "\u3041\u3043\u3045\u3047\u3049\u3063\u3083\u3085\u3087\u30a1\u30a3\u30a5\u30a7\u30a9\u30c3\u30e3\u30e5\u30e7\u30fc"
+)
+_PIECE: Final = re.compile(rf" +|[({_OPENING}]*(?:[{_WIDE}]|[^ {_WIDE}]+)[]),.:;!?{_NOT_FIRST}]*")
+
+
+class Line(str):
+    """A line for people as it is laid out, and the `cells` that it was made of.
+
+    One cell is a sentence, several are columns; none is the rest of the line before. In another language the
+    cells are laid out again.
+    """
+
+    __slots__ = ("cells",)
+    cells: tuple[str, ...]
+
+    def __new__(cls, shown: str, *cells: object) -> Self:
+        """Remember the cells; as a text it is `shown`."""
+        line = super().__new__(cls, shown)
+        line.cells = tuple(map(str, cells))
+        return line
+
+
+class Verbatim(str):
+    """A line that is the same in every language: of a file, of another program, for a program."""
+
+    __slots__ = ()
+
+
+def verbatim(text: str) -> list[str]:
+    """The lines of a text that is the same in every language."""
+    return [Verbatim(line) for line in text.splitlines()]
+
+
+def sentence(template: str, values: Mapping[str, object]) -> str:
+    """`template` with its parameters in braces replaced; without values it is a text as it stands."""
+    return template.format_map(values) if values else template
+
+
+def printable(text: str) -> str:
+    """`text` without what could move the cursor, recolour or reorder a terminal; newline and tab stay."""
+    return _UNSAFE.sub("", text).encode("utf-8", errors="replace").decode("utf-8")
+
+
+def plain(text: object, longest: int = _LONGEST) -> str:
+    """Text from elsewhere on one line of at most `longest` characters, without any that are invisible.
+
+    Blanks of all kinds, line ends among them, become one space.
+    """
+    line = " ".join("".join(filter(str.isprintable, " ".join(str(text).split()))).split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def one_line(text: str) -> str:
+    """`text` with a space for every line end and tab: a name from elsewhere adds no line to a question."""
+    return _LINE_ENDS.sub(" ", text)
+
+
+def quoted(value: object) -> str:
+    """An invalid value for a message: short, in quotes, with a mark in place of each invisible character."""
+    text = str(value)
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:_QUOTED])
+    return f"“{shown}…”" if len(text) > _QUOTED else f"“{shown}”"
+
+
+def width(text: str) -> int:
+    """The columns of a terminal for `text`: two for a full-width character, none for a combining one."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )
+
+
+def padded(text: str, columns: int) -> str:
+    """`text` with blanks behind it, to fill so many columns."""
+    return text + " " * (columns - width(text))
+
+
+def fold(line: str, hanging: int | None = None) -> list[str]:
+    """The line in pieces of at most WIDTH columns, indented below the first; words are never cut.
+
+    `hanging` is that indent, by default two more than the line has.
+    """
+    own = len(line) - len(line.lstrip(" "))
+    indent = " " * (own + 2 if hanging is None else hanging)
+    if width(line) != len(line):
+        return list(_folded_between_characters(line, indent))
+    return textwrap.wrap(
+        line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    ) or [line]
+
+
+def _folded_between_characters(line: str, indent: str) -> Iterator[str]:
+    """As `fold`, for text without blanks between its words."""
+    begun = ""
+    for piece in _PIECE.findall(line):
+        if begun.strip() and width(begun) + width(piece.rstrip(" ")) > WIDTH:
+            yield begun.rstrip(" ")
+            begun = indent + piece.lstrip(" ")
+        else:
+            begun += piece
+    yield begun
+
+
+def fold_all(lines: Iterable[str]) -> list[str]:
+    """Sentences, each folded; for results that people read, and no program: those have JSON."""
+    return [part for line in lines for part in folded(fold(line), line)]
+
+
+def folded(parts: Iterable[str], *cells: object) -> list[str]:
+    """The parts of a line that was folded, and the cells that it was made of."""
+    first, *others = parts
+    return [Line(first, *cells), *map(Line, others)]

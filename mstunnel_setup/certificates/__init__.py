@@ -1,0 +1,1 @@
+"""TLS certificates of the gateway: read anything, judge it, and return what is served."""

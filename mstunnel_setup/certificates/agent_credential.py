@@ -1,0 +1,73 @@
+"""The agent's own credential: the certificate that proves the app identity to the tenant."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, pkcs12
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from mstunnel_setup.certificates.der import DerError
+from mstunnel_setup.certificates.errors import PFX_DAMAGED
+from mstunnel_setup.certificates.load import load_identity_pfx
+from mstunnel_setup.certificates.pfx.outline import outline
+
+CREDENTIAL_DAYS = 365
+"""How long a credential is good; the agent renews it in time."""
+
+_KEY_BITS = 3072
+# Clocks of the tenant and of this server differ a little.
+_BACKDATED = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class AgentCredential:
+    """What the tenant stores of the credential: its certificate, and its expiry."""
+
+    certificate_der: bytes
+    not_after: datetime
+
+
+def new_agent_credential(common_name: str, now: datetime, days: int) -> tuple[bytes, bytes]:
+    """Make a key and a self-signed certificate for client authentication, valid from `now` for `days`.
+
+    Returns a PFX with an empty passphrase (write it with mode 0600) and the certificate alone as DER.
+    """
+    key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - _BACKDATED).not_valid_after(now + timedelta(days=days))
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    builder = builder.add_extension(usage, critical=True)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+    certificate = builder.sign(key, hashes.SHA256())
+    pfx = pkcs12.serialize_key_and_certificates(None, key, certificate, None, NoEncryption())
+    return pfx, certificate.public_bytes(Encoding.DER)
+
+
+def read_agent_credential(pfx: bytes) -> AgentCredential:
+    """Read back what `new_agent_credential` made; raises CertificateError as `load_identity_pfx` does.
+
+    The agent may have replaced it: an encrypted part, in which a key that takes hours to decrypt may hide, is
+    refused as `pfx-damaged`.
+    """
+    # The reader names what is wrong with the structure.
+    with suppress(DerError):
+        if outline(pfx).is_encrypted:
+            raise PFX_DAMAGED(reason="a part of it is encrypted")
+    leaf = load_identity_pfx(pfx).leaf
+    return AgentCredential(leaf.public_bytes(Encoding.DER), leaf.not_valid_after_utc)

@@ -1,0 +1,98 @@
+"""Roots of this system, those below ca-trust, and private keys that other accounts can read."""
+
+from collections.abc import Collection, Iterator
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import Certificate
+
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError
+from mstunnel_setup.certificates import findings
+from mstunnel_setup.certificates.certificate import is_ca, title
+from mstunnel_setup.certificates.model import Finding
+from mstunnel_setup.certificates.read import read_material, read_roots
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.ports import HasFiles
+
+_PEM = b"-----BEGIN CERTIFICATE-----"
+_FOR_OTHERS = 0o044
+_OF_OTHERS = 0o077
+# The bundles of Debian, of the Red Hat family and of SUSE: the files themselves, for the links to them are
+# absolute and lead out of another root.
+_SYSTEM_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/var/lib/ca-certificates/ca-bundle.pem",
+)
+
+
+def system_roots(files: Files) -> tuple[Certificate, ...]:
+    """The public authorities that the system below the root of `files` trusts: those of its first bundle."""
+    found = (read_roots(files.read(path) or b"") for path in _SYSTEM_BUNDLES)
+    return next(filter(None, found), ())
+
+
+def added_roots(files: Files) -> Iterator[tuple[str, Certificate]]:
+    """Every certificate (PEM or DER) with the name of its file; what cannot be read is skipped."""
+    for name in files.names(paths.CA_TRUST):
+        content = files.read(f"{paths.CA_TRUST}/{name}") if name.endswith(".crt") else None
+        for certificate in read_roots(content or b""):
+            yield name, certificate
+
+
+def is_for_gateway(content: bytes) -> bool:
+    """Whether the gateway can use a file below ca-trust: its entrypoint joins them to one file of PEM."""
+    return _PEM in content
+
+
+def root_findings(files: Files) -> Iterator[Finding]:
+    """What is wrong with the files below ca-trust that were put there by hand."""
+    for name in files.names(paths.CA_TRUST):
+        if name.endswith(".crt"):
+            path = f"{paths.CA_TRUST}/{name}"
+            yield from _about_file(path, files.read(path) or b"")
+
+
+def _about_file(path: str, content: bytes) -> Iterator[Finding]:
+    try:
+        certificates = read_material(content).certificates
+        problem = "" if certificates else "it contains no certificate"
+    except CertificateError as error:
+        certificates, problem = (), error.message
+    if problem:
+        yield findings.ROOT_UNREADABLE(path=path, problem=problem)
+        return
+    if not is_for_gateway(content):
+        yield findings.ROOT_NOT_PEM(path=path)
+    for certificate in certificates:
+        if not is_ca(certificate):
+            yield findings.ROOT_NOT_CA(path=path, subject=title(certificate))
+
+
+def added_roots_pem(files: Files) -> str:
+    """The certificates of `added_roots`, PEM after PEM; empty when there are none."""
+    return "".join(root.public_bytes(Encoding.PEM).decode() for _, root in added_roots(files))
+
+
+def exposed_keys(ports: HasFiles) -> Iterator[Finding]:
+    """A finding for each certificate file with a key that others can read; links are not followed."""
+    roots = (f"{paths.CA_TRUST}/{name}" for name in ports.files.names(paths.CA_TRUST))
+    for path in (paths.SITE_CERTIFICATE, *roots):
+        state = ports.files.state(path)
+        if state is not None and state.kind == "file" and state.mode & _FOR_OTHERS and _has_key(ports, path):
+            yield findings.KEY_EXPOSED(path=path, mode=state.mode)
+
+
+def readable_keys(ports: HasFiles, used: Collection[str]) -> Iterator[Finding]:
+    """A finding for key or PFX at its usual place that others can read, where `used` (real paths) has it."""
+    for path in (paths.SITE_KEY, paths.SITE_PFX):
+        state = ports.files.state(path) if str(ports.files.locate(path)) in used else None
+        if state is not None and state.kind == "file" and state.mode & _OF_OTHERS:
+            yield findings.KEY_MODE(path=path, mode=state.mode, wanted=0o600)
+
+
+def _has_key(ports: HasFiles, path: str) -> bool:
+    try:
+        return bool(read_material(ports.files.read(path) or b"").keys)
+    except CertificateError:
+        return False

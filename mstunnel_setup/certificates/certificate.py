@@ -1,0 +1,188 @@
+"""Properties of one certificate, for the readers and the checks."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final, TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.utils import CryptographyDeprecationWarning
+
+from mstunnel_setup.base.errors import CertificateError
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.certificates import der
+from mstunnel_setup.certificates.errors import CERTIFICATE_UNREADABLE
+
+Extension = TypeVar("Extension", bound=x509.ExtensionType)
+
+LONGEST_NAME = 80
+# Exceptions of the library for an invalid certificate, key or bundle.
+MALFORMED = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+
+
+@contextmanager
+def lenient_library() -> Iterator[None]:
+    """Silence the library's notices about BER bundles, odd serial numbers and old kinds of keys."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
+def parse_certificate(der: bytes, where: str) -> x509.Certificate:
+    """Parse a certificate and all fields that are checked.
+
+    Raises CertificateError `certificate-unreadable` or `certificate-unsupported`.
+    """
+    try:
+        with lenient_library():
+            return examined(x509.load_der_x509_certificate(der))
+    except UnsupportedAlgorithm as error:
+        raise CertificateError(
+            "certificate-unsupported",
+            "{where} uses an unsupported algorithm",
+            hint=("Use a certificate with an RSA key of 2048 to 8192 bits, or an EC key on P-256 or P-384."),
+            where=where,
+        ) from error
+    except MALFORMED as error:
+        raise CERTIFICATE_UNREADABLE(problem=f"{where} is not a valid certificate: {_fault(der)}") from error
+
+
+def _fault(der: bytes) -> str:
+    """What cannot be read in an invalid certificate; the library's texts name its own types."""
+    part = "structure"
+    with lenient_library(), suppress(*MALFORMED):
+        certificate = x509.load_der_x509_certificate(der)
+        for name, read in _PARTS.items():
+            part = name
+            read(certificate)
+    return f"its {part} cannot be read"
+
+
+def examined(certificate: x509.Certificate) -> x509.Certificate:
+    """Read the lazily parsed fields, so that an invalid one is found here and not in the checks."""
+    for read in _PARTS.values():
+        read(certificate)
+    return certificate
+
+
+def serial_number(certificate: x509.Certificate) -> int:
+    """The serial number, also one that the library warns about."""
+    with lenient_library():
+        return certificate.serial_number
+
+
+def title(certificate: x509.Certificate) -> str:
+    """A name for people: common name, else the whole subject, else the serial number."""
+    common_names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    text = str(common_names[0].value) if common_names else certificate.subject.rfc4514_string()
+    return plain(text, LONGEST_NAME) or f"serial number {serial_number(certificate):x}"
+
+
+def issuer_title(certificate: x509.Certificate) -> str:
+    """The issuer's name for people."""
+    common_names = certificate.issuer.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    text = str(common_names[0].value) if common_names else certificate.issuer.rfc4514_string()
+    return plain(text, LONGEST_NAME)
+
+
+def extension(
+    carrier: x509.Certificate | x509.CertificateRevocationList, kind: type[Extension]
+) -> Extension | None:
+    """The value of an extension, or None when the certificate or list does not have it."""
+    try:
+        return carrier.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def is_ca(certificate: x509.Certificate) -> bool:
+    """Whether basic constraints let it issue certificates."""
+    constraints = extension(certificate, x509.BasicConstraints)
+    return constraints is not None and constraints.ca
+
+
+def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether names and signature match.
+
+    The library does not check signatures with SHA-1, MD5 or unknown algorithms; for these the key identifiers
+    decide: such a signature is refused anyway, but the message should name the right issuer.
+    """
+    if certificate.issuer != issuer.subject:
+        return False
+    if has_weak_signature(certificate) is not False:
+        return identifiers_fit(certificate, issuer)
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def has_weak_signature(certificate: x509.Certificate) -> bool | None:
+    """Whether the signature uses a digest that can be forged; None when its algorithm is not known."""
+    try:
+        algorithm = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return None
+    return algorithm is not None and algorithm.name in {"md5", "sha1"}
+
+
+def identifiers_fit(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether key, name and serial number that the certificate says its issuer has are those of `issuer`."""
+    named = extension(certificate, x509.AuthorityKeyIdentifier)
+    if named is None:
+        return True
+    own = extension(issuer, x509.SubjectKeyIdentifier)
+    if named.key_identifier is not None and own is not None and named.key_identifier != own.digest:
+        return False
+    if named.authority_cert_serial_number not in (None, serial_number(issuer)):
+        return False
+    names = [name.value for name in named.authority_cert_issuer or () if isinstance(name, x509.DirectoryName)]
+    return not names or issuer.issuer in names
+
+
+def is_self_signed(certificate: x509.Certificate) -> bool:
+    """Whether it is its own issuer, by name and by signature."""
+    return is_issued_by(certificate, certificate)
+
+
+_PARTS: Final[dict[str, Callable[[x509.Certificate], object]]] = {
+    "subject": lambda certificate: certificate.subject,
+    "issuer": lambda certificate: certificate.issuer,
+    "public key": lambda certificate: certificate.public_key(),
+    "extension list": lambda certificate: certificate.extensions,
+    "period of validity": lambda certificate: (
+        certificate.not_valid_before_utc,
+        certificate.not_valid_after_utc,
+    ),
+    "serial number": serial_number,
+    "signature algorithm": has_weak_signature,
+}
+
+
+def has_explicit_curve(certificate: x509.Certificate) -> bool:
+    """Whether the parameters of its EC key are written out instead of named (RFC 5480 forbids that).
+
+    OpenSSL and `cryptography` recognize the numbers of a known curve; GnuTLS and BoringSSL refuse them.
+    """
+    tbs = der.sequence(der.first_element(certificate.tbs_certificate_bytes))
+    public_key = [part for part in tbs if part.tag != der.EXPLICIT_0][5]
+    _, *parameters = der.sequence(der.sequence(public_key, at_least=2)[0], at_least=1)
+    is_ec = isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
+    return is_ec and any(parameter.tag == der.SEQUENCE for parameter in parameters)
+
+
+def public_bytes(certificate: x509.Certificate) -> bytes:
+    """The public key in a form that can be compared."""
+    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

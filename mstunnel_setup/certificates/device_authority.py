@@ -1,0 +1,173 @@
+"""What the gateway checks certificates of devices with: the CAs that issue them, and their revocation lists.
+
+GnuTLS, which does it for ocserv, looks at no date of a list and at no list of another CA, and keeps one list
+for each name of an issuer: what is wrong here would let revoked devices in without a word, so it is refused
+before.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from mstunnel_setup.base.errors import CertificateError
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.certificates.certificate import (
+    LONGEST_NAME,
+    MALFORMED,
+    extension,
+    has_weak_signature,
+    is_ca,
+    is_self_signed,
+    lenient_library,
+    title,
+)
+from mstunnel_setup.certificates.errors import (
+    DEVICE_AUTHORITY_UNUSABLE,
+    DEVICE_REVOCATIONS_UNUSABLE,
+    INPUT_TOO_LARGE,
+)
+from mstunnel_setup.certificates.read import read_material
+from mstunnel_setup.certificates.read_pem import PemError, looks_like_pem, pem_blocks
+from mstunnel_setup.certificates.revocation_answers import not_understood, signs_list
+
+_LIST_LABEL = "X509 CRL"
+# A list of a hundred thousand certificates has four million.
+_MAX_BYTES = 16 * 1024 * 1024
+
+
+def device_authorities(content: bytes, path: str, now: datetime) -> tuple[x509.Certificate, ...]:
+    """The CAs in the file at `path`.
+
+    Raises CertificateError `device-authority-unusable`, which names all faults.
+    """
+    try:
+        material = read_material(content)
+    except CertificateError as error:
+        raise DEVICE_AUTHORITY_UNUSABLE(path=path, problem=error.message) from error
+    problems = [
+        *(["it contains a private key"] if material.keys or material.encrypted_keys else []),
+        *([] if material.certificates else ["it contains no certificate"]),
+        *(problem for certificate in material.certificates for problem in _problems_of_ca(certificate, now)),
+    ]
+    if problems:
+        raise DEVICE_AUTHORITY_UNUSABLE(path=path, problem="; ".join(problems))
+    return material.certificates
+
+
+def read_lists(content: bytes, path: str) -> tuple[x509.CertificateRevocationList, ...]:
+    """The revocation lists in the file at `path`, copies of the same one once.
+
+    Raises CertificateError `device-revocations-unusable`.
+    """
+    try:
+        with lenient_library():
+            lists = tuple(
+                {crl.public_bytes(Encoding.DER): _examined(crl) for crl in _lists(content)}.values()
+            )
+    except PemError as error:
+        raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem=str(error)) from error
+    except (*MALFORMED, UnsupportedAlgorithm) as error:
+        raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem="it is not a valid revocation list") from error
+    if not lists:
+        raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem="it contains no revocation list")
+    if (size := len(lists_pem(lists))) > _MAX_BYTES:  # what is placed is read again
+        problem = f"as PEM it has {size} bytes, and at most {_MAX_BYTES} are read"
+        raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem=problem)
+    return lists
+
+
+def judge_lists(
+    lists: Iterable[x509.CertificateRevocationList],
+    path: str,
+    authorities: Sequence[x509.Certificate],
+    now: datetime,
+) -> None:
+    """Raise CertificateError `device-revocations-unusable` unless each is the list of an authority now."""
+    found = tuple(lists)
+    problems = [problem for crl in found for problem in _problems_of_list(crl, authorities, now)]
+    problems += _shared_names(found)
+    if problems:
+        raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem="; ".join(problems))
+
+
+def lists_pem(lists: Iterable[x509.CertificateRevocationList]) -> bytes:
+    """The lists as PEM, one after the other."""
+    return b"".join(crl.public_bytes(Encoding.PEM) for crl in lists)
+
+
+def _problems_of_ca(certificate: x509.Certificate, now: datetime) -> Iterator[str]:
+    name, usage = title(certificate), extension(certificate, x509.KeyUsage)
+    if not is_ca(certificate):
+        yield f"{name} is not a CA (basic constraints)"
+    elif usage is not None and not usage.key_cert_sign:
+        yield f"{name} may not issue certificates (key usage)"
+    if now > certificate.not_valid_after_utc:
+        yield f"{name} expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
+    elif now < certificate.not_valid_before_utc:
+        yield f"{name} is valid only from {certificate.not_valid_before_utc:%Y-%m-%d}"
+    # The signature of a root is never checked: to trust a root is to trust its key.
+    if not is_self_signed(certificate) and has_weak_signature(certificate):
+        yield f"{name} is signed with SHA-1 or MD5, which can be forged"
+
+
+def _lists(content: bytes) -> Iterator[x509.CertificateRevocationList]:
+    if len(content) > _MAX_BYTES:
+        raise INPUT_TOO_LARGE(size=len(content))
+    if not looks_like_pem(content):
+        yield x509.load_der_x509_crl(content)
+        return
+    for block in pem_blocks(content):
+        if block.label == _LIST_LABEL:
+            yield x509.load_der_x509_crl(block.der)
+
+
+def _examined(crl: x509.CertificateRevocationList) -> x509.CertificateRevocationList:
+    """The list, once the fields are read that the library parses late."""
+    _ = (crl.issuer, crl.extensions, crl.last_update_utc, crl.next_update_utc)
+    for entry in crl:
+        _ = entry.extensions
+    return crl
+
+
+def _issuer(crl: x509.CertificateRevocationList) -> str:
+    return plain(crl.issuer.rfc4514_string(), LONGEST_NAME)
+
+
+def _shared_names(lists: Sequence[x509.CertificateRevocationList]) -> Iterator[str]:
+    """Of several lists with one issuer name GnuTLS keeps the later one; delta lists are refused anyway."""
+    whole = [crl for crl in lists if extension(crl, x509.DeltaCRLIndicator) is None]
+    counted = Counter(crl.issuer.public_bytes() for crl in whole)
+    for name, crl in {crl.issuer.public_bytes(): crl for crl in whole}.items():
+        if (count := counted[name]) > 1:
+            yield f"it holds {count} lists of {_issuer(crl)}; the gateway uses one for each name of a CA"
+
+
+def _problems_of_list(
+    crl: x509.CertificateRevocationList, authorities: Sequence[x509.Certificate], now: datetime
+) -> Iterator[str]:
+    issuer = _issuer(crl)
+    named = [authority for authority in authorities if authority.subject == crl.issuer]
+    if not named:
+        yield f"it is a list of {issuer}, which is none of the CAs that issue the devices' certificates"
+    elif not any(signs_list(authority, crl) for authority in named):
+        yield f"the list of {issuer} is not signed by that CA, or its key is not for lists (key usage)"
+    if now < crl.last_update_utc:
+        yield f"the list of {issuer} is from the future ({crl.last_update_utc:%Y-%m-%d %H:%M} UTC)"
+    elif crl.next_update_utc is not None and now > crl.next_update_utc:
+        yield f"the list of {issuer} is out of date since {crl.next_update_utc:%Y-%m-%d %H:%M} UTC"
+    if extension(crl, x509.DeltaCRLIndicator) is not None:
+        yield f"the list of {issuer} holds only the changes since an earlier one (a delta list)"
+    elif part := not_understood(crl):
+        yield f"{part} of {issuer} has an unknown critical extension"
+    scope = extension(crl, x509.IssuingDistributionPoint)
+    if scope is not None and (
+        scope.indirect_crl
+        or scope.only_some_reasons
+        or scope.only_contains_ca_certs
+        or scope.only_contains_attribute_certs
+    ):
+        yield f"the list of {issuer} is not about all of its devices (issuing distribution point)"

@@ -1,0 +1,145 @@
+"""From the bytes of files to an identity, and back to the bytes that the gateway reads."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from mstunnel_setup.base.errors import CertificateError, as_kind
+from mstunnel_setup.certificates.certificate import is_ca, is_self_signed, public_bytes, title
+from mstunnel_setup.certificates.chain_building import best_path
+from mstunnel_setup.certificates.errors import (
+    LEAF_AMBIGUOUS,
+)
+from mstunnel_setup.certificates.model import Identity, Material
+from mstunnel_setup.certificates.pfx.read import read_pfx
+from mstunnel_setup.certificates.read import read_material
+
+_Pair = tuple[x509.Certificate, PrivateKeyTypes]
+
+
+def load_identity(chain: bytes, key: bytes = b"") -> Identity:
+    """Read a certificate file and a key file; either may hold parts of the other, in any order.
+
+    Raises CertificateError with the codes of `read_material` and `match`.
+    """
+    return match(read_material(chain, "certificate") + read_material(key, "key"))
+
+
+def load_identity_files(chain: Mapping[str, bytes], key: bytes = b"") -> Identity:
+    """As `load_identity`, from certificate files by path, in any order; an error names the file."""
+    material = Material()
+    for path, content in chain.items():
+        try:
+            material += read_material(content)
+        except CertificateError as error:
+            raise as_kind(CertificateError, error, f"{path}: ") from error
+    return match(material + read_material(key, "key"))
+
+
+def load_identity_pfx(pfx: bytes, passphrase: bytes | None = None) -> Identity:
+    """Read a PFX file. Order means nothing in it, so `given` starts with the chain.
+
+    Raises CertificateError with the codes of `read_pfx` and `match`.
+    """
+    identity = match(read_pfx(pfx, passphrase))
+    return replace(identity, given=tuple(dict.fromkeys(identity.chain + identity.given)))
+
+
+def match(material: Material) -> Identity:
+    """Pair a leaf with its key and sort its chain.
+
+    Of several certificates for one key the one with the latest end is used (a renewal).
+    Raises CertificateError: `input-without-certificate`, `key-missing`, `key-encrypted`, `key-mismatch`,
+    `leaf-ambiguous`.
+    """
+    if not material.certificates:
+        raise CertificateError(
+            "input-without-certificate",
+            "the input contains no certificate",
+            hint=(
+                "Use the certificate that the authority issued; a request (CSR) or a key alone is not enough."
+            ),
+        )
+    if not material.keys and material.encrypted_keys:
+        raise CertificateError(
+            "key-encrypted",
+            "the private key is protected by a passphrase",
+            hint="Remove it (`openssl pkey -in KEY -out site.key`), or give a PFX and its passphrase.",
+        )
+    if not material.keys:
+        raise CertificateError(
+            "key-missing",
+            "the input contains no private key",
+            hint=(
+                "Give the key that the certificate was requested with (`key`, or `--key PATH`); export a PFX "
+                "together with its key."
+            ),
+        )
+    leaf, key = _only_pair(_pairs(material), material)
+    path = best_path(leaf, material.certificates)
+    return Identity(leaf=leaf, chain=path.certificates, key=key, given=material.certificates)
+
+
+def _pairs(material: Material) -> list[_Pair]:
+    keys = {
+        key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo): key
+        for key in material.keys
+    }
+    found = [
+        (certificate, keys[public])
+        for certificate in material.certificates
+        if (public := public_bytes(certificate)) in keys
+    ]
+    return [pair for pair in found if not is_ca(pair[0])] or found
+
+
+def _only_pair(pairs: list[_Pair], material: Material) -> _Pair:
+    if not pairs:
+        first = next((item for item in material.certificates if not is_ca(item)), material.certificates[0])
+        raise CertificateError(
+            "key-mismatch",
+            "the private key does not belong to the certificate of {subject}",
+            hint=(
+                "Give the key that this certificate was requested with, or request a new certificate for it."
+            ),
+            subject=title(first),
+        )
+    if len({public_bytes(certificate) for certificate, _ in pairs}) > 1:
+        names = ", ".join(title(certificate) for certificate, _ in pairs)
+        raise LEAF_AMBIGUOUS(found=names)
+    return max(pairs, key=lambda pair: (pair[0].not_valid_after_utc, pair[0].not_valid_before_utc))
+
+
+def chain_pem(identity: Identity) -> bytes:
+    """The certificates to serve as PEM: leaf first, without the root, which is of no use to devices."""
+    served = [identity.leaf, *(item for item in identity.chain[1:] if not is_self_signed(item))]
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in served)
+
+
+def given_pem(identity: Identity) -> bytes:
+    """The whole chain as PEM, leaf first, with the root when the input had it; nothing but certificates."""
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in identity.chain)
+
+
+def root_pem(identity: Identity) -> bytes:
+    """The root above a chain as PEM; empty when the input did not have it."""
+    roots = [item for item in identity.chain[1:] if is_self_signed(item)]
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in roots)
+
+
+def key_pem(identity: Identity) -> bytes:
+    """The private key as PKCS#8 PEM without protection: write it with mode 0600 only."""
+    return identity.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def fingerprint(identity: Identity) -> str:
+    """Name of what is served: SHA-256 of the leaf (hex), a dash, and 16 hex digits for the chain.
+
+    The second part makes a renewed chain around the same leaf a new generation.
+    """
+    leaf = hashlib.sha256(identity.leaf.public_bytes(Encoding.DER)).hexdigest()
+    return f"{leaf}-{hashlib.sha256(chain_pem(identity)).hexdigest()[:16]}"

@@ -1,0 +1,1 @@
+"""PFX (PKCS#12) files, examined before a library opens them."""

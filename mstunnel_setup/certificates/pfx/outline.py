@@ -1,0 +1,196 @@
+"""The outer structure of a PFX file (PKCS#12, RFC 7292): what protects it, found without the passphrase."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import prod
+
+from mstunnel_setup.certificates.der import (
+    EXPLICIT_0,
+    OBJECT_IDENTIFIER,
+    OCTET_STRING,
+    SEQUENCE,
+    DerError,
+    Node,
+    expect,
+    first_element,
+    identifier,
+    integer,
+    octets,
+    sequence,
+)
+
+DATA = "1.2.840.113549.1.7.1"
+ENCRYPTED_DATA = "1.2.840.113549.1.7.6"
+KEY_BAG = "1.2.840.113549.1.12.10.1.1"
+SHROUDED_KEY_BAG = "1.2.840.113549.1.12.10.1.2"
+NESTED_BAGS = "1.2.840.113549.1.12.10.1.6"
+PBES2 = "1.2.840.113549.1.5.13"
+PBMAC1 = "1.2.840.113549.1.5.14"
+PBKDF2 = "1.2.840.113549.1.5.12"
+SCRYPT = "1.3.6.1.4.1.11591.4.11"
+HMAC_SHA1 = "1.2.840.113549.2.7"
+
+_VERSION = 3
+# More key derivation rounds in a whole file are an attack on the reader's time, not protection.
+MAX_ROUNDS = 5_000_000
+
+
+class TooManyRoundsError(DerError):
+    """The whole file asks for more key derivation rounds than any honest one."""
+
+
+@dataclass(frozen=True)
+class EncryptedPart:
+    """An encrypted piece: its algorithms by dotted identifier and, when it is a key, its PKCS#8 encoding.
+
+    A key that is not protected counts as a piece without algorithms and rounds.
+    """
+
+    algorithms: tuple[str, ...] = ()
+    rounds: int = 0
+    is_key: bool = False
+    encrypted_key: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class Mac:
+    """How the content is authenticated: PKCS#12's own scheme, or PBMAC1 (RFC 9579) with `pbmac1_prf` set."""
+
+    digest_algorithm: str
+    expected: bytes
+    salt: bytes
+    rounds: int
+    pbmac1_prf: str = ""
+    pbmac1_key_length: int = 0
+
+
+@dataclass(frozen=True)
+class PfxOutline:
+    """What can be known of a PFX file without its passphrase."""
+
+    encoded: bytes = field(repr=False)
+    content: bytes = field(repr=False)
+    mac: Mac | None
+    parts: tuple[EncryptedPart, ...]
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether a passphrase hides a part of it, in which there may be keys with rounds of their own."""
+        return any(part.algorithms for part in self.parts)
+
+
+def is_pfx(node: Node) -> bool:
+    """Whether the element looks like a PFX: version, then a content of type data."""
+    try:
+        version, content, *_ = sequence(node, at_least=2)
+        return integer(version) == _VERSION and identifier(sequence(content, at_least=1)[0]) == DATA
+    except DerError:
+        return False
+
+
+def outline(data: bytes) -> PfxOutline:
+    """Walk the outer structure; raises DerError where it breaks, TooManyRoundsError above `MAX_ROUNDS`.
+
+    What stands inside an encrypted part is not seen.
+    """
+    pfx = first_element(data)
+    _, content_info, *mac = sequence(pfx, at_least=2)
+    kind, value = sequence(content_info, at_least=2)[:2]
+    if identifier(kind) != DATA:
+        raise DerError(f"content of type {identifier(kind)}")
+    content = octets(inside(value))
+    found = PfxOutline(
+        encoded=pfx.raw,
+        content=content,
+        mac=_mac(mac[0]) if mac else None,
+        parts=tuple(_encrypted_parts(content)),
+    )
+    if sum(part.rounds for part in found.parts) + (found.mac.rounds if found.mac else 0) > MAX_ROUNDS:
+        raise TooManyRoundsError(f"more than {MAX_ROUNDS} key derivation rounds")
+    return found
+
+
+def inside(explicit: Node) -> Node:
+    """What an explicit tag contains. Raises DerError."""
+    children = expect(explicit, EXPLICIT_0).children()
+    if not children:
+        raise DerError("empty content")
+    return children[0]
+
+
+def _encrypted_parts(content: bytes) -> Iterator[EncryptedPart]:
+    for content_info in sequence(first_element(content)):
+        kind, value = sequence(content_info, at_least=2)[:2]
+        if identifier(kind) == ENCRYPTED_DATA:
+            algorithm = sequence(sequence(inside(value), at_least=2)[1], at_least=2)[1]
+            yield EncryptedPart(*_protection(algorithm))
+        elif identifier(kind) == DATA:
+            yield from _keys(octets(inside(value)))
+        else:
+            raise DerError(f"content of type {identifier(kind)}")
+
+
+def _keys(safe_contents: bytes) -> Iterator[EncryptedPart]:
+    for bag in sequence(first_element(safe_contents)):
+        kind, value = sequence(bag, at_least=2)[:2]
+        if identifier(kind) == SHROUDED_KEY_BAG:
+            wrapped = inside(value)
+            algorithm = sequence(wrapped, at_least=2)[0]
+            yield EncryptedPart(*_protection(algorithm), is_key=True, encrypted_key=wrapped.raw)
+        elif identifier(kind) == KEY_BAG:
+            yield EncryptedPart(is_key=True)
+        elif identifier(kind) == NESTED_BAGS:
+            raise DerError("bags inside a bag")
+
+
+def _protection(algorithm: Node) -> tuple[tuple[str, ...], int]:
+    """Identifiers and rounds of a password-based scheme; PBES2 (RFC 8018) names its parts inside."""
+    scheme, parameters = sequence(algorithm, at_least=2)[:2]
+    if identifier(scheme) != PBES2:
+        return (identifier(scheme),), _derivation_rounds(parameters)
+    derivation, cipher = sequence(parameters, at_least=2)[:2]
+    kind, details = sequence(derivation, at_least=2)[:2]
+    algorithms = (identifier(scheme), identifier(sequence(cipher, at_least=1)[0]))
+    return algorithms, _derivation_rounds(details, is_scrypt=identifier(kind) == SCRYPT)
+
+
+def _derivation_rounds(parameters: Node, *, is_scrypt: bool = False) -> int:
+    """Parameters of all kinds are salt first, rounds second; scrypt (RFC 7914) has two more factors."""
+    salt, rounds, *rest = sequence(parameters, at_least=2)
+    expect(salt, OCTET_STRING)
+    return _rounds(rounds) * (prod(map(_rounds, rest[:2])) if is_scrypt else 1)
+
+
+def _rounds(node: Node) -> int:
+    value = integer(node)
+    if value < 1:
+        raise DerError("key derivation without rounds")
+    return value
+
+
+def _mac(node: Node) -> Mac:
+    digest_info, salt, *rest = sequence(node, at_least=2)
+    algorithm, digest = sequence(digest_info, at_least=2)[:2]
+    name = identifier(sequence(algorithm, at_least=1)[0])
+    if name == PBMAC1:
+        return _pbmac1(sequence(algorithm, at_least=2)[1], octets(digest))
+    rounds = _rounds(rest[0]) if rest else 1  # RFC 7292: DEFAULT 1
+    return Mac(name, octets(digest), octets(salt), rounds)
+
+
+def _pbmac1(parameters: Node, expected: bytes) -> Mac:
+    derivation, scheme = sequence(parameters, at_least=2)[:2]
+    kind, details = sequence(derivation, at_least=2)[:2]
+    if identifier(kind) != PBKDF2:
+        raise DerError(f"key derivation {identifier(kind)}")
+    salt, rounds, *rest = sequence(details, at_least=2)
+    prf = next((sequence(node, at_least=1)[0] for node in rest if node.tag == SEQUENCE), None)
+    length = next((integer(node) for node in rest if node.tag != SEQUENCE), 0)
+    return Mac(
+        digest_algorithm=identifier(expect(sequence(scheme, at_least=1)[0], OBJECT_IDENTIFIER)),
+        expected=expected,
+        salt=octets(salt),
+        rounds=_rounds(rounds),
+        pbmac1_prf=identifier(prf) if prf else HMAC_SHA1,
+        pbmac1_key_length=length,
+    )

@@ -1,0 +1,259 @@
+"""Read certificates and keys from bytes in any of the usual forms: PEM, DER, PKCS#7, mixed as they come.
+
+PFX files need a passphrase and are read by `read_pfx`.
+"""
+
+import base64
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache, partial
+from typing import Literal
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import load_der_private_key, load_ssh_private_key, pkcs7
+
+from mstunnel_setup.base.errors import CertificateError
+from mstunnel_setup.certificates import der
+from mstunnel_setup.certificates.certificate import (
+    MALFORMED,
+    examined,
+    is_ca,
+    lenient_library,
+    parse_certificate,
+)
+from mstunnel_setup.certificates.errors import (
+    CERTIFICATE_UNREADABLE,
+    INPUT_TOO_LARGE,
+    KEY_UNREADABLE,
+)
+from mstunnel_setup.certificates.model import Material
+from mstunnel_setup.certificates.pfx.outline import is_pfx
+from mstunnel_setup.certificates.read_pem import (
+    PemBlock,
+    PemError,
+    base64_der,
+    looks_like_pem,
+    pem_blocks,
+    pem_pieces,
+)
+
+Source = Literal["certificate", "key"]
+Kind = Literal["certificate", "pkcs7", "pfx", "key", "encrypted key", ""]
+
+# Generous for a chain (a few KiB), and small enough to refuse a wrong file at once.
+MAX_BYTES = 512 * 1024
+# OpenSSL tests the primes of an RSA key whenever it loads it: 3 s for 8192 bits, 30 s for 16384.
+# BoringSSL (Android, Chrome) and Apple accept up to 8192; such a key has 4.7 KB, protected or not.
+MOST_RSA_BITS = 8192
+_MOST_KEY_BYTES = 5120
+
+_ENCRYPTED_PKCS8 = (der.SEQUENCE, der.OCTET_STRING)
+_KEYSTORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")  # JKS, JCEKS
+_CERTIFICATE = (der.SEQUENCE, der.SEQUENCE, der.BIT_STRING)
+
+
+def read_material(data: bytes, source: Source = "certificate") -> Material:
+    """Find certificates and private keys in one input.
+
+    `source` is what the input should be; it only selects texts and codes. An empty
+    input is empty material. Raises CertificateError: `certificate-unreadable`, `certificate-unsupported`,
+    `key-unreadable`, `key-too-large`, `certificate-is-pfx`, `input-is-jks`, `input-too-large`.
+    """
+    check_size(data)
+    refuse_keystore(data, f"the {source} file")
+    if not data.strip():
+        return Material()
+    if looks_like_pem(data):
+        return _read_pem(data, source)
+    return _read_der(base64_der(data) or data, source)
+
+
+def read_roots(data: bytes) -> tuple[x509.Certificate, ...]:
+    """The certificates of a trust store, of any size: what cannot be read is not trusted, the rest is."""
+    if not looks_like_pem(data):
+        return _readable(lambda: _read_der(data, "certificate"))
+    return tuple(
+        root for piece in pem_pieces(data) for root in _readable(partial(_read_pem, piece, "certificate"))
+    )
+
+
+def _readable(read: Callable[[], Material]) -> tuple[x509.Certificate, ...]:
+    try:
+        return read().certificates
+    except CertificateError:
+        return ()
+
+
+def check_size(data: bytes) -> None:
+    """Refuse what cannot be a certificate file; raises CertificateError `input-too-large`."""
+    if len(data) > MAX_BYTES:
+        raise INPUT_TOO_LARGE(size=len(data))
+
+
+def refuse_keystore(data: bytes, where: str) -> None:
+    """Raise CertificateError `input-is-jks` for a Java keystore of the old formats; a new one is a PFX."""
+    if data.startswith(_KEYSTORES):
+        raise CertificateError(
+            "input-is-jks",
+            "{where} is a Java keystore (JKS)",
+            hint="Convert it to a PFX: `keytool -importkeystore -srckeystore FILE -destkeystore site.pfx "
+            "-deststoretype PKCS12`; then give site.pfx as `pfx`.",
+            where=where,
+        )
+
+
+def check_key_size(data: bytes, where: str) -> None:
+    """Raise CertificateError `key-too-large` for a key that takes too long to load, encrypted or not."""
+    if len(data) > _MOST_KEY_BYTES:
+        raise CertificateError(
+            "key-too-large",
+            "{where} is a private key of {size} bytes, larger than an RSA key of 8192 bits; devices refuse "
+            "it",
+            hint="Request a certificate with an RSA key of 2048 to 8192 bits, or an EC key on P-256 or "
+            "P-384.",
+            where=where,
+            size=len(data),
+        )
+
+
+def kind_of_der(data: bytes) -> Kind:
+    """What a DER file is, by the types of its first parts. Raises DerError."""
+    node = der.first_element(data)
+    tags = node.tags()
+    if is_pfx(node):
+        return "pfx"
+    if tags == _CERTIFICATE:
+        return "certificate"
+    if tags == _ENCRYPTED_PKCS8:
+        return "encrypted key"
+    if tags[:2] == (der.OBJECT_IDENTIFIER, der.EXPLICIT_0):
+        return "pkcs7"
+    return "key" if tags[:1] == (der.INTEGER,) else ""
+
+
+def _read_pem(data: bytes, source: Source) -> Material:
+    material = Material()
+    try:
+        for block in pem_blocks(data):
+            material += _read_block(block)
+    except PemError as error:
+        raise _unreadable(source, f"the {source} file is damaged: {error}") from error
+    return material
+
+
+def _read_block(block: PemBlock) -> Material:
+    where = f"block {block.number} ({block.label})"
+    if block.encrypted or block.label == "ENCRYPTED PRIVATE KEY":
+        return Material(encrypted_keys=1)
+    reader = _READERS.get(block.label)
+    return reader(block.der, where) if reader else Material()
+
+
+def _certificate(data: bytes, where: str) -> Material:
+    return Material((parse_certificate(data, where),))
+
+
+def _trusted_certificate(data: bytes, where: str) -> Material:
+    """The certificate alone: OpenSSL's trusted form has its trust settings behind it."""
+    with suppress(der.DerError):
+        data = der.first_element(data).raw
+    return _certificate(data, where)
+
+
+def _read_der(data: bytes, source: Source) -> Material:
+    where = f"the {source} file"
+    try:
+        kind = kind_of_der(data)
+    except der.DerError as error:
+        raise _unreadable(source, f"{where} is neither PEM nor complete DER: {error}") from error
+    if kind == "encrypted key":
+        return Material(encrypted_keys=1)
+    reader = _READERS_OF_DER.get(kind)
+    if reader is None:
+        raise _unreadable(source, f"{where} is DER, but neither a certificate nor a private key")
+    return reader(der.first_element(data).raw, where)
+
+
+def _pfx(_: bytes, where: str) -> Material:
+    raise CertificateError(
+        "certificate-is-pfx",
+        "{where} is a PFX (PKCS#12) file",
+        hint="Give it as `pfx`, with its passphrase, instead of `chain` and `key`.",
+        where=where,
+    )
+
+
+@lru_cache(maxsize=4)
+def _loaded_key(data: bytes) -> PrivateKeyTypes:
+    """The key. A command reads the same file several times, and the test of an RSA key takes long."""
+    with lenient_library():
+        return load_der_private_key(data, None)
+
+
+def _key(data: bytes, where: str) -> Material:
+    check_key_size(data, where)
+    try:
+        return Material(keys=(_loaded_key(data),))
+    except UnsupportedAlgorithm:
+        raise _bad_key(f"{where} is a private key of a kind that is not supported") from None
+    except TypeError:
+        return Material(encrypted_keys=1)
+    except (ValueError, OverflowError):
+        raise _bad_key(f"{where} is not a valid private key") from None
+
+
+def _openssh_key(data: bytes, where: str) -> Material:
+    check_key_size(data, where)
+    lines = base64.encodebytes(data).decode()
+    text = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{lines}-----END OPENSSH PRIVATE KEY-----\n"
+    try:
+        with lenient_library():
+            return Material(keys=(load_ssh_private_key(text.encode(), None),))
+    except (ValueError, UnsupportedAlgorithm):
+        raise _bad_key(f"{where} is not a valid private key") from None
+    except TypeError:
+        return Material(encrypted_keys=1)
+
+
+def _pkcs7(data: bytes, where: str) -> Material:
+
+    try:
+        with lenient_library():
+            found = pkcs7.load_der_pkcs7_certificates(data)
+            # A PKCS#7 file is a set: its order says nothing, so the leaf may come first.
+            return Material(tuple(sorted(map(examined, found), key=is_ca)))
+    except (*MALFORMED, UnsupportedAlgorithm) as error:
+        raise _unreadable("certificate", f"{where} is not a valid PKCS#7 certificate file") from error
+
+
+def _bad_key(message: str) -> CertificateError:
+    """The cause is left out on purpose: nothing of a key may reach a log."""
+    return _unreadable("key", message)
+
+
+def _unreadable(source: Source, message: str) -> CertificateError:
+    return (CERTIFICATE_UNREADABLE if source == "certificate" else KEY_UNREADABLE)(problem=message)
+
+
+# Other labels (parameters, requests, revocation lists) are ignored.
+_READERS: dict[str, Callable[[bytes, str], Material]] = {
+    "CERTIFICATE": _certificate,
+    "X509 CERTIFICATE": _certificate,
+    "TRUSTED CERTIFICATE": _trusted_certificate,
+    "PKCS7": _pkcs7,
+    "CMS": _pkcs7,
+    "PKCS12": _pfx,
+    "PRIVATE KEY": _key,
+    "RSA PRIVATE KEY": _key,
+    "EC PRIVATE KEY": _key,
+    "DSA PRIVATE KEY": _key,
+    "OPENSSH PRIVATE KEY": _openssh_key,
+}
+_READERS_OF_DER: dict[Kind, Callable[[bytes, str], Material]] = {
+    "certificate": _certificate,
+    "pkcs7": _pkcs7,
+    "key": _key,
+    "pfx": _pfx,
+}

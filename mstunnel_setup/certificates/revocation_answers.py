@@ -1,0 +1,275 @@
+"""Read and judge what responders and revocation lists answer. Nothing here fetches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import (
+    CRLEntryExtensionOID,
+    ExtendedKeyUsageOID,
+    ExtensionOID,
+    SignatureAlgorithmOID,
+)
+
+from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.certificates.certificate import (
+    MALFORMED,
+    extension,
+    has_weak_signature,
+    is_ca,
+    is_issued_by,
+    lenient_library,
+    serial_number,
+)
+from mstunnel_setup.certificates.errors import CRL_UNUSABLE, OCSP_UNUSABLE
+
+# Clocks of servers differ a little.
+_SKEW = timedelta(minutes=5)
+# A responder may leave out when its next answer comes; an older answer than this is not trusted then.
+_LONGEST_UNDATED = timedelta(days=7)
+# What is judged here of a list (RFC 5280, 5.2) and of its entries (5.3), or changes nothing.
+_PROCESSED = frozenset(
+    {
+        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+        ExtensionOID.CRL_NUMBER,
+        ExtensionOID.ISSUING_DISTRIBUTION_POINT,
+    }
+)
+_OF_ENTRIES = frozenset({CRLEntryExtensionOID.CRL_REASON, CRLEntryExtensionOID.INVALIDITY_DATE})
+_PSS_HASHES = (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
+_Way = tuple[padding.AsymmetricPadding, hashes.HashAlgorithm]
+
+
+class RevocationState(StrEnum):
+    """What is known about one certificate."""
+
+    GOOD = "good"
+    REVOKED = "revoked"
+    UNKNOWN = "unknown"
+    UNREACHABLE = "unreachable"
+    NOT_ASKED = "not-asked"
+    NOT_OFFERED = "not-offered"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A verified answer: its state, since when it is revoked, and the authority's reason if it gave one."""
+
+    state: RevocationState
+    since: datetime | None = None
+    detail: str = ""
+
+
+def ocsp_request(certificate: x509.Certificate, issuer: x509.Certificate) -> bytes:
+    """The question about `certificate` in DER. SHA-1 only names the issuer; every responder knows it."""
+    with lenient_library():
+        builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303
+        return builder.build().public_bytes(Encoding.DER)
+
+
+def read_ocsp(data: bytes, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Answer:
+    """What a responder says. Raises NetworkError `ocsp-unusable` when it is not a proven, current answer."""
+    try:
+        with lenient_library():
+            response = ocsp.load_der_ocsp_response(data)
+            return _ocsp_answer(response, certificate, issuer, now)
+    except (*MALFORMED, UnsupportedAlgorithm) as error:
+        raise _unusable("ocsp", "the answer is not a valid OCSP response") from error
+
+
+def _ocsp_answer(
+    response: ocsp.OCSPResponse, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime
+) -> Answer:
+    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        status = response.response_status.name.lower().replace("_", " ")
+        raise _unusable("ocsp", f"the responder refuses to answer: {status}")
+    if not _signed_by_responder(response, issuer, now):
+        raise _unusable("ocsp", "the answer is not signed by the authority or its responder")
+    single = _matching(response, certificate)
+    _require_current("ocsp", single.this_update_utc, single.next_update_utc, now)
+    if single.certificate_status is ocsp.OCSPCertStatus.REVOKED:
+        reason = single.revocation_reason
+        return Answer(
+            RevocationState.REVOKED, single.revocation_time_utc, _words(reason) if reason is not None else ""
+        )
+    good = single.certificate_status is ocsp.OCSPCertStatus.GOOD
+    return Answer(RevocationState.GOOD if good else RevocationState.UNKNOWN)
+
+
+def _matching(response: ocsp.OCSPResponse, certificate: x509.Certificate) -> ocsp.OCSPSingleResponse:
+    for single in response.responses:
+        if single.serial_number == serial_number(certificate):
+            return single
+    raise _unusable("ocsp", "the answer is about another certificate")
+
+
+def _signed_by_responder(response: ocsp.OCSPResponse, issuer: x509.Certificate, now: datetime) -> bool:
+    """RFC 6960, 4.2.2.2: the issuer itself, or a certificate it issued for signing answers."""
+    return any(
+        _signed(signer, response)
+        for signer in (issuer, *response.certificates)
+        if signer == issuer or _may_respond(signer, issuer, now)
+    )
+
+
+def _may_respond(signer: x509.Certificate, issuer: x509.Certificate, now: datetime) -> bool:
+    purposes = extension(signer, x509.ExtendedKeyUsage)
+    return (
+        purposes is not None
+        and ExtendedKeyUsageOID.OCSP_SIGNING in purposes
+        and has_weak_signature(signer) is False  # of another only names are compared
+        and is_issued_by(signer, issuer)
+        and signer.not_valid_before_utc - _SKEW <= now <= signer.not_valid_after_utc
+    )
+
+
+def _signed(signer: x509.Certificate, response: ocsp.OCSPResponse) -> bool:
+    key = signer.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        return any(_verifies(key, response, *way) for way in _rsa_ways(response))
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        algorithm = response.signature_hash_algorithm
+        return algorithm is not None and _verifies(key, response, ec.ECDSA(algorithm))
+    if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+        return _verifies(key, response)
+    return False
+
+
+def _rsa_ways(response: ocsp.OCSPResponse) -> Iterator[_Way]:
+    """How the signature may have been made; the library has no parameters of PSS (RFC 4055)."""
+    if response.signature_algorithm_oid == SignatureAlgorithmOID.RSASSA_PSS:
+        for pss_hash in _PSS_HASHES:
+            yield padding.PSS(padding.MGF1(pss_hash), padding.PSS.AUTO), pss_hash
+    elif (algorithm := response.signature_hash_algorithm) is not None:
+        yield padding.PKCS1v15(), algorithm
+
+
+def _verifies(key: Any, response: ocsp.OCSPResponse, *way: Any) -> bool:
+    try:
+        key.verify(response.signature, response.tbs_response_bytes, *way)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def read_crl(data: bytes, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Answer:
+    """What a revocation list says. Raises NetworkError `crl-unusable` unless proven and current."""
+    try:
+        with lenient_library():
+            return _crl_answer(_load_crl(data), certificate, issuer, now)
+    except (*MALFORMED, UnsupportedAlgorithm) as error:
+        raise _unusable("crl", "it is not a valid revocation list") from error
+
+
+def _load_crl(data: bytes) -> x509.CertificateRevocationList:
+    """RFC 5280 wants DER; some authorities serve PEM."""
+    if data.lstrip().startswith(b"-----BEGIN"):
+        return x509.load_pem_x509_crl(data)
+    return x509.load_der_x509_crl(data)
+
+
+def _crl_answer(
+    crl: x509.CertificateRevocationList,
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    now: datetime,
+) -> Answer:
+    if crl.issuer != issuer.subject or not signs_list(issuer, crl):
+        raise _unusable("crl", "the list is not signed by the authority")
+    _require_about(crl, certificate)
+    _require_current("crl", crl.last_update_utc, crl.next_update_utc, now)
+    entry = crl.get_revoked_certificate_by_serial_number(serial_number(certificate))
+    if entry is None:
+        _require_whole(crl)
+        return Answer(RevocationState.GOOD)
+    return Answer(RevocationState.REVOKED, entry.revocation_date_utc, _reason(entry))
+
+
+def _require_about(crl: x509.CertificateRevocationList, certificate: x509.Certificate) -> None:
+    """RFC 5280, 5.2.4 and 5.2.5: a list may hold only changes, or be about other certificates than this one.
+
+    A base list that names a delta list (`freshestCRL`) is whole in itself; the delta list is not asked for.
+    An attacker in between could serve another part of a divided list, which is also signed.
+    """
+    if extension(crl, x509.DeltaCRLIndicator) is not None:
+        raise _unusable("crl", "it holds only the changes since an earlier list (a delta list)")
+    scope = extension(crl, x509.IssuingDistributionPoint)
+    if scope is None:
+        return
+    other_kind = scope.only_contains_user_certs if is_ca(certificate) else scope.only_contains_ca_certs
+    if other_kind or scope.only_contains_attribute_certs:
+        raise _unusable("crl", "the list is about another kind of certificate")
+    if scope.indirect_crl:
+        raise _unusable("crl", "the list is indirect: it speaks for other authorities")
+    own = _places(scope, crl.issuer)
+    points = extension(certificate, x509.CRLDistributionPoints) or ()
+    if own and all(own.isdisjoint(_places(point, certificate.issuer)) for point in points):
+        raise _unusable("crl", "the list is another one than the certificate names")
+
+
+def _places(
+    point: x509.DistributionPoint | x509.IssuingDistributionPoint, issuer: x509.Name
+) -> set[x509.GeneralName]:
+    relative = point.relative_name
+    return {
+        *(point.full_name or ()),
+        *([] if relative is None else [x509.DirectoryName(x509.Name([*issuer.rdns, relative]))]),
+    }
+
+
+def _require_whole(crl: x509.CertificateRevocationList) -> None:
+    """Who is not in a part of a list, or in one not understood (RFC 5280, 5.2), may be revoked still."""
+    scope = extension(crl, x509.IssuingDistributionPoint)
+    if scope is not None and scope.only_some_reasons:
+        raise _unusable("crl", "the list holds only some reasons, so it does not settle it")
+    if part := not_understood(crl):
+        raise _unusable("crl", f"{part} has an unknown critical extension")
+
+
+def not_understood(crl: x509.CertificateRevocationList) -> str:
+    """What has a critical extension that is unknown, "the list" or "an entry of the list"; else empty."""
+    if any(item.critical and item.oid not in _PROCESSED for item in crl.extensions):
+        return "the list"
+    if any(item.critical and item.oid not in _OF_ENTRIES for entry in crl for item in entry.extensions):
+        return "an entry of the list"
+    return ""
+
+
+def signs_list(issuer: x509.Certificate, crl: x509.CertificateRevocationList) -> bool:
+    """Whether the list has the issuer's signature, and its key is for lists (RFC 5280, 6.3.3)."""
+    key, usage = issuer.public_key(), extension(issuer, x509.KeyUsage)
+    if usage is not None and not usage.crl_sign:
+        return False
+    return isinstance(
+        key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey
+    ) and crl.is_signature_valid(key)
+
+
+def _reason(entry: x509.RevokedCertificate) -> str:
+    try:
+        return _words(entry.extensions.get_extension_for_class(x509.CRLReason).value.reason)
+    except x509.ExtensionNotFound:
+        return ""
+
+
+def _words(reason: x509.ReasonFlags) -> str:
+    return reason.name.replace("_", " ")
+
+
+def _require_current(method: str, start: datetime, end: datetime | None, now: datetime) -> None:
+    if now < start - _SKEW:
+        raise _unusable(method, f"the answer is from the future ({start:%Y-%m-%d %H:%M} UTC)")
+    if now > (end or start + _LONGEST_UNDATED) + _SKEW:
+        raise _unusable(method, f"the answer is too old ({start:%Y-%m-%d %H:%M} UTC)")
+
+
+def _unusable(method: str, reason: str) -> NetworkError:
+    return (OCSP_UNUSABLE if method == "ocsp" else CRL_UNUSABLE)(reason=reason)

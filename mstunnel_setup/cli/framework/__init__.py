@@ -1,0 +1,1 @@
+"""What every command line uses: options, console, rendering, translation."""

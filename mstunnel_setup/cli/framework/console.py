@@ -1,0 +1,339 @@
+"""The console: questions and announcements on stderr; stdout is for results."""
+
+import getpass
+import io
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, repeat
+from os import get_terminal_size
+from select import select
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.redaction import Redactor
+from mstunnel_setup.base.text import WIDTH, fold, one_line
+from mstunnel_setup.cli.framework.translation import translated
+from mstunnel_setup.io.clock import SystemClock
+
+_YES = frozenset({"yes", "y"})
+_NO = frozenset({"no", "n", ""})
+_MORE = "more: Enter; skip to the end: q"
+_INDENT = "    "
+_LINES_AROUND_CODE = 9
+_MOST_ROWS = 40
+_POLL_SECONDS = 2.0
+
+
+class NoPrompts:
+    """The console of an unattended run: it announces, but a question is an error that names it."""
+
+    def __init__(self, redactor: Redactor, *, color: bool = False, stderr: TextIO | None = None) -> None:
+        self._redactor = redactor
+        self._color = color
+        self._stderr = stderr or sys.stderr
+        self._clock = SystemClock()
+        self._waited = 0.0
+        self._code_shown: float | None = None
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person can answer."""
+        return False
+
+    @property
+    def waited(self) -> float:
+        """Seconds for which a person was waited for until now: to answer, or to sign in elsewhere."""
+        return self._waited
+
+    def say(self, text: str) -> None:
+        """Show an announcement; long lines are folded."""
+        lines = self._redactor.clean("\n".join(map(translated, text.split("\n")))).splitlines()
+        self._print("\n".join(part for line in lines for part in fold(line)))
+
+    def page(self, text: str) -> None:
+        """Show a long text."""
+        self._print(text)
+
+    def device_code(self, url: str, code: str, expires_in_seconds: float, scan: str = "") -> None:
+        """Show where to sign in, with which code, and how long it is valid.
+
+        `scan` is what a QR code leads to, where the terminal can show one; the page itself by default.
+        """
+        minutes = max(1, round(expires_in_seconds / 60))
+        self._print(f"\n{translated('To sign in, open this page in a browser, on any device:')}\n")
+        self._print(f"    {one_line(url)}\n", "bold")
+        self._qr_code(scan or url)
+        self._print(translated("and enter this code:") + "\n")
+        self._print(f"    {one_line(code)}\n", "bold")
+        valid = f"The code is valid for {minutes} minute{'s' if minutes > 1 else ''}. Waiting ..."
+        self._print(translated(valid))
+        self._code_shown = self._clock.monotonic()
+
+    def waiting(self, seconds_left: float) -> None:
+        """Show on a terminal how long the wait for a sign-in may still last; 0 ends the line."""
+        if seconds_left <= 0 and self._code_shown is not None:
+            self._waited += self._clock.monotonic() - self._code_shown
+            self._code_shown = None
+        if not self._stderr.isatty():
+            return
+        left = f"{int(seconds_left) // 60}:{int(seconds_left) % 60:02}"
+        self._stderr.write(f"\r  {translated(f'{left:>6} left')} " if seconds_left > 0 else "\r\x1b[K")
+        self._stderr.flush()
+
+    def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:  # noqa: ARG002
+        """The default if there is one; otherwise raises UsageError `answer-needed`."""
+        if default is not None:
+            return default
+        raise self._unanswered(question)
+
+    def ask_until(self, question: str, poll: Callable[[], str | None]) -> str | None:  # noqa: ARG002
+        """Raises UsageError `answer-needed`."""
+        raise self._unanswered(question)
+
+    def confirm(self, question: str) -> bool:
+        """Raises UsageError `answer-needed`."""
+        raise self._unanswered(question)
+
+    def choose(
+        self,
+        title: str,
+        rows: Sequence[tuple[str, ...]],  # noqa: ARG002
+        columns: Sequence[str] = (),  # noqa: ARG002
+    ) -> str:
+        """Raises UsageError `answer-needed`."""
+        raise self._unanswered(title)
+
+    def _unanswered(self, question: str) -> UsageError:
+        return UsageError(
+            "answer-needed",
+            "this run is unattended, but an answer is needed: {question}",
+            hint="Answer it in the answer file or with an option, or run without --unattended.",
+            question=self._redactor.clean(question),
+        )
+
+    def _qr_code(self, text: str) -> None:
+        """Where it fits, and where colours make sure that dark is dark, for cameras do not read negatives."""
+        if not (self._color and self._stderr.isatty()):
+            return
+        from mstunnel_setup.cli.framework.qr import qr_lines
+
+        lines = qr_lines(text)
+        size = get_terminal_size(self._stderr.fileno())
+        room = size.lines - _LINES_AROUND_CODE
+        if len(lines[0]) + len(_INDENT) > size.columns or len(lines) > room or not _writable(self._stderr):
+            return
+        for line in lines:
+            self._print(_INDENT, end="")
+            self._print(line, "black on bright_white")
+        self._print("")
+
+    def _print(self, text: str, style: str = "", end: str = "\n") -> None:
+        text = self._redactor.clean(text)
+        if style and self._color:
+            self._rich().print(text, style=style, markup=False, end=end, soft_wrap=True)
+        else:
+            self._stderr.write(f"{text}{end}")
+            self._stderr.flush()
+
+    def _rich(self) -> Console:
+
+        return Console(
+            file=self._stderr,
+            color_system="auto" if self._color else None,
+            highlight=False,
+            emoji=False,
+        )
+
+
+class TerminalConsole(NoPrompts):
+    """The console of a person. The end of the input is a UsageError; Ctrl-C is left to the renderer."""
+
+    def __init__(
+        self,
+        redactor: Redactor,
+        *,
+        color: bool = False,
+        stdin: TextIO | None = None,
+        stderr: TextIO | None = None,
+    ) -> None:
+        super().__init__(redactor, color=color, stderr=stderr)
+        # Python has no standard input where it was closed before the start.
+        self._stdin = stdin or sys.stdin or io.StringIO()
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person can answer."""
+        return True
+
+    def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:
+        """What the person typed, without spaces around it; an empty line means the default, else ask again.
+
+        A secret is not echoed. Raises UsageError `input-ended` when there is no more input.
+        """
+        question = one_line(translated(question))
+        shown = f"{question} [{default}]: " if default and not secret else f"{question}: "
+        while True:
+            typed = self._read_secret(shown) if secret else self._read(shown).strip()
+            if typed or default is not None:
+                return typed or str(default)
+
+    def ask_until(self, question: str, poll: Callable[[], str | None]) -> str | None:
+        """What the person typed, perhaps nothing; None as soon as `poll` returns None.
+
+        What it returns else is shown when it changes. Raises UsageError `input-ended`.
+        """
+        question, shown = one_line(translated(question)), ""
+        self._print(f"{question}: ", end="")
+        while (problem := poll()) is not None:
+            if problem and problem != shown:
+                self._print("")
+                self.say(problem)
+                self._print(f"{question}: ", end="")
+            shown = problem
+            if self._typed_within(_POLL_SECONDS):
+                return self._read("").strip()
+        self._print("")
+        return None
+
+    def _typed_within(self, seconds: float) -> bool:
+        """Whether there is a line to read before so many seconds are over; a pipe is read at once."""
+        self._stderr.flush()
+        try:
+            with self._person_awaited():
+                return bool(select([self._stdin], [], [], seconds)[0])
+        except (OSError, ValueError):
+            return True
+
+    @contextmanager
+    def _person_awaited(self) -> Iterator[None]:
+        """Count the time meanwhile as waited for a person."""
+        started = self._clock.monotonic()
+        try:
+            yield
+        finally:
+            self._waited += self._clock.monotonic() - started
+
+    def confirm(self, question: str) -> bool:
+        """Whether the person typed yes; an empty line means no, anything else asks again."""
+        while True:
+            typed = self._read(f"{one_line(translated(question))} [y/N]: ").strip().lower()
+            if typed in _YES | _NO:
+                return typed in _YES
+            self.say("Type yes or no.")
+
+    def choose(self, title: str, rows: Sequence[tuple[str, ...]], columns: Sequence[str] = ()) -> str:
+        """The first cell (the id) of the row that the person names by number, name, or id.
+
+        `rows` are cells: id, name, further details; `columns` their headings, from the name on. The id is
+        not shown. Asks again until the answer names exactly one row. Of many rows only those are shown whose
+        name holds what was typed.
+        """
+        numbered = list(enumerate(rows, 1))
+        if len(rows) > _MOST_ROWS:
+            self.say(f"{title}: {len(rows)} entries. Type part of a name to filter them.")
+        else:
+            self._table(title, numbered, columns)
+        while True:
+            typed = self.ask("Number or name")
+            found = _matching(typed, rows)
+            if len(found) == 1:
+                return found[0]
+            near = [item for item in numbered if typed.casefold() in "".join(item[1][1:2]).casefold()]
+            if len(rows) > _MOST_ROWS and near:
+                self._table(f"{len(near)} names contain it.", near[:_MOST_ROWS], columns)
+                continue
+            self.say(
+                f'"{typed}" is not in the list. Type a number from 1 to {len(rows)}, or a name.'
+                if not found
+                else f'"{typed}" is the name of {len(found)} entries. Type the number of one.'
+            )
+
+    def page(self, text: str) -> None:
+        """Show a long text a screen at a time when a person is at a terminal; `q` skips the rest."""
+        if not (self._stdin.isatty() and self._stderr.isatty()):
+            self._print(text)
+            return
+        for screen, more in _screens(
+            text.splitlines(), max(1, get_terminal_size(self._stderr.fileno()).lines - 2)
+        ):
+            self._print(screen)
+            if more and self._read(f"-- {translated(_MORE)} -- ").strip().lower() == "q":
+                return
+
+    def _table(self, title: str, rows: Sequence[tuple[int, tuple[str, ...]]], columns: Sequence[str]) -> None:
+
+        table = Table(
+            title=Text(self._redactor.clean(one_line(translated(title)))),
+            title_justify="left",
+            show_header=bool(columns),
+            header_style="bold" if self._color else "",
+            box=None,
+        )
+        width = max((len(row) for _, row in rows), default=1)
+        for position, heading in zip(range(width), chain(["No.", *columns], repeat("")), strict=False):
+            # Names may be folded on a narrow screen; numbers are typed, so they stay whole.
+            table.add_column(translated(heading), no_wrap=position == 0, overflow="fold")
+        for number, (_, *cells) in rows:
+            table.add_row(*(Text(self._redactor.clean(one_line(cell))) for cell in (str(number), *cells)))
+        self._rich().print(table, width=None if self._stderr.isatty() else WIDTH)
+
+    def _read(self, prompt: str) -> str:
+        self._print(prompt, end="")
+        self._stderr.flush()
+        try:
+            with self._person_awaited():
+                line = self._stdin.readline()
+        except UnicodeDecodeError as error:
+            raise UsageError(
+                "input-invalid",
+                "the input is not UTF-8 text",
+                hint="Type it again.",
+            ) from error
+        if not line:
+            self._print("")
+            raise self._ended()
+        return line.rstrip("\r\n")
+
+    def _read_secret(self, prompt: str) -> str:
+        if not self._stdin.isatty():
+            return self._read(prompt)
+        try:
+            with self._person_awaited():
+                return getpass.getpass(self._redactor.clean(prompt), stream=self._stderr)
+        except EOFError as error:
+            raise self._ended() from error
+
+    def _ended(self) -> UsageError:
+        return UsageError(
+            "input-ended",
+            "the input ended before the question was answered",
+            hint="Run the command at a terminal, or give the answers with --answers and --unattended.",
+        )
+
+
+def _matching(typed: str, rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Ids of the rows meant; an exact id or number wins over a name."""
+    for number, row in enumerate(rows, 1):
+        if typed.lower() == row[0].lower() or typed == str(number):
+            return [row[0]]
+    return [row[0] for row in rows if typed.casefold() in (one_line(cell).casefold() for cell in row[1:2])]
+
+
+def _writable(stream: TextIO) -> bool:
+    """Whether half blocks can be written in the encoding of the terminal."""
+    try:
+        "▀▄█".encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _screens(lines: list[str], height: int) -> Iterator[tuple[str, bool]]:
+    """The text of each screen, and whether another one follows."""
+    for start in range(0, len(lines), height):
+        yield "\n".join(lines[start : start + height]), start + height < len(lines)

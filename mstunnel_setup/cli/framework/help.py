@@ -1,0 +1,170 @@
+"""Help pages: usage, description, options in sections, commands, examples, and one line about variables."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
+from importlib.resources import files
+from typing import Any, Final, TypeAlias
+
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+from mstunnel_setup.answers.settings import SETTINGS
+from mstunnel_setup.base.text import fold, padded, width
+from mstunnel_setup.cli.framework.translation import translated
+
+COMMON: Final = "Common"
+CERTIFICATE: Final = "Certificate"
+SIGN_IN: Final = "Sign-in"
+IMAGES: Final = "Images"
+RECOVERY: Final = "Recovery"
+_OWN = "Options"
+_ARGUMENTS = "Arguments"
+_ORDER = (_ARGUMENTS, _OWN, COMMON, CERTIFICATE, SIGN_IN, IMAGES, RECOVERY)
+VARIABLES = "Each option can also be a variable: MSTUNNEL_ANSWERS=FILE is --answers FILE."
+_INDENT = "  "
+_WIDEST_NAME = 30
+# `answers.merge` reads their variables.
+_OF_SETTINGS = frozenset(setting.option for setting in SETTINGS if setting.option)
+# What typer adds itself, and what ends the command at once.
+_OF_EVERY_PROGRAM = frozenset({"help", "version"})
+
+# Typer names the classes of contexts and commands in private modules only.
+AnyContext: TypeAlias = Any
+AnyCommand: TypeAlias = Any
+Parameter: TypeAlias = TyperArgument | TyperOption
+_Resolved: TypeAlias = tuple[str | None, AnyCommand | None, list[str]]
+_Rows: TypeAlias = Sequence[tuple[str, str]]
+
+
+class Command(TyperCommand):
+    """A command with our help page."""
+
+    def get_help(self, ctx: AnyContext) -> str:
+        """The page."""
+        return _page(self, ctx, [])
+
+
+class CommandGroup(TyperGroup):
+    """Finds commands in either spelling; its help lists them."""
+
+    def resolve_command(self, ctx: AnyContext, args: list[str]) -> _Resolved:
+        """The command that the first word names; the vendor writes `import_cert` with `-` as well."""
+        first, *others = args
+        vendors = first.replace("-", "_")
+        return super().resolve_command(ctx, [vendors if vendors in self.commands else first, *others])
+
+    def get_help(self, ctx: AnyContext) -> str:
+        """The page."""
+        found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        return _page(self, ctx, [(name, _summary(command)) for name, command in found.items() if command])
+
+
+class ArgumentOrCommand(CommandGroup):
+    """Takes its own argument, or a command in its place; options may follow the argument."""
+
+    allow_interspersed_args = True
+
+    def get_params(self, ctx: AnyContext) -> list[Any]:
+        """Options and argument; a command stands in the place of the argument, so its line has none."""
+        found: list[Any] = super().get_params(ctx)
+        return found if ctx.command is self else [each for each in found if each.param_type_name == "option"]
+
+    def parse_args(self, ctx: AnyContext, args: list[str]) -> list[str]:
+        """Parse the options, then the argument or the name of the command."""
+        (argument,) = (each for each in self.get_params(ctx) if each.param_type_name == "argument")
+        parser = self.make_parser(ctx)
+        # An option that only the command has is for the command to refuse or take.
+        parser.ignore_unknown_options = True
+        given = parser.parse_args(list(args))[0].get(str(argument.name))
+        if given in self.commands:
+            at = args.index(str(given))
+            args = [*args[:at], str(argument.get_default(ctx)), *args[at:]]
+            ctx.allow_interspersed_args = False
+        return super().parse_args(ctx, args)
+
+
+class Word(CommandGroup):
+    """A word that only leads to commands: alone it prints its help, and has no result."""
+
+
+def _page(command: AnyCommand, context: AnyContext, commands: _Rows) -> str:
+    parameters = command.get_params(context)
+    head = f"{translated('Usage:')} {context.command_path} "
+    lines = fold(head + " ".join(command.collect_usage_pieces(context)), width(head))
+    for paragraph in (command.help or "").split("\n\n"):
+        text = translated(" ".join(paragraph.split()))
+        lines += ["", *fold(_INDENT + text, len(_INDENT))] if text else []
+    for title, rows in _sections(parameters, context):
+        lines += ["", f"{translated(title)}:", *_definitions(rows)]
+    if commands:
+        lines += ["", f"{translated('Commands')}:", *_definitions(commands)]
+    if shown := examples(context.command_path):
+        lines += ["", f"{translated('Examples')}:", *(_INDENT + example for example in shown)]
+    if _every_option_is_a_variable(parameters):
+        lines += ["", *fold(translated(VARIABLES), 0)]
+    return "\n".join(lines)
+
+
+def _sections(parameters: Iterable[Parameter], context: AnyContext) -> Iterator[tuple[str, _Rows]]:
+    rows: dict[str, list[tuple[str, str]]] = {title: [] for title in _ORDER}
+    for parameter in parameters:
+        if (shown := row(parameter, context)) is not None:
+            rows[_section(parameter)].append(shown)
+    yield from ((title, records) for title, records in rows.items() if records)
+
+
+def _definitions(rows: _Rows) -> Iterator[str]:
+    """Names, and what each is; a name that is too wide has a line of its own."""
+    first = min(max(len(name) for name, _ in rows), _WIDEST_NAME) + 2 * len(_INDENT)
+    for name, about in rows:
+        head = _INDENT + name
+        if len(head) + len(_INDENT) > first:
+            yield head
+            head = ""
+        yield from (line.rstrip() for line in fold(padded(head, first) + _translated_help(about), first))
+
+
+def _translated_help(about: str) -> str:
+    """The help of an option; what typer adds is in brackets."""
+    own, begin, added = about.partition("  [")
+    words = "; ".join(map(translated, added.removesuffix("]").split("; ")))
+    return f"{translated(own)}{begin}{words}]" if begin else translated(about)
+
+
+def _summary(command: AnyCommand) -> str:
+    """The first sentence of its help."""
+    text = " ".join((command.help or "").split())
+    said = translated(text)
+    sentence, more, _ = text.partition(". ")
+    return (f"{sentence}." if more else text) if said == text else said.partition("。")[0]
+
+
+def row(parameter: Parameter, context: AnyContext) -> tuple[str, str] | None:
+    """Name and help of an option; None for a hidden one. One line names the variables of all."""
+    shown = copy(parameter)
+    # Only in the copy: a message about a wrong value names its variable.
+    shown.show_envvar = False
+    found: tuple[str, str] | None = shown.get_help_record(context)
+    return found
+
+
+def _section(parameter: Parameter) -> str:
+    if parameter.param_type_name == "argument":
+        return _ARGUMENTS
+    if parameter.name in _OF_EVERY_PROGRAM:
+        return COMMON
+    return getattr(parameter, "rich_help_panel", None) or _OWN
+
+
+def examples(command: str) -> Sequence[str]:
+    """What to type for `command` (`mst-cli cert show`), one command a line; none for a command without."""
+    found: dict[str, list[str]] = json.loads(
+        (files("mstunnel_setup") / "data" / "examples.json").read_text("utf-8")
+    )
+    return found.get(command, ())
+
+
+def _every_option_is_a_variable(parameters: Iterable[Parameter]) -> bool:
+    options = [each for each in parameters if isinstance(each, TyperOption) and not each.hidden]
+    own = [each for each in options if each.name not in _OF_EVERY_PROGRAM]
+    return bool(own) and all(each.envvar or not _OF_SETTINGS.isdisjoint(each.opts) for each in own)

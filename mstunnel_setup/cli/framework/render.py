@@ -1,0 +1,364 @@
+"""The renderer: every command returns a `Result`; here it becomes text or JSON, and an exit code.
+
+Data goes to stdout, everything else to stderr. This is the only module that catches every exception.
+"""
+
+import itertools
+import json
+import os
+import re
+import sys
+import traceback
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any, Final, NoReturn, TextIO
+
+import typer
+from typer.core import TyperOption
+from typer.exceptions import TyperException
+
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import (
+    INTERNAL_ERROR,
+    ChecksFailedError,
+    ExitCode,
+    SetupError,
+    UsageError,
+    ValuesError,
+)
+from mstunnel_setup.base.events import Event, Listener
+from mstunnel_setup.base.parsing import problem_of
+from mstunnel_setup.base.redaction import Redactor
+from mstunnel_setup.base.result import Notice, Result, notice_of, warning
+from mstunnel_setup.base.text import fold
+from mstunnel_setup.cli.framework.arguments import refuse_undecodable
+from mstunnel_setup.cli.framework.console import NoPrompts, TerminalConsole
+from mstunnel_setup.cli.framework.help import AnyContext, Word
+from mstunnel_setup.cli.framework.log import SetupLog
+from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat
+from mstunnel_setup.cli.framework.progress import ProgressLines, ProgressStream, count_bar, transfer_bar
+from mstunnel_setup.cli.framework.streams import deserted, interruptible, lost
+from mstunnel_setup.cli.framework.translation import translated, translated_lines
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.own_code import refuse_code_of_others
+from mstunnel_setup.io.request_log import requests_told
+from mstunnel_setup.io.safe_paths import explain
+
+SCHEMA = "mstunnel/1"
+_CLEAR: Final = "\x1b[H\x1b[2J"
+# How the end of a command is called where it is not a failure.
+_WORDS = {ExitCode.WAITING: "waiting", ExitCode.INTERRUPTED: "stopped"}
+
+
+@dataclass(frozen=True)
+class TerminalSinks:
+    """Where events and lines go: the log, stderr, stdout, and a descriptor that the caller opened."""
+
+    common: CommonOptions
+    redactor: Redactor
+    log: SetupLog
+    renderer: "Renderer"
+
+    def stream(self, lines: Iterable[str]) -> None:
+        """Print each, with JSON as `{"line": …}`, until there are no more or the reader has gone."""
+        for line in lines:
+            cleaned = self.redactor.clean(line)
+            text = json.dumps({"line": cleaned}) if self.common.output is OutputFormat.JSON else cleaned
+            if not _write(sys.stdout, f"{text}\n"):
+                return
+
+    def listener(self, steps: Sequence[str], progress_fd: int | None = None) -> Listener:
+        """A listener for the runner: log, lines on stderr, and JSON lines on `progress_fd`."""
+        reasons = self.common.output is OutputFormat.JSON
+        lines = ProgressLines(sys.stderr, self.redactor, steps, verbose=self.common.verbose, reasons=reasons)
+        sinks = [self.log.event, *([] if self.common.quiet else [lines.event])]
+        if progress_fd is not None:
+            sinks.append(ProgressStream(progress_fd, self.redactor).event)
+
+        def notify(event: Event) -> None:
+            for sink in sinks:
+                sink(event)
+
+        return notify
+
+    def show(self, result: Result) -> bool:
+        """Show a result before the last one, on a terminal in place of the one before; whether it is read."""
+        if self.common.output is OutputFormat.TEXT and sys.stdout.isatty():
+            _write(sys.stdout, _CLEAR)
+        self.renderer.show(result)
+        return lost(sys.stdout) is None
+
+    def close_log(self) -> None:
+        """Close the log file; a later event opens it again."""
+        self.log.close()
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """Shows the result of one command."""
+
+    command: str
+    output: OutputFormat
+    redactor: Redactor
+    color: bool = False
+
+    def show(self, result: Result) -> None:
+        """Print the result: data on stdout, warnings and errors (as text) on stderr."""
+        if self.output is OutputFormat.JSON:
+            _write(sys.stdout, json.dumps(self.envelope(result)) + "\n")
+            return
+        lines = result.text() if callable(result.text) else result.text
+        _write(sys.stdout, "".join(f"{self.redactor.clean(line)}\n" for line in translated_lines(lines)))
+        for notice in result.warnings:
+            self._notice("warning", "33", notice)
+        word = _WORDS.get(result.exit_code, "error")
+        for notice, following in itertools.zip_longest(result.errors, result.errors[1:]):
+            shared = following is not None and following.hint == notice.hint
+            self._notice(word, "31", replace(notice, hint="") if shared else notice)
+
+    def envelope(self, result: Result) -> dict[str, Any]:
+        """The JSON envelope (docs/reference: JSON output)."""
+        cleaned = self.redactor.clean_value(
+            {
+                "schema": SCHEMA,
+                "command": self.command,
+                "status": result.status,
+                "data": dict(result.data),
+                "warnings": [vars(notice) for notice in result.warnings],
+                "errors": [vars(notice) for notice in result.errors],
+            }
+        )
+        return cleaned if isinstance(cleaned, dict) else {}
+
+    def _notice(self, word: str, color: str, notice: Notice) -> None:
+        word, message, hint = map(translated, (word, notice.message, notice.hint))
+        first, *others = self.redactor.clean(message).splitlines() or [""]
+        others += self.redactor.clean(hint).splitlines()
+        lines = [*fold(f"{word}: {first}"), *(part for line in others for part in fold(f"  {line}"))]
+        if self.color:
+            lines[0] = lines[0].replace(f"{word}:", f"\x1b[1;{color}m{word}:\x1b[0m", 1)
+        _write(sys.stderr, "\n".join(lines) + "\n")
+
+
+def run_command(command: str, common: CommonOptions, function: Callable[[Operator], Result]) -> NoReturn:
+    """Run `function`, show what it returns or raises, and end the command (typer.Exit) with the exit code."""
+    redactor = Redactor()
+    color = _colorful(common)
+    console = (NoPrompts if common.unattended else TerminalConsole)(redactor, color=color)
+    files, clock = Files(common.root), SystemClock()
+    log = SetupLog(files, clock, redactor, uuid.uuid4().hex, paths.SETUP_LOG)
+    renderer = Renderer(command, common.output, redactor, color)
+    operator = Operator(
+        console,
+        redactor,
+        TerminalSinks(common, redactor, log, renderer),
+        files=files,
+        clock=clock,
+        answers=common.answers,
+        json=common.output is OutputFormat.JSON,
+        verbose=common.verbose,
+        download=transfer_bar(quiet=common.quiet, color=color),
+        counted=count_bar(quiet=common.quiet, color=color),
+    )
+    with interruptible(), _requests_shown(redactor) if common.verbose else nullcontext():
+        result = _attempt(lambda: function(operator), log, redactor, common.verbose)
+    renderer.show(_with_log(result, log))
+    raise typer.Exit(int(result.exit_code))
+
+
+def _requests_shown(redactor: Redactor) -> AbstractContextManager[None]:
+    """Show every request on standard error meanwhile."""
+
+    def show(text: str) -> None:
+        # On a terminal it takes the line of the countdown.
+        begin = "\r\x1b[K" if sys.stderr.isatty() else ""
+        _write(sys.stderr, f"{begin}  {redactor.clean(text)}\n")
+
+    return requests_told(show)
+
+
+def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) -> int:
+    """Run a command line program; its exit code. Wrong usage is shown like every other error."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    command = typer.main.get_command(app)
+    codes: list[int] = []
+    names = [program]
+
+    def parse() -> Result:
+        refuse_code_of_others()
+        refuse_undecodable(given, os.environ)
+        try:
+            code = command.main(args=given, prog_name=program, standalone_mode=False)
+        except TyperException as error:
+            names[0] = _command(error, program)
+            raise _usage(error, program) from error
+        codes.append(code if isinstance(code, int) else 0)
+        return Result()
+
+    result = _attempt(parse, None, Redactor(), not {"--verbose", "-v"}.isdisjoint(given))
+    color = _colorful(CommonOptions(no_color="--no-color" in given))
+    if not codes:
+        Renderer(names[0], _wanted_output(given), Redactor(), color).show(result)
+    return _arrived(
+        codes[0] if codes else int(result.exit_code), Renderer(names[0], OutputFormat.TEXT, Redactor(), color)
+    )
+
+
+def _arrived(code: int, renderer: Renderer) -> int:
+    """The exit code of a command that ended with `code`: another one when the result could not be written."""
+    error = lost(sys.stdout)
+    if error is None or deserted(error):
+        return code
+    told = explain("write", "the result", error)
+    renderer.show(_failure(told.exit_code, notice_of(told)))
+    return code or int(told.exit_code)
+
+
+def _attempt(
+    function: Callable[[], Result], log: SetupLog | None, redactor: Redactor, verbose: bool
+) -> Result:
+    """What `function` returns, or what its failure looks like."""
+    try:
+        return function()
+    except (ChecksFailedError, ValuesError) as error:
+        return _failure(error.exit_code, *map(notice_of, error.failures))
+    except SetupError as error:
+        return _failure(error.exit_code, notice_of(error))
+    except (KeyboardInterrupt, typer.Abort):
+        if sys.stderr.isatty():
+            # The cursor stands behind the ^C that the terminal showed.
+            _write(sys.stderr, "\n")
+        return _failure(
+            ExitCode.INTERRUPTED,
+            warning(
+                "interrupted",
+                "interrupted",
+                hint="Run the same command again to continue.",
+            ),
+        )
+    except typer.Exit:
+        raise
+    except Exception as error:  # noqa: BLE001 (the one place where a bug becomes a message)
+        return _bug(error, log, redactor, verbose)
+
+
+def _bug(error: Exception, log: SetupLog | None, redactor: Redactor, verbose: bool) -> Result:
+    trace = redactor.clean("".join(traceback.format_exception(error)))
+    if log is not None:
+        log.crash(trace)
+    if verbose:
+        _write(sys.stderr, trace)
+    logged = log is not None and log.failure is None
+    report = (
+        f"Report it with the end of {log.place}."
+        if logged and log
+        else "Run it again with --verbose and report it."
+    )
+    reason = f"{type(error).__name__}: {error}"
+    return _failure(ExitCode.INTERNAL, notice_of(INTERNAL_ERROR(reason=reason, report=report)))
+
+
+def _failure(code: ExitCode, *notices: Notice) -> Result:
+    return Result("error", errors=notices, exit_code=code)
+
+
+def _with_log(result: Result, log: SetupLog) -> Result:
+    """The result, with a warning when the log could not be written."""
+    if log.failure is None:
+        return result
+    notice = warning(
+        "log-unwritable",
+        "the log cannot be written: {reason}",
+        hint="{advice}",
+        reason=log.failure.message,
+        advice=log.failure.hint,
+    )
+    warnings = (*result.warnings, notice)
+    return Result(result.status, result.data, warnings, result.errors, result.text, result.exit_code)
+
+
+_NEGATIVE: Final = re.compile(r"No such option: (-\d+)")
+# What shows the changes of a program before they are made; it is no option here.
+_DRY_RUNS: Final = {
+    "mstunnel-setup": "`mstunnel-setup plan`",
+    "mst-cli install": "`mstunnel-setup plan`",
+    "mst-admin": "`mst-admin diff DIR`",
+    "mst-admin conditional-access": "`mst-admin conditional-access plan`",
+}
+
+
+def _usage(error: TyperException, program: str) -> UsageError:
+    path = getattr(getattr(error, "ctx", None), "command_path", program)
+    if isinstance(error, typer.BadParameter) and isinstance(error.param, TyperOption):
+        error.param_hint = _origin(error.param, error.ctx)
+    if wrong := getattr(error.__cause__, "errors", None):
+        # Of the library that converts options: its words are for programmers.
+        error.message = "; ".join(map(_in_our_words, wrong()))
+    message = error.format_message().strip().rstrip(".")
+    message = _NEGATIVE.sub(r"\1 is negative: it must be 0 or more", message)
+    if message.startswith("No such option: --json"):
+        message = "no such option: --json; JSON is `--output json`"
+    if message.startswith("No such option: --dry-run"):
+        named = [shown for command, shown in _DRY_RUNS.items() if f"{path} ".startswith(f"{command} ")]
+        message = f"no such option: --dry-run{f'; {named[-1]} shows what would change' if named else ''}"
+    return UsageError(
+        "usage-invalid",
+        "{problem}",
+        hint="See `{command} --help`.",
+        problem=message[:1].lower() + message[1:],
+        command=path,
+    )
+
+
+def _in_our_words(item: Mapping[str, Any]) -> str:
+    if str(item["type"]).startswith("bool"):
+        return "it must be 1 or 0"
+    words = problem_of(item)
+    return f"it {words}" if words.startswith(("must ", "is ")) else words
+
+
+def _origin(option: TyperOption, context: AnyContext | None) -> str | Sequence[str]:
+    """The variable that the value of an option came from, or the names of the option."""
+    source = context and context.get_parameter_source(option.name)
+    if getattr(source, "name", "") != "ENVIRONMENT":
+        return option.opts
+    variables = [option.envvar] if isinstance(option.envvar, str) else option.envvar or ()
+    return f"the variable {next(name for name in variables if os.environ.get(name))}"
+
+
+def _command(error: TyperException, program: str) -> str:
+    """The command whose line is wrong; a word that only leads to commands is none, and has no schema."""
+    context = getattr(error, "ctx", None)
+    while context and isinstance(context.command, Word):
+        context = context.parent
+    return str(context.command_path if context else program)
+
+
+def _wanted_output(arguments: Sequence[str]) -> OutputFormat:
+    """The output asked for on a command line that could not be parsed."""
+    wanted = os.environ.get("MSTUNNEL_OUTPUT", "")
+    before = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    for argument, following in zip(before, [*before[1:], ""], strict=True):
+        if argument == "--output":
+            wanted = following
+        elif argument.startswith("--output="):
+            wanted = argument.removeprefix("--output=")
+    return OutputFormat.JSON if wanted == "json" else OutputFormat.TEXT
+
+
+def _colorful(common: CommonOptions) -> bool:
+    """Colors only for a person at a terminal who did not forbid them (no-color.org)."""
+    forbidden = common.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return not forbidden and sys.stderr.isatty()
+
+
+def _write(stream: TextIO, text: str) -> bool:
+    """Write, whatever the encoding of the terminal; whether it went anywhere (`streams.hold`)."""
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, errors="backslashreplace").decode(encoding))
+    stream.flush()
+    return lost(stream) is None

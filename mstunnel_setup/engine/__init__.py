@@ -1,1 +1,0 @@
-"""The engine: steps, actions, plan, journal, receipt, runner, lock. It knows nothing of Tunnel."""

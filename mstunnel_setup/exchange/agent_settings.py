@@ -1,0 +1,130 @@
+"""What the set-up left for the agent: who it is, where its tenant answers, which server it looks after."""
+
+from datetime import datetime
+from typing import Final, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from mstunnel_setup.answers.variables import LOG_FORMAT, PROXIES
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SetupError, StepError
+from mstunnel_setup.gateway import env_file
+from mstunnel_setup.gateway.log_level import is_verbose, log_level
+from mstunnel_setup.gateway.ocserv_conf import (
+    Authentication,
+    GatewayOptions,
+    expects_proxy_protocol,
+    has_revocation_list,
+)
+from mstunnel_setup.io.files import Files
+
+_GUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class AgentInfo(BaseModel):
+    """`agent-info.json`. Keys of a newer set-up are of no concern to an older agent."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    agent_id: str = Field(alias="AgentId", pattern=_GUID)
+    tenant_id: str = Field(alias="AADTenantId", pattern=_GUID)
+    # An application that an administrator has prepared is renewed by them, so its object is not known here.
+    object_id: str | None = Field(default=None, alias="ApplicationObjectId")
+    renewal_date: AwareDatetime | None = Field(default=None, alias="RenewalDate")
+    cloud: str = Field(default="public", alias="Cloud")
+    authority: str | None = Field(default=None, alias="Authority")
+    graph: str | None = Field(default=None, alias="Graph")
+    authentication: str = Field(default=Authentication.OIDC, alias="Authentication")
+    authentication_also: str = Field(default="none", alias="AuthenticationAlso")
+
+
+class AgentSettings(BaseModel):
+    """`AgentSettings.json`, which other tools add to."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    site_id: str = Field(alias="SiteId", pattern=_GUID)
+    server_id: str = Field(alias="ServerId", pattern=_GUID)
+
+
+def read_agent_info(files: Files) -> AgentInfo:
+    """Read `agent-info.json`; raises StepError `agent-file-missing` or `agent-file-invalid`."""
+    return _read(files, paths.AGENT_INFO, AgentInfo)
+
+
+def read_agent_settings(files: Files) -> AgentSettings:
+    """Read `AgentSettings.json`; raises StepError `agent-file-missing` or `agent-file-invalid`."""
+    return _read(files, paths.AGENT_SETTINGS, AgentSettings)
+
+
+def read_gateway_options(files: Files) -> GatewayOptions:
+    """How devices authenticate and arrive: from files that root writes, and the agent cannot.
+
+    Raises StepError `agent-file-missing` or `agent-file-invalid`.
+    """
+    info = read_agent_info(files)
+    return GatewayOptions(
+        Authentication(info.authentication),
+        certificate_too=info.authentication_also == Authentication.CERTIFICATE,
+        revocation_list=has_revocation_list(files),
+        proxy_protocol=expects_proxy_protocol(files),
+    )
+
+
+def read_log_level(files: Files, now: datetime) -> int:
+    """How much the gateway logs at the time `now`. Raises EnvironmentFileError or UsageError."""
+    return log_level(files, _environment(files), now).level
+
+
+def wants_requests(files: Files) -> bool:
+    """Whether `env.sh` wants every request in the log; a file that is wrong is reported elsewhere."""
+    try:
+        return is_verbose(_environment(files))
+    except SetupError:
+        return False
+
+
+def wants_json(files: Files) -> bool:
+    """Whether `env.sh` wants log lines as JSON; a file that is wrong is reported elsewhere."""
+    try:
+        return _environment(files).get(LOG_FORMAT) == "json"
+    except SetupError:
+        return False
+
+
+def read_proxies(files: Files) -> dict[str, str]:
+    """The proxies that `env.sh` names, as environment variables.
+
+    An engine's own environment files know no quotes, so the agent reads `env.sh` itself.
+    Raises EnvironmentFileError.
+    """
+    return {name: value for name, value in _environment(files).items() if name.lower() in PROXIES}
+
+
+def _environment(files: Files) -> dict[str, str]:
+    text = (files.read(paths.ENVIRONMENT) or b"").decode(errors="replace")
+    return env_file.parse(text, paths.ENVIRONMENT)
+
+
+def _read(files: Files, path: str, model: type[Model]) -> Model:
+    content = files.read(path)
+    if content is None:
+        raise StepError(
+            "agent-file-missing",
+            "{path} is missing",
+            hint="Register this server: run mstunnel-setup on the host.",
+            path=path,
+        )
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise StepError(
+            "agent-file-invalid",
+            "{path} cannot be read{where}",
+            hint="Restore it from a backup, or run mstunnel-setup on the host.",
+            path=path,
+            where=f" (at {place})" if place else "",
+        ) from error

@@ -1,0 +1,151 @@
+"""What the gateway says about itself: the file that its container writes, a word and its value a line.
+
+Written by `images/gateway/report`. The agent can ask the gateway nothing and tell it nothing but by files.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.parsing import json_value, whole_number
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.values import JsonObject, as_object
+from mstunnel_setup.io.files import Files
+
+REPORT: Final = f"{paths.SERVER_STATE}/report"
+REPORT_SHOWN: Final = f"{paths.SERVER_STATE_INSIDE}/report"
+"""The same file in the container of the agent."""
+LATEST_PROBE: Final = timedelta(minutes=11)
+"""It tries every five minutes, so a probe that is older than two tries is no answer any more."""
+_LONGEST: Final = 500
+_REFUSED_BY_PROXY: Final = 407
+_SERVER_ERROR: Final = 500
+# Beyond every status and every wait in seconds; JSON as Python reads it knows infinity too.
+_MEASURABLE: Final = 1_000_000
+# The monitor, which is privileged, reads it too.
+_LARGEST: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What became of a configuration: the SHA-256 of its file in hex, and the refusal if it was refused."""
+
+    digest: str
+    refusal: str | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One try of the site's internal address through the gateway's network; `account` is curl's.
+
+    Source of the account's names: curl(1), --write-out, `%{json}`.
+    """
+
+    at: datetime
+    url: str
+    account: JsonObject = field(default_factory=dict)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status; 0 when no answer came."""
+        return int(self._number("http_code"))
+
+    @property
+    def reached(self) -> bool:
+        """Whether the site answered: not the proxy on the way, and no error of a gateway in between."""
+        return 0 < self.status < _SERVER_ERROR and self.status != _REFUSED_BY_PROXY
+
+    @property
+    def words(self) -> str:
+        """Curl's own words, or the status that is no answer of the site."""
+        if self.status:
+            return f"status {self.status}"
+        words = self.account.get("errormsg") or "no answer"
+        return plain(f"{words} (curl {self.account.get('exitcode', '?')})", _LONGEST)
+
+    @property
+    def connect_seconds(self) -> float | None:
+        """How long the connection took once the name was known; None when there was none."""
+        total, name = self._number("time_connect"), self._number("time_namelookup")
+        return total - name if total > 0 else None
+
+    def _number(self, name: str) -> float:
+        found = self.account.get(name)
+        return found if isinstance(found, int | float) and 0 <= found < _MEASURABLE else 0
+
+
+@dataclass(frozen=True)
+class GatewayReport:
+    """One report; what is unknown is None or empty. `transferred` is bytes in and out.
+
+    `opens_tunnel` says that the gateway can open its tunnel device.
+    """
+
+    at: datetime
+    configuration: Applied | None = None
+    connections: int | None = None
+    transferred: int | None = None
+    nameservers: tuple[str, ...] = ()
+    probe: Probe | None = None
+    opens_tunnel: bool = False
+
+
+def read_report(files: Files, path: str = REPORT) -> GatewayReport | None:
+    """The last report; None when there is none that can be read. Raises FileError when it is no file."""
+    content = files.read_untrusted(path, _LARGEST)
+    return None if content is None else parse_report(content.decode(errors="replace"))
+
+
+def parse_report(text: str) -> GatewayReport | None:
+    """A report; lines of a newer gateway are passed over, and one without its time is none."""
+    words: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        name, _, value = line.partition(" ")
+        words.setdefault(name, []).append(value)
+    at = _time(_first(words, "time"))
+    if at is None:
+        return None
+    found = _object(_first(words, "status")).get("Active sessions")
+    # The kernel counts in 64 bits.
+    counts = [whole_number(count, 20) for line in words.get("interface", []) for count in line.split()[1:]]
+    return GatewayReport(
+        at=at,
+        configuration=_applied(_first(words, "configuration")),
+        connections=found if isinstance(found, int) and 0 <= found < _MEASURABLE else None,
+        transferred=sum(filter(None, counts)) if counts and None not in counts else None,
+        nameservers=tuple(plain(value, 60) for value in words.get("nameserver", [])),
+        probe=_probe(_first(words, "probe")),
+        opens_tunnel=_first(words, "tunnel-device") == "open",
+    )
+
+
+def _first(words: dict[str, list[str]], name: str) -> str:
+    return words.get(name, [""])[0]
+
+
+def _time(text: str) -> datetime | None:
+    seconds = whole_number(text, 11)
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _applied(text: str) -> Applied | None:
+    digest, _, rest = text.partition(" ")
+    outcome, _, reason = rest.partition(" ")
+    if outcome == "applied":
+        return Applied(digest)
+    return Applied(digest, plain(reason, _LONGEST) or "no reason given") if outcome == "refused" else None
+
+
+def _probe(text: str) -> Probe | None:
+    when, _, rest = text.partition(" ")
+    url, _, account = rest.partition(" ")
+    at = _time(when)
+    return None if at is None or not url else Probe(at, url, _object(account))
+
+
+def _object(text: str) -> JsonObject:
+    try:
+        return as_object(json_value(text))
+    except ValueError:
+        return {}

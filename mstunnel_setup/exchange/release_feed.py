@@ -1,0 +1,170 @@
+"""The releases offered to this server: the administrator's list, else what was last seen of a signed feed."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files as resources
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.parsing import problem_of, toml_table
+from mstunnel_setup.exchange.errors import FEED_SETTINGS_INVALID
+from mstunnel_setup.exchange.releases import CATALOGUE, Catalogue, parse
+from mstunnel_setup.io.files import Files
+
+SETTINGS: Final = "/etc/mstunnel-setup/release-feed.toml"
+ROOT: Final = "/etc/mstunnel-setup/release-feed-root.json"
+KNOWN: Final = f"{paths.STATE}/release-feed.json"
+WORK: Final = f"{paths.STATE}/release-feed.new"
+"""A directory that is there while the feed is refreshed, and after a kill."""
+TARGET: Final = "releases.toml"
+
+
+def feed_address(url: str) -> str:
+    """The address of a feed without a slash at its end. Raises ValueError for any other."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise ValueError("not an http or https address without user and password")
+    return url.rstrip("/")
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Where the feed is, and the root (`root.json`) that this server trusts at first."""
+
+    url: str
+    root: str
+
+    @property
+    def anchor(self) -> str:
+        """What identifies it, wherever it is fetched from: the SHA-256 of its root."""
+        return hashlib.sha256(self.root.encode()).hexdigest()
+
+
+def _address_or_none(url: str) -> str:
+    return feed_address(url) if url else ""
+
+
+class _Settings(BaseModel):
+    """What the administrator says of the feed: an empty address for none, and the file with its root."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    url: Annotated[str, AfterValidator(_address_or_none)]
+    root: str = ROOT
+
+
+class Known(BaseModel):
+    """What this server has seen of a feed.
+
+    `anchor` is the SHA-256 of the root it began with, `metadata` the last verified file of each role. Since
+    `seen` the `catalogue` is the last verified list; it is not offered after `expires`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    anchor: str
+    metadata: dict[str, str]
+    catalogue: str = ""
+    seen: AwareDatetime | None = None
+    expires: AwareDatetime | None = None
+
+    def expired(self, now: datetime) -> bool:
+        """Whether its list may be used no more."""
+        return self.expires is not None and self.expires <= now
+
+
+def built_in_feed() -> Feed | None:
+    """The feed that `make dist` wrote into the program (scripts/dist.py); None in a source checkout."""
+    written = resources("mstunnel_setup") / "data" / "release-feed.json"
+    return Feed(**json.loads(written.read_text())) if written.is_file() else None
+
+
+def read_feed(files: Files) -> Feed | None:
+    """The feed that the administrator has named, else the one of the program, if any.
+
+    An address without a root is another place of the program's own feed. Raises UsageError
+    `feed-settings-invalid` or `feed-root-missing`.
+    """
+    own = built_in_feed()
+    content = files.read(SETTINGS)
+    if content is None:
+        return own
+    named = _settings(content)
+    if not named.url:
+        return None
+    root = files.read(named.root)
+    if root is not None:
+        return Feed(named.url, root.decode(errors="replace"))
+    if own is None or "root" in named.model_fields_set:
+        raise UsageError(
+            "feed-root-missing",
+            "there is no file {path}, the trusted root of the release feed",
+            hint="Copy the publisher's root.json there, or name another file in {settings}.",
+            path=named.root,
+            settings=SETTINGS,
+        )
+    return Feed(named.url, own.root)
+
+
+def portable_settings(files: Files) -> dict[str, bytes]:
+    """Settings and root of the administrator's feed as another host gets them: the root in the default place.
+
+    Settings that are wrong, or name a root that is not there, are left as they are.
+    """
+    content = files.read(SETTINGS)
+    if content is None:
+        return {}
+    try:
+        named = _settings(content)
+    except UsageError:
+        return {SETTINGS: content}
+    root = files.read(named.root)
+    if root is None:
+        return {SETTINGS: content}
+    if named.root != ROOT:
+        content = f"url = {json.dumps(named.url)}\n".encode()
+    return {SETTINGS: content, ROOT: root}
+
+
+def _settings(content: bytes) -> _Settings:
+    try:
+        return _Settings.model_validate(toml_table(content.decode(errors="replace")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = f"{'.'.join(map(str, first['loc']))}: {problem_of(first)}"
+        raise FEED_SETTINGS_INVALID(path=SETTINGS, reason=reason) from error
+    except ValueError as error:
+        raise FEED_SETTINGS_INVALID(path=SETTINGS, reason=error) from error
+
+
+def read_known(files: Files) -> Known | None:
+    """What was seen of the feed; None when nothing was, or the file is damaged: a refresh begins again."""
+    content = files.read(KNOWN)
+    try:
+        return None if content is None else Known.model_validate_json(content)
+    except ValidationError:
+        return None
+
+
+def offered(files: Files, now: datetime) -> Catalogue:
+    """The releases offered for an upgrade: /etc/mstunnel-setup/releases.toml, else those of the feed.
+
+    None are offered from a feed that has expired, because newer ones may be withheld, nor from one that this
+    server does not follow any more. Raises UsageError `releases-invalid`, and as `read_feed`.
+    """
+    content = files.read(CATALOGUE)
+    if content is not None:
+        return parse(content.decode(errors="replace"), CATALOGUE)
+    known = read_known(files)
+    if known is None or known.seen is None or known.expired(now):
+        return Catalogue(())
+    followed = read_feed(files)
+    if followed is None or followed.anchor != known.anchor:
+        return Catalogue(())
+    return parse(known.catalogue, KNOWN)

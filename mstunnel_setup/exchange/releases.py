@@ -1,0 +1,155 @@
+"""The release catalogue: names of pairs of image digests, and the newest one."""
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from importlib.resources import files as resources
+from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.parsing import problem_of, toml_table
+from mstunnel_setup.exchange import LONGEST_DRAIN
+
+# Not below /etc/mstunnel: the agent writes there, and this list limits what it may request.
+CATALOGUE: Final = "/etc/mstunnel-setup/releases.toml"
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_Digest = Annotated[str, Field(pattern=rf"^{_DIGEST.pattern}$")]
+
+
+@dataclass(frozen=True)
+class Digests:
+    """The two images of a release; together they are its identity."""
+
+    server: str
+    agent: str
+
+
+class Release(BaseModel):
+    """One release. `label` is the version number; releases before September 2025 have none.
+
+    Agents may request it at `percent` of all sites, at none of them while it is 0. It is for hosts of one
+    `architecture` (the kernel's word for it), or for all of them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    label: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,40}$")] = ""
+    published: date
+    server: _Digest
+    agent: _Digest
+    percent: Annotated[int, Field(ge=0, le=100)] = 100
+    # Not for agents: what they are offered is for their host.
+    architecture: Annotated[Literal["x86_64", "aarch64"] | None, Field(exclude=True)] = None
+
+    @property
+    def digests(self) -> Digests:
+        """Its identity."""
+        return Digests(self.server, self.agent)
+
+    @property
+    def name(self) -> str:
+        """Its name: the label, else the publication date."""
+        return self.label or self.published.isoformat()
+
+    def reaches(self, site: str) -> bool:
+        """Whether the agents of the site with this id may request it: the same sites at each larger share."""
+        place = hashlib.sha256(f"{self.name} {site.lower()}".encode()).digest()
+        return int.from_bytes(place) % 100 < self.percent
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError(f"there is no time zone {name!r}") from None
+    return name
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    time_zone: Annotated[str, AfterValidator(_time_zone)] | None = None
+    drain_minutes: Annotated[int, Field(ge=0, le=LONGEST_DRAIN)] = 0
+    release: list[Release] = []
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All releases, the newest first.
+
+    The same two digests may have been published more than once under different labels, so a pair may have
+    several names (docs/reference/releases.md). `drain_minutes` is the drain time of an upgrade;
+    `time_zone` (IANA) is that of the site's maintenance window.
+    """
+
+    releases: tuple[Release, ...]
+    drain_minutes: int = 0
+    time_zone: str | None = None
+
+    @property
+    def newest(self) -> Release | None:
+        """The release published last."""
+        return self.releases[0] if self.releases else None
+
+    def newest_for(self, site: str, present: Digests | None) -> Release | None:
+        """The newest release that reaches this site, but none that is older than the present one."""
+        wanted = (item for item in self.releases if item.digests == present or item.reaches(site))
+        return next(wanted, None)
+
+    def named(self, digests: Digests) -> Sequence[Release]:
+        """All releases with these images, the newest first."""
+        return [release for release in self.releases if release.digests == digests]
+
+    def with_name(self, name: str) -> Release | None:
+        """The newest release with this name."""
+        return next((release for release in self.releases if release.name == name), None)
+
+    def behind(self, digests: Digests) -> int | None:
+        """How many different pairs of images were published after these; None when they are unknown."""
+        known = self.named(digests)
+        if not known:
+            return None
+        newer = self.releases[: self.releases.index(known[0])]
+        return len({release.digests for release in newer} - {digests})
+
+
+def published() -> Catalogue:
+    """The vendor's releases, for names of images; they are not offered for an upgrade."""
+    return parse((resources("mstunnel_setup") / "data" / "releases.toml").read_text(), "releases.toml")
+
+
+def parse(text: str, name: str) -> Catalogue:
+    """Read a catalogue: `time_zone`, `drain_minutes` and tables `[[release]]`. `name` is the file.
+
+    What is for hosts of another architecture is left out. Raises UsageError `releases-invalid`.
+    """
+    try:
+        file = _File.model_validate(toml_table(text))
+    except ValueError as error:
+        raise UsageError(
+            "releases-invalid",
+            "{path}: {reason}",
+            hint=(
+                'Write one table `[[release]]` per release, with label = "20260407.1", published = '
+                '2026-05-01, server = "sha256:…" and agent = "sha256:…".'
+            ),
+            path=name,
+            reason=_reason(error),
+        ) from error
+    here = [release for release in file.release if release.architecture in (None, os.uname().machine)]
+    newest_first = sorted(here, key=lambda release: release.published, reverse=True)
+    return Catalogue(tuple(newest_first), file.drain_minutes, file.time_zone)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "a release"
+        return f"{place}: {problem_of(first)}"
+    return str(error)

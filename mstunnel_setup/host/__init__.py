@@ -1,1 +1,0 @@
-"""Ports: the only places where the program touches files, processes, the network and time."""

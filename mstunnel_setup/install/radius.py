@@ -1,0 +1,89 @@
+"""The RADIUS servers of the gateway, as radcli, the library of ocserv, reads them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final, Protocol
+
+from typing_extensions import override
+
+from mstunnel_setup.actions.files import FileAction
+from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.transaction.ports import HasFiles
+
+# In the image, from Debian's libradcli4.
+_DICTIONARY: Final = "/etc/radcli/dictionary"
+_MODE: Final = 0o600
+# radcli reads lines of 126 characters, and splits them at blanks; the longest name of a server has 63.
+_SECRET: Final = re.compile(r"[!-~]{1,60}")
+
+
+class HasPassphrases(HasFiles, Protocol):
+    """Files, and secrets by reference."""
+
+    def passphrase(self, reference: str | None) -> bytes | None:
+        """The secret that `reference` names."""
+        ...
+
+
+def client_conf(servers: Sequence[str], nas_identifier: str) -> str:
+    """The text of `radiusclient.conf`; it holds no secret."""
+    return rendering.render(
+        "radius/radiusclient.conf",
+        servers=servers,
+        secrets=paths.RADIUS_SERVERS,
+        dictionary=_DICTIONARY,
+        nas_identifier=nas_identifier,
+    )
+
+
+def servers_file(servers: Sequence[str], secret: str) -> str:
+    """The text of `servers`: each server, without its port, with the secret."""
+    hosts = [re.sub(r":\d+$", "", server).strip("[]") for server in servers]
+    return rendering.render("radius/servers", hosts=hosts, secret=secret)
+
+
+def refuse_secret(secret: str, reference: str) -> None:
+    """Raise UsageError `radius-secret-invalid` for a secret that radcli would read as another one."""
+    if not _SECRET.fullmatch(secret):
+        raise UsageError(
+            "radius-secret-invalid",
+            "the secret in {reference} is not a valid RADIUS shared secret",
+            hint=(
+                "Set another one here and on the server: 1 to 60 printable ASCII characters, without spaces."
+            ),
+            reference=reference,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceRadiusServers(FileAction[HasPassphrases]):
+    """Write the servers with their secret. `secret` says where it is; the journal never gets the secret."""
+
+    kind: ClassVar[str] = "place-radius-servers"
+    path: str = paths.RADIUS_SERVERS
+    servers: Sequence[str]
+    secret: str
+
+    @override
+    def describe(self) -> str:
+        return f"write {self.path} with the secret in {self.secret}"
+
+    @override
+    def satisfied(self, ports: HasPassphrases, outputs: Outputs) -> bool:
+        state = ports.files.state(self.path)
+        return (
+            state is not None and state.mode == _MODE and ports.files.read(self.path) == self._content(ports)
+        )
+
+    @override
+    def apply(self, ports: HasPassphrases, outputs: Outputs) -> JsonObject:
+        ports.files.write(self.path, self._content(ports), _MODE)
+        return {}
+
+    def _content(self, ports: HasPassphrases) -> bytes:
+        secret = (ports.passphrase(self.secret) or b"").decode()
+        refuse_secret(secret, self.secret)
+        return servers_file(self.servers, secret).encode()

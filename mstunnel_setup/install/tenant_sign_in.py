@@ -1,0 +1,57 @@
+"""Signing in to the tenant that the answers name: for an installation, `mst-admin` and `mst-readiness`."""
+
+from collections.abc import Callable
+
+from mstunnel_setup.answers.model import AnswerFile
+from mstunnel_setup.answers.secret import SecretReference
+from mstunnel_setup.certificates.ca_trust import added_roots_pem
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http_port import HttpPort
+from mstunnel_setup.io.operator import Prompter
+from mstunnel_setup.tenant.authenticator import Account, Authenticator
+from mstunnel_setup.tenant.clouds import Cloud, cloud
+from mstunnel_setup.tenant.token_sources import AccessToken
+
+
+def cloud_of(answers: AnswerFile) -> Cloud:
+    """The cloud of the tenant. Raises UsageError."""
+    return cloud(answers.tenant.cloud, answers.tenant.authority, answers.tenant.graph)
+
+
+def roots_of(files: Files, ca_pem: str | None) -> str:
+    """The roots to trust beside those of the system (PEM): those below ca-trust, and `ca_pem`."""
+    return f"{added_roots_pem(files)}\n{ca_pem or ''}".strip()
+
+
+def sign_in(
+    answers: AnswerFile,
+    http: HttpPort,
+    clock: Clock,
+    console: Prompter,
+    token_files: Files,
+    *,
+    permissions: tuple[str, ...],
+    client_id: Callable[[], str],
+    secret: Callable[[SecretReference | None], str],
+) -> AccessToken:
+    """Sign in by the method of the answers.
+
+    `client_id` returns the application to sign in with, `secret` what a reference names (empty without one);
+    they are called only when the method needs them. `permissions` are what a device code asks for.
+
+    Raises SignInError, UsageError (answers, files), NetworkError.
+    """
+    given = answers.sign_in
+    account = Account(
+        method=given.method,
+        tenant=answers.tenant.id,
+        client_id="" if given.method == "token-file" else client_id(),
+        client_secret=secret(given.client_secret) if given.method == "client-secret" else "",
+        certificate=given.certificate or "",
+        key=given.key or "",
+        pfx=given.pfx or "",
+        passphrase=secret(given.passphrase) if given.pfx else "",
+        token_file=given.token_file or "",
+    )
+    return Authenticator(http, clock, cloud_of(answers), console, token_files, permissions).enter(account)

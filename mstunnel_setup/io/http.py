@@ -1,0 +1,245 @@
+"""The HTTP session: system trust plus `ca_file`, proxies, timeouts, and retries that obey `Retry-After`.
+
+A server that asks to retry later gets no request of any thread until then.
+
+`REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE` would silently replace the trust of a requests session; this
+session ignores them and uses its own TLS context.
+"""
+
+import itertools
+import random
+import re
+import ssl
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Unpack
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+import truststore
+from requests.utils import get_environ_proxies, select_proxy
+from urllib3.exceptions import NewConnectionError
+
+from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.base.parsing import http_date, whole_number
+from mstunnel_setup.io import request_log
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.endpoint import Destination, presented_issuer
+from mstunnel_setup.io.errors import (
+    NETWORK_TIMEOUT,
+    NETWORK_UNREACHABLE,
+    ADDRESS_UNREADABLE,
+    CA_FILE_UNREADABLE,
+)
+from mstunnel_setup.io.http_adapter import BoundedAdapter, ContextAdapter
+from mstunnel_setup.io.http_port import RequestOptions
+from mstunnel_setup.io.pauses import Pauses
+
+_TRY_AGAIN = frozenset({502, 503, 504})
+_REPEATABLE = frozenset({"GET", "PUT", "PATCH", "DELETE"})
+_LONGEST_WAIT = 60.0
+_UNCONNECTED = 15.0
+_LOOK_SECONDS = 5.0
+_HTTPS_PORT = 443
+_PROXY_PORT = 8080
+_OBJECT = re.compile(r"^HTTPS?Connection\([^)]*\): ")
+
+
+class HttpSession:
+    """The session of all our clients; implements MSAL's `http_client`."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        ca_file: str | None = None,
+        *,
+        roots: str = "",
+        timeout: float = 30,
+        deadline: float = 120,
+    ) -> None:
+        self._clock = clock
+        self._timeout = timeout
+        self._deadline = deadline
+        self._pauses = Pauses(clock)
+        self._session = requests.Session()
+        self._session.trust_env = False
+        patience = max(timeout, deadline)
+        self._session.mount("http://", BoundedAdapter(clock, patience))
+        self._session.mount("https://", ContextAdapter(clock, patience, _tls_context(ca_file, roots)))
+
+    def get(self, url: str, **options: Unpack[RequestOptions]) -> requests.Response:
+        """GET; see `request`."""
+        return self.request("GET", url, **options)
+
+    def post(self, url: str, **options: Unpack[RequestOptions]) -> requests.Response:
+        """POST; see `request`."""
+        return self.request("POST", url, **options)
+
+    def close(self) -> None:
+        """Close all connections (part of MSAL's http_client contract)."""
+        self._session.close()
+
+    def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> requests.Response:
+        """Send one request; retried until the deadline while the server asks for it.
+
+        Raises NetworkError when no complete answer arrives, earlier when no connection is made at all. Any
+        HTTP status is an answer. Redirects are followed for GET only: other requests carry secrets.
+        """
+        try:
+            server, _ = urlsplit(url).netloc, urlsplit(url).port
+        except ValueError as error:
+            raise ADDRESS_UNREADABLE(address=repr(url[:80])) from error
+        options.setdefault("allow_redirects", method == "GET")
+        options.setdefault("timeout", self._timeout)
+        proxies = options.setdefault("proxies", get_environ_proxies(url))
+        started = self._clock.monotonic()
+        end = started + self._deadline
+        for attempt in itertools.count(1):
+            wait = _backoff(attempt)
+            self._pauses.wait(server)
+            try:
+                response = self._sent(method, url, options)
+            except requests.RequestException as error:
+                patience = end if _was_there(error) else started + min(self._deadline, _UNCONNECTED)
+                if not _passing(method, error) or self._clock.monotonic() + wait > patience:
+                    raise self._explained(url, error, proxies) from error
+            except ValueError as error:
+                # A redirect, or a proxy in the environment.
+                raise ADDRESS_UNREADABLE(
+                    address=f"a redirect of {urlsplit(url).netloc}, or its proxy"
+                ) from error
+            else:
+                wait = _retry_after(response, self._clock) or wait
+                if not _later(method, response.status_code) or self._clock.monotonic() + wait > end:
+                    return response
+                self._pauses.begin(server, wait)
+            self._clock.sleep(wait)
+        raise AssertionError  # itertools.count never ends
+
+    def _sent(self, method: str, url: str, options: RequestOptions) -> requests.Response:
+        """The answer to one attempt, which is noted for the verbose mode."""
+        began = self._clock.monotonic()
+        try:
+            response = self._session.request(method, url, **options)
+        except requests.RequestException as error:
+            request_log.note(method, url, self._clock.monotonic() - began, error)
+            raise
+        request_log.note(method, url, self._clock.monotonic() - began, response)
+        return response
+
+    def _explained(
+        self, url: str, error: requests.RequestException, proxies: Mapping[str, str]
+    ) -> NetworkError:
+        if not isinstance(error, requests.exceptions.SSLError):
+            return _explain(url, error)
+        parts = urlsplit(url)
+        host, through = str(parts.hostname), urlsplit(select_proxy(url, dict(proxies)) or "")
+        proxy = (through.hostname, through.port or _PROXY_PORT) if through.hostname else None
+        destination = Destination(host, parts.port or _HTTPS_PORT, host, proxy=proxy)
+        issuer = presented_issuer(destination, self._clock, self._clock.monotonic() + _LOOK_SECONDS)
+        return _untrusted(parts.netloc, _cause(error), issuer)
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that requests to `url` go through, without user name and password.
+
+    None when there is none, or its address is invalid.
+    """
+    try:
+        parts = urlsplit(select_proxy(url, get_environ_proxies(url)) or "")
+    except ValueError:
+        return None
+    if not parts.netloc:
+        return None
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _tls_context(ca_file: str | None, roots: str) -> ssl.SSLContext:
+    """Trust of the system, of `ca_file`, and of the certificates in `roots` (PEM)."""
+    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if roots:
+        context.load_verify_locations(cadata=roots)
+    if ca_file:
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise CA_FILE_UNREADABLE(ca_file=ca_file) from error
+    return context
+
+
+def _backoff(attempt: int) -> float:
+    return min(2.0**attempt, _LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
+
+
+def _later(method: str, status: int) -> bool:
+    """Whether the server asks to retry, and the request may be retried (429: it was not processed)."""
+    return status == HTTPStatus.TOO_MANY_REQUESTS or (status in _TRY_AGAIN and method in _REPEATABLE)
+
+
+def _passing(method: str, error: requests.RequestException) -> bool:
+    permanent = requests.exceptions.SSLError | requests.exceptions.ProxyError
+    passing = requests.ConnectionError | requests.Timeout
+    return method in _REPEATABLE and isinstance(error, passing) and not isinstance(error, permanent)
+
+
+def _was_there(error: requests.RequestException) -> bool:
+    """Whether a connection was made at all: not when the name did not resolve or the port was refused."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return not isinstance(reason, NewConnectionError)
+
+
+def _retry_after(response: requests.Response, clock: Clock) -> float | None:
+    """Seconds to wait according to `Retry-After`, a number or an HTTP date (RFC 9110, 10.2.3)."""
+    value = response.headers.get("Retry-After", "")
+    seconds, moment = whole_number(value), http_date(value)
+    if seconds is not None:
+        return float(seconds)
+    return None if moment is None else max(0.0, (moment - clock.now()).total_seconds())
+
+
+def _explain(url: str, error: requests.RequestException) -> NetworkError:
+    host = urlsplit(url).netloc
+    if isinstance(error, requests.exceptions.ProxyError):
+        return NetworkError(
+            "proxy-failed",
+            "the proxy refused to connect to {host}",
+            hint="Check https_proxy and no_proxy.",
+            host=host,
+        )
+    if isinstance(error, requests.Timeout):
+        return NETWORK_TIMEOUT(host=host)
+    return NETWORK_UNREACHABLE(host=host, reason=_cause(error))
+
+
+def _untrusted(host: str, cause: str, issuer: str) -> NetworkError:
+    """The error for a certificate that this host does not trust; `issuer` is empty when unknown."""
+    if "not yet valid" in cause:
+        return NetworkError(
+            "clock-behind",
+            ("the TLS certificate of {host} is not yet valid according to the clock of this host: {cause}"),
+            hint="Set the time (`timedatectl set-ntp true`) and run the command again.",
+            host=host,
+            cause=cause,
+        )
+    return NetworkError(
+        "tls-untrusted",
+        "the TLS certificate of {host}, issued by {issuer}, is not trusted: {cause}",
+        hint=(
+            "If the issuer is your private authority or a proxy that inspects TLS, give its root "
+            "with --ca-file, or exempt {host} from inspection."
+        ),
+        host=host,
+        issuer=issuer or "an unknown authority",
+        cause=cause,
+    )
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason, without urllib3's object representations."""
+    reason = error
+    while True:
+        inner = getattr(reason, "reason", None) or (reason.args[0] if reason.args else None)
+        if not isinstance(inner, BaseException):
+            text = str(getattr(reason, "strerror", None) or reason).rsplit(">: ", 1)[-1]
+            return _OBJECT.sub("", text)
+        reason = inner

@@ -1,0 +1,146 @@
+"""A web server with one page, for programs on this machine: on the loopback or a Unix socket only."""
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from ipaddress import ip_address
+from pathlib import Path
+from socketserver import BaseServer, TCPServer, ThreadingTCPServer, ThreadingUnixStreamServer
+from typing import Final
+from urllib.parse import urlsplit
+
+from mstunnel_setup.base.errors import NetworkError, UsageError
+
+_UNIX: Final = "unix:"
+# A client that sends nothing holds a thread, so not for long.
+_PATIENCE_SECONDS: Final = 5
+# Owner and group: the socket's directory says who else may come near.
+_SOCKET_MASK: Final = 0o117
+
+
+@dataclass(frozen=True)
+class Page:
+    """What is served: `read` is asked for each request and returns None when there is nothing yet."""
+
+    path: str
+    media_type: str
+    read: Callable[[], bytes | None]
+
+
+@dataclass(frozen=True)
+class LocalAddress:
+    """A port of the loopback, or the path of a Unix socket."""
+
+    text: str
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+
+def local_address(text: str) -> LocalAddress:
+    """`127.0.0.1:PORT`, `[::1]:PORT` or `unix:/PATH`.
+
+    Raises UsageError `listen-address-refused` for all else, also for names: others decide what those mean.
+    """
+    if text.startswith(f"{_UNIX}/"):
+        return LocalAddress(text, path=text.removeprefix(_UNIX))
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname or "", parts.port
+        if port is not None and parts.netloc == text and "@" not in text and ip_address(host).is_loopback:
+            return LocalAddress(text, host, port)
+    except ValueError:
+        pass
+    raise UsageError(
+        "listen-address-refused",
+        "{address} is not an address that is reachable from this machine only",
+        hint="Use 127.0.0.1:PORT, [::1]:PORT or unix:/PATH.",
+        address=text,
+    )
+
+
+@contextmanager
+def listening(address: LocalAddress, page: Page) -> Iterator[TCPServer]:
+    """Listen; the server answers while its `serve_forever` runs. A socket file is removed at the end.
+
+    Raises NetworkError `listen-failed`.
+    """
+    try:
+        server = _server(address, partial(_Handler, page))
+    except OSError as error:
+        raise NetworkError(
+            "listen-failed",
+            "cannot listen on {address}: {reason}",
+            hint="Stop what uses it, or choose another port or path.",
+            address=address.text,
+            reason=error.strerror or error,
+        ) from error
+    with server:
+        try:
+            yield server
+        finally:
+            if address.path:
+                with contextlib.suppress(OSError):
+                    Path(address.path).unlink()
+
+
+def _server(address: LocalAddress, handler: "partial[_Handler]") -> TCPServer:
+    if not address.path:
+        server = _Ipv6 if ":" in address.host else _Ipv4
+        return server((address.host, address.port), handler)
+    before = os.umask(_SOCKET_MASK)
+    try:
+        return _Unix(address.path, handler)
+    finally:
+        os.umask(before)
+
+
+class _Ipv4(ThreadingTCPServer):
+    # A restart must not wait for the connections of the process before it.
+    allow_reuse_address = True
+    daemon_threads = True
+
+
+class _Ipv6(_Ipv4):
+    address_family = socket.AF_INET6
+
+
+class _Unix(ThreadingUnixStreamServer):
+    daemon_threads = True
+
+
+class _Handler(BaseHTTPRequestHandler):
+    timeout = _PATIENCE_SECONDS
+
+    def __init__(self, page: Page, request: socket.socket, client: object, server: BaseServer) -> None:
+        self._page = page
+        super().__init__(request, client, server)
+
+    def do_GET(self) -> None:
+        """Answer with the page, 404 for another path, 503 when there is nothing yet."""
+        if self.path.partition("?")[0] != self._page.path:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
+        content = self._page.read()
+        if content is None:
+            self.send_error(HTTPStatus.SERVICE_UNAVAILABLE)
+            return
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", self._page.media_type)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.end_headers()
+        self.wfile.write(content)
+
+    def version_string(self) -> str:
+        """Our name alone, without the version of anything."""
+        return "mstunnel"
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the library's name)
+        """Say nothing of a request: there is one every few seconds."""

@@ -1,0 +1,65 @@
+"""JSON messages written by a less privileged program: bounded, strictly validated, or one declared error."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Final, TypeAlias, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
+
+from mstunnel_setup.base.parsing import problem_of
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
+
+USUAL_LIMIT: Final = 1 << 16
+"""Bytes; for messages of a few fields."""
+
+# A century away from what `datetime` can hold: every zone and every sum with such a time is in range.
+_EARLIEST: Final = datetime(101, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(9900, 1, 1, tzinfo=UTC)
+
+
+def _in_utc(time: datetime) -> datetime:
+    if not _EARLIEST <= time <= _LATEST:
+        raise ValueError("this time is out of range")
+    return time.astimezone(UTC)
+
+
+UtcTime: TypeAlias = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time in a message, in UTC; one that names no zone, or that cannot be computed with, is invalid."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read(files: Files, path: str, model: type[Model], limit: int = USUAL_LIMIT) -> Model | None:
+    """The message at `path`; None when there is none.
+
+    Raises FileError: not a regular file, larger than `limit` bytes, or as `parse`.
+    """
+    content = files.read_untrusted(path, limit)
+    return None if content is None else parse(content, model, path)
+
+
+def parse(content: bytes, model: type[Model], path: str) -> Model:
+    """The message in `content`; `path` is its name in the error.
+
+    Raises FileError `message-invalid` for anything else: not JSON, nested too deeply, or a value that the
+    model does not accept.
+    """
+    try:
+        return model.model_validate_json(content)
+    except (ValidationError, RecursionError, ArithmeticError) as error:
+        raise FileError(
+            "message-invalid",
+            "{path} is not a valid message: {reason}",
+            hint="Remove {path}.",
+            path=path,
+            reason=_reason(error),
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The first problem, without quoting the content."""
+    if not isinstance(error, ValidationError):
+        return type(error).__name__
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {problem_of(first)}" if place else problem_of(first)

@@ -1,0 +1,252 @@
+"""The process runner: the only module that starts programs. Never a shell, always a time limit."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from mstunnel_setup.base.redaction import without_likely
+from mstunnel_setup.io.accounts import Account, own_name
+from mstunnel_setup.io.errors import (
+    PROGRAM_FAILED,
+    ProcessError,
+)
+from mstunnel_setup.io.terminal import run_apart
+
+# Other variables are not inherited by children: they may hold secrets.
+# For programs that a person reads; an empty one counts as none. What we read is in English.
+_LANGUAGE = ("LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES")
+_PASSED_ON = (
+    *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"),
+    *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"),
+    *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
+    *("CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF"),
+    *("PAGER", "TERM", "PODMAN_IGNORE_CGROUPSV1_WARNING"),
+)
+# Characters of a program's last line that a message quotes.
+_LONGEST = 2000
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A finished program: exit code and what it printed (text, undecodable bytes replaced)."""
+
+    code: int
+    output: str
+    error: str
+
+
+class Processes:
+    """Starts programs."""
+
+    def find(self, program: str) -> str | None:
+        """The full path of `program`, or None when it is not installed."""
+        return shutil.which(program, path=_environment({}).get("PATH"))
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        timeout: float,
+        check: bool = True,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+        account: Account | None = None,
+    ) -> Completed:
+        """Run a program and wait for it; root may run it as `account`.
+
+        Secrets go through `stdin`, never through `arguments` or `environment`. `timeout` is in seconds.
+        Raises ProcessError when it cannot start, takes too long, or, with `check`, does not exit with 0.
+        """
+        program = arguments[0]
+        try:
+            done = subprocess.run(
+                list(arguments),
+                input=stdin,
+                capture_output=True,
+                timeout=timeout,
+                check=False,
+                env=_environment(environment or {}),
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=account.groups if account else None,
+            )
+        except FileNotFoundError as error:
+            raise ProcessError(
+                "program-missing",
+                "{program} is not installed",
+                hint="Install {program}.",
+                program=program,
+            ) from error
+        except OSError as error:
+            raise _not_started(program, error) from error
+        except subprocess.TimeoutExpired as error:
+            raise ProcessError(
+                "program-timeout",
+                "`{command}` did not finish within {seconds} s",
+                hint="Find out what it waits for, then run the command again.",
+                command=_shown(arguments),
+                seconds=f"{timeout:.0f}",
+            ) from error
+        completed = Completed(done.returncode, _text(done.stdout), _text(done.stderr))
+        if check and completed.code != 0:
+            lines = (completed.error or completed.output).strip().splitlines()
+            raise PROGRAM_FAILED(
+                command=_shown(arguments),
+                exit_code=completed.code,
+                output=without_likely(lines[-1][:_LONGEST]) if lines else "no output",
+            )
+        return completed
+
+    def replace(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> NoReturn:
+        """Replace this process with another program (`logs --follow` and similar); does not return.
+
+        `environment` is all that it inherits; without it, it gets what every program gets. Raises OSError.
+        """
+        given = _environment({}) if environment is None else environment
+        os.execvpe(arguments[0], list(arguments), given)  # noqa: S606 (no shell is the point)
+
+    def hold_input(self) -> None:
+        """Set an empty standard input that stays open for the life of this process, also after `replace`."""
+        reading, writing = os.pipe()
+        os.dup2(reading, 0)
+        os.close(reading)
+        os.set_inheritable(writing, True)  # noqa: FBT003 (the function name tells what is set)
+
+    def become(self, account: Account, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+        """Run a program as `account` in place of this one; exits as the program does, and does not return.
+
+        Root stays as a relay: the account gets no access to its terminal (`run_apart`). Raises ProcessError.
+        """
+        code, _ = _apart(arguments, account, environment, keep_output=False)
+        # The exit code of shells for a program that a signal ended.
+        raise SystemExit(128 - code if code < 0 else code)
+
+    def attend(self, arguments: Sequence[str], stdin: bytes | None = None) -> Completed:
+        """Run an interactive program at our terminal; only its standard output is captured.
+
+        It shares our standard input, or gets `stdin`. There is no time limit; a signal that stops us stops it
+        first. Raises ProcessError when it cannot start.
+        """
+        try:
+            process = subprocess.Popen(
+                list(arguments),
+                stdin=None if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=_environment({name: os.environ.get(name, "") for name in _LANGUAGE}),
+            )
+        except OSError as error:
+            raise _not_started(arguments[0], error) from error
+        return Completed(*_attended(process, stdin or b""), "")
+
+    def attend_as(
+        self, account: Account, arguments: Sequence[str], environment: Mapping[str, str]
+    ) -> Completed:
+        """`attend` as `account`, without access to our terminal (`run_apart`). Raises ProcessError."""
+        code, output = _apart(arguments, account, environment, keep_output=True)
+        return Completed(code, _text(output), "")
+
+    def lines(self, arguments: Sequence[str]) -> Iterator[str]:
+        """The output of a program line by line, both streams merged; it shares our standard input.
+
+        There is no time limit; it is stopped when the iteration ends. Raises ProcessError when it
+        cannot start, and at the end when its exit code is not 0.
+        """
+        last = ""
+        process = self._piped(arguments)
+        with process:
+            assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
+            try:
+                for line in process.stdout:
+                    last = _text(line).rstrip("\r\n")
+                    yield last
+            except BaseException:
+                process.terminate()
+                raise
+        if process.returncode != 0:
+            raise PROGRAM_FAILED(
+                command=_shown(arguments), exit_code=process.returncode, output=without_likely(last)
+            )
+
+    def _piped(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                list(arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_environment({})
+            )
+        except OSError as error:
+            raise _not_started(arguments[0], error) from error
+
+    def start(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Start a background program; the caller stops it. Its output is discarded."""
+        return subprocess.Popen(
+            list(arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=_environment({}),
+            start_new_session=True,
+        )
+
+
+def _apart(
+    arguments: Sequence[str], account: Account, environment: Mapping[str, str], *, keep_output: bool
+) -> tuple[int, bytes]:
+    try:
+        return run_apart(arguments, account, environment, keep_output=keep_output)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise _not_started(arguments[0], error, account.name) from error
+
+
+def _not_started(program: str, error: Exception, account: str = "") -> ProcessError:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return ProcessError(
+        "program-not-started",
+        "cannot start {program} as {account}: {reason}",
+        hint="Let {account} read and execute {program}.",
+        program=program,
+        account=account or own_name(),
+        reason=reason,
+    )
+
+
+def _attended(process: subprocess.Popen[bytes], stdin: bytes) -> tuple[int, str]:
+    """Exit code and output; the terminal sends Ctrl-C to the program, other signals are forwarded."""
+    assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
+    stopped = False
+    with process.stdout as stream:
+        while True:
+            try:
+                if process.stdin is not None and not process.stdin.closed:
+                    # The program may have ended without reading it.
+                    with contextlib.suppress(BrokenPipeError), process.stdin as given:
+                        given.write(stdin)
+                output = stream.read()
+                code = process.wait()
+                break
+            except KeyboardInterrupt:
+                stopped = True
+                with contextlib.suppress(PermissionError):
+                    process.terminate()
+    if stopped:
+        raise KeyboardInterrupt
+    return code, _text(output)
+
+
+def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    if os.geteuid() != 0:
+        # The account's service manager; shells started by `su` and cron lack this variable.
+        kept.setdefault("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}")
+    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **kept, "LC_ALL": "C.UTF-8", **extra}
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", errors="replace")
+
+
+def _shown(arguments: Sequence[str]) -> str:
+    """The command for a message, redacted: an address among its arguments may hold a password."""
+    return without_likely(" ".join(arguments))

@@ -1,0 +1,44 @@
+"""A line about every request of this process, where someone asks for it: the verbose mode."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+from urllib.parse import urlsplit
+
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.io.http_port import HttpAnswer
+
+_LISTENERS: Final[list[tuple[Callable[[str], None], Callable[[], bool]]]] = []
+# Graph's name for it, then those of Entra.
+_ID_HEADERS: Final = ("request-id", "x-ms-request-id", "client-request-id")
+_LONGEST_ID: Final = 64
+
+
+@contextmanager
+def requests_told(tell: Callable[[str], None], wanted: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """Meanwhile `tell` gets a line about each request, without anything that could be a secret.
+
+    `wanted` is asked at each request: a setting may change while a service runs.
+    """
+    listener = (tell, wanted)
+    _LISTENERS.append(listener)
+    try:
+        yield
+    finally:
+        _LISTENERS.remove(listener)
+
+
+def note(method: str, url: str, seconds: float, outcome: HttpAnswer | Exception) -> None:
+    """Tell of a request: queries and bodies, which may have secrets, are left out."""
+    if not _LISTENERS:
+        return
+    parts = urlsplit(url)
+    if isinstance(outcome, Exception):
+        end = f"no answer, {type(outcome).__name__}"
+    else:
+        found = (outcome.headers.get(name) for name in _ID_HEADERS)
+        end = f"{outcome.status_code}, request {plain(next(filter(None, found), '-'), _LONGEST_ID)}"
+    text = f"{method} {parts.hostname}{parts.path}: {seconds * 1000:.0f} ms, {end}"
+    for tell, wanted in _LISTENERS:
+        if wanted():
+            tell(text)

@@ -1,0 +1,157 @@
+"""Safe access to a path: its parent is opened component by component, and unsafe parents are refused."""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from mstunnel_setup.base.errors import Declared
+from mstunnel_setup.base.paths import AGENT_USER
+from mstunnel_setup.io.accounts import is_own_group, is_service_group, own_name
+from mstunnel_setup.io.errors import (
+    DISK_FULL,
+    FILE_FAILED,
+    PATH_NOT_REGULAR,
+    PATH_UNSAFE,
+    PERMISSION_DENIED,
+    READ_ONLY,
+    FileError,
+)
+
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+Kind = Literal["file", "directory", "link", "other"]
+
+_CAUSES: Mapping[int, Declared[FileError]] = {
+    errno.ENOSPC: DISK_FULL,
+    errno.EDQUOT: DISK_FULL,
+    errno.EROFS: READ_ONLY,
+    errno.EACCES: PERMISSION_DENIED,
+    errno.EPERM: PERMISSION_DENIED,
+}
+
+
+@contextmanager
+def above(root: Path, path: str, verb: str) -> Iterator[tuple[int, str]]:
+    """A descriptor of the parent of `path` (below `root`), every component checked, and the last name.
+
+    A directory that others can write to is refused, except one like /tmp above a directory of ours.
+
+    Raises FileError, also for an OSError of the block; `verb` is the intended operation.
+    """
+    pure = PurePosixPath(path)
+    if not pure.is_absolute() or ".." in pure.parts:
+        raise FileError(
+            "path-not-absolute",
+            "cannot {verb} {path}: the path is not absolute",
+            hint="Use an absolute path without `..`.",
+            verb=verb,
+            path=path,
+        )
+    handle = -1
+    try:
+        handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        shared = ""
+        for part in pure.parts[1:-1]:
+            following = os.open(part, DIRECTORY, dir_fd=handle)
+            os.close(handle)
+            handle = following
+            found = os.fstat(handle)
+            if shared and found.st_uid not in (0, os.geteuid()):
+                raise _unsafe(shared, verb, path)
+            shared = part if _others_can_write(found) else ""
+            if not _is_trusted_owner(found) or (shared and not _keeps_entries(found)):
+                raise _unsafe(part, verb, path)
+        if shared:
+            raise _unsafe(shared, verb, path)
+        yield handle, pure.name
+    except OSError as error:
+        raise explain(verb, path, error) from error
+    finally:
+        if handle >= 0:
+            os.close(handle)
+
+
+def kind_of(mode: int) -> Kind:
+    """The kind of file that a `st_mode` describes."""
+    if stat.S_ISREG(mode):
+        return "file"
+    if stat.S_ISDIR(mode):
+        return "directory"
+    return "link" if stat.S_ISLNK(mode) else "other"
+
+
+def name_of_kind(mode: int) -> str:
+    """The kind of file that a `st_mode` describes, for messages."""
+    words = {
+        stat.S_IFREG: "file",
+        stat.S_IFDIR: "directory",
+        stat.S_IFLNK: "link",
+        stat.S_IFIFO: "named pipe",
+        stat.S_IFSOCK: "socket",
+    }
+    return words.get(stat.S_IFMT(mode), "device")
+
+
+def refuse_irregular(
+    parent: int, name: str, verb: str, path: str, allowed: Callable[[int], bool] = stat.S_ISREG
+) -> None:
+    """Raise FileError unless nothing is there, or a regular file (with `allowed`: a link)."""
+    try:
+        found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if not allowed(found.st_mode):
+        expected = "regular file" if allowed is stat.S_ISREG else "link"
+        raise PATH_NOT_REGULAR(verb=verb, path=path, kind=name_of_kind(found.st_mode), expected=expected)
+
+
+def refuse_hard_linked(handle: int, verb: str, path: str) -> None:
+    """Raise FileError unless this is a regular file with one name: appending would change the others too."""
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        kind = name_of_kind(found.st_mode)
+        raise PATH_NOT_REGULAR(verb=verb, path=path, kind=kind, expected="regular file")
+    if found.st_nlink > 1:
+        raise FileError(
+            "path-hard-linked",
+            "{path} has {count} hard links; expected 1",
+            hint="Check it with `ls -l {path}`, move it away and run the command again.",
+            path=path,
+            count=found.st_nlink,
+        )
+
+
+def _is_trusted_owner(found: os.stat_result) -> bool:
+    # The agent can only change its own directories, which are opened by descriptor: no link redirects us.
+    return found.st_uid in (0, os.geteuid(), AGENT_USER)
+
+
+def _others_can_write(found: os.stat_result) -> bool:
+    harmless = is_service_group(found.st_gid) or is_own_group(found.st_gid)
+    return bool(found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and not harmless))
+
+
+def _keeps_entries(found: os.stat_result) -> bool:
+    """Whether others can add entries and change none of ours: a sticky directory of root, as /tmp (inode(7)).
+
+    What lies directly in it may be anyone's: only a directory below it that is ours or root's is safe.
+    """
+    return found.st_uid == 0 and bool(found.st_mode & stat.S_ISVTX)
+
+
+def _unsafe(part: str, verb: str, path: str) -> FileError:
+    problem = f"other users can change the directory {part} above it"
+    return PATH_UNSAFE(verb=verb, path=path, problem=problem)
+
+
+def explain(verb: str, path: str, error: OSError) -> FileError:
+    """The FileError for an OSError of the operation `verb` on `path`."""
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+        problem = "a directory above it is a link or not a directory"
+        return PATH_UNSAFE(verb=verb, path=path, problem=problem)
+    declared = _CAUSES.get(error.errno or 0, FILE_FAILED)
+    return declared(verb=verb, path=path, reason=error.strerror, account=own_name())

@@ -1,0 +1,125 @@
+"""The parts of systemd that units, timers and containers need."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.io.errors import SYSTEMD_FAILED, ProcessError
+from mstunnel_setup.io.process import Completed, Processes
+
+# Exists if and only if systemd is process 1: sd_booted(3).
+_MARKER = "/run/systemd/system"
+# Longer than systemd's own limit of 90 s for the start or stop of a unit.
+_UNIT_TIMEOUT = 900.0
+_QUERY_TIMEOUT = 180.0
+# systemctl(1): there is no such unit.
+_NO_SYSTEMD = 4
+
+
+class Systemd:
+    """The service manager of this host, or with `user` that of the account that runs this process.
+
+    Methods raise EngineError `systemd-failed` when it refuses or does not answer.
+    """
+
+    def __init__(self, processes: Processes, marker: str = _MARKER, *, user: bool = False) -> None:
+        self._processes = processes
+        self._marker = marker
+        self._scope = ("--user",) if user else ()
+
+    def running(self) -> bool:
+        """Whether systemd is process 1 here."""
+        return Path(self._marker).is_dir()
+
+    def daemon_reload(self) -> None:
+        """Read unit files again, generators included."""
+        self._systemctl("daemon-reload")
+
+    def start(self, unit: str) -> None:
+        """Start a unit, also after too many failed starts."""
+        self._query("reset-failed", "--", unit)
+        self._systemctl("start", "--", unit)
+
+    def stop(self, unit: str) -> None:
+        """Stop a unit."""
+        self._systemctl("stop", "--", unit)
+
+    def restart(self, unit: str) -> None:
+        """Restart a unit, also after too many failed starts."""
+        self._query("reset-failed", "--", unit)
+        self._systemctl("restart", "--", unit)
+
+    def active(self, unit: str) -> bool:
+        """Whether a unit is running."""
+        return self._query("is-active", "--quiet", "--", unit).code == 0
+
+    def stopped(self, unit: str) -> bool:
+        """Whether a unit neither runs nor has failed nor is about to start again."""
+        return self._query("is-active", "--", unit).output.strip() == "inactive"
+
+    def failed(self, unit: str) -> bool:
+        """Whether a unit is in the failed state."""
+        return self._query("is-failed", "--quiet", "--", unit).code == 0
+
+    def restarts(self, unit: str) -> int:
+        """How often systemd automatically restarted a unit since it was last started."""
+        answer = self._query("show", "--property=NRestarts", "--value", "--", unit).output.strip()
+        return whole_number(answer) or 0
+
+    def known(self, unit: str) -> bool:
+        """Whether the unit exists. Raises EngineError when systemd runs and does not answer.
+
+        The units of an account are gone together with its service manager.
+        """
+        answer = self._query("show", "--property=LoadState", "--value", "--", unit)
+        if answer.code and self.running() and not self._scope:
+            raise SYSTEMD_FAILED(reason=f"cannot query the unit {unit}", command="systemctl", unit=unit)
+        return answer.output.strip() not in ("", "not-found")
+
+    def environment(self, unit: str) -> str:
+        """The environment variables of a unit, quoted for a shell."""
+        return self._query("show", "--property=Environment", "--value", "--", unit).output
+
+    def log(self, unit: str, lines: int) -> str:
+        """The last lines that a container service logged; empty when there is no journal.
+
+        The journald log drivers of both engines set CONTAINER_NAME, whatever the tag; our units log under
+        their name. Messages of systemd and the engine about starts and stops are left out.
+        """
+        return self._run(self.log_command(unit, lines=lines), timeout=_QUERY_TIMEOUT, check=False).output
+
+    def log_command(
+        self,
+        unit: str,
+        *,
+        lines: int,
+        since: datetime | None = None,
+        follow: bool = False,
+        timestamps: bool = False,
+    ) -> tuple[str, ...]:
+        """The command that shows what `log` returns."""
+        name = unit.removesuffix(".service")
+        return (
+            *("journalctl", f"CONTAINER_NAME={name}", "+", f"SYSLOG_IDENTIFIER={name}"),
+            f"--lines={lines}",
+            "--output=short-iso" if timestamps else "--output=cat",
+            "--no-pager",
+            *([f"--since=@{since.timestamp():.0f}"] if since is not None else []),
+            *(["--follow"] if follow else []),
+        )
+
+    def _systemctl(self, *arguments: str) -> None:
+        self._run(("systemctl", *self._scope, *arguments), timeout=_UNIT_TIMEOUT, check=True)
+
+    def _query(self, *arguments: str) -> Completed:
+        if self._processes.find("systemctl") is None:
+            return Completed(_NO_SYSTEMD, "", "")
+        return self._run(("systemctl", *self._scope, *arguments), timeout=_QUERY_TIMEOUT, check=False)
+
+    def _run(self, arguments: Sequence[str], *, timeout: float, check: bool) -> Completed:
+        try:
+            return self._processes.run(arguments, timeout=timeout, check=check)
+        except ProcessError as error:
+            scope = " ".join(("systemctl", *self._scope))
+            raise SYSTEMD_FAILED(reason=error.message, command=scope, unit=arguments[-1]) from error

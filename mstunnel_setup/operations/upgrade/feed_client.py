@@ -1,0 +1,159 @@
+"""Refreshes the release feed from its address or from a file.
+
+The feed is a repository of The Update Framework (https://theupdateframework.github.io/specification/latest/).
+Its reference client refuses what is signed by other keys, expired, older than what was seen before, cut, or
+mixed from several versions. What is known of the feed is one file here, replaced at once.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from tuf.api.exceptions import (
+    BadVersionNumberError,
+    DownloadError,
+    DownloadHTTPError,
+    DownloadLengthMismatchError,
+    ExpiredMetadataError,
+    LengthOrHashMismatchError,
+    RepositoryError,
+    UnsignedMetadataError,
+)
+from tuf.ngclient.fetcher import FetcherInterface
+from tuf.ngclient.updater import Updater
+from typing_extensions import override
+
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NetworkError, SetupError, StepError
+from mstunnel_setup.base.parsing import aware, json_value
+from mstunnel_setup.exchange.errors import FEED_ARCHIVE_INVALID
+from mstunnel_setup.exchange.release_feed import KNOWN, TARGET, WORK, Feed, Known, read_known
+from mstunnel_setup.exchange.releases import Catalogue, parse
+from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, read_tar
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.io.safe_paths import explain
+
+_ROLES: Final = ("root", "timestamp", "snapshot", "targets")
+_OK, _NOT_FOUND = 200, 404
+_LARGEST_ARCHIVE: Final = 4 << 20
+# A feed holds a few files of each version, some kilobytes each.
+_LIMITS: Final = Limits(entries=4096, file_size=_LARGEST_ARCHIVE, total=_LARGEST_ARCHIVE)
+_REASONS: Final[Mapping[type[Exception], str]] = {
+    UnsignedMetadataError: "it is not signed by the keys that the trusted root names",
+    ExpiredMetadataError: "it has expired",
+    BadVersionNumberError: "it is older than what this server has seen of it",
+    LengthOrHashMismatchError: "a file is not the signed one: it is cut, changed or of another version",
+    DownloadLengthMismatchError: "a file is longer than the signed one",
+}
+
+
+class Remote(FetcherInterface):
+    """The feed at its address, through our HTTP session: proxies, trust, bounds on time and size."""
+
+    def __init__(self, feed: Feed, http: HttpSession) -> None:
+        self._url = feed.url
+        self._http = http
+
+    @override
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        response = self._http.get(f"{self._url}/{url}")
+        if response.status_code != _OK:
+            raise DownloadHTTPError(f"HTTP status {response.status_code} for {url}", response.status_code)
+        return iter([response.content])
+
+
+class Archive(FetcherInterface):
+    """The feed in a tar file, for a server without a way to it; verified like what is fetched."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the archive. Raises UsageError `feed-archive-invalid`: no tar file of a feed."""
+        try:
+            with path.open("rb") as opened:
+                content = opened.read(_LARGEST_ARCHIVE + 1)
+        except OSError as error:
+            raise FEED_ARCHIVE_INVALID(path=path, reason=error.strerror or error) from error
+        if len(content) > _LARGEST_ARCHIVE:
+            raise FEED_ARCHIVE_INVALID(path=path, reason=f"it has more than {_LARGEST_ARCHIVE} bytes")
+        try:
+            self._files = read_tar(content, _LIMITS)
+        except ArchiveError as error:
+            raise FEED_ARCHIVE_INVALID(path=path, reason=error) from error
+
+    @override
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        if url not in self._files:
+            raise DownloadHTTPError(f"the archive has no {url}", _NOT_FOUND)
+        return iter([self._files[url]])
+
+
+def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -> Catalogue:
+    """Get what is new of the feed, verify and keep it; the releases that it lists.
+
+    What was verified before an error is kept as well, so that nothing older is believed later. Raises
+    UsageError `releases-invalid`, NetworkError, StepError `feed-refused`, FileError such as `disk-full`.
+    """
+    known = _begin(files, feed)
+    files.remove_tree(WORK)
+    files.make_directories(WORK, 0o700)
+    try:
+        for role, text in known.metadata.items():
+            files.write(f"{WORK}/{role}.json", text.encode(), 0o600)
+        text = _verified_target(files.locate(WORK), source)
+        metadata = _verified(files)
+    except (RepositoryError, DownloadError, OSError) as error:
+        # What its client has not written is as it was.
+        metadata = {**known.metadata, **_verified(files)}
+        _keep(files, known.model_copy(update={"metadata": metadata}))
+        raise _failure(feed, error) from error
+    finally:
+        files.remove_tree(WORK)
+    catalogue = parse(text, f"{feed.url}/{TARGET}")
+    ends = [json_value(role)["signed"]["expires"] for role in metadata.values()]
+    expires = min(aware(datetime.fromisoformat(end)) for end in ends)
+    _keep(files, Known(anchor=known.anchor, metadata=metadata, catalogue=text, seen=now, expires=expires))
+    return catalogue
+
+
+def _begin(files: Files, feed: Feed) -> Known:
+    """What is known of this feed: another root begins another one."""
+    known = read_known(files)
+    if known is not None and known.anchor == feed.anchor:
+        return known
+    return Known(anchor=feed.anchor, metadata={"root": feed.root})
+
+
+def _verified_target(directory: Path, source: FetcherInterface) -> str:
+    updater = Updater(str(directory), "metadata", str(directory), "targets", source, bootstrap=None)
+    updater.refresh()
+    info = updater.get_targetinfo(TARGET)
+    if info is None:
+        raise RepositoryError(f"it has no {TARGET}")
+    return Path(updater.download_target(info)).read_text(errors="replace")
+
+
+def _verified(files: Files) -> dict[str, str]:
+    """The client keeps a file of each role once it has verified it."""
+    found = {role: files.read(f"{WORK}/{role}.json") for role in _ROLES}
+    return {role: content.decode() for role, content in found.items() if content is not None}
+
+
+def _keep(files: Files, known: Known) -> None:
+    files.make_directories(paths.STATE)
+    files.write(KNOWN, known.model_dump_json().encode() + b"\n", 0o600)
+
+
+def _failure(feed: Feed, error: RepositoryError | DownloadError | OSError) -> SetupError:
+    if isinstance(error, OSError):
+        return explain("write", WORK, error)
+    if isinstance(error.__cause__, NetworkError):
+        return error.__cause__
+    known = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))
+    return StepError(
+        "feed-refused",
+        "the release feed {url} is refused: {reason}",
+        hint=("Nothing was changed. Check the clock of this server, then ask the publisher of the feed."),
+        url=feed.url,
+        reason=next(known, error),
+    )

@@ -1,1 +1,0 @@
-"""TLS certificates of the gateway: read anything, judge it, and give back what is served."""

@@ -1,0 +1,1 @@
+"""Plan, actions, journal, receipt, runner and lock. Nothing here knows of Tunnel."""

@@ -1,0 +1,134 @@
+"""An action: one small reversible effect, described as data.
+
+`PortsT` is the ports that an action needs; the engine only passes it on.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+
+from pydantic import TypeAdapter
+
+from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.transaction.errors import JOURNAL_NEWER
+
+PortsT = TypeVar("PortsT", contravariant=True)
+
+
+class Undo(StrEnum):
+    """The result of undoing an action."""
+
+    REMOVED = "removed"
+    RESTORED = "restored"
+    KEPT = "kept"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class Undone:
+    """The outcome of an undo; `reason` is why something was kept."""
+
+    outcome: Undo
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action(ABC, Generic[PortsT]):
+    """One reversible effect. Subclasses are frozen dataclasses of JSON-like fields.
+
+    Applying an action again after an interruption at any point must give the same result.
+    """
+
+    kind: ClassVar[str]
+    # Depends on objects that may be newer than itself, so it is undone before
+    # everything that existed when it was last begun.
+    depends_on_newer: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """The object that this action changes; actions with the same key are versions of one object."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What the action does, in one line, for people."""
+
+    @abstractmethod
+    def satisfied(self, ports: PortsT, outputs: Outputs) -> bool:
+        """Whether the effect is already there."""
+
+    def capture(self, ports: PortsT) -> JsonObject:  # noqa: ARG002 (most have nothing to restore)
+        """The earlier state that `undo` restores, recorded before `apply`; by default there is none."""
+        return {}
+
+    def resolved(self, outputs: Outputs) -> "Action[PortsT]":  # noqa: ARG002 (most refer to nothing)
+        """The action as the journal keeps it, with the outputs that it refers to filled in."""
+        return self
+
+    def recover(self, ports: PortsT) -> None:
+        """Remove what an interrupted attempt left that `apply` and `undo` cannot work on; mostly nothing."""
+
+    @abstractmethod
+    def apply(self, ports: PortsT, outputs: Outputs) -> JsonObject:
+        """Do it. Returns outputs that other actions may refer to."""
+
+    @abstractmethod
+    def undo(self, ports: PortsT, record: "UndoRecord[PortsT]") -> Undone:
+        """Undo it, also when it was interrupted. What others changed since is kept."""
+
+    def changed(self, ports: PortsT, record: "UndoRecord[PortsT]") -> str:  # noqa: ARG002 (by default not detected)
+        """A change of the object by others since our last one, which this action would overwrite.
+
+        Empty when there is none. `record` holds the earlier versions and this one.
+        """
+        return ""
+
+
+AnyAction: TypeAlias = Action[Any]
+"""An action on whatever ports: the engine passes them on without a look."""
+
+
+@dataclass(frozen=True)
+class UndoRecord(Generic[PortsT]):
+    """The journal's records of the object of one action.
+
+    `before` is the result of the first `capture`, `versions` all actions applied to it (oldest first),
+    `outputs` the results of all finished actions.
+    """
+
+    before: JsonObject
+    versions: Sequence[Action[PortsT]] = ()
+    outputs: Outputs = field(default_factory=dict)
+
+
+class Codec:
+    """Converts actions to journal data and back. `kinds` are all known action classes."""
+
+    def __init__(self, kinds: Iterable[type[AnyAction]]) -> None:
+        self._kinds: Mapping[str, type[AnyAction]] = {kind.kind: kind for kind in kinds}
+
+    def dump(self, action: AnyAction) -> JsonObject:
+        """The action as JSON data."""
+        data = _adapter(type(action)).dump_python(action, mode="json")
+        return {"kind": action.kind, **data}
+
+    def load(self, data: JsonObject) -> AnyAction:
+        """The action of data written by `dump`. Raises JournalError for an unknown kind or unknown fields."""
+        fields = dict(data)
+        kind = self._kinds.get(str(fields.pop("kind", "")))
+        try:
+            if kind is not None:
+                return _adapter(kind).validate_python(fields)
+        except ValueError:
+            # pydantic's ValidationError is one.
+            pass
+        raise JOURNAL_NEWER(reason=f"unknown action {data.get('kind')}")
+
+
+@cache
+def _adapter(kind: type[AnyAction]) -> "TypeAdapter[AnyAction]":
+
+    return TypeAdapter(kind)

@@ -1,0 +1,203 @@
+"""The journal: an append-only, checksummed, synced record of every change to the host.
+
+One JSON object per line: `{"version", "sequence", "time", "type", ..., "checksum"}`. The checksum is the
+SHA-256 of the line without it, the sequence the number of the line, so that a line that was lost, copied or
+moved is noticed. An incomplete last line (crash) is dropped; other damage is an error.
+
+A large journal is compacted: rewritten with the records that its receipt needs. So is one that all users
+can read, at any size.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import PurePosixPath
+
+from mstunnel_setup.base.values import JsonObject, JsonValue
+from mstunnel_setup.io.appender import Appender
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.compaction import essential
+from mstunnel_setup.transaction.errors import JOURNAL_NEWER, JournalError
+from mstunnel_setup.transaction.receipt import Receipt, fold
+
+VERSION = 1
+LARGE = 256 * 1024
+"""Bytes; a smaller journal is not compacted. One installation writes about 30 KiB."""
+
+
+class Journal:
+    """The records in `directory`/journal.jsonl. Nothing is created before the first record is written.
+
+    From then on the file stays open until `close`: a record costs one write and one sync. The writer must
+    hold the lock of the run. A `readable` journal can be read by all users, so it must get no secret. The
+    first record names the missing parents of `directory` and of the `beside` directories.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        clock: Clock,
+        directory: str,
+        *,
+        beside: Sequence[str] = (),
+        readable: bool = False,
+    ) -> None:
+        self._files = files
+        self._clock = clock
+        self._opened = ExitStack()
+        self._readable = readable
+        self._modes = (0o755, 0o644) if readable else (0o700, 0o600)
+        self._appender: Appender | None = None
+        self.directory = directory
+        self.path = f"{directory}/journal.jsonl"
+        self._records, self._sound, self._receipt = _parse(files.read(self.path) or b"", self.path)
+        self._above = self._directories_above(directory, *beside)
+
+    @property
+    def records(self) -> tuple[JsonObject, ...]:
+        """All records, oldest first."""
+        return tuple(self._records)
+
+    @property
+    def receipt(self) -> Receipt:
+        """The folded records."""
+        return self._receipt
+
+    @property
+    def installation_id(self) -> str | None:
+        """The id of this installation, from the first record."""
+        return str(self._records[0]["installation"]) if self._records else None
+
+    def begin_installation(self) -> str:
+        """The id of the installation; a new one is recorded when the journal is empty."""
+        if self.installation_id is None:
+            self.append("installation", installation=str(uuid.uuid4()), folders=[*self._above])
+        return str(self.installation_id)
+
+    def append(self, kind: str, **fields: JsonValue) -> None:
+        """Write one record; it is on disk when this returns."""
+        record: JsonObject = {
+            "version": VERSION,
+            "sequence": len(self._records) + 1,
+            "time": self._clock.now().isoformat(timespec="milliseconds"),
+            "type": kind,
+            **fields,
+        }
+        line = _line(record)
+        appender = self._appender or self._open()
+        # An incomplete record of a crash or a failed write.
+        if appender.size() > self._sound:
+            appender.truncate(self._sound)
+        appender.append(line)
+        self._sound += len(line)
+        self._records.append(record)
+        self._receipt = fold([record], self._receipt)
+
+    def compact(self) -> None:
+        """Rewrite a large journal without superseded records, if they are at least half of it.
+
+        One that all users can read loses them at once: what an undone object held may be a secret. The
+        file is replaced atomically.
+        """
+        if self._sound <= LARGE and not self._readable:
+            return
+        kept = essential(self._records)
+        content = b"".join(map(_line, kept))
+        if kept == self._records or (2 * len(content) > self._sound and not self._readable):
+            if self._readable and self._records:
+                # An earlier release left it closed to others where the umask did.
+                (self._appender or self._open()).open_to_all()
+            return
+        self.close()
+        self._files.write(self.path, content, self._modes[1])
+        self._records, self._sound, self._receipt = kept, len(content), fold(kept)
+
+    def _open(self) -> Appender:
+        self._files.make_directories(self.directory, self._modes[0])
+        self._appender = self._opened.enter_context(self._files.appender(self.path, self._modes[1]))
+        if self._readable and not self._records:
+            self._appender.open_to_all()
+        return self._appender
+
+    def _directories_above(self, *places: str) -> list[str]:
+        """The parents of these directories that were missing before the first record, topmost first."""
+        if self._records:
+            recorded = self._records[0].get("folders")
+            return [str(directory) for directory in recorded] if isinstance(recorded, list) else []
+        above = [str(PurePosixPath(place).parent) for place in places]
+        return list(dict.fromkeys(directory for place in above for directory in self._files.missing(place)))
+
+    def close(self) -> None:
+        """Close the file; a later record opens it again."""
+        self._appender = None
+        self._opened.close()
+
+    def remove(self) -> None:
+        """Delete the journal, at the end of an uninstallation; nothing happens when there is none."""
+        self.close()
+        self._files.remove(self.path)
+        for directory in (self.directory, *reversed(self._above)):
+            self._files.remove_directory(directory)
+        self._records, self._sound, self._receipt = [], 0, Receipt()
+
+
+def _line(record: JsonObject) -> bytes:
+    text = json.dumps(record, separators=(",", ":"))
+    checksum = hashlib.sha256(text.encode()).hexdigest()
+    return f'{text[:-1]},"checksum":"{checksum}"}}\n'.encode()
+
+
+def _parse(content: bytes, path: str) -> tuple[list[JsonObject], int, Receipt]:
+    """The records, how many bytes of `content` are intact, and the receipt."""
+    records: list[JsonObject] = []
+    receipt = Receipt()
+    sound = 0
+    for number, line in enumerate(content.splitlines(keepends=True), 1):
+        record = _record(line)
+        if record is None:
+            last = sound + len(line) == len(content)
+            if not (last and _torn(line)):
+                raise _damaged(path, number, "its checksum is wrong")
+            break
+        if record.get("version") != VERSION:
+            raise JOURNAL_NEWER(reason=f"{path} has format {record.get('version')}, supported is {VERSION}")
+        if record.get("sequence") != number:
+            problem = f"it has the sequence number {record.get('sequence')}"
+            raise _damaged(path, number, problem)
+        try:
+            receipt = fold([record], receipt)
+        except (KeyError, TypeError, ValueError) as error:
+            problem = "it does not follow from the lines before it"
+            raise _damaged(path, number, problem) from error
+        records.append(record)
+        sound += len(line)
+    return records, sound, receipt
+
+
+def _damaged(path: str, number: int, problem: str) -> JournalError:
+    return JournalError(
+        "journal-damaged",
+        "{path} is damaged at line {number}: {problem}",
+        hint="Restore it from a backup: without it the installation cannot be continued or removed safely.",
+        path=path,
+        number=number,
+        problem=problem,
+    )
+
+
+def _record(line: bytes) -> JsonObject | None:
+    """The record on a line; None when the line is incomplete or its checksum is wrong."""
+    try:
+        record: JsonObject = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    checksum = record.pop("checksum", None) if isinstance(record, dict) else None
+    return record if checksum is not None and _line(record) == line else None
+
+
+def _torn(line: bytes) -> bool:
+    """Whether a crash has left the line incomplete: without line end, or with a hole of zero bytes."""
+    return not line.endswith(b"\n") or b"\0" in line

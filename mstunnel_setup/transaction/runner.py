@@ -1,0 +1,236 @@
+"""The runner: gathers, decides, journals and applies actions, and undoes them in reverse order."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mstunnel_setup.base.errors import SetupError, WaitingError
+from mstunnel_setup.base.events import Event, Listener, Phase
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.transaction.action import AnyAction, Codec, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.receipt import Entry, Receipt
+from mstunnel_setup.transaction.step import AnyStep
+
+# Takes a change by others; returns whether it may be overwritten.
+Consent: TypeAlias = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The actions of one step that are not satisfied yet."""
+
+    step: str
+    title: str
+    actions: tuple[AnyAction, ...]
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One object of the receipt after an undo."""
+
+    key: str
+    description: str
+    undone: Undone
+
+
+class Runner:
+    """Runs steps against `ports`, recording every action in `journal` before and after it happens.
+
+    `may_replace` is asked before a change by others is overwritten; `waited` returns the seconds for which a
+    person was waited for until now, which do not count as the time of a step.
+    """
+
+    def __init__(
+        self,
+        ports: object,
+        journal: Journal,
+        codec: Codec,
+        clock: Clock,
+        tell: Listener,
+        *,
+        may_replace: Consent = lambda _changed: False,
+        waited: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self._ports = ports
+        self._journal = journal
+        self._codec = codec
+        self._clock = clock
+        self._tell = tell
+        self._may_replace = may_replace
+        self._waited = waited
+
+    @property
+    def receipt(self) -> Receipt:
+        """The objects on this host that we made."""
+        return self._journal.receipt
+
+    def plan(self, steps: Iterable[AnyStep], context: object) -> list[Planned]:
+        """The actions that `run` would apply."""
+        return [
+            Planned(step.name, step.title, self._pending(step.decide(step.gather(context)))) for step in steps
+        ]
+
+    def run(self, steps: Iterable[AnyStep], context: object) -> list[Planned]:
+        """Run the steps in order; satisfied actions are skipped. Returns the applied actions.
+
+        Raises SetupError when a step fails; finished actions stay, and the next run continues.
+        """
+        self._journal.compact()
+        return [self._run_step(step, context) for step in steps]
+
+    def changed(self, action: AnyAction) -> str:
+        """The change by others that `action` would overwrite; empty when there is none."""
+        receipt = self.receipt
+        known = receipt.entries.get(action.key)
+        if known is None:
+            return ""
+        versions = [*map(self._codec.load, known.versions), action]
+        return action.changed(self._ports, UndoRecord(known.before, versions, receipt.outputs))
+
+    def undo(self, counted: Callable[[int, int], None] = lambda _undone, _total: None) -> list[Removal]:
+        """Undo everything in the receipt, newest first; `counted` gets the changes undone and their number.
+
+        The number is 0 when the others will not be undone.
+        """
+        entries = self._newest_first(self.receipt.entries)
+        removals: list[Removal] = []
+        try:
+            for entry in entries:
+                removals.append(self._undo_entry(entry, "undone"))
+                counted(len(removals), len(entries))
+        except BaseException:
+            counted(len(removals), 0)
+            raise
+        return removals
+
+    def take_back(self, keys: Collection[str]) -> list[Removal]:
+        """Undo single objects, newest first; the installation and its finished steps stay."""
+        return [self._undo_entry(entry, "taken-back") for entry in self._newest_first(keys)]
+
+    def leave(self, keys: Mapping[str, str]) -> list[Removal]:
+        """Drop single objects from the receipt, newest first, for a reason by key; they stay on the host."""
+        return [
+            self._record_undone(entry, "undone", Undone(Undo.KEPT, keys[entry.key]))
+            for entry in self._newest_first(keys)
+        ]
+
+    def release(self, keys: Collection[str], reason: str) -> list[Removal]:
+        """Drop objects from the receipt, newest first; they, the installation and its steps stay.
+
+        One record drops all of them, so that no crash leaves some in the receipt.
+        """
+        entries = self._newest_first(keys)
+        self._journal.append("released", keys=[entry.key for entry in entries], reason=reason)
+        return [self._told_undone(entry, Undone(Undo.KEPT, reason)) for entry in entries]
+
+    def _newest_first(self, keys: Collection[str]) -> list[Entry]:
+        """Entries before those they depend on: a switched link points to a directory newer than itself."""
+
+        def age(entry: Entry) -> int:
+            return entry.last if self._codec.load(entry.versions[-1]).depends_on_newer else entry.first
+
+        found = [entry for entry in self.receipt.entries.values() if entry.key in keys]
+        return sorted(found, key=age, reverse=True)
+
+    def _run_step(self, step: AnyStep, context: object) -> Planned:
+        self._tell(Event(step.name, "begin", text=step.title))
+        started = self._worked()
+        try:
+            facts = step.gather(context)
+            done = tuple(action for action in step.decide(facts) if self._run_action(step.name, action))
+            self._acknowledge(step.name)
+            step.prove(context, facts)
+        except SetupError as error:
+            self._fail(step.name, error)
+            raise
+        receipt = self.receipt
+        if done or (step.name not in receipt.steps and receipt.entries):
+            self._journal.append("step", step=step.name)
+        elapsed = self._worked() - started
+        self._tell(Event(step.name, "done" if done else "unchanged", text=step.title, seconds=elapsed))
+        return Planned(step.name, step.title, done)
+
+    def _pending(self, actions: Sequence[AnyAction]) -> tuple[AnyAction, ...]:
+        return tuple(action for action in actions if not self._settled(action, self.receipt))
+
+    def _settled(self, action: AnyAction, receipt: Receipt) -> bool:
+        """Satisfied, and not interrupted by a crash."""
+        entry = receipt.entries.get(action.key)
+        torn = entry is not None and not entry.finished
+        return not torn and action.satisfied(self._ports, receipt.outputs)
+
+    def _run_action(self, step: str, action: AnyAction) -> bool:
+        receipt = self.receipt
+        if self._settled(action, receipt):
+            return False
+        started = self._worked()
+        self._respect(action)
+        self._tell(Event(step, "begin", action.key, action.describe()))
+        known = receipt.entries.get(action.key)
+        if known and not known.finished:
+            action.recover(self._ports)
+        before = known.before if known else action.capture(self._ports)
+        self._journal.begin_installation()
+        data = self._codec.dump(action.resolved(receipt.outputs))
+        self._journal.append("begin", step=step, key=action.key, action=data, before=before)
+        outputs = action.apply(self._ports, receipt.outputs)
+        self._journal.append("done", key=action.key, outputs=outputs)
+        elapsed = self._worked() - started
+        self._tell(Event(step, "done", action.key, action.describe(), elapsed))
+        return True
+
+    def _worked(self) -> float:
+        """Seconds since an arbitrary start, without those for which a person was waited for."""
+        return self._clock.monotonic() - self._waited()
+
+    def _acknowledge(self, step: str) -> None:
+        """Record interrupted actions as done whose effect is there."""
+        receipt = self.receipt
+        torn = [entry for entry in receipt.entries.values() if entry.step == step and not entry.finished]
+        for entry in torn:
+            if self._codec.load(entry.versions[-1]).satisfied(self._ports, receipt.outputs):
+                self._journal.append("done", key=entry.key, outputs={})
+
+    def _respect(self, action: AnyAction) -> None:
+        """Raise WaitingError before a change by others is lost; with consent it is backed up and replaced."""
+        changed = self.changed(action)
+        if not changed:
+            return
+        if not self._may_replace(changed):
+            raise WaitingError(
+                "changed-by-others",
+                "{changed} since the installation wrote it",
+                hint=(
+                    "See the difference with `mstunnel-setup plan`. Move the file away, or run the "
+                    "command at a terminal and confirm that it is replaced."
+                ),
+                changed=changed,
+            )
+        self._journal.append("replaced", key=action.key, theirs=action.capture(self._ports))
+
+    def _fail(self, step: str, error: SetupError) -> None:
+        """Record why the run stopped, if it has changed anything."""
+        if self._journal.installation_id is not None:
+            fields = {"code": error.code, "message": error.message, "hint": error.hint}
+            self._journal.append("failed", step=step, **fields)
+        self._tell(Event(step, "failed", text=error.message))
+
+    def _undo_entry(self, entry: Entry, record_type: str) -> Removal:
+        versions = [self._codec.load(data) for data in entry.versions]
+        action = versions[-1]
+        if not entry.finished:
+            action.recover(self._ports)
+        record = UndoRecord(entry.before, versions, self.receipt.outputs)
+        return self._record_undone(entry, record_type, action.undo(self._ports, record))
+
+    def _record_undone(self, entry: Entry, record_type: str, undone: Undone) -> Removal:
+        outcome = undone.outcome.value
+        self._journal.append(record_type, key=entry.key, outcome=outcome, reason=undone.reason)
+        return self._told_undone(entry, undone)
+
+    def _told_undone(self, entry: Entry, undone: Undone) -> Removal:
+        action = self._codec.load(entry.versions[-1])
+        phase: Phase = "kept" if undone.outcome is Undo.KEPT else "undone"
+        self._tell(Event(entry.step, phase, entry.key, action.describe()))
+        return Removal(entry.key, action.describe(), undone)

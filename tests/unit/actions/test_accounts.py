@@ -1,0 +1,242 @@
+"""The account of a rootless gateway: created, prepared, removed, with stand-ins for programs and accounts."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.actions.accounts import LINGERING, CreateAccount, EnableLinger, GiveIds, JoinGroup
+from mstunnel_setup.actions.directory import GiveDirectory
+from mstunnel_setup.answers.model import AnswerFile
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.io import accounts
+from mstunnel_setup.io.accounts import Account
+from mstunnel_setup.transaction.action import Action, Undo, UndoRecord
+from tests.unit.actions.host import Host
+from tests.unit.clocks import FakeClock
+
+NAME = "mstunnel"
+ME = 65534
+
+
+class AccountHost(Host):
+    """A host whose programs for accounts change what `accounts` finds; `busy` accounts cannot be removed."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.clock = FakeClock()
+        self.known: dict[str, Account] = {}
+        self.members: dict[str, set[str]] = {}
+        self.busy: set[str] = set()
+        self.starts_managers = True
+        for directory in ("/etc/skel", "/home", LINGERING, "/run/user"):
+            self.files.make_directories(directory)
+        self.files.write("/etc/skel/.profile", b"")
+
+    def add(self, name: str, *, home: bool = True) -> None:
+        self.known[name] = Account(name, ME, ME, f"/home/{name}")
+        if home:
+            self.files.make_directories(f"/home/{name}/.local")
+            self.files.write(f"/home/{name}/.profile", b"")
+
+    def _useradd(self, words: list[str]) -> tuple[int, str]:
+        if words[-1] in self.known:
+            return 9, ""
+        self.add(words[-1])
+        return 0, ""
+
+    def _userdel(self, words: list[str]) -> tuple[int, str]:
+        if words[-1] in self.busy:
+            return 8, ""
+        self.known.pop(words[-1])
+        if "--remove" in words:
+            self.files.remove_tree(f"/home/{words[-1]}")
+        return 0, ""
+
+    def _usermod(self, words: list[str]) -> tuple[int, str]:
+        if words[0] == "--append":
+            self.members.setdefault(words[2], set()).add(words[3])
+            return 0, ""
+        kind = words[0][6:-1]
+        first, last = map(int, words[1].split("-"))
+        line, path = f"{words[2]}:{first}:{last - first + 1}\n", f"/etc/{kind}"
+        present = (self.files.read(path) or b"").decode()
+        wanted = present + line if words[0].startswith("--add") else present.replace(line, "")
+        self.files.write(path, wanted.encode())
+        return 0, ""
+
+    def _gpasswd(self, words: list[str]) -> tuple[int, str]:
+        self.members[words[2]].discard(words[1])
+        return 0, ""
+
+    def _loginctl(self, words: list[str]) -> tuple[int, str]:
+        verb, name = words
+        manager = f"/run/user/{ME}/systemd"
+        if verb == "enable-linger":
+            self.files.write(f"{LINGERING}/{name}", b"")
+            if self.starts_managers:
+                self.files.make_directories(manager)
+                self.files.write(f"{manager}/private", b"")
+        else:
+            self.files.remove(f"{LINGERING}/{name}")
+            self.files.remove_tree(f"/run/user/{ME}")
+        return 0, ""
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AccountHost:
+    made = AccountHost(tmp_path)
+    monkeypatch.setattr(accounts, "find", made.known.get)
+    monkeypatch.setattr(accounts, "is_member", lambda name, group: name in made.members.get(group, ()))
+    return made
+
+
+def there_and_back(host: AccountHost, action: Action[Any]) -> Undo:
+    """Apply it twice, as after a cut, then take it back; what came of that."""
+    before = action.capture(host)
+    assert not action.satisfied(host, {})
+    for _ in range(2):
+        action.apply(host, {})
+        assert action.satisfied(host, {})
+    return undone(host, action, before)
+
+
+def undone(host: AccountHost, action: Action[Any], before: Any) -> Undo:
+    return action.undo(host, UndoRecord(before, [action], {})).outcome
+
+
+ACTIONS: Sequence[Action[Any]] = (
+    GiveIds(name=NAME, ids="subuid", first=165536),
+    GiveIds(name=NAME, ids="subgid", first=165536),
+    JoinGroup(name=NAME, group="systemd-journal"),
+    EnableLinger(name=NAME),
+)
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.key)
+def test_what_the_account_gets_is_taken_from_it_again(host: AccountHost, action: Action[Any]) -> None:
+    host.add(NAME)
+    assert there_and_back(host, action) is Undo.REMOVED
+    assert not action.satisfied(host, {})
+    assert undone(host, action, {}) is Undo.ABSENT
+
+
+def test_ids_are_unused(host: AccountHost) -> None:
+    host.add(NAME)
+    host.files.write("/etc/subuid", b"other:100000:65536\n")
+    GiveIds(name=NAME, ids="subuid", first=165536).apply(host, {})
+    assert host.files.read("/etc/subuid") == b"other:100000:65536\nmstunnel:165536:65536\n"
+
+
+def test_an_account_is_made_and_goes_with_its_home(host: AccountHost) -> None:
+    assert there_and_back(host, CreateAccount(name=NAME)) is Undo.REMOVED
+    assert host.known == {}
+    assert host.files.names("/home") == []
+
+
+def test_an_account_has_the_usual_name_no_login_and_no_rights_of_root(host: AccountHost) -> None:
+    CreateAccount(name=AnswerFile(version=1).account).apply(host, {})
+    (made,) = (shlex.split(command) for command in host.asked)
+    assert made == ["useradd", "--create-home", "--shell", "/usr/sbin/nologin", "mstunnel"]
+
+
+def test_an_account_without_its_home_is_created_again(host: AccountHost) -> None:
+    """As a run leaves it that was killed in between."""
+    host.add(NAME, home=False)
+    CreateAccount(name=NAME).apply(host, {})
+    assert host.files.names("/home") == [NAME]
+    assert [shlex.split(command)[0] for command in host.asked] == ["userdel", "useradd"]
+
+
+def test_an_account_whose_home_holds_files_of_others_stays(host: AccountHost) -> None:
+    host.add(NAME)
+    host.files.write(f"/home/{NAME}/certificate.pem", b"theirs")
+    action = CreateAccount(name=NAME)
+    found = action.undo(host, UndoRecord({}, [action], {}))
+    assert found.outcome is Undo.KEPT
+    assert "certificate.pem" in found.reason
+    assert NAME in host.known
+
+
+def test_an_account_with_running_processes_stays(host: AccountHost) -> None:
+    host.add(NAME)
+    host.busy.add(NAME)
+    assert undone(host, CreateAccount(name=NAME), {}) is Undo.KEPT
+
+
+def test_linger_of_an_account_that_is_gone_is_forgotten(host: AccountHost) -> None:
+    host.add(NAME)
+    action = EnableLinger(name=NAME)
+    action.apply(host, {})
+    host.known.clear()
+    assert undone(host, action, {}) is Undo.REMOVED
+    assert host.files.names(LINGERING) == []
+
+
+def test_a_service_manager_that_does_not_start_is_an_error(host: AccountHost) -> None:
+    host.add(NAME)
+    host.starts_managers = False
+    with pytest.raises(StepError) as caught:
+        EnableLinger(name=NAME).apply(host, {})
+    assert caught.value.code == "linger-failed"
+
+
+def test_the_refusal_of_a_program_is_reported(host: AccountHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AccountHost, "_useradd", lambda _self, _words: (1, ""))
+    with pytest.raises(StepError) as caught:
+        CreateAccount(name=NAME).apply(host, {})
+    assert caught.value.code == "account-refused"
+    assert "useradd --create-home" in caught.value.message
+
+
+DIRECTORY = GiveDirectory(path="/etc/mstunnel", account=NAME)
+
+
+def owner(host: AccountHost, path: str = DIRECTORY.path) -> int | None:
+    state = host.files.state(path)
+    return None if state is None else state.uid
+
+
+@pytest.fixture
+def given(host: AccountHost, monkeypatch: pytest.MonkeyPatch) -> AccountHost:
+    """A host where giving a directory is seen without the rights of root."""
+    owners: dict[str, int] = {}
+    monkeypatch.setattr(type(host.files), "give", lambda _self, path, uid, _gid: owners.update({path: uid}))
+    look = type(host.files).state
+
+    def state(self: Any, path: str) -> Any:
+        found = look(self, path)
+        return found and type(found)(found.kind, found.mode, owners.get(path, 0), 0, found.target)
+
+    monkeypatch.setattr(type(host.files), "state", state)
+    host.add(NAME)
+    return host
+
+
+def test_a_directory_that_was_made_goes(given: AccountHost) -> None:
+    assert there_and_back(given, DIRECTORY) is Undo.REMOVED
+    assert owner(given) is None
+
+
+def test_an_existing_directory_is_returned_to_its_owner(given: AccountHost) -> None:
+    given.files.make_directories(DIRECTORY.path)
+    given.files.write(f"{DIRECTORY.path}/env.sh", b"theirs")
+    assert there_and_back(given, DIRECTORY) is Undo.RESTORED
+    assert owner(given) == 0
+
+
+def test_a_directory_with_files_of_others_goes_to_root(given: AccountHost) -> None:
+    before = DIRECTORY.capture(given)
+    DIRECTORY.apply(given, {})
+    given.files.write(f"{DIRECTORY.path}/mine", b"theirs")
+    assert owner(given) == ME
+    assert undone(given, DIRECTORY, before) is Undo.KEPT
+    assert owner(given) == 0
+
+
+def test_a_directory_needs_its_account(host: AccountHost) -> None:
+    with pytest.raises(StepError) as caught:
+        DIRECTORY.apply(host, {})
+    assert caught.value.code == "account-missing"

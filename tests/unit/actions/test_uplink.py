@@ -1,0 +1,69 @@
+"""The socket for the uplink: opened, found, removed with what was made through it."""
+
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.actions import uplink
+from mstunnel_setup.actions.uplink import InstallUplink
+from mstunnel_setup.base import paths
+from mstunnel_setup.install.steps import uplink as step
+from mstunnel_setup.transaction.action import Undo
+from tests.unit.actions.host import Host, apply, undo
+
+ACTION = InstallUplink(unit=uplink.SOCKET_UNIT, text="[Socket]\n")
+LINK = f"{paths.UNITS}/sockets.target.wants/{uplink.SOCKET_UNIT}"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    made = Host(tmp_path)
+    made.files.make_directories(LINK.rpartition("/")[0])
+    made.systemd.running_units.add(uplink.SOCKET_UNIT)
+    return made
+
+
+def test_every_boot_opens_it_before_any_service(host: Host) -> None:
+    apply(host, ACTION)
+    assert host.files.state(LINK) is not None
+    assert host.systemd.told == ["daemon-reload", f"restart {uplink.SOCKET_UNIT}"]
+
+
+def test_where_nftables_loads_rules_those_of_the_uplink_follow(host: Host) -> None:
+    host.systemd.running_units.add("nftables.service")
+    apply(host, ACTION)
+    assert host.systemd.told[-1] == f"start {uplink.RULES_UNIT}"
+
+
+def test_the_account_plans_units_of_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "UNITS", "/home/mstunnel/.config/systemd/user")
+    wanted = step.Uplink("mstunnel", 443, "/usr/sbin/mstunnel_uplink")
+    assert "/home" not in " ".join(action.describe() for action in step.STEP.decide(wanted))
+    assert ACTION.file.path == f"/etc/systemd/system/{uplink.SOCKET_UNIT}"
+    assert ACTION.link.path == LINK
+
+
+def test_undo_removes_device_and_rules(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "find", lambda name: f"/usr/sbin/{name}")
+    host.files.make_directories(uplink.SOCKETS)
+    before = apply(host, ACTION)
+    host.systemd.running_units.clear()
+    host.asked.clear()
+    assert undo(host, ACTION, before).outcome is Undo.REMOVED
+    assert host.asked == ["nft delete table inet mstunnel-uplink", "ip link delete mstunnel0"]
+    assert host.files.state(LINK) is None
+    assert host.files.state(uplink.SOCKETS) is None
+
+
+def test_one_port_has_an_uplink(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.files.make_directories(uplink.SOCKETS)
+    host.files.make_directories(uplink.DIRECTORY)
+    host.files.write(f"{uplink.SOCKETS}/443", b"")
+    assert not uplink.ready(host.files, 443)
+    host.files.write(uplink.HOOK, b"{}")
+    assert uplink.ready(host.files, 443)
+    assert not uplink.ready(host.files, 8443)
+    assert uplink.gateway_address(host.files, 443) == "127.0.0.1"
+    monkeypatch.setattr(paths, "ROOTLESS", True)
+    assert uplink.gateway_address(host.files, 443) == uplink.GATEWAY_END
+    assert uplink.gateway_address(host.files, 8443) == "127.0.0.1"

@@ -1,0 +1,151 @@
+"""Errors: every code, text and parameter is known before anything goes wrong."""
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from string import Formatter
+
+import pytest
+
+from mstunnel_setup.base.errors import UsageError, declare
+from mstunnel_setup.base.result import Notice, declare_notice, notice_of
+from mstunnel_setup.readiness import checks
+from mstunnel_setup.readiness.model import DOCUMENTATION
+from scripts.error_codes import declarations
+from scripts.written_errors import PACKAGES, ROOT, calls, written_errors
+
+DECLARED = declarations()
+# The classes that `raise` names, and `warning`.
+ERRORS = {item.kind.__name__ for item in written_errors().values()} | {"warning"}
+# Codes of one page that stand for a check, which may find different things.
+CHECKS = [item.id for item in checks.CHECKS]
+
+
+def test_an_error_is_written_where_it_is_raised() -> None:
+    error = UsageError("file-exists", "{path} already exists", hint="Remove {path}.", path="/a{b}")
+    assert (error.code, error.message, error.hint) == ("file-exists", "/a{b} already exists", "Remove /a{b}.")
+    assert str(error) == error.message
+
+
+def test_a_text_without_values_stays_as_it_is() -> None:
+    assert UsageError("brace", "a {b} c").message == "a {b} c"
+
+
+def test_errors_are_found_where_they_are_written() -> None:
+    source = """
+raise UsageError("file-exists", "{path} already exists", hint="Remove it.", path=path)
+raise UsageError("brace", "no {value}")
+raise kind(error.code, error.message)
+"""
+    assert list(calls(source)) == [
+        (2, "UsageError", "file-exists", "{path} already exists", "Remove it."),
+        (3, "UsageError", "brace", "no {{value}}", ""),
+    ]
+
+
+def test_every_error_gets_the_values_that_it_names() -> None:
+    """A missing value would be a KeyError when the error is raised."""
+    wrong = []
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and node.keywords and all(item.arg for item in node.keywords):
+                    given = {str(item.arg) for item in node.keywords} - {"hint"}
+                    name = ast.unparse(node.func).rpartition(".")[2]
+                    texts = [text for line, *text in calls(ast.unparse(node)) if text[0] == name]
+                    if texts and given and name in ERRORS and _parameters(texts[0][2:]) != given:
+                        wrong.append(f"{path}:{node.lineno}")
+    assert wrong == []
+
+
+def _parameters(texts: Sequence[str]) -> set[str]:
+    return {name for text in texts for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_an_error_is_made_from_its_declaration() -> None:
+    missing = declare(UsageError, "file-missing", "there is no file {path}", "Correct {option}.")
+    error = missing(path="/a{b}", option="--cert")
+    assert (type(error), error.code) == (UsageError, "file-missing")
+    assert (error.message, error.hint) == ("there is no file /a{b}", "Correct --cert.")
+
+
+def test_a_warning_is_made_from_its_declaration() -> None:
+    late = declare_notice("late", "{name} is late", "Wait for {name}.")
+    assert late(name="it") == Notice("late", "it is late", "Wait for it.")
+    assert notice_of(UsageError("late", "it is late", "Wait for it.")) == late(name="it")
+
+
+def test_a_code_is_declared_once_on_its_page() -> None:
+    unique = {id(item): item for item in DECLARED.values()}.values()
+    # A check may find different things.
+    counted = Counter(
+        (item.docs, repr(item.example()) if item.page == DOCUMENTATION else "") for item in unique
+    )
+    assert [place for place, count in counted.items() if count > 1] == []
+
+
+def test_the_findings_of_checks_belong_to_checks() -> None:
+    found = [item for item in DECLARED.values() if item.page == DOCUMENTATION]
+    assert len(found) > 80
+    assert [item.code for item in found if not any(fnmatch(name, item.code) for name in CHECKS)] == []
+
+
+def test_every_declaration_is_described_at_its_anchor() -> None:
+    pages = {item.page: (ROOT / item.page).read_text() for item in DECLARED.values()}
+    anchors = [item for item in DECLARED.values() if "*" not in item.code]
+    assert [item.docs for item in anchors if f'<a id="{item.code}">' not in pages[item.page]] == []
+
+
+def test_a_declaration_can_be_shown_without_values() -> None:
+    assert [name for name, item in DECLARED.items() if not item.example()] == []
+
+
+# What a reader at a server cannot open: it has the program, not the repository.
+_REPOSITORY = re.compile(
+    r"\b(docs|tests|scripts|templates|packaging|mstunnel_setup|changelog\.d)/|\.md\b|README|SECURITY|CONTRIBUTING"
+)
+_VERBS = (
+    "activate add allow answer append apply ask assign boot cancel change check choose compare "
+    "complete continue copy correct create delete do edit enlarge exclude exempt expect export "
+    "extract find fix free get give grant have import include inspect install join leave let list "
+    "load look make measure mount move name open probe protect provide publish put raise re-create "
+    "read register remove rename renew repair replace report request reserve restore restrict review "
+    "roll run save search see select set sign start stop test try type unset update upgrade upload "
+    "use verify wait write "
+)
+
+
+def _texts(item: object) -> tuple[str, str]:
+    """Message and hint of what a declaration makes."""
+    return getattr(item, "message", getattr(item, "seen", "")), getattr(item, "hint", "")
+
+
+def _names_an_action(hint: str) -> bool:
+    """Whether a command is quoted, or a clause is in the imperative; `…` comes from elsewhere."""
+    clauses = re.split(r"[.:;,(] |\band\b|\bor\b|\bthen\b", hint.lower())
+    first = {clause.split()[0].strip(".,") for clause in clauses if clause.split()}
+    return bool(
+        re.search(r"`[a-z]", hint) or first.intersection(_VERBS.split()) or "…" in hint.partition(" ")[0]
+    )
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_a_hint_is_a_sentence_that_names_an_action(name: str) -> None:
+    _, hint = _texts(DECLARED[name].example())
+    if hint:
+        assert hint[0].isupper() or hint[0] in "…`"
+        assert hint.endswith((".", "…"))
+        assert _names_an_action(hint)
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_no_text_sends_the_reader_to_the_repository(name: str) -> None:
+    assert [text for text in _texts(DECLARED[name].example()) if _REPOSITORY.search(text)] == []
+
+
+def test_a_hint_without_an_action_is_found() -> None:
+    assert not _names_an_action("The steps are: a, b.")
+    assert _names_an_action("Nothing was changed. Check the clock.")
+    assert _REPOSITORY.search("see docs/reference/health.md")

@@ -1,0 +1,195 @@
+"""Text that others wrote is parsed, or refused as such; no parser ends in another way."""
+
+import base64
+import csv
+import io
+import json
+import math
+import tarfile
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mst_admin.profiles import exclusions
+from mstunnel_setup.answers.document import DocumentError, compose
+from mstunnel_setup.base import parsing as foreign
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SetupError, UsageError
+from mstunnel_setup.containers.archive import archived_images
+from mstunnel_setup.containers.engine import engine_time
+from mstunnel_setup.exchange import releases as release
+from mstunnel_setup.gateway.log_level import log_level, served_level
+from mstunnel_setup.gateway.ocserv_conf import debug_level, served_port
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http import _retry_after
+from mstunnel_setup.readiness import parse, parse_security
+from mstunnel_setup.readiness.sysctls import FORWARD, suffices
+from mstunnel_setup.tenant.token_sources import claims
+from mstunnel_setup.tenant.wire import TunnelServer
+from tests.unit.clocks import FakeClock
+from tests.unit.io.test_endpoint import answered
+
+_NOW = datetime(2026, 7, 1, tzinfo=UTC)
+_LONG = "9" * 5000
+_DEEP = 200_000
+HOSTILE = [
+    "",
+    "²",
+    "٣",
+    "-1",
+    _LONG,
+    f"-{_LONG}",
+    "1e999",
+    "NaN",
+    "-Infinity",
+    "[" * _DEEP,
+    '{"a":' * _DEEP,
+    "a = " + "[" * _DEEP,
+    "a: " + "{a: " * 5000,
+    "a: &a [1,1]\nb: &b [*a,*a]\nc: &c [*b,*b]\nd: &d [*c,*c]\n" * 50,
+    '"\\ud800"',
+    f'{{"a": {_LONG}}}',
+    "2026-01-01T00:00:00",
+    "9999-12-31T23:59:59-23:59",
+    f"Mon, 01 Jan {_LONG} 00:00:00 GMT",
+    "Mon, 01 Jan 2024 00:00:00 +999999999999999999999",
+    f"Mon, 01 Jan 2024 00:00:00 +{_LONG}",
+    "\0",
+    "\ud800",
+    "x" * 100_000,
+]
+_TEXTS = st.one_of(
+    st.sampled_from(HOSTILE),
+    st.text(max_size=60),
+    st.text("0123456789-+:.TZ² ", max_size=40),
+    st.text('[]{}",:\\u0d8 eE9.-', max_size=60),
+)
+
+
+def _head(text: str) -> Any:
+    return answered(f"HTTP/1.1 {text} OK\r\nDate: {text}\r\n\r\n".encode("latin-1", errors="replace"))
+
+
+def _wait(text: str) -> Any:
+    response = requests.Response()
+    response.headers["Retry-After"] = text
+    return _retry_after(response, FakeClock())
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", errors="surrogatepass")
+
+
+PARSERS: dict[str, Callable[[str], Any]] = {
+    "Retry-After": _wait,
+    "head of an answer": _head,
+    "time of an engine": engine_time,
+    "releases.toml": lambda text: release.parse(text, "releases.toml"),
+    "claims": lambda text: claims(f"a.{base64.urlsafe_b64encode(_bytes(text)).decode()}.c"),
+    "claims as they are": lambda text: claims(f"a.{text}.c"),
+    "DEBUG_LEVEL": debug_level,
+    "port": lambda text: served_port(b"tcp-port = " + _bytes(text) + b"\n"),
+    "log level": lambda text: served_level(b"log-level = " + _bytes(text) + b"\n"),
+    "answers": lambda text: compose(_bytes(text), "answers.yaml", "answers"),
+    "JSON of the host": parse.json_object,
+    "containers.conf": parse.network_backend,
+    "subuid": lambda text: parse.free_subordinate_id(f"a:{text}:{text}"),
+    "ids": lambda text: parse.subordinate_ids(f"a:{text}:{text}", "a", 1),
+    "passwd": lambda text: parse.account_line(f"a:x:{text}:1:a:/home/a:/bin/sh", "a"),
+    "nftables": lambda text: parse_security.nftables(text, 443),
+    "firewalld": lambda text: parse_security.firewalld(f"public (active)\n  ports: {text}/tcp\n", 443),
+    "ufw": lambda text: parse_security.ufw(f"Status: active\n{text}/tcp ALLOW Anywhere\n", 443),
+    "ports of SELinux": lambda text: parse_security.proxy_port_ranges(f"http_cache_port_t tcp {text}"),
+    "setting of the kernel": lambda text: suffices("net.core.somaxconn", text, "8192"),
+    "forwarding": lambda text: suffices(FORWARD, text, "1"),
+    "exclusions": exclusions.read_csv,
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(_TEXTS)
+@pytest.mark.parametrize("name", PARSERS)
+def test_any_text_is_parsed_or_refused(name: str, text: str) -> None:
+    # What the readers of answers and lists raise, and their callers turn into errors.
+    refusals = {"exclusions": csv.Error, "answers": DocumentError}
+    with suppress(SetupError, refusals.get(name, SetupError)):
+        PARSERS[name](text)
+
+
+@given(st.one_of(_TEXTS, st.recursive(st.none() | st.floats() | st.text(), st.lists).map(json.dumps)))
+def test_a_json_value_can_be_written_again(text: str) -> None:
+    try:
+        found = foreign.json_value(text)
+    except ValueError:
+        return
+    json.dumps(found, allow_nan=False, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_is_hostile_is_no_whole_number(text: str) -> None:
+    assert foreign.whole_number(text) is None
+
+
+@given(st.integers(0, 10**9 - 1))
+def test_whole_numbers_are_read(number: int) -> None:
+    assert foreign.whole_number(str(number)) == number
+
+
+@given(st.datetimes(timezones=st.none() | st.timezones()))
+def test_every_time_can_be_compared(time: datetime) -> None:
+    found = foreign.moment(time.isoformat())
+    assert found is None or found.tzinfo is not None
+
+
+def test_a_toml_number_beyond_those_of_a_machine_is_refused() -> None:
+    for text in ("a = inf", "a = nan", "a = 1e999"):
+        with pytest.raises(ValueError, match="number"):
+            foreign.toml_table(text)
+    assert foreign.toml_table("a = 1.5") == {"a": 1.5}
+    assert math.isfinite(foreign.json_value("1e300"))
+
+
+def test_a_server_heard_of_at_a_time_without_an_offset_was_heard_of_in_utc() -> None:
+    server = TunnelServer.model_validate({"lastCheckinDateTime": "2026-01-01T00:00:00"})
+    assert server.last_checkin_date_time == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_retry_after_in_other_digits_is_none() -> None:
+    assert _wait("²") is None
+    assert _wait("7") == 7
+
+
+@pytest.mark.parametrize("digest", ["sha256:" + "a" * 64 + "x", "x-sha256:" + "a" * 64, "sha256:" + "a" * 65])
+def test_a_digest_with_something_around_it_is_refused(digest: str) -> None:
+    text = f'[[release]]\npublished = 2026-01-01\nserver = "{digest}"\nagent = "sha256:{"b" * 64}"\n'
+    with pytest.raises(UsageError):
+        release.parse(text, "releases.toml")
+
+
+@pytest.mark.parametrize("until", [_LONG, "1e999", "[" * 1000, "null", '"2026-07-01T00:00:00"'])
+def test_a_spoiled_verbose_mode_is_none(tmp_path: Path, until: str) -> None:
+    files = Files(tmp_path)
+    files.make_directories(str(Path(paths.LOG_LEVEL).parent))
+    files.write(paths.LOG_LEVEL, f'{{"level": 4, "until": {until}}}'.encode())
+    assert log_level(files, {}, _NOW).until is None
+
+
+@pytest.mark.parametrize(
+    "index", ["[" * _DEEP, '{"manifests": 1}', '{"manifests": [1]}', f"[{_LONG}]", "null"]
+)
+def test_an_image_archive_with_a_spoiled_index_is_refused(tmp_path: Path, index: str) -> None:
+    place = tmp_path / "images.tar"
+    with tarfile.open(place, "w") as archive:
+        member = tarfile.TarInfo("index.json")
+        member.size = len(index)
+        archive.addfile(member, io.BytesIO(index.encode()))
+    with pytest.raises(SetupError) as caught:
+        archived_images(str(place))
+    assert caught.value.code == "image-archive-unusable"

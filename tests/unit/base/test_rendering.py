@@ -1,0 +1,378 @@
+"""Every generated file is a template; what a value holds, the file's real parser reads back unchanged."""
+
+import html.parser
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import jinja2
+import pytest
+from hypothesis import strategies as st
+from jinja2 import meta
+from ruamel.yaml import YAML
+
+from mstunnel_setup.base import rendering
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.rendering import render
+from mstunnel_setup.containers import engine_unit, quadlet
+from mstunnel_setup.containers.run_arguments import container_options
+from mstunnel_setup.gateway import env_file
+from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
+from mstunnel_setup.install import proxy_files
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
+from mstunnel_setup.readiness.parse import assignments, unit_environment
+from tests.unit.containers.systemd_words import words
+from tests.unit.hostile import BREAKS, HOSTILE, SPEC
+from tests.unit.log_files import check_logrotate, check_message_catalogue
+from tests.unit.manifests import check_compose, check_kubernetes, check_values
+from tests.unit.radius_files import check_radius_client, check_radius_servers
+
+Rule = Callable[[str], str]
+ROOT = Path(__file__).parents[3]
+TEMPLATES = ROOT / "templates"
+PAGES = sorted(str(path.relative_to(TEMPLATES))[:-3] for path in TEMPLATES.rglob("*.html.j2"))
+# systemd takes neither quotes nor backslashes in the path of a program.
+PROGRAM = HOSTILE.translate(dict.fromkeys(map(ord, '"\\')))
+# No shell reads it differently from another one.
+TEXT = st.text(st.characters(exclude_categories=["C"], exclude_characters="\u2028\u2029"), max_size=20)
+
+
+def installed(root: Path, name: str) -> str:
+    """An executable of that name below `root`, which prints its arguments."""
+    program = root / "usr/sbin" / name
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text('#!/bin/sh\necho "$@"\n')
+    program.chmod(0o755)
+    return f"/{program.relative_to(root)}"
+
+
+def verify(root: Path, name: str, text: str) -> str:
+    """What systemd finds wrong with a unit; a program that is not there is wrong, too."""
+    path = root / "etc/systemd/system" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    command = ["systemd-analyze", "verify", f"--root={root}", "--recursive-errors=no", path.name]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+def sh(*words: str) -> str:
+    """What a script prints; it must not fail."""
+    return subprocess.run(["/bin/sh", *words], check=True, capture_output=True, text=True).stdout
+
+
+def a_unit(tmp_path: Path, template: str, **values: object) -> str:
+    """The unit with a hostile program, which systemd finds there."""
+    text = render(template, program=installed(tmp_path, PROGRAM), rootless=False, **values)
+    assert verify(tmp_path, "ours.service", text) == ""
+    return text
+
+
+def check_monitor(tmp_path: Path) -> None:
+    text = a_unit(tmp_path, "systemd/mstunnel_monitor.service", engine="podman")
+    (tmp_path / "usr/sbin" / PROGRAM).unlink()
+    assert "not executable" in verify(tmp_path, "ours.service", text)
+
+
+def check_uplink(tmp_path: Path) -> None:
+    words = {"account": HOSTILE, "socket_unit": "mstunnel-uplink.socket"}
+    service = "systemd/mstunnel-uplink.service"
+    text = render(service, program=installed(tmp_path, PROGRAM), **words)
+    verify(tmp_path, "mstunnel-uplink.socket", "[Socket]\nListenStream=/run/x\nService=ours.service\n")
+    assert verify(tmp_path, "ours.service", text) == ""
+
+
+def check_uplink_socket(tmp_path: Path) -> None:
+    text = render("systemd/mstunnel-uplink.socket", account="gateway", socket="/run/mstunnel-uplink/443")
+    verify(tmp_path, "mstunnel-uplink.service", "[Service]\nExecStart=/bin/true\n")
+    assert verify(tmp_path, "mstunnel-uplink.socket", text) == ""
+
+
+def check_uplink_unit_of_rules(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    shutil.copy(tmp_path / installed(tmp_path, "sh").lstrip("/"), tmp_path / "bin/sh")
+    text = render("systemd/mstunnel-uplink-rules.service", account=HOSTILE, device="d0", rules="/etc/r.nft")
+    assert verify(tmp_path, "ours.service", text) == ""
+
+
+def check_uplink_rules(tmp_path: Path) -> None:
+    text = render(
+        "network/uplink.nft", table="t", device="d0", gateway="192.0.0.6", host="192.0.0.5", port=443
+    )
+    (tmp_path / "rules").write_text(text)
+    check = ["unshare", "--map-root-user", "--net", "nft", "--check", "--file", str(tmp_path / "rules")]
+    done = subprocess.run(check, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def check_import(tmp_path: Path) -> None:
+    name = "a%i$b"
+    text = a_unit(tmp_path, "systemd/mstunnel-import.service", name=name, locked=9, engine="docker")
+    (arguments,) = re.findall('^ExecStart=".*?" (.*)$', text, re.MULTILINE)
+    assert words(arguments) == ["import_cert", "--unattended", "--activate", name]
+
+
+def check_timer(tmp_path: Path) -> None:
+    at = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    text = render("systemd/mstunnel-import.timer", name=HOSTILE, at=at)
+    a_unit(tmp_path, "systemd/mstunnel_monitor.service", engine="podman")
+    assert verify(tmp_path, "ours.timer", text) == ""
+    assert f"take the certificate {HOSTILE.replace('%', '%%')} of" in text
+
+
+def check_engine_unit(tmp_path: Path) -> None:
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    for name in ("docker", "podman"):
+        (tmp_path / "usr/bin" / name).write_text("#!/bin/sh\n")
+        (tmp_path / "usr/bin" / name).chmod(0o755)
+    text = engine_unit.render(SPEC, "docker")
+    assert verify(tmp_path, "ours.service", text) == ""
+    (command,) = re.findall("^ExecStartPre=(.* run .*)$", text, re.MULTILINE)
+    assert set(container_options(SPEC, "docker")) <= set(words(command))
+
+
+def check_quadlet(tmp_path: Path) -> None:
+    text = quadlet.render(SPEC)
+    service = quadlet.check(Files(tmp_path), Processes(), "gateway.container", text)
+    (command,) = re.findall("^ExecStart=(.*)$", service, re.MULTILINE)
+    made = words(command)
+    assert {f"text={HOSTILE}", f"/{HOSTILE}:/b:rw", f"/{HOSTILE}"} <= set(made)
+
+
+def check_init_script(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "script"
+    path.write_text(render(f"init/{name}", program=str(tmp_path) + installed(tmp_path, HOSTILE)))
+    sh("-n", str(path))
+    words = path.read_text().replace("\t", " ").replace("command=", "--startas ")
+    (word,) = {*re.findall(r"(?:--startas |^ )('.*?usr/sbin.*?')", words, re.MULTILINE)}
+    assert sh("-c", f"{word} started") == "started\n"
+
+
+def check_env(tmp_path: Path) -> None:
+    path = tmp_path / "env.sh"
+    path.write_text(env_file.merge(None, {}, {"X": HOSTILE, "Y": "it's", "Z": ""}, "env.sh"))
+    assert sh("-c", f'. {path}; printf "%s|%s|%s" "$X" "$Y" "$Z"') == f"{HOSTILE}|it's|"
+
+
+def check_profile(tmp_path: Path) -> None:
+    path = tmp_path / "http_proxy.sh"
+    path.write_text(proxy_files.shell("A=1\n", {"X": HOSTILE}, export=True))
+    program = "import os; print(os.environ['X'], end='')"
+    assert sh("-c", f'. {path}; exec "$0" -c "$1"', sys.executable, program) == HOSTILE
+    assert assignments(path.read_text()) == {"A": "1", "X": HOSTILE}
+
+
+def check_drop_in(tmp_path: Path) -> None:
+    text = proxy_files.unit("", {"X": HOSTILE})
+    assert unit_environment(text) == {"X": HOSTILE}
+    program = rendering.systemd(installed(tmp_path, PROGRAM))
+    assert verify(tmp_path, "ours.service", f"{text}ExecStart={program}\n") == ""
+
+
+def check_ocserv(tmp_path: Path) -> None:
+    text = ocserv_conf(ServerConfiguration.from_wire({"network": "10.0.0.0/8"}))
+    assert "ipv4-network = 10.0.0.0\n" in text
+    for value in (HOSTILE, *BREAKS):
+        with pytest.raises(StepError):
+            rendering.ocserv(value)
+
+
+def check_sysctl(tmp_path: Path) -> None:
+    path = tmp_path / "90-mstunnel.conf"
+    path.write_text(
+        render("kernel/90-mstunnel.conf", settings={"kernel.hostname": "1 2", "kernel.domainname": HOSTILE})
+    )
+    command = ["/usr/sbin/sysctl", "--dry-run", f"--load={path}"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["kernel.hostname = 1 2", f"kernel.domainname = {HOSTILE}"]
+
+
+def check_audit_rules(tmp_path: Path) -> None:
+    """augenrules(8) takes a rule a line, and auditctl(8) options as they are: there is no quoting."""
+    text = render("audit/mst.rules", watched=["/etc/mstunnel", "/usr/sbin/mstunnel-setup"])
+    rules = [line for line in text.splitlines() if not line.startswith("#")]
+    assert rules == [f"-w {path} -p wa -k mst" for path in ("/etc/mstunnel", "/usr/sbin/mstunnel-setup")]
+
+
+def check_modules(tmp_path: Path) -> None:
+    assert render("kernel/modules-load.conf", module="tun") == "tun\n"
+
+
+def check_bridge(tmp_path: Path) -> None:
+    text = render("podman/90-mstunnel-bridge.conf", network=IPv4Network("10.9.0.0/16"))
+    assert tomllib.loads(text) == {"network": {"default_subnet": "10.9.0.0/16"}}
+
+
+def check_style(tmp_path: Path) -> None:
+    assert render("lab/lab.css") == (TEMPLATES / "lab/lab.css.j2").read_text()
+
+
+def check_lab_script(tmp_path: Path) -> None:
+    (tmp_path / "mstunnel-setup").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (tmp_path / "mstunnel-setup").chmod(0o755)
+    script = render("lab/mstunnel-setup", lab_option=HOSTILE)
+    command = ["/bin/sh", "-c", script, "sh", "--site", HOSTILE]
+    done = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["--lab", HOSTILE, "--site", HOSTILE]
+
+
+def check_lab_answers(_path: Path) -> None:
+    certificate = ["-----BEGIN CERTIFICATE-----", "AAAA", "-----END CERTIFICATE-----"]
+    urls = {"authority": HOSTILE, "graph": HOSTILE}
+    text = render("lab/answers.yaml", urls=urls, client_id=HOSTILE, certificate=certificate)
+    found = YAML(typ="safe").load(text)
+    assert found["tenant"] == {"cloud": "custom", "ca_pem": "\n".join(certificate) + "\n", **urls}
+    assert found["sign_in"] == {"client_id": HOSTILE}
+
+
+# Every template that is a file, and what proves it with the parser of that file.
+CHECKS = {
+    "audit/mst.rules": check_audit_rules,
+    "compose/compose.yaml": check_compose,
+    "gateway/env.sh": check_env,
+    "gateway/ocserv.conf": check_ocserv,
+    "init/openrc/mstunnel": lambda path: check_init_script(path, "openrc/mstunnel"),
+    "init/openrc/mstunnel_monitor": lambda path: check_init_script(path, "openrc/mstunnel_monitor"),
+    "init/sysv/mstunnel": lambda path: check_init_script(path, "sysv/mstunnel"),
+    "init/sysv/mstunnel_monitor": lambda path: check_init_script(path, "sysv/mstunnel_monitor"),
+    "journal/mstunnel.catalog": check_message_catalogue,
+    "kernel/90-mstunnel.conf": check_sysctl,
+    "kernel/modules-load.conf": check_modules,
+    "kubernetes/mstunnel.yaml": check_kubernetes,
+    "kubernetes/values.yaml": check_values,
+    "lab/answers.yaml": check_lab_answers,
+    "lab/lab.css": check_style,
+    "lab/mstunnel-setup": check_lab_script,
+    "logrotate/mstunnel": check_logrotate,
+    "network/uplink.nft": check_uplink_rules,
+    "podman/90-mstunnel-bridge.conf": check_bridge,
+    "proxy/http-proxy.conf": check_drop_in,
+    "proxy/http_proxy.sh": check_profile,
+    "radius/radiusclient.conf": check_radius_client,
+    "radius/servers": check_radius_servers,
+    "quadlet/mstunnel.container": check_quadlet,
+    "systemd/mstunnel-import.service": check_import,
+    "systemd/mstunnel-import.timer": check_timer,
+    "systemd/mstunnel-uplink-rules.service": check_uplink_unit_of_rules,
+    "systemd/mstunnel-uplink.service": check_uplink,
+    "systemd/mstunnel-uplink.socket": check_uplink_socket,
+    "systemd/mstunnel.service": check_engine_unit,
+    "systemd/mstunnel_monitor.service": check_monitor,
+}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_the_parser_of_a_generated_file_reads_every_value_as_it_was(tmp_path: Path, name: str) -> None:
+    CHECKS[name](tmp_path)
+
+
+def test_every_template_is_tried() -> None:
+    """A name with `_` in front is a part of others."""
+    found = {str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*") if path.is_file()}
+    files = {name for name in found if not Path(name).name.startswith("_")}
+    assert files == {f"{name}.j2" for name in (*CHECKS, *PAGES)}
+    sources = "".join(path.read_text() for path in TEMPLATES.rglob("*.j2"))
+    assert found - files == set(re.findall('include "(.*?)"', sources))
+
+
+class Anything:
+    """A value that is whatever a page does with it, and hostile text where it is shown."""
+
+    def __str__(self) -> str:
+        return "\"'><script onx=1>&"
+
+    def __getattr__(self, name: str) -> "Anything":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __getitem__(self, _key: object) -> "Anything":
+        return self
+
+    def __call__(self, *_arguments: object, **_options: object) -> "Anything":
+        return self
+
+    def __iter__(self) -> Iterator["Anything"]:
+        return iter((self, self))
+
+    def __len__(self) -> int:
+        return 2
+
+    def __gt__(self, _other: object) -> bool:
+        return True
+
+    def __floordiv__(self, _other: object) -> int:
+        return 1
+
+    __add__ = __sub__ = __floordiv__
+
+
+class Tags(html.parser.HTMLParser):
+    """Every tag and attribute of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found |= {tag, *(f"@{name}" for name, _ in attrs)}
+
+
+def tags(text: str) -> set[str]:
+    reader = Tags()
+    reader.feed(text)
+    return reader.found
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_value_becomes_a_part_of_a_page(name: str) -> None:
+    environment = rendering._environment()
+    source = (TEMPLATES / f"{name}.j2").read_text()
+    names = meta.find_undeclared_variables(environment.parse(source)) | {
+        "tenant",
+        "form_token",
+        "user",
+        "tab",
+        "_",
+        "languages",
+        "here",
+    }
+    assert not tags(render(name, **dict.fromkeys(names, Anything()))) & {"script", "@onx"}
+
+
+def test_that_value_would_be_a_part_of_a_page_that_is_not_escaped() -> None:
+    assert tags(str(Anything())) == {"script", "@onx"}
+
+
+NEED_VALUES = [name for name in CHECKS if "{{" in (TEMPLATES / f"{name}.j2").read_text()]
+
+
+@pytest.mark.parametrize("name", NEED_VALUES)
+def test_a_value_that_is_not_given_is_an_error(name: str) -> None:
+    with pytest.raises(jinja2.UndefinedError):
+        render(name)
+
+
+def test_a_command_that_renders_nothing_does_not_load_the_template_engine() -> None:
+    program = "import sys; sys.argv = ['x', '--version']; from mstunnel_setup.cli.setup import main\n"
+    program += "try: main()\nexcept SystemExit: pass\nprint('jinja2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_the_wheel_has_the_templates(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    (wheel,) = tmp_path.glob("*.whl")
+    found = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".j2")}
+    wanted = {str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.j2")}
+    assert found == {f"mstunnel_setup/templates/{name}" for name in wanted}

@@ -1,0 +1,202 @@
+"""A real authority on loopback: openssl issues, revokes, answers OCSP and serves its revocation list."""
+
+import http.server
+import shutil
+import socket
+import socketserver
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import ProxyHandler, Request, build_opener
+
+from cryptography import x509
+
+from tests.serving import serving
+
+_CONFIGURATION = """
+[ca]
+default_ca = this
+[this]
+database = {directory}/index.txt
+serial = {directory}/serial
+crlnumber = {directory}/crlnumber
+new_certs_dir = {directory}
+certificate = {directory}/ca.pem
+private_key = {directory}/ca.key
+default_md = sha256
+default_days = 90
+default_crl_days = 7
+policy = any
+unique_subject = no
+[any]
+commonName = supplied
+[request]
+distinguished_name = name
+[name]
+[server]
+basicConstraints = critical,CA:false
+keyUsage = critical,digitalSignature
+extendedKeyUsage = serverAuth
+subjectAltName = DNS:{name}
+authorityInfoAccess = OCSP;URI:http://{host}:{ocsp_port}
+crlDistributionPoints = URI:http://{host}:{crl_port}/ca.crl
+[responder]
+basicConstraints = critical,CA:false
+extendedKeyUsage = OCSPSigning
+[authority]
+basicConstraints = critical,CA:true
+keyUsage = critical,keyCertSign,cRLSign
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Authority:
+    """An openssl authority in `directory`; its certificates name two ports, whether used or not."""
+
+    directory: Path
+    host: str = "127.0.0.1"
+    name: str = "vpn.example.org"
+    ocsp_port: int = field(default_factory=free_port)
+    crl_port: int = field(default_factory=free_port)
+    key: tuple[str, ...] = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+
+    def __post_init__(self) -> None:
+        ports = {"ocsp_port": self.ocsp_port, "crl_port": self.crl_port}
+        text = _CONFIGURATION.format(directory=self.directory, host=self.host, name=self.name, **ports)
+        (self.directory / "openssl.cnf").write_text(text)
+        (self.directory / "index.txt").touch()
+        (self.directory / "serial").write_text("1000\n")
+        (self.directory / "crlnumber").write_text("01\n")
+        self._request("ca", "Authority")
+        files = ["-in", "ca.csr", "-key", "ca.key", "-out", "ca.pem"]
+        self.openssl(
+            "x509", "-req", *files, "-days", "365", "-extfile", "openssl.cnf", "-extensions", "authority"
+        )
+        self.issue("responder", "responder")
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        return self.read("ca")
+
+    def issue(self, name: str, kind: str = "server", *how: str, known: bool = True) -> x509.Certificate:
+        """A certificate; one that is not `known` is missing in its own records; `how` are options."""
+        before = (self.directory / "index.txt").read_text()
+        self._request(name, name)
+        files = ["-in", f"{name}.csr", "-out", f"{name}.pem"]
+        self.openssl("ca", "-batch", "-notext", "-config", "openssl.cnf", "-extensions", kind, *files, *how)
+        if not known:
+            (self.directory / "index.txt").write_text(before)
+        return self.read(name)
+
+    def revoke(self, name: str, reason: str = "keyCompromise") -> None:
+        self.openssl("ca", "-config", "openssl.cnf", "-revoke", f"{name}.pem", "-crl_reason", reason)
+
+    def write_list(self, *how: str) -> bytes:
+        """The current revocation list, in DER as RFC 5280 wants it; `how` are options of its signature."""
+        self.openssl("ca", "-config", "openssl.cnf", "-gencrl", "-out", "ca.crl.pem", *how)
+        self.openssl("crl", "-in", "ca.crl.pem", "-outform", "DER", "-out", "ca.crl")
+        return (self.directory / "ca.crl").read_bytes()
+
+    def read(self, name: str) -> x509.Certificate:
+        return x509.load_pem_x509_certificate((self.directory / f"{name}.pem").read_bytes())
+
+    @contextmanager
+    def responding(self, signer: str = "responder", *how: str) -> Iterator[None]:
+        """`openssl ocsp` as a responder on its port; `how` are options of its signature."""
+        files = [
+            "-index",
+            "index.txt",
+            "-CA",
+            "ca.pem",
+            "-rsigner",
+            f"{signer}.pem",
+            "-rkey",
+            f"{signer}.key",
+        ]
+        command = [_openssl(), "ocsp", "-port", str(self.ocsp_port), *files, "-ndays", "1", *how]
+        process = subprocess.Popen(
+            command, cwd=self.directory, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert process.stdout is not None
+        try:
+            # It serves one connection after the other, so a probe of the port would keep it busy.
+            assert process.stdout.readline().startswith("ACCEPT")
+            yield
+        finally:
+            process.terminate()
+            process.stdout.close()
+            process.wait()
+
+    @contextmanager
+    def serving_list(self) -> Iterator[None]:
+        """The directory over HTTP on its port."""
+        self.write_list()
+        handler = partial(_Quiet, directory=str(self.directory))
+        with serving(_Server(("127.0.0.1", self.crl_port), handler)):
+            yield
+
+    def openssl(self, *arguments: str) -> None:
+        done = subprocess.run([_openssl(), *arguments], cwd=self.directory, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+
+    def _request(self, name: str, common_name: str) -> None:
+        key = ["-newkey", *self.key, "-nodes", "-keyout", f"{name}.key"]
+        subject = ["-subj", f"/CN={common_name}", "-config", "openssl.cnf", "-section", "request"]
+        self.openssl("req", "-new", *key, *subject, "-out", f"{name}.csr")
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Say nothing."""
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+
+
+@contextmanager
+def forward_proxy(port: int, asked: list[str]) -> Iterator[None]:
+    """A plain HTTP proxy that sends every host here; it notes every address in `asked`."""
+
+    class Handler(_Quiet):
+        def do_GET(self) -> None:
+            _forward(self, None)
+
+        def do_POST(self) -> None:
+            _forward(self, self.rfile.read(int(self.headers["Content-Length"])))
+
+    def _forward(handler: http.server.BaseHTTPRequestHandler, body: bytes | None) -> None:
+        asked.append(handler.path)
+        url = urlsplit(handler.path)
+        where = f"http://127.0.0.1:{url.port}{url.path or '/'}"
+        headers = {"Content-Type": handler.headers.get("Content-Type", "")}
+        try:
+            with build_opener(ProxyHandler({})).open(Request(where, body, headers)) as answer:
+                content = answer.read()
+        except OSError:
+            handler.send_error(502)
+            return
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    with serving(_Server(("127.0.0.1", port), Handler)):
+        yield
+
+
+def _openssl() -> str:
+    found = shutil.which("openssl")
+    assert found, "the tests need the openssl command"
+    return found

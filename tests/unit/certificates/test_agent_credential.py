@@ -1,0 +1,104 @@
+"""The agent's own certificate: made, read back, used for client assertions."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from mstunnel_setup.actions import certificates as actions
+from mstunnel_setup.actions.certificates import CreateAgentCredential
+from mstunnel_setup.base.errors import CertificateError
+from mstunnel_setup.certificates.agent_credential import new_agent_credential, read_agent_credential
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.tenant.credential import read_credential
+from tests.unit.certificates.pki import NOW, Pki
+from tests.unit.certificates.recipes import pfx_bytes
+from tests.unit.clocks import FakeClock
+
+
+@dataclass
+class Ports:
+    """What the action needs."""
+
+    files: Files
+    clock: FakeClock
+    state_directory: str = "/state"
+
+
+PFX, DER = new_agent_credential("tunnel-agent", NOW, 365)
+
+
+def test_certificate_is_self_signed_for_clients() -> None:
+    certificate = x509.load_der_x509_certificate(DER)
+    certificate.verify_directly_issued_by(certificate)
+    purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(purposes) == [ExtendedKeyUsageOID.CLIENT_AUTH]
+    assert certificate.not_valid_before_utc < NOW
+    assert certificate.not_valid_after_utc == NOW + timedelta(days=365)
+
+
+def test_pfx_opens_with_the_empty_passphrase_everywhere() -> None:
+    assert pkcs12.load_pkcs12(PFX, b"").cert is not None
+    key = pkcs12.load_pkcs12(PFX, None).key
+    assert isinstance(key, rsa.RSAPrivateKey)
+    assert key.key_size == 3072
+    assert x509.load_der_x509_certificate(DER).public_key() == key.public_key()
+
+
+def test_two_parts_of_a_run_open_the_same_file_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The library tests the key whenever it opens it."""
+    opened: list[bytes] = []
+    real = pkcs12.load_pkcs12
+
+    def count(data: bytes, passphrase: bytes | None) -> pkcs12.PKCS12KeyAndCertificates:
+        opened.append(data)
+        return real(data, passphrase)
+
+    monkeypatch.setattr(pkcs12, "load_pkcs12", count)
+    pfx, _ = new_agent_credential("tunnel-agent", NOW, 365)
+    (tmp_path / "credential.pfx").write_bytes(pfx)
+    read_credential(Files(tmp_path), "/credential.pfx", unencrypted=True)
+    read_agent_credential(pfx)
+    assert opened == [pfx]
+    read_agent_credential(PFX)
+    assert opened == [pfx, PFX]
+
+
+def test_what_was_made_is_not_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the agent has renewed it, or has put anything else there."""
+    clock = FakeClock(NOW)
+    ports = Ports(Files(tmp_path), clock)
+    action = CreateAgentCredential(path="/agent.p12", common_name="tunnel-agent")
+    outputs = {action.key: action.apply(ports, {})}
+    with monkeypatch.context() as closed:
+        closed.setattr(actions, "read_agent_credential", None)
+        assert action.satisfied(ports, outputs)
+        clock.sleep(366 * 86400)
+        assert not action.satisfied(ports, outputs)
+    ports.files.write("/agent.p12", new_agent_credential("tunnel-agent", clock.now(), 365)[0])
+    assert action.satisfied(ports, outputs)
+    ports.files.write("/agent.p12", b"anything")
+    assert not action.satisfied(ports, outputs)
+
+
+def test_read_back_gives_the_certificate_and_its_end() -> None:
+    credential = read_agent_credential(PFX)
+    assert credential.certificate_der == DER
+    assert credential.not_after == NOW + timedelta(days=365)
+
+
+def test_a_credential_in_which_something_may_hide_is_damaged() -> None:
+    with pytest.raises(CertificateError) as caught:
+        read_agent_credential(pfx_bytes({"passphrase": "", "cipher": "mac-sha384"}, Pki()))
+    assert caught.value.code == "pfx-damaged"
+
+
+def test_damaged_file_is_named() -> None:
+    with pytest.raises(CertificateError) as caught:
+        read_agent_credential(PFX[:100])
+    assert caught.value.code == "pfx-damaged"

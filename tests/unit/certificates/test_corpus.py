@@ -1,0 +1,66 @@
+"""Every line of the corpus: what was handed in, and which findings (`id:severity`) or error must come out."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.base.errors import CertificateError, Declared
+from mstunnel_setup.certificates import findings
+from mstunnel_setup.certificates.certificate import title
+from mstunnel_setup.certificates.model import Finding
+from tests.unit.certificates.recipes import run
+
+CORPUS = Path(__file__).parents[2] / "corpora" / "tls" / "cases.jsonl"
+OF_FILES = (
+    findings.KEY_EXPOSED,
+    findings.KEY_MODE,
+    findings.ROOT_UNREADABLE,
+    findings.ROOT_NOT_PEM,
+    findings.ROOT_NOT_CA,
+)
+CASES: list[dict[str, Any]] = [json.loads(line) for line in CORPUS.read_text().splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+def test_case(case: dict[str, Any]) -> None:
+    expected = case["expect"]
+    if "error" in expected:
+        with pytest.raises(CertificateError) as caught:
+            run(case["recipe"])
+        assert caught.value.code == expected["error"]
+        assert caught.value.message
+        assert caught.value.hint
+        return
+    outcome = run(case["recipe"])
+    found = [f"{finding.id}:{finding.severity}" for finding in outcome.findings]
+    assert sorted(found) == sorted(expected["findings"])
+    assert all(finding.hint for finding in outcome.findings if finding.severity != "note")
+    # In our words: nothing of the library's inner names.
+    assert not [finding.message for finding in outcome.findings if re.search(r"[{<]|::", finding.message)]
+    if "chain" in expected:
+        assert [title(certificate) for certificate in outcome.settled.chain] == expected["chain"]
+
+
+def _declared() -> dict[str, str]:
+    """The severity of each finding about a certificate alone; others have their own tests."""
+    every = [*vars(findings).values(), *findings.CHAIN.values()]
+    made = [item.example() for item in every if isinstance(item, Declared) and item not in OF_FILES]
+    return {item.id: item.severity for item in made if isinstance(item, Finding) and item.id[:4] != "revo"}
+
+
+def test_the_corpus_has_every_finding_with_its_severity() -> None:
+    declared = _declared()
+    found = {finding for case in CASES for finding in case["expect"].get("findings", ())}
+    lab = {finding for case in CASES if case["recipe"].get("lab") for finding in case["expect"]["findings"]}
+    assert {finding.partition(":")[0] for finding in found} == set(declared)
+    wrong = [name for name in found - lab if declared[name.partition(":")[0]] != name.partition(":")[2]]
+    assert wrong == []
+
+
+def test_corpus_is_large_and_every_id_is_unique() -> None:
+    names = [case["id"] for case in CASES]
+    assert len(names) == len(set(names))
+    assert len(names) >= 150

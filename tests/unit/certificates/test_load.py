@@ -1,0 +1,184 @@
+"""What comes out of an identity, and what must never come out."""
+
+import re
+import shlex
+import subprocess
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mstunnel_setup.base.errors import CertificateError, ExitCode
+from mstunnel_setup.certificates.chain_building import prefer_trusted
+from mstunnel_setup.certificates.judge import judge
+from mstunnel_setup.certificates.load import (
+    chain_pem,
+    fingerprint,
+    key_pem,
+    load_identity,
+    load_identity_files,
+    load_identity_pfx,
+    root_pem,
+)
+from mstunnel_setup.certificates.model import Severity
+from mstunnel_setup.certificates.read import read_material
+from tests.unit.certificates.pki import NOW, Pki, key_bytes
+from tests.unit.certificates.recipes import chain_bytes, pfx_bytes
+
+PKI = Pki()
+ALL = chain_bytes({"chain": ["root", "inter", "leaf"]}, PKI)
+KEY = key_bytes("p256")
+PARTS = ("leaf", "inter", "cross", "root", "stranger")
+
+
+def test_served_chain_is_leaf_first_without_root() -> None:
+    served = x509.load_pem_x509_certificates(chain_pem(load_identity(ALL, KEY)))
+    assert served == [PKI.certificate("leaf"), PKI.certificate("inter")]
+
+
+def test_self_signed_leaf_is_served() -> None:
+    pki = Pki({"leaf": {"issuer": "leaf"}})
+    assert chain_pem(load_identity(pki.pem("leaf"), KEY)) == pki.pem("leaf")
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_key_is_written_as_pkcs8(form: PrivateFormat) -> None:
+    identity = load_identity(ALL, key_bytes("p256", form=form))
+    assert key_pem(identity).startswith(b"-----BEGIN PRIVATE KEY-----")
+    again = load_pem_private_key(key_pem(identity), None)
+    assert again.public_key() == identity.leaf.public_key()
+
+
+def test_pem_and_pfx_give_the_same_fingerprint() -> None:
+    assert fingerprint(load_identity(ALL, KEY)) == fingerprint(
+        load_identity_pfx(pfx_bytes({}, PKI), b"secret")
+    )
+
+
+def test_fingerprint_starts_with_the_leaf_and_changes_with_the_chain() -> None:
+    identity = load_identity(ALL, KEY)
+    alone = replace(identity, chain=identity.chain[:1])
+    leaf = identity.leaf.fingerprint(hashes.SHA256()).hex()
+    assert fingerprint(identity).partition("-")[0] == fingerprint(alone).partition("-")[0] == leaf
+    assert fingerprint(identity) != fingerprint(alone)
+
+
+def test_serving_again_what_was_served_changes_nothing() -> None:
+    identity = load_identity(ALL, KEY)
+    again = load_identity(chain_pem(identity), key_pem(identity))
+    assert fingerprint(again) == fingerprint(identity)
+    assert chain_pem(again) == chain_pem(identity)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.permutations(PARTS), st.lists(st.integers(0, 3), min_size=len(PARTS), max_size=len(PARTS)))
+def test_neither_the_order_nor_the_file_of_a_certificate_matters(order: list[str], where: list[int]) -> None:
+    files: dict[str, bytes] = defaultdict(bytes)
+    for name, number in zip(order, where, strict=True):
+        files[f"/{number}.pem"] += PKI.pem(name)
+    identity = prefer_trusted(load_identity_files(files, KEY), [PKI.certificate("root")], NOW)
+    assert identity.leaf == PKI.certificate("leaf")
+    assert identity.chain == tuple(map(PKI.certificate, ("leaf", "inter", "root")))
+    assert set(identity.given) == set(map(PKI.certificate, PARTS))
+    assert fingerprint(identity) == fingerprint(load_identity(ALL, KEY))
+    findings = judge(identity, public_address=None, now=NOW, trusted_roots=[PKI.certificate("root")])
+    ids = {finding.id for finding in findings} - {"chain-reordered"}
+    assert ids == {"chain-cross-signed", "root-included", "certificate-unused"}
+
+
+def test_of_several_files_the_one_that_is_wrong_is_named() -> None:
+    files = {"/root/leaf.pem": PKI.pem("leaf"), "/root/inter.pem": PKI.pem("inter")[:-9]}
+    with pytest.raises(CertificateError, match=r"^/root/inter\.pem: the certificate file is damaged"):
+        load_identity_files(files, KEY)
+
+
+def test_settling_leaves_the_cross_signed_certificate_out() -> None:
+    chain = chain_bytes({"chain": ["leaf", "inter", "cross"]}, PKI)
+    identity = load_identity(chain, KEY)
+    assert len(chain_pem(identity)) > len(chain_pem(prefer_trusted(identity, [PKI.certificate("root")], NOW)))
+    assert prefer_trusted(identity, [PKI.certificate("old-root")], NOW).chain == identity.chain
+
+
+def test_key_and_passphrase_stay_out_of_texts() -> None:
+    identity = load_identity(ALL, KEY)
+    assert "PrivateKey" not in repr(identity)
+    assert "PrivateKey" not in repr(read_material(KEY))
+    canary = b"canary-7d1f"
+    with pytest.raises(CertificateError) as caught:
+        load_identity_pfx(pfx_bytes({}, PKI), canary)
+    assert canary.decode() not in f"{caught.value!r} {caught.value.hint}"
+
+
+def test_broken_key_is_not_quoted_and_has_no_cause() -> None:
+    lines = KEY.splitlines()
+    broken = b"\n".join([lines[0], lines[1][:-8], *lines[2:]])
+    with pytest.raises(CertificateError) as caught:
+        load_identity(ALL, broken)
+    assert caught.value.code == "key-unreadable"
+    assert caught.value.exit_code is ExitCode.CERTIFICATE
+    for piece in re.findall(rb"[A-Za-z0-9+/]{12,}", b"\n".join(lines[1:-1])):
+        assert piece[:12].decode() not in f"{caught.value} {caught.value.hint} {caught.value.__cause__!r}"
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_an_encrypted_key_is_refused_with_the_command_that_decrypts_it(
+    tmp_path: Path, form: PrivateFormat
+) -> None:
+    locked = load_pem_private_key(KEY, None).private_bytes(
+        Encoding.PEM, form, BestAvailableEncryption(b"secret")
+    )
+    with pytest.raises(CertificateError) as caught:
+        load_identity(ALL, locked)
+    assert caught.value.code == "key-encrypted"
+    (tmp_path / "KEY").write_bytes(locked)
+    (command,) = re.findall(r"`(openssl [^`]*)`", caught.value.hint)
+    subprocess.run([*shlex.split(command), "-passin", "pass:secret"], cwd=tmp_path, check=True)
+    assert load_identity(ALL, (tmp_path / "site.key").read_bytes()).leaf == PKI.certificate("leaf")
+
+
+def test_control_characters_of_a_certificate_are_not_shown() -> None:
+    pki = Pki({"stranger": {"subject": "evil\x1b[2J\nname"}})
+    identity = load_identity(pki.pem("leaf") + pki.pem("inter") + pki.pem("stranger"), KEY)
+    findings = judge(identity, public_address=None, now=NOW, trusted_roots=[pki.certificate("root")])
+    assert [finding.id for finding in findings] == ["certificate-unused"]
+    assert findings[0].message.isprintable()
+
+
+def test_errors_come_first() -> None:
+    pki = Pki({"leaf": {"names": ["a.example.net"], "start": -80}})
+    identity = load_identity(pki.pem("inter") + pki.pem("leaf"), KEY)
+    findings = judge(
+        identity, public_address="vpn.example.org", now=NOW, trusted_roots=[pki.certificate("root")]
+    )
+    assert [finding.severity for finding in findings] == [Severity.ERROR, Severity.WARNING, Severity.NOTE]
+
+
+def test_missing_issuer_hint_names_where_the_authority_offers_it() -> None:
+    pki = Pki({"leaf": {"issuer_url": "http://ca.example.org/inter.cer"}})
+    (finding,) = judge(load_identity(pki.pem("leaf"), KEY), public_address=None, now=NOW)
+    assert finding.id == "chain-incomplete"
+    assert "http://ca.example.org/inter.cer" in finding.hint
+
+
+def test_a_passphrase_with_a_zero_byte_opens_nothing() -> None:
+    """The library's own reader does not survive one."""
+    with pytest.raises(CertificateError) as caught:
+        load_identity_pfx(pfx_bytes({}, PKI), b"secret\0")
+    assert caught.value.code == "pfx-passphrase-wrong"
+
+
+def test_the_root_is_kept_beside_the_served_chain() -> None:
+    identity = load_identity(ALL, KEY)
+    assert x509.load_pem_x509_certificates(root_pem(identity)) == [PKI.certificate("root")]
+    assert root_pem(load_identity(PKI.pem("leaf"), KEY)) == b""

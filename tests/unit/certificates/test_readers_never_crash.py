@@ -1,0 +1,170 @@
+"""Whatever the bytes are: an answer, or an error that was foreseen.
+
+`FUZZ_FACTOR=100` with `--timeout 0` tries a hundred times as many.
+"""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.certificates import der
+from mstunnel_setup.certificates.agent_credential import read_agent_credential
+from mstunnel_setup.certificates.judge import judge
+from mstunnel_setup.certificates.load import chain_pem, fingerprint, key_pem, load_identity, load_identity_pfx
+from mstunnel_setup.certificates.model import Identity
+from mstunnel_setup.certificates.read import read_material
+from mstunnel_setup.certificates.revocation_answers import RevocationState, read_crl, read_ocsp
+from tests.unit.certificates.pki import NOW, Pki, key_bytes, private_key
+from tests.unit.certificates.recipes import chain_bytes, element, number, pfx_bytes, with_mac_rounds
+
+FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "certificates.md"
+PKI = Pki()
+SAMPLES = [
+    chain_bytes({}, PKI),
+    chain_bytes({"form": "der", "chain": ["leaf"]}, PKI),
+    chain_bytes({"form": "p7b-der"}, PKI),
+    key_bytes("p256"),
+    key_bytes("rsa2048"),
+    pfx_bytes({"passphrase": ""}, PKI),
+    pfx_bytes({}, PKI),
+    pfx_bytes({"cipher": "rc2-40"}, PKI),
+    pfx_bytes({"cipher": "plain"}, PKI),
+    pfx_bytes({"cipher": "pbmac1"}, PKI),
+]
+
+
+def _answer() -> bytes:
+    leaf, issuer = PKI.certificate("leaf"), PKI.certificate("inter")
+    builder = ocsp.OCSPResponseBuilder().responder_id(ocsp.OCSPResponderEncoding.NAME, issuer)
+    builder = builder.certificates([issuer]).add_response(
+        leaf, issuer, hashes.SHA256(), ocsp.OCSPCertStatus.GOOD, NOW, NOW + timedelta(days=1), None, None
+    )
+    return builder.sign(private_key(PKI.key_name("inter")), hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def _revocation_list() -> bytes:
+    leaf, issuer = PKI.certificate("leaf"), PKI.certificate("inter")
+    entry = x509.RevokedCertificateBuilder(leaf.serial_number, NOW).add_extension(
+        x509.CRLReason(x509.ReasonFlags.key_compromise), critical=False
+    )
+    builder = x509.CertificateRevocationListBuilder(issuer.subject, NOW, NOW + timedelta(days=1))
+    signed = builder.add_revoked_certificate(entry.build()).sign(
+        private_key(PKI.key_name("inter")), hashes.SHA256()
+    )
+    return signed.public_bytes(Encoding.DER)
+
+
+ANSWERS = [_answer(), _revocation_list()]
+# How often each reader is tried; the reference has the sum.
+EXAMPLES = {"chain and key": 300, "chain": 200, "pfx": 300, "credential": 100, "address": 100, "answer": 200}
+
+
+def tried(what: str) -> settings:
+    """As often as `EXAMPLES` says."""
+    return settings(max_examples=EXAMPLES[what] * FACTOR, deadline=None)
+
+
+@st.composite
+def mutated(draw: st.DrawFn, samples: Sequence[bytes] = tuple(SAMPLES)) -> bytes:
+    """A valid input with a few places overwritten, cut out or doubled."""
+    data = draw(st.sampled_from(samples))
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(data)))
+        end = start + draw(st.integers(0, 8))
+        data = data[:start] + draw(st.binary(max_size=8)) + data[end:]
+    return data
+
+
+def check_usable(identity: Identity) -> None:
+    """Everything that a caller does with an identity that was read."""
+    assert identity.chain[0] == identity.leaf
+    assert b"BEGIN CERTIFICATE" in chain_pem(identity)
+    assert b"BEGIN PRIVATE KEY" in key_pem(identity)
+    assert len(fingerprint(identity)) == 81
+    judge(identity, public_address="vpn.example.org", now=NOW, trusted_roots=[PKI.certificate("root")])
+
+
+@tried("chain and key")
+@given(st.binary(max_size=200) | mutated(), st.binary(max_size=200) | mutated())
+def test_any_chain_and_key(chain: bytes, key: bytes) -> None:
+    with suppress(SetupError):
+        check_usable(load_identity(chain, key))
+
+
+@tried("chain")
+@given(mutated())
+def test_any_chain_with_the_right_key(chain: bytes) -> None:
+    with suppress(SetupError):
+        check_usable(load_identity(chain, key_bytes("p256")))
+
+
+@tried("pfx")
+@given(
+    st.binary(max_size=200) | mutated(), st.none() | st.sampled_from([b"", b"secret"]) | st.binary(max_size=9)
+)
+def test_any_pfx(pfx: bytes, passphrase: bytes | None) -> None:
+    with suppress(SetupError):
+        check_usable(load_identity_pfx(pfx, passphrase))
+
+
+@tried("credential")
+@given(st.binary(max_size=200) | mutated())
+def test_any_agent_credential(pfx: bytes) -> None:
+    with suppress(SetupError):
+        assert read_agent_credential(pfx).certificate_der
+
+
+@tried("address")
+@given(st.text(max_size=80))
+def test_any_public_address(address: str) -> None:
+    identity = load_identity(SAMPLES[0], SAMPLES[3])
+    findings = judge(identity, public_address=address, now=NOW)
+    assert {finding.id for finding in findings} & {"name-mismatch", "public-address-invalid"}
+
+
+@tried("answer")
+@given(st.binary(max_size=200) | mutated(tuple(ANSWERS)))
+def test_any_answer_about_revocation(answer: bytes) -> None:
+    """It says revoked for the list only, whatever was changed in it: a changed answer is not signed."""
+    leaf, issuer = PKI.certificate("leaf"), PKI.certificate("inter")
+    with suppress(SetupError):
+        assert read_ocsp(answer, leaf, issuer, NOW).state is RevocationState.GOOD
+    with suppress(SetupError):
+        assert read_crl(answer, leaf, issuer, NOW).state is RevocationState.REVOKED
+
+
+def test_the_reference_says_how_many() -> None:
+    text = " ".join(REFERENCE.read_text().split())
+    assert f" {100 * sum(EXAMPLES.values()):,} random and mutated inputs" in text
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("size", [3_000, 60_000, 400_000])
+def test_a_number_of_any_size_is_an_error_at_once(size: int) -> None:
+    """Python prints no number of more than 4,300 digits, and reads one of megabytes for minutes."""
+    kind = element(der.OBJECT_IDENTIFIER, b"\xff" * size + b"\x01")
+    content = element(der.SEQUENCE, kind + element(der.EXPLICIT_0, b""))
+    unknown = element(der.SEQUENCE, number(3) + content)
+    for pfx in (unknown, with_mac_rounds(SAMPLES[5], 1 << 8 * size)):
+        for read in (read_material, load_identity_pfx, read_agent_credential):
+            with pytest.raises(SetupError):
+                read(pfx)
+
+
+@pytest.mark.parametrize("length", [*range(1, 24), *range(24, len(SAMPLES[6]), 31)])
+def test_every_prefix_of_a_pfx_is_damaged(length: int) -> None:
+    with pytest.raises(SetupError) as caught:
+        load_identity_pfx(SAMPLES[6][:length], b"secret")
+    assert caught.value.code == "pfx-damaged"

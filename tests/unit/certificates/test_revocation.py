@@ -1,0 +1,370 @@
+"""Revocation, asked of a real OCSP responder and a real list (openssl) through our HTTP session."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.certificates.model import Finding, Severity
+from mstunnel_setup.certificates.revocation import (
+    Verdict,
+    ask,
+    crl_addresses,
+    ocsp_addresses,
+    revocation_findings,
+)
+from mstunnel_setup.certificates.revocation_answers import RevocationState, read_crl, read_ocsp
+from mstunnel_setup.certificates.revocation_fetch import fetching
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.http import HttpSession
+from tests.unit.certificates.authority import Authority, forward_proxy, free_port
+from tests.unit.certificates.pki import NOW, Pki, private_key
+from tests.unit.certificates.revocation_material import (
+    ISSUER,
+    LEAF,
+    OTHER_ISSUER,
+    PARTIAL,
+    PKI,
+    PLACE,
+    UNKNOWN,
+    pointing,
+    response,
+    revocation_list,
+    scope,
+)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    made = Authority(tmp_path_factory.mktemp("authority"))
+    for name in ("good", "revoked", "unknown"):
+        made.issue(name, known=name != "unknown")
+    made.revoke("revoked")
+    return made
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def verdict(authority: Authority, name: str) -> Verdict:
+    http = HttpSession(SystemClock(), timeout=2, deadline=0)
+    now = datetime.now(UTC)
+    (found,) = ask([authority.read(name), authority.certificate], fetching(http), now)
+    http.close()
+    return found
+
+
+def findings(found: Verdict) -> list[Finding]:
+    return list(revocation_findings([found]))
+
+
+def states(found: Verdict) -> list[tuple[str, str]]:
+    return [
+        (item.method, item.answer.state.value if item.answer else item.problem) for item in found.attempts
+    ]
+
+
+def test_a_certificate_names_its_responder_and_its_list(authority: Authority) -> None:
+    certificate = authority.read("good")
+    assert ocsp_addresses(certificate) == (f"http://127.0.0.1:{authority.ocsp_port}",)
+    assert crl_addresses(certificate) == (f"http://127.0.0.1:{authority.crl_port}/ca.crl",)
+
+
+@pytest.mark.parametrize("signer", ["responder", "ca"])
+def test_the_responder_says_good_and_the_list_is_not_asked(authority: Authority, signer: str) -> None:
+    with authority.responding(signer):
+        found = verdict(authority, "good")
+    assert (found.state, states(found)) == (RevocationState.GOOD, [("ocsp", "good")])
+    assert findings(found) == []
+
+
+def test_the_responder_says_revoked_with_time_and_reason(authority: Authority) -> None:
+    with authority.responding():
+        found = verdict(authority, "revoked")
+    (finding,) = findings(found)
+    assert (finding.id, finding.severity) == ("revoked", Severity.ERROR)
+    assert "key compromise" in finding.message
+    assert f"http://127.0.0.1:{authority.ocsp_port}" in finding.message
+    assert datetime.now(UTC).strftime("since %Y-%m-%d") in finding.message
+
+
+def test_unknown_to_the_responder_but_good_by_the_list(authority: Authority) -> None:
+    with authority.responding(), authority.serving_list():
+        found = verdict(authority, "unknown")
+    assert states(found) == [("ocsp", "unknown"), ("crl", "good")]
+    assert found.state is RevocationState.GOOD
+
+
+def test_unknown_to_the_responder_and_no_list_is_a_warning(authority: Authority) -> None:
+    with authority.responding():
+        found = verdict(authority, "unknown")
+    (finding,) = findings(found)
+    assert (finding.id, finding.severity) == ("revocation-unknown", Severity.WARNING)
+
+
+@pytest.mark.parametrize(("name", "state"), [("good", "good"), ("revoked", "revoked")])
+def test_the_list_answers_when_the_responder_is_down(authority: Authority, name: str, state: str) -> None:
+    with authority.serving_list():
+        found = verdict(authority, name)
+    assert found.state.value == state
+    assert [attempt.method for attempt in found.attempts] == ["ocsp", "crl"]
+    assert "cannot reach" in found.attempts[0].problem
+
+
+@pytest.fixture(scope="module")
+def rsa_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    made = Authority(tmp_path_factory.mktemp("rsa-authority"), key=("rsa:2048",))
+    for name in ("good", "revoked"):
+        made.issue(name)
+    made.revoke("revoked")
+    return made
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        (),
+        ("rsa_padding_mode:pss",),
+        ("rsa_padding_mode:pss", "rsa_pss_saltlen:0"),
+        ("rsa_padding_mode:pss", "digest:sha512"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("name", ["good", "revoked"])
+def test_rsa_signatures_of_both_kinds_prove_an_answer(
+    rsa_authority: Authority, name: str, how: tuple[str, ...]
+) -> None:
+    digest = "-rmd", next((word.partition(":")[2] for word in how if word.startswith("digest:")), "sha256")
+    padding = [word for option in how if not option.startswith("digest:") for word in ("-rsigopt", option)]
+    with rsa_authority.responding("responder", *digest, *padding):
+        assert verdict(rsa_authority, name).attempts[0].answer is not None
+        assert verdict(rsa_authority, name).state.value == name
+
+
+def test_a_pss_signature_of_another_key_proves_nothing(rsa_authority: Authority) -> None:
+    with rsa_authority.responding("good", "-rsigopt", "rsa_padding_mode:pss"):
+        assert "not signed by the authority" in verdict(rsa_authority, "revoked").attempts[0].problem
+
+
+@pytest.mark.parametrize("name", ["good", "revoked"])
+def test_a_list_signed_with_pss_answers(rsa_authority: Authority, name: str) -> None:
+    crl = rsa_authority.write_list("-sigopt", "rsa_padding_mode:pss")
+    answer = read_crl(crl, rsa_authority.read(name), rsa_authority.certificate, datetime.now(UTC))
+    assert answer.state.value == name
+
+
+def test_all_down_is_a_warning_that_names_every_address(authority: Authority) -> None:
+    found = verdict(authority, "good")
+    (finding,) = findings(found)
+    assert (finding.id, finding.severity) == ("revocation-unreachable", Severity.WARNING)
+    for address in (f"http://127.0.0.1:{authority.ocsp_port}", f"127.0.0.1:{authority.crl_port}/ca.crl"):
+        assert address in finding.message
+
+
+def test_a_responder_that_is_not_the_authority_s_proves_nothing(authority: Authority) -> None:
+    with authority.responding("good"):
+        found = verdict(authority, "revoked")
+    assert found.state is RevocationState.UNREACHABLE
+    assert "not signed by the authority" in found.attempts[0].problem
+
+
+def test_both_are_asked_through_the_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names in the certificate mean something to the proxy only."""
+    authority = Authority(tmp_path, host="pki.invalid")
+    authority.issue("leaf")
+    unreachable = verdict(authority, "leaf")
+    assert unreachable.state is RevocationState.UNREACHABLE
+    port, asked = free_port(), list[str]()
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+    with ExitStack() as open_now:
+        open_now.enter_context(forward_proxy(port, asked))
+        open_now.enter_context(authority.serving_list())
+        assert verdict(authority, "leaf").state is RevocationState.GOOD
+        open_now.enter_context(authority.responding())
+        assert verdict(authority, "leaf").state is RevocationState.GOOD
+    ocsp_url, crl_url = (
+        f"http://pki.invalid:{authority.ocsp_port}/",
+        f"http://pki.invalid:{authority.crl_port}",
+    )
+    assert asked[-2:] == [f"{crl_url}/ca.crl", ocsp_url]
+
+
+def test_a_crl_only_in_a_directory_has_a_separate_verdict() -> None:
+    (found,) = ask([pointing("ldap:///CN=CA,DC=corp?certificateRevocationList"), ISSUER], _nobody, NOW)
+    (finding,) = revocation_findings([found])
+    assert found.state is RevocationState.NOT_ASKED
+    assert (finding.id, finding.severity) == ("revocation-not-asked", Severity.WARNING)
+    assert "ldap:///CN=CA,DC=corp" in finding.message
+
+
+def test_a_directory_beside_a_web_address_is_passed_over() -> None:
+    assert crl_addresses(pointing("ldap:///CN=CA", "http://pki.example/ca.crl")) == (
+        "http://pki.example/ca.crl",
+    )
+
+
+def test_a_certificate_without_addresses_is_not_asked_about() -> None:
+    (found,) = ask([LEAF, ISSUER], _nobody, NOW)
+    assert (found.state, findings(found)) == (RevocationState.NOT_OFFERED, [])
+
+
+def _nobody(address: str, _body: bytes | None) -> bytes:
+    raise AssertionError(address)
+
+
+def test_a_responder_whose_certificate_cannot_be_checked_proves_nothing() -> None:
+    """An attacker in between makes one in the name of the authority; the library checks no such signature."""
+    key = private_key("p256/forger")
+    builder = x509.CertificateBuilder(
+        ISSUER.subject,
+        ISSUER.subject,
+        key.public_key(),
+        4712,
+        NOW - timedelta(days=1),
+        NOW + timedelta(days=9),
+    ).add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), critical=False)
+    made = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    forged = x509.load_der_x509_certificate(made.replace(_ECDSA_SHA256, _UNKNOWN_ALGORITHM))
+    answer = ocsp.OCSPResponseBuilder().certificates([forged])
+    answer = answer.responder_id(ocsp.OCSPResponderEncoding.NAME, forged).add_response(
+        LEAF, ISSUER, hashes.SHA256(), ocsp.OCSPCertStatus.GOOD, NOW, NOW + timedelta(days=1), None, None
+    )
+    signed = answer.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    with pytest.raises(NetworkError, match="not signed by the authority"):
+        read_ocsp(signed, LEAF, ISSUER, NOW)
+
+
+# Algorithm identifiers of one length, so that one can take the place of the other.
+_ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
+_UNKNOWN_ALGORITHM = bytes.fromhex("300a06082a8648ce3d040309")
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [scope(only_contains_user_certs=True), x509.FreshestCRL([x509.DistributionPoint(
+        [x509.UniformResourceIdentifier("http://pki.example/delta.crl")], None, None, None)])],
+)  # fmt: skip
+def test_a_list_of_leaves_and_one_that_names_a_delta_list_are_whole(extension: x509.ExtensionType) -> None:
+    data = revocation_list(extensions=[(extension, isinstance(extension, x509.IssuingDistributionPoint))])
+    assert read_crl(data, LEAF, ISSUER, NOW).state is RevocationState.REVOKED
+
+
+@pytest.mark.parametrize("extension", [PARTIAL, UNKNOWN])
+def test_a_certificate_in_a_crl_is_revoked_whatever_else_the_crl_contains(
+    extension: x509.ExtensionType,
+) -> None:
+    data = revocation_list(extensions=[(extension, True)])
+    assert read_crl(data, LEAF, ISSUER, NOW).state is RevocationState.REVOKED
+
+
+def test_an_extension_that_is_not_critical_does_no_harm() -> None:
+    data = revocation_list(extensions=[(UNKNOWN, False)], without_leaf=True)
+    assert read_crl(data, LEAF, ISSUER, NOW).state is RevocationState.GOOD
+
+
+@pytest.mark.parametrize("of_entry", [(UNKNOWN, False), (x509.CRLReason(x509.ReasonFlags.superseded), True)])
+def test_an_entry_that_is_understood_does_no_harm(of_entry: tuple[x509.ExtensionType, bool]) -> None:
+    data = revocation_list(of_entry=[of_entry], without_leaf=True)
+    assert read_crl(data, LEAF, ISSUER, NOW).state is RevocationState.GOOD
+
+
+def test_a_part_of_a_list_counts_for_the_certificates_that_name_it() -> None:
+    part = revocation_list(extensions=[(scope(full_name=[PLACE]), True)])
+    assert read_crl(part, pointing(PLACE.value), ISSUER, NOW).state is RevocationState.GOOD
+    with pytest.raises(NetworkError, match="another one than the certificate names"):
+        read_crl(part, pointing("http://pki.example/other.crl"), ISSUER, NOW)
+
+
+def test_an_authority_that_may_not_sign_lists_proves_nothing_by_one() -> None:
+    issuer = Pki({"inter": {"usage": ["key_cert_sign"]}}).certificate("inter")
+    with pytest.raises(NetworkError, match="not signed by the authority"):
+        read_crl(revocation_list(), LEAF, issuer, NOW)
+
+
+@pytest.mark.parametrize("pem", [False, True])
+def test_a_list_in_either_encoding(pem: bool) -> None:
+    assert read_crl(revocation_list(pem=pem), LEAF, ISSUER, NOW).state is RevocationState.REVOKED
+
+
+def test_an_answer_without_an_end_is_current_for_a_week() -> None:
+    assert read_ocsp(response(undated=True), LEAF, ISSUER, NOW).state is RevocationState.GOOD
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (lambda: response(start=NOW - timedelta(days=8)), "too old"),
+        (lambda: response(start=NOW - timedelta(days=8), undated=True), "too old"),
+        (lambda: response(start=NOW + timedelta(hours=1)), "from the future"),
+        (lambda: response(signer="root"), "not signed"),
+        (lambda: response(about=PKI.certificate("other")), "another certificate"),
+        (lambda: ocsp.OCSPResponseBuilder.build_unsuccessful(
+            ocsp.OCSPResponseStatus.TRY_LATER).public_bytes(Encoding.DER), "try later"),
+        (lambda: b"<html>Sign in</html>", "not a valid OCSP response"),
+        (lambda: b"", "not a valid OCSP response"),
+    ],
+)  # fmt: skip
+def test_an_unusable_response_says_why(data: Callable[[], bytes], reason: str) -> None:
+    with pytest.raises(NetworkError, match=reason):
+        read_ocsp(data(), LEAF, ISSUER, NOW)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (lambda: revocation_list(start=NOW - timedelta(days=8)), "too old"),
+        (lambda: revocation_list(start=NOW + timedelta(hours=1)), "from the future"),
+        (lambda: revocation_list(signer="p256/root"), "not signed"),
+        (lambda: revocation_list(extensions=[(x509.DeltaCRLIndicator(1), True)]), "a delta list"),
+        (lambda: revocation_list(extensions=[(scope(only_contains_ca_certs=True), True)]), "another kind"),
+        (
+            lambda: revocation_list(extensions=[(scope(only_contains_attribute_certs=True), True)]),
+            "another kind",
+        ),
+        (lambda: revocation_list(extensions=[(scope(indirect_crl=True), True)]), "indirect"),
+        (lambda: revocation_list(extensions=[(scope(full_name=[PLACE]), True)]), "another one than"),
+        (lambda: revocation_list(extensions=[(PARTIAL, True)], without_leaf=True), "some reasons"),
+        (
+            lambda: revocation_list(extensions=[(UNKNOWN, True)], without_leaf=True),
+            "unknown critical extension",
+        ),
+        (
+            lambda: revocation_list(of_entry=[(UNKNOWN, True)], without_leaf=True),
+            "an entry of the list has an unknown critical extension",
+        ),
+        (
+            lambda: revocation_list(of_entry=[(OTHER_ISSUER, True)], without_leaf=True),
+            "an entry of the list has an unknown critical extension",
+        ),
+        (
+            lambda: revocation_list(
+                extensions=[(x509.IssuerAlternativeName([PLACE]), True)], without_leaf=True
+            ),
+            "the list has an unknown critical extension",
+        ),
+        (lambda: b"<html>Sign in</html>", "not a valid revocation list"),
+        (lambda: b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", "not a valid revocation list"),
+    ],
+)
+def test_an_unusable_list_says_why(data: Callable[[], bytes], reason: str) -> None:
+    with pytest.raises(NetworkError, match=reason):
+        read_crl(data(), LEAF, ISSUER, NOW)
+
+
+@pytest.mark.parametrize("of_entry", [(UNKNOWN, True), (x509.CRLReason(x509.ReasonFlags.superseded), True)])
+def test_a_certificate_in_the_list_is_revoked_whatever_its_entry_contains(
+    of_entry: tuple[x509.ExtensionType, bool],
+) -> None:
+    data = revocation_list(of_entry=[of_entry])
+    assert read_crl(data, LEAF, ISSUER, NOW).state is RevocationState.REVOKED

@@ -1,0 +1,108 @@
+"""What the authorities said last, read from files that a container with fewer rights may have written."""
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.base import paths
+from mstunnel_setup.certificates import revocation_record
+from mstunnel_setup.certificates.revocation import Attempt, Verdict
+from mstunnel_setup.certificates.revocation_answers import RevocationState
+from mstunnel_setup.certificates.revocation_record import ASKED_BY_AGENT, ASKED_BY_COMMANDS
+from mstunnel_setup.io.files import Files
+from tests.unit.certificates.pki import NOW
+
+NAME = "generation-1"
+SOUND: dict[str, Any] = {
+    "fingerprint": NAME,
+    "asked": NOW.isoformat(),
+    "state": "good",
+    "certificates": [
+        {
+            "subject": "gw",
+            "state": "good",
+            "attempts": [{"method": "ocsp", "address": "http://a", "answer": None, "problem": "down"}],
+        }
+    ],
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    found = Files(tmp_path)
+    for directory in (paths.STATE, paths.AGENT_STATE):
+        found.make_directories(directory)
+    return found
+
+
+def state(files: Files, now: datetime = NOW) -> RevocationState | None:
+    found = revocation_record.last(files, NAME, now)
+    return None if found is None else found.state
+
+
+def test_what_is_kept_is_read_again(files: Files) -> None:
+    attempt = Attempt("ocsp", "http://a", problem="down")
+    verdict = Verdict("gw", RevocationState.UNREACHABLE, (attempt,))
+    revocation_record.keep(files, ASKED_BY_AGENT, NAME, [verdict], NOW + timedelta(microseconds=5))
+    found = revocation_record.last(files, NAME, NOW)
+    assert found is not None
+    assert (found.state, found.asked, found.problems) == (verdict.state, NOW, ["http://a: down"])
+    assert revocation_record.last(files, "another", NOW) is None
+
+
+@pytest.mark.parametrize("path", [ASKED_BY_COMMANDS, ASKED_BY_AGENT])
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"certificates": [{}]},
+        {"certificates": [{**SOUND["certificates"][0], "attempts": [{}]}]},
+        {"certificates": None},
+        {"asked": 5e300},
+        {"asked": "2026-01-01T00:00:00"},
+        {"asked": "yesterday"},
+        {"asked": (NOW + timedelta(days=1)).isoformat()},
+        {"state": "splendid"},
+        {"fingerprint": 5},
+    ],
+    ids=json.dumps,
+)
+def test_a_record_of_another_shape_or_of_later_is_none(
+    files: Files, path: str, spoiled: dict[str, Any]
+) -> None:
+    files.write(path, json.dumps(SOUND).encode())
+    assert state(files) is RevocationState.GOOD
+    files.write(path, json.dumps(SOUND | spoiled).encode())
+    assert state(files) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b"5", b"[" * 100_000])
+def test_what_is_no_record_is_none(files: Files, content: bytes) -> None:
+    files.write(ASKED_BY_AGENT, content)
+    assert state(files) is None
+
+
+def test_a_link_is_not_followed(files: Files) -> None:
+    files.write("/elsewhere", json.dumps(SOUND).encode())
+    files.locate(ASKED_BY_AGENT).symlink_to(files.locate("/elsewhere"))
+    assert state(files) is None
+
+
+def test_a_time_that_only_reads_as_later_does_not_hide_the_newest_answer(files: Files) -> None:
+    """The same moment in another zone sorts differently as text."""
+    earlier = NOW - timedelta(hours=1)
+    as_text = f"{earlier + timedelta(hours=14):%Y-%m-%dT%H:%M:%S}+14:00"
+    files.write(ASKED_BY_AGENT, json.dumps(SOUND | {"asked": as_text}).encode())
+    files.write(ASKED_BY_COMMANDS, json.dumps(SOUND | {"state": "revoked"}).encode())
+    assert state(files) is RevocationState.REVOKED
+
+
+def test_nothing_in_it_reaches_a_terminal_as_a_command(files: Files) -> None:
+    attempt = {**SOUND["certificates"][0]["attempts"][0], "problem": "\x1b[2Jdown"}
+    spoiled = {**SOUND["certificates"][0], "attempts": [attempt]}
+    files.write(ASKED_BY_AGENT, json.dumps(SOUND | {"certificates": [spoiled]}).encode())
+    found = revocation_record.last(files, NAME, NOW)
+    assert found is not None
+    assert "\x1b" not in found.problems[0]

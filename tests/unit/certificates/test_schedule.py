@@ -1,0 +1,113 @@
+"""A delayed import is a persistent timer; taking it back leaves nothing."""
+
+import subprocess
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.actions.certificate_schedule import WANTED, ScheduleImport
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.systemd import Systemd
+from mstunnel_setup.transaction.action import Codec, Undo, UndoRecord
+
+PENDING = ScheduleImport(
+    name="0123456789ab",
+    at="2026-06-01T14:00:00+02:00",
+    fingerprint="0123456789abcdef",
+    program="/usr/sbin/mst-cli",
+)
+TIMER = "mstunnel-import-0123456789ab.timer"
+
+
+@dataclass
+class Services(Systemd):
+    """A service manager that records its calls."""
+
+    told: list[str] = field(default_factory=list)
+
+    def daemon_reload(self) -> None:
+        self.told.append("reload")
+
+    def start(self, unit: str) -> None:
+        self.told.append(f"start {unit}")
+
+    def stop(self, unit: str) -> None:
+        self.told.append(f"stop {unit}")
+
+    def active(self, unit: str) -> bool:
+        return f"start {unit}" in self.told and f"stop {unit}" not in self.told
+
+    def known(self, unit: str) -> bool:
+        return f"start {unit}" in self.told
+
+
+@dataclass
+class Ports:
+    files: Files
+    systemd: Services = field(default_factory=Services)
+    state_directory: str = "/state"
+
+
+@pytest.fixture
+def ports(tmp_path: Path) -> Ports:
+    (tmp_path / WANTED.lstrip("/")).mkdir(parents=True)
+    (tmp_path / "var/lib/systemd/timers").mkdir(parents=True)
+    return Ports(Files(tmp_path))
+
+
+def everything(ports: Ports) -> set[str]:
+    return {str(path) for path in ports.files.root.rglob("*")}
+
+
+def test_the_timer_names_the_time_in_utc_and_makes_up_for_a_missed_one(ports: Ports) -> None:
+    PENDING.apply(ports, {})
+    timer = (ports.files.read(f"/etc/systemd/system/{TIMER}") or b"").decode()
+    assert "OnCalendar=2026-06-01 12:00:00 UTC\n" in timer
+    assert "Persistent=true\n" in timer
+    assert ports.systemd.told == ["reload", f"start {TIMER}"]
+    link = ports.files.state(f"{WANTED}/{TIMER}")
+    assert link is not None
+    assert link.target == f"/etc/systemd/system/{TIMER}"
+    assert PENDING.satisfied(ports, {})
+
+
+def test_systemd_finds_nothing_wrong(ports: Ports) -> None:
+    PENDING.apply(ports, {})
+    program = ports.files.root / "usr/sbin/mst-cli"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    command = ["systemd-analyze", "verify", f"--root={ports.files.root}", "--recursive-errors=no"]
+    units = [TIMER, TIMER.replace(".timer", ".service")]
+    done = subprocess.run([*command, *units], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    program.chmod(0o644)
+    assert subprocess.run([*command, *units], check=False, capture_output=True).returncode != 0
+
+
+@pytest.mark.parametrize("done", range(4))
+def test_interrupted_anywhere_it_is_completed_or_undone(ports: Ports, done: int) -> None:
+    before = everything(ports)
+    for part in PENDING.parts[:done]:
+        part.apply(ports, {})
+    PENDING.apply(ports, {})
+    assert PENDING.satisfied(ports, {})
+    (ports.files.root / f"var/lib/systemd/timers/stamp-{TIMER}").touch()
+    PENDING.undo(ports, UndoRecord({}))
+    PENDING.undo(ports, UndoRecord({}))
+    assert everything(ports) == before
+    assert not PENDING.satisfied(ports, {})
+
+
+def test_without_systemd_the_journal_is_all_there_is(ports: Ports) -> None:
+    before, pending = everything(ports), replace(PENDING, timer=False)
+    assert not pending.satisfied(ports, {})
+    assert pending.satisfied(ports, {pending.key: pending.apply(ports, {})})
+    assert (everything(ports), ports.systemd.told) == (before, [])
+    assert pending.undo(ports, UndoRecord({})).outcome is Undo.REMOVED
+
+
+def test_the_journal_gives_it_back() -> None:
+    codec = Codec([ScheduleImport])
+    assert codec.load(codec.dump(PENDING)) == PENDING

@@ -1,0 +1,89 @@
+"""Certificates and PFX files that others made to break readers: each gets a named verdict."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.certificates.der import DerError
+from mstunnel_setup.certificates.judge import judge
+from mstunnel_setup.certificates.model import Identity, Material
+from mstunnel_setup.certificates.pfx.read import read_pfx
+from mstunnel_setup.certificates.read import read_material
+from mstunnel_setup.certificates.read_pem import PemError
+from mstunnel_setup.certificates.revocation_answers import Answer, read_crl, read_ocsp
+from tests.unit.certificates.pki import NOW, Pki, private_key
+
+vectors = pytest.importorskip("cryptography_vectors", reason="needs the package cryptography-vectors")
+DIRECTORY = Path(str(vectors.__file__)).parent
+
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "certificates.md"
+PATTERNS = (
+    "x509/PKITS_data/certs/*.crt",
+    "x509/PKITS_data/pkcs12/*.p12",
+    "x509/PKITS_data/crls/*.crl",
+    "x509/custom/*.pem",
+    "x509/custom/*.der",
+    "x509/*.pem",
+    "x509/ocsp/*.der",
+    "pkcs12/*.p12",
+)
+PASSPHRASES = (b"password", b"cryptography", b"")
+
+
+def verdict(path: Path) -> str:
+    data = path.read_bytes()
+    try:
+        if path.suffix == ".crl":
+            return _answer(read_crl, data)
+        if path.parent.name == "ocsp":
+            return _answer(read_ocsp, data)
+        material = _pfx(data) if path.suffix == ".p12" else read_material(data)
+    except SetupError as error:
+        return words_of_the_library(error) or error.code
+    for certificate in material.certificates:
+        identity = Identity(certificate, (certificate,), private_key("p256"), material.certificates)
+        findings = judge(identity, public_address="www.example.org", now=NOW)
+        assert all(finding.message.isprintable() for finding in findings)
+    return "read" if material.certificates else "certificate-missing"
+
+
+def words_of_the_library(error: SetupError) -> str:
+    """What the message repeats of the exception behind it, where that is one of the library."""
+    cause = error.__cause__
+    shown = "" if cause is None or isinstance(cause, SetupError | PemError | DerError) else str(cause)
+    return shown if shown and shown in f"{error.message} {error.hint}" else ""
+
+
+def _answer(read: Callable[..., Answer], data: bytes) -> str:
+    """The verdict of a list or a response about another certificate: never good."""
+    pki = Pki()
+    answer = read(data, pki.certificate("leaf"), pki.certificate("inter"), NOW)
+    raise AssertionError(answer)
+
+
+def _pfx(data: bytes) -> Material:
+    for passphrase in PASSPHRASES[:-1]:
+        try:
+            return read_pfx(data, passphrase)
+        except SetupError as error:
+            if error.code not in {"pfx-passphrase-wrong", "pfx-passphrase-unneeded"}:
+                raise
+    return read_pfx(data, PASSPHRASES[-1])
+
+
+def table() -> str:
+    """The counts as they stand in the reference."""
+    lines = ["| Files | Count | Verdicts |", "| --- | --- | --- |"]
+    for pattern in PATTERNS:
+        counts = Counter(verdict(path) for path in DIRECTORY.glob(pattern))
+        verdicts = ", ".join(f"{count} `{name}`" for name, count in counts.most_common())
+        lines.append(f"| `{pattern}` | {counts.total()} | {verdicts} |")
+    return "\n".join(lines)
+
+
+def test_every_file_has_the_verdict_that_the_reference_publishes() -> None:
+    published = REFERENCE.read_text().partition("<!-- vectors: begin -->\n")[2]
+    assert published.partition("\n<!-- vectors: end -->")[0] == table()

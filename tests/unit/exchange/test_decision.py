@@ -1,0 +1,160 @@
+"""When a server's turn has come: one file per case, and what holds for every site."""
+
+import itertools
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mstunnel_setup.exchange.maintenance_window import Window
+from mstunnel_setup.exchange.releases import Digests, Release
+from mstunnel_setup.exchange.upgrade_decision import Member, Site, decide
+
+CASES = sorted(Path(__file__).with_name("decisions").glob("*.json"))
+NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
+
+
+def digests(name: str) -> Digests:
+    return Digests(f"sha256:{name:0>64}", f"sha256:{name:1>64}")
+
+
+def release(published: str) -> Release:
+    found = digests("ef")
+    return Release.model_validate(
+        {"label": "new", "published": published, "server": found.server, "agent": found.agent}
+    )
+
+
+def runs(name: str | None) -> Digests | None:
+    return None if name is None else digests("ef" if name == "new" else "ab" if name == "old" else "cd")
+
+
+def member(data: dict[str, Any]) -> Member:
+    seen = data["seen"] and datetime.fromisoformat(data["seen"])
+    return Member(data["id"], f"server {data['id']}", data["status"], runs(data["runs"]), seen)
+
+
+def site(data: dict[str, Any]) -> Site:
+    approved = data.get("approved") and datetime.fromisoformat(data["approved"])
+    window = data.get("window")
+    hours = window and Window(
+        time.fromisoformat(window["start"]),
+        time.fromisoformat(window["end"]),
+        timezone(timedelta(minutes=window["offset"])),
+    )
+    return Site(data["automatic"], approved, hours)
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_the_turn_is_decided(path: Path) -> None:
+    case = json.loads(path.read_text())
+    verdict = decide(
+        site(case["site"]),
+        member(case["own"]),
+        [member(other) for other in case["others"]],
+        release(case["published"]) if case["published"] else None,
+        held=case.get("held", False),
+        failed={found for name in case["failed"] if (found := runs(name))},
+        now=datetime.fromisoformat(case["now"]),
+    )
+    assert verdict.code == case["expected"]
+    assert verdict.begin == (case["expected"] == "begin")
+    assert verdict.reason
+
+
+@dataclass
+class Blind:
+    """A site of which Graph shows no digests; `begun` is when which server began."""
+
+    names: list[str]
+    window: Window | None
+    begun: dict[str, datetime] = field(default_factory=dict)
+
+    def live(self, now: datetime) -> None:
+        """Every server decides; one that has begun runs the release, which no other server sees."""
+        target = release("2026-11-01")
+        for name in [name for name in self.names if name not in self.begun]:
+            own = Member(name, name, "unknown", digests("ab"), now)
+            others = [Member(other, other, "unknown", None, now) for other in self.names if other != name]
+            if decide(
+                Site(automatic=True, window=self.window), own, others, target, failed=(), now=now
+            ).begin:
+                self.begun[name] = now
+
+
+hours = st.builds(
+    lambda start, minutes, zone: Window(
+        start, (datetime.combine(NOW, start) + timedelta(minutes=minutes)).time(), zone
+    ),
+    st.times().map(lambda found: found.replace(second=0, microsecond=0)),
+    st.integers(60, 1439),
+    st.sampled_from([UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("Australia/Lord_Howe")]),
+)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(2, 7), st.none() | hours, st.integers(0, 365))
+def test_servers_with_unknown_digests_take_turns_one_at_a_time(
+    count: int, window: Window | None, day: int
+) -> None:
+    blind = Blind([f"gw{number}" for number in range(count)], window)
+    start = NOW + timedelta(days=day)
+    for step in range(0, (count + 2) * 1440, 10):
+        blind.live(start + timedelta(minutes=step))
+        if len(blind.begun) == count:
+            break
+    assert set(blind.begun) == set(blind.names), "each window has two slots at least"
+    moments = sorted(blind.begun.values())
+    spaces = [after - before for before, after in itertools.pairwise(moments)]
+    assert all(space > timedelta(minutes=15) for space in spaces)
+    assert window is None or all(window.contains(moment) for moment in moments)
+
+
+statuses = st.sampled_from(["healthy", "warning", "unhealthy", "upgrading", "failed", "unknown"])
+members = st.lists(
+    st.builds(
+        Member,
+        st.uuids().map(str),
+        st.just("a server"),
+        statuses,
+        st.sampled_from([digests("ab"), digests("ef")]),
+        st.just(NOW),
+    ),
+    max_size=6,
+    unique_by=lambda item: item.id,
+)
+
+
+@given(members)
+def test_of_servers_that_see_the_same_at_most_one_begins(servers: list[Member]) -> None:
+    beginning = [
+        own.id
+        for own in servers
+        if decide(
+            Site(automatic=True),
+            own,
+            [other for other in servers if other is not own],
+            release("2026-11-01"),
+            failed=(),
+            now=NOW,
+        ).begin
+    ]
+    assert len(beginning) <= 1
+
+
+@given(members)
+def test_a_healthy_site_is_upgraded_to_its_last_server(servers: list[Member]) -> None:
+    servers = [Member(own.id, own.name, "healthy", own.digests, own.seen) for own in servers]
+    target = release("2026-11-01")
+    for _ in servers:
+        for place, own in enumerate(servers):
+            others = servers[:place] + servers[place + 1 :]
+            if decide(Site(automatic=True), own, others, target, failed=(), now=NOW).begin:
+                servers[place] = Member(own.id, own.name, "healthy", target.digests, own.seen)
+    assert all(own.digests == target.digests for own in servers)

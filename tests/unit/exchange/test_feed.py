@@ -1,0 +1,387 @@
+"""The release feed: a real repository behind a real web server, and everything that must not get in."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typing_extensions import override
+
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.exchange import release_feed as feed
+from mstunnel_setup.exchange.releases import CATALOGUE, Digests, Release, parse
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.operations.upgrade.feed_client import Archive, Remote, refresh
+from tests.unit.exchange.publisher import Publisher, release, served
+
+NOW = datetime.now(UTC)
+ROOT_FILE = "/etc/mstunnel-setup/release-feed-root.json"
+
+
+@pytest.fixture
+def publisher(tmp_path: Path) -> Publisher:
+    found = Publisher(tmp_path)
+    found.publish(release(1))
+    return found
+
+
+@pytest.fixture
+def url(publisher: Publisher) -> Iterator[str]:
+    with served(publisher) as address:
+        yield address
+
+
+class Server:
+    """A server of ours that follows the feed."""
+
+    def __init__(self, root: Path, url: str) -> None:
+        root.mkdir()
+        self.files = Files(root)
+        self.files.make_directories("/etc/mstunnel-setup")
+        self.files.write(feed.SETTINGS, f'url = "{url}"\n'.encode())
+
+    def trust(self, root: bytes) -> None:
+        self.files.write(ROOT_FILE, root)
+
+    def refresh(self, archive: Path | None = None) -> list[str]:
+        named = feed.read_feed(self.files)
+        assert named is not None
+        http = HttpSession(SystemClock(), timeout=5, deadline=5)
+        source = Archive(archive) if archive else Remote(named, http)
+        return [item.name for item in refresh(self.files, named, source, NOW).releases]
+
+    def offered(self, now: datetime = NOW) -> list[str]:
+        return [item.name for item in feed.offered(self.files, now).releases]
+
+
+@pytest.fixture
+def server(publisher: Publisher, url: str, tmp_path: Path) -> Server:
+    made = Server(tmp_path / "host", url)
+    made.trust(publisher.root)
+    return made
+
+
+def refused(server: Server, *words: str, archive: Path | None = None) -> None:
+    """The refresh is refused for this reason, and what was offered before still is."""
+    before = server.offered()
+    with pytest.raises(SetupError) as caught:
+        server.refresh(archive)
+    assert caught.value.code == "feed-refused"
+    for word in words:
+        assert word in caught.value.message
+    assert server.offered() == before
+    assert server.files.state(feed.WORK) is None
+
+
+def test_a_good_feed_is_offered_and_followed(publisher: Publisher, server: Server) -> None:
+    assert server.offered() == []
+    assert server.refresh() == ["2026-01-01"]
+    publisher.publish(release(1), release(2))
+    assert server.refresh() == ["2026-01-02", "2026-01-01"]
+    assert server.offered() == ["2026-01-02", "2026-01-01"]
+    assert server.refresh() == ["2026-01-02", "2026-01-01"]
+
+
+def test_without_list_and_feed_nothing_is_offered(tmp_path: Path) -> None:
+    assert feed.offered(Files(tmp_path), NOW).releases == ()
+
+
+def test_a_list_of_the_administrator_takes_precedence(server: Server) -> None:
+    server.refresh()
+    server.files.write(CATALOGUE, release(9).encode())
+    assert server.offered() == ["2026-01-09"]
+
+
+def test_an_archive_is_verified_like_what_is_fetched(
+    publisher: Publisher, server: Server, tmp_path: Path
+) -> None:
+    archive = tmp_path / "feed.tar"
+    assert server.refresh(archive) == ["2026-01-01"]
+    early = tmp_path / "early.tar"
+    shutil.copy(archive, early)
+    publisher.publish(release(2))
+    assert server.refresh(archive) == ["2026-01-02"]
+    refused(server, "older", archive=early)
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b" * 500, bytes(5 << 20)])
+def test_what_is_no_archive_is_refused(server: Server, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.tar").write_bytes(content)
+    with pytest.raises(SetupError) as caught:
+        server.refresh(tmp_path / "x.tar")
+    assert caught.value.code in ("feed-archive-invalid", "feed-refused")
+
+
+def test_an_archive_that_is_not_there_is_named_without_words_of_the_system(server: Server) -> None:
+    with pytest.raises(SetupError, match="No such file") as caught:
+        server.refresh(Path("/nonexistent"))
+    assert "Errno" not in caught.value.message
+
+
+def test_an_older_version_is_refused(publisher: Publisher, server: Server) -> None:
+    server.refresh()
+    earlier = publisher.copy()
+    publisher.publish(release(2))
+    server.refresh()
+    publisher.serve_again(earlier)
+    refused(server, "older")
+
+
+def test_an_expired_feed_is_refused_and_one_that_expires_here_is_offered_no_more(
+    publisher: Publisher, server: Server
+) -> None:
+    server.refresh()
+    publisher.publish(release(2), days=1, now=NOW - timedelta(days=2))
+    refused(server, "expired")
+    assert server.offered(NOW + timedelta(days=13)) == ["2026-01-01"]
+    assert server.offered(NOW + timedelta(days=15)) == []
+
+
+def test_other_keys_are_refused(publisher: Publisher, server: Server) -> None:
+    server.refresh()
+    publisher.publish(release(2), keys="keys of an attacker")
+    refused(server, "not signed")
+
+
+def test_a_root_of_other_keys_is_not_followed(publisher: Publisher, server: Server) -> None:
+    server.refresh()
+    (publisher.directory / "metadata" / "2.root.json").write_bytes(publisher.root)
+    refused(server)
+
+
+def test_a_cut_list_is_refused(publisher: Publisher, server: Server) -> None:
+    (target,) = (publisher.directory / "targets").iterdir()
+    target.write_bytes(target.read_bytes()[:40])
+    refused(server, "cut")
+
+
+def test_a_list_with_another_release_is_refused(publisher: Publisher, server: Server) -> None:
+    (target,) = (publisher.directory / "targets").iterdir()
+    target.write_text(target.read_text().replace("2026-01-01", "2026-01-31"))
+    refused(server, "not the signed one")
+
+
+def test_parts_of_two_versions_are_refused(publisher: Publisher, server: Server) -> None:
+    publisher.publish(release(2))
+    metadata = publisher.directory / "metadata"
+    (metadata / "2.targets.json").write_bytes((metadata / "1.targets.json").read_bytes())
+    refused(server)
+
+
+def test_a_file_without_an_end_is_refused(publisher: Publisher, server: Server) -> None:
+    (publisher.directory / "metadata" / "timestamp.json").write_bytes(b" " * (1 << 20))
+    refused(server, "longer")
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"signed": {}}', b"[" * 100_000, b"\xff"])
+def test_a_file_that_is_no_metadata_is_refused(publisher: Publisher, server: Server, content: bytes) -> None:
+    (publisher.directory / "metadata" / "timestamp.json").write_bytes(content)
+    refused(server)
+
+
+def test_a_signed_list_that_is_none_is_refused(publisher: Publisher, server: Server, tmp_path: Path) -> None:
+    server.refresh()
+    with pytest.raises(SetupError) as caught:
+        publisher.publish("[[release]]\n")
+    assert caught.value.code == "releases-invalid"
+
+
+def test_a_server_that_is_away_changes_nothing(server: Server) -> None:
+    server.refresh()
+    server.files.write(feed.SETTINGS, b'url = "http://127.0.0.1:9"\n')
+    with pytest.raises(SetupError) as caught:
+        server.refresh()
+    assert caught.value.code == "network-unreachable"
+    assert server.offered() == ["2026-01-01"]
+
+
+class _Vanishing(Archive):
+    """A feed whose directory on the server is gone in the middle of the refresh."""
+
+    def __init__(self, path: Path, files: Files) -> None:
+        super().__init__(path)
+        self._server = files
+
+    @override
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        if "snapshot" in url:
+            self._server.remove_tree(feed.WORK)
+        return super()._fetch(url)
+
+
+def test_a_disk_that_fails_meanwhile_is_an_error_with_a_code(
+    publisher: Publisher, server: Server, tmp_path: Path
+) -> None:
+    server.refresh()
+    publisher.publish(release(2))
+    named = feed.read_feed(server.files)
+    assert named is not None
+    with pytest.raises(FileError) as caught:
+        refresh(server.files, named, _Vanishing(tmp_path / "feed.tar", server.files), NOW)
+    assert feed.WORK in caught.value.message
+    assert server.offered() == ["2026-01-01"]
+    assert server.refresh() == ["2026-01-02"], "its trusted root is still known"
+
+
+def test_without_a_trusted_root_nothing_is_fetched(server: Server) -> None:
+    server.files.remove(ROOT_FILE)
+    with pytest.raises(SetupError) as caught:
+        server.refresh()
+    assert caught.value.code == "feed-root-missing"
+
+
+def test_another_trusted_root_begins_again(publisher: Publisher, server: Server, tmp_path: Path) -> None:
+    server.refresh()
+    other = Publisher(tmp_path / "other")
+    other.publish(release(5))
+    publisher.serve_again(other.directory)
+    refused(server)
+    server.trust(other.root)
+    assert server.offered() == [], "what the former publisher signed is offered no more"
+    assert server.refresh() == ["2026-01-05"]
+
+
+def test_a_feed_that_is_turned_off_offers_nothing_any_more(server: Server) -> None:
+    assert server.refresh() == server.offered() == ["2026-01-01"]
+    server.files.write(feed.SETTINGS, b'url = ""\n')
+    assert server.offered() == []
+
+
+def test_another_address_of_the_same_feed_keeps_what_was_offered(server: Server) -> None:
+    server.refresh()
+    server.files.write(feed.SETTINGS, b'url = "https://mirror.example.com"\n')
+    assert server.offered() == ["2026-01-01"]
+
+
+WRONG = ["", "url = 7", "url = [", 'url = "ftp://x"', 'url = "https://u:p@x"', 'url = "https://[x"']
+
+
+@pytest.mark.parametrize("text", [*WRONG, 'url = "https://x"\nmore = 1'])
+def test_settings_that_are_wrong_are_refused_by_name(server: Server, text: str) -> None:
+    server.files.write(feed.SETTINGS, text.encode())
+    with pytest.raises(SetupError) as caught:
+        feed.read_feed(server.files)
+    assert caught.value.code == "feed-settings-invalid"
+
+
+@pytest.fixture
+def own_feed(publisher: Publisher, url: str, monkeypatch: pytest.MonkeyPatch) -> feed.Feed:
+    """The program was built with the feed of the publisher."""
+    own = feed.Feed(url, publisher.root.decode())
+    monkeypatch.setattr(feed, "built_in_feed", lambda: own)
+    return own
+
+
+def test_a_checkout_has_no_feed_of_its_own() -> None:
+    assert feed.built_in_feed() is None
+
+
+def test_the_feed_of_the_program_needs_no_settings(own_feed: feed.Feed, server: Server) -> None:
+    server.files.remove(feed.SETTINGS)
+    server.files.remove(ROOT_FILE)
+    assert feed.read_feed(server.files) == own_feed
+    assert server.refresh() == ["2026-01-01"]
+
+
+def test_settings_take_precedence_over_the_feed_of_the_program(
+    own_feed: feed.Feed, server: Server, tmp_path: Path
+) -> None:
+    other = Publisher(tmp_path / "other")
+    other.publish(release(5))
+    server.trust(other.root)
+    with served(other) as address:
+        server.files.write(feed.SETTINGS, f'url = "{address}"\n'.encode())
+        assert server.refresh() == ["2026-01-05"]
+
+
+def test_another_address_alone_is_a_mirror_of_the_program_s_feed(
+    own_feed: feed.Feed, publisher: Publisher, server: Server
+) -> None:
+    server.files.remove(ROOT_FILE)
+    with served(publisher) as mirror:
+        server.files.write(feed.SETTINGS, f'url = "{mirror}"\n'.encode())
+        assert feed.read_feed(server.files) == feed.Feed(mirror, own_feed.root)
+        assert server.refresh() == ["2026-01-01"]
+
+
+def test_a_root_that_is_named_and_missing_is_not_replaced_by_the_program_s(
+    own_feed: feed.Feed, server: Server
+) -> None:
+    server.files.write(feed.SETTINGS, f'url = "{own_feed.url}"\nroot = "/etc/none.json"\n'.encode())
+    with pytest.raises(SetupError) as caught:
+        server.refresh()
+    assert caught.value.code == "feed-root-missing"
+
+
+def test_an_empty_address_turns_the_feed_of_the_program_off(own_feed: feed.Feed, server: Server) -> None:
+    server.files.write(feed.SETTINGS, b'url = ""\n')
+    assert feed.read_feed(server.files) is None
+
+
+@pytest.mark.parametrize("root", [ROOT_FILE, "/etc/mstunnel-setup/other.json"])
+def test_another_host_gets_the_root_in_the_default_place(root: str, server: Server, tmp_path: Path) -> None:
+    text = f'url = "https://releases.example.com"\nroot = "{root}"\n'
+    server.files.write(feed.SETTINGS, text.encode())
+    server.files.write(root, b"trusted")
+    other = Files(tmp_path / "other")
+    (tmp_path / "other").mkdir()
+    other.make_directories("/etc/mstunnel-setup")
+    for path, content in feed.portable_settings(server.files).items():
+        other.write(path, content)
+    assert feed.read_feed(other) == feed.Feed("https://releases.example.com", "trusted")
+
+
+@pytest.mark.parametrize("text", ["", "url = 7", 'url = ""', 'url = "https://x"\nroot = "/etc/none.json"'])
+def test_settings_without_a_root_are_taken_to_another_host_as_they_are(server: Server, text: str) -> None:
+    server.files.write(feed.SETTINGS, text.encode())
+    server.files.remove(ROOT_FILE)
+    assert feed.portable_settings(server.files) == {feed.SETTINGS: text.encode()}
+
+
+def test_without_settings_nothing_is_taken_to_another_host(server: Server) -> None:
+    server.files.remove(feed.SETTINGS)
+    assert feed.portable_settings(server.files) == {}
+
+
+def test_a_damaged_record_begins_again(server: Server) -> None:
+    server.refresh()
+    server.files.write(feed.KNOWN, json.dumps({"anchor": 7}).encode())
+    assert server.offered() == []
+    assert server.refresh() == ["2026-01-01"]
+
+
+def _release(day: int, percent: int) -> Release:
+    return Release.model_validate(
+        {
+            "published": f"2026-01-{day:02}",
+            "server": f"sha256:{day:064x}",
+            "agent": f"sha256:{day:064x}",
+            "percent": percent,
+        }
+    )
+
+
+def test_a_share_of_the_sites_is_reached_and_a_larger_one_holds_the_smaller() -> None:
+    sites = [f"site {number}" for number in range(2000)]
+    reached = {
+        share: {site for site in sites if _release(1, share).reaches(site)} for share in (0, 10, 50, 100)
+    }
+    assert reached[0] == set()
+    assert 120 < len(reached[10]) < 280
+    assert 880 < len(reached[50]) < 1120
+    assert reached[100] == set(sites)
+    assert reached[10] < reached[50]
+
+
+def test_a_held_release_is_offered_to_no_agent_and_none_goes_back_behind_what_runs() -> None:
+    text = release(1) + release(2, "percent = 0")
+    catalogue = parse(text, "x")
+    held, first = catalogue.releases
+    assert catalogue.newest_for("any", None) == first
+    assert catalogue.newest_for("any", held.digests) == held
+    assert catalogue.newest_for("any", Digests("sha256:x", "sha256:y")) == first

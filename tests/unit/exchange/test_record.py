@@ -1,0 +1,112 @@
+"""The history of upgrades: what is unfinished, what failed, and how it is kept."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.exchange.releases import Digests
+from mstunnel_setup.exchange.upgrade_history import (
+    HISTORY,
+    History,
+    Images,
+    Outcome,
+    Phase,
+    Upgrade,
+    read_history,
+    write_history,
+)
+from mstunnel_setup.io.files import Files
+
+
+def images(letter: str) -> Images:
+    reference = f"registry.test/{{}}@sha256:{letter * 64}"
+    return Images(server=reference.format("server"), agent=reference.format("agent"))
+
+
+def upgrade(source: str, target: str, outcome: Outcome | None = Outcome.DONE, **changes: Any) -> Upgrade:
+    phase = Phase.ENDED if outcome else Phase.SWITCH
+    begun = datetime(2026, 1, 1, tzinfo=UTC)
+    fields = {"release": target, "asked_by": "agent", "begun": begun, "phase": phase, "outcome": outcome}
+    return Upgrade(**{**fields, "source": images(source), "target": images(target), **changes})
+
+
+def history(*upgrades: Upgrade) -> History:
+    return History(upgrades=upgrades)
+
+
+def test_images_move_to_other_digests_under_their_own_names() -> None:
+    moved = images("a").moved_to(Digests(f"sha256:{'b' * 64}", f"sha256:{'c' * 64}"))
+    assert moved.server == f"registry.test/server@sha256:{'b' * 64}"
+    assert moved.agent == f"registry.test/agent@sha256:{'c' * 64}"
+
+
+def test_a_change_of_the_unfinished_upgrade_replaces_it_and_a_new_one_is_added() -> None:
+    begun = history().with_last(upgrade("a", "b", None))
+    assert begun.unfinished is not None
+    ended = begun.with_last(upgrade("a", "b"))
+    assert [item.outcome for item in ended.upgrades] == [Outcome.DONE]
+    assert ended.unfinished is None
+    assert len(ended.with_last(upgrade("b", "c", None)).upgrades) == 2
+
+
+def test_failed_is_what_did_not_succeed_last() -> None:
+    went_back = upgrade("a", "b", Outcome.WENT_BACK)
+    assert history(went_back).failed == {images("b").digests}
+    assert history(went_back, upgrade("a", "b")).failed == frozenset()
+    assert history(upgrade("a", "b", Outcome.NOT_BEGUN)).failed == {images("b").digests}
+
+
+LEFT = upgrade("b", "a", rejects_source=True)
+PASSED_OVER = upgrade("b", "a", passes_over=images("c").digests)
+
+
+@pytest.mark.parametrize(
+    ("upgrades", "held"),
+    [
+        ([LEFT], "b"),
+        ([PASSED_OVER], "c"),
+        ([LEFT, upgrade("a", "b")], ""),
+        ([PASSED_OVER, upgrade("a", "c")], ""),
+        # Only what was done counts, and only the release itself ends it.
+        ([upgrade("b", "a", Outcome.WENT_BACK, rejects_source=True)], ""),
+        ([PASSED_OVER, upgrade("a", "c", Outcome.WENT_BACK)], "c"),
+        ([PASSED_OVER, upgrade("a", "d")], "c"),
+    ],
+)
+def test_what_an_administrator_left_or_passed_over_is_held_until_it_is_upgraded_to(
+    upgrades: list[Upgrade], held: str
+) -> None:
+    assert history(*upgrades).held == {images(name).digests for name in held}
+
+
+def test_a_rollback_is_not_rolled_back() -> None:
+    """It would install what an administrator has just abandoned."""
+    new = upgrade("a", "b")
+    assert history(new).to_roll_back == new
+    assert history(new, upgrade("b", "c", Outcome.WENT_BACK)).to_roll_back == new
+    assert history(new, LEFT).to_roll_back is None
+    assert history().to_roll_back is None
+
+
+def test_the_history_survives_and_is_private(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.make_directories("/var/lib/mstunnel", 0o700)
+    kept = history(upgrade("a", "b"))
+    write_history(files, kept)
+    assert read_history(files) == kept
+    state = files.state(HISTORY)
+    assert state is not None
+    assert state.mode == 0o600
+
+
+@pytest.mark.parametrize("content", [b"", b"{}x", b'{"version": 2, "upgrades": []}'])
+def test_a_damaged_or_newer_history_is_refused(tmp_path: Path, content: bytes) -> None:
+    files = Files(tmp_path)
+    files.make_directories("/var/lib/mstunnel", 0o700)
+    files.write(HISTORY, content)
+    with pytest.raises(StepError) as refused:
+        read_history(files)
+    assert refused.value.code == "upgrades-unreadable"

@@ -1,0 +1,100 @@
+"""The release catalogue: names for pairs of digests, ties included."""
+
+import os
+from datetime import date
+
+import pytest
+
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.exchange.releases import Digests, Release, parse, published
+
+
+def digest(letter: str) -> str:
+    return f"sha256:{letter * 64}"
+
+
+def table(day: str, server: str, agent: str, label: str = "") -> str:
+    named = f'label = "{label}"\n' if label else ""
+    images = f'server = "{digest(server)}"\nagent = "{digest(agent)}"\n'
+    return f"[[release]]\n{named}published = {day}\n{images}"
+
+
+TIE = "".join(
+    [
+        table("2026-01-01", "a", "b", "20260101.1"),
+        table("2026-02-01", "c", "d", "20260201.1"),
+        table("2026-03-01", "a", "b", "20260301.1"),
+    ]
+)
+
+
+def test_the_same_images_under_two_labels_are_the_newer_release() -> None:
+    catalogue = parse(TIE, "releases.toml")
+    both = Digests(digest("a"), digest("b"))
+    assert [release.label for release in catalogue.named(both)] == ["20260301.1", "20260101.1"]
+    assert catalogue.behind(both) == 0
+    assert catalogue.behind(Digests(digest("c"), digest("d"))) == 1
+
+
+def test_one_digest_of_two_is_no_release() -> None:
+    catalogue = parse(TIE, "releases.toml")
+    mixed = Digests(digest("a"), digest("d"))
+    assert catalogue.named(mixed) == []
+    assert catalogue.behind(mixed) is None
+
+
+def test_a_release_without_a_label_is_called_by_its_day() -> None:
+    catalogue = parse(table("2025-07-21", "a", "b"), "releases.toml")
+    assert catalogue.with_name("2025-07-21") == catalogue.newest
+    assert catalogue.newest is not None
+    assert catalogue.newest.published == date(2025, 7, 21)
+
+
+def test_a_release_for_hosts_of_another_architecture_is_left_out() -> None:
+    here = os.uname().machine
+    other = {"x86_64": "aarch64", "aarch64": "x86_64"}[here]
+    ours, theirs = table("2026-01-01", "a", "b", "1"), table("2026-02-01", "c", "d", "2")
+    text = f'{ours}architecture = "{here}"\n{theirs}architecture = "{other}"\n'
+    assert [release.name for release in parse(text, "releases.toml").releases] == ["1"]
+
+
+@pytest.mark.parametrize("label", ["", "20260101.1"])
+def test_the_agent_reads_the_release_that_the_monitor_writes(label: str) -> None:
+    newest = parse(table("2026-01-01", "a", "b", label), "releases.toml").newest
+    assert newest is not None
+    assert Release.model_validate_json(newest.model_dump_json()) == newest
+
+
+def test_the_vendor_s_list_has_the_tie_that_its_page_shows() -> None:
+    catalogue = published()
+    assert catalogue.newest is not None
+    names = [release.label for release in catalogue.named(catalogue.newest.digests)]
+    assert names == ["20260407.1", "20251028.1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[[release]\n", "line 1"),
+        ("release = 1\n", "release: must be a list"),
+        ("releases = []\n", "releases: is not known"),
+        ("drain_minutes = 1441\n", "drain_minutes: must be 1440 or less"),
+        ('time_zone = "Europe/Berln"\n', "time_zone: there is no time zone 'Europe/Berln'"),
+        ('time_zone = "../passwd"\n', "time_zone: there is no time zone"),
+        ('time_zone = ""\n', "time_zone: there is no time zone"),
+        ("[[release]]\npublished = 2026-01-01\n", "server: is missing"),
+        (table("2026-01-01", "a", "b").replace("sha256", "md5"), "server: must match"),
+        (table("2026-01-01", "a", "b") + 'color = "red"\n', "color: is not known"),
+        (
+            table("2026-01-01", "a", "b") + 'architecture = "arm"\n',
+            "architecture: must be `x86_64` or",
+        ),
+        (table("2026-01-01", "a", "b", "x y"), "label: must match"),
+    ],
+)
+def test_a_wrong_catalogue_is_refused_with_its_place(text: str, words: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse(text, "/etc/mstunnel-setup/releases.toml")
+    assert refused.value.code == "releases-invalid"
+    assert words in refused.value.message
+    assert refused.value.message.startswith("/etc/mstunnel-setup/releases.toml: ")

@@ -1,0 +1,141 @@
+"""Window arithmetic: whole days, midnight, every time zone, and the days on which clocks change."""
+
+import itertools
+import time as clock
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mst_admin.objects import WindowObject
+from mst_admin.wire import utc_offset
+from mstunnel_setup.exchange.maintenance_window import Window
+
+ZONES = sorted(available_timezones())
+offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timedelta(minutes=minutes))
+times = st.times().map(lambda moment: moment.replace(second=0, microsecond=0))
+moments = st.datetimes(datetime(2026, 1, 1), datetime(2030, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+zones = st.one_of(offsets.map(timezone), st.sampled_from(ZONES).map(ZoneInfo))
+windows = st.builds(Window, times, times, offsets.map(timezone))
+anywhere = st.builds(Window, times, times, zones)
+
+
+@given(windows, moments)
+def test_the_next_opening_is_within_a_day_where_clocks_are_not_changed(window: Window, now: datetime) -> None:
+    assert now <= window.opens(now) < now + timedelta(days=1)
+
+
+@given(anywhere, moments)
+def test_the_next_opening_is_open_and_within_two_days(window: Window, now: datetime) -> None:
+    opening = window.opens(now)
+    assert window.contains(opening)
+    assert now <= opening < now + timedelta(days=2, hours=1)
+
+
+@given(anywhere, moments)
+def test_before_the_next_opening_it_is_closed(window: Window, now: datetime) -> None:
+    opening = window.opens(now)
+    if opening > now:
+        assert not window.contains(now)
+        assert not window.contains(opening - timedelta(microseconds=1))
+
+
+@given(anywhere, moments)
+def test_a_window_and_the_rest_of_the_day_never_overlap(window: Window, now: datetime) -> None:
+    rest = Window(window.end, window.start, window.zone)
+    if window.start != window.end:
+        assert window.contains(now) != rest.contains(now)
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NIGHT = Window(time(22), time(23), BERLIN)
+
+
+def test_a_window_in_a_zone_follows_its_clocks_and_one_with_an_offset_does_not() -> None:
+    """22-23 in Berlin, declared in summer: an hour off in winter, unless the zone is known."""
+    fixed = Window(time(22), time(23), timezone(timedelta(hours=2)))
+    summer, winter = datetime(2026, 10, 24, 20, 30, tzinfo=UTC), datetime(2026, 10, 25, 21, 30, tzinfo=UTC)
+    assert [NIGHT.contains(moment) for moment in (summer, winter)] == [True, True]
+    assert [fixed.contains(moment) for moment in (summer, winter)] == [True, False]
+    assert (fixed.fixed, NIGHT.fixed) == (True, False)
+
+
+@pytest.mark.parametrize("zone_of_host", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
+def test_the_time_zone_of_the_host_does_not_matter(
+    monkeypatch: pytest.MonkeyPatch, zone_of_host: str
+) -> None:
+    monkeypatch.setenv("TZ", zone_of_host)
+    clock.tzset()
+    try:
+        moment = datetime(2026, 1, 10, 21, 30, tzinfo=UTC).astimezone()
+        assert NIGHT.contains(moment)
+        assert not NIGHT.contains(moment + timedelta(hours=1))
+    finally:
+        monkeypatch.undo()
+        clock.tzset()
+
+
+# The last Sundays of March and October: clocks are put forward at 02:00, and back at 03:00 (both 01:00 UTC).
+FORWARD = [date(2026, 3, 29), date(2027, 3, 28), date(2028, 3, 26), date(2029, 3, 25), date(2030, 3, 31)]
+BACK = [date(2026, 10, 25), date(2027, 10, 31), date(2028, 10, 29), date(2029, 10, 28), date(2030, 10, 27)]
+
+
+def _utc(day: date, hours: int, minutes: int = 0) -> datetime:
+    return datetime.combine(day, time(), UTC) + timedelta(hours=hours, minutes=minutes)
+
+
+@pytest.mark.parametrize("day", [*FORWARD, *BACK])
+def test_the_opening_of_that_day_is_the_one_of_its_clocks(day: date) -> None:
+    opening = _utc(day, 20 if day in FORWARD else 21)
+    assert NIGHT.opens(_utc(day, 3)) == opening
+    before = timedelta(hours=23 if day in FORWARD else 25)
+    assert NIGHT.opens(opening - timedelta(hours=26)) == opening - before
+
+
+@pytest.mark.parametrize("day", FORWARD)
+def test_an_opening_that_is_left_out_is_the_moment_of_the_change(day: date) -> None:
+    assert Window(time(2, 30), time(4), BERLIN).opens(_utc(day, 0)) == _utc(day, 1)
+
+
+@pytest.mark.parametrize("day", FORWARD)
+def test_a_window_that_is_left_out_opens_the_next_day(day: date) -> None:
+    assert Window(time(2), time(3), BERLIN).opens(_utc(day, 0)) == _utc(day, 24)
+
+
+@pytest.mark.parametrize("day", BACK)
+def test_a_window_that_comes_twice_opens_twice(day: date) -> None:
+    window = Window(time(2, 30), time(2, 50), BERLIN)
+    assert window.opens(_utc(day, 0)) == _utc(day, 0, 30)
+    assert window.opens(_utc(day, 0, 50)) == _utc(day, 1, 30)
+
+
+def _changes(zone: ZoneInfo, year: int) -> list[date]:
+    """Days of a year on which the zone's offset changes."""
+    noons = [datetime(year, 1, 1, 12, tzinfo=UTC) + timedelta(days=day) for day in range(366)]
+    pairs = itertools.pairwise(noons)
+    return [
+        after.date()
+        for before, after in pairs
+        if before.astimezone(zone).utcoffset() != after.astimezone(zone).utcoffset()
+    ]
+
+
+@pytest.mark.parametrize("year", range(2026, 2031))
+def test_around_every_clock_change_the_wall_clock_decides_with_the_offset_of_that_moment(year: int) -> None:
+    """The offset is the one that `mst-admin apply` would send at that moment for the zone in the file."""
+    start, end = time(2, 30), time(4, 0)
+    seen = 0
+    for name in ZONES:
+        zone = ZoneInfo(name)
+        declared = WindowObject(start="02:30", end="04:00", time_zone=name)
+        for day in _changes(zone, year):
+            for hour in range(-24, 36):
+                moment = datetime.combine(day, time(), UTC) + timedelta(hours=hour, minutes=17)
+                local = moment.astimezone(zone)
+                offset = timedelta(minutes=utc_offset(declared, moment))
+                assert Window(start, end, timezone(offset)).contains(moment) == (start <= local.time() < end)
+                assert Window(start, end, zone).contains(moment) == (start <= local.time() < end)
+                seen += 1
+    assert seen > 5000

@@ -1,0 +1,50 @@
+"""The gateway refuses a key that belongs to another certificate, which ocserv itself accepts."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.unit.certificates.pki import Pki, key_bytes
+
+SCRIPT = Path(__file__).parents[3] / "images/gateway/check-configuration"
+pytestmark = pytest.mark.skipif(not shutil.which("certtool"), reason="needs certtool (gnutls-bin)")
+
+
+def refusal(folder: Path, chain: bytes, key: bytes) -> str:
+    """What the script prints when it refuses the pair; empty when it does not."""
+    (folder / "chain.pem").write_bytes(chain)
+    (folder / "key.pem").write_bytes(key)
+    names = f"server-cert = {folder}/chain.pem\nserver-key = {folder}/key.pem\n"
+    (folder / "ocserv.conf").write_text(names)
+    accepting = folder / "ocserv"
+    accepting.write_text("#!/bin/sh\n")
+    accepting.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+    command = ["sh", str(SCRIPT), str(folder / "ocserv.conf")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert bool(done.stderr) == (done.returncode != 0)
+    return done.stderr
+
+
+@pytest.mark.parametrize("key", ["p256", "p521", "rsa2048", "ed25519"])
+def test_the_key_of_the_certificate_is_accepted(tmp_path: Path, key: str) -> None:
+    chain = Pki({"leaf": {"key": key}}).pem("leaf")
+    assert refusal(tmp_path, chain, key_bytes(key)) == ""
+
+
+def test_an_ordinary_rsa_key_fits_a_certificate_that_restricts_it_to_pss(tmp_path: Path) -> None:
+    chain = Pki({"leaf": {"key": "rsa2048", "key_form": "pss"}}).pem("leaf")
+    assert refusal(tmp_path, chain, key_bytes("rsa2048")) == ""
+
+
+@pytest.mark.parametrize("key", ["p256", "rsa2048", "ed25519"])
+def test_the_key_of_another_certificate_is_refused(tmp_path: Path, key: str) -> None:
+    chain = Pki({"leaf": {"key": key}}).pem("leaf")
+    assert "does not belong" in refusal(tmp_path, chain, key_bytes(f"{key}/another"))
+
+
+def test_a_file_without_a_key_is_refused(tmp_path: Path) -> None:
+    assert refusal(tmp_path, Pki().pem("leaf"), b"")

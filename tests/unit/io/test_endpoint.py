@@ -1,0 +1,90 @@
+"""The HTTP of the endpoint probe, over real sockets: any answer, and limits of its size and its time."""
+
+import itertools
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.endpoint import Limited, exchange
+
+
+def answered(head: bytes) -> tuple[int, datetime | None]:
+    """What is read of a server that sends `head` and closes the connection."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        # As much as the kernel takes at once is more than is read.
+        theirs.settimeout(0)
+        theirs.send(head)
+        theirs.shutdown(socket.SHUT_WR)
+        clock = SystemClock()
+        found = exchange(Limited(ours, clock, clock.monotonic() + 10), "GET", "/x", {"Host": "h"})
+        asked = theirs.recv(4096).split(b"\r\n")
+        assert asked[0] == b"GET /x HTTP/1.1"
+        assert b"Host: h" in asked
+    return found
+
+
+@contextmanager
+def sending(pieces: Iterable[bytes], pause: float = 0.0) -> Iterator[tuple[socket.socket, list[int]]]:
+    """A connection to a server that sends these pieces, and how many bytes it got rid of."""
+    ours, theirs = socket.socketpair()
+    sent: list[int] = []
+
+    def send() -> None:
+        with suppress(OSError):
+            for piece in pieces:
+                time.sleep(pause)
+                theirs.sendall(piece)
+                sent.append(len(piece))
+
+    with theirs:
+        thread = threading.Thread(target=send)
+        with ours:
+            thread.start()
+            yield ours, sent
+    thread.join(10)
+
+
+def test_status_and_date_are_read() -> None:
+    head = b"HTTP/1.1 403 Forbidden\r\ndate: Tue, 15 Nov 1994 08:12:31 GMT\r\n\r\nbody"
+    assert answered(head) == (403, datetime(1994, 11, 15, 8, 12, 31, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("head", [b"", b"220 mail\r\n", b"HTTP/1.1 twohundred\r\n\r\n", b"\xff" * 99])
+def test_what_is_not_http_has_no_status(head: bytes) -> None:
+    assert answered(head) == (0, None)
+
+
+@given(st.binary())
+def test_no_answer_makes_the_reader_crash(data: bytes) -> None:
+    for answer in (data, b"HTTP/1.1 " + data, b"HTTP/1.1 200 OK\r\nDate: " + data + b"\r\n\r\n"):
+        status, _ = answered(answer)
+        assert 0 <= status <= 999
+
+
+@pytest.mark.parametrize(
+    "line", [b"x" * 1024, b"Header: " + b"x" * 60_000 + b"\r\n", b"\r\nHTTP/1.1 100 Continue\r\n" * 64]
+)
+def test_a_head_without_end_is_read_up_to_its_limit(line: bytes) -> None:
+    clock = SystemClock()
+    endless = itertools.chain([b"HTTP/1.1 100 Continue\r\n"], itertools.repeat(line, 100_000))
+    with sending(endless) as (connection, sent):
+        exchange(Limited(connection, clock, clock.monotonic() + 10), "GET", "/", {"Host": "h"})
+        # What the kernel holds for the reader comes on top.
+        assert sum(sent) < 1_000_000
+
+
+def test_a_server_that_sends_a_byte_at_a_time_gets_no_more_time() -> None:
+    clock = SystemClock()
+    began = clock.monotonic()
+    with sending(itertools.repeat(b"x", 100), pause=0.1) as (connection, _sent), pytest.raises(TimeoutError):
+        exchange(Limited(connection, clock, began + 1), "GET", "/", {"Host": "h"})
+    assert clock.monotonic() - began < 3

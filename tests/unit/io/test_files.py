@@ -1,0 +1,352 @@
+"""The file writer keeps its six properties and refuses unsafe places."""
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.io import files as files_module
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files, FileState
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    (tmp_path / "etc").mkdir(mode=0o755)
+    return Files(tmp_path)
+
+
+def _state(files: Files, path: str) -> FileState:
+    found = files.state(path)
+    assert found is not None
+    return found
+
+
+def test_writes_content_and_mode(files: Files) -> None:
+    files.write("/etc/secret", b"value", 0o600)
+    assert files.read("/etc/secret") == b"value"
+    assert _state(files, "/etc/secret").mode == 0o600
+
+
+def test_replaces_whole_and_leaves_no_temporary_file(files: Files) -> None:
+    files.write("/etc/name", b"old" * 1000)
+    files.write("/etc/name", b"new")
+    assert files.read("/etc/name") == b"new"
+    assert files.names("/etc") == ["name"]
+
+
+def test_secret_file_is_never_readable_by_others(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    born: list[int] = []
+    original = os.open
+
+    def spy(path: str, flags: int, mode: int = 0o777, **options: int) -> int:
+        if flags & os.O_CREAT:
+            born.append(mode)
+            assert flags & os.O_EXCL
+            assert flags & os.O_NOFOLLOW
+        return original(path, flags, mode, **options)
+
+    monkeypatch.setattr(os, "open", spy)
+    files.write("/etc/key", b"k", 0o600)
+    files.write("/etc/public", b"p", 0o644)
+    assert born == [0o600, 0o600]
+
+
+def test_file_and_directory_reach_the_disk_before_the_write_returns(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    sync, replace = os.fsync, os.replace
+
+    def note_sync(handle: int) -> None:
+        order.append("directory" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        sync(handle)
+
+    def note_replace(*arguments: Any, **options: Any) -> None:
+        order.append("rename")
+        replace(*arguments, **options)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    files.write("/etc/name", b"x")
+    assert order == ["file", "rename", "directory"]
+
+
+def test_refuses_a_link_as_target(files: Files, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("untouched")
+    (tmp_path / "etc/name").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileError) as caught:
+        files.write("/etc/name", b"x")
+    assert caught.value.code == "path-not-regular"
+    assert (tmp_path / "elsewhere").read_text() == "untouched"
+
+
+def test_a_hard_link_at_the_target_keeps_what_its_other_name_holds(files: Files, tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_text("untouched")
+    (tmp_path / "etc/name").hardlink_to(tmp_path / "theirs")
+    files.write("/etc/name", b"x", 0o640)
+    assert (tmp_path / "theirs").read_text() == "untouched"
+    assert (tmp_path / "theirs").stat().st_mode & 0o777 != 0o640
+
+
+def test_refuses_to_append_to_a_file_with_a_second_name(files: Files, tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_text("untouched")
+    (tmp_path / "etc/log").hardlink_to(tmp_path / "theirs")
+    with pytest.raises(FileError) as caught, files.appender("/etc/log"):
+        pass
+    assert caught.value.code == "path-hard-linked"
+    assert (tmp_path / "theirs").read_text() == "untouched"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null"), os.mkdir])
+@pytest.mark.timeout(20)
+def test_refuses_to_append_to_what_is_no_file(
+    files: Files, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "etc/log")
+    with pytest.raises(FileError) as caught, files.appender("/etc/log"):
+        pass
+    assert caught.value.code == "path-not-regular"
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_with_a_name_is_refused_instead_of_waited_for(files: Files, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "etc/fifo")
+    with pytest.raises(FileError) as caught:
+        files.read("/etc/fifo")
+    assert caught.value.code == "path-not-regular"
+
+
+GIVEN: dict[str, tuple[Callable[[Path], None], str, str]] = {
+    "pipe": (os.mkfifo, "path-not-regular", "it is a named pipe; expected a regular file"),
+    "directory": (os.mkdir, "path-not-regular", "it is a directory; expected a regular file"),
+    "device": (
+        lambda path: path.symlink_to("/dev/null"),
+        "path-not-regular",
+        "it is a device; expected a regular file",
+    ),
+    "loop": (lambda path: path.symlink_to(path), "path-loop", "its symbolic links form a loop"),
+}
+
+
+@pytest.mark.parametrize(("make", "code", "words"), GIVEN.values(), ids=GIVEN)
+@pytest.mark.timeout(20)
+def test_a_wrong_path_of_an_administrator_is_wrong_usage(
+    files: Files, tmp_path: Path, make: Callable[[Path], None], code: str, words: str
+) -> None:
+    given = tmp_path / "given"
+    make(given)
+    for read in (files.read_given, files.digest_given):
+        with pytest.raises(UsageError) as caught:
+            read(str(given))
+        assert (caught.value.code, caught.value.message) == (code, f"cannot read {given}: {words}")
+
+
+def test_a_pipe_that_the_shell_has_opened_is_read(files: Files) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"a secret of <(command)")
+    os.close(writing)
+    assert files.read_given(f"/dev/fd/{reading}") == b"a secret of <(command)"
+    os.close(reading)
+
+
+class _Swapping:
+    """The module `os` for the writer; before call number `at` a directory is replaced by a link."""
+
+    def __init__(self, at: int, swap: Callable[[], None]) -> None:
+        self._at, self._swap, self.calls = at, swap, 0
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(os, name)
+        return partial(self._call, found) if callable(found) and name.islower() else found
+
+    def _call(self, found: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        self.calls += 1
+        if self.calls == self._at:
+            self._swap()
+        return found(*arguments, **options)
+
+
+def _append(files: Files) -> None:
+    with files.appender("/etc/sub/name") as appender:
+        appender.append(b"x")
+
+
+_CHANGES: dict[str, Callable[[Files], object]] = {
+    "write": lambda files: files.write("/etc/sub/name", b"x"),
+    "append": _append,
+    "link": lambda files: files.link("/etc/sub/name", "x"),
+    "make-directory": lambda files: files.make_directory("/etc/sub/name"),
+    "remove": lambda files: files.remove("/etc/sub/theirs"),
+    "remove-directory": lambda files: files.remove_directory("/etc/sub/empty"),
+}
+
+
+@pytest.mark.parametrize("change", _CHANGES)
+def test_a_parent_swapped_for_a_link_at_any_moment_leads_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """An attacker who may rename the directory above puts a link to another place there, at every call."""
+    for at in range(1, 200):
+        place = tmp_path / str(at)
+        for name in ("etc/sub/empty", "elsewhere/empty"):
+            (place / name).mkdir(parents=True)
+        for name in ("etc/sub/theirs", "elsewhere/theirs"):
+            (place / name).write_text("theirs")
+
+        def swap(place: Path = place) -> None:
+            (place / "etc/sub").rename(place / "etc/moved")
+            (place / "etc/sub").symlink_to(place / "elsewhere")
+
+        double = _Swapping(at, swap)
+        monkeypatch.setattr(files_module, "os", double)
+        with suppress(FileError):
+            _CHANGES[change](Files(place))
+        monkeypatch.undo()
+        assert sorted(path.name for path in (place / "elsewhere").iterdir()) == ["empty", "theirs"], at
+        if double.calls < at:
+            break
+    else:
+        pytest.fail("never came to an end")
+    assert at > 3
+
+
+@pytest.mark.parametrize("path", ["relative", "/etc/../name"])
+def test_refuses_paths_that_are_not_plain(files: Files, path: str) -> None:
+    with pytest.raises(FileError) as caught:
+        files.write(path, b"x")
+    assert caught.value.code == "path-not-absolute"
+
+
+def test_refuses_a_fifo(files: Files, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "etc/fifo")
+    with pytest.raises(FileError) as caught:
+        files.write("/etc/fifo", b"x")
+    assert caught.value.code == "path-not-regular"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(28, "disk-full"), (30, "read-only"), (13, "permission-denied"), (5, "file-error")],
+)
+def test_explains_what_the_disk_says(
+    files: Files, monkeypatch: pytest.MonkeyPatch, number: int, code: str
+) -> None:
+    files.write("/etc/name", b"old")
+
+    def fail(_handle: int, _data: bytes) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "write", fail)
+    with pytest.raises(FileError) as caught:
+        files.write("/etc/name", b"new")
+    monkeypatch.undo()
+    assert caught.value.code == code
+    assert files.read("/etc/name") == b"old"
+    assert files.names("/etc") == ["name"]
+
+
+def test_link_is_switched_and_removed(files: Files) -> None:
+    files.link("/etc/active", "one")
+    files.link("/etc/active", "two")
+    assert _state(files, "/etc/active").target == "two"
+    files.remove("/etc/active")
+    assert files.state("/etc/active") is None
+
+
+def test_directory_with_content_is_not_removed(files: Files) -> None:
+    files.make_directories("/etc/a/b")
+    files.write("/etc/a/b/name", b"x")
+    assert files.remove_directory("/etc/a/b") is False
+    files.remove("/etc/a/b/name")
+    assert files.remove_directory("/etc/a/b") is True
+
+
+def test_appender_appends_and_cuts(files: Files) -> None:
+    with files.appender("/etc/log") as log:
+        log.append(b"one\n")
+        log.append(b"two\n")
+        log.truncate(4)
+        assert log.read() == b"one\n"
+    assert _state(files, "/etc/log").mode == 0o600
+
+
+def test_a_tree_is_removed_but_not_what_a_link_in_it_leads_to(files: Files, tmp_path: Path) -> None:
+    files.make_directories("/etc/tree/below")
+    files.write("/etc/tree/below/file", b"x")
+    files.write("/etc/elsewhere", b"stays")
+    files.link("/etc/tree/link", str(tmp_path / "etc"))
+    files.remove_tree("/etc/tree")
+    assert files.names("/etc") == ["elsewhere"]
+    files.remove_tree("/etc/tree")
+    files.remove_tree("/etc/elsewhere")
+    assert files.names("/etc") == ["elsewhere"]
+
+
+_LEFTOVER = ".name.0123456789abcdef"
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+@pytest.mark.parametrize("make", [_socket, os.mkfifo, lambda path: path.symlink_to("x"), Path.touch])
+@pytest.mark.timeout(20)
+def test_whatever_is_named_like_a_temporary_file_is_swept(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None]
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the address of a socket is short
+    make(Path("etc", _LEFTOVER))
+    files.write("/etc/name", b"x")
+    assert files.names("/etc") == ["name"]
+
+
+def test_a_directory_named_like_a_temporary_file_keeps_no_write_from_its_end(files: Files) -> None:
+    files.make_directory(f"/etc/{_LEFTOVER}")
+    files.write("/etc/name", b"x")
+    assert files.read("/etc/name") == b"x"
+
+
+@pytest.mark.parametrize("vanishing_before", ["stat", "open", "unlink"])
+def test_a_temporary_file_that_disappears_meanwhile_is_no_matter(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vanishing_before: str
+) -> None:
+    """Another process sweeps at the same moment."""
+    leftover = tmp_path / "etc" / _LEFTOVER
+    leftover.touch()
+    original = getattr(os, vanishing_before)
+
+    def vanishing(path: Any, *arguments: Any, **options: Any) -> Any:
+        if path == _LEFTOVER:
+            monkeypatch.undo()
+            leftover.unlink()
+        return original(path, *arguments, **options)
+
+    monkeypatch.setattr(os, vanishing_before, vanishing)
+    files.write("/etc/name", b"x")
+    assert files.names("/etc") == ["name"]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+def test_without_knowing_whose_the_directory_is_nothing_is_written(
+    files: Files, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def failing(path: str | Path, **_options: object) -> os.stat_result:
+        raise OSError(number, os.strerror(number), str(path))
+
+    files.write("/etc/agent", b"before")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "lstat", failing)
+        with pytest.raises(FileError):
+            files.write("/etc/agent", b"after")
+    assert files.read("/etc/agent") == b"before"
+    assert files.names("/etc") == ["agent"]

@@ -1,0 +1,247 @@
+"""The HTTP session trusts the given roots, whatever the environment contains, and limits its retries."""
+
+import contextlib
+import gzip
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import requests
+import trustme
+
+from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.io import http_adapter
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.http import HttpSession, proxy_for
+from tests.serving import serving
+from tests.unit.clocks import FakeClock
+
+
+@dataclass
+class Server:
+    """A TLS server that gives the prepared answers, one after the other; `body` in pieces, with pauses."""
+
+    url: str
+    ca_file: str
+    answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    body: list[bytes] = field(default_factory=list)
+    pause: float = 0.0
+    connections: int = 0
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    found = Server("", str(tmp_path / "ca.pem"))
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            found.connections += 1
+            super().setup()
+
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):  # the other side has hung up
+                super().handle()
+
+        def do_GET(self) -> None:
+            status, headers = found.answers.pop(0)
+            self.send_response(status)
+            for name, value in {"Content-Length": "0", **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            for piece in found.body:
+                self.wfile.write(piece)
+                time.sleep(found.pause)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+            return
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http.socket = context.wrap_socket(http.socket, server_side=True)
+    found.url = f"https://localhost:{http.server_port}/"
+    with serving(http):
+        yield found
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_environment_cannot_replace_the_trust(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(other)
+    monkeypatch.setenv(name, str(other))
+    server.answers.append((200, {}))
+    assert HttpSession(FakeClock(), server.ca_file).get(server.url).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_environment_cannot_add_trust(server: Server, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, server.ca_file)
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(FakeClock()).get(server.url)
+    assert caught.value.code == "tls-untrusted"
+
+
+def test_who_issued_a_certificate_that_is_not_trusted_is_named(server: Server) -> None:
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(FakeClock()).get(server.url)
+    assert f"of localhost:{server.url[18:-1]}, issued by trustme" in caught.value.message
+    assert "inspects TLS" in caught.value.hint
+    assert "--ca-file" in caught.value.hint
+
+
+def test_a_clock_that_is_behind_is_distinguished_from_an_untrusted_server(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> NoReturn:
+        raise requests.exceptions.SSLError(ssl.SSLCertVerificationError("certificate is not yet valid"))
+
+    monkeypatch.setattr(requests.Session, "request", refused)
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(FakeClock(), server.ca_file).get(server.url)
+    assert caught.value.code == "clock-behind"
+    assert "timedatectl" in caught.value.hint
+
+
+def test_waits_as_long_as_the_server_says(server: Server) -> None:
+    clock = FakeClock()
+    server.answers += [(429, {"Retry-After": "7"}), (503, {"Retry-After": "3"}), (200, {})]
+    assert HttpSession(clock, server.ca_file).get(server.url).status_code == 200
+    assert clock.naps == [7.0, 3.0]
+
+
+def test_all_requests_of_a_session_wait_while_a_server_throttles(server: Server) -> None:
+    clock = FakeClock()
+    session = HttpSession(clock, server.ca_file)
+    server.answers += [(429, {"Retry-After": "7"}), (200, {}), (200, {})]
+
+    def after_two_seconds() -> None:
+        clock.elapsed = 2.0
+        session.get(server.url)
+
+    # What another thread sends during the pause waits for its end.
+    clock.during.append(after_two_seconds)
+    assert session.get(server.url).status_code == 200
+    assert clock.naps == [7.0, 5.0]
+
+
+def test_gives_the_answer_back_when_the_deadline_is_over(server: Server) -> None:
+    clock = FakeClock()
+    server.answers += [(503, {"Retry-After": "500"})]
+    assert HttpSession(clock, server.ca_file, deadline=60).get(server.url).status_code == 503
+    assert clock.naps == []
+
+
+def test_a_post_that_may_have_worked_is_not_repeated(server: Server) -> None:
+    clock = FakeClock()
+    server.answers += [(503, {})]
+    assert HttpSession(clock, server.ca_file).post(server.url).status_code == 503
+    assert clock.naps == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "piece"),
+    [({"Content-Length": "200"}, b"x"), ({"Transfer-Encoding": "chunked"}, b"1\r\nx\r\n")],
+    ids=["counted", "chunked"],
+)
+def test_a_body_that_drips_is_given_up_at_the_deadline(
+    server: Server, headers: dict[str, str], piece: bytes
+) -> None:
+    server.answers.append((200, headers))
+    server.body, server.pause = [piece] * 200, 0.05
+    started = time.monotonic()
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(SystemClock(), server.ca_file, timeout=0.4, deadline=0.8).get(server.url)
+    assert caught.value.code == "network-timeout"
+    assert 0.8 <= time.monotonic() - started < 5
+
+
+def test_a_body_that_stops_is_given_up_as_late(server: Server) -> None:
+    server.answers.append((200, {"Content-Length": "2"}))
+    server.body, server.pause = [b"x"], 1.0
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(SystemClock(), server.ca_file, timeout=0.3, deadline=0).get(server.url)
+    assert caught.value.code == "network-timeout"
+
+
+def test_a_body_without_end_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_adapter, "LARGEST", 1 << 20)
+    server.answers.append((200, {"Transfer-Encoding": "chunked"}))
+    server.body = [b"10000\r\n" + b"x" * 0x10000 + b"\r\n"] * 1000
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(FakeClock(), server.ca_file).get(server.url)
+    assert caught.value.code == "answer-too-large"
+    assert caught.value.message == f"{server.url[8:-1]} sent more than 1 MiB"
+
+
+def test_where_a_redirection_leads_the_same_holds(server: Server) -> None:
+    server.answers.append((302, {"Location": server.url, "Content-Length": "200"}))
+    server.body, server.pause = [b"x"] * 200, 0.05
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(SystemClock(), server.ca_file, timeout=0.4, deadline=0.8).get(server.url)
+    assert caught.value.code == "network-timeout"
+
+
+def test_a_whole_body_leaves_the_connection_for_the_next_request(server: Server) -> None:
+    compressed = gzip.compress(b"abc" * 50_000)
+    server.answers += [(200, {"Content-Length": str(len(compressed)), "Content-Encoding": "gzip"})] * 2
+    server.body = [compressed[:100], compressed[100:]]
+    http = HttpSession(FakeClock(), server.ca_file)
+    assert [http.get(server.url).content for _ in range(2)] == [b"abc" * 50_000] * 2
+    http.close()
+    assert server.connections == 1
+
+
+def test_a_server_that_is_not_there_is_named(server: Server) -> None:
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(FakeClock(), deadline=5).get("https://localhost:1/")
+    assert caught.value.code == "network-unreachable"
+    assert "localhost:1" in caught.value.message
+
+
+def test_without_a_listener_the_error_is_quick_and_clear() -> None:
+    clock = FakeClock()
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(clock, deadline=600).get("https://localhost:1/")
+    assert 0 < clock.elapsed <= 15
+    assert "HTTPSConnection" not in caught.value.message
+
+
+def test_unreadable_roots_are_named(tmp_path: Path) -> None:
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(FakeClock(), str(tmp_path / "none.pem"))
+    assert caught.value.code == "ca-file-unreadable"
+
+
+@pytest.mark.parametrize("url", ["https://[fd00::1/", "https://localhost:99999/", "https://a]b/"])
+def test_an_address_that_cannot_be_read_is_refused(url: str) -> None:
+    with pytest.raises(NetworkError) as caught:
+        HttpSession(FakeClock()).get(url)
+    assert caught.value.code == "address-unreadable"
+
+
+@pytest.mark.parametrize("proxy", ["http://[fd00::1", "[", "http://]", "http://a:99999"])
+def test_a_proxy_that_cannot_be_read_is_refused(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    with pytest.raises(NetworkError):
+        HttpSession(FakeClock()).get("https://localhost/")
+    assert proxy_for("https://localhost/") in {None, proxy}
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_only_what_carries_no_body_follows_a_redirect(server: Server, status: int) -> None:
+    server.answers = [(status, {"Location": server.url}), (200, {}), (status, {"Location": server.url})]
+    session = HttpSession(SystemClock(), server.ca_file)
+    assert [session.get(server.url).status_code, session.post(server.url).status_code] == [200, status]

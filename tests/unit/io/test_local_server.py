@@ -1,0 +1,129 @@
+"""The web server for this machine: where it listens, what it answers, and that no other user reaches it."""
+
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.base.errors import ExitCode, SetupError
+from mstunnel_setup.io.local_server import Page, listening, local_address
+from tests.serving import serving
+
+CONTENT = b"mstunnel_connections 4\n"
+PAGE = Page("/metrics", "text/plain; version=0.0.4", lambda: CONTENT)
+
+
+@dataclass
+class Answer:
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+
+def ask(peer: socket.socket, path: str = "/metrics", method: str = "GET") -> Answer:
+    connection = HTTPConnection("localhost")
+    connection.sock = peer
+    connection.request(method, path)
+    response = connection.getresponse()
+    found = Answer(response.status, response.read(), dict(response.headers))
+    connection.close()
+    return found
+
+
+@contextmanager
+def running(address: str, page: Page = PAGE) -> Iterator[tuple[str, int]]:
+    """A server that answers meanwhile; host and port it listens on."""
+    with listening(local_address(address), page) as server, serving(server):
+        yield server.socket.getsockname()[:2]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "127.8.8.8:0", "[::1]:0"])
+def test_the_page_is_served_on_the_loopback(address: str) -> None:
+    with running(address) as at:
+        answer = ask(socket.create_connection(at))
+    assert (answer.status, answer.body) == (200, CONTENT)
+    assert answer.headers["Content-Type"] == PAGE.media_type
+    assert answer.headers["Server"] == "mstunnel", "no version of anything"
+
+
+def test_the_page_is_served_on_a_unix_socket_of_owner_and_group(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.sock"
+    with running(f"unix:{path}"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        peer = socket.socket(socket.AF_UNIX)
+        peer.connect(str(path))
+        assert ask(peer).body == CONTENT
+    assert not path.exists()
+
+
+def test_there_is_one_page_and_it_can_only_be_read() -> None:
+    with running("127.0.0.1:0") as at:
+        found = {path: ask(socket.create_connection(at), path).status for path in ("/", "/metrics/../etc")}
+        posted = ask(socket.create_connection(at), method="POST").status
+        asked = ask(socket.create_connection(at), "/metrics?x=1").status
+    assert (found, posted, asked) == ({"/": 404, "/metrics/../etc": 404}, 501, 200)
+
+
+def test_without_content_the_page_is_unavailable() -> None:
+    with running("127.0.0.1:0", Page("/metrics", "text/plain", lambda: None)) as at:
+        assert ask(socket.create_connection(at)).status == 503
+
+
+def test_a_client_that_sends_nothing_keeps_nobody_waiting() -> None:
+    with running("127.0.0.1:0") as at, socket.create_connection(at):
+        assert ask(socket.create_connection(at)).status == 200
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "0.0.0.0:9100",
+        "[::]:9100",
+        "192.0.2.1:9100",
+        "[2001:db8::1]:9100",
+        "[::ffff:192.0.2.1]:9100",
+        "localhost:9100",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:http",
+        "127.0.0.1:65536",
+        "127.0.0.1:-1",
+        "127.0.0.1:80/metrics",
+        "127.0.0.1:80?",
+        "user@127.0.0.1:80",
+        "127.1:80",
+        ":9100",
+        "9100",
+        "",
+        "unix:metrics.sock",
+        "unix:",
+        "/run/metrics.sock",
+    ],
+)
+def test_no_other_address_is_accepted(address: str) -> None:
+    with pytest.raises(SetupError) as caught:
+        local_address(address)
+    assert (caught.value.code, caught.value.exit_code) == ("listen-address-refused", ExitCode.USAGE)
+
+
+def test_an_address_in_use_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.sock"
+    with running("127.0.0.1:0") as (host, port), running(f"unix:{path}"):
+        for address in (f"{host}:{port}", f"unix:{path}"):
+            with pytest.raises(SetupError) as caught, listening(local_address(address), PAGE):
+                pass
+            assert (caught.value.code, caught.value.exit_code) == ("listen-failed", ExitCode.NETWORK)
+            assert "Address already in use" in caught.value.message
+        assert path.exists(), "the socket of the other server stays"
+
+
+@pytest.mark.parametrize("path", ["nowhere/metrics.sock", "x" * 200])
+def test_a_path_where_no_socket_can_be_is_an_error(tmp_path: Path, path: str) -> None:
+    with pytest.raises(SetupError) as caught, listening(local_address(f"unix:{tmp_path}/{path}"), PAGE):
+        pass
+    assert caught.value.code == "listen-failed"

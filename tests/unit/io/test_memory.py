@@ -1,0 +1,50 @@
+"""Programs that hold secrets keep their memory from other programs of the same account."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mstunnel_setup.cli.dispatch import MODULES
+
+_LOOK = """
+import ctypes, json, resource, sys
+def look(*_given, **_more):
+    dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)  # PR_GET_DUMPABLE
+    print(json.dumps([dumpable, resource.getrlimit(resource.RLIMIT_CORE)]), flush=True)
+    sys.exit(0)
+"""
+_PROGRAMS = {
+    **{
+        name: f"from mstunnel_setup.cli.framework import entry\nimport {module} as program\n"
+        "entry.run_app = look\nprogram.main()"
+        for name, module in MODULES.items()
+        if name not in {"mstunnel-agent", "mstunnel_uplink"}
+    },
+    "agent (command line)": "from mstunnel_setup.cli import agent\nagent.app = look\nagent.main()",
+    "agent": "from mstunnel_setup.agent import __main__ as agent\nagent.assembled = look\nagent.main(None)",
+}
+
+
+@pytest.mark.parametrize("program", _PROGRAMS.values(), ids=_PROGRAMS)
+def test_every_program_is_private_before_it_does_anything(program: str) -> None:
+    done = subprocess.run([sys.executable, "-c", _LOOK + program], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [0, [0, 0]]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_an_account_that_owns_nothing_in_its_proc_directory_still_reads_its_own_descriptors() -> None:
+    """As a client certificate is handed to OpenSSL."""
+    script = (
+        "import os\n"
+        "from mstunnel_setup.io.memory import keep_private\n"
+        "os.setgid(65534); os.setuid(65534)\n"
+        "keep_private()\n"
+        "handle = os.memfd_create('certificate')\n"
+        "os.write(handle, b'content')\n"
+        "print(open(f'/proc/self/fd/{handle}').read())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "content\n"

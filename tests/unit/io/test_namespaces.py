@@ -1,0 +1,157 @@
+"""Whose network namespace a descriptor is: the kernel of this machine answers, for real namespaces."""
+
+import ctypes
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.io.namespaces import offers, owner
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="becomes other users")
+
+ACCOUNT, OTHER = 65534, 65533
+_USERS, _NETWORK, _UTS = 0x10000000, 0x40000000, 0x04000000
+
+
+def is_root_inside(uid: int) -> None:
+    for name, text in (("uid_map", f"0 {uid} 1"), ("setgroups", "deny"), ("gid_map", f"0 {uid} 1")):
+        Path(f"/proc/self/{name}").write_text(text)
+
+
+def unshare(flags: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).unshare(flags):
+        raise OSError(ctypes.get_errno(), "unshare")
+
+
+def become(uid: int) -> None:
+    os.setgroups([])
+    os.setgid(uid)
+    os.setuid(uid)
+    # A process that has changed its user may not open its own /proc files for writing (PR_SET_DUMPABLE).
+    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
+
+
+@contextmanager
+def descriptor_of(make: Callable[[], int]) -> Iterator[int]:
+    """What `make` opens in a separate process, which is gone by the time it is looked at."""
+    ours, theirs = socket.socketpair()
+
+    def run() -> None:
+        socket.send_fds(theirs, [b"x"], [make()])
+
+    process = get_context("fork").Process(target=run)
+    process.start()
+    process.join(20)
+    ours.settimeout(5)
+    _, (descriptor,), _, _ = socket.recv_fds(ours, 1, 1)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+        ours.close()
+        theirs.close()
+
+
+def network_of(uid: int) -> int:
+    become(uid)
+    unshare(_USERS | _NETWORK)
+    return os.open("/proc/self/ns/net", os.O_RDONLY)
+
+
+def nested() -> int:
+    """Of a user namespace inside that of the account, which the account also owns."""
+    become(ACCOUNT)
+    unshare(_USERS)
+    is_root_inside(ACCOUNT)
+    unshare(_USERS | _NETWORK)
+    return os.open("/proc/self/ns/net", os.O_RDONLY)
+
+
+def of_root() -> int:
+    unshare(_NETWORK)
+    return os.open("/proc/self/ns/net", os.O_RDONLY)
+
+
+def other_kind() -> int:
+    become(ACCOUNT)
+    unshare(_USERS | _UTS)
+    return os.open("/proc/self/ns/uts", os.O_RDONLY)
+
+
+def users() -> int:
+    become(ACCOUNT)
+    unshare(_USERS)
+    return os.open("/proc/self/ns/user", os.O_RDONLY)
+
+
+@pytest.mark.parametrize("uid", [ACCOUNT, OTHER])
+def test_the_owner_of_a_network_namespace_is_known(uid: int) -> None:
+    with descriptor_of(lambda: network_of(uid)) as descriptor:
+        assert owner(descriptor) == uid
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: os.open("/proc/self/ns/net", os.O_RDONLY),
+        of_root,
+        nested,
+        other_kind,
+        users,
+        lambda: os.open("/dev/null", os.O_RDWR),
+        lambda: os.open("/etc/passwd", os.O_RDONLY),
+        lambda: os.pipe()[0],
+    ],
+    ids=["host", "root", "nested", "uts", "user", "device", "file", "pipe"],
+)
+def test_anything_else_has_no_owner(make: Callable[[], int]) -> None:
+    with descriptor_of(make) as descriptor:
+        assert owner(descriptor) is None
+
+
+def test_a_file_whose_path_is_longer_than_the_kernel_shows_has_no_owner(tmp_path: Path) -> None:
+    """It must not end the service of root that asks."""
+    name = "x" * 250
+
+    def deep() -> int:
+        os.chdir(tmp_path)
+        for _ in range(20):
+            Path(name).mkdir()
+            os.chdir(name)
+        return os.open(".", os.O_RDONLY)
+
+    with descriptor_of(deep) as descriptor:
+        assert owner(descriptor) is None
+    shutil.rmtree(tmp_path / name)
+
+
+def test_one_descriptor_of_an_offer_is_taken_and_closed_afterwards(tmp_path: Path) -> None:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "socket"))
+    listener.listen()
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(str(tmp_path / "socket"))
+    null = os.open("/dev/null", os.O_RDONLY)
+    socket.send_fds(client, [b"x"], [null, null, null])
+    before = set(Path("/proc/self/fd").iterdir())
+    (offer,) = [(offer.user, offer.descriptor) for offer in offers(0.2, listener.detach())]
+    assert offer[0] == 0
+    assert offer[1] is not None
+    assert len(set(Path("/proc/self/fd").iterdir())) <= len(before)
+    os.close(null)
+    client.close()
+
+
+def test_a_silent_client_is_not_waited_for_longer_than_two_seconds(tmp_path: Path) -> None:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "socket"))
+    listener.listen()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(tmp_path / "socket"))
+        assert [offer.descriptor for offer in offers(0.1, listener.detach())] == [None]

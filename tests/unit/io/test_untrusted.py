@@ -1,0 +1,285 @@
+"""What programs with fewer rights leave for root: read bounded and strictly, removed whatever it is."""
+
+import os
+import socket
+import stat
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+from mstunnel_setup.io import messages
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.messages import UtcTime
+
+DIRECTORY = "/var/agent"
+PLACE = f"{DIRECTORY}/message.json"
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    port: Annotated[int, Field(ge=1)] = 1
+    seconds: float = 0
+    at: UtcTime | None = None
+    words: list[str] = []
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    found = Files(tmp_path)
+    found.make_directories(DIRECTORY)
+    return found
+
+
+def directory(place: Path) -> None:
+    place.mkdir()
+
+
+def full_directory(place: Path) -> None:
+    (place / "below").mkdir(parents=True)
+    (place / "below" / "file").write_bytes(b"x")
+
+
+def pipe(place: Path) -> None:
+    os.mkfifo(place)
+
+
+def listening(place: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as found:
+        directory = os.open(place.parent, os.O_RDONLY)
+        found.bind(f"/proc/self/fd/{directory}/{place.name}")
+        os.close(directory)
+
+
+def link(place: Path) -> None:
+    place.symlink_to("/etc/passwd")
+
+
+def dangling(place: Path) -> None:
+    place.symlink_to("nowhere")
+
+
+def device(place: Path) -> None:
+    place.symlink_to("/dev/zero")
+
+
+def huge(place: Path) -> None:
+    with place.open("wb") as stream:
+        stream.truncate(1 << 40)
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+OBJECTS = (directory, full_directory, pipe, listening, link, dangling, device, huge)
+
+
+@pytest.mark.parametrize("put", OBJECTS)
+def test_what_is_no_small_file_is_one_declared_error_and_leaks_nothing(files: Files, put: object) -> None:
+    put(files.locate(PLACE))  # type: ignore[operator]
+    before, started = descriptors(), time.monotonic()
+    for _ in range(20):
+        with pytest.raises(FileError):
+            files.read_untrusted(PLACE, 4096)
+    assert descriptors() == before
+    assert time.monotonic() - started < 5
+
+
+def test_what_fits_is_read_whole_and_what_does_not_is_refused(files: Files) -> None:
+    assert files.read_untrusted(PLACE, 10) is None
+    files.write(PLACE, b"x" * 10)
+    assert files.read_untrusted(PLACE, 10) == b"x" * 10
+    with pytest.raises(FileError) as caught:
+        files.read_untrusted(PLACE, 9)
+    assert caught.value.code == "file-too-large"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[" * 200_000,
+        '{"words": ' + "[" * 200_000,
+        '{"port": 1e999}',
+        '{"port": ' + "9" * 5000 + "}",
+        '{"seconds": 1e999}',
+        '{"seconds": NaN}',
+        '{"at": "2026-01-01T00:00:00"}',
+        '{"at": 1e300}',
+        '{"at": "0001-01-01T00:00:00+00:01"}',
+        '{"at": "9999-12-31T23:59:59-00:01"}',
+        '{"at": "0001-01-01T00:00:00Z"}',
+        '{"at": "9999-12-31T23:59:59Z"}',
+        '{"at": "+999999999-01-01T00:00:00Z"}',
+        '{"words": ["\\ud800"]}',
+        '{"unknown": 1}',
+        "null",
+        "\x00",
+        "\ufeff{}",
+    ],
+)
+def test_what_is_no_message_is_one_declared_error(files: Files, text: str) -> None:
+    files.write(PLACE, text.encode())
+    with pytest.raises(FileError) as caught:
+        messages.read(files, PLACE, Message, 1 << 20)
+    assert caught.value.code == "message-invalid"
+
+
+def test_a_message_that_is_not_utf_8_is_one_declared_error(files: Files) -> None:
+    files.write(PLACE, b'{"words": ["\xff"]}')
+    with pytest.raises(FileError):
+        messages.read(files, PLACE, Message)
+
+
+def test_a_time_with_another_offset_is_read_as_utc(files: Files) -> None:
+    files.write(PLACE, b'{"at": "2026-01-01T01:30:00+01:30"}')
+    found = messages.read(files, PLACE, Message)
+    assert found is not None
+    assert found.at is not None
+    assert (found.at, found.at.utcoffset()) == (datetime(2026, 1, 1, tzinfo=UTC), timedelta())
+
+
+def test_a_message_is_read_and_a_missing_one_is_none(files: Files) -> None:
+    assert messages.read(files, PLACE, Message) is None
+    files.write(PLACE, b'{"port": 443, "at": "2026-01-01T00:00:00Z"}')
+    found = messages.read(files, PLACE, Message)
+    assert found is not None
+    assert found.port == 443
+
+
+@pytest.mark.parametrize("put", OBJECTS)
+def test_whatever_lies_there_is_removed_and_nothing_else(files: Files, put: object) -> None:
+    put(files.locate(PLACE))  # type: ignore[operator]
+    files.write(f"{DIRECTORY}/other", b"stays")
+    files.discard(PLACE)
+    assert files.names(DIRECTORY) == ["other"]
+    files.discard(PLACE)
+    assert Path("/etc/passwd").exists()
+
+
+def test_a_directory_is_emptied_of_anything_and_no_link_is_followed(files: Files, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("stays")
+    inside = files.locate(DIRECTORY)
+    for number, put in enumerate(OBJECTS):
+        put(inside / f"object{number}")
+    (inside / "out").symlink_to(outside)
+    for name in ("-rf", "a\nb", ".hidden", "ä" * 120, "*"):
+        (inside / name).write_bytes(b"")
+    Path(os.fsdecode(os.fsencode(inside) + b"/\xff\xfe")).write_bytes(b"")
+    for number in range(3000):
+        (inside / f"many{number}").write_bytes(b"")
+    files.empty(DIRECTORY)
+    assert files.names(DIRECTORY) == []
+    assert (outside / "file").read_text() == "stays"
+
+
+def test_a_tree_deeper_than_any_stack_and_any_table_of_descriptors_is_removed(files: Files) -> None:
+    where = os.open(files.locate(DIRECTORY), os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=where)
+        below = os.open("d", os.O_RDONLY, dir_fd=where)
+        os.close(where)
+        where = below
+    os.close(where)
+    files.remove_tree(DIRECTORY)
+    assert files.state(DIRECTORY) is None
+
+
+@pytest.mark.parametrize("put", [directory, full_directory])
+def test_a_directory_that_is_refilled_all_the_time_holds_nobody(
+    files: Files, monkeypatch: pytest.MonkeyPatch, put: Callable[[Path], None]
+) -> None:
+    place, unlink, made = files.locate(PLACE), os.unlink, iter(range(3000))
+
+    def refilled(name: str, *, dir_fd: int) -> None:
+        unlink(name, dir_fd=dir_fd)
+        for number in islice(made, 2):
+            os.close(os.open(f"again{number}", os.O_CREAT, dir_fd=dir_fd))
+
+    put(place)
+    (place / "first").touch()
+    monkeypatch.setattr(os, "unlink", refilled)
+    with pytest.raises(FileError) as caught:
+        files.discard(PLACE, 1000)
+    assert caught.value.code == "file-error"
+    assert str(PLACE) in caught.value.message
+
+
+def test_what_is_too_much_for_one_time_is_gone_after_several(files: Files) -> None:
+    place = files.locate(PLACE)
+    for number in range(300):
+        (place / f"{number}" / "below").mkdir(parents=True)
+        (place / f"{number}" / "file").touch()
+    for _ in range(20):
+        with suppress(FileError):
+            files.discard(PLACE, 400)
+    assert files.state(PLACE) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a directory to another user")
+def test_a_directory_is_taken_away_from_its_owner_before_it_is_emptied(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, scandir, seen = files.locate(PLACE), os.scandir, set[tuple[int, int]]()
+
+    def watched(handle: int) -> Any:
+        found = os.fstat(handle)
+        seen.add((found.st_uid, stat.S_IMODE(found.st_mode)))
+        return scandir(handle)
+
+    full_directory(place)
+    for path in (place, place / "below"):
+        path.chmod(0o777)
+        os.chown(path, 65532, 65532)
+    monkeypatch.setattr(os, "scandir", watched)
+    files.discard(PLACE)
+    assert seen == {(0, 0o700)}
+
+
+def test_a_link_that_takes_the_place_of_a_closed_directory_opens_no_other(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner closes it, and replaces it by a link once the first attempt to open it has failed."""
+    victim, place, opened = tmp_path / "victim", files.locate(PLACE), os.open
+    victim.mkdir(mode=0o750)
+    place.mkdir()
+
+    def racing(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        if path == place.name and not place.is_symlink():
+            place.rmdir()
+            place.symlink_to(victim)
+            raise PermissionError
+        return opened(path, flags, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", racing)
+    with suppress(FileError):
+        files.discard(PLACE)
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o750
+
+
+def test_a_directory_that_was_closed_is_removed(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, opened, refused = files.locate(PLACE), os.open, list[str]()
+    full_directory(place)
+    place.chmod(0)
+
+    def closed(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        if path == place.name and not flags & os.O_PATH and place.stat().st_mode & 0o777 == 0:
+            refused.append(path)
+            raise PermissionError
+        return opened(path, flags, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", closed)
+    files.discard(PLACE)
+    assert refused == [place.name]
+    assert files.state(PLACE) is None

@@ -1,0 +1,35 @@
+"""The labs and the command of the tests of `mst-admin`, as fixtures; and a tenant with Defender."""
+
+import pytest
+
+from tests.unit.mst_admin.conftest import admin, command, empty, tenant
+from tests.unit.mst_admin.labs import Tenant
+
+__all__ = ["admin", "command", "empty", "tenant", "with_defender"]
+
+DEFENDER = "com.microsoft.scmx"
+
+
+def add_defender(tenant: Tenant) -> None:
+    """Add Microsoft Defender from Google Play and from the App Store, as an administrator does."""
+    transport = tenant.graph()._transport
+    store = "/deviceManagement/androidManagedStoreAccountEnterpriseSettings"
+    transport.send("POST", f"{store}/approveApps", {"packageIds": [f"app:{DEFENDER}"]})
+    transport.send("POST", f"{store}/syncApps")
+    body = {
+        "@odata.type": "#microsoft.graph.iosStoreApp",
+        "displayName": "Microsoft Defender",
+        "publisher": "Microsoft",
+        "bundleId": DEFENDER,
+        "appStoreUrl": "https://apps.apple.com/app/id1526737990",
+        "applicableDeviceType": {"iPad": True, "iPhoneAndIPod": True},
+        "minimumSupportedOperatingSystem": {"v16_0": True},
+    }
+    transport.send("POST", "/deviceAppManagement/mobileApps", body)
+
+
+@pytest.fixture(scope="module")
+def with_defender(tenant: Tenant) -> Tenant:
+    """The shared lab, with Defender."""
+    add_defender(tenant)
+    return tenant

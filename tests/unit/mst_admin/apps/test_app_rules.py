@@ -1,0 +1,80 @@
+"""Rules of apps and their assignments, as cases; and what goes over the wire."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from mst_admin.app_changes import app_changes
+from mst_admin.apps.app_objects import StoreAppObject
+from mst_admin.apps.app_rules import judge_app, judge_per_app
+from mst_admin.apps.app_wire import PresentApp, app_body, app_object, assignment_bodies
+from mst_admin.profiles.objects import ProfileObject
+from mstunnel_setup.tenant.wire_apps import PLAY_APP, AppAssignment, MobileApp
+
+CASES = YAML(typ="safe").load(Path(__file__).with_name("app_rules.yaml").read_text(encoding="utf-8"))
+IOS = {
+    "name": "Defender",
+    "platform": "ios",
+    "id": "com.microsoft.scmx",
+    "publisher": "Microsoft",
+    "store_url": "https://apps.apple.com/app/id1526737990",
+}
+ANDROID = {"name": "com.microsoft.scmx", "platform": "android", "id": "com.microsoft.scmx"}
+VPN_ID = "99999999-2222-3333-4444-555555555555"
+
+
+def _declared(case: dict[str, Any]) -> StoreAppObject:
+    base = IOS if case["on"] == "ios" else ANDROID
+    assigned = case.get("assigned", [{"intent": "required", "all_users": True}])
+    return StoreAppObject.model_validate({**base, "assignments": assigned, **case.get("with", {})})
+
+
+def _profiles(case: dict[str, Any]) -> list[ProfileObject]:
+    base = {"name": "Tunnel", "connection_name": "Contoso", "site": "Berlin"}
+    return [ProfileObject.model_validate({**base, **case["profile"]})] if "profile" in case else []
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_an_app_is_judged(case: dict[str, Any]) -> None:
+    declared, profiles = _declared(case), _profiles(case)
+    findings = [*judge_app(declared, profiles)]
+    findings += [item for profile in profiles for item in judge_per_app(profile, [declared])]
+    assert {item.code for item in findings if item.fatal} == set(case.get("refused", ()))
+    if "codes" in case:
+        assert [item.code for item in findings if not item.fatal] == case["codes"]
+    assert all(item.hint.endswith(".") for item in findings)
+
+
+def _present(declared: StoreAppObject) -> PresentApp:
+    """What the tenant has after the app was created and assigned."""
+    play = {"@odata.type": PLAY_APP, "displayName": declared.name, "packageId": declared.id}
+    body = app_body(declared) if declared.is_ios else play
+    assigned, profile = [], ""
+    for item in assignment_bodies(declared):
+        settings = {name: value for name, value in item["settings"].items() if name != "vpnConfiguration"}
+        if item["settings"].get("vpnConfiguration"):
+            settings["vpnConfigurationId"] = VPN_ID
+            profile = item["settings"]["vpnConfiguration"]
+        assigned.append(AppAssignment.from_wire({**item, "settings": settings}))
+    return PresentApp(MobileApp.from_wire(body), tuple(assigned), {VPN_ID: profile})
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "refused" not in case], ids=str)
+def test_an_app_that_is_as_declared_stays_and_comes_back_as_it_went(case: dict[str, Any]) -> None:
+    declared = _declared(case)
+    assert list(app_changes(declared, [_present(declared)])) == []
+    assert list(app_changes(app_object(_present(declared)), [_present(declared)])) == []
+
+
+def test_settings_that_no_file_can_say_stay_with_their_assignment() -> None:
+    declared = _declared({"on": "ios"})
+    (item,) = assignment_bodies(declared)
+    there = AppAssignment.from_wire(
+        {**item, "settings": {"isRemovable": False, "vpnConfigurationId": VPN_ID}}
+    )
+    present = PresentApp(MobileApp.from_wire(app_body(declared)), (there,), {VPN_ID: "Tunnel"})
+    (change,) = app_changes(declared, [present])
+    assert change.before["assignments"][0]["settings"] == {"isRemovable": False, "vpnConfiguration": "Tunnel"}
+    assert change.after["assignments"][0]["settings"] == {"isRemovable": False, "vpnConfiguration": None}

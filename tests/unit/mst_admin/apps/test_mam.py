@@ -1,0 +1,257 @@
+"""`mst-admin mam`, and Tunnel for MAM in declarations, against a real lab tenant."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from mstunnel_setup.tenant.graph_apps import MANAGED_APP_CONFIGURATIONS
+from tests.unit.mst_admin.labs import MstAdmin, Tenant, changes, declare, object_file, root_file
+
+GROUP = "11111111-2222-3333-4444-555555555555"
+OTHER = "99999999-2222-3333-4444-555555555555"
+ANDROID = f"""\
+version: 1
+name: Field
+platform: android
+connection_name: Contoso
+site: Berlin
+strict_tunnel: true
+groups: [{GROUP}]
+"""
+DECLARED = f"""\
+version: 1
+configurations:
+  - {{name: Second, network: 169.254.0.0/16, listen_port: 8443}}
+sites:
+  - {{name: Oslo, public_address: oslo.lab.example, configuration: Second}}
+profiles:
+  - platform: ios
+    name: iPhone
+    connection_name: Contoso
+    site: Oslo
+    custom_settings: {{TunnelOnly: true}}
+    trusted_root: ROOT
+    groups: [{OTHER}]
+mam:
+  - name: Phones
+    platform: ios
+    connection_name: Contoso
+    site: Oslo
+    apps: [com.contoso.app, com.microsoft.msedge]
+    trusted_roots: [iPhone (trusted root)]
+    groups: [{GROUP}]
+"""
+
+
+def _settings(admin: MstAdmin, name: str) -> dict[str, str]:
+    policy = admin("mam", "show", name).data["mam_tunnel"]["policies"][0]
+    return {item["name"]: item["value"] for item in policy["customSettings"]}
+
+
+def test_one_object_is_three_policies(admin: MstAdmin, tmp_path: Path) -> None:
+    file = object_file(tmp_path, ANDROID)
+    assert admin("mam", "lint", file).status == "ok"
+    created = admin("mam", "create", file)
+    assert (created.code, created.status) == (0, "changed"), created.message
+    assert changes(created.data) == [
+        ("create", "app configuration", "Field (tunnel)"),
+        ("create", "app configuration", "Field (Edge)"),
+        ("create", "app protection", "Field (protection)"),
+    ]
+    assert admin("mam", "create", file).codes("errors") == ["name-taken"]
+    assert admin("mam", "update", file).status == "unchanged"
+    shown = admin("mam", "show", "Field").data
+    assert (shown["declared"]["site"], shown["declared"]["strict_tunnel"]) == ("Berlin", True)
+    assert [item["displayName"] for item in shown["mam_tunnel"]["policies"]] == [
+        "Field (tunnel)",
+        "Field (Edge)",
+        "Field (protection)",
+    ]
+    assert shown["mam_tunnel"]["policies"][2]["connectToVpnOnLaunch"] is True
+    site = admin("site", "show", "Berlin").data["site"]
+    settings = _settings(admin, "Field")
+    assert settings["com.microsoft.tunnel.site_id"] == site["id"]
+    assert settings["com.microsoft.tunnel.server_address"] == "gw.lab.example:443"
+    updated = admin("mam", "update", object_file(tmp_path, ANDROID.replace("strict_tunnel: true\n", "")))
+    assert [(item["name"], set(item["after"])) for item in updated.data["changes"]] == [
+        ("Field (Edge)", {"customSettings"})
+    ]
+    moved = admin("mam", "update", object_file(tmp_path, ANDROID.replace(GROUP, OTHER)))
+    assert [set(item["after"]) for item in moved.data["changes"]] == [
+        {"assignments"},
+        {"customSettings", "assignments"},
+        {"assignments"},
+    ]
+    assert admin("mam", "lint", "Field").status == "ok"
+    assert [item["displayName"] for item in admin("mam", "list").data["mam_tunnels"]] == ["Field"]
+    assert admin("mam", "delete", "Field").codes("errors") == ["not-confirmed"]
+    deleted = admin("mam", "delete", "Field", "--yes").data
+    assert {verb for verb, _, _ in changes(deleted)} == {"delete"}
+    assert len(deleted["changes"]) == 3
+    assert admin("mam", "show", "Field").codes("errors") == ["name-unknown"]
+    assert "site" in admin("mam", "schema").data["properties"]
+
+
+def test_it_follows_a_site_and_a_root_that_are_made_with_it(admin: MstAdmin, tmp_path: Path) -> None:
+    root_file(tmp_path)
+    directory = declare(tmp_path, DECLARED)
+    applied = admin("apply", directory, "--no-resolve")
+    assert applied.code == 0, applied.message
+    assert admin("apply", directory, "--no-resolve").data["changes"] == []
+    settings = _settings(admin, "Phones")
+    site = admin("site", "show", "Oslo").data["site"]
+    assert settings["com.microsoft.tunnel.site_id"] == site["id"]
+    assert settings["com.microsoft.tunnel.server_address"] == "oslo.lab.example:8443"
+    (entry,) = json.loads(settings["com.microsoft.tunnel.trusted_root_certificates"])
+    assert entry["displayName"] == "iPhone (trusted root)"
+    assert entry["@odata.type"] == "#microsoft.graph.iosTrustedRootCertificate"
+    assert len(entry["trustedRootCertificate"]) > 100
+    root_file(tmp_path)
+    changed = admin("apply", directory, "--no-resolve").data["changes"]
+    assert [(item["kind"], item["name"]) for item in changed] == [
+        ("trusted root", "iPhone (trusted root)"),
+        ("app configuration", "Phones (tunnel)"),
+    ]
+    (renewed,) = json.loads(_settings(admin, "Phones")["com.microsoft.tunnel.trusted_root_certificates"])
+    assert renewed["trustedRootCertificate"] != entry["trustedRootCertificate"]
+    moved = declare(tmp_path, DECLARED.replace("oslo.lab.example", "new.lab.example"))
+    assert [item["name"] for item in admin("apply", moved, "--no-resolve").data["changes"]] == [
+        "Oslo",
+        "iPhone",
+        "Phones (tunnel)",
+    ]
+    without_edge = declare(tmp_path, DECLARED.replace(", com.microsoft.msedge", ""))
+    assert ("delete", "app configuration", "Phones (Edge)") in changes(
+        admin("apply", without_edge, "--no-resolve", "--yes").data
+    )
+
+
+def test_an_export_gives_another_tenant_the_same(
+    admin: MstAdmin, command: Callable[[Tenant], MstAdmin], empty: Tenant, tmp_path: Path
+) -> None:
+    root_file(tmp_path)
+    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
+    target = str(tmp_path / "export")
+    written = admin("export", target)
+    assert "mam.yaml" in written.data["files"]
+    assert "app_configurations.yaml" not in written.data["files"]
+    assert admin("diff", target, "--no-resolve", "--exit-code", "--prune").code == 0
+    copy = command(empty)
+    applied = copy("apply", target, "--no-resolve")
+    assert applied.code == 0, applied.message
+    assert copy("apply", target, "--no-resolve").data["changes"] == []
+    declared = [one("mam", "show", "Phones").data["declared"] for one in (admin, copy)]
+    assert declared[0] == declared[1]
+
+
+def test_prune_deletes_all_policies_of_what_is_not_declared(admin: MstAdmin, tmp_path: Path) -> None:
+    root_file(tmp_path)
+    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
+    silent = admin("diff", declare(tmp_path, "version: 1\napp_configurations: []\n"), "--prune").data
+    assert not any("app" in item["kind"] for item in silent["changes"])
+    pruned = admin("diff", declare(tmp_path, "version: 1\nmam: []\n"), "--prune").data["changes"]
+    assert [item["name"] for item in pruned if "app" in item["kind"]] == [
+        "Phones (Edge)",
+        "Phones (protection)",
+        "Phones (tunnel)",
+    ]
+
+
+def test_what_is_left_of_one_is_completed_not_made_twice(
+    admin: MstAdmin, tenant: Tenant, tmp_path: Path
+) -> None:
+    root_file(tmp_path)
+    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
+    rest = DECLARED[DECLARED.index("profiles:") :]
+    directory = declare(tmp_path, f"version: 1\napp_configurations: []\n{rest}")
+    graph = tenant.graph()
+    policies = admin("mam", "show", "Phones").data["mam_tunnel"]["policies"]
+    graph.delete_app_object(MANAGED_APP_CONFIGURATIONS, policies[0]["id"])
+    assert changes(admin("diff", directory, "--no-resolve", "--prune").data) == [
+        ("create", "app configuration", "Phones (tunnel)")
+    ]
+    assert admin("apply", directory, "--no-resolve", "--prune", "--yes").code == 0
+    assert admin("diff", directory, "--no-resolve", "--prune").data["changes"] == []
+    again = admin("mam", "show", "Phones").data["mam_tunnel"]["policies"]
+    assert [item["id"] for item in again[1:]] == [item["id"] for item in policies[1:]]
+
+
+def test_a_root_that_is_deleted_cannot_be_named(admin: MstAdmin, tmp_path: Path) -> None:
+    root_file(tmp_path)
+    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
+    without_root = DECLARED.replace("    trusted_root: ROOT\n", "")
+    refused = admin("diff", declare(tmp_path, without_root), "--no-resolve")
+    assert refused.codes("errors") == ["trusted-root-unknown"]
+    head, mam, tail = DECLARED.partition("mam:\n")
+    without_profile = f"{head[: head.index('profiles:')]}profiles: []\n{mam}{tail}"
+    kept = admin("diff", declare(tmp_path, without_profile), "--no-resolve")
+    assert kept.code == 0, kept.message
+    refused = admin("diff", declare(tmp_path, without_profile), "--prune", "--no-resolve")
+    assert refused.codes("errors") == ["trusted-root-unknown"]
+
+
+def test_prune_knows_a_policy_again_whose_name_is_spelled_differently(
+    admin: MstAdmin, tmp_path: Path
+) -> None:
+    root_file(tmp_path)
+    directory = declare(tmp_path, DECLARED)
+    assert admin("apply", directory, "--no-resolve").code == 0
+    (policy, *_) = admin("mam", "show", "Phones").data["mam_tunnel"]["policies"]
+    admin.tenant.graph().update_app_object(
+        MANAGED_APP_CONFIGURATIONS,
+        policy["id"],
+        {"@odata.type": "#microsoft.graph.targetedManagedAppConfiguration", "displayName": "PHONES (Tunnel)"},
+    )
+    planned = changes(admin("diff", directory, "--prune", "--no-resolve").data)
+    assert [item for item in planned if "app" in item[1]] == [
+        ("update", "app configuration", "PHONES (Tunnel)")
+    ]
+    assert admin("apply", directory, "--no-resolve").code == 0
+
+
+def test_an_app_configuration_of_enrolled_devices_is_no_policy_of_it(admin: MstAdmin, tmp_path: Path) -> None:
+    admin.tenant.graph().add_play_app("com.microsoft.emmx")
+    edge = f"""\
+version: 1
+name: Tablets (Edge)
+channel: managed-devices
+platform: android-work-profile
+apps: [com.microsoft.emmx]
+groups: [{GROUP}]
+"""
+    assert admin("app-config", "create", object_file(tmp_path, edge)).code == 0
+    text = ANDROID.replace("android", "ios").replace("Field", "Tablets").replace(GROUP, OTHER)
+    text = text.replace("strict_tunnel: true", "apps: [com.contoso.app]")
+    created = admin("mam", "create", object_file(tmp_path, text))
+    assert created.code == 0, created.message
+    assert {verb for verb, _, _ in changes(created.data)} == {"create"}
+
+
+def test_a_site_whose_name_several_have_is_not_guessed(admin: MstAdmin, tmp_path: Path) -> None:
+    graph = admin.tenant.graph()
+    (berlin,) = graph.site_list("Berlin")
+    assert berlin.microsoft_tunnel_configuration
+    other = graph.create_site(
+        {"displayName": "berlin", "publicAddress": "other.lab.example"},
+        berlin.microsoft_tunnel_configuration.id,
+    )
+    declared = "version: 1\nmam:\n  - " + ANDROID.partition("\n")[2].replace("\n", "\n    ")
+    refused = admin("diff", declare(tmp_path, declared))
+    assert refused.codes("errors") == ["name-ambiguous"]
+    assert admin("diff", declare(tmp_path, declared.replace("site: Berlin", f"site: {other.id}"))).code == 0
+    graph.delete_site(other.id)
+
+
+def test_what_is_not_there_is_found_before_any_change(admin: MstAdmin, tmp_path: Path) -> None:
+    root_file(tmp_path)
+    unknown = DECLARED.replace("iPhone (trusted root)]", "Nowhere]")
+    assert admin("apply", declare(tmp_path, unknown), "--no-resolve").codes("errors") == [
+        "trusted-root-unknown"
+    ]
+    head, _, tail = DECLARED.rpartition("site: Oslo")
+    refused = admin("diff", declare(tmp_path, f"{head}site: Nowhere{tail}"), "--no-resolve")
+    assert refused.message.endswith("tenant.yaml:18:11: no site is called `Nowhere`")
+    twice = DECLARED + "  - " + ANDROID.partition("\n")[2].replace("\n", "\n    ")
+    twice += "\n  - " + ANDROID.replace("Field", "Again").partition("\n")[2].replace("\n", "\n    ")
+    refused = admin("diff", declare(tmp_path, twice), "--no-resolve")
+    assert "a group also gets Again" in refused.message

@@ -1,0 +1,168 @@
+"""Rules of Tunnel for MAM, as cases; and the policies that it becomes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from mst_admin.apps.mam_objects import MamObject
+from mst_admin.apps.mam_policies import (
+    PresentProtection,
+    configurations_of,
+    find_mam,
+    mam_object,
+    root_entries,
+)
+from mst_admin.apps.mam_rules import judge_mam
+from mst_admin.apps.wire import PresentAppConfiguration, app_configuration_body
+from mst_admin.assignments import targets
+from mst_admin.export import shared_names
+from mst_admin.mam_changes import mam_deletions
+from mst_admin.plan import Tenant
+from mst_admin.profiles.objects import ProfileObject
+from mstunnel_setup.tenant.wire import DeviceConfiguration, IntuneObject
+from mstunnel_setup.tenant.wire_apps import AppAssignment, TargetedManagedAppConfiguration
+
+CASES = YAML(typ="safe").load(Path(__file__).with_name("mam_rules.yaml").read_text(encoding="utf-8"))
+GROUP = "11111111-2222-3333-4444-555555555555"
+SITE_ID = "99999999-2222-3333-4444-555555555555"
+BASE = {"name": "Field", "connection_name": "Contoso", "site": "Berlin", "groups": [GROUP]}
+ON: dict[str, dict[str, Any]] = {
+    "android": {"platform": "android"},
+    "ios": {"platform": "ios", "apps": ["com.contoso.app", "com.microsoft.msedge"]},
+}
+ROOTS = root_entries(
+    [
+        DeviceConfiguration.from_wire(
+            {
+                "@odata.type": "#microsoft.graph.iosTrustedRootCertificate",
+                "id": SITE_ID,
+                "displayName": "Corp root",
+                "lastModifiedDateTime": "2026-01-02T03:04:05Z",
+                "trustedRootCertificate": "aGVsbG8=",
+            }
+        )
+    ]
+)
+
+
+def _declared(case: dict[str, Any]) -> MamObject:
+    return MamObject.model_validate({**BASE, **ON[case["on"]], **case.get("with", {})})
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_it_is_judged(case: dict[str, Any]) -> None:
+    others = [MamObject.model_validate({**BASE, "name": "Other", **case["other"]})] if "other" in case else []
+    base = {key: BASE[key] for key in ("name", "connection_name", "site", "groups")}
+    profiles = [ProfileObject.model_validate({**base, **case["profile"]})] if "profile" in case else []
+    declared = _declared(case)
+    findings = judge_mam(declared, [declared, *others], profiles)
+    assert {item.code for item in findings if item.fatal} == set(case.get("refused", ()))
+    if "codes" in case:
+        assert [item.code for item in findings if not item.fatal] == case["codes"]
+    assert all(item.hint.endswith(".") for item in findings)
+
+
+def _policies(declared: MamObject) -> list[PresentAppConfiguration]:
+    """The app configurations that the tenant has of it."""
+    return [
+        PresentAppConfiguration(
+            TargetedManagedAppConfiguration.from_wire(app_configuration_body(item)),
+            item.is_ios,
+            item.apps,
+            tuple(AppAssignment.from_wire({"target": target}) for target in targets(item)),
+        )
+        for item in configurations_of(declared, SITE_ID, "gw.contoso.com:443", ROOTS)
+    ]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "refused" not in case], ids=str)
+def test_it_comes_back_from_its_policies_as_it_went(case: dict[str, Any]) -> None:
+    declared = _declared(case).model_copy(update={"trusted_roots": ("Corp root",)})
+    (found,) = find_mam(_policies(declared), (), {SITE_ID: "Berlin"})
+    assert mam_object(found).model_dump(mode="json") == declared.model_dump(mode="json")
+
+
+def test_the_same_name_on_two_platforms_is_two_objects_each_with_its_own_policies() -> None:
+    both = [_declared({"on": platform}) for platform in ON]
+    policies = [item for declared in both for item in _policies(declared)]
+    wire = {"displayName": "Field (protection)"}
+    protections = [
+        PresentProtection(IntuneObject.from_wire(wire), is_ios=False),
+        PresentProtection(IntuneObject.from_wire(wire), is_ios=True),
+    ]
+    found = list(find_mam(policies, protections, {SITE_ID: "Berlin"}))
+    assert [item.tunnel.is_ios for item in found] == [False, True]
+    assert [item.edge and item.edge.is_ios for item in found] == [False, True]
+    assert [item.protection and item.protection.is_ios for item in found] == [False, True]
+    (warning,) = shared_names(Tenant(app_configurations=tuple(policies)))
+    assert warning.message == "2 objects of the kind tunnel for MAM are called Field"
+
+
+def test_the_policy_by_which_it_is_found_is_deleted_last() -> None:
+    (found,) = find_mam(
+        _policies(_declared({"on": "android"})),
+        [PresentProtection(IntuneObject.from_wire({"displayName": "Field (protection)"}), is_ios=False)],
+        {},
+    )
+    names = [change.name for change in mam_deletions(found)]
+    assert names == ["Field (Edge)", "Field (protection)", "Field (tunnel)"]
+
+
+def _settings(declared: MamObject) -> list[tuple[str, tuple[str, ...], dict[str, Any]]]:
+    found = configurations_of(declared, SITE_ID, "gw.contoso.com:443", ROOTS)
+    return [(item.name, item.apps, dict(item.settings)) for item in found]
+
+
+def test_on_android_defender_connects_and_edge_is_told() -> None:
+    more = {"strict_tunnel": True, "proxy": {"address": "proxy.contoso.com", "port": 3128}}
+    apps = {"apps": ["com.microsoft.emmx", "com.contoso.app"]}
+    assert _settings(_declared({"on": "android", "with": {**more, **apps}})) == [
+        (
+            "Field (tunnel)",
+            ("com.microsoft.scmx",),
+            {
+                "com.microsoft.tunnel.connection_type": "MicrosoftProtect",
+                "com.microsoft.tunnel.connection_name": "Contoso",
+                "com.microsoft.tunnel.site_id": SITE_ID,
+                "com.microsoft.tunnel.server_address": "gw.contoso.com:443",
+                "com.microsoft.tunnel.targeted_apps": "com.microsoft.emmx|com.contoso.app",
+                "com.microsoft.tunnel.trusted_root_certificates": ROOTS,
+                "com.microsoft.tunnel.proxy_address": "proxy.contoso.com",
+                "com.microsoft.tunnel.proxy_port": "3128",
+            },
+        ),
+        (
+            "Field (Edge)",
+            ("com.microsoft.emmx",),
+            {
+                "com.microsoft.intune.mam.managedbrowser.StrictTunnelMode": "True",
+                "com.microsoft.intune.mam.managedbrowser.TunnelAvailable.IntuneMAMOnly": "True",
+            },
+        ),
+    ]
+
+
+def test_on_ios_each_app_connects_by_itself() -> None:
+    more = {"bypassed_urls": ["sts.contoso.com"], "proxy": {"pac_url": "https://proxy.contoso.com/a.pac"}}
+    tunnel, edge = _settings(_declared({"on": "ios", "with": more}))
+    assert tunnel[1] == ("com.contoso.app", "com.microsoft.msedge")
+    custom = json.loads(tunnel[2]["com.microsoft.tunnel.custom_configuration"])
+    assert custom == {"bypassedUrls": ["sts.contoso.com"]}
+    assert tunnel[2]["com.microsoft.tunnel.proxy_pacurl"] == "https://proxy.contoso.com/a.pac"
+    assert "com.microsoft.tunnel.targeted_apps" not in tunnel[2]
+    assert edge[1] == ("com.microsoft.msedge",)
+    assert len(_settings(_declared({"on": "ios", "with": {"apps": ["com.contoso.app"]}}))) == 1
+
+
+@pytest.mark.parametrize("broken", ["", "no json", "{}", "[1]", '{"bypassedUrls": 1}'])
+def test_values_that_cannot_be_read_are_left_out(broken: str) -> None:
+    (policy,) = _policies(_declared({"on": "ios", "with": {"apps": ["com.contoso.app"]}}))
+    wire: dict[str, Any] = policy.wire
+    keys = ("trusted_root_certificates", "custom_configuration")
+    wire["customSettings"] += [{"name": f"com.microsoft.tunnel.{key}", "value": broken} for key in keys]
+    found = TargetedManagedAppConfiguration.from_wire(wire)
+    (mam,) = find_mam([PresentAppConfiguration(found, is_ios=True, apps=policy.apps)], (), {})
+    assert (mam_object(mam).trusted_roots, mam_object(mam).bypassed_urls) == ((), ())

@@ -1,0 +1,149 @@
+"""Rules of app configurations, as cases; and what goes over the wire."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from mst_admin.app_configuration_changes import app_configuration_changes
+from mst_admin.apps.objects import AppConfigurationObject
+from mst_admin.apps.rules import judge_app_configuration
+from mst_admin.apps.settings_wire import payload, present_entries
+from mst_admin.apps.wire import (
+    PresentAppConfiguration,
+    app_configuration_body,
+    app_configuration_object,
+    others_of,
+)
+from mst_admin.assignments import targets
+from mst_admin.profiles.objects import ProfileObject
+from mstunnel_setup.tenant.wire_apps import (
+    AppAssignment,
+    MobileAppConfiguration,
+    TargetedManagedAppConfiguration,
+)
+
+CASES = YAML(typ="safe").load(Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8"))
+GROUP = "11111111-2222-3333-4444-555555555555"
+ON: dict[str, dict[str, Any]] = {
+    "ios-devices": {"platform": "ios", "channel": "managed-devices"},
+    "ios-apps": {"platform": "ios", "channel": "managed-apps"},
+    "android-devices": {"platform": "android-work-profile", "channel": "managed-devices"},
+    "android-apps": {"platform": "android", "channel": "managed-apps"},
+}
+
+
+def _declared(case: dict[str, Any]) -> AppConfigurationObject:
+    return AppConfigurationObject.model_validate(
+        {"name": "Defender", "groups": [GROUP], **ON[case["on"]], **case.get("with", {})}
+    )
+
+
+def _profiles(case: dict[str, Any]) -> list[ProfileObject]:
+    base = {"name": "Tunnel", "connection_name": "Contoso", "site": "Berlin", "groups": [GROUP]}
+    values = {"platform": "android-work-profile", **base, **case.get("beside", {})}
+    return [ProfileObject.model_validate(values)] if "beside" in case else []
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_an_app_configuration_is_judged(case: dict[str, Any]) -> None:
+    findings = judge_app_configuration(_declared(case), _profiles(case))
+    assert {item.code for item in findings if item.fatal} == set(case.get("refused", ()))
+    if "codes" in case:
+        assert [item.code for item in findings if not item.fatal] == case["codes"]
+    assert all(item.hint.endswith(".") for item in findings)
+
+
+def _present(declared: AppConfigurationObject) -> PresentAppConfiguration:
+    """What the tenant has after the app configuration was created."""
+    body = app_configuration_body(declared)
+    assigned = tuple(AppAssignment.from_wire({"target": item}) for item in targets(declared))
+    if not declared.on_devices:
+        found = TargetedManagedAppConfiguration.from_wire(body)
+        return PresentAppConfiguration(found, declared.is_ios, declared.apps, assigned)
+    if not declared.is_ios:
+        body["payloadJson"] = payload(declared.apps[0], body.pop("managedProperty"))
+    found_on_devices = MobileAppConfiguration.from_wire(body)
+    return PresentAppConfiguration(found_on_devices, declared.is_ios, declared.apps, assigned)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "refused" not in case], ids=str)
+def test_an_app_configuration_comes_back_from_the_wire_as_it_went(case: dict[str, Any]) -> None:
+    declared = _declared(case)
+    back = app_configuration_object(_present(declared))
+    assert app_configuration_body(back) == app_configuration_body(declared)
+    kept = {"settings", "eu_data_boundary"}
+    assert back.model_dump(mode="json", exclude=kept) == declared.model_dump(mode="json", exclude=kept)
+    assert back.settings.keys() == declared.settings.keys()
+
+
+def test_settings_have_the_types_that_defender_reads() -> None:
+    ios = {"TunnelOnly": True, "DefenderExcludeURLInReport": "False", "own": 3}
+    assert app_configuration_body(_declared({"on": "ios-devices", "with": {"settings": ios}}))[
+        "settings"
+    ] == [
+        {
+            "appConfigKey": "DefenderExcludeURLInReport",
+            "appConfigKeyType": "booleanType",
+            "appConfigKeyValue": "false",
+        },
+        {"appConfigKey": "TunnelOnly", "appConfigKeyType": "stringType", "appConfigKeyValue": "True"},
+        {"appConfigKey": "own", "appConfigKeyType": "integerType", "appConfigKeyValue": "3"},
+    ]
+    android = {"antiphishing": "0", "vpn": 0, "own": True}
+    body = app_configuration_body(_declared({"on": "android-devices", "with": {"settings": android}}))
+    assert body["managedProperty"] == [
+        {"key": "antiphishing", "valueInteger": 0},
+        {"key": "own", "valueBool": True},
+        {"key": "vpn", "valueInteger": 0},
+    ]
+    managed = {"on": "android-apps", "with": {"settings": {"vpn": 0, "DefenderMAMConfigs": 1}}}
+    assert app_configuration_body(_declared(managed))["customSettings"] == [
+        {"name": "DefenderMAMConfigs", "value": "1"},
+        {"name": "vpn", "value": "0"},
+    ]
+
+
+def test_the_payload_of_android_names_kind_and_product() -> None:
+    document = json.loads(
+        base64.b64decode(payload("com.microsoft.scmx", [{"key": "vpn", "valueInteger": 1}]))
+    )
+    assert document == {
+        "kind": "androidenterprise#managedConfiguration",
+        "productId": "app:com.microsoft.scmx",
+        "managedProperty": [{"key": "vpn", "valueInteger": 1}],
+    }
+
+
+@pytest.mark.parametrize("broken", ["", "%", "e30=", base64.b64encode(b"[]").decode(), "bnVsbA=="])
+def test_a_payload_that_cannot_be_read_has_no_settings(broken: str) -> None:
+    assert present_entries("managedProperty", {"payloadJson": broken}) == []
+
+
+def test_what_no_file_can_say_is_kept_apart() -> None:
+    bundle = {"key": "list", "valueBundleArray": [{"managedProperty": []}]}
+    found = MobileAppConfiguration.from_wire(
+        {
+            "@odata.type": "#microsoft.graph.androidManagedStoreAppConfiguration",
+            "displayName": "Defender",
+            "payloadJson": payload("com.microsoft.scmx", [bundle, {"key": "vpn", "valueInteger": 0}]),
+        }
+    )
+    present = PresentAppConfiguration(found, is_ios=False, apps=("com.microsoft.scmx",))
+    assert app_configuration_object(present).settings == {"vpn": 0}
+    assert others_of(present) == [bundle]
+    body = app_configuration_body(app_configuration_object(present), others_of(present))
+    assert body["managedProperty"] == [bundle, {"key": "vpn", "valueInteger": 0}]
+
+
+def test_zero_and_false_are_different_settings() -> None:
+    own: dict[str, Any] = {"on": "android-devices", "with": {"apps": ["com.contoso.app"]}}
+    there = _present(_declared(own | {"with": {**own["with"], "settings": {"flag": 0}}}))
+    same = _declared(own | {"with": {**own["with"], "settings": {"flag": 0}}})
+    other = _declared(own | {"with": {**own["with"], "settings": {"flag": False}}})
+    assert list(app_configuration_changes(same, [there])) == []
+    (change,) = app_configuration_changes(other, [there])
+    assert change.after == {"managedProperty": [{"key": "flag", "valueBool": False}]}

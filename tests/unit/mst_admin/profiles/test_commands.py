@@ -1,0 +1,207 @@
+"""`mst-admin profile` and `proxy-exclusions` against a real lab tenant."""
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.base.errors import ExitCode
+from tests.unit.mst_admin.labs import MstAdmin, object_file, root_file
+
+GROUP = "11111111-2222-3333-4444-555555555555"
+ANDROID = """\
+version: 1
+platform: android-work-profile
+name: Tunnel for Android
+connection_name: Contoso
+site: Berlin
+always_on: true
+proxy: {address: proxy.contoso.com, port: 3128}
+proxy_exclusions: ["*.contoso.com"]
+custom_settings: {defendertoggle: 0}
+groups: [11111111-2222-3333-4444-555555555555]
+"""
+IOS = (
+    ANDROID.split("always_on", maxsplit=1)[0].replace("android-work-profile", "ios").replace("Android", "iOS")
+)
+
+
+def test_an_android_profile_is_created_assigned_and_found_in_order(admin: MstAdmin, tmp_path: Path) -> None:
+    file = object_file(tmp_path, ANDROID)
+    assert admin("profile", "lint", file).codes() == ["proxy-needs-android-10"]
+    created = admin("profile", "create", file)
+    assert (created.code, created.status) == (0, "changed"), created.message
+    shown = admin("profile", "show", "Tunnel for Android")
+    profile = shown.data["profile"]
+    assert profile["servers"][0]["address"] == "gw.lab.example:443"
+    assert profile["connectionType"] == "microsoftProtect"
+    assert [item["target"]["groupId"] for item in shown.data["assignments"]] == [GROUP]
+    linted = admin("profile", "lint", "Tunnel for Android")
+    assert (linted.code, linted.codes()) == (0, ["proxy-needs-android-10"])
+    assert admin("profile", "create", file).codes("errors") == ["name-taken"]
+    assert admin("profile", "lint", file.replace("profile", "profil")).codes("errors") == [
+        "profile-unreadable"
+    ]
+    assert [item["id"] for item in admin("profile", "list").data["profiles"]] == [profile["id"]]
+
+
+@pytest.mark.parametrize("word", ["android-dedicated", "Dedicated"])
+def test_dedicated_devices_are_refused_with_the_reason(admin: MstAdmin, tmp_path: Path, word: str) -> None:
+    file = object_file(tmp_path, ANDROID.replace("android-work-profile", word))
+    for command in ("lint", "create"):
+        refused = admin("profile", command, file)
+        assert refused.code != 0
+        assert f"`platform` cannot be {word}: dedicated devices have no user" in refused.message
+        assert "fully managed" in refused.message
+
+
+def test_a_profile_whose_site_moved_is_found_out(admin: MstAdmin) -> None:
+    assert admin("config", "update", "Main", "--port", "4443").status == "changed"
+    linted = admin("profile", "lint", "Tunnel for Android")
+    assert (linted.code, linted.codes("errors")) == (ExitCode.USAGE, ["server-address-differs"])
+    assert "gw.lab.example:4443" in linted.message
+    assert admin("config", "update", "Main", "--port", "443").status == "changed"
+
+
+def test_an_ios_profile_brings_its_trusted_root(admin: MstAdmin, tmp_path: Path) -> None:
+    rules = "on_demand_rules: [{action: connect}]\ncustom_settings: {AutoOnboard: true}\n"
+    text = f"{IOS}{rules}groups: [{GROUP}]\ntrusted_root: {root_file(tmp_path)}\n"
+    created = admin("profile", "create", object_file(tmp_path, text))
+    assert created.code == 0, created.message
+    assert [(item["verb"], item["kind"]) for item in created.data["changes"]] == [
+        ("create", "trusted root"),
+        ("create", "profile"),
+    ]
+    root = admin("profile", "show", created.data["trusted_root"]).data
+    assert root["profile"]["@odata.type"] == "#microsoft.graph.iosTrustedRootCertificate"
+    assert root["assignments"][0]["target"]["groupId"] == GROUP
+
+
+def test_a_file_is_the_whole_profile_when_it_is_updated(admin: MstAdmin, tmp_path: Path) -> None:
+    text = f"{IOS}on_demand_rules: [{{action: connect}}]\n"
+    assert admin("profile", "update", object_file(tmp_path, text.replace("iOS", "none"))).codes("errors") == [
+        "profile-unknown"
+    ]
+    updated = admin("profile", "update", object_file(tmp_path, text))
+    assert updated.code == 0, updated.message
+    assert [(item["verb"], item["kind"]) for item in updated.data["changes"]] == [
+        ("delete", "trusted root"),
+        ("update", "profile"),
+    ]
+    assert set(updated.data["changes"][1]["after"]) == {"customData", "assignments"}
+    assert admin("profile", "update", object_file(tmp_path, text)).status == "unchanged"
+    android = IOS.replace("platform: ios", "platform: android-device-owner")
+    other = admin("profile", "update", object_file(tmp_path, android))
+    assert other.codes("errors") == ["profile-platform-fixed"], other.message
+
+
+def test_a_profile_is_deleted_with_its_root_and_only_after_confirmation(
+    admin: MstAdmin, tmp_path: Path
+) -> None:
+    text = f"{IOS.replace('iOS', 'one day')}trusted_root: {root_file(tmp_path)}\n"
+    assert admin("profile", "create", object_file(tmp_path, text)).code == 0
+    assert admin("profile", "delete", "Tunnel for one day").codes("errors") == ["not-confirmed"]
+    deleted = admin("profile", "delete", "Tunnel for one day", "--yes")
+    assert [item["name"] for item in deleted.data["changes"]] == [
+        "Tunnel for one day",
+        "Tunnel for one day (trusted root)",
+    ]
+    assert admin("profile", "show", "Tunnel for one day").codes("errors") == ["name-unknown"]
+
+
+def test_only_a_profile_for_the_tunnel_is_deleted(admin: MstAdmin, tmp_path: Path) -> None:
+    root = root_file(tmp_path)
+    text = f"{IOS.replace('iOS', 'two days')}trusted_root: {root}\n"
+    made = admin("profile", "create", object_file(tmp_path, text)).data
+    other = admin.tenant.graph().create_profile(
+        {
+            "@odata.type": "#microsoft.graph.iosTrustedRootCertificate",
+            "displayName": "Tunnel for two days",
+            "trustedRootCertificate": base64.b64encode(root.read_bytes()).decode(),
+            "certFileName": "other.cer",
+        }
+    )
+    refused = admin("profile", "delete", other.id, "--yes")
+    assert refused.codes("errors") == ["name-unknown"]
+    for identifier in (made["profile"], made["trusted_root"], other.id):
+        assert admin("profile", "show", identifier).code == 0
+    assert admin("profile", "delete", made["profile"], "--yes").status == "changed"
+
+
+def test_what_is_no_authority_is_no_trusted_root(admin: MstAdmin, tmp_path: Path) -> None:
+    text = f"{IOS.replace('Tunnel', 'Other')}trusted_root: {root_file(tmp_path, authority=False)}\n"
+    refused = admin("profile", "create", object_file(tmp_path, text))
+    assert (refused.code, refused.codes("errors")) == (ExitCode.CERTIFICATE, ["trusted-root-unsuitable"])
+
+
+def test_mistakes_have_line_and_column(admin: MstAdmin, tmp_path: Path) -> None:
+    refused = admin(
+        "profile", "create", object_file(tmp_path, ANDROID.replace("always_on: true", "always_om: true"))
+    )
+    assert refused.codes("errors") == ["profile-invalid"]
+    assert "object.yaml:6:1: unknown key `always_om`; did you mean `always_on`?" in refused.message
+    bad = admin("profile", "lint", object_file(tmp_path, ANDROID.replace("defendertoggle: 0", "VPN: 1")))
+    assert (bad.code, bad.codes("errors")) == (ExitCode.USAGE, ["custom-setting-spelling"])
+    assert "object.yaml:9:18: custom_settings.VPN" in bad.message
+
+
+def test_lint_and_create_refuse_the_same_with_the_same_exit_code(admin: MstAdmin, tmp_path: Path) -> None:
+    one_off = ANDROID.replace("defendertoggle: 0", "vpn: 1, antiphishing: 0")
+    file = object_file(tmp_path, one_off)
+    linted, created = admin("profile", "lint", file), admin("profile", "create", file)
+    assert linted.codes("errors") == created.codes("errors") == ["work-profile-switches"]
+    assert linted.code == created.code == ExitCode.USAGE
+
+
+def test_a_profile_with_warnings_has_no_error_but_is_not_without_problem(
+    admin: MstAdmin, tmp_path: Path
+) -> None:
+    shown = admin.text("profile", "lint", object_file(tmp_path, ANDROID))
+    assert "No error found" in shown
+    assert "No problem found" not in shown
+
+
+@pytest.mark.parametrize("verb", ["create", "update"])
+def test_every_mistake_of_a_file_is_a_separate_error(admin: MstAdmin, tmp_path: Path, verb: str) -> None:
+    keys = ANDROID.replace("always_on", "always_om").replace("proxy:", "proxi:")
+    refused = admin("profile", verb, object_file(tmp_path, keys))
+    assert refused.codes("errors") == ["profile-invalid", "profile-invalid"]
+    values = ANDROID.replace("3128", "0").replace("*.contoso.com", "contoso.*")
+    refused = admin("profile", verb, object_file(tmp_path, values))
+    assert refused.codes("errors") == ["proxy-port-invalid", "exclusion-malformed"]
+    assert [
+        line.partition(": ")[0].rpartition("object.yaml")[2] for line in refused.message.splitlines()
+    ] == [
+        ":7:8",
+        ":8:19",
+    ]
+    assert refused.code == ExitCode.USAGE
+
+
+def test_exclusions_go_out_and_in_as_csv(admin: MstAdmin, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    exported = admin("proxy-exclusions", "export", "--profile", "Tunnel for Android", str(file))
+    assert (exported.code, file.read_text()) == (0, "*.contoso.com\n"), exported.message
+    file.write_text("*.contoso.com\n10.1.1.1\n")
+    imported = ("proxy-exclusions", "import", str(file), "--profile", "Tunnel for Android")
+    assert admin(*imported).status == "changed"
+    assert admin(*imported).status == "unchanged"
+    assert (
+        admin.text("proxy-exclusions", "export", "--profile", "Tunnel for Android")
+        == "*.contoso.com\n10.1.1.1\n"
+    )
+    file.write_text("contoso.*\n")
+    assert admin(*imported).codes("errors") == ["exclusion-malformed"]
+    assert admin("proxy-exclusions", "check", str(file), "ok.contoso.com").code == ExitCode.USAGE
+    file.write_text('"' + "a" * 200_000, encoding="utf-8")
+    assert admin("proxy-exclusions", "check", str(file)).codes("errors") == ["exclusions-unreadable"]
+    refused = admin("proxy-exclusions", "export", "--profile", "Tunnel for iOS")
+    assert refused.codes("errors") == ["exclusions-not-supported"]
+
+
+@pytest.mark.parametrize("arguments", [("schema",), ("profile", "schema")])
+def test_editors_get_a_schema(admin: MstAdmin, arguments: tuple[str, ...]) -> None:
+    schema = admin(*arguments).data
+    assert schema["$schema"].endswith("2020-12/schema")
+    assert schema["additionalProperties"] is False
+    assert "version" in schema["required"]

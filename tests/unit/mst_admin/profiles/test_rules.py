@@ -1,0 +1,173 @@
+"""Rules of VPN profiles and of proxy exclusion lists, as cases."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from mst_admin.assignments import targets
+from mst_admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
+from mst_admin.profiles.lint import lint
+from mst_admin.profiles.objects import ProfileObject, TrustedRootObject
+from mst_admin.profiles.present import profile_object
+from mst_admin.profiles.rules import judge_profile, judge_root
+from mst_admin.profiles.wire import profile_body, server_address
+from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelSite
+
+HERE = Path(__file__).parent
+CASES = YAML(typ="safe").load((HERE / "rules.yaml").read_text(encoding="utf-8"))
+FOUND = YAML(typ="safe").load((HERE / "lint.yaml").read_text(encoding="utf-8"))
+ENTRIES = YAML(typ="safe").load((HERE / "exclusions.yaml").read_text(encoding="utf-8"))
+BASE = {
+    "name": "Tunnel",
+    "connection_name": "Contoso",
+    "site": "Berlin",
+    "groups": ["11111111-2222-3333-4444-555555555555"],
+}
+PLATFORMS: dict[str, dict[str, Any]] = {
+    "android": {"platform": "android-work-profile"},
+    "owner": {"platform": "android-device-owner"},
+    "ios": {"platform": "ios", "on_demand_rules": [{"action": "connect"}]},
+}
+SITE_ID = "99999999-2222-3333-4444-555555555555"
+
+
+@pytest.mark.parametrize(
+    ("keys", "codes"),
+    [
+        ({}, []),
+        ({"groups": BASE["groups"]}, []),
+        ({"name": "Tunnel (trusted root)"}, ["trusted-root-name"]),
+        ({"groups": BASE["groups"], "excluded_groups": BASE["groups"]}, ["group-both-ways"]),
+    ],
+)
+def test_a_trusted_root_is_judged(keys: dict[str, Any], codes: list[str]) -> None:
+    values = {"name": "Contoso root", "platform": "ios", "certificate": "/root.pem", **keys}
+    assert [item.code for item in judge_root(TrustedRootObject.model_validate(values))] == codes
+
+
+def _profile(case: dict[str, Any]) -> ProfileObject:
+    values = {**BASE, **PLATFORMS[case["on"]], **case.get("with", {})}
+    for key, count in case.get("many", {}).items():
+        values[key] = list(_repeated(values[key], count))
+        if isinstance(case["with"][key], dict):
+            values[key] = dict(values[key])
+    return ProfileObject.model_validate(values)
+
+
+def _repeated(entries: Any, count: int) -> Iterator[Any]:
+    """The one entry again and again, with another name each time where it has one."""
+    (entry,) = entries.items() if isinstance(entries, dict) else entries
+    for number in range(count):
+        if isinstance(entry, tuple):
+            yield f"{entry[0]}{number}", entry[1]
+        else:
+            yield {**entry, **({"id": f"{entry['id']}{number}"} if "id" in entry else {})}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_profile_is_judged(case: dict[str, Any]) -> None:
+    findings = judge_profile(_profile(case))
+    assert {item.code for item in findings if item.fatal} == set(case.get("refused", ()))
+    if "codes" in case:
+        assert sorted(item.code for item in findings if not item.fatal) == sorted(case["codes"])
+    assert all(item.hint.endswith(".") for item in findings)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "refused" not in case], ids=str)
+def test_a_profile_comes_back_from_the_wire_as_it_went(case: dict[str, Any]) -> None:
+    profile = _profile(case)
+    found = DeviceConfiguration.from_wire(profile_body(profile, SITE_ID, "gw.contoso.com:443"))
+    assigned = [DeviceConfigurationAssignment.from_wire({"target": item}) for item in targets(profile)]
+    not_on_the_wire = {"site", "eu_data_boundary", "trusted_root"}
+    sent = profile.model_dump(mode="json", exclude=not_on_the_wire)
+    for rule in sent["on_demand_rules"]:
+        rule["action"] = rule["action"].replace("establish", "connect")
+    back = profile_object(found, assigned).model_dump(mode="json", exclude=not_on_the_wire, warnings=False)
+    assert back == sent
+
+
+@pytest.mark.parametrize("case", FOUND, ids=str)
+def test_a_profile_of_the_tenant_is_judged(case: dict[str, Any]) -> None:
+    profile = _profile(case)
+    wire = {**profile_body(profile, SITE_ID, "gw.contoso.com:443"), **case.get("wire", {})}
+    assigned = [] if "assignments" in case else list(targets(profile))
+    sites = {
+        "none": None,
+        "moved": TunnelSite(id=SITE_ID, public_address="new.contoso.com"),
+        "": TunnelSite(id=SITE_ID, public_address="gw.contoso.com"),
+    }
+    findings = lint(
+        DeviceConfiguration.from_wire(wire),
+        sites[case.get("site", "")],
+        [DeviceConfigurationAssignment.from_wire({"target": item}) for item in assigned],
+    )
+    assert [item.code for item in findings if item.fatal] == case["refused"]
+    assert [item.code for item in findings if not item.fatal] == case.get("codes", [])
+
+
+def test_the_types_and_values_are_those_that_devices_take() -> None:
+    android = profile_body(
+        _profile({"on": "android", "with": {"custom_settings": {"vpn": 0}}}), SITE_ID, "gw.contoso.com:8443"
+    )
+    assert (android["connectionType"], android["authenticationMethod"]) == ("microsoftProtect", "azureAD")
+    assert android["servers"][0]["address"] == "gw.contoso.com:8443"
+    assert server_address("2001:db8::1", 8443) == "[2001:db8::1]:8443"
+    assert android["customData"] == [
+        {"key": "MicrosoftDefenderAppSettings", "value": None},
+        {"key": "vpn", "value": "0"},
+    ]
+    ios = profile_body(
+        _profile({"on": "ios", "with": {"custom_settings": {"AutoOnboard": True}}}),
+        SITE_ID,
+        "gw.contoso.com:443",
+    )
+    assert (ios["connectionType"], ios["authenticationMethod"]) == ("microsoftTunnel", "usernameAndPassword")
+    assert ios["customData"][1] == {"key": "AutoOnboard", "value": "True"}
+
+
+@pytest.mark.parametrize("case", ENTRIES, ids=str)
+def test_an_exclusion_is_accepted_or_refused(case: dict[str, Any]) -> None:
+    findings = judge_exclusions([case["entry"]])
+    assert [item.code for item in findings] == ([case["refused"]] if "refused" in case else [])
+    assert case.get("says", "") in "".join(item.message for item in findings)
+
+
+def test_a_list_is_read_from_lines_and_cells_with_or_without_heading() -> None:
+    assert read_csv("\ufeffURL\r\na.contoso.com\r\n*.b.contoso.com,10.1.1.1\r\n\r\n") == (
+        "a.contoso.com",
+        "*.b.contoso.com",
+        "10.1.1.1",
+    )
+    assert read_csv("url;note\r\na.contoso.com;*.b.contoso.com\r\n") == ("a.contoso.com", "*.b.contoso.com")
+    assert read_csv("a.contoso.com\n") == ("a.contoso.com",)
+    assert [item.code for item in judge_exclusions(["a.contoso.com", "A.contoso.com"])] == [
+        "exclusion-repeated"
+    ]
+
+
+@given(st.lists(st.from_regex(r"(\*\.)?[a-z]{1,10}(\.[a-z]{1,10}){1,3}", fullmatch=True)))
+def test_what_is_exported_is_imported_again(entries: list[str]) -> None:
+    assert read_csv(write_csv(entries)) == tuple(entries)
+
+
+@pytest.mark.parametrize(
+    ("on", "keys", "split_rules", "said"),
+    [
+        ("android", {}, False, True),
+        ("owner", {"always_on": True}, False, True),
+        ("android", {"always_on": True, "lockdown": True}, False, False),
+        ("android", {}, True, False),
+        ("android", {}, None, False),
+        ("ios", {}, False, False),
+    ],
+)
+def test_ipv6_outside_a_full_tunnel_is_reported_where_the_profile_can_block_it(
+    on: str, keys: dict[str, Any], split_rules: bool | None, said: bool
+) -> None:
+    found = judge_profile(_profile({"on": on, "with": keys}), split_rules=split_rules)
+    assert ("ipv6-beside-tunnel" in {item.code for item in found}) == said

@@ -1,0 +1,149 @@
+"""Every rule about a field, as cases: value, accepted or refused, and the code of what is said."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from mst_admin.declared import DeclarationError, parse_declarations
+from mst_admin.objects import ConfigurationObject, SiteObject, ThresholdObject, WindowObject
+from mst_admin.rules_configuration import judge_configuration, judge_networks
+from mst_admin.rules_site import judge_site, judge_threshold
+from mst_admin.wire import configuration_body, site_body, threshold_body, utc_offset, without_empty
+from mstunnel_lab.errors import GraphError
+from mstunnel_lab.graph.bodies import judge
+from mstunnel_lab.graph.bodies_tunnel import ConfigurationBody, SiteBody, ThresholdBody
+from mstunnel_setup.answers.finding import Finding
+
+CASES = YAML(typ="safe").load(Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8"))
+BY_THE_LAB = {
+    # Graph knows neither your networks nor time zones, and one list has all advanced settings.
+    "corporate-network-invalid": "",
+    "session-timeout-twice": "",
+    "time-zone-unknown": "",
+    "window-zone-missing": "",
+    # A rule of our gateways, which refuse such a value themselves.
+    "advanced-setting-invalid": "",
+    # Not of the type that the wire has for settings and times of day, so no rule is asked.
+    "advanced-setting-malformed": "wrong type",
+    "window-time-invalid": "wrong type",
+}
+"""What the lab says where it is something else than mst-admin's code; "": nothing."""
+ADDRESSES = {"gw.contoso.com": ["8.8.4.4"], "inside.contoso.com": ["10.1.1.1"]}
+
+
+def _configuration(values: dict[str, Any]) -> ConfigurationObject:
+    count = values.pop("routes", 0)
+    if count:
+        values["route_includes"] = tuple(f"10.{number // 256}.{number % 256}.0/24" for number in range(count))
+    return ConfigurationObject.model_validate({"name": "Main", "network": "169.254.0.0/16", **values})
+
+
+def _site(values: dict[str, Any]) -> SiteObject:
+    base = {"name": "Berlin", "public_address": "gw.contoso.com", "configuration": "Main"}
+    return SiteObject.model_validate({**base, **values})
+
+
+def _threshold(values: dict[str, Any]) -> ThresholdObject:
+    return ThresholdObject.model_validate({"metric": "cpuUsage", **values})
+
+
+def _findings(case: dict[str, Any]) -> Sequence[Finding]:
+    if "site" in case:
+        return judge_site(_site(case["site"]), lambda name: ADDRESSES.get(name, []))
+    if "threshold" in case:
+        return judge_threshold(_threshold(case["threshold"]))
+    if "configuration" in case:
+        return judge_configuration(_configuration(dict(case["configuration"])), case.get("own", ()))
+    return list(judge_networks(case["own"]))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_value_is_accepted_or_refused(case: dict[str, Any]) -> None:
+    findings = _findings(case)
+    fatal = {finding.code for finding in findings if finding.fatal}
+    assert fatal == ({case["refused"]} if "refused" in case else set())
+    assert case.get("refused") or [item.code for item in findings] == case.get("warnings", [])
+    assert all(finding.message and finding.hint.endswith(".") for finding in findings)
+    assert case.get("says", "") in " ".join(f"{item.message} {item.hint}" for item in findings)
+
+
+def _site_on_the_wire(declared: SiteObject) -> dict[str, Any]:
+    """The body of a site, with the times of its window as they were written."""
+    window = declared.upgrade_window
+    body = site_body(declared.model_copy(update={"upgrade_window": None}), datetime.now(UTC))
+    if window is not None:
+        body["upgradeWindowStartTime"], body["upgradeWindowEndTime"] = window.start, window.end
+        body["upgradeWindowUtcOffsetInMinutes"] = window.utc_offset_minutes
+    return body
+
+
+def _refused_by_the_lab(case: dict[str, Any]) -> str:
+    """Which rule the lab says is broken by a request with these values; "" when it takes them."""
+    try:
+        if "site" in case:
+            judge(SiteBody, without_empty(_site_on_the_wire(_site(case["site"]))))
+        elif "threshold" in case:
+            wish = _threshold(case["threshold"])
+            judge(ThresholdBody, {"id": wish.metric, **threshold_body(wish)})
+        else:
+            judge(ConfigurationBody, configuration_body(_configuration(dict(case.get("configuration", {})))))
+    except GraphError as error:
+        return error.inner_code or "wrong type"
+    return ""
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_lab_and_mst_admin_refuse_the_same(case: dict[str, Any]) -> None:
+    code = next((finding.code for finding in _findings(case) if finding.fatal), "")
+    assert code == case.get("refused", "")
+    if case.get("warnings") == ["metric-not-known"]:
+        code = "metric-not-known"  # a warning only where nobody can ask the tenant which metrics it has
+    assert _refused_by_the_lab(case) == BY_THE_LAB.get(code, code)
+
+
+def test_what_is_sent_has_no_host_bits() -> None:
+    body = configuration_body(_configuration({"network": "10.20.1.0/16", "route_includes": ["10.1.2.3/16"]}))
+    assert (body["network"], body["routeIncludes"]) == ("10.20.0.0/16", ["10.1.0.0/16"])
+
+
+@pytest.mark.parametrize(
+    ("zone", "month", "minutes"),
+    [
+        ("Europe/Berlin", 1, 60),
+        ("Europe/Berlin", 7, 120),
+        ("America/New_York", 1, -300),
+        ("Asia/Kolkata", 7, 330),
+    ],
+)
+def test_the_wire_has_the_offset_of_the_time_zone_at_the_moment(zone: str, month: int, minutes: int) -> None:
+    window = WindowObject(start="22:00", end="04:00", time_zone=zone)
+    assert utc_offset(window, datetime(2026, month, 15, tzinfo=UTC)) == minutes
+
+
+def test_every_problem_of_every_file_has_its_place() -> None:
+    first = "version: 1\nconfigurations:\n  - name: A\n    netwrok: 10.0.0.0/8\n    listen_port: many\n"
+    second = (
+        "version: 1\nconfigurations:\n  - {name: B, network: 10.0.0.0}\n"
+        "  - {name: b, network: 169.254.0.0/16}\nsites:\n  - name: S\n    public_address: x y\n"
+        "    configuration: B\n    upgrade_window: {start: '22:00'}\n"
+    )
+    third = (
+        "version: 1\nconfigurations:\n  - {name: C, network: 10.0.0.0}\n"
+        "  - {name: c, network: 169.254.0.0/16}\n"
+    )
+    with pytest.raises(DeclarationError) as caught:
+        parse_declarations(
+            [("1.yaml", first.encode()), ("2.yaml", second.encode()), ("3.yaml", third.encode())]
+        )
+    assert caught.value.message.splitlines() == [
+        "1.yaml:3:5: `configurations.0.network` is missing: add it",
+        "1.yaml:4:5: unknown key `configurations.0.netwrok`; did you mean `network`?",
+        "1.yaml:5:18: `configurations.0.listen_port` must be a whole number",
+        "2.yaml:9:21: `sites.0.upgrade_window.end` is missing: add it",
+        "3.yaml:3:24: network is “10.0.0.0”: it is not a network in CIDR form",
+        "3.yaml:4:12: `c` is already declared at 3.yaml:3:12: remove one of them",
+    ]

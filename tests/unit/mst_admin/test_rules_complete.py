@@ -1,0 +1,45 @@
+"""No rule without a case in a fixture file; the reference is written from the declarations."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mst_admin import findings
+from mst_admin.apps import findings as of_apps
+from mst_admin.profiles import findings as of_profiles
+from mstunnel_setup.base.errors import Declared
+
+ROOT = Path(__file__).parents[3]
+FIXTURES = [
+    ROOT / "tests/unit/mst_admin/rules.yaml",
+    *(ROOT / "tests/unit/mst_admin/profiles").glob("*.yaml"),
+    # What depends on the site as well.
+    ROOT / "tests/unit/mst_admin/profiles/test_rules.py",
+    *(ROOT / "tests/unit/mst_admin/apps").glob("*.yaml"),
+]
+OF_A_TENANT = {
+    findings.NAME_SHARED,
+    of_profiles.PROFILE_NOT_DECLARABLE,
+    of_apps.APP_CONFIG_NOT_DECLARABLE,
+}
+"""What an export reports; the tests of exports have their cases."""
+OF_OPTIONS = {findings.SETTING_MALFORMED}
+"""What only the command line can get wrong; tests/unit/mst_admin/test_commands.py has its case."""
+
+CODES = sorted(
+    item.code
+    for module in (findings, of_profiles, of_apps)
+    for item in vars(module).values()
+    if isinstance(item, Declared) and item not in OF_A_TENANT | OF_OPTIONS
+)
+
+
+def test_the_codes_are_found() -> None:
+    assert len(CODES) > 50
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_rule_has_a_case(code: str) -> None:
+    cases = "".join(path.read_text(encoding="utf-8") for path in FIXTURES)
+    assert re.search(rf"\b{code}\b", cases)

@@ -1,0 +1,110 @@
+"""Trusted roots that are declared by themselves, against real lab tenants."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.unit.mst_admin.labs import MstAdmin, Tenant, changes, declare, root_file
+
+DECLARED = """\
+version: 1
+trusted_roots:
+  - name: Contoso root
+    platform: ios
+    certificate: ROOT
+  - name: Other root
+    platform: android-work-profile
+    certificate: ROOT
+    groups: [11111111-2222-3333-4444-555555555555]
+mam:
+  - name: Phones
+    platform: ios
+    connection_name: Contoso
+    site: Berlin
+    apps: [com.contoso.app]
+    trusted_roots: [Contoso root]
+    groups: [11111111-2222-3333-4444-555555555555]
+"""
+MAM = DECLARED[DECLARED.index("mam:") :]
+WITH_PROFILE = f"""\
+version: 1
+profiles:
+  - platform: ios
+    name: iPhone
+    connection_name: Contoso
+    site: Berlin
+    trusted_root: ROOT
+    groups: [11111111-2222-3333-4444-555555555555]
+{MAM.replace("Contoso root", "iPhone (trusted root)")}"""
+
+
+def test_they_come_before_what_names_them(admin: MstAdmin, tmp_path: Path) -> None:
+    root_file(tmp_path)
+    directory = declare(tmp_path, DECLARED)
+    applied = admin("apply", directory, "--no-resolve")
+    assert applied.code == 0, applied.message
+    assert changes(applied.data) == [
+        ("create", "trusted root", "Contoso root"),
+        ("create", "trusted root", "Other root"),
+        ("create", "app configuration", "Phones (tunnel)"),
+        ("create", "app protection", "Phones (protection)"),
+    ]
+    assert admin("apply", directory, "--no-resolve").data["changes"] == []
+    policy = admin("mam", "show", "Phones").data["mam_tunnel"]["policies"][0]
+    values = {item["name"]: item["value"] for item in policy["customSettings"]}
+    (entry,) = json.loads(values["com.microsoft.tunnel.trusted_root_certificates"])
+    shown = admin("profile", "show", entry["id"]).data
+    assert shown["profile"]["@odata.type"] == "#microsoft.graph.iosTrustedRootCertificate"
+    assert shown["assignments"] == []
+    root_file(tmp_path)
+    assert [item["name"] for item in admin("apply", directory, "--no-resolve").data["changes"]] == [
+        "Contoso root",
+        "Other root",
+        "Phones (tunnel)",
+    ]
+    fixed = declare(tmp_path, DECLARED.replace("platform: android-work-profile", "platform: ios"))
+    assert admin("diff", fixed, "--no-resolve").codes("errors") == ["profile-platform-fixed"]
+
+
+def test_an_export_has_those_that_are_named_and_prune_deletes_none(
+    admin: MstAdmin, command: Callable[[Tenant], MstAdmin], empty: Tenant, tmp_path: Path
+) -> None:
+    root_file(tmp_path)
+    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
+    target = tmp_path / "export"
+    assert "trusted_roots.yaml" in admin("export", str(target)).data["files"]
+    assert "Other root" not in (target / "trusted_roots.yaml").read_text()
+    assert admin("diff", str(target), "--no-resolve", "--exit-code", "--prune").code == 0
+    copy = command(empty)
+    assert copy("apply", str(target), "--no-resolve").code == 0
+    assert copy("apply", str(target), "--no-resolve").data["changes"] == []
+
+
+def test_a_root_is_that_of_its_profile_however_it_is_spelled(
+    admin: MstAdmin, tenant: Tenant, tmp_path: Path
+) -> None:
+    root_file(tmp_path)
+    assert admin("apply", declare(tmp_path, WITH_PROFILE), "--no-resolve").code == 0
+    graph = tenant.graph()
+    (root,) = graph.profiles("iPhone (trusted root)")
+    graph.update_profile(root.id, {"@odata.type": root.odata_type, "displayName": "iPhone (Trusted Root)"})
+    assert admin("export", str(tmp_path / "one")).code == 0
+    assert not (tmp_path / "one" / "trusted_roots.yaml").exists()
+    assert admin("apply", str(tmp_path / "one"), "--no-resolve").code == 0
+    assert [item.id for item in graph.profiles("iPhone (trusted root)")] == [root.id]
+    assert admin("diff", str(tmp_path / "one"), "--no-resolve", "--prune").data["changes"] == []
+    graph.delete_profile(admin("profile", "show", "iPhone").data["profile"]["id"])
+    assert "profile-not-declarable" in admin("export", str(tmp_path / "two")).codes()
+    assert admin("diff", str(tmp_path / "two"), "--no-resolve").code == 0
+
+
+def test_mistakes_have_their_place(admin: MstAdmin, tmp_path: Path) -> None:
+    root_file(tmp_path, authority=False)
+    refused = admin("diff", declare(tmp_path, DECLARED), "--no-resolve")
+    assert f"tenant.yaml:5:18: {tmp_path}/root.pem does not hold exactly one CA" in refused.message
+    assert "tenant.yaml:8:18: " in refused.message
+    root_file(tmp_path)
+    twice = declare(tmp_path, DECLARED.replace("Other root", "contoso root"))
+    assert "`contoso root` is already declared" in admin("diff", twice, "--no-resolve").message
+    of_a_profile = declare(tmp_path, DECLARED.replace("Other root", "Phones (trusted root)"))
+    assert "goes with a VPN profile" in admin("diff", of_a_profile, "--no-resolve").message

@@ -1,0 +1,244 @@
+"""A real lab in its own process on loopback, and callers that speak to it over TLS."""
+
+import json
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from cryptography.hazmat.primitives.asymmetric import rsa
+from requests.adapters import HTTPAdapter
+
+from mstunnel_lab.pki import self_signed
+from tests.unit.mstunnel_lab.pages import Pages
+
+HERE = Path(__file__).parent
+LAB = str(Path(sys.executable).with_name("mstunnel-lab"))
+GRAPH_DEFAULT = "https://graph.microsoft.com/.default"
+GATEWAY = "3678c9e9-9681-447a-974d-d19f668fcd88"
+APPS = {
+    "setup": "11111111-1111-4111-8111-111111111111",
+    "device": "22222222-2222-4222-8222-222222222222",
+    "viewer": "33333333-3333-4333-8333-333333333333",
+    "agent": "44444444-4444-4444-8444-444444444444",
+    "other": "55555555-5555-4555-8555-555555555555",
+    "powerless": "66666666-6666-4666-8666-666666666666",
+    "policies": "77777777-7777-4777-8777-777777777777",
+    "half": "88888888-8888-4888-8888-888888888888",
+    "access": "99999999-9999-4999-8999-999999999999",
+}
+SECRETS = {
+    "agent": "a-secret-of-the-agent",
+    "other": "a-secret-of-the-other",
+    "powerless": "a-secret-without-power",
+    "policies": "a-secret-of-the-policies",
+    "half": "a-secret-of-the-half",
+}
+
+
+class TrustAdapter(HTTPAdapter):
+    """Trusts one authority by its own context, whatever REQUESTS_CA_BUNDLE says."""
+
+    def __init__(self, ca_file: str) -> None:
+        self._ca_file = ca_file
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        context = ssl.create_default_context(cafile=self._ca_file)
+        super().init_poolmanager(*args, **kwargs, ssl_context=context)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """The context decides; requests must not load another bundle into it."""
+
+
+def trusting_session(ca_file: str) -> requests.Session:
+    session = requests.Session()
+    session.mount("https://", TrustAdapter(ca_file))
+    return session
+
+
+@dataclass
+class Process:
+    """A running `mstunnel-lab serve`."""
+
+    popen: subprocess.Popen[str]
+    directory: Path
+    printed: str = ""
+    errors: str = ""
+
+    @property
+    def description(self) -> dict[str, Any]:
+        description: dict[str, Any] = json.loads((self.directory / "lab.json").read_text())
+        return description
+
+    def stop(self, number: int) -> int:
+        self.popen.send_signal(number)
+        self.printed, self.errors = self.popen.communicate(timeout=20)
+        return self.popen.returncode
+
+
+def _is_ready(process: Process) -> bool:
+    """Tell whether lab.json is this process's; a killed lab leaves its own behind."""
+    try:
+        return bool(process.description["pid"] == process.popen.pid)
+    except FileNotFoundError:
+        return False
+
+
+def start(directory: Path, *arguments: str) -> Process:
+    command = [LAB, "serve", "--dir", str(directory), *arguments]
+    popen = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = Process(popen, directory)
+    deadline = time.monotonic() + 30
+    while not _is_ready(process):
+        if popen.poll() is not None or time.monotonic() > deadline:
+            popen.kill()
+            raise AssertionError(popen.communicate()[1])
+        time.sleep(0.05)
+    return process
+
+
+@dataclass
+class LabClient:
+    """The running lab as tests use it."""
+
+    description: dict[str, Any]
+    session: requests.Session
+    tokens: dict[tuple[str, int], str] = field(default_factory=dict)
+
+    def password(self, name: str) -> str:
+        users = {user["upn"].partition("@")[0]: user for user in self.description["users"]}
+        return str(users[name]["password"])
+
+    def oauth(self, path: str, form: dict[str, str], tenant: str = "") -> requests.Response:
+        base = f"{self.description['graph']}/{tenant or self.description['tenant_id']}"
+        return self.session.post(f"{base}/oauth2/v2.0/{path}", data=form, timeout=20)
+
+    def user_token(self, name: str, app: str = "setup", scope: str = GRAPH_DEFAULT) -> str:
+        form = {
+            "grant_type": "password",
+            "client_id": APPS[app],
+            "username": f"{name}@lab.example",
+            "password": self.password(name),
+            "scope": scope,
+        }
+        return self._token(form)
+
+    def app_token(self, app: str, scope: str = GRAPH_DEFAULT) -> str:
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": APPS[app],
+            "client_secret": SECRETS[app],
+            "scope": scope,
+        }
+        return self._token(form)
+
+    def _token(self, form: dict[str, str]) -> str:
+        answer = self.oauth("token", form)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
+
+    def token_as(self, who: str) -> str:
+        """Return a token of `user`, `user/app` or `app:name`, of the last five minutes; "" for `nobody`."""
+        key = (who, int(time.monotonic() // 300))
+        if key not in self.tokens:
+            self.tokens[key] = self._new_token(who)
+        return self.tokens[key]
+
+    def _new_token(self, who: str) -> str:
+        if who.startswith("app:"):
+            return self.app_token(who.removeprefix("app:"))
+        if who == "gateway":
+            return self.user_token("device", "device", f"{GATEWAY}/.default")
+        user, _, app = who.partition("/")
+        return self.user_token(user, app or "setup") if user != "nobody" else ""
+
+    def graph(
+        self, who: str, method: str, path: str, body: Any = None, token: str | None = None, **options: Any
+    ) -> requests.Response:
+        address = path if path.startswith("https://") else f"{self.description['graph']}/beta{path}"
+        bearer = self.token_as(who) if token is None else token
+        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        return self.session.request(method, address, json=body, headers=headers, timeout=20, **options)
+
+    def site_id(self, name: str = "Berlin") -> str:
+        path = f"/deviceManagement/microsoftTunnelSites?$filter=displayName eq '{name}'"
+        return str(self.graph("admin", "GET", path).json()["value"][0]["id"])
+
+    def configuration_id(self, name: str = "Main") -> str:
+        path = f"/deviceManagement/microsoftTunnelConfigurations?$filter=displayName eq '{name}'"
+        return str(self.graph("admin", "GET", path).json()["value"][0]["id"])
+
+    def principal_id(self, app_id: str) -> str:
+        path = f"/servicePrincipals?$filter=appId eq '{app_id}'"
+        return str(self.graph("admin", "GET", path).json()["value"][0]["id"])
+
+
+@pytest.fixture(scope="session")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    running = start(tmp_path_factory.mktemp("lab"), "--port", "0", "--seed", str(HERE / "seed.yaml"))
+    yield running
+    assert running.stop(15) == 0
+    assert running.errors == ""
+
+
+@pytest.fixture(scope="session")
+def lab(process: Process) -> Iterator[LabClient]:
+    with trusting_session(process.description["ca_file"]) as session:
+        yield LabClient(process.description, session)
+
+
+@pytest.fixture
+def start_lab(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Start more labs in the test's own directory; what still runs at the end is killed."""
+    running: list[Process] = []
+
+    def begin(*arguments: str) -> Process:
+        running.append(start(tmp_path / "lab", *arguments))
+        return running[-1]
+
+    yield begin
+    for item in running:
+        if item.popen.poll() is None:
+            item.stop(9)
+
+
+@pytest.fixture
+def trusting() -> Callable[[str], requests.Session]:
+    return trusting_session
+
+
+@pytest.fixture
+def browser(lab: LabClient) -> Iterator[Pages]:
+    """A new browser at the running lab."""
+    with trusting_session(lab.description["ca_file"]) as session:
+        yield Pages(lab.description, session)
+
+
+@pytest.fixture
+def administrator(browser: Pages) -> Pages:
+    """A browser in which an administrator has signed in to the admin center."""
+    assert "/admin/servers" in browser.sign_in("admin@lab.example").address
+    return browser
+
+
+@pytest.fixture
+def lab_program() -> str:
+    return LAB
+
+
+@pytest.fixture
+def leaf_der() -> bytes:
+    """A self-signed certificate with an RSA key, in DER."""
+    return self_signed(rsa.generate_private_key(65537, 2048), "leaf")
+
+
+@pytest.fixture
+def leaf_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)

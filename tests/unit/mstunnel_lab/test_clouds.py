@@ -1,0 +1,77 @@
+"""The lab under the host names of a national cloud, and the tenant client that believes to be there."""
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.tenant.clouds import cloud
+from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tenant.sign_in import SignIn
+
+SEED = Path(__file__).with_name("seed.yaml")
+AGENT = "44444444-4444-4444-8444-444444444444"
+HOSTS = {
+    "gcc-high": ("login.microsoftonline.us", "graph.microsoft.us"),
+    "dod": ("login.microsoftonline.us", "dod-graph.microsoft.us"),
+}
+
+
+@pytest.fixture
+def found_here(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Let every name be found on loopback at one port, as a hosts file and a port of 443 would."""
+    resolve = socket.getaddrinfo
+
+    def set_up(port: int) -> None:
+        monkeypatch.setattr(
+            socket,
+            "getaddrinfo",
+            lambda _host, _port, *rest, **more: resolve("127.0.0.1", port, *rest, **more),
+        )
+
+    return set_up
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_the_client_finds_a_national_cloud(
+    start_lab: Callable[..., Any], found_here: Callable[[int], None], tmp_path: Path, name: str
+) -> None:
+    seed = tmp_path / "seed.yaml"
+    # The addresses of further pages would name the port, which the cloud's have not.
+    seed.write_text(SEED.read_text().replace("page_size: 2", "page_size: 100"))
+    running = start_lab("--port", "0", "--seed", str(seed), "--cloud", name)
+    description, (login, graph_host) = running.description, HOSTS[name]
+    port = int(description["graph"].rpartition(":")[2])
+    assert description["authority"] == f"https://{login}:{port}/{description['tenant_id']}"
+    assert description["graph"] == f"https://{graph_host}:{port}"
+    found_here(port)
+    where, http = cloud(name), HttpSession(SystemClock(), description["ca_file"])
+    try:
+        sign_in = SignIn(http, SystemClock(), where, description["tenant_id"], AGENT)
+        token = sign_in.client_secret("a-secret-of-the-agent")
+        sites = Graph(http, where, token, SystemClock()).sites()
+        assert {site.display_name for site in sites} == {"Berlin", "Osaka", "Lima"}
+    finally:
+        http.close()
+
+
+def test_tokens_of_one_cloud_are_worth_nothing_in_another(
+    start_lab: Callable[..., Any], trusting: Any
+) -> None:
+    """A lab that stands in for GCC High knows no resource of the public cloud."""
+    running = start_lab("--port", "0", "--seed", str(SEED), "--cloud", "gcc-high", "--name", "localhost")
+    description = running.description
+    port = int(description["graph"].rpartition(":")[2])
+    form = {"grant_type": "client_credentials", "client_id": AGENT, "client_secret": "a-secret-of-the-agent"}
+    address = f"https://localhost:{port}/{description['tenant_id']}/oauth2/v2.0/token"
+    with trusting(description["ca_file"]) as session:
+        public = session.post(
+            address, data=form | {"scope": "https://graph.microsoft.com/.default"}, timeout=20
+        )
+        own = session.post(address, data=form | {"scope": "https://graph.microsoft.us/.default"}, timeout=20)
+    assert public.json()["error_codes"] == [500011]
+    assert "access_token" in own.json()

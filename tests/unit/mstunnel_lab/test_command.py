@@ -1,0 +1,300 @@
+"""mstunnel-lab as a command: exit codes, files, what survives a stop and a kill."""
+
+import json
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from mstunnel_lab.open_lab import Settings
+from mstunnel_lab.pki import Authority
+from mstunnel_lab.remote import write_token
+from mstunnel_lab.serve import serve
+from mstunnel_setup.base.errors import UsageError
+from tests.unit.schemas import validate
+
+FAULT = {"method": None, "retry_after": None, "delay": 0.0, "body": "json", "aadsts": None, "times": 1}
+USER = {"upn": "device@lab.example", "refused_with": 0, "mfa_code": "", "licensed": True}
+SEED = str(Path(__file__).with_name("seed.yaml"))
+
+
+def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=60)
+
+
+def where(process: Any) -> tuple[str, ...]:
+    return "--dir", str(process.directory), "--output", "json"
+
+
+def envelope_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """What a command printed, judged by its schema."""
+    assert (done.returncode, done.stderr) == (0, "")
+    envelope: dict[str, Any] = json.loads(done.stdout)
+    validate(envelope)
+    return envelope
+
+
+def test_lab_json_is_complete_and_private(process: Any) -> None:
+    file = process.directory / "lab.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    names = {
+        "authority",
+        "graph",
+        "tenant_id",
+        "ca_file",
+        "client_id",
+        "admin_center",
+        "users",
+        "internal_url",
+    }
+    description = process.description
+    assert names | {"internal_url"} <= description.keys()
+    assert description["authority"] == f"{description['graph']}/{description['tenant_id']}"
+    assert set(description["users"][0]) == {
+        "upn",
+        "password",
+        "roles",
+        "licensed",
+        "mfa_code",
+        "refused_with",
+    }
+    names = {path.name for path in process.directory.iterdir()}
+    assert {path.name for path in process.directory.iterdir() if path.stat().st_mode & 0o77} <= {
+        "ca.pem",
+        "server.pem",
+        "lab.lock",
+    }
+    assert {"ca.key", "server.key", "lab.sqlite"} <= names
+    # Another test may have rotated the first one away.
+    assert any(name.startswith("token-signing") for name in names)
+
+
+def test_token_file(process: Any, lab_program: str, tmp_path: Path) -> None:
+    out = tmp_path / "token"
+    arguments = ("token", "--dir", str(process.directory), "--user", "device@lab.example", "--out", str(out))
+    done = run(lab_program, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{out} has a token of device@lab.example.\n"
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert out.read_text().count(".") == 2
+
+
+ANSWERS = {
+    "fault --path /nowhere --status 404": {"faults": [{**FAULT, "path": "/nowhere", "status": 404}]},
+    "fault --clear": {"faults": []},
+    "user device@lab.example": USER,
+    "user device@lab.example --refused-with 53003": {**USER, "refused_with": 53003},
+    "user device@lab.example --refused-with 0": USER,
+    "token --user device@lab.example --out {out}": {"user": "device@lab.example", "file": "{out}"},
+}
+
+
+def test_answers_come_in_the_envelope(
+    start_lab: Callable[..., Any], lab_program: str, tmp_path: Path
+) -> None:
+    """In a separate lab: a retired key ends the tokens that other tests hold."""
+    process = start_lab("--port", "0", "--seed", SEED)
+    out = str(tmp_path / "token")
+    for line, wanted in ANSWERS.items():
+        words = [word.format(out=out) for word in line.split()]
+        envelope = envelope_of(run(lab_program, *words, *where(process)))
+        assert envelope["data"] == json.loads(json.dumps(wanted).replace("{out}", out))
+        assert envelope["status"] == ("unchanged" if line == "user device@lab.example" else "changed")
+    before = envelope_of(run(lab_program, "rotate-keys", *where(process)))["data"]["keys"]
+    after = envelope_of(run(lab_program, "rotate-keys", "--retire", *where(process)))["data"]["keys"]
+    assert (len(after), set(before).isdisjoint(after)) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("approve", "ABC", "--user", "nobody@lab.example"), 2, "no user nobody@lab.example"),
+        (("approve", "ABC", "--user", "admin@lab.example"), 5, "That code didn't work"),
+        (("token", "--user", "device@lab.example", "--out", "/no/such/directory/token"), 2, "No such file"),
+    ],
+)
+def test_refusals_of_a_running_lab(
+    process: Any, lab_program: str, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    done = run(lab_program, *arguments, "--dir", str(process.directory))
+    assert done.returncode == code
+    assert done.stderr.startswith("error: ")
+    assert says in done.stderr
+
+
+def test_a_refusal_of_entra_is_answered_as_entra_does(
+    process: Any, lab_program: str, trusting: Callable[[str], Any]
+) -> None:
+    where = ("--dir", str(process.directory), "--path", "*/oauth2/v2.0/token")
+    assert run(lab_program, "fault", *where, "--aadsts", "53003").returncode == 0
+    with trusting(process.description["ca_file"]) as session:
+        address = f"{process.description['authority']}/oauth2/v2.0/token"
+        answer = session.post(address, data={}, timeout=20)
+    assert answer.status_code == 400
+    assert answer.json()["error_codes"] == [53003]
+    unknown = run(lab_program, "fault", *where, "--aadsts", "12345")
+    assert (unknown.returncode, "AADSTS12345" in unknown.stderr) == (6, True)
+    assert "53003" in unknown.stderr
+
+
+def test_no_lab_runs_there(lab_program: str, tmp_path: Path) -> None:
+    done = run(lab_program, "approve", "ABC", "--user", "a@b", "--dir", str(tmp_path))
+    assert done.returncode == 8
+    assert "mstunnel-lab serve --dir" in done.stderr
+
+
+def test_serve_refuses(lab_program: str, process: Any, tmp_path: Path) -> None:
+    directory = str(tmp_path / "lab")
+    taken = process.description["graph"].rpartition(":")[2]
+    bad = str(tmp_path / "bad.yaml")
+    Path(bad).write_text("version: 1\ncolour: red\n")
+    for arguments, code, says in [
+        (("--dir", directory, "--port", "70000"), 2, "70000 is not a port"),
+        (("--dir", directory, "--host", ""), 2, "--host: '' is neither a host name nor an IP address"),
+        (("--dir", directory, "--host", "[::1]"), 2, "'[::1]' is neither"),
+        (("--dir", directory, "--name", "lab.test", "--name", ""), 2, "--name: '' is neither"),
+        (("--dir", directory, "--name", "bücher..test"), 2, "neither a host name"),
+        (("--dir", directory, "--port", taken), 8, "Address already in use"),
+        (("--dir", directory, "--port", "0", "--seed", str(tmp_path / "none.yaml")), 2, "none.yaml"),
+        (
+            ("--dir", directory, "--port", "0", "--seed", str(tmp_path / "bad.yaml")),
+            2,
+            "bad.yaml:2:1: colour",
+        ),
+        (("--dir", str(process.directory), "--port", "0"), 9, "another lab is running"),
+        (("--dir", "/proc/nothing", "--port", "0"), 2, "the lab cannot use /proc/nothing: "),
+    ]:
+        done = run(lab_program, "serve", *arguments)
+        assert done.returncode == code, done.stderr
+        assert says in " ".join(done.stderr.split())
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "lab" / "lab.json").exists()
+
+
+@pytest.mark.parametrize("name", ["lab.lock", "lab.json", "lab.sqlite", "ca.pem", "token-signing.key"])
+def test_serve_names_the_file_that_it_cannot_use(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / "ca.key").touch()
+    with pytest.raises(UsageError) as caught:
+        serve(Settings(tmp_path, port=0), lambda _lab: None)
+    assert caught.value.code == "lab-directory"
+    assert caught.value.message.startswith(f"the lab cannot use {tmp_path / name}: ")
+
+
+@pytest.mark.parametrize("name", ["lab.sqlite", "ca.pem", "token-signing.key", "server.pem"])
+def test_serve_names_the_file_that_is_damaged(tmp_path: Path, name: str) -> None:
+    Authority(tmp_path)
+    for damaged in (name, "server.key"):
+        (tmp_path / damaged).write_text("x" * 200)
+    with pytest.raises(UsageError) as caught:
+        serve(Settings(tmp_path, port=0), lambda _lab: None)
+    assert caught.value.code == "lab-directory"
+    assert caught.value.message.startswith(f"the lab cannot use {tmp_path / name}: ")
+
+
+@pytest.mark.parametrize("out", ["", "/", "."])
+def test_a_token_needs_the_name_of_a_file(process: Any, out: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        write_token(process.directory, "device@lab.example", Path(out))
+    assert (caught.value.code, caught.value.message) == (
+        "lab-token-file",
+        f"cannot write {Path(out)}: it is a directory",
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "status"), [(signal.SIGTERM, 0, "ok"), (signal.SIGINT, 130, "error")]
+)
+def test_stops_cleanly(start_lab: Callable[..., Any], number: int, code: int, status: str) -> None:
+    running = start_lab("--port", "0", "--seed", SEED, "--output", "json")
+    assert running.stop(number) == code
+    envelope = json.loads(running.printed)
+    validate(envelope)
+    assert (envelope["status"], running.errors) == (status, "")
+    assert not (running.directory / "lab.json").exists()
+
+
+def test_serve_prints_the_command_that_installs_a_gateway(start_lab: Callable[..., Any]) -> None:
+    running = start_lab("--port", "0", "--name", "lab.test")
+    description = running.description
+    running.stop(signal.SIGTERM)
+    printed = [line.strip() for line in running.printed.splitlines()]
+    assert description["setup"] in printed
+    assert description["setup"].startswith("sudo mstunnel-setup --lab https://lab.test:")
+    root = x509.load_pem_x509_certificate((running.directory / "ca.pem").read_bytes())
+    assert description["fingerprint"] == f"sha256:{root.fingerprint(SHA256()).hex()}"
+    assert description["setup"].endswith(f"#{description['fingerprint']}")
+
+
+def test_a_killed_lab_goes_on_with_everything(
+    start_lab: Callable[..., Any], trusting: Callable[[str], Any], lab_program: str
+) -> None:
+    first = start_lab("--port", "0", "--seed", SEED, "--name", "lab.test", "--name", "localhost")
+    before = first.description
+    assert before["authority"].startswith("https://lab.test:")
+    port = before["graph"].rpartition(":")[2]
+    local = f"https://localhost:{port}"
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": "44444444-4444-4444-8444-444444444444",
+        "client_secret": "a-secret-of-the-agent",
+        "scope": "https://graph.microsoft.com/.default",
+    }
+    with trusting(before["ca_file"]) as session:
+        token = session.post(f"{local}/common/oauth2/v2.0/token", data=form, timeout=20).json()[
+            "access_token"
+        ]
+        headers = {"Authorization": f"Bearer {token}"}
+        path = f"{local}/beta/deviceManagement/microsoftTunnelConfigurations"
+        body = {"displayName": "kept", "network": "169.254.0.0/16"}
+        created = session.post(path, json=body, headers=headers, timeout=20).json()
+    assert first.stop(signal.SIGKILL) == -signal.SIGKILL
+    again = start_lab("--port", port, "--name", "lab.test")
+    after = again.description
+    new = {"pid": 0, "control": {}}
+    assert after | new == before | new
+    with trusting(after["ca_file"]) as session:
+        answer = session.get(f"{path}/{created['id']}", headers=headers, timeout=20)
+    assert (answer.status_code, answer.json()["displayName"]) == (200, "kept")
+    assert again.stop(signal.SIGTERM) == 0
+    other = run(lab_program, "serve", "--dir", str(again.directory), "--port", "0", "--seed", __file__)
+    assert (other.returncode, "different seed file" in other.stderr) == (2, True)
+
+
+def test_certificate_names(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    chain, _ = authority.server_certificate(tmp_path, ["127.0.0.1", "localhost"])
+    first = chain.read_bytes()
+    authority.server_certificate(tmp_path, ["localhost"])
+    assert chain.read_bytes() == first
+    authority.server_certificate(tmp_path, ["lab.test", "192.0.2.1"])
+    assert chain.read_bytes() != first
+
+
+def test_tls_is_1_2_or_better(process: Any) -> None:
+    port = int(process.description["graph"].rpartition(":")[2])
+    context = ssl.create_default_context(cafile=process.description["ca_file"])
+    raw = socket.create_connection(("127.0.0.1", port), timeout=10)
+    with raw, context.wrap_socket(raw, server_hostname="127.0.0.1") as connection:
+        assert connection.version() in {"TLSv1.2", "TLSv1.3"}
+    assert json.loads((process.directory / "lab.json").read_text())["pid"] == process.popen.pid
+
+
+def test_an_idle_client_does_not_hold_up_the_stop(
+    start_lab: Callable[..., Any], trusting: Callable[[str], Any]
+) -> None:
+    running = start_lab("--port", "0", "--seed", SEED)
+    with trusting(running.description["ca_file"]) as session:
+        assert session.get(running.description["admin_center"], timeout=20).ok
+        before = time.monotonic()
+        assert running.stop(signal.SIGTERM) == 0
+    assert time.monotonic() - before < 2.5
+    assert running.errors == ""

@@ -1,0 +1,222 @@
+"""How the lab judges what a server reports, and what it remembers of it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mst_admin.metrics import METRICS
+from mstunnel_lab import health, trends
+from mstunnel_lab.admin_center.charts import HEIGHT, WIDTH, chart
+from mstunnel_lab.store import Store
+from mstunnel_lab.trends import Point
+from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows
+from mstunnel_setup.agent.measure import Machine
+from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
+from mstunnel_setup.exchange.thresholds import Threshold, Thresholds
+from mstunnel_setup.tenant.wire import HealthThreshold, LabHealth
+
+NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+
+
+MORE_IS_WORSE = HealthThreshold(id="cpuUsage", healthy_threshold=95, unhealthy_threshold=100)
+MORE_IS_BETTER = HealthThreshold(id="diskSpace", healthy_threshold=5, unhealthy_threshold=3)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "value", "status"),
+    [
+        (MORE_IS_WORSE, 95, "healthy"),
+        (MORE_IS_WORSE, 96, "warning"),
+        (MORE_IS_WORSE, 99, "warning"),
+        (MORE_IS_WORSE, 100, "unhealthy"),
+        (MORE_IS_BETTER, 5.1, "healthy"),
+        (MORE_IS_BETTER, 5, "warning"),
+        (MORE_IS_BETTER, 3, "warning"),
+        (MORE_IS_BETTER, 2.9, "unhealthy"),
+        (HealthThreshold(id="cpuUsage"), 100, None),
+        (None, 100, None),
+    ],
+)
+def test_bounds(threshold: HealthThreshold | None, value: float, status: str | None) -> None:
+    assert health.judge(value, threshold) == status
+
+
+@given(
+    st.sampled_from(("cpu", "memory", "disk", "latency")),
+    st.integers(1, 100),
+    st.integers(0, 100),
+    st.integers(0, 100),
+)
+def test_lab_and_agent_judge_a_figure_alike(word: str, value: int, one: int, other: int) -> None:
+    better, worse = sorted((one, other), reverse=word == "disk")
+    field, name = {
+        "cpu": ("cpu_usage", "cpuUsage"),
+        "memory": ("memory_usage", "memoryUsage"),
+        "disk": ("disk_space", "diskSpace"),
+        "latency": ("latency", "latency"),
+    }[word]
+    own = Thresholds().model_copy(update={field: Threshold(healthy=better, unhealthy=worse)})
+    machine = Machine(cpu_percent=value, memory_percent=value, disk_free_bytes=value * 1024**3)
+    probe = Probe(NOW, "http://x/", {"http_code": 200, "time_connect": value / 1000})
+    report = GatewayReport(at=NOW, connections=1, probe=probe)
+    seen = Observation(NOW, NOW, machine=machine, report=report, probe_url="http://x/")
+    rows = {row.id: row.state.value for row in judge_rows(seen, own)}
+    bounds = HealthThreshold(id=name, healthy_threshold=better, unhealthy_threshold=worse)
+    row = next(metric.name for metric in METRICS if metric.graph_name == name)
+    figure = 1000 * (value / 1000) if word == "latency" else value
+    assert health.judge(figure, bounds) == rows[row]
+
+
+def checked(report: dict[str, Any], own: dict[str, HealthThreshold] | None = None) -> dict[str, health.Check]:
+    reported = LabHealth.from_wire(report)
+    return {check.title: check for check in health.checks(reported, NOW, own or {}, NOW)}
+
+
+def test_the_tenants_thresholds_win_over_the_servers_verdict() -> None:
+    verdict = {"id": "cpu-usage", "status": "healthy", "text": "60 %"}
+    found = checked(
+        {"metrics": {"cpu-usage": 60}, "checks": [verdict]},
+        {"cpuUsage": HealthThreshold(id="cpuUsage", healthy_threshold=50, unhealthy_threshold=75)},
+    )["CPU usage"]
+    assert (found.value, found.status) == ("60 %", "warning")
+
+
+def test_figures_are_shown_in_their_units() -> None:
+    figures = {"disk-space": 40 * 1024**3, "throughput": 310_000_000, "latency": 4}
+    found = checked({"metrics": figures})
+    shown = [found[title].value for title in ("Free disk space", "Throughput", "Latency")]
+    assert shown == ["40 GB", "310 Mbit/s", "4 ms"]
+
+
+def test_rows_without_thresholds_keep_the_verdict_of_the_server() -> None:
+    verdict = {"id": "internal-network", "status": "unhealthy", "text": "http://x/: status 502"}
+    found = checked({"checks": [verdict]})
+    assert (
+        found["Internal network accessibility"].value,
+        found["Internal network accessibility"].status,
+    ) == (
+        "http://x/: status 502",
+        "unhealthy",
+    )
+    assert (found["Server logs"].value, found["Server logs"].status) == ("not reported", "unknown")
+
+
+def test_the_rows_are_those_of_the_agent() -> None:
+    assert ["last-check-in", *(metric.name for metric in METRICS)] == [row[0] for row in TABLE]
+
+
+@pytest.mark.parametrize(
+    ("ago", "status"), [(0, "healthy"), (300, "healthy"), (301, "unhealthy"), (None, "unhealthy")]
+)
+def test_last_check_in(ago: int | None, status: str) -> None:
+    seen = None if ago is None else NOW - timedelta(seconds=ago)
+    assert health.checks(None, seen, {}, NOW)[0].status == status
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "lab.sqlite")
+    yield opened
+    opened.close()
+
+
+def test_trends_are_averages_over_blocks(store: Store) -> None:
+    for at, value in ((0, 10), (599, 20), (600, 50), (1800, 7)):
+        trends.add(store, "gw", {"cpuUsage": value}, at, 600)
+    trends.add(store, "other", {"cpuUsage": 99}, 0, 600)
+    assert trends.points(store, "gw", "cpuUsage", 0, 1800) == (Point(0, 15), Point(600, 50), Point(1800, 7))
+    assert trends.points(store, "gw", "cpuUsage", 1, 1799) == (Point(600, 50),)
+    assert trends.points(store, "gw", "latency", 0, 1800) == ()
+    trends.forget(store, "gw")
+    assert trends.points(store, "gw", "cpuUsage", 0, 1800) == ()
+    assert len(trends.points(store, "other", "cpuUsage", 0, 1800)) == 1
+
+
+def test_trends_do_not_grow_for_ever(store: Store) -> None:
+    for block in range(300):
+        trends.add(store, "gw", {"cpuUsage": block}, block * 600, 600)
+    found = trends.points(store, "gw", "cpuUsage", 0, 10**6)
+    assert (len(found), found[0].at) == (241, 59 * 600)
+
+
+POINTS = st.lists(
+    st.tuples(st.integers(0, 1000), st.floats(0, 1e9, allow_nan=False)), max_size=30, unique_by=lambda p: p[0]
+)
+
+
+@given(POINTS)
+def test_every_point_is_drawn_inside_the_chart(raw: list[tuple[int, float]]) -> None:
+    points = [Point(at, value) for at, value in sorted(raw)]
+    drawn = chart(health.metric_called("latency"), points, 0, 1000)
+    assert len(drawn.dots) == len(drawn.rows) == len(points)
+    assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in drawn.dots)
+    marks = [mark.at for mark in drawn.values]
+    assert marks == sorted(marks, reverse=True)
+    assert all(0 <= mark <= HEIGHT for mark in marks)
+
+
+def test_a_chart_says_what_it_shows() -> None:
+    drawn = chart(health.metric_called("latency"), [Point(0, 4), Point(500, 12.4)], 0, 1000)
+    assert drawn.summary == "Lowest 4 ms, highest 12 ms, last 12 ms."
+    assert [mark.text for mark in drawn.values] == ["0", "5", "10", "15", "20"]
+
+
+SITES = "/deviceManagement/microsoftTunnelSites"
+
+
+@pytest.fixture(scope="module")
+def server(lab: Any) -> Iterator[str]:
+    path = f"{SITES}/{lab.site_id('Osaka')}/microsoftTunnelServers"
+    figures = {"cpu-usage": 40, "latency": 3, "throughput": 31_400_000, "disk-space": 7 * 1024**3}
+    report = {"status": "healthy", "metrics": figures}
+    created = lab.graph("app:agent", "POST", path, {"displayName": "gw", "labHealth": report}).json()
+    one = f"{path}/{created['id']}"
+    lab.graph("app:agent", "PATCH", one, {"labHealth": {**report, "metrics": {"cpu-usage": 60}}})
+    yield one
+    lab.graph("admin", "DELETE", one)
+
+
+def test_metrics_by_name(lab: Any, server: str) -> None:
+    body = {"metricNames": ["cpuUsage", "latency", "diskSpace"]}
+    answer = lab.graph("admin", "POST", f"{server}/getHealthMetrics", body).json()
+    assert answer["@odata.context"].endswith("#Collection(microsoft.graph.keyLongValuePair)")
+    assert answer["value"] == [{"name": "cpuUsage", "value": 60}]
+
+
+def test_figures_have_the_units_of_thresholds_in_graph(lab: Any, server: str) -> None:
+    names = ["throughput", "diskSpace"]
+    begin, end = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) + timedelta(minutes=1)
+    span = {"startDateTime": begin.isoformat(), "endDateTime": end.isoformat()}
+    last = {
+        name: lab.graph(
+            "admin", "POST", f"{server}/getHealthMetricTimeSeries", {"metricName": name, **span}
+        ).json()["value"][-1]["value"]
+        for name in names
+    }
+    assert last == {"throughput": 31, "diskSpace": 7}
+    lab.graph(
+        "app:agent", "PATCH", server, {"labHealth": {"status": "healthy", "metrics": {"throughput": 10**7}}}
+    )
+    found = lab.graph("admin", "POST", f"{server}/getHealthMetrics", {"metricNames": names}).json()
+    assert found["value"] == [{"name": "throughput", "value": 10}]
+
+
+def test_a_metric_over_time(lab: Any, server: str) -> None:
+    begin, end = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) + timedelta(minutes=1)
+    body = {"startDateTime": begin.isoformat(), "endDateTime": end.isoformat(), "metricName": "cpuUsage"}
+    answer = lab.graph("admin", "POST", f"{server}/getHealthMetricTimeSeries", body).json()
+    assert sum(point["value"] for point in answer["value"]) in {50, 100}  # one block of a minute, or two
+    assert all(point["dateTime"].endswith(":00Z") for point in answer["value"])
+
+
+def test_a_check_in_without_a_report_adds_nothing(lab: Any, server: str) -> None:
+    begin, end = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) + timedelta(minutes=1)
+    body = {"startDateTime": begin.isoformat(), "endDateTime": end.isoformat(), "metricName": "latency"}
+    lab.graph("app:agent", "PATCH", server, {"displayName": "gw"})
+    answer = lab.graph("admin", "POST", f"{server}/getHealthMetricTimeSeries", body).json()
+    assert [point["value"] for point in answer["value"]] == [3]

@@ -1,0 +1,235 @@
+"""The languages of the pages: which one is shown; no text lacks a translation, and none is unused."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jinja2 import Environment, nodes
+
+from mst_admin import findings as tunnel_findings
+from mst_admin.apps import findings as app_findings
+from mst_admin.apps.app_objects import AppPlatform
+from mst_admin.metrics import METRICS
+from mst_admin.profiles import findings as profile_findings
+from mst_admin.profiles.objects import Platform
+from mstunnel_lab.admin_center import (
+    app_configuration_form,
+    app_form,
+    configuration_form,
+    profile_form,
+    site_form,
+)
+from mstunnel_lab.admin_center.forms import Form, Group
+from mstunnel_lab.admin_center.language import LANGUAGES, Words, table
+from mstunnel_lab.errors import REFUSALS
+from mstunnel_setup.base.errors import Declared
+from tests.unit.mstunnel_lab.pages import Pages
+
+ROOT = Path(__file__).parents[3]
+PACKAGE = ROOT / "mstunnel_setup"
+TEMPLATES = ROOT / "templates" / "lab"
+OTHERS = sorted(set(LANGUAGES) - {"en"})
+SPOKEN = (PACKAGE / "lab", PACKAGE / "admin", PACKAGE / "gateway", PACKAGE / "answers")
+GROUPS: tuple[Group, ...] = (
+    *configuration_form.GROUPS,
+    *site_form.groups(()),
+    *(group for platform in Platform for group in profile_form.groups(platform, (), 1)),
+    *(group for platform in AppPlatform for group in app_form.groups(platform, ("x",), is_new=True)),
+    *(group for kind in app_configuration_form.KINDS for group in app_configuration_form.groups(kind)),
+)
+FIELDS = [field for group in GROUPS for field in group.fields]
+
+# Findings about what no form of the admin center has, or about objects that are read from files.
+ELSEWHERE = {
+    *(
+        "TRUSTED_ROOT_NAME",
+        "NOT_A_TUNNEL_PROFILE",
+        "SITE_MISSING",
+        "SERVER_ADDRESS_DIFFERS",
+        "EU_DATA_BOUNDARY",
+    ),
+    *("PROFILE_NOT_DECLARABLE", "APP_CONFIG_NOT_DECLARABLE", "APP_CONFIG_PLATFORM", "PER_APP_WITHOUT_APP"),
+    *("MAM_APPS_MISSING", "MAM_APPS_WITHOUT_EDGE", "MAM_BYPASSED_HOST", "MAM_PROXY_WITHOUT_PAC", "MAM_TWICE"),
+    *("MAM_BESIDE_PROFILE", "CORPORATE_NETWORK_INVALID", "SETTING_MALFORMED", "NETWORK_OVERLAP"),
+    *("PUBLIC_ADDRESS_UNRESOLVED", "UTC_OFFSET_INVALID", "NAME_SHARED", "METRIC_WITHOUT_THRESHOLDS"),
+}
+FINDINGS = {
+    f"{module.__name__}.{name}": found
+    for module in (profile_findings, app_findings, tunnel_findings)
+    for name, found in vars(module).items()
+    if isinstance(found, Declared) and name not in ELSEWHERE
+}
+SAME_EVERYWHERE = {"{advice}"}
+
+
+def template_texts() -> Iterator[tuple[str, bool]]:
+    """Every text in the expressions of the templates, and whether it is surely one of the page."""
+    for path in sorted(TEMPLATES.glob("*.html.j2")):
+        tree = Environment(autoescape=True).parse(path.read_text())
+        calls = [call for call in tree.find_all(nodes.Call) if isinstance(call.node, nodes.Name)]
+        said = [call.args[0] for call in calls if call.node.name == "_" and call.args]  # type: ignore[attr-defined]
+        sure = {id(item) for item in said}
+        for item in tree.find_all(nodes.Const):
+            if isinstance(item.value, str):
+                yield item.value, id(item) in sure
+
+
+def form_texts() -> Iterator[str]:
+    yield from (group.title for group in GROUPS)
+    yield from (label for group in GROUPS for _, label in group.actions)
+    yield from (text for field in FIELDS for text in (field.label, field.hint))
+    yield from (word for field in FIELDS if field.kind == "choice" for _, word in field.choices)
+    for kinds in (profile_form.KINDS, app_form.KINDS, app_form.INTENTS, app_configuration_form.KINDS):
+        yield from kinds.values()
+
+
+def spoken() -> set[str]:
+    """Every text in the code that a page may show: literals, and f-strings with {} for their values."""
+    found: set[str] = set()
+    for path in (file for directory in SPOKEN for file in directory.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+            if isinstance(node, ast.JoinedStr):
+                parts = (str(p.value) if isinstance(p, ast.Constant) else "{}" for p in node.values)
+                found.add("".join(parts))
+    return found
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\{\w*\}", "{}", text).casefold().rstrip(".")
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_text_of_the_pages_has_a_translation(language: str) -> None:
+    wanted = {text for text, is_sure in template_texts() if is_sure} | set(form_texts())
+    wanted = {re.sub(r"^(On-demand rule) 1$", r"\1 {number}", text) for text in wanted}
+    wanted |= {metric.title for metric in METRICS} | {refusal.message for refusal in REFUSALS.values()}
+    assert sorted(wanted - table(language).keys()) == []
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize("name", FINDINGS)
+def test_every_finding_has_a_translation(language: str, name: str) -> None:
+    found = FINDINGS[name]
+    wanted = {found.message, found.hint} - SAME_EVERYWHERE
+    assert sorted(wanted - table(language).keys()) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_translation_is_unused(language: str) -> None:
+    said = {plain(text) for text in spoken()} | {plain(text) for text, _ in template_texts()}
+    # What a form says about the type of a value.
+    foreign = {text for text in table(language) if text.startswith("Must be ")}
+    assert [text for text in table(language) if plain(text) not in said and text not in foreign] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_translation_uses_no_parameter_that_its_text_does_not_have(language: str) -> None:
+    names = re.compile(r"\{(\w+)\}")
+    texts = table(language).items()
+    assert [text for text, said in texts if not set(names.findall(said)) <= set(names.findall(text))] == []
+
+
+def test_no_text_is_in_two_tables() -> None:
+    files = sorted((PACKAGE / "lab" / "web" / "texts").glob("ja*.toml"))
+    keys = [key for file in files for key in tomllib.loads(file.read_text())]
+    assert sorted({key for key in keys if keys.count(key) > 1}) == []
+
+
+@pytest.mark.parametrize("name", FINDINGS)
+def test_a_finding_speaks_of_fields_by_their_labels(name: str) -> None:
+    """No key of a file is in what the English page says; an example of an id may be."""
+    labels = Form(GROUPS, {}).labels
+    found = FINDINGS[name].example()
+    said = Words("en").problem((found.message, found.hint), labels)
+    assert re.findall(r"\b[a-z]+_[a-z_]+\b|: true\b", said) == []
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+def test_every_field_has_help(field: Any) -> None:
+    assert field.hint
+
+
+def test_a_finding_is_said_in_the_language_of_the_page() -> None:
+    found = tunnel_findings.PORT_INVALID(
+        key="listen_port",
+        value="0",
+        reason="it is not a port",
+        advice="Write a number from 1 to 65535, usually 443.",
+    )
+    said = Words("ja").problem((found.message, found.hint), {"listen_port": "Server port"})
+    assert said == (
+        "「サーバー ポート」 の値 0 は使用できません: ポートではありません。"
+        "1 から 65535 の数値を入力してください (通常は 443)。"
+    )
+
+
+def test_names_are_not_translated() -> None:
+    assert Words("ja")("The server configuration is used by the site 'Sites'.").count("Sites") == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "language"),
+    [
+        ("", "en"),
+        ("ja", "ja"),
+        ("ja-JP,en;q=0.5", "ja"),
+        ("fr, ja;q=0.3, en;q=0.2", "ja"),
+        ("en-GB,ja;q=0.9", "en"),
+        ("ja;q=0,fr", "en"),
+        ("ja;q=high", "ja"),
+        (";;,,q=1", "en"),
+    ],
+)
+def test_the_browser_asks_for_a_language(browser: Pages, asked: str, language: str) -> None:
+    browser.session.headers["Accept-Language"] = asked
+    assert f'<html lang="{language}">' in browser.open("/admin/sign-in").source
+
+
+def test_a_language_is_chosen_and_remembered(administrator: Pages) -> None:
+    page = administrator.open("/language?to=ja&next=/admin/sites")
+    assert page.address.endswith("/admin/sites")
+    assert "サイト" in page.text
+    assert "サーバーの作成" in administrator.open("/admin/servers/new").text
+    assert "Sites" in administrator.open("/language?to=en&next=/admin/sites").text
+
+
+@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", "/\\evil.example", ""])
+def test_the_choice_of_a_language_leads_nowhere_else(administrator: Pages, elsewhere: str) -> None:
+    page = administrator.open(f"/language?to=xx&next={elsewhere}")
+    assert page.address == f"{administrator.base}/admin/servers"
+    assert '<html lang="en">' in page.source
+
+
+class _Texts(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.found.append(" ".join(data.split()))
+
+
+PAGES = (
+    *("/admin/servers", "/admin/servers/new", "/admin/sites", "/admin/sites/new", "/admin/configurations"),
+    *("/admin/configurations/new", "/admin/health", "/admin/health/thresholds", "/admin/profiles"),
+    *("/admin/profiles/new", "/admin/profiles/new/ios", "/admin/profiles/new/android-work-profile"),
+    *("/admin/apps", "/admin/apps/new", "/admin/apps/new/ios", "/admin/app-configurations"),
+    *("/admin/app-configurations/new", "/admin/app-configurations/new/apps-android", "/admin/sign-in"),
+    "/devicelogin",
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_english_text_is_on_a_japanese_page(administrator: Pages, path: str) -> None:
+    administrator.session.headers["Accept-Language"] = "ja"
+    reader = _Texts()
+    reader.feed(administrator.open(path).source)
+    english = {text for text, said in table("ja").items() if text != said}
+    assert sorted(english.intersection(reader.found)) == []

@@ -1,0 +1,129 @@
+"""The page that tells how a server is added: its script and its answer file, by the commands as printed."""
+
+import html
+import os
+import re
+import shlex
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.mstunnel_lab.pages import Pages
+
+SEED = Path(__file__).with_name("seed.yaml")
+PROGRAMS = Path(sys.executable).parent
+PRE = re.compile(r"<pre[^>]*>(.*?)</pre>", re.DOTALL)
+
+
+def printed(pages: Pages) -> list[str]:
+    """The blocks of the page that are to be copied, as a browser copies them."""
+    return [html.unescape(text) for text in PRE.findall(pages.open("/admin/servers/new").source)]
+
+
+def run(directory: Path, *commands: str, path: Path = PROGRAMS) -> subprocess.CompletedProcess[str]:
+    """Run commands as a shell does in a directory."""
+    environment = {"PATH": f"{path}:{os.environ['PATH']}", "HOME": str(directory)}
+    script = "\n".join(commands)
+    return subprocess.run(
+        ["sh", "-ec", script], cwd=directory, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_answer_file_as_it_is_printed_passes_the_check(administrator: Pages, tmp_path: Path) -> None:
+    answers, commands = printed(administrator)[-2:]
+    (tmp_path / "answers.yaml").write_text(answers)
+    check, install = commands.splitlines()
+    done = run(tmp_path, check)
+    assert done.returncode == 0, done.stderr
+    assert install == "sudo mstunnel-setup --answers answers.yaml"
+
+
+def test_the_check_would_refuse_what_the_page_once_said(administrator: Pages, tmp_path: Path) -> None:
+    answers, commands = printed(administrator)[-2:]
+    relative = re.sub(r"  ca_pem: \|\n(    .*\n)+", "  ca_file: ca.pem\n", answers)
+    (tmp_path / "answers.yaml").write_text(relative)
+    assert run(tmp_path, commands.splitlines()[0]).returncode == 2
+
+
+def test_the_file_for_download_is_the_one_that_is_printed(administrator: Pages) -> None:
+    answers = printed(administrator)[-2]
+    page = administrator.open("/admin/servers/new/answers.yaml")
+    assert page.source == answers
+
+
+def test_the_answers_lead_to_the_tenant(administrator: Pages, lab: Any, tmp_path: Path) -> None:
+    (tmp_path / "answers.yaml").write_text(printed(administrator)[-2])
+    done = run(tmp_path, "mstunnel-setup answers show --answers answers.yaml")
+    assert done.returncode == 0, done.stderr
+    assert lab.description["authority"] in done.stdout
+    assert lab.description["client_id"] in done.stdout
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Path:
+    """A directory with programs that print how they were called, in place of those that change the host."""
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    for name, text in {
+        "mstunnel-setup": '#!/bin/sh\necho "$mst_rootless_mode|$*"\n',
+        "sudo": '#!/bin/sh\nexec env "$@"\n',
+    }.items():
+        (directory / name).write_text(text)
+        (directory / name).chmod(stat.S_IRWXU)
+    return directory
+
+
+def test_the_script_installs_into_the_tenant(
+    administrator: Pages, lab: Any, tmp_path: Path, recorder: Path
+) -> None:
+    """The commands of the page, on the script of the page; `setup` of lab.json names the same tenant."""
+    blocks = printed(administrator)
+    (tmp_path / "mstunnel-setup").write_text(administrator.open("/admin/servers/new/mstunnel-setup").source)
+    option = lab.description["setup"].partition("mstunnel-setup ")[2]
+    assert run(tmp_path, blocks[1], path=recorder).stdout == f"|{option}\n"
+    assert run(tmp_path, blocks[2], path=recorder).stdout == f"1|{option}\n"
+    more = run(tmp_path, "./mstunnel-setup --site 'Berlin 1' --unattended", path=recorder)
+    assert more.stdout == f"|{option} --site Berlin 1 --unattended\n"
+
+
+def test_the_script_says_what_is_missing(administrator: Pages, tmp_path: Path) -> None:
+    script = administrator.open("/admin/servers/new/mstunnel-setup").source
+    (tmp_path / "mstunnel-setup").write_text(script)
+    (tmp_path / "empty").mkdir()
+    done = subprocess.run(
+        ["/bin/sh", "./mstunnel-setup"],
+        cwd=tmp_path,
+        env={"PATH": "empty"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "not installed" in done.stderr) == (2, True)
+
+
+def test_every_printed_command_exists(administrator: Pages, tmp_path: Path) -> None:
+    """Each program on the page knows the command and its options."""
+    for line in (line for block in printed(administrator) for line in block.splitlines()):
+        words = shlex.split(line.removeprefix("sudo "))
+        if words[0] in {"mstunnel-setup", "mst-readiness"}:
+            names = [word for word in words[1:] if word.isalpha()]
+            assert run(tmp_path, shlex.join([words[0], *names, "--help"])).returncode == 0, line
+
+
+def test_another_tenant_has_the_answer_file_only(start_lab: Any, trusting: Any, tmp_path: Path) -> None:
+    """`--lab` leads to the home tenant, so that the script would join the wrong one."""
+    other = tmp_path / "other.yaml"
+    other.write_text(SEED.read_text().replace("lab.example", "other.example"))
+    running = start_lab("--port", "0", "--seed", str(SEED), "--seed", str(other)).description
+    with trusting(running["ca_file"]) as session:
+        users = [user for tenant in running["tenants"] for user in tenant["users"]]
+        pages = Pages({**running, "users": users}, session)
+        assert pages.sign_in("admin@other.example").address.endswith("/admin/servers")
+        answers = printed(pages)[1]
+        assert running["tenants"][1]["authority"] in answers
+        assert "Download script" not in pages.page.text
+        assert pages.open("/admin/servers/new/mstunnel-setup").status == 404

@@ -1,0 +1,127 @@
+"""Tokens as a gateway and Graph judge them: discovery, key set, signature, claims, life."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from mstunnel_lab.entra.keys import KeyRing
+from mstunnel_lab.entra.scopes import Resource
+from mstunnel_lab.entra.tokens import TokenService
+from mstunnel_lab.errors import GraphError
+from mstunnel_lab.pki import signing_key
+from mstunnel_lab.records import UserRecord
+from mstunnel_lab.urls import Urls
+
+GATEWAY = "3678c9e9-9681-447a-974d-d19f668fcd88"
+URLS = Urls("https://lab.example:1", "tenant")
+USER = UserRecord(id="user-id", upn="u@lab.example", name="U", password="p", roles=(), licensed=True)
+GRAPH = Resource("00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> TokenService:
+    return make_service(tmp_path_factory.mktemp("key"), 2)
+
+
+def make_service(directory: Path, gateway_version: int) -> TokenService:
+    return TokenService(KeyRing(directory), URLS, gateway_version)
+
+
+def verified(lab: Any, token: str, configuration_url: str) -> dict[str, Any]:
+    """Verify as ocserv does: discovery document, key set by kid, issuer and audience by comparison."""
+    document = lab.session.get(configuration_url, timeout=20).json()
+    keys = jwt.PyJWKSet.from_dict(lab.session.get(document["jwks_uri"], timeout=20).json())
+    key = keys[jwt.get_unverified_header(token)["kid"]]
+    return jwt.decode(token, key, algorithms=["RS256"], audience=GATEWAY, issuer=document["issuer"])
+
+
+def test_a_device_token_passes_as_the_gateway_checks_it(lab: Any) -> None:
+    gateway = lab.description["gateway"]
+    claims = verified(lab, lab.token_as("gateway"), gateway["openid_configuration_url"])
+    assert (claims["aud"], claims["iss"]) == (gateway["audience"], gateway["issuer"])
+    assert claims["tid"] == lab.description["tenant_id"]
+    assert {"oid", "exp", "nbf", "iat"} <= claims.keys()
+    assert claims["upn"] == "device@lab.example"
+
+
+def test_the_v1_document_names_the_v1_issuer(lab: Any) -> None:
+    authority = lab.description["authority"]
+    document = lab.session.get(f"{authority}/.well-known/openid-configuration", timeout=20).json()
+    assert document["issuer"] == f"{authority}/"
+
+
+@pytest.mark.parametrize(("version", "issuer"), [(1, "https://lab.example:1/tenant/"), (2, URLS.issuer(2))])
+def test_the_seed_chooses_the_gateway_issuer(tmp_path: Path, version: int, issuer: str) -> None:
+    service = make_service(tmp_path, version)
+    token = service.user_token(USER, "app", Resource(GATEWAY, GATEWAY), ("Tunnel_Allow",), 60)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert (claims["iss"], claims["ver"]) == (issuer, f"{version}.0")
+
+
+@pytest.mark.parametrize(
+    ("version", "audience", "names", "others"),
+    [
+        (1, f"api://{GATEWAY}", {"appid", "appidacr"}, {"azp", "azpacr"}),
+        (2, GATEWAY, {"azp", "azpacr"}, {"appid"}),
+    ],
+)
+def test_each_version_has_its_claims(
+    tmp_path: Path, version: int, audience: str, names: set[str], others: set[str]
+) -> None:
+    resource = Resource(GATEWAY, f"api://{GATEWAY}")
+    claims = _claims(make_service(tmp_path, version).user_token(USER, "app", resource, ("Tunnel_Allow",), 60))
+    assert claims["aud"] == audience
+    assert names <= claims.keys()
+    assert not others & claims.keys()
+
+
+def test_a_guest_is_marked_as_one(service: TokenService) -> None:
+    member, guest = (
+        _claims(service.user_token(user, "app", Resource(GATEWAY, GATEWAY), ("Tunnel_Allow",), 60))
+        for user in (USER, USER.model_copy(update={"guest": True}))
+    )
+    assert (member["acct"], member["xms_idrel"].split()[0], member.get("idp")) == (0, "1", None)
+    assert (guest["acct"], guest["xms_idrel"].split()[0]) == (1, "5")
+    assert guest["idp"] != guest["iss"]
+
+
+def test_an_application_gets_a_token_for_the_gateway_without_a_scope(lab: Any) -> None:
+    claims = _claims(lab.app_token("powerless", f"{GATEWAY}/.default"))
+    assert (claims["aud"], claims["idtyp"]) == (GATEWAY, "app")
+    assert not {"scp", "roles"} & claims.keys()
+
+
+def _claims(token: str) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
+
+
+def test_graph_takes_its_own_tokens(service: TokenService) -> None:
+    token = service.user_token(USER, "app", GRAPH, ("User.Read",), 60)
+    assert service.check_graph_token(token).scp == "User.Read"
+
+
+@pytest.mark.parametrize("kind", ["expired", "gateway", "id token", "unsigned", "foreign key", "garbage", ""])
+def test_graph_refuses_any_other(service: TokenService, tmp_path: Path, kind: str) -> None:
+    good = service.user_token(USER, "app", GRAPH, (), 60)
+    claims = jwt.decode(good, options={"verify_signature": False})
+    tokens = {
+        "expired": service.user_token(USER, "app", GRAPH, (), -120),
+        "gateway": service.user_token(USER, "app", Resource(GATEWAY, GATEWAY), (), 60),
+        "id token": service.id_token(USER, "app", 60),
+        "unsigned": jwt.encode(claims, "", algorithm="none"),
+        "foreign key": jwt.encode(claims, signing_key(tmp_path / "other.pem"), algorithm="RS256"),
+        "garbage": "a.b.c",
+    }
+    with pytest.raises(GraphError) as caught:
+        service.check_graph_token(tokens.get(kind, kind))
+    assert (caught.value.status, caught.value.code) == (401, "InvalidAuthenticationToken")
+
+
+def test_times_are_whole_seconds_from_now(service: TokenService) -> None:
+    claims = jwt.decode(service.id_token(USER, "app", 60), options={"verify_signature": False})
+    assert abs(claims["iat"] - time.time()) < 5
+    assert claims["exp"] - claims["iat"] == 60

@@ -1,0 +1,98 @@
+"""A certificate is taken into use only after the programs of the gateway's image have loaded it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.containers.engine import Finished, Image
+from mstunnel_setup.containers.spec import Volume
+from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.steps import certificate
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.operations.certificate.activation import activate, apply_actions
+from tests.unit.certificates.pki import Pki, key_bytes
+from tests.unit.fakes import FakeEngine
+from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE, Scene
+
+PKI = Pki()
+
+
+@dataclass
+class Gateway(FakeEngine):
+    """No container runs; the image gives `verdict` on each configuration, `seen` with what was linked."""
+
+    verdict: Finished = field(default_factory=lambda: Finished(0, "", ""))
+    root: Path = Path()
+    seen: list[tuple[str, str | None]] = field(default_factory=list)
+
+    def run_once(
+        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
+    ) -> Finished:
+        text = Path(volumes[1].host).read_text()
+        linked = self.root / paths.ACTIVE.lstrip("/")
+        self.seen.append((text, str(linked.readlink()) if linked.is_symlink() else None))
+        return self.verdict
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Gateway:
+    image = Image(SERVER_IMAGE, SERVER_IMAGE.partition("@")[2], "1")
+    return Gateway(images={SERVER_IMAGE: image}, root=tmp_path)
+
+
+@pytest.fixture
+def scene(tmp_path: Path, engine: Gateway, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """An installed gateway, at this machine's own root as far as the code can tell."""
+    scene = Scene(tmp_path, engine=engine)
+    scene.trusted = (PKI.certificate("root"),)
+    for directory in (paths.CERTIFICATES, paths.PRIVATE, paths.STATE):
+        scene.files.make_directories(directory)
+    scene.write(
+        paths.OCSERV_CONF, f"server-cert = {paths.ACTIVE}/chain.pem\nserver-key = {paths.ACTIVE}/key.pem\n"
+    )
+    scene.remember("answers", {"images.server": SERVER_IMAGE, "images.agent": AGENT_IMAGE})
+    monkeypatch.setattr(Files, "live", True)
+    return scene
+
+
+def placed(scene: Scene) -> tuple[Run, str]:
+    """A certificate that passed our own checks and is not in use yet."""
+    scene.write(paths.SITE_CERTIFICATE, PKI.pem("leaf") + PKI.pem("inter"))
+    scene.write(paths.SITE_KEY, key_bytes(PKI.key_name("leaf"))).chmod(0o600)
+    run = scene.opened()
+    found = certificate.find(run.context)
+    apply_actions(run, "Place the certificate", certificate.placing(found))
+    return run, found.fingerprint
+
+
+def test_the_image_loads_a_certificate_before_it_is_linked(scene: Scene, engine: Gateway) -> None:
+    run, name = placed(scene)
+    activate(run, name)
+    ((text, linked),) = engine.seen
+    assert f"server-cert = {generations.directory(name)}/chain.pem" in text
+    assert f"server-key = {generations.directory(name)}/key.pem" in text
+    assert linked is None
+    assert generations.linked(run.context.ports) == name
+
+
+def test_what_the_image_cannot_load_replaces_nothing(scene: Scene, engine: Gateway) -> None:
+    engine.verdict = Finished(1, "", "GnuTLS error (at tlslib.c:855): The curve is unsupported")
+    run, name = placed(scene)
+    with pytest.raises(CertificateError, match="The curve is unsupported") as caught:
+        activate(run, name)
+    assert caught.value.code == "import-refused"
+    assert generations.linked(run.context.ports) is None
+    assert scene.files.names(paths.GENERATIONS) == []
+
+
+def test_without_the_image_on_this_host_the_switch_is_made(scene: Scene, engine: Gateway) -> None:
+    engine.images.clear()
+    run, name = placed(scene)
+    activate(run, name)
+    assert engine.seen == []
+    assert generations.linked(run.context.ports) == name

@@ -1,0 +1,13 @@
+"""What actions on files get to see."""
+
+from dataclasses import dataclass
+
+from mstunnel_setup.io.files import Files
+
+
+@dataclass
+class Ports:
+    """A root and where the engine keeps its state below it."""
+
+    files: Files
+    state_directory: str = "/state"

@@ -1,0 +1,89 @@
+"""A link of others where we write a file: neither written over nor removed."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.action import Codec, Undo
+from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.runner import Runner
+from mstunnel_setup.transaction.step import Step
+
+PLACE, THEIRS = "/etc/ours", "/etc/theirs"
+ACTION = WriteFile(path=PLACE, text="ours\n")
+STEP = Step[None, None]("one", "Do it", lambda _context: None, lambda _facts: [ACTION])
+CODEC = Codec([WriteFile])
+CONTENT = b"theirs\n"
+
+
+@dataclass
+class Ports:
+    files: Files
+    state_directory: str = "/state"
+
+    @property
+    def journal(self) -> Journal:
+        return Journal(self.files, SystemClock(), self.state_directory)
+
+    @property
+    def runner(self) -> Runner:
+        return Runner(self, self.journal, CODEC, SystemClock(), lambda _event: None)
+
+
+@pytest.fixture(params=["valid", "dangling"])
+def ports(request: pytest.FixtureRequest, tmp_path: Path) -> Ports:
+    """A host with a link in the place of the file."""
+    files = Files(tmp_path)
+    files.make_directory("/etc")
+    if request.param == "valid":
+        files.write(THEIRS, CONTENT)
+    files.link(PLACE, "theirs")
+    return Ports(files)
+
+
+def is_untouched(ports: Ports) -> bool:
+    state = ports.files.state(PLACE)
+    return state is not None and state.target == "theirs" and ports.files.read(THEIRS) in (None, CONTENT)
+
+
+def test_it_stops_a_run_before_the_first_record(ports: Ports) -> None:
+    with pytest.raises(FileError) as caught:
+        ports.runner.run([STEP], None)
+    assert (caught.value.code, PLACE in caught.value.message) == ("path-not-regular", True)
+    assert ports.journal.records == ()
+    assert is_untouched(ports)
+
+
+def test_it_is_kept_and_named_where_an_earlier_release_has_recorded_the_action(ports: Ports) -> None:
+    content = ports.files.read(PLACE)
+    before: JsonObject = {"digest": None}
+    if content is not None:
+        before = {"digest": hashlib.sha256(content).hexdigest(), "mode": 0o777, "uid": 0, "gid": 0}
+        ports.files.make_directories("/state/saved", 0o700)
+        ports.files.write(f"/state/saved/{before['digest']}", content, 0o600)
+    journal = ports.journal
+    journal.begin_installation()
+    journal.append("begin", step="one", key=ACTION.key, action=CODEC.dump(ACTION), before=before)
+    journal.close()
+
+    (removal,) = ports.runner.undo()
+    assert (removal.undone.outcome, PLACE in removal.undone.reason) == (Undo.KEPT, True)
+    assert is_untouched(ports)
+
+
+def test_it_is_kept_where_it_took_the_place_of_our_file(ports: Ports) -> None:
+    ports.files.remove(PLACE)
+    ports.runner.run([STEP], None)
+    ports.files.remove(PLACE)
+    ports.files.link(PLACE, "theirs")
+
+    (removal,) = ports.runner.undo()
+    assert removal.undone.outcome is Undo.KEPT
+    assert is_untouched(ports)

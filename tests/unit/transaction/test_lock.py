@@ -1,0 +1,126 @@
+"""One run at a time; the file of the lock goes with the lock, and no process can lock a removed one."""
+
+import fcntl
+import json
+import multiprocessing
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.base.errors import LockedError
+from mstunnel_setup.io.appender import Appender
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.lock import exclusive
+from tests.unit.clocks import FakeClock
+
+_LOCK = "/mstunnel-setup.lock"
+
+
+class _LetGo(Files):
+    """Files of a host on which another run ends between the opening of its lock and the locking."""
+
+    gone = False
+
+    @contextmanager
+    def appender(self, path: str, mode: int = 0o600, *, durable: bool = True) -> Iterator[Appender]:
+        with super().appender(path, mode, durable=durable) as opened:
+            if not self.gone:
+                self.remove(path)
+            self.gone = True
+            yield opened
+
+
+def test_the_file_goes_with_the_lock(tmp_path: Path) -> None:
+    with exclusive(Files(tmp_path), SystemClock(), _LOCK):
+        assert list(tmp_path.iterdir()) == [tmp_path / _LOCK[1:]]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_waits_for_one_that_ends_soon(tmp_path: Path) -> None:
+    clock = FakeClock()
+    with ExitStack() as first:
+        first.enter_context(exclusive(Files(tmp_path), clock, _LOCK))
+        with pytest.raises(LockedError), exclusive(Files(tmp_path), clock, _LOCK, patience=0.3):
+            pass
+        clock.during = [first.close]
+        told: list[str] = []
+        with exclusive(Files(tmp_path), clock, _LOCK, patience=10, waiting=lambda: told.append("waits")):
+            assert clock.elapsed < 1
+        assert told == ["waits"]
+
+
+def test_the_file_goes_when_the_run_fails(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), exclusive(Files(tmp_path), SystemClock(), _LOCK):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_on_a_removed_file_is_none(tmp_path: Path) -> None:
+    with (
+        exclusive(_LetGo(tmp_path), SystemClock(), _LOCK),
+        pytest.raises(LockedError),
+        exclusive(Files(tmp_path), SystemClock(), _LOCK),
+    ):
+        pass
+
+
+def message(tmp_path: Path) -> str:
+    with pytest.raises(LockedError) as caught, exclusive(Files(tmp_path), SystemClock(), _LOCK):
+        pass
+    return caught.value.message
+
+
+def test_the_file_is_private_from_birth_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with exclusive(Files(tmp_path), SystemClock(), _LOCK):
+            assert stat.S_IMODE((tmp_path / _LOCK[1:]).stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
+
+
+def test_the_file_that_a_killed_run_left_readable_is_closed(tmp_path: Path) -> None:
+    (tmp_path / _LOCK[1:]).touch(0o644)
+    with exclusive(Files(tmp_path), SystemClock(), _LOCK):
+        assert stat.S_IMODE((tmp_path / _LOCK[1:]).stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_another_user_cannot_open_it(tmp_path: Path) -> None:
+    directory = os.open(tmp_path, os.O_RDONLY)  # the attacker is past the directories above, as in /run
+
+    def attack() -> None:
+        os.setuid(65534)
+        try:
+            os.open(_LOCK[1:], os.O_RDONLY, dir_fd=directory)
+        except PermissionError:
+            sys.exit(0)
+        sys.exit(1)
+
+    with exclusive(Files(tmp_path), SystemClock(), _LOCK):
+        attacker = multiprocessing.get_context("fork").Process(target=attack)
+        attacker.start()
+        attacker.join()
+    os.close(directory)
+    assert attacker.exitcode == 0
+
+
+def test_the_holder_is_named(tmp_path: Path) -> None:
+    with exclusive(Files(tmp_path), SystemClock(), _LOCK):
+        assert f"(process {os.getpid()}, since " in message(tmp_path)
+
+
+@pytest.mark.parametrize("pid", [1, 2**22 + 1, "1", None], ids=["lives", "dead", "text", "none"])
+def test_a_process_that_does_not_hold_it_is_not_named(tmp_path: Path, pid: object) -> None:
+    """The file still says what a killed run wrote, and the one that holds it now has not written yet."""
+    stale = {"pid": pid, "since": "2026-01-01", "command": "mstunnel-setup"}
+    (tmp_path / _LOCK[1:]).write_text(json.dumps(stale))
+    with (tmp_path / _LOCK[1:]).open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert message(tmp_path) == "another run is in progress"

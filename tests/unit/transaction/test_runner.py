@@ -1,0 +1,416 @@
+"""The runner applies what is not yet so, continues what was cut off, and takes everything back."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.actions.files import CopyFile, Link, MakeDirectory, MergeFile, WriteFile, WriteJson
+from mstunnel_setup.actions.store_answer import StoreAnswer, all_remembered, remembered
+from mstunnel_setup.base.errors import StepError, WaitingError
+from mstunnel_setup.base.events import Event
+from mstunnel_setup.base.values import JsonObject, output
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.action import Action, Codec, Undo
+from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.receipt import fold
+from mstunnel_setup.transaction.runner import Runner
+from mstunnel_setup.transaction.step import Step
+from tests.unit.transaction.ports import Ports
+
+_CODEC = Codec([MakeDirectory, WriteFile, MergeFile, WriteJson, CopyFile, Link, StoreAnswer])
+_ACTIONS = (
+    MakeDirectory(path="/etc/tunnel", mode=0o750),
+    WriteFile(path="/etc/tunnel/a", text="A\n"),
+    WriteFile(path="/etc/present", text="ours\n", mode=0o600),
+    StoreAnswer(name="site", value={"id": "7"}),
+    # Names not sorted: a journal that sorts them would no longer know its own file.
+    WriteJson(path="/etc/tunnel/b.json", value={"site": output("answer:site", "value"), "first": 1}),
+    Link(path="/etc/tunnel/active", target="a"),
+)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours catches it."""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("etc", "var/lib"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "etc/present").write_text("theirs\n")
+    return tmp_path
+
+
+def _runner(root: Path, tell: Callable[[Event], None] = lambda _event: None, **options: Any) -> Runner:
+    clock = SystemClock()
+    ports = Ports(Files(root), "/var/lib/tunnel")
+    return Runner(ports, Journal(ports.files, clock, ports.state_directory), _CODEC, clock, tell, **options)
+
+
+def _step(actions: Sequence[Action[Any]] = _ACTIONS, name: str = "one") -> Step[None, None]:
+    return Step(name, "Do it", lambda _context: None, lambda _facts: actions)
+
+
+def _tree(root: Path) -> dict[str, tuple[int, str]]:
+    return {
+        str(path.relative_to(root)): (path.lstat().st_mode, _content(path))
+        for path in sorted((root / "etc").rglob("*"))
+    }
+
+
+def _content(path: Path) -> str:
+    if path.is_symlink():
+        return str(path.readlink())
+    return path.read_text() if path.is_file() else ""
+
+
+def test_plan_shows_the_very_actions_that_run_applies(root: Path) -> None:
+    planned = _runner(root).plan([_step()], None)
+    done = _runner(root).run([_step()], None)
+    journaled = [
+        r["action"] for r in Journal(Files(root), SystemClock(), "/var/lib/tunnel").records if "action" in r
+    ]
+    assert planned == done
+    # The journal knows the results that were not known yet.
+    known: dict[str, JsonObject] = {"answer:site": {"value": {"id": "7"}}}
+    assert [_CODEC.dump(action.resolved(known)) for action in planned[0].actions] == journaled
+
+
+def test_results_of_earlier_actions_are_filled_in(root: Path) -> None:
+    runner = _runner(root)
+    runner.run([_step()], None)
+    assert '"id": "7"' in (root / "etc/tunnel/b.json").read_text()
+    assert remembered(runner.receipt, "site") == {"id": "7"}
+
+
+def test_an_answer_that_was_cut_off_is_not_remembered() -> None:
+    action: JsonObject = {"kind": "remember", "name": "site", "value": "A"}
+    begun: JsonObject = {
+        "type": "begin", "sequence": 1, "key": "answer:site", "step": "site", "action": action, "before": {},
+    }  # fmt: skip
+    done: JsonObject = {"type": "done", "sequence": 2, "key": "answer:site", "outputs": {"value": "A"}}
+    assert all_remembered(fold([begun])) == {}
+    assert all_remembered(fold([begun, done])) == {"site": "A"}
+
+
+def test_a_second_run_changes_nothing_at_all(root: Path) -> None:
+    _runner(root).run([_step()], None)
+    before = {path: path.lstat().st_mtime_ns for path in root.rglob("*")}
+    assert [planned.actions for planned in _runner(root).run([_step()], None)] == [()]
+    assert {path: path.lstat().st_mtime_ns for path in root.rglob("*")} == before
+
+
+def _kill_points(root: Path) -> int:
+    seen: list[Event] = []
+    _runner(root, seen.append).run([_step()], None)
+    return len(seen)
+
+
+def _run_killed_at(root: Path, number: int, tell_begin: bool) -> None:
+    count = 0
+
+    def kill(event: Event) -> None:
+        nonlocal count
+        count += event.action != "" and (event.phase == "begin") == tell_begin
+        if count == number:
+            raise Killed
+
+    _runner(root, kill).run([_step()], None)
+
+
+@pytest.mark.parametrize("tell_begin", [True, False])
+@pytest.mark.parametrize("number", range(1, len(_ACTIONS) + 1))
+def test_killed_around_an_action_it_ends_in_the_same_tree(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, number: int, tell_begin: bool
+) -> None:
+    golden = tmp_path_factory.mktemp("golden")
+    (golden / "etc").mkdir()
+    (golden / "var/lib").mkdir(parents=True)
+    (golden / "etc/present").write_text("theirs\n")
+    _runner(golden).run([_step()], None)
+    with pytest.raises(Killed):
+        _run_killed_at(root, number, tell_begin)
+    _runner(root).run([_step()], None)
+    assert _tree(root) == _tree(golden)
+
+
+@pytest.mark.parametrize("position", range(len(_ACTIONS)))
+@pytest.mark.parametrize("applied", [True, False])
+def test_killed_inside_an_action_undo_still_leaves_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, position: int, applied: bool
+) -> None:
+    before = _tree(root)
+    target = _ACTIONS[position]
+    original = type(target).apply
+
+    def cut_off(self: Any, ports: Any, outputs: Any) -> Any:
+        if self == target:
+            if applied:
+                original(self, ports, outputs)
+            raise Killed
+        return original(self, ports, outputs)
+
+    monkeypatch.setattr(type(target), "apply", cut_off)
+    with pytest.raises(Killed):
+        _runner(root).run([_step()], None)
+    monkeypatch.undo()
+    _runner(root).undo()
+    assert _tree(root) == before
+
+
+def test_what_a_dead_run_did_unrecorded_counts_as_done_where_a_step_leaves_out_what_is_there(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/etc/module.conf"
+
+    def missing(_context: None) -> Sequence[Action[Any]]:
+        return () if Files(root).state(path) else [WriteFile(path=path, text="tun\n")]
+
+    step: Step[None, Sequence[Action[Any]]] = Step("kernel", "Modules", missing, lambda actions: actions)
+    monkeypatch.setattr(Journal, "append", _dies_before_done(Journal.append))
+    with pytest.raises(Killed):
+        _runner(root).run([step], None)
+    monkeypatch.undo()
+    (entry,) = _runner(root).receipt.entries.values()
+    assert not entry.finished
+    assert _runner(root).run([step], None)[0].actions == ()
+    (entry,) = _runner(root).receipt.entries.values()
+    assert entry.finished
+
+
+def _dies_before_done(append: Callable[..., None]) -> Callable[..., None]:
+    def dying(journal: Journal, kind: str, **fields: Any) -> None:
+        if kind == "done":
+            raise Killed
+        append(journal, kind, **fields)
+
+    return dying
+
+
+def test_a_file_is_known_again_when_what_it_was_made_from_is_gone(root: Path) -> None:
+    runner = _runner(root)
+    path, key = "/etc/tunnel/b.json", "file:/etc/tunnel/b.json"
+    runner.run([_step()], None)
+    runner.take_back(["answer:site"])
+    assert runner.changed(_ACTIONS[4]) == ""
+    (removal,) = runner.take_back([key])
+    assert (removal.key, removal.undone.outcome) == (key, Undo.REMOVED)
+    assert Files(root).state(path) is None
+
+
+def test_undo_puts_back_what_stood_there_before(root: Path) -> None:
+    before = _tree(root)
+    _runner(root).run([_step()], None)
+    removals = _runner(root).undo()
+    assert _tree(root) == before
+    assert {removal.key: removal.undone.outcome for removal in removals}["file:/etc/present"] is Undo.RESTORED
+
+
+def test_undo_after_two_versions_restores_the_state_before_the_first(root: Path) -> None:
+    before = _tree(root)
+    for text in ("first\n", "second\n"):
+        _runner(root).run([_step([WriteFile(path="/etc/present", text=text)])], None)
+    _runner(root).undo()
+    assert _tree(root) == before
+
+
+def test_what_was_made_at_last_goes_before_what_it_rests_on(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file begun before its directory was there, and made after it, is taken away before the directory."""
+    directory, file = MakeDirectory(path="/etc/tunnel"), WriteFile(path="/etc/tunnel/a", text="A\n")
+    before = _tree(root)
+    with pytest.raises(StepError):
+        _runner(root).run([_step([file])], None)
+    _runner(root).run([_step([directory, file])], None)
+    _runner(root).undo()
+    assert _tree(root) == before
+    # Made once, it keeps its place, however often it has to be made again.
+    _runner(root).run([_step([directory, file])], None)
+    (root / "etc/tunnel/a").unlink()
+    (root / "etc/tunnel").rmdir()
+    monkeypatch.setattr(MakeDirectory, "apply", _die)
+    for _ in range(2):
+        with pytest.raises(Killed):
+            _runner(root).run([_step([directory, file])], None)
+    monkeypatch.undo()
+    _runner(root).run([_step([directory, file])], None)
+    _runner(root).undo()
+    assert _tree(root) == before
+
+
+def test_a_link_goes_before_the_newer_directory_it_points_to(root: Path) -> None:
+    """A reader of the link during undo finds everything or nothing."""
+    for name in ("one", "two"):
+        actions = (
+            MakeDirectory(path=f"/etc/{name}"),
+            WriteFile(path=f"/etc/{name}/a", text="A\n"),
+            Link(path="/etc/active", target=name),
+        )
+        _runner(root).run([_step(actions)], None)
+    removals = [removal.key for removal in _runner(root).undo()]
+    assert removals.index("link:/etc/active") < removals.index("file:/etc/two/a")
+
+
+def _die(*_arguments: object) -> None:
+    raise Killed
+
+
+def test_undo_keeps_and_names_what_others_changed(root: Path) -> None:
+    _runner(root).run([_step()], None)
+    (root / "etc/tunnel/a").write_text("edited by hand\n")
+    (root / "etc/tunnel/foreign").write_text("not ours\n")
+    kept = [removal.key for removal in _runner(root).undo() if removal.undone.outcome is Undo.KEPT]
+    assert kept == ["file:/etc/tunnel/a", "directory:/etc/tunnel"]
+    assert (root / "etc/tunnel/foreign").exists()
+
+
+def test_a_file_that_the_agent_manages_is_removed_whatever_its_content(root: Path) -> None:
+    managed = WriteFile(path="/etc/managed", text="as installed\n", managed=True)
+    _runner(root).run([_step([managed])], None)
+    (root / "etc/managed").write_text("as the tenant wants it today\n")
+    assert [removal.undone.outcome for removal in _runner(root).undo()] == [Undo.REMOVED]
+    assert not (root / "etc/managed").exists()
+
+
+_EDITED = ("/etc/tunnel/a", "/etc/present", "/etc/tunnel/b.json")
+
+
+@pytest.mark.parametrize("path", _EDITED)
+def test_files_changed_by_others_are_not_overwritten_without_confirmation(root: Path, path: str) -> None:
+    _runner(root).run([_step()], None)
+    edited = root / path.lstrip("/")
+    edited.write_text("edited by hand\n")
+    with pytest.raises(WaitingError) as caught:
+        _runner(root).run([_step()], None)
+    assert (caught.value.code, path in caught.value.message) == ("changed-by-others", True)
+    assert edited.read_text() == "edited by hand\n"
+
+
+def test_a_replaced_file_of_others_is_backed_up(root: Path) -> None:
+    _runner(root).run([_step()], None)
+    before = _tree(root)
+    (root / "etc/tunnel/a").write_text("edited by hand\n")
+    asked: list[str] = []
+
+    def agree(changed: str) -> bool:
+        asked.append(changed)
+        return True
+
+    _runner(root, may_replace=agree).run([_step()], None)
+    assert asked == ["/etc/tunnel/a was changed outside mstunnel-setup"]
+    assert _tree(root) == before
+    kept = [path.read_text() for path in (root / "var/lib/tunnel/saved").iterdir()]
+    assert "edited by hand\n" in kept
+
+
+def test_a_link_turned_elsewhere_is_not_turned_back_unasked(root: Path) -> None:
+    _runner(root).run([_step()], None)
+    (root / "etc/tunnel/active").unlink()
+    (root / "etc/tunnel/active").symlink_to("elsewhere")
+    with pytest.raises(WaitingError):
+        _runner(root).run([_step()], None)
+    assert str((root / "etc/tunnel/active").readlink()) == "elsewhere"
+
+
+def test_what_was_removed_is_made_again_without_a_question(root: Path) -> None:
+    _runner(root).run([_step()], None)
+    before = _tree(root)
+    for name in ("a", "active"):
+        (root / "etc/tunnel" / name).unlink()
+    _runner(root).run([_step()], None)
+    assert _tree(root) == before
+
+
+def test_a_file_that_we_merge_ourselves_needs_no_question(root: Path) -> None:
+    def merged(*lines: str) -> Step[None, None]:
+        return _step([MergeFile(path="/etc/present", text="".join(lines))])
+
+    _runner(root).run([merged("theirs\n", "ours\n")], None)
+    (root / "etc/present").write_text("theirs\nours\nmore\n")
+    _runner(root).run([merged("theirs\n", "more\n", "new\n")], None)
+    assert (root / "etc/present").read_text() == "theirs\nmore\nnew\n"
+
+
+def test_a_failed_step_is_remembered_and_a_later_success_clears_it(root: Path) -> None:
+    def refuse(_context: None, _facts: None) -> None:
+        raise StepError("not-good", "it is not good", "Make it good.")
+
+    failing = Step("one", "Do it", lambda _context: None, lambda _facts: _ACTIONS, refuse)
+    with pytest.raises(StepError):
+        _runner(root).run([failing], None)
+    failure = _runner(root).receipt.failure
+    assert failure is not None
+    assert failure.code == "not-good"
+    _runner(root).run([_step()], None)
+    assert _runner(root).receipt.failure is None
+    assert _runner(root).receipt.steps == ("one",)
+
+
+def test_a_failure_before_any_change_leaves_no_trace(root: Path) -> None:
+    def refuse(_context: None) -> None:
+        raise StepError("not-good", "it is not good")
+
+    with pytest.raises(StepError):
+        _runner(root).run([Step("one", "Do it", refuse, lambda _facts: ())], None)
+    assert list((root / "var/lib").iterdir()) == []
+
+
+def test_an_action_of_a_newer_version_is_refused() -> None:
+    with pytest.raises(StepError) as caught:
+        _CODEC.load({"kind": "fly", "height": 3})
+    assert caught.value.code == "journal-newer"
+
+
+def test_a_copied_file_must_still_be_what_was_judged(root: Path) -> None:
+    (root / "source").write_text("swapped")
+    action = CopyFile(source=str(root / "source"), digest="0" * 64, path="/etc/copy")
+    with pytest.raises(StepError) as caught:
+        _runner(root).run([_step([action])], None)
+    assert caught.value.code == "source-changed"
+    assert not (root / "etc/copy").exists()
+
+
+def test_what_is_given_up_stays_with_its_reason_and_the_rest_is_undone(root: Path) -> None:
+    runner = _runner(root)
+    runner.run([_step()], None)
+    left = runner.leave({"file:/etc/tunnel/a": "kept for you", "file:/etc/nobody's": "not ours"})
+    assert [(item.key, item.undone.outcome, item.undone.reason) for item in left] == [
+        ("file:/etc/tunnel/a", Undo.KEPT, "kept for you")
+    ]
+    assert "file:/etc/tunnel/a" not in {removal.key for removal in runner.undo()}
+    assert (root / "etc/tunnel/a").read_text() == "A\n"
+    assert not (root / "etc/tunnel/active").is_symlink()
+    assert _runner(root).receipt.entries == {}
+
+
+class _StandingClock(SystemClock):
+    """Its time goes on only while a person is waited for."""
+
+    elapsed = 0.0
+
+    def monotonic(self) -> float:
+        return self.elapsed
+
+
+def test_the_time_of_a_step_is_without_that_of_a_person(root: Path) -> None:
+    clock, events = _StandingClock(), list[Event]()
+
+    def ask(_context: None) -> None:
+        clock.elapsed += 600
+
+    ports = Ports(Files(root), "/var/lib/tunnel")
+    journal = Journal(ports.files, clock, ports.state_directory)
+    runner = Runner(ports, journal, _CODEC, clock, events.append, waited=lambda: clock.elapsed)
+    runner.run([Step("one", "Do it", ask, lambda _facts: _ACTIONS)], None)
+    assert (events[-1].phase, events[-1].seconds) == ("done", 0)
+
+
+def test_changes_undone_are_counted(root: Path) -> None:
+    counts = list[tuple[int, int]]()
+    _runner(root).run([_step()], None)
+    _runner(root).undo(lambda undone, total: counts.append((undone, total)))
+    assert counts == [(made, len(_ACTIONS)) for made in range(1, len(_ACTIONS) + 1)]
