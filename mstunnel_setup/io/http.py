@@ -26,10 +26,10 @@ from mstunnel_setup.io import request_log
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.endpoint import Destination, presented_issuer
 from mstunnel_setup.io.errors import (
-    NETWORK_TIMEOUT,
-    NETWORK_UNREACHABLE,
     ADDRESS_UNREADABLE,
     CA_FILE_UNREADABLE,
+    NETWORK_TIMEOUT,
+    NETWORK_UNREACHABLE,
 )
 from mstunnel_setup.io.http_adapter import BoundedAdapter, ContextAdapter
 from mstunnel_setup.io.http_port import RequestOptions

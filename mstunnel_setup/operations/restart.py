@@ -3,18 +3,18 @@
 from collections.abc import Callable
 from contextlib import suppress
 
-from mstunnel_setup import paths
-from mstunnel_setup.agent.settings import read_agent_info
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, SetupError, UsageError, ValuesError, as_kind
+from mstunnel_setup.base.result import Notice, Result, notice_of
 from mstunnel_setup.containers import control
 from mstunnel_setup.containers.launch import LOG_LINES, launch_failure, wait_until_up
-from mstunnel_setup.errors import EngineError, SetupError, UsageError, ValuesError, as_kind
+from mstunnel_setup.exchange.agent_settings import read_agent_info
 from mstunnel_setup.gateway.ocserv_conf import Authentication, port_in_use
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import verify
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.component import existing_container
 from mstunnel_setup.operations.settings.environment_check import check_environment
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Notice, Result, notice_of
 
 _PATIENCE = 180.0
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from mstunnel_setup import __version__
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base.errors import ExitCode, SetupError
 from mstunnel_setup.base.result import Notice, Result, Status, notice_of, warning
-from mstunnel_setup.base.text import Line
+from mstunnel_setup.base.text import Line, plain
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.containers import control
 from mstunnel_setup.exchange.health_report import read_health
@@ -24,8 +24,8 @@ from mstunnel_setup.operations.certificate.summary import (
     certificate_notices,
 )
 from mstunnel_setup.operations.component import health
-from mstunnel_setup.operations.settings.environment_check import check_environment
 from mstunnel_setup.operations.errors import CONTAINER_MISSING
+from mstunnel_setup.operations.settings.environment_check import check_environment
 from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_notices, waiting_notices
 from mstunnel_setup.transaction.receipt import Receipt
 

@@ -15,7 +15,6 @@ from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError, Te
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.containers import control
 from mstunnel_setup.exchange import gateway_report as report
-from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.install import tenant_access, tunnel_device
 from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
 from mstunnel_setup.install.agent_report import AgentReport, Refusal, read_report
@@ -30,6 +29,7 @@ from mstunnel_setup.install.own_gateway import leaf_in_service
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import configure, site
 from mstunnel_setup.install.tunnel_device import RenewTunnelDevice
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 

@@ -4,15 +4,15 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mstunnel_setup import paths
 from mstunnel_setup.answers.variables import KNOWN, PROXIES, proxy_place, refuse_wrong, without_login
-from mstunnel_setup.errors import ExitCode, NetworkError, UsageError, ValuesError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import ExitCode, NetworkError, UsageError, ValuesError
+from mstunnel_setup.base.result import Notice, Result, notice_of, warning
 from mstunnel_setup.gateway import env_file
-from mstunnel_setup.host.files import Files
-from mstunnel_setup.host.network import connect
 from mstunnel_setup.install.installed import open_gateway
-from mstunnel_setup.operator import Operator
-from mstunnel_setup.result import Notice, Result, notice_of, warning
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.network import connect
+from mstunnel_setup.io.operator import Operator
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,7 @@ def _unreachable(settings: Mapping[str, str]) -> Iterator[NetworkError]:
                 "proxy-unreachable",
                 "{variable} in {path} is {proxy}: {reason}",
                 hint=(
-                    "Start that proxy, or correct its address: "
-                    "`mst-cli env set {variable} http://HOST:PORT`."
+                    "Start that proxy, or correct its address: `mst-cli env set {variable} http://HOST:PORT`."
                 ),
                 variable=variable,
                 path=paths.ENVIRONMENT,

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup import paths
-from mstunnel_setup.agent.health_report import HealthReport, ReportedRow
-from mstunnel_setup.agent.health_state import State
-from mstunnel_setup.agent.thresholds import Thresholds
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
-from mstunnel_setup.errors import EngineError, NetworkError, SetupError
+from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow
+from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.thresholds import Thresholds
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.operations import component, restart, status
 from mstunnel_setup.operations.agent_findings import agent_troubles, of_settled_server
 from mstunnel_setup.operations.settings import environment_check
-from mstunnel_setup.result import Result
 from tests.serving import free_port
 from tests.unit.clocks import START
 from tests.unit.fakes import FakeEngine, FakeSystemd, ports_of
