@@ -1,4 +1,4 @@
-"""Merging: option, environment, answer file, earlier answer, default; every value keeps its origin."""
+"""Merging: option, environment, answer file, earlier answer, backup, default; each value keeps its origin."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import quoted
 from mstunnel_setup.base.values import JsonObject
 
-OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "default"]
+OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "backup", "default"]
 
-_RANKS: tuple[OriginKind, ...] = ("option", "environment", "file", "earlier", "default")
+_RANKS: tuple[OriginKind, ...] = ("option", "environment", "file", "earlier", "backup", "default")
 _NAMES: Mapping[str, Callable[[Setting], str]] = {
     "option": lambda setting: setting.option,
     "environment": lambda setting: setting.variable,
@@ -78,14 +78,15 @@ def merge(
     environment: Mapping[str, str],
     file: LoadedAnswers | None = None,
     earlier: Mapping[str, object] | None = None,
+    backup: Mapping[str, object] | None = None,
 ) -> Answers:
     """The answers that count.
 
-    `options` and `earlier` are by setting path; an option that was not given is absent or None. Empty
-    variables count as not set. Raises AnswersError naming every value that does not fit, by its origin.
+    `options`, `earlier` and `backup` are by setting path; an option that was not given is absent or None.
+    Empty variables count as not set. Raises AnswersError naming every value that does not fit, by its origin.
     """
     layers = [_implied(_from_options(options)), _implied(_from_environment(environment))]
-    layers += [_from_file(file), _from_earlier(earlier or {})]
+    layers += [_from_file(file), _recorded("earlier", earlier or {}), _recorded("backup", backup or {})]
     chosen: _Layer = {}
     for layer in reversed(layers):
         chosen.update(layer)
@@ -192,9 +193,9 @@ def _from_file(file: LoadedAnswers | None) -> _Layer:
     return layer
 
 
-def _from_earlier(earlier: Mapping[str, object]) -> _Layer:
+def _recorded(kind: OriginKind, answers: Mapping[str, object]) -> _Layer:
     """The recorded answers; a setting that this version no longer knows is passed over."""
-    return {path: _Given(value, Origin("earlier")) for path, value in earlier.items() if path in BY_PATH}
+    return {path: _Given(value, Origin(kind)) for path, value in answers.items() if path in BY_PATH}
 
 
 def _flat(answers: JsonObject) -> JsonObject:

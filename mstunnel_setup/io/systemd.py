@@ -38,16 +38,21 @@ class Systemd:
 
     def start(self, unit: str) -> None:
         """Start a unit, also after too many failed starts."""
-        self._query("reset-failed", "--", unit)
+        self.forget_failure(unit)
         self._systemctl("start", "--", unit)
 
     def stop(self, unit: str) -> None:
-        """Stop a unit."""
+        """Stop a unit; it does not count as failed afterwards, however its process ended."""
         self._systemctl("stop", "--", unit)
+        self.forget_failure(unit)
+
+    def forget_failure(self, unit: str) -> None:
+        """Have a failed unit count as one that was never started; also when its file is gone."""
+        self._query("reset-failed", "--", unit)
 
     def restart(self, unit: str) -> None:
         """Restart a unit, also after too many failed starts."""
-        self._query("reset-failed", "--", unit)
+        self.forget_failure(unit)
         self._systemctl("restart", "--", unit)
 
     def active(self, unit: str) -> bool:

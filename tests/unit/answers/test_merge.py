@@ -35,20 +35,22 @@ def test_defaults() -> None:
 def test_the_order_of_precedence() -> None:
     options = {"site": "option"}
     environment = {"MSTUNNEL_SITE": "environment"}
-    file, earlier = _file("site: file\n"), {"site": "earlier"}
+    file, earlier, backup = _file("site: file\n"), {"site": "earlier"}, {"site": "backup"}
     seen = [
         merge(options, environment, file, earlier),
         merge({}, environment, file, earlier),
         merge({}, {}, file, earlier),
-        merge({}, {}, None, earlier),
+        merge({}, {}, None, earlier, backup),
+        merge({}, {}, None, {}, backup),
         merge({}, {}),
     ]
-    assert [answers.site for answers in seen] == ["option", "environment", "file", "earlier", None]
+    assert [answers.site for answers in seen] == ["option", "environment", "file", "earlier", "backup", None]
     assert [str(answers.origins["site"]) for answers in seen] == [
         "option --site",
         "environment MSTUNNEL_SITE",
         "answers.yaml:2:7",
         "earlier answer",
+        "backup",
         "default",
     ]
 
