@@ -162,7 +162,7 @@ REFUSED = {
     "mstunnel-setup step nonsense": (2, "step-unknown"),
     "mstunnel-setup answers check": (2, "answer-file-missing"),
     "mstunnel-setup self verify": (2, "not-one-file"),
-    "mstunnel-setup self licenses": (2, "licenses-not-bundled"),
+    "mstunnel-setup self licences": (2, "licenses-not-bundled"),
     "mst-cli": (2, "command-missing"),
     "mst-cli install": (2, "answers-missing"),
     "mst-cli help nonsense": (2, "topic-unknown"),
