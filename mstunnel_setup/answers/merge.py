@@ -13,6 +13,7 @@ from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.rules import foreign_keys
 from mstunnel_setup.answers.settings import BY_PATH, SETTINGS, Setting
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.text import quoted
 from mstunnel_setup.base.values import JsonObject
 
 OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "backup", "default"]
@@ -26,6 +27,7 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 # The vendor's names of clouds (reference: environment variables given to the setup script).
 _VENDOR_CLOUDS = {"FXP": "gcc-high", "PE": "public"}
+_21VIANET = "MCP"
 
 
 @dataclass(frozen=True)
@@ -153,14 +155,23 @@ def _vendor_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, _Gi
     cloud = environment.get("intune_env", "")
     if cloud:
         if cloud not in _VENDOR_CLOUDS:
-            raise ENVIRONMENT_INVALID(variable="intune_env", expected="FXP (GCC High) or PE (public)")
+            raise ENVIRONMENT_INVALID(
+                variable="intune_env",
+                value=quoted(cloud),
+                reason="Microsoft Tunnel is not available in the cloud of 21Vianet"
+                if cloud == _21VIANET
+                else "there is no such cloud",
+                expected="FXP (GCC High) or PE (public)",
+            )
         yield "tenant.cloud", _Given(_VENDOR_CLOUDS[cloud], Origin("environment", "intune_env"))
 
 
 def _truth(variable: str, text: str) -> bool:
     if text.lower() in _TRUE | _FALSE:
         return text.lower() in _TRUE
-    raise ENVIRONMENT_INVALID(variable=variable, expected="1 or 0")
+    raise ENVIRONMENT_INVALID(
+        variable=variable, value=quoted(text), reason="it is on or off", expected="1 or 0"
+    )
 
 
 def _implied(layer: _Layer) -> _Layer:
