@@ -73,7 +73,7 @@ class Text(str):
         return made
 
 
-def text(template: str, /, **values: object) -> Text:
+def text(template: str, /, **values: object) -> str:
     """A text that is shown to a person: `text("{path} already exists", path=path)`.
 
     Translations are extracted from these calls, so the template is a literal.
@@ -81,13 +81,13 @@ def text(template: str, /, **values: object) -> Text:
     return Text(template, values or None)
 
 
-def joined(parts: Iterable[str], separator: str = " ") -> Text:
+def joined(parts: Iterable[str], separator: str = " ") -> str:
     """Several texts as one; each is translated for itself."""
     values = {f"part{number}": part for number, part in enumerate(parts)}
     return Text(separator.join(f"{{{name}}}" for name in values), values)
 
 
-def sentence(template: str, values: Mapping[str, object]) -> Text:
+def sentence(template: str, values: Mapping[str, object]) -> str:
     """`template` with its parameters in braces replaced; without values it is a text as it stands."""
     if isinstance(template, Text) and not values:
         return template

@@ -4,7 +4,7 @@ from mstunnel_setup.answers.variables import PROXIES, refuse_wrong
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Verbatim
+from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.operator import Operator
@@ -53,10 +53,16 @@ def put(operator: Operator, name: str, value: str | None) -> Result:
             after = env_file.assign(after, spelling, value, paths.ENVIRONMENT)
         data = {"name": name, "value": value, "then": _then(name)}
         if after == before:
-            return Result("unchanged", data, text=["It has this value already."])
+            return Result("unchanged", data, text=[text("It has this value already.")])
         run.files.write(paths.ENVIRONMENT, after.encode(), _MODE)
-    done = f"{name} is not set any more." if value is None else f"{name} is set."
-    return Result("changed", data, text=[done, *(f"To take effect: `{command}`." for command in _then(name))])
+    done = (
+        text("{name} is not set any more.", name=name) if value is None else text("{name} is set.", name=name)
+    )
+    return Result(
+        "changed",
+        data,
+        text=[done, *(text("To take effect: `{command}`.", command=command) for command in _then(name))],
+    )
 
 
 def _spellings(name: str) -> tuple[str, ...]:
