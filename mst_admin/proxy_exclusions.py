@@ -39,7 +39,7 @@ def _judged(entries: Sequence[str]) -> Result:
     if errors:
         return Result("error", data, warnings, errors, exit_code=ExitCode.USAGE)
     return Result(
-        "ok", data, warnings, text=[text("All {entries} entries can be used.", entries=len(entries))]
+        "ok", data, warnings, text=[text("Entries that can be used: {entries} (all).", entries=len(entries))]
     )
 
 
@@ -65,7 +65,7 @@ def import_list(operator: Operator, settings: Settings, file: Path, profile: str
     graph.update_profile(found.id, {"@odata.type": found.odata_type, _LIST: entries})
     lines = [
         text(
-            "{display_name} now has {entries} exclusions (before: {present}).",
+            "Exclusions of {display_name}: {entries} (before: {present}).",
             display_name=found.display_name,
             entries=len(entries),
             present=len(present),
@@ -87,7 +87,7 @@ def export_list(operator: Operator, settings: Settings, profile: str, file: Path
     return Result(
         "changed",
         {**data, "file": path},
-        text=[text("{entries} entries written to {path}.", entries=len(entries), path=path)],
+        text=[text("Entries written to {path}: {entries}.", path=path, entries=len(entries))],
     )
 
 

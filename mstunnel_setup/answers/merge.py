@@ -13,7 +13,7 @@ from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.rules import foreign_keys
 from mstunnel_setup.answers.settings import BY_PATH, SETTINGS, Setting
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.base.values import JsonObject
 
 OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "backup", "default"]
@@ -27,6 +27,7 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 # The vendor's names of clouds (reference: environment variables given to the setup script).
 _VENDOR_CLOUDS = {"FXP": "gcc-high", "PE": "public"}
+_21VIANET = "MCP"
 
 
 @dataclass(frozen=True)
@@ -154,14 +155,23 @@ def _vendor_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, _Gi
     cloud = environment.get("intune_env", "")
     if cloud:
         if cloud not in _VENDOR_CLOUDS:
-            raise ENVIRONMENT_INVALID(variable="intune_env", expected=text("FXP (GCC High) or PE (public)"))
+            raise ENVIRONMENT_INVALID(
+                variable="intune_env",
+                value=quoted(cloud),
+                reason=text("Microsoft Tunnel is not available in the cloud of 21Vianet")
+                if cloud == _21VIANET
+                else text("there is no such cloud"),
+                expected=text("FXP (GCC High) or PE (public)"),
+            )
         yield "tenant.cloud", _Given(_VENDOR_CLOUDS[cloud], Origin("environment", "intune_env"))
 
 
 def _truth(variable: str, value: str) -> bool:
     if value.lower() in _TRUE | _FALSE:
         return value.lower() in _TRUE
-    raise ENVIRONMENT_INVALID(variable=variable, expected=text("1 or 0"))
+    raise ENVIRONMENT_INVALID(
+        variable=variable, value=quoted(value), reason=text("it is on or off"), expected=text("1 or 0")
+    )
 
 
 def _implied(layer: _Layer) -> _Layer:

@@ -29,7 +29,7 @@ from mstunnel_setup.install.rootless import (
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers, step_named
-from mstunnel_setup.install.steps import configure, launch, proxy
+from mstunnel_setup.install.steps import configure, kernel, launch, proxy
 from mstunnel_setup.install.summary import summary
 from mstunnel_setup.install.uninstall import forget_program, remove_host_setup, remove_installation
 from mstunnel_setup.io.operator import Operator
@@ -185,6 +185,8 @@ def _run(
         done = _run_or_roll_back(operator, run, steps, roll_back=request.rollback_on_failure)
         if configure.STEP in steps:
             run.runner.take_back(configure.given_up(run.context))
+        if kernel.STEP in steps:
+            run.runner.take_back(kernel.given_up(run.context))
         if launch.STEP in steps:
             run.runner.take_back(launch.given_up(run.context))
         return Outcome(steps_data(done), run.context.answers.account, summary(run.context))

@@ -124,14 +124,13 @@ def open_run(
             port=port or next(iter(uplink.prepared(operator.files)), 443),
         )
         tell = operator.sinks.listener([step.name for step in steps_of(scope)], progress_fd)
-        consent = partial(_may_replace, operator.console, asked=replacing)
         runner = Runner(
             context.ports,
             journal,
             CODEC,
             clock,
             tell,
-            may_replace=consent,
+            may_replace=partial(_may_replace, operator.console, asked=replacing),
             waited=lambda: operator.console.waited,
         )
         with _receipt_written(Run(context, runner, journal, files, scope), exclusively=exclusively) as run:

@@ -110,7 +110,7 @@ def report(operator: Operator, age: str) -> Result:
         if accounts.left_out
         else ()
     )
-    summary = text("{ordered} users since {begin:%Y-%m-%d %H:%M} UTC", ordered=len(ordered), begin=begin)
+    summary = text("Users since {begin:%Y-%m-%d %H:%M} UTC: {ordered}", begin=begin, ordered=len(ordered))
     return Result("warning" if truncated else "ok", data, truncated, text=[*_lines(ordered, total, summary)])
 
 

@@ -92,7 +92,7 @@ def firewall(facts: Facts) -> Row:
     for address in facts.destinations:
         if facts.served.is_of_device(address):
             hint = text(
-                "Devices reach each other with `mst-cli env set CLIENT_TO_CLIENT true`, `mst-cli install`."
+                "To allow it: `mst-cli env set CLIENT_TO_CLIENT true`, then `mst-cli server restart`."
             )
             return Row("firewall", "problem", f"{address} belongs to devices, which are kept apart", hint)
         if address in facts.protected:

@@ -1,5 +1,6 @@
 """Group `utils`: kernel, container engine and auditing, as the vendor's tool of that name checks them."""
 
+from mstunnel_setup.actions.forwarding import RULES
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.versions import bad_range, is_tested, release
 from mstunnel_setup.readiness import findings
@@ -96,18 +97,44 @@ def _ip_forward(kernel: KernelFacts) -> Verdict:
     "IP forwarding at boot",
     _RECOMMENDED,
     passes="The last file of `sysctl.d` that sets it sets it to 1; `/etc/sysctl.conf` counts where a "
-    "link there leads to it (Debian 13 has none), or systemd is not installed.",
+    "link there leads to it (Debian 13 has none), or systemd is not installed. With root it may also be on "
+    "without a file: the container engine switches it on.",
 )
-def _ip_forward_boot(kernel: KernelFacts) -> Verdict:
+def _ip_forward_boot(settings: Settings, kernel: KernelFacts) -> Verdict:
     file, value = kernel.sysctl_files.get(FORWARD, ("", ""))
     if value == "1":
         return passed(text("{file} sets {forward} to 1", file=file, forward=FORWARD))
+    if not file and settings.mode != "rootless" and kernel.sysctls.get(FORWARD) == "1":
+        return passed(text("no file sets {forward}; the container engine does", forward=FORWARD))
     seen = (
         text("{file} sets {forward} to {value}", file=file, forward=FORWARD, value=value)
         if file
         else text("no file sets {forward} at boot", forward=FORWARD)
     )
     return findings.IP_FORWARD_NOT_AT_BOOT(seen=seen)
+
+
+@CHECKS.add(
+    "forwarding",
+    "Forwarding for others",
+    _RECOMMENDED,
+    passes="The rules with which the host forwards for the gateway only are loaded. Where the host forwarded "
+    "before the installation there are none, and the check says so.",
+)
+def _forwarding(kernel: KernelFacts) -> Verdict:
+    if kernel.forwarding_rules == "loaded":
+        return passed(text("the host forwards for the gateway only"))
+    if kernel.forwarding_rules == "unknown":
+        return skipped(text("only root can read the rules of nftables"))
+    if kernel.forwarding_rules == "unloaded":
+        return findings.FORWARDING_UNLIMITED(rules=RULES)
+    if kernel.sysctls.get(FORWARD) == "1":
+        return passed(
+            text(
+                "{forward} is 1 without rules of ours: the host may forward for others, too", forward=FORWARD
+            )
+        )
+    return passed(text("the host does not forward"))
 
 
 @CHECKS.add(
