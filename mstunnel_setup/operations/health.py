@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
-from mstunnel_setup.base.text import Line
+from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers import control
 from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, read_health
@@ -52,9 +52,9 @@ def health(operator: Operator) -> Result:
         "healthy": not _code(notices),
     }
     lines = [(name, value) for name, value in (*containers.items(), *certificate_lines(facts))]
-    lines += [(row.title, f"{row.state.value}: {row.text}") for row in rows]
-    text = [Line(f"{name:30} {value}", name, value) for name, value in lines]
-    return Result("warning" if notices else "ok", data, notices, text=text, exit_code=_code(notices))
+    lines += [(row.title, text("{value}: {words}", value=row.state.value, words=row.text)) for row in rows]
+    shown = [Line(f"{name:30} {value}", name, value) for name, value in lines]
+    return Result("warning" if notices else "ok", data, notices, text=shown, exit_code=_code(notices))
 
 
 def _sick(containers: dict[str, str]) -> Iterator[Notice]:

@@ -8,7 +8,7 @@ from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError
 from mstunnel_setup.base.result import Notice, Result, Status, notice_of, warning
-from mstunnel_setup.base.text import Line, plain
+from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.containers import control
 from mstunnel_setup.exchange.health_report import read_health
@@ -65,14 +65,14 @@ def overview(operator: Operator) -> Result:
     notices = (*troubles(receipt, data), *kept_going, *certificate_notices(facts))
     status: Status = "ok" if healthy and not notices else "warning"
     rows = [
-        ("Site", data["site"] or "not joined yet"),
-        *([("Network", data["network"])] if data.get("network") else []),
+        (text("Site"), data["site"] or text("not joined yet")),
+        *([(text("Network"), data["network"])] if data.get("network") else []),
         *certificate_lines(as_object(data["certificate"])),
         *(
             (key.removeprefix("mstunnel-").capitalize(), "{state}, {health}".format_map(as_object(data[key])))
             for key in (paths.SERVER, paths.AGENT)
         ),
-        ("Version", data["version"]),
+        (text("Version"), data["version"]),
     ]
     return Result(
         status,
@@ -86,7 +86,7 @@ def overview(operator: Operator) -> Result:
 def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
     """What is wrong, each with the command that fixes it."""
     if not complete(receipt):
-        why = f": {receipt.failure.message}" if receipt.failure else ""
+        why = text(": {message}", message=receipt.failure.message) if receipt.failure else ""
         yield warning(
             "installation-unfinished",
             "the installation is not finished{why}",
@@ -107,7 +107,7 @@ def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
                 hint="Run `mst-cli {component} start`; `mst-cli {component} logs --tail 20` shows the log.",
                 container=name,
                 component=short,
-                why=f": {reason}" if reason else "",
+                why=text(": {reason}", reason=reason) if reason else "",
             )
         elif shown != "healthy":
             yield notice_of(CONTAINER_UNHEALTHY(container=name, state=shown, component=short))
