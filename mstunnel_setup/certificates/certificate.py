@@ -89,7 +89,7 @@ def title(certificate: x509.Certificate) -> str:
     common_names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     content = str(common_names[0].value) if common_names else certificate.subject.rfc4514_string()
     return plain(content, LONGEST_NAME) or text(
-        "serial number {certificate:x}", certificate=serial_number(certificate)
+        "serial number {number:x}", number=serial_number(certificate)
     )
 
 

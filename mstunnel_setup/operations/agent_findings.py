@@ -98,7 +98,7 @@ def is_serious(report: HealthReport | None, now: datetime) -> bool:
 
 def row_notice(row: ReportedRow, error: Failure | None) -> Notice:
     """A row that is not well; `error` is what the agent fails at, which explains why the tenant is away."""
-    hint = _ROWS.get(row.id, "See its limits with `mst-cli help health`.")
+    hint = _ROWS.get(row.id, text("See its limits with `mst-cli help health`."))
     if error is not None and row.id == "last-check-in":
         hint = _fix_of(error)
     return Notice(f"health-{row.state.value}", f"{row.title}: {row.text}", hint)

@@ -69,7 +69,7 @@ def overview(operator: Operator) -> Result:
         *([(text("Network"), data["network"])] if data.get("network") else []),
         *certificate_lines(as_object(data["certificate"])),
         *(
-            (key.removeprefix("mstunnel-").capitalize(), "{state}, {health}".format_map(as_object(data[key])))
+            (key.removeprefix("mstunnel-").capitalize(), _state(as_object(data[key])))
             for key in (paths.SERVER, paths.AGENT)
         ),
         (text("Version"), data["version"]),
@@ -80,6 +80,12 @@ def overview(operator: Operator) -> Result:
         notices,
         text=[Line(f"{name:12} {value}", name, value) for name, value in rows],
         exit_code=code if healthy else ExitCode.ENGINE,
+    )
+
+
+def _state(container: JsonObject) -> str:
+    return text(
+        "{state}, {health}", state=text(str(container["state"])), health=text(str(container["health"]))
     )
 
 

@@ -8,6 +8,7 @@ from mstunnel_setup.answers.variables import KNOWN, PROXIES, proxy_place, refuse
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, NetworkError, UsageError, ValuesError
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.io.files import Files
@@ -39,8 +40,14 @@ def env_check(operator: Operator) -> Result:
         "unknown": [name for name in found.settings if name not in KNOWN],
         "proxies": [without_login(proxy)[0] for proxy in _proxies(found.settings)],
     }
-    text = [f"{paths.ENVIRONMENT} can be used; settings in it: {len(found.settings)}."]
-    return Result("warning" if found.unknown else "ok", data, found.unknown, text=text)
+    lines = [
+        text(
+            "{environment} can be used; settings in it: {settings}.",
+            environment=paths.ENVIRONMENT,
+            settings=len(found.settings),
+        )
+    ]
+    return Result("warning" if found.unknown else "ok", data, found.unknown, text=lines)
 
 
 def check_environment(files: Files) -> EnvironmentCheck:

@@ -13,8 +13,7 @@ from mstunnel_setup.base.errors import UsageError, declare
 from mstunnel_setup.base.result import Notice, declare_notice, notice_of
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import DOCUMENTATION
-from scripts.error_codes import declarations
-from scripts.written_errors import PACKAGES, ROOT, calls, written_errors
+from scripts.error_codes import PACKAGES, ROOT, calls, declarations, written_errors
 
 DECLARED = declarations()
 # The classes that `raise` names, and `warning`.

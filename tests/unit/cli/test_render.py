@@ -232,7 +232,7 @@ def _command(function: str) -> list[str]:
         "import sys\n"
         "from mstunnel_setup.cli.framework.options import *\n"
         "from mstunnel_setup.cli.framework.render import *\n"
-        "from mstunnel_setup.cli.framework.streams import hold; hold()\n"
+        "from mstunnel_setup.cli.framework.streams import keep_open; keep_open()\n"
         "@with_options\n"
         f"def act(common: CommonOptions): run_command('x', common, {function})\n"
         "app = new_app('x'); app.command()(act); sys.exit(run_app(app, 'x'))"
