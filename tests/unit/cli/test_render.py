@@ -72,7 +72,14 @@ def test_text_goes_to_stdout_and_warnings_to_stderr(capsys: pytest.CaptureFixtur
     assert _run(_give(result)) == 0
     shown = capsys.readouterr()
     assert shown.out == "one\ntwo\n"
-    assert shown.err == "warning: it is old\n  Renew it.\n"
+    assert shown.err == "warning[old]: it is old\n  Renew it.\n"
+
+
+def test_verbose_names_the_page_of_each_problem(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(_fail(UsageError("it-failed", "it failed", "Fix it.")), "--verbose") == 2
+    assert capsys.readouterr().err == (
+        "error[it-failed]: it failed\n  Fix it.\n  docs: docs/reference/errors.md#it-failed\n"
+    )
 
 
 def test_json_is_the_envelope_and_makes_no_text(capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,7 +103,7 @@ def test_every_foreseen_failure_has_its_exit_code(
 ) -> None:
     assert _run(_fail(kind("it-failed", "it failed", "Fix it."))) == kind.exit_code
     word = "waiting" if kind is WaitingError else "error"
-    assert capsys.readouterr() == ("", f"{word}: it failed\n  Fix it.\n")
+    assert capsys.readouterr() == ("", f"{word}[it-failed]: it failed\n  Fix it.\n")
     assert _run(_fail(kind("it-failed", "it failed", "Fix it.")), "--output", "json") == kind.exit_code
     envelope = _check_envelope(capsys.readouterr().out)
     assert envelope["errors"] == [{"code": "it-failed", "message": "it failed", "hint": "Fix it."}]
@@ -107,12 +114,12 @@ def test_messages_are_at_most_80_columns_wide(capsys: pytest.CaptureFixture[str]
     lines = capsys.readouterr().err.splitlines()
     assert max(map(len, lines)) <= 80
     assert [line for line in lines[1:] if not line.startswith("  ")] == []
-    assert " ".join(" ".join(lines).split()) == f"error: {LONG} {LONG} {LONG} {LONG}"
+    assert " ".join(" ".join(lines).split()) == f"error[long]: {LONG} {LONG} {LONG} {LONG}"
 
 
 def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(_fail(KeyboardInterrupt())) == 130
-    assert capsys.readouterr().err.startswith("stopped: interrupted\n")
+    assert capsys.readouterr().err.startswith("stopped[interrupted]: interrupted\n")
     assert _run(_fail(KeyboardInterrupt()), "--output", "json") == 130
     assert _check_envelope(capsys.readouterr().out)["errors"][0]["code"] == "interrupted"
 
@@ -122,7 +129,7 @@ def test_an_unexpected_error_is_reported_and_its_traceback_goes_to_the_log(
 ) -> None:
     assert _run(_fail(ValueError("boom")), "--root", str(tmp_path)) == 1
     shown = capsys.readouterr()
-    assert shown.err.startswith("error: unexpected error: ValueError: boom\n")
+    assert shown.err.startswith("error[internal-error]: unexpected error: ValueError: boom\n")
     assert "Traceback" not in shown.err
     record = json.loads(_log(tmp_path))
     assert "Traceback" in record["text"]
@@ -200,7 +207,7 @@ def test_wrong_usage_is_an_error_like_any_other(
         envelope = _check_envelope(shown.out)
         assert envelope["errors"] == [{"code": "usage-invalid", "message": message, "hint": hint}]
     else:
-        assert shown == ("", f"error: {message}\n  {hint}\n")
+        assert shown == ("", f"error[usage-invalid]: {message}\n  {hint}\n")
 
 
 def test_json_asked_for_by_the_environment(
@@ -213,14 +220,16 @@ def test_json_asked_for_by_the_environment(
 
 def test_what_follows_two_dashes_is_no_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(_give(Result()), "--", "--output", "json") == 2
-    assert capsys.readouterr().err.startswith("error: got unexpected extra argument(s) (--output json)")
+    assert capsys.readouterr().err.startswith(
+        "error[usage-invalid]: got unexpected extra argument(s) (--output json)"
+    )
 
 
 def test_color_is_used_only_when_wanted(capsys: pytest.CaptureFixture[str]) -> None:
     result = Result("error", errors=(Notice("a", "b"),))
     Renderer("x", OutputFormat.TEXT, Redactor(), color=True).show(result)
     Renderer("x", OutputFormat.TEXT, Redactor(), color=False).show(result)
-    assert capsys.readouterr().err == "\x1b[1;31merror:\x1b[0m b\nerror: b\n"
+    assert capsys.readouterr().err == "\x1b[1;31merror[a]:\x1b[0m b\nerror[a]: b\n"
 
 
 MUCH = "lambda session: Result(text=['\u00fc' * 79] * 20000)"
@@ -262,4 +271,6 @@ def test_a_full_disk_is_reported(arguments: list[str]) -> None:
             [*_command(MUCH), *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert ended.returncode == ExitCode.STEP
-    assert ended.stderr.startswith("error: cannot write the result: No space left on device\n")
+    assert ended.stderr.startswith(
+        "error[file-unwritable]: cannot write the result: No space left on device\n"
+    )

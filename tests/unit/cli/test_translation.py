@@ -58,7 +58,9 @@ TERMS = {
     "work profile": "仕事用プロファイル",
 }
 # Names of products, in which a term is part of the name.
-NAMES = re.compile(r"Tunnel Gateway|`[^`]*`|--?[a-z][\w-]*|[\w./]*[_./-][\w./-]+|site \{|\{[^{}]*\}|IANA|Entra")
+NAMES = re.compile(
+    r"Tunnel Gateway|`[^`]*`|--?[a-z][\w-]*|[\w./]*[_./-][\w./-]+|site \{|\{[^{}]*\}|IANA|Entra"
+)
 
 
 @pytest.fixture
