@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.containers import control
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.install.installed import open_gateway, open_host

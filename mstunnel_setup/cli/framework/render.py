@@ -355,7 +355,7 @@ def _no_such_option(error: Any, command: str) -> str:
 def _in_our_words(item: Mapping[str, Any]) -> str:
     if str(item["type"]).startswith("bool"):
         return text("it must be 1 or 0")
-    words = problem_of(item)
+    words = _without_stop(problem_of(item))
     return text("it {problem}", problem=words) if words.startswith(("must ", "is ")) else words
 
 

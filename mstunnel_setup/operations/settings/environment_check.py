@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from mstunnel_setup.answers.variables import KNOWN, PROXIES, proxy_place, refuse_wrong, without_login
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, NetworkError, UsageError, ValuesError
-from mstunnel_setup.base.result import Notice, Result, notice_of, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install.installed import open_gateway
@@ -21,7 +22,7 @@ class EnvironmentCheck:
     """The settings in `env.sh`, a warning for each unknown name, an error for each unreachable proxy."""
 
     settings: Mapping[str, str]
-    unknown: tuple[Notice, ...]
+    unknown: tuple[Problem, ...]
     unreachable: tuple[NetworkError, ...]
 
 
@@ -33,7 +34,7 @@ def env_check(operator: Operator) -> Result:
     with open_gateway(operator) as ports:
         found = check_environment(ports.files)
     if found.unreachable:
-        errors = tuple(map(notice_of, found.unreachable))
+        errors = tuple(error.problem for error in found.unreachable)
         return Result("error", warnings=found.unknown, errors=errors, exit_code=ExitCode.NETWORK)
     data = {
         "settings": [*found.settings],
@@ -69,7 +70,7 @@ def check_environment(files: Files) -> EnvironmentCheck:
     return EnvironmentCheck(settings, unknown, tuple(_unreachable(settings)))
 
 
-def unknown_setting(name: str) -> Notice:
+def unknown_setting(name: str) -> Problem:
     """The warning for a name that nothing reads, with the one that was probably meant."""
     by_case = {known.lower(): known for known in sorted(KNOWN, reverse=True)}
     near = [by_case[found] for found in difflib.get_close_matches(name.lower(), by_case, 1)]

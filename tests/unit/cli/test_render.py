@@ -13,8 +13,9 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError, UsageError, WaitingError
 from mstunnel_setup.base.events import Event
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.redaction import Redactor
-from mstunnel_setup.base.result import Notice, Result
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat, new_app, with_options
 from mstunnel_setup.cli.framework.render import Renderer, run_app, run_command
 from mstunnel_setup.io.operator import Operator
@@ -68,7 +69,7 @@ def _check_envelope(text: str) -> dict[str, Any]:
 
 
 def test_text_goes_to_stdout_and_warnings_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    result = Result("warning", warnings=(Notice("old", "it is old", "Renew it."),), text=["one", "two"])
+    result = Result("warning", warnings=(Problem("old", "it is old", "Renew it."),), text=["one", "two"])
     assert _run(_give(result)) == 0
     shown = capsys.readouterr()
     assert shown.out == "one\ntwo\n"
@@ -87,7 +88,7 @@ def test_json_is_the_envelope_and_makes_no_text(capsys: pytest.CaptureFixture[st
         raise AssertionError
 
     result = Result(
-        "changed", {"n": 1}, (Notice("old", "it is old"),), text=lines, exit_code=ExitCode.CHANGES_PENDING
+        "changed", {"n": 1}, (Problem("old", "it is old"),), text=lines, exit_code=ExitCode.CHANGES_PENDING
     )
     assert _run(_give(result), "--output", "json") == 20
     shown = capsys.readouterr()
@@ -150,7 +151,7 @@ def test_secrets_and_control_characters_never_leave(
         operator.secrets.register("hunter2/+secret")
         operator.console.say("said hunter2/+secret \x1b[31m")
         operator.sinks.listener(["one"])(Event("one", "begin", "key", "did hunter2%2F%2Bsecret"))
-        notice = Notice("odd", "hunter2/+secret\x1b]0;x\x07", "hunter2/+secret")
+        notice = Problem("odd", "hunter2/+secret\x1b]0;x\x07", "hunter2/+secret")
         return Result("ok", {"hunter2/+secret": ["hunter2/+secret"]}, (notice,), text=["hunter2/+secret"])
 
     shown = ""
@@ -226,7 +227,7 @@ def test_what_follows_two_dashes_is_no_option(capsys: pytest.CaptureFixture[str]
 
 
 def test_color_is_used_only_when_wanted(capsys: pytest.CaptureFixture[str]) -> None:
-    result = Result("error", errors=(Notice("a", "b"),))
+    result = Result("error", errors=(Problem("a", "b"),))
     Renderer("x", OutputFormat.TEXT, Redactor(), color=True).show(result)
     Renderer("x", OutputFormat.TEXT, Redactor(), color=False).show(result)
     assert capsys.readouterr().err == "\x1b[1;31merror[a]:\x1b[0m b\nerror[a]: b\n"
@@ -271,6 +272,4 @@ def test_a_full_disk_is_reported(arguments: list[str]) -> None:
             [*_command(MUCH), *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert ended.returncode == ExitCode.STEP
-    assert ended.stderr.startswith(
-        "error[file-unwritable]: cannot write the result: No space left on device\n"
-    )
+    assert ended.stderr.startswith("error[disk-full]: cannot write the result: No space left on device\n")
