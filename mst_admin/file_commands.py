@@ -20,7 +20,7 @@ from mst_admin.named_files import names_file
 from mst_admin.named_object import NamedObject
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
-from mstunnel_setup.answers.document import Document, DocumentError, read
+from mstunnel_setup.answers.document import Document, DocumentError, KeyProblem, read
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.base.errors import ExitCode, TenantError, UsageError, ValuesError
@@ -200,7 +200,8 @@ def placed(findings: Iterable[Finding], document: Document) -> list[Finding]:
     found = []
     for item in findings:
         at = document.position(KeyProblem((item.key,), ""))
-        found.append(replace(item, message=f"{document.name}:{at.line}:{at.column}: {item.message}"))
+        place = f"{document.name}:{at.line}:{at.column}"
+        found.append(replace(item, message=text("{place}: {problem}", place=place, problem=item.message)))
     return found
 
 
