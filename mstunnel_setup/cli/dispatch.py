@@ -48,7 +48,7 @@ def run() -> int:
         return int(import_module(MODULES[_program()]).main() or 0)
     except KeyboardInterrupt:
         # While it is loaded: nothing of it can report that.
-        _written(2, "\nstopped: interrupted\n")
+        _written(2, "\nstopped[interrupted]: interrupted\n")
         return _INTERRUPTED
 
 

@@ -1,5 +1,6 @@
 """`make check` runs what a change touches: which tests that are, and which tools see which files."""
 
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,10 +109,14 @@ def test_without_names_what_differs_from_the_last_commit_is_checked(repository: 
     assert check.changed() == ["edited", "new file"]
 
 
-def test_a_wrong_file_fails_the_check(repository: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_first_tool_that_fails_is_named_and_no_other_runs(
+    repository: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     (repository / "wrong.py").write_text("import  os\n")
     assert check.main(["wrong.py"]) == 1
-    assert "check: 1 file(s), 0 test file(s)\n" in capfd.readouterr().out
+    shown = capfd.readouterr()
+    assert re.fullmatch(r"check: `ruff format` failed after \d+ s\n", shown.out)
+    assert "F401" not in shown.out + shown.err
 
 
 @pytest.mark.parametrize(("body", "code"), [("pass", 0), ("assert False", 1)])
