@@ -7,6 +7,7 @@ from io import StringIO
 from ssl import DER_cert_to_PEM_cert
 
 from pydantic import BaseModel
+from ruamel.yaml import YAML
 
 from mst_admin import findings
 from mst_admin.apps import app_wire, wire
@@ -132,8 +133,6 @@ def _profile(item: PresentProfile, tenant: Tenant) -> ProfileObject:
 
 def to_yaml(document: Wire) -> str:
     """A mapping as block-style YAML, keys in their order."""
-    from ruamel.yaml import YAML  # noqa: PLC0415 (only exports need it)
-
     yaml = YAML(typ="rt", pure=True)
     yaml.width = 100
     stream = StringIO()

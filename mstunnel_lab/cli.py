@@ -3,28 +3,18 @@
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.base.errors import ExitCode, UsageError
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.cli.framework.entry import run_program
 from mstunnel_setup.cli.framework.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.framework.render import run_command
 from mstunnel_setup.cli.framework.root import add_root
 from mstunnel_setup.io.operator import Operator
-
-if TYPE_CHECKING:
-    from mstunnel_lab import open_lab, remote, urls
-    from mstunnel_lab import serve as serve_work
-else:
-    open_lab = LazyModule("mstunnel_lab.open_lab")
-    remote = LazyModule("mstunnel_lab.remote")
-    serve_work = LazyModule("mstunnel_lab.serve")
-    urls = LazyModule("mstunnel_lab.urls")
 
 _PROGRAM = "mstunnel-lab"
 _MAX_PORT: Final = 65535
@@ -82,6 +72,8 @@ def serve(
     """Serve the tenant in the foreground; DIR/lab.json appears when it is ready."""
 
     def work(operator: Operator) -> Result:
+        from mstunnel_lab import open_lab, serve, urls
+
         if not 0 <= port <= _MAX_PORT:
             raise UsageError(
                 "lab-port-invalid",
@@ -102,7 +94,7 @@ def serve(
                 known=known,
             )
         settings = open_lab.Settings(directory, port, host, tuple(name or ()), tuple(seed or ()), cloud)
-        if serve_work.serve(settings, partial(_announce, operator, directory)) is ExitCode.INTERRUPTED:
+        if serve.serve(settings, partial(_announce, operator, directory)) is ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
         return Result(data={"dir": str(directory)})
 
@@ -137,6 +129,8 @@ def approve(
     """Complete the device sign-in with USER_CODE as a user of the lab."""
 
     def work(_operator: Operator) -> Result:
+        from mstunnel_lab import remote
+
         remote.approve(directory, user_code, user)
         return Result("changed", {"user": user}, text=[f"The device is signed in as {user}."])
 
@@ -154,6 +148,8 @@ def token(
     """Write an access token of a device user for the gateway to a file."""
 
     def work(_operator: Operator) -> Result:
+        from mstunnel_lab import remote
+
         remote.write_token(directory, user, out)
         return Result("changed", {"user": user, "file": str(out)}, text=[f"{out} has a token of {user}."])
 
@@ -186,6 +182,8 @@ def fault(
     wish |= {"retry_after": retry_after, "aadsts": aadsts}
 
     def work(_operator: Operator) -> Result:
+        from mstunnel_lab import remote
+
         if clear:
             waiting = remote.control(directory, "DELETE", "faults")
         else:
@@ -217,6 +215,8 @@ def user(
     changes = {name: value for name, value in wish.items() if value is not None}
 
     def work(_operator: Operator) -> Result:
+        from mstunnel_lab import remote
+
         found = remote.control(directory, "PATCH", f"users/{upn}", changes)
         shown = {name: found[name] for name in ("upn", *wish)}
         text = [f"{name}: {value}" for name, value in shown.items()]
@@ -236,6 +236,8 @@ def rotate_keys(
     """Sign tokens with a new key; tokens of the older keys stay valid until those are retired."""
 
     def work(_operator: Operator) -> Result:
+        from mstunnel_lab import remote
+
         keys = remote.control(directory, "POST", "keys")
         if retire:
             keys = remote.control(directory, "DELETE", "keys")

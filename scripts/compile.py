@@ -1,20 +1,12 @@
 """`compile.py FOLDER LEVEL`: replace sources with their compiled form, optimized at LEVEL (py_compile).
 
-Templates, where there are some, become modules first. Runs in the interpreter that loads them later. What is
-compiled is never checked against a source.
+Runs in the interpreter that loads them later. What is compiled is never checked against a source.
 """
 
 import py_compile
-import shutil
 import sys
-from importlib import import_module
 from pathlib import Path
 
-sys.path.append(sys.argv[1])
-templates = Path(sys.argv[1], "mstunnel_setup/templates")
-if templates.is_dir():
-    import_module("mstunnel_setup.base.rendering").compile_templates()
-    shutil.rmtree(templates)
 for source in sorted(Path(sys.argv[1]).rglob("*.py")):
     py_compile.compile(
         str(source),

@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 from mstunnel_setup import __version__
 from mstunnel_setup.exchange.release_feed import feed_address
-from scripts import archive, debian, feed, help_pages, release, sbom, support, tree, wheels
+from scripts import archive, debian, feed, release, sbom, support, tree, wheels
 from scripts.debian import Architecture
 from scripts.wheels import ROOT
 
@@ -33,7 +33,6 @@ RECIPES = tuple(
         *("archive.py", "boot.sh", "command_tree.py", "compile.py", "completion.py", "debian.py", "dist.py"),
         *(
             "docs.py",
-            "help_pages.py",
             "licenses.py",
             "manual.py",
             "pack.py",
@@ -80,8 +79,7 @@ def build(
     work = target.with_name(f"{target.name}.work")
     work.mkdir()
     try:
-        made = {**support.files(int(EPOCH)), f"{_DATA}/help.txt": help_pages.text()}
-        tree.build(architecture, work / "tree", more={**made, **more})
+        tree.build(architecture, work / "tree", more={**support.files(int(EPOCH)), **more})
         payload = _packed(work / "tree")
         entries = sum(1 for _path in (work / "tree").rglob("*"))
         size = sum(path.stat().st_size for path in work.rglob("*") if path.is_file())

@@ -9,7 +9,7 @@ START = ROOT / "scripts" / "start"
 READER = START / "packed_modules.py"
 NAME = "modules"
 # What the interpreter looks for before it can read that file, and what jinja2 loads from its directory.
-_LOOSE = ("encodings", "os.pyc", f"{READER.stem}.pyc", "mstunnel_setup/compiled_templates")
+_LOOSE = ("encodings", "os.pyc", f"{READER.stem}.pyc")
 _PYC_HEADER_BYTES = 16
 _SIZE_BYTES = 8
 

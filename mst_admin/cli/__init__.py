@@ -2,95 +2,63 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from mst_admin.cli.app_config import app_config_app
+from mst_admin.cli.conditional_access import access_app
+from mst_admin.cli.config import config_app
+from mst_admin.cli.mam import mam_app
+from mst_admin.cli.profile import profile_app
+from mst_admin.cli.proxy_exclusions import exclusions_app
+from mst_admin.cli.server import server_app
+from mst_admin.cli.site import site_app
+from mst_admin.cli.store_app import store_app_app
+from mst_admin.cli.threshold import threshold_app
 from mst_admin.export_format import Format
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.cli.framework.entry import run_program
-from mstunnel_setup.cli.framework.lazy import add_lazy_group
 from mstunnel_setup.cli.framework.options import CommonOptions, SignInOptions, Yes, new_app, with_options
 from mstunnel_setup.cli.framework.render import run_command
 from mstunnel_setup.cli.framework.root import add_root
 from mstunnel_setup.io.operator import Operator
 
-if TYPE_CHECKING:
-    from mst_admin import apply as work
-    from mst_admin import fleet_commands, health_command
-else:
-    work = LazyModule("mst_admin.apply")
-    fleet_commands = LazyModule("mst_admin.fleet_commands")
-    health_command = LazyModule("mst_admin.health_command")
-
 _PROGRAM = "mst-admin"
 
 app = new_app("Manage Microsoft Tunnel in the tenant: server configurations, sites, servers, VPN profiles.")
 add_root(app, _PROGRAM)
-add_lazy_group(
-    app,
-    "config",
-    "Server configurations: the settings that the servers of a site share.",
-    "admin.config",
-    "config_app",
+app.add_typer(
+    config_app, name="config", help="Server configurations: the settings that the servers of a site share."
 )
-add_lazy_group(
-    app,
-    "site",
-    "Sites: servers with one public address and one server configuration.",
-    "admin.site",
-    "site_app",
+app.add_typer(
+    site_app, name="site", help="Sites: servers with one public address and one server configuration."
 )
-add_lazy_group(
-    app,
-    "server",
-    "Servers of a site. `mstunnel-setup` creates them, on the server itself.",
-    "admin.server",
-    "server_app",
+app.add_typer(
+    server_app, name="server", help="Servers of a site. `mstunnel-setup` creates them, on the server itself."
 )
-add_lazy_group(
-    app,
-    "threshold",
-    "Health thresholds: where a metric turns healthy and unhealthy.",
-    "admin.threshold",
-    "threshold_app",
+app.add_typer(
+    threshold_app, name="threshold", help="Health thresholds: where a metric turns healthy and unhealthy."
 )
-add_lazy_group(app, "profile", "VPN profiles for Android Enterprise and iOS.", "admin.profile", "profile_app")
-add_lazy_group(
-    app,
-    "app",
-    "Apps from the App Store and managed Google Play: to whom they are assigned, by which VPN.",
-    "admin.store_app",
-    "store_app_app",
+app.add_typer(profile_app, name="profile", help="VPN profiles for Android Enterprise and iOS.")
+app.add_typer(
+    store_app_app,
+    name="app",
+    help="Apps from the App Store and managed Google Play: to whom they are assigned, by which VPN.",
 )
-add_lazy_group(
-    app,
-    "app-config",
-    "App configurations: settings that Defender and other apps receive.",
-    "admin.app_config",
-    "app_config_app",
+app.add_typer(
+    app_config_app,
+    name="app-config",
+    help="App configurations: settings that Defender and other apps receive.",
 )
-add_lazy_group(
-    app,
-    "mam",
-    "Tunnel for MAM: the tunnel for apps on devices that are not enrolled.",
-    "admin.mam",
-    "mam_app",
+app.add_typer(
+    mam_app, name="mam", help="Tunnel for MAM: the tunnel for apps on devices that are not enrolled."
 )
-add_lazy_group(
-    app,
-    "proxy-exclusions",
-    "Proxy exclusion lists of Android profiles.",
-    "admin.proxy_exclusions",
-    "exclusions_app",
-)
-add_lazy_group(
-    app,
-    "conditional-access",
-    "The cloud app Microsoft Tunnel Gateway, and Conditional Access policies for it.",
-    "admin.conditional_access",
-    "access_app",
+app.add_typer(exclusions_app, name="proxy-exclusions", help="Proxy exclusion lists of Android profiles.")
+app.add_typer(
+    access_app,
+    name="conditional-access",
+    help="The cloud app Microsoft Tunnel Gateway, and Conditional Access policies for it.",
 )
 
 OneSite = Annotated[
@@ -128,10 +96,12 @@ def apply(
     yes: Yes = False,
 ) -> None:
     """Show the plan, ask, and change the tenant to match the declarations."""
+    from mst_admin import apply
+
     run_command(
         f"{_PROGRAM} apply",
         common,
-        lambda operator: work.apply(
+        lambda operator: apply.apply(
             operator, sign_in.settings(), directory, prune=how.prune, resolve=how.resolve, yes=yes
         ),
     )
@@ -149,10 +119,12 @@ def diff(
     ] = False,
 ) -> None:
     """Show what `apply` would change."""
+    from mst_admin import apply
+
     run_command(
         f"{_PROGRAM} diff",
         common,
-        lambda operator: work.diff(
+        lambda operator: apply.diff(
             operator, sign_in.settings(), directory, prune=how.prune, resolve=how.resolve, exit_code=exit_code
         ),
     )
@@ -171,10 +143,12 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
     """Write the tenant as files, with a JSON Schema for editors."""
+    from mst_admin import apply
+
     run_command(
         f"{_PROGRAM} export",
         common,
-        lambda operator: work.export(operator, sign_in.settings(), directory, wanted, force=force),
+        lambda operator: apply.export(operator, sign_in.settings(), directory, wanted, force=force),
     )
 
 
@@ -182,7 +156,9 @@ def export(
 @with_options
 def schema(common: CommonOptions) -> None:
     """Print the JSON Schema of declarations, for editors."""
-    run_command(f"{_PROGRAM} schema", common, lambda _operator: work.schema())
+    from mst_admin import apply
+
+    run_command(f"{_PROGRAM} schema", common, lambda _operator: apply.schema())
 
 
 @dataclass(frozen=True)
@@ -204,6 +180,8 @@ def servers(common: CommonOptions, sign_in: SignInOptions, how: FleetOptions) ->
     """Show health, check-in, version, certificate and sessions of all servers."""
 
     def work_on(operator: Operator) -> Result:
+        from mst_admin import fleet_commands
+
         if how.watch:
             return fleet_commands.watch(operator, sign_in.settings(), how.site, how.interval, as_csv=how.csv)
         return fleet_commands.servers(operator, sign_in.settings(), how.site, as_csv=how.csv)
@@ -223,6 +201,8 @@ def health(
     ] = 3,
 ) -> None:
     """Show one server row by row, and its trends; exit code 3 when it is unhealthy or offline."""
+    from mst_admin import health_command
+
     run_command(
         f"{_PROGRAM} health",
         common,

@@ -2,20 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.cli.framework.options import CommonOptions, SignInOptions, Yes, new_group, with_options
 from mstunnel_setup.cli.framework.render import run_command
-
-if TYPE_CHECKING:
-    from mst_admin import cloud_app
-    from mst_admin.access import commands as policies
-else:
-    cloud_app = LazyModule("mst_admin.cloud_app")
-    policies = LazyModule("mst_admin.access.commands")
 
 _PROGRAM = "mst-admin conditional-access"
 access_app = new_group()
@@ -43,6 +35,8 @@ class PolicyOptions:
 @with_options
 def status(common: CommonOptions, sign_in: SignInOptions) -> None:
     """Show whether the tenant has the cloud app, so that policies can name it."""
+    from mst_admin import cloud_app
+
     run_command(f"{_PROGRAM} status", common, lambda operator: cloud_app.status(operator, sign_in.settings()))
 
 
@@ -50,6 +44,8 @@ def status(common: CommonOptions, sign_in: SignInOptions) -> None:
 @with_options
 def provision(common: CommonOptions, sign_in: SignInOptions) -> None:
     """Add the cloud app to the tenant if it is missing."""
+    from mst_admin import cloud_app
+
     run_command(
         f"{_PROGRAM} provision", common, lambda operator: cloud_app.provision(operator, sign_in.settings())
     )
@@ -67,10 +63,12 @@ def plan(
     ] = False,
 ) -> None:
     """Show what `apply` would change, what breaks the tunnel, and who would get in."""
+    from mst_admin.access import commands
+
     run_command(
         f"{_PROGRAM} plan",
         common,
-        lambda operator: policies.plan(
+        lambda operator: commands.plan(
             operator, sign_in.settings(), file, how.user or [], enable=how.enable, exit_code=exit_code
         ),
     )
@@ -86,10 +84,12 @@ def apply(
     yes: Yes = False,
 ) -> None:
     """Show the plan, ask, and create or change policies, in report-only mode first."""
+    from mst_admin.access import commands
+
     run_command(
         f"{_PROGRAM} apply",
         common,
-        lambda operator: policies.apply(
+        lambda operator: commands.apply(
             operator, sign_in.settings(), file, how.user or [], enable=how.enable, yes=yes
         ),
     )

@@ -2,21 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
+from mst_admin import object_commands
 from mst_admin.change import Body, Wire
 from mst_admin.cli.objects import ObjectCommands
 from mst_admin.findings import SETTING_MALFORMED
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.cli.framework.options import option_names
-
-if TYPE_CHECKING:
-    from mst_admin import object_commands
-else:
-    object_commands = LazyModule("mst_admin.object_commands")
 
 
 def _list_option(name: str, metavar: str, about: str) -> Any:

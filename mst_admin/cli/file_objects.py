@@ -3,15 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from mst_admin.file_commands import FileObjects
 from mstunnel_setup.cli.framework.options import CommonOptions, SignInOptions, Yes, new_group, with_options
 from mstunnel_setup.cli.framework.render import run_command
-
-if TYPE_CHECKING:
-    from mst_admin.file_commands import FileObjects
 
 Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The object in the tenant.")]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The object, in YAML.")]

@@ -2,15 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from mst_admin.object_commands import Objects
 from mstunnel_setup.cli.framework.options import CommonOptions, SignInOptions, Yes, new_group, with_options
 from mstunnel_setup.cli.framework.render import run_command
-
-if TYPE_CHECKING:
-    from mst_admin.object_commands import Objects
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,12 @@
 """`mst-admin profile`: VPN profiles."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.cli.framework.options import CommonOptions, SignInOptions, Yes, new_group, with_options
 from mstunnel_setup.cli.framework.render import run_command
-
-if TYPE_CHECKING:
-    from mst_admin import profile_commands
-else:
-    profile_commands = LazyModule("mst_admin.profile_commands")
 
 _PROGRAM = "mst-admin profile"
 profile_app = new_group()
@@ -24,6 +18,8 @@ Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The profile i
 @with_options
 def list_(common: CommonOptions, sign_in: SignInOptions) -> None:
     """List the VPN profiles for Microsoft Tunnel."""
+    from mst_admin import profile_commands
+
     run_command(
         f"{_PROGRAM} list",
         common,
@@ -35,6 +31,8 @@ def list_(common: CommonOptions, sign_in: SignInOptions) -> None:
 @with_options
 def show(common: CommonOptions, sign_in: SignInOptions, wanted: Wanted) -> None:
     """Show a profile of the tenant, and to whom it is assigned."""
+    from mst_admin import profile_commands
+
     run_command(
         f"{_PROGRAM} show",
         common,
@@ -50,6 +48,8 @@ def create(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The profile, in YAML.")],
 ) -> None:
     """Check a profile, create it with its trusted root, and assign both."""
+    from mst_admin import profile_commands
+
     run_command(
         f"{_PROGRAM} create",
         common,
@@ -65,6 +65,8 @@ def update(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The profile, in YAML.")],
 ) -> None:
     """Change a profile, its trusted root and its groups to match a file."""
+    from mst_admin import profile_commands
+
     run_command(
         f"{_PROGRAM} update",
         common,
@@ -81,6 +83,8 @@ def delete(
     yes: Yes = False,
 ) -> None:
     """Delete a profile and its trusted root."""
+    from mst_admin import profile_commands
+
     run_command(
         f"{_PROGRAM} delete",
         common,
@@ -98,6 +102,8 @@ def lint(
     ],
 ) -> None:
     """Show the problems of a profile: a file (without sign-in), or one of the tenant."""
+    from mst_admin import profile_commands
+
     run_command(
         f"{_PROGRAM} lint",
         common,
@@ -109,4 +115,6 @@ def lint(
 @with_options
 def schema(common: CommonOptions) -> None:
     """Print the JSON Schema of profile files, for editors."""
+    from mst_admin import profile_commands
+
     run_command(f"{_PROGRAM} schema", common, lambda _operator: profile_commands.schema())

@@ -1,18 +1,12 @@
 """`mst-admin proxy-exclusions`: the proxy exclusion lists of Android profiles."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.cli.framework.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.framework.render import run_command
-
-if TYPE_CHECKING:
-    from mst_admin import proxy_exclusions
-else:
-    proxy_exclusions = LazyModule("mst_admin.proxy_exclusions")
 
 _PROGRAM = "mst-admin proxy-exclusions"
 exclusions_app = new_group()
@@ -29,6 +23,8 @@ def check(
     ],
 ) -> None:
     """Show which entries Android accepts."""
+    from mst_admin import proxy_exclusions
+
     run_command(f"{_PROGRAM} check", common, lambda operator: proxy_exclusions.check(operator, entries))
 
 
@@ -41,6 +37,8 @@ def import_(
     profile: Profile,
 ) -> None:
     """Replace the list of a profile with that of a CSV file."""
+    from mst_admin import proxy_exclusions
+
     run_command(
         f"{_PROGRAM} import",
         common,
@@ -59,6 +57,8 @@ def export(
     ] = None,
 ) -> None:
     """Write the list of a profile as CSV."""
+    from mst_admin import proxy_exclusions
+
     run_command(
         f"{_PROGRAM} export",
         common,

@@ -1,17 +1,11 @@
 """`mst-admin server`: the records of servers. A server is created by installing it (`mstunnel-setup`)."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.cli.framework.options import CommonOptions, SignInOptions, Yes, new_group, with_options
 from mstunnel_setup.cli.framework.render import run_command
-
-if TYPE_CHECKING:
-    from mst_admin import server_commands
-else:
-    server_commands = LazyModule("mst_admin.server_commands")
 
 _PROGRAM = "mst-admin server"
 server_app = new_group()
@@ -27,6 +21,8 @@ Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The server.")
 @with_options
 def list_(common: CommonOptions, sign_in: SignInOptions, site: OneSite = None) -> None:
     """List the servers of a site, or of all sites."""
+    from mst_admin import server_commands
+
     run_command(
         f"{_PROGRAM} list",
         common,
@@ -38,6 +34,8 @@ def list_(common: CommonOptions, sign_in: SignInOptions, site: OneSite = None) -
 @with_options
 def show(common: CommonOptions, sign_in: SignInOptions, site: Site, wanted: Wanted) -> None:
     """Show one server."""
+    from mst_admin import server_commands
+
     run_command(
         f"{_PROGRAM} show",
         common,
@@ -49,6 +47,8 @@ def show(common: CommonOptions, sign_in: SignInOptions, site: Site, wanted: Want
 @with_options
 def create(common: CommonOptions) -> None:
     """Explain how servers are registered."""
+    from mst_admin import server_commands
+
     run_command(f"{_PROGRAM} create", common, lambda _operator: server_commands.create())
 
 
@@ -62,6 +62,8 @@ def update(
     name: Annotated[str, typer.Option("--name", help="New name.")],
 ) -> None:
     """Rename a server in the tenant."""
+    from mst_admin import server_commands
+
     run_command(
         f"{_PROGRAM} update",
         common,
@@ -79,6 +81,8 @@ def delete(
     yes: Yes = False,
 ) -> None:
     """Delete the record of a server that no longer exists; otherwise use `mst-cli uninstall` there."""
+    from mst_admin import server_commands
+
     run_command(
         f"{_PROGRAM} delete",
         common,

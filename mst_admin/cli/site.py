@@ -1,22 +1,17 @@
 """`mst-admin site`: sites."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 import typer
 
+from mst_admin import object_commands
 from mst_admin.change import Body, Wire
 from mst_admin.cli.objects import ObjectCommands
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.base.text import plain
 from mstunnel_setup.cli.framework.options import CommonOptions, SignInOptions, Yes, option_names, with_options
 from mstunnel_setup.cli.framework.render import run_command
-
-if TYPE_CHECKING:
-    from mst_admin import object_commands
-else:
-    object_commands = LazyModule("mst_admin.object_commands")
 
 _PROGRAM = "mst-admin site"
 Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The site.")]
@@ -121,6 +116,8 @@ site_app = ObjectCommands(
 @with_options
 def request_upgrade(common: CommonOptions, sign_in: SignInOptions, wanted: Wanted, yes: Yes = False) -> None:
     """Approve the upgrade of a site's servers, one after the other; this cannot be undone."""
+    from mst_admin import object_commands
+
     run_command(
         f"{_PROGRAM} request-upgrade",
         common,

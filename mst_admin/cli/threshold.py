@@ -1,18 +1,12 @@
 """`mst-admin threshold`: where health metrics turn healthy and unhealthy."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.cli.framework.options import CommonOptions, SignInOptions, Yes, new_group, with_options
 from mstunnel_setup.cli.framework.render import run_command
-
-if TYPE_CHECKING:
-    from mst_admin import threshold_commands
-else:
-    threshold_commands = LazyModule("mst_admin.threshold_commands")
 
 _PROGRAM = "mst-admin threshold"
 threshold_app = new_group()
@@ -32,6 +26,8 @@ class ThresholdOptions:
 @with_options
 def list_(common: CommonOptions, sign_in: SignInOptions) -> None:
     """List the thresholds of all metrics."""
+    from mst_admin import threshold_commands
+
     run_command(
         f"{_PROGRAM} list",
         common,
@@ -43,6 +39,8 @@ def list_(common: CommonOptions, sign_in: SignInOptions) -> None:
 @with_options
 def show(common: CommonOptions, sign_in: SignInOptions, metric: Metric) -> None:
     """Show the thresholds of a metric."""
+    from mst_admin import threshold_commands
+
     run_command(
         f"{_PROGRAM} show",
         common,
@@ -60,6 +58,8 @@ def create(
     unhealthy: Annotated[int, typer.Option("--unhealthy", help="Unhealthy from this value.")],
 ) -> None:
     """Set the thresholds of a metric that has none."""
+    from mst_admin import threshold_commands
+
     run_command(
         f"{_PROGRAM} create",
         common,
@@ -79,6 +79,8 @@ def update(
     default: Annotated[bool, typer.Option("--default", help="Reset to the default of the service.")] = False,
 ) -> None:
     """Change the thresholds of a metric."""
+    from mst_admin import threshold_commands
+
     run_command(
         f"{_PROGRAM} update",
         common,
@@ -97,6 +99,8 @@ def delete(
     yes: Yes = False,
 ) -> None:
     """Delete the thresholds of a metric."""
+    from mst_admin import threshold_commands
+
     run_command(
         f"{_PROGRAM} delete",
         common,

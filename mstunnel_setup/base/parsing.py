@@ -5,7 +5,9 @@ This module is part of the vocabulary of every layer and imports nothing of ours
 
 import json
 import math
+import tomllib
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 _DIGITS: Final = 9
@@ -31,7 +33,6 @@ def moment(text: str) -> datetime | None:
 def http_date(text: str) -> datetime | None:
     """The time in a date of HTTP (RFC 9110, 5.6.7), which is in UTC; None for anything else."""
     # Every command would start later for it, and few of them need it.
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415
 
     try:
         return aware(parsedate_to_datetime(text))
@@ -61,8 +62,6 @@ def json_value(content: str | bytes) -> Any:
 
 def toml_table(text: str) -> dict[str, Any]:
     """The table of a TOML 1.0 text. Raises ValueError for anything else, as `json_value` does."""
-    import tomllib  # noqa: PLC0415 (as above)
-
     try:
         return tomllib.loads(text, parse_float=_finite)
     except RecursionError as error:

@@ -10,13 +10,12 @@ import re
 import shlex
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_eval_context
+from jinja2.nodes import EvalContext
 
 from mstunnel_setup.base.errors import StepError, declare
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
-    from jinja2.nodes import EvalContext
 
 UNQUOTABLE: Final = declare(
     StepError, "value-unquotable", "a generated file cannot hold {value!r}: {reason}", "Use another value."
@@ -24,7 +23,6 @@ UNQUOTABLE: Final = declare(
 # Inside the package where it is installed, beside it in a checkout.
 _PACKAGE: Final = Path(__file__).parents[1]
 _DIRECTORIES: Final = (_PACKAGE / "templates", _PACKAGE.parent / "templates")
-_COMPILED: Final = _PACKAGE / "compiled_templates"
 # Line ends of any parser are among them; a surrogate is a byte that is no text.
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9_./:=,@+-]+")
@@ -38,26 +36,10 @@ def render(name: str, /, **values: object) -> str:
     return _environment().get_template(f"{name}.j2").render(values)
 
 
-def compile_templates() -> None:
-    """Write modules made of the templates into the package: making them takes longer than rendering.
-
-    For the programs that bring everything along (scripts/compile.py).
-    """
-    _environment().compile_templates(_COMPILED, zip=None, ignore_errors=False)
-
-
 @cache
-def _environment() -> "Environment":
-    from jinja2 import (  # noqa: PLC0415 (20 ms)
-        Environment,
-        FileSystemLoader,
-        ModuleLoader,
-        StrictUndefined,
-        pass_eval_context,
-    )
-
+def _environment() -> Environment:
     environment = Environment(
-        loader=ModuleLoader(_COMPILED) if _COMPILED.is_dir() else FileSystemLoader(_DIRECTORIES),
+        loader=FileSystemLoader(_DIRECTORIES),
         undefined=StrictUndefined,
         autoescape=_is_page,  # noqa: S701 (the other files have rules of their own)
         finalize=pass_eval_context(_finalize),
@@ -88,7 +70,7 @@ def _is_page(name: str | None) -> bool:
     return name is not None and name.endswith(".html.j2")
 
 
-def _finalize(context: "EvalContext", value: object) -> object:
+def _finalize(context: EvalContext, value: object) -> object:
     """What every expression of a template goes through; a page may hold lines, and is escaped."""
     return value if context.autoescape else _line(str(value))
 

@@ -2,17 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TypeAlias
 
-from typing_extensions import TypeAliasType
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
-else:
-    # Every command would load pydantic for this name alone.
-    JsonValue = TypeAliasType(
-        "JsonValue", Union["list[JsonValue]", "dict[str, JsonValue]", str, bool, int, float, None]
-    )
+from pydantic import JsonValue
 
 __all__ = ["JsonObject", "JsonValue", "Outputs", "as_list", "as_object", "json_bytes", "output", "resolve"]
 

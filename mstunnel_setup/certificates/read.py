@@ -12,7 +12,7 @@ from typing import Literal
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import load_der_private_key, load_ssh_private_key
+from cryptography.hazmat.primitives.serialization import load_der_private_key, load_ssh_private_key, pkcs7
 
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.certificates import der
@@ -218,7 +218,6 @@ def _openssh_key(data: bytes, where: str) -> Material:
 
 
 def _pkcs7(data: bytes, where: str) -> Material:
-    from cryptography.hazmat.primitives.serialization import pkcs7  # noqa: PLC0415 (takes e-mail along)
 
     try:
         with lenient_library():

@@ -1,20 +1,12 @@
 """The command group `mstunnel-setup adopt`: names and options only."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.framework.render import run_command
-
-if TYPE_CHECKING:
-    from mstunnel_setup.adopt import commands
-    from mstunnel_setup.adopt import switch as switch_work
-else:
-    commands = LazyModule("adopt.commands")
-    switch_work = LazyModule("adopt.switch")
 
 _GROUP = "mstunnel-setup adopt"
 
@@ -25,6 +17,8 @@ adopt_app = new_group()
 @with_options
 def inventory(common: CommonOptions) -> None:
     """Show what Microsoft's own gateway left on this server; secrets appear as fingerprints."""
+    from mstunnel_setup.adopt import commands
+
     run_command(f"{_GROUP} inventory", common, commands.inventory)
 
 
@@ -32,6 +26,8 @@ def inventory(common: CommonOptions) -> None:
 @with_options
 def plan(common: CommonOptions, options: InstallOptions) -> None:
     """Show what would be carried over, changed and lost, and what prevents it."""
+    from mstunnel_setup.adopt import commands
+
     run_command(f"{_GROUP} plan", common, lambda operator: commands.plan(operator, options.request()))
 
 
@@ -51,9 +47,9 @@ def switch(
     ] = "",
 ) -> None:
     """Install this gateway in place of Microsoft's; a failure brings that back."""
-    run_command(
-        f"{_GROUP} switch", common, lambda operator: switch_work.switch(operator, options.request(), plan)
-    )
+    from mstunnel_setup.adopt import switch
+
+    run_command(f"{_GROUP} switch", common, lambda operator: switch.switch(operator, options.request(), plan))
 
 
 @adopt_app.command()
@@ -71,10 +67,12 @@ def rollback(
     ] = False,
 ) -> None:
     """Remove this gateway and bring Microsoft's back as it was."""
+    from mstunnel_setup.adopt import switch
+
     run_command(
         f"{_GROUP} rollback",
         common,
-        lambda operator: switch_work.rollback(operator, options.settings(), offline=offline),
+        lambda operator: switch.rollback(operator, options.settings(), offline=offline),
     )
 
 
@@ -82,4 +80,6 @@ def rollback(
 @with_options
 def commit(common: CommonOptions) -> None:
     """End the adoption: Microsoft's gateway stays stopped, and no rollback brings it back."""
-    run_command(f"{_GROUP} commit", common, switch_work.commit)
+    from mstunnel_setup.adopt import switch
+
+    run_command(f"{_GROUP} commit", common, switch.commit)

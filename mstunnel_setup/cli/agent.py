@@ -35,7 +35,7 @@ def run(root: Root = _HOST) -> None:
 @app.command("check-in")
 def check_in(root: Root = _HOST) -> None:
     """Check in and sync the configuration once; the status of a running agent stays as it is."""
-    from mstunnel_setup.agent.build import assembled, requests_in_log  # noqa: PLC0415 (keeps --help fast)
+    from mstunnel_setup.agent.build import assembled, requests_in_log
 
     with requests_in_log(root):
         error = assembled(root, watching=False).round()
@@ -46,7 +46,7 @@ def check_in(root: Root = _HOST) -> None:
 @app.command()
 def health(root: Root = _HOST) -> None:
     """Show whether the agent is running and when it last checked in; exit code 0 or 1."""
-    from mstunnel_setup.exchange.status_file import judge, read_status  # noqa: PLC0415 (keeps --help fast)
+    from mstunnel_setup.exchange.status_file import judge, read_status
 
     verdict = judge(read_status(Files(root)), SystemClock().now())
     _tell(verdict.reason)

@@ -2,20 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import CommonOptions, full, new_group, with_options
 from mstunnel_setup.cli.framework.render import run_command
-
-if TYPE_CHECKING:
-    from mstunnel_setup.install import answer_file, saved_answers
-else:
-    answer_file = LazyModule("install.answer_file")
-    saved_answers = LazyModule("install.saved_answers")
 
 _GROUP = "mstunnel-setup answers"
 
@@ -35,6 +28,8 @@ def _with_file(common: CommonOptions, file: Path | None) -> CommonOptions:
 @with_options
 def new_answers(common: CommonOptions, file: NewFile = None) -> None:
     """Write a commented answer file."""
+    from mstunnel_setup.install import answer_file
+
     run_command(f"{_GROUP} new", common, lambda operator: answer_file.new(operator, file))
 
 
@@ -42,6 +37,8 @@ def new_answers(common: CommonOptions, file: NewFile = None) -> None:
 @with_options
 def check_answers(common: CommonOptions, file: AnswerFile = None) -> None:
     """Check an answer file."""
+    from mstunnel_setup.install import answer_file
+
     run_command(f"{_GROUP} check", _with_file(common, file), answer_file.check)
 
 
@@ -49,6 +46,8 @@ def check_answers(common: CommonOptions, file: AnswerFile = None) -> None:
 @with_options
 def answers_schema(common: CommonOptions, file: NewFile = None) -> None:
     """Write the JSON Schema of answer files, for editors."""
+    from mstunnel_setup.install import answer_file
+
     run_command(f"{_GROUP} schema", common, lambda operator: answer_file.schema(operator, file))
 
 
@@ -56,6 +55,8 @@ def answers_schema(common: CommonOptions, file: NewFile = None) -> None:
 @with_options
 def show_answers(common: CommonOptions, options: InstallOptions, file: AnswerFile = None) -> None:
     """Show the merged answers and where each value came from."""
+    from mstunnel_setup.install import answer_file
+
     run_command(
         f"{_GROUP} show",
         _with_file(common, file),
@@ -70,4 +71,6 @@ def save_answers(
     file: Annotated[Path, typer.Argument(callback=full, help="The new answer file.")],
 ) -> None:
     """Write the answers of this installation to FILE, for the next server."""
+    from mstunnel_setup.install import saved_answers
+
     run_command(f"{_GROUP} save", common, lambda operator: saved_answers.save(operator, file))

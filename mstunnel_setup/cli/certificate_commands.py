@@ -1,20 +1,12 @@
 """The command groups `mst-cli cert` and `mst-cli ca-trust`: names and options only."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.cli.framework.options import CommonOptions, new_group, with_options
 from mstunnel_setup.cli.framework.render import run_command
-
-if TYPE_CHECKING:
-    from mstunnel_setup.operations.certificate import ca_trust, check, repair
-else:
-    ca_trust = LazyModule("operations.certificate.ca_trust")
-    check = LazyModule("operations.certificate.check")
-    repair = LazyModule("operations.certificate.repair")
 
 cert_app = new_group()
 ca_trust_app = new_group()
@@ -24,6 +16,8 @@ ca_trust_app = new_group()
 @with_options
 def show_certificate(common: CommonOptions) -> None:
     """Show the certificate in use."""
+    from mstunnel_setup.operations.certificate import check
+
     run_command("mst-cli cert show", common, check.show)
 
 
@@ -31,6 +25,8 @@ def show_certificate(common: CommonOptions) -> None:
 @with_options
 def check_certificate(common: CommonOptions) -> None:
     """Check the certificate, its revocation and what the gateway serves."""
+    from mstunnel_setup.operations.certificate import check
+
     run_command("mst-cli cert check", common, check.check)
 
 
@@ -43,6 +39,8 @@ def repair_certificate(
     ] = False,
 ) -> None:
     """Repair the link and the files, for example after a copy that followed links."""
+    from mstunnel_setup.operations.certificate import repair
+
     run_command("mst-cli cert repair", common, lambda operator: repair.repair(operator, agreed=yes))
 
 
@@ -53,6 +51,8 @@ def add_root(
     file: Annotated[Path, typer.Argument(help="Certificates of authorities (PEM or DER).")],
 ) -> None:
     """Trust the authorities in a file."""
+    from mstunnel_setup.operations.certificate import ca_trust
+
     run_command("mst-cli ca-trust add", common, lambda operator: ca_trust.add(operator, file.absolute()))
 
 
@@ -62,6 +62,8 @@ def remove_root(
     common: CommonOptions, name: Annotated[str, typer.Argument(help="As `ca-trust list` shows it.")]
 ) -> None:
     """Stop trusting an authority."""
+    from mstunnel_setup.operations.certificate import ca_trust
+
     run_command("mst-cli ca-trust remove", common, lambda operator: ca_trust.remove(operator, name))
 
 
@@ -69,4 +71,6 @@ def remove_root(
 @with_options
 def list_roots(common: CommonOptions) -> None:
     """Show the additional trusted roots."""
+    from mstunnel_setup.operations.certificate import ca_trust
+
     run_command("mst-cli ca-trust list", common, ca_trust.show)

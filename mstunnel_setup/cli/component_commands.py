@@ -1,26 +1,12 @@
 """The command groups `mst-cli agent` and `mst-cli server`: names and options only."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.cli.framework.options import CommonOptions, new_group, with_options
 from mstunnel_setup.cli.framework.render import run_command
-from mstunnel_setup.io.wake import wake_podman
-
-if TYPE_CHECKING:
-    from mstunnel_setup.containers import engine
-    from mstunnel_setup.operations import capture as capture_work
-    from mstunnel_setup.operations import component, sessions
-    from mstunnel_setup.operations import report as report_work
-else:
-    engine = LazyModule("containers.engine")
-    capture_work = LazyModule("operations.capture")
-    component = LazyModule("operations.component")
-    report_work = LazyModule("operations.report")
-    sessions = LazyModule("operations.sessions")
 
 
 def _component(name: str, container: str) -> typer.Typer:
@@ -31,7 +17,8 @@ def _component(name: str, container: str) -> typer.Typer:
         @group.command(verb, help=about)
         @with_options
         def command(common: CommonOptions) -> None:
-            wake_podman()
+            from mstunnel_setup.operations import component
+
             work = {
                 "status": component.state,
                 "start": component.start,
@@ -57,6 +44,9 @@ def _component(name: str, container: str) -> typer.Typer:
         timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="Print timestamps.")] = False,
     ) -> None:
         """Show the log."""
+        from mstunnel_setup.containers import engine
+        from mstunnel_setup.operations import component
+
         options = engine.LogOptions(follow=follow, lines=tail or None, since=since, timestamps=timestamps)
         run_command(
             f"mst-cli {name} logs",
@@ -88,7 +78,8 @@ def show(
     ] = None,
 ) -> None:
     """Show status, users, sessions and bans, like occtl."""
-    wake_podman()
+    from mstunnel_setup.operations import sessions
+
     run_command("mst-cli server show", common, lambda operator: sessions.show(operator, what or []))
 
 
@@ -102,7 +93,9 @@ def report(
     ] = "24h",
 ) -> None:
     """Show sessions, time, traffic and last address of each user."""
-    run_command("mst-cli server report", common, lambda operator: report_work.report(operator, since))
+    from mstunnel_setup.operations import report
+
+    run_command("mst-cli server report", common, lambda operator: report.report(operator, since))
 
 
 @disconnect_app.command("user")
@@ -112,6 +105,8 @@ def disconnect_user(
     name: Annotated[str, typer.Argument(help="The user, as `server show users` names it (object id).")],
 ) -> None:
     """End all sessions of a user; its devices may connect again at once."""
+    from mstunnel_setup.operations import sessions
+
     run_command(
         "mst-cli server disconnect user",
         common,
@@ -128,6 +123,8 @@ def disconnect_id(
     ],
 ) -> None:
     """End one session; its device may connect again at once."""
+    from mstunnel_setup.operations import sessions
+
     run_command(
         "mst-cli server disconnect id",
         common,
@@ -142,6 +139,8 @@ def unban_address(
     address: Annotated[str, typer.Argument(help="The address, as `server show ip bans` lists it.")],
 ) -> None:
     """Unban an address."""
+    from mstunnel_setup.operations import sessions
+
     run_command("mst-cli server unban ip", common, lambda operator: sessions.unban(operator, address))
 
 
@@ -155,7 +154,9 @@ def capture(
     megabytes: Annotated[int, typer.Option("--megabytes", min=1, max=1000, help="Stop at this size.")] = 50,
 ) -> None:
     """Record the traffic of a client or an interface, bounded in time and size."""
-    bounds = capture_work.Bounds(seconds, megabytes * 1_000_000)
+    from mstunnel_setup.operations import capture
+
+    bounds = capture.Bounds(seconds, megabytes * 1_000_000)
     run_command(
-        "mst-cli server capture", common, lambda operator: capture_work.capture(operator, what, file, bounds)
+        "mst-cli server capture", common, lambda operator: capture.capture(operator, what, file, bounds)
     )

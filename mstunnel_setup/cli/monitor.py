@@ -4,32 +4,20 @@ import os
 import sys
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mstunnel_setup.base.lazy import LazyModule
+from mstunnel_setup.agent import log_lines
+from mstunnel_setup.base import log_line
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.cli.framework.entry import run_program
 from mstunnel_setup.cli.framework.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.framework.render import run_command
+from mstunnel_setup.exchange import agent_settings
+from mstunnel_setup.io import changes, request_log, service_manager, system_journal
 from mstunnel_setup.io.operator import Operator
-
-if TYPE_CHECKING:
-    from mstunnel_setup.agent import log_lines
-    from mstunnel_setup.base import log_line
-    from mstunnel_setup.exchange import agent_settings as settings
-    from mstunnel_setup.io import changes, request_log, service_manager, system_journal
-    from mstunnel_setup.operations.monitor import rounds
-else:
-    changes = LazyModule("io.changes")
-    log_line = LazyModule("base.log_line")
-    log_lines = LazyModule("agent.log_lines")
-    request_log = LazyModule("io.request_log")
-    rounds = LazyModule("operations.monitor.rounds")
-    service_manager = LazyModule("io.service_manager")
-    settings = LazyModule("exchange.agent_settings")
-    system_journal = LazyModule("io.system_journal")
+from mstunnel_setup.operations.monitor import rounds
 
 _PROGRAM = "mstunnel_monitor"
 
@@ -57,7 +45,7 @@ def _work(operator: Operator, *, once: bool) -> Result:
     service = service_manager.ServiceManager.of(os.environ)
     tell = _log_of(operator, system_journal.SystemJournal.of(os.environ, sys.stderr.fileno()))
     monitor = rounds.Monitor(operator, tell, service)
-    wanted = partial(settings.wants_requests, operator.files)
+    wanted = partial(agent_settings.wants_requests, operator.files)
     with (
         closing(monitor),
         request_log.requests_told(lambda text: tell(log_lines.REQUEST(request=text)), wanted),
@@ -74,14 +62,14 @@ def _work(operator: Operator, *, once: bool) -> Result:
     return Result()
 
 
-def _log_of(operator: Operator, journal: "system_journal.SystemJournal | None") -> "log_line.Tell":
+def _log_of(operator: Operator, journal: system_journal.SystemJournal | None) -> log_line.Tell:
     """What writes the log: with all fields into the journal, else on standard error as `env.sh` wants it."""
 
-    def tell(line: "log_line.LogLine") -> None:
+    def tell(line: log_line.LogLine) -> None:
         fields = {**log_line.journal_fields(line), "SYSLOG_IDENTIFIER": _PROGRAM}
         if journal is not None and journal.send(fields):
             return
-        as_json = settings.wants_json(operator.files)
+        as_json = agent_settings.wants_json(operator.files)
         sys.stderr.write(f"{log_line.as_json(line, operator.clock.now()) if as_json else line}\n")
         sys.stderr.flush()
 

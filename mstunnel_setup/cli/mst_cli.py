@@ -1,18 +1,18 @@
 """The command line of `mst-cli`: options and names; the work is in one module per command."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import verbatim
+from mstunnel_setup.cli.certificate_commands import ca_trust_app, cert_app
+from mstunnel_setup.cli.component_commands import agent_app, server_app
 from mstunnel_setup.cli.framework.certificate_options import ImportOptions
 from mstunnel_setup.cli.framework.entry import run_program
 from mstunnel_setup.cli.framework.install_options import InstallOptions
-from mstunnel_setup.cli.framework.lazy import add_lazy_group
 from mstunnel_setup.cli.framework.options import (
     CertificateOptions,
     CommonOptions,
@@ -24,54 +24,8 @@ from mstunnel_setup.cli.framework.options import (
 )
 from mstunnel_setup.cli.framework.render import run_command
 from mstunnel_setup.cli.framework.root import add_root
-from mstunnel_setup.io.wake import wake_podman
-
-if TYPE_CHECKING:
-    from mstunnel_setup.install import install as install_work
-    from mstunnel_setup.install import uninstall as uninstall_work
-    from mstunnel_setup.install.steps import eula as eula_work
-    from mstunnel_setup.operations import (
-        backup as backup_work,
-    )
-    from mstunnel_setup.operations import (
-        health as health_work,
-    )
-    from mstunnel_setup.operations import (
-        help_topics as help_work,
-    )
-    from mstunnel_setup.operations import (
-        metrics as metrics_work,
-    )
-    from mstunnel_setup.operations import (
-        reenroll as reenroll_work,
-    )
-    from mstunnel_setup.operations import (
-        restore as restore_work,
-    )
-    from mstunnel_setup.operations import (
-        status as status_work,
-    )
-    from mstunnel_setup.operations import (
-        version as version_work,
-    )
-    from mstunnel_setup.operations.certificate import import_certificate as import_work
-    from mstunnel_setup.operations.diagnose import report as diagnose_work
-    from mstunnel_setup.operations.explain import report as explain_work
-else:
-    install_work = LazyModule("install.install")
-    eula_work = LazyModule("install.steps.eula")
-    uninstall_work = LazyModule("install.uninstall")
-    backup_work = LazyModule("operations.backup")
-    import_work = LazyModule("operations.certificate.import_certificate")
-    diagnose_work = LazyModule("operations.diagnose.report")
-    explain_work = LazyModule("operations.explain.report")
-    health_work = LazyModule("operations.health")
-    help_work = LazyModule("operations.help_topics")
-    metrics_work = LazyModule("operations.metrics")
-    reenroll_work = LazyModule("operations.reenroll")
-    restore_work = LazyModule("operations.restore")
-    status_work = LazyModule("operations.status")
-    version_work = LazyModule("operations.version")
+from mstunnel_setup.cli.setting_commands import config_app, env_app, log_app, site_app
+from mstunnel_setup.cli.upgrade_commands import upgrade_app
 
 _PROGRAM = "mst-cli"
 
@@ -83,8 +37,9 @@ add_root(app, _PROGRAM)
 @with_options
 def status(common: CommonOptions) -> None:
     """Show site, certificate and containers."""
-    wake_podman()
-    run_command(f"{_PROGRAM} status", common, status_work.overview)
+    from mstunnel_setup.operations import status
+
+    run_command(f"{_PROGRAM} status", common, status.overview)
 
 
 @app.command("help")
@@ -94,8 +49,12 @@ def show_help(
     topic: Annotated[str | None, typer.Argument(help="The topic; without it all are listed.")] = None,
 ) -> None:
     """Explain a topic, such as certificates, sign-in, images, upgrades or recovery."""
+    from mstunnel_setup.operations import help_topics
+
     run_command(
-        f"{_PROGRAM} help", common, lambda _operator: help_work.topic(topic) if topic else help_work.topics()
+        f"{_PROGRAM} help",
+        common,
+        lambda _operator: help_topics.topic(topic) if topic else help_topics.topics(),
     )
 
 
@@ -103,8 +62,9 @@ def show_help(
 @with_options
 def show_health(common: CommonOptions) -> None:
     """Check containers, certificate and health rows, for monitoring systems."""
-    wake_podman()
-    run_command(f"{_PROGRAM} health", common, health_work.health)
+    from mstunnel_setup.operations import health
+
+    run_command(f"{_PROGRAM} health", common, health.health)
 
 
 @app.command()
@@ -121,10 +81,12 @@ def metrics(
     ] = None,
 ) -> None:
     """Show the metrics for Prometheus, or serve them on this machine."""
+    from mstunnel_setup.operations import metrics
+
     run_command(
         f"{_PROGRAM} metrics",
         common,
-        lambda operator: metrics_work.serve(operator, listen) if listen else metrics_work.show(operator),
+        lambda operator: metrics.serve(operator, listen) if listen else metrics.show(operator),
     )
 
 
@@ -150,19 +112,21 @@ def explain(
     ] = None,
 ) -> None:
     """Explain why a device cannot connect, or cannot reach an address."""
-    run_command(
-        f"{_PROGRAM} explain", common, lambda operator: explain_work.explain(operator, who, token_file)
-    )
+    from mstunnel_setup.operations.explain import report
+
+    run_command(f"{_PROGRAM} explain", common, lambda operator: report.explain(operator, who, token_file))
 
 
 @app.command()
 @with_options
 def eula(common: CommonOptions) -> None:
     """Show the licence and terms of use."""
+    from mstunnel_setup.install.steps import eula
+
     run_command(
         f"{_PROGRAM} eula",
         common,
-        lambda _operator: Result(data={"text": eula_work.text()}, text=verbatim(eula_work.text())),
+        lambda _operator: Result(data={"text": eula.text()}, text=verbatim(eula.text())),
     )
 
 
@@ -170,19 +134,21 @@ def eula(common: CommonOptions) -> None:
 @with_options
 def install(common: CommonOptions, options: InstallOptions) -> None:
     """Re-create the containers whose settings changed, for example after a proxy change in env.sh."""
-    run_command(
-        f"{_PROGRAM} install", common, lambda operator: install_work.install(operator, options.request())
-    )
+    from mstunnel_setup.install import install
+
+    run_command(f"{_PROGRAM} install", common, lambda operator: install.install(operator, options.request()))
 
 
 @app.command("import_cert")
 @with_options
 def import_cert(common: CommonOptions, options: CertificateOptions, how: ImportOptions) -> None:
     """Install a new TLS certificate without ending sessions."""
+    from mstunnel_setup.operations.certificate import import_certificate
+
     run_command(
         f"{_PROGRAM} import_cert",
         common,
-        lambda operator: import_work.import_certificate(operator, options.settings(), how.request()),
+        lambda operator: import_certificate.import_certificate(operator, options.settings(), how.request()),
     )
 
 
@@ -200,10 +166,12 @@ def uninstall(
     yes: Yes = False,
 ) -> None:
     """Remove the gateway from this server and from the tenant."""
+    from mstunnel_setup.install import uninstall
+
     run_command(
         f"{_PROGRAM} uninstall",
         common,
-        lambda operator: uninstall_work.uninstall(
+        lambda operator: uninstall.uninstall(
             operator, options.settings(), offline=offline, keep_data=keep_data, yes=yes
         ),
     )
@@ -213,10 +181,12 @@ def uninstall(
 @with_options
 def reenroll(common: CommonOptions, options: SignInOptions, yes: Yes = False) -> None:
     """Give this server a new identity and record in the tenant; site and certificate stay."""
+    from mstunnel_setup.operations import reenroll
+
     run_command(
         f"{_PROGRAM} reenroll",
         common,
-        lambda operator: reenroll_work.reenroll(operator, options.settings(), yes=yes),
+        lambda operator: reenroll.reenroll(operator, options.settings(), yes=yes),
     )
 
 
@@ -224,8 +194,10 @@ def reenroll(common: CommonOptions, options: SignInOptions, yes: Yes = False) ->
 @with_options
 def version(common: CommonOptions) -> None:
     """Show the versions of this program and the engine, release and images; --verbose lists all parts."""
+    from mstunnel_setup.operations import version
+
     run_command(
-        f"{_PROGRAM} version", common, lambda operator: version_work.version(operator, verbose=common.verbose)
+        f"{_PROGRAM} version", common, lambda operator: version.version(operator, verbose=common.verbose)
     )
 
 
@@ -238,10 +210,12 @@ def diagnose(
     ] = None,
 ) -> None:
     """Collect diagnostic data without secrets; shows a preview before it writes a file."""
+    from mstunnel_setup.operations.diagnose import report
+
     run_command(
         f"{_PROGRAM} diagnose",
         common,
-        lambda operator: diagnose_work.diagnose(operator, file and file.absolute()),
+        lambda operator: report.diagnose(operator, file and file.absolute()),
     )
 
 
@@ -249,7 +223,9 @@ def diagnose(
 @with_options
 def backup(common: CommonOptions, file: Annotated[Path, typer.Argument(help="The new archive.")]) -> None:
     """Back up what another host needs to replace this one; contains the private key."""
-    run_command(f"{_PROGRAM} backup", common, lambda operator: backup_work.backup(operator, file.absolute()))
+    from mstunnel_setup.operations import backup
+
+    run_command(f"{_PROGRAM} backup", common, lambda operator: backup.backup(operator, file.absolute()))
 
 
 @app.command()
@@ -263,34 +239,28 @@ def restore(
     ] = False,
 ) -> None:
     """Install a backup of another host on this one."""
+    from mstunnel_setup.operations import restore
+
     run_command(
         f"{_PROGRAM} restore",
         common,
-        lambda operator: restore_work.restore(operator, options.settings(), file.absolute(), replace=replace),
+        lambda operator: restore.restore(operator, options.settings(), file.absolute(), replace=replace),
     )
 
 
-add_lazy_group(app, "cert", "The TLS certificate in use.", "certificate_commands", "cert_app")
-add_lazy_group(
-    app,
-    "ca-trust",
-    "Additional trusted roots: for both containers and every connection to the tenant.",
-    "certificate_commands",
-    "ca_trust_app",
+app.add_typer(cert_app, name="cert", help="The TLS certificate in use.")
+app.add_typer(
+    ca_trust_app,
+    name="ca-trust",
+    help="Additional trusted roots: for both containers and every connection to the tenant.",
 )
-add_lazy_group(app, "upgrade", "Upgrade the two images, with rollback.", "upgrade_commands", "upgrade_app")
-add_lazy_group(app, "agent", f"The agent container: {paths.AGENT}.", "component_commands", "agent_app")
-add_lazy_group(app, "server", f"The server container: {paths.SERVER}.", "component_commands", "server_app")
-add_lazy_group(app, "env", "The settings in env.sh.", "setting_commands", "env_app")
-add_lazy_group(
-    app,
-    "config",
-    "The server configuration of the site, here and in the tenant.",
-    "setting_commands",
-    "config_app",
-)
-add_lazy_group(app, "log", "How much the gateway logs.", "setting_commands", "log_app")
-add_lazy_group(app, "site", "The site this server belongs to.", "setting_commands", "site_app")
+app.add_typer(upgrade_app, name="upgrade", help="Upgrade the two images, with rollback.")
+app.add_typer(agent_app, name="agent", help=f"The agent container: {paths.AGENT}.")
+app.add_typer(server_app, name="server", help=f"The server container: {paths.SERVER}.")
+app.add_typer(env_app, name="env", help="The settings in env.sh.")
+app.add_typer(config_app, name="config", help="The server configuration of the site, here and in the tenant.")
+app.add_typer(log_app, name="log", help="How much the gateway logs.")
+app.add_typer(site_app, name="site", help="The site this server belongs to.")
 
 
 def main() -> int:

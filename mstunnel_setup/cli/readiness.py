@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.cli.framework.entry import run_program
 from mstunnel_setup.cli.framework.help import ArgumentOrCommand
 from mstunnel_setup.cli.framework.options import (
@@ -22,13 +21,6 @@ from mstunnel_setup.cli.framework.options import (
 )
 from mstunnel_setup.cli.framework.render import run_command
 from mstunnel_setup.cli.framework.root import VersionOption, show_version
-
-if TYPE_CHECKING:
-    from mstunnel_setup.operations import readiness as work
-    from mstunnel_setup.operations import readiness_explain as explain_work
-else:
-    work = LazyModule("operations.readiness")
-    explain_work = LazyModule("operations.readiness_explain")
 
 _PROGRAM = "mst-readiness"
 
@@ -159,6 +151,8 @@ def readiness(
     version: VersionOption = False,
 ) -> None:
     """Check what the scope names, unless a command follows."""
+    from mstunnel_setup.operations import readiness
+
     if version:
         show_version(_PROGRAM, common)
     if context.invoked_subcommand is not None:
@@ -169,7 +163,7 @@ def readiness(
         "engine": options.engine and options.engine.value,
         "site": options.site or None,
     }
-    request = work.ReadinessRequest(
+    request = readiness.ReadinessRequest(
         scope=scope.value,
         settings={**certificate.settings(), **sign_in.settings(), **given(own)},
         ignored_checks=tuple(options.ignore_check or ()),
@@ -182,7 +176,7 @@ def readiness(
         probe=options.probe,
         wait=options.wait,
     )
-    run_command(_PROGRAM, common, lambda operator: work.run(operator, request))
+    run_command(_PROGRAM, common, lambda operator: readiness.run(operator, request))
 
 
 @app.command()
@@ -192,7 +186,9 @@ def explain(
     id_: Annotated[str, typer.Argument(metavar="ID", help="The check, as the report names it.")],
 ) -> None:
     """Explain a check: what it looks at, why it matters, and how to fix what it finds."""
-    run_command(f"{_PROGRAM} explain", common, lambda _operator: explain_work.explain(id_))
+    from mstunnel_setup.operations import readiness_explain
+
+    run_command(f"{_PROGRAM} explain", common, lambda _operator: readiness_explain.explain(id_))
 
 
 def main() -> int:

@@ -1,24 +1,18 @@
 """The command group `mstunnel-setup render`: names and options only."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import CommonOptions, full, new_group, with_options
 from mstunnel_setup.cli.framework.render import run_command
 
-if TYPE_CHECKING:
-    from mstunnel_setup.install import render as work
-else:
-    work = LazyModule("install.render")
-
 render_app = new_group()
 
 
-def _format(name: "work.Format", about: str) -> None:
+def _format(name: Literal["quadlet", "kubernetes", "helm", "compose"], about: str) -> None:
     @render_app.command(name, help=about)
     @with_options
     def command(
@@ -46,10 +40,14 @@ def _format(name: "work.Format", about: str) -> None:
             ),
         ] = None,
     ) -> None:
+        from mstunnel_setup.install import render
+
         run_command(
             f"mstunnel-setup render {name}",
             common,
-            lambda operator: work.render(operator, options.settings(), work.RenderRequest(name, out, port)),
+            lambda operator: render.render(
+                operator, options.settings(), render.RenderRequest(name, out, port)
+            ),
         )
 
 

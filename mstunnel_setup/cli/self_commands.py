@@ -1,18 +1,12 @@
 """The command group `mstunnel-setup self`: names and options only."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.cli.framework.options import CommonOptions, full, new_group, with_options
 from mstunnel_setup.cli.framework.render import run_command
-
-if TYPE_CHECKING:
-    from mstunnel_setup.operations import version as work
-else:
-    work = LazyModule("operations.version")
 
 self_app = new_group()
 
@@ -43,10 +37,12 @@ def self_verify(
     ] = None,
 ) -> None:
     """Verify this file and its unpacked files against the checksums of the build."""
+    from mstunnel_setup.operations import version
+
     run_command(
         "mstunnel-setup self verify",
         common,
-        lambda operator: work.self_verify(operator.files, public_key, sums),
+        lambda operator: version.self_verify(operator.files, public_key, sums),
     )
 
 
@@ -54,4 +50,6 @@ def self_verify(
 @with_options
 def self_licenses(common: CommonOptions) -> None:
     """Show the licences of everything that this program brings."""
-    run_command("mstunnel-setup self licenses", common, lambda _operator: work.self_licenses())
+    from mstunnel_setup.operations import version
+
+    run_command("mstunnel-setup self licenses", common, lambda _operator: version.self_licenses())

@@ -1,22 +1,11 @@
 """The command groups `mst-cli env`, `config`, `log` and `site`: names and options only."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.cli.framework.options import CommonOptions, SignInOptions, new_group, with_options
 from mstunnel_setup.cli.framework.render import run_command
-
-if TYPE_CHECKING:
-    from mstunnel_setup.operations import site as site_work
-    from mstunnel_setup.operations.settings import configuration, environment_file
-    from mstunnel_setup.operations.settings import log_level as log_level_work
-else:
-    site_work = LazyModule("operations.site")
-    configuration = LazyModule("operations.settings.configuration")
-    environment_file = LazyModule("operations.settings.environment_file")
-    log_level_work = LazyModule("operations.settings.log_level")
 
 env_app = new_group()
 config_app = new_group()
@@ -33,6 +22,8 @@ def get_setting(
     name: Annotated[str | None, typer.Argument(help="The setting; all of them without a name.")] = None,
 ) -> None:
     """Show a setting, or all."""
+    from mstunnel_setup.operations.settings import environment_file
+
     run_command("mst-cli env get", common, lambda operator: environment_file.get(operator, name))
 
 
@@ -42,6 +33,8 @@ def set_setting(
     common: CommonOptions, name: Name, value: Annotated[str, typer.Argument(help="One line of text.")]
 ) -> None:
     """Set a setting; later runs of mstunnel-setup keep it."""
+    from mstunnel_setup.operations.settings import environment_file
+
     run_command("mst-cli env set", common, lambda operator: environment_file.put(operator, name, value))
 
 
@@ -49,6 +42,8 @@ def set_setting(
 @with_options
 def unset_setting(common: CommonOptions, name: Name) -> None:
     """Remove a setting."""
+    from mstunnel_setup.operations.settings import environment_file
+
     run_command("mst-cli env unset", common, lambda operator: environment_file.put(operator, name, None))
 
 
@@ -56,6 +51,8 @@ def unset_setting(common: CommonOptions, name: Name) -> None:
 @with_options
 def show_configuration(common: CommonOptions) -> None:
     """Show the server configuration in use."""
+    from mstunnel_setup.operations.settings import configuration
+
     run_command("mst-cli config show", common, configuration.show)
 
 
@@ -69,6 +66,8 @@ def diff_configuration(
     ] = False,
 ) -> None:
     """Compare the server configuration in use with that of the tenant."""
+    from mstunnel_setup.operations.settings import configuration
+
     run_command(
         "mst-cli config diff",
         common,
@@ -80,6 +79,8 @@ def diff_configuration(
 @with_options
 def pull_configuration(common: CommonOptions, sign_in: SignInOptions) -> None:
     """Apply the tenant's server configuration now instead of within minutes."""
+    from mstunnel_setup.operations.settings import configuration
+
     run_command(
         "mst-cli config pull", common, lambda operator: configuration.pull(operator, sign_in.settings())
     )
@@ -95,16 +96,18 @@ def log_level(
     ] = None,
 ) -> None:
     """Show or set how much the server logs (DEBUG_LEVEL)."""
-    run_command(
-        "mst-cli log level", common, lambda operator: log_level_work.log_level_command(operator, level)
-    )
+    from mstunnel_setup.operations.settings import log_level
+
+    run_command("mst-cli log level", common, lambda operator: log_level.log_level_command(operator, level))
 
 
 @site_app.command("show")
 @with_options
 def show_site(common: CommonOptions) -> None:
     """Show the site this server belongs to."""
-    run_command("mst-cli site show", common, site_work.show)
+    from mstunnel_setup.operations import site
+
+    run_command("mst-cli site show", common, site.show)
 
 
 @site_app.command("change")
@@ -115,6 +118,8 @@ def change_site(
     site: Annotated[str, typer.Argument(metavar="ID_OR_NAME", help="The site to join.")],
 ) -> None:
     """Leave the site for another one; certificate and identity stay."""
+    from mstunnel_setup.operations import site as site_work
+
     run_command(
         "mst-cli site change", common, lambda operator: site_work.change(operator, sign_in.settings(), site)
     )

@@ -5,13 +5,15 @@ from typing import Annotated
 
 import typer
 
+from mstunnel_setup.cli.adopt_commands import adopt_app
+from mstunnel_setup.cli.answer_commands import answers_app
 from mstunnel_setup.cli.framework.entry import run_program
 from mstunnel_setup.cli.framework.install_options import InstallOptions
-from mstunnel_setup.cli.framework.lazy import add_lazy_group
 from mstunnel_setup.cli.framework.options import CommonOptions, new_app, refuse_before_command, with_options
 from mstunnel_setup.cli.framework.render import run_command
 from mstunnel_setup.cli.framework.root import VersionOption, show_version
-from mstunnel_setup.io.wake import wake_podman
+from mstunnel_setup.cli.render_commands import render_app
+from mstunnel_setup.cli.self_commands import self_app
 
 _PROGRAM = "mstunnel-setup"
 # Bytes, as of an answer file.
@@ -21,18 +23,12 @@ app = new_app(
     "Turn this server into a Microsoft Tunnel gateway. Without a command: install, or continue where the "
     "last run stopped."
 )
-add_lazy_group(app, "answers", "Write, check and show answer files.", "answer_commands", "answers_app")
-add_lazy_group(
-    app,
-    "adopt",
-    "Take over a server on which Microsoft's own gateway is installed.",
-    "adopt_commands",
-    "adopt_app",
+app.add_typer(answers_app, name="answers", help="Write, check and show answer files.")
+app.add_typer(
+    adopt_app, name="adopt", help="Take over a server on which Microsoft's own gateway is installed."
 )
-add_lazy_group(app, "self", "Manage this program itself.", "self_commands", "self_app")
-add_lazy_group(
-    app, "render", "Render the containers as files, without starting them.", "render_commands", "render_app"
-)
+app.add_typer(self_app, name="self", help="Manage this program itself.")
+app.add_typer(render_app, name="render", help="Render the containers as files, without starting them.")
 
 
 @app.callback(invoke_without_command=True)
@@ -46,8 +42,7 @@ def install(
     if context.invoked_subcommand is not None:
         refuse_before_command(context, InstallOptions)
         return
-    wake_podman()
-    from mstunnel_setup.install.install import install as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.install import install as run
 
     run_command(_PROGRAM, common, lambda operator: run(operator, options.request()))
 
@@ -65,8 +60,7 @@ def plan(
     ] = False,
 ) -> None:
     """Show what would change, as a diff."""
-    wake_podman()
-    from mstunnel_setup.install.plan import plan as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.plan import plan as run
 
     run_command(
         f"{_PROGRAM} plan", common, lambda operator: run(operator, options.request(), exit_code=exit_code)
@@ -81,7 +75,7 @@ def step(
     name: Annotated[str, typer.Argument(help="The step, as `mstunnel-setup steps` lists it.")],
 ) -> None:
     """Run one step."""
-    from mstunnel_setup.install.install import one_step  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.install import one_step
 
     run_command(f"{_PROGRAM} step", common, lambda operator: one_step(operator, options.request(), name))
 
@@ -90,7 +84,7 @@ def step(
 @with_options
 def steps(common: CommonOptions) -> None:
     """List the steps, in order."""
-    from mstunnel_setup.cli.step_list import step_list  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.cli.step_list import step_list
 
     run_command(f"{_PROGRAM} steps", common, lambda _operator: step_list())
 
@@ -118,7 +112,7 @@ def host(
     ] = False,
 ) -> None:
     """Run only the host part of a rootless installation, as root."""
-    from mstunnel_setup.install.install import host as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.install import host as run
 
     given = sys.stdin.buffer.read(_LARGEST_ANSWERS) if answers_from_stdin else None
     run_command(
@@ -132,7 +126,7 @@ def host(
 @with_options
 def status(common: CommonOptions) -> None:
     """Show what is done, what comes next, and why the last run stopped."""
-    from mstunnel_setup.install.status import status as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.status import status as run
 
     run_command(f"{_PROGRAM} status", common, run)
 
@@ -141,7 +135,7 @@ def status(common: CommonOptions) -> None:
 @with_options
 def rollback(common: CommonOptions) -> None:
     """Undo an unfinished installation."""
-    from mstunnel_setup.install.uninstall import rollback as run  # noqa: PLC0415 (`--help` stays fast)
+    from mstunnel_setup.install.uninstall import rollback as run
 
     run_command(f"{_PROGRAM} rollback", common, run)
 

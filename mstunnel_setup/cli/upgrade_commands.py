@@ -1,20 +1,13 @@
 """The command line of `mst-cli upgrade`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.cli.framework.options import CommonOptions, new_group, with_options
 from mstunnel_setup.cli.framework.render import run_command
-from mstunnel_setup.exchange.releases import LONGEST_DRAIN
-
-if TYPE_CHECKING:
-    from mstunnel_setup.operations.upgrade import commands, releases
-else:
-    commands = LazyModule("operations.upgrade.commands")
-    releases = LazyModule("operations.upgrade.releases")
+from mstunnel_setup.exchange import LONGEST_DRAIN
 
 upgrade_app = new_group()
 _COMMAND = "mst-cli upgrade"
@@ -24,6 +17,8 @@ _COMMAND = "mst-cli upgrade"
 @with_options
 def check(common: CommonOptions) -> None:
     """Show which release runs and which one is newest."""
+    from mstunnel_setup.operations.upgrade import commands
+
     run_command(f"{_COMMAND} check", common, commands.check)
 
 
@@ -45,6 +40,8 @@ def apply(
     ] = None,
 ) -> None:
     """Upgrade now; roll back if the new release does not serve."""
+    from mstunnel_setup.operations.upgrade import commands
+
     run_command(f"{_COMMAND} apply", common, lambda operator: commands.apply(operator, release, drain))
 
 
@@ -52,6 +49,8 @@ def apply(
 @with_options
 def refresh(common: CommonOptions) -> None:
     """Fetch the list of releases from the release feed."""
+    from mstunnel_setup.operations.upgrade import releases
+
     run_command(f"{_COMMAND} refresh", common, releases.fetch_now)
 
 
@@ -62,6 +61,8 @@ def import_(
     archive: Annotated[Path, typer.Argument(help="Archive of the release feed.", metavar="FILE")],
 ) -> None:
     """Import the list of releases from a file, on a server that cannot reach the feed."""
+    from mstunnel_setup.operations.upgrade import releases
+
     run_command(f"{_COMMAND} import", common, lambda operator: releases.import_archive(operator, archive))
 
 
@@ -69,6 +70,8 @@ def import_(
 @with_options
 def rollback(common: CommonOptions) -> None:
     """Return to the release before the last upgrade."""
+    from mstunnel_setup.operations.upgrade import commands
+
     run_command(f"{_COMMAND} rollback", common, commands.rollback)
 
 
@@ -76,4 +79,6 @@ def rollback(common: CommonOptions) -> None:
 @with_options
 def history(common: CommonOptions) -> None:
     """Show the upgrades of this server."""
+    from mstunnel_setup.operations.upgrade import commands
+
     run_command(f"{_COMMAND} history", common, commands.history)

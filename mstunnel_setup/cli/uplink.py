@@ -15,18 +15,18 @@ def main() -> int:
         case ["serve" as side, given] | ["attach" as side, given] if side == "serve" or given.isdecimal():
             return _run(side, given)
         case _:
-            from mstunnel_setup.base.errors import ExitCode  # noqa: PLC0415 (the usage needs none of it)
+            from mstunnel_setup.base.errors import ExitCode
 
             sys.stderr.write(_USAGE)
             return ExitCode.USAGE
 
 
 def _run(side: str, given: str) -> int:
-    from mstunnel_setup.base.errors import ExitCode, SetupError  # noqa: PLC0415 (see above)
-    from mstunnel_setup.io.clock import SystemClock  # noqa: PLC0415
-    from mstunnel_setup.io.own_code import refuse_code_of_others  # noqa: PLC0415
-    from mstunnel_setup.io.process import Processes  # noqa: PLC0415
-    from mstunnel_setup.operations import uplink  # noqa: PLC0415
+    from mstunnel_setup.base.errors import ExitCode, SetupError
+    from mstunnel_setup.io.clock import SystemClock
+    from mstunnel_setup.io.own_code import refuse_code_of_others
+    from mstunnel_setup.io.process import Processes
+    from mstunnel_setup.operations import uplink
 
     try:
         if side == "serve":

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from typing_extensions import override
 
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.containers import docker_service, podman_service, versions
 from mstunnel_setup.containers.engine import ContainerEngine
 from mstunnel_setup.containers.errors import ENGINE_MISSING
 from mstunnel_setup.containers.run_arguments import EngineName
@@ -18,13 +18,6 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.receipt import Receipt
-
-if TYPE_CHECKING:
-    from mstunnel_setup.containers import docker_service, podman_service, versions
-else:
-    docker_service = LazyModule("containers.docker_service")
-    podman_service = LazyModule("containers.podman_service")
-    versions = LazyModule("containers.versions")
 
 _KEY = "engine"
 _PREFERRED: Sequence[EngineName] = ("podman", "docker")

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.base.text import printable
+from mstunnel_setup.containers import archive as archives
+from mstunnel_setup.containers import pull as pulls
 from mstunnel_setup.containers.command_line import once_arguments, once_name
 from mstunnel_setup.containers.common_engine import CommonEngine, explained, reason_of
 from mstunnel_setup.containers.engine import ContainerState, Finished, Image, Progress, engine_time, state_of
@@ -19,13 +20,6 @@ from mstunnel_setup.containers.errors import (
 from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, Volume, digest_tag, split_reference
 from mstunnel_setup.io.http_service import ServiceError
-
-if TYPE_CHECKING:
-    from mstunnel_setup.containers import archive as archives
-    from mstunnel_setup.containers import pull as pulls
-else:
-    archives = LazyModule("containers.archive")
-    pulls = LazyModule("containers.pull")
 
 _LOAD_TIMEOUT = 3600.0
 _CREATE_TIMEOUT = 600.0

@@ -5,11 +5,12 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.base.text import printable
+from mstunnel_setup.containers import archive as archives
+from mstunnel_setup.containers import pull as pulls
 from mstunnel_setup.containers.command_line import once_arguments, once_name
 from mstunnel_setup.containers.common_engine import CommonEngine, explained, reason_of
 from mstunnel_setup.containers.engine import ContainerState, Finished, Image, Progress, engine_time, state_of
@@ -19,13 +20,6 @@ from mstunnel_setup.containers.spec import ContainerSpec, Volume, digest_tag, sp
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http_service import Answer, HttpService
 from mstunnel_setup.io.process import Processes
-
-if TYPE_CHECKING:
-    from mstunnel_setup.containers import archive as archives
-    from mstunnel_setup.containers import pull as pulls
-else:
-    archives = LazyModule("containers.archive")
-    pulls = LazyModule("containers.pull")
 
 _LOAD_TIMEOUT = 3600
 # What a power failure left of an image: a layer without the name of the one below it.

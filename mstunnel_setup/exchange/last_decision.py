@@ -2,19 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.exchange.maintenance_window import Window
+from mstunnel_setup.exchange.upgrade_decision import Verdict
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.messages import UtcTime
-
-if TYPE_CHECKING:
-    from mstunnel_setup.exchange.maintenance_window import Window
-    from mstunnel_setup.exchange.upgrade_decision import Verdict
 
 STANDING: Final = f"{paths.AGENT_STATE}/upgrade.json"
 _LARGEST: Final = 4096

@@ -14,11 +14,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import toml_table
+from mstunnel_setup.exchange import LONGEST_DRAIN
 
 # Not below /etc/mstunnel: the agent writes there, and this list limits what it may request.
 CATALOGUE: Final = "/etc/mstunnel-setup/releases.toml"
-LONGEST_DRAIN: Final = 1440
-"""Minutes: a day. Longer sessions have to sign in again anyway."""
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _Digest = Annotated[str, Field(pattern=rf"^{_DIGEST.pattern}$")]
 

@@ -5,16 +5,14 @@ server, the thresholds of the tenant.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.io.files import Files
-
-if TYPE_CHECKING:
-    from mstunnel_setup.tenant.wire import HealthThreshold
+from mstunnel_setup.tenant.wire import HealthThreshold
 
 
 class Threshold(BaseModel):

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
+from cryptography.x509 import Certificate
+
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, SignInError, StepError, UsageError
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.base.text import printable
+from mstunnel_setup.certificates import ca_trust
 from mstunnel_setup.containers.choice import Chosen, EnginePreference, open_engine
 from mstunnel_setup.containers.engine import ContainerEngine, Progress
 from mstunnel_setup.containers.errors import ENGINE_FAILED
@@ -22,12 +24,7 @@ from mstunnel_setup.io.process import Processes
 from mstunnel_setup.io.systemd import Systemd
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
-
-    from mstunnel_setup.certificates import ca_trust
     from mstunnel_setup.tenant.graph import Graph
-else:
-    ca_trust = LazyModule("certificates.ca_trust")
 
 CANDIDATE = f"{paths.STATE}/candidate-ocserv.conf"
 _CHECK = "/usr/libexec/mstunnel/check-configuration"

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, TypeVar, Unpack
+from typing import Final, TypeVar, Unpack
 from urllib.parse import urlsplit
+
+import msal
 
 from mstunnel_setup.base.errors import NetworkError, SetupError, SignInError
 from mstunnel_setup.base.text import plain
@@ -30,9 +32,6 @@ from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
 )
-
-if TYPE_CHECKING:
-    import msal
 
 INTUNE_ADMINISTRATOR: Final = "3a2c62db-5318-420d-8d74-23affee5d9d5"
 GLOBAL_ADMINISTRATOR: Final = "62e90394-69f5-4237-9190-012177145e10"
@@ -150,7 +149,6 @@ class SignIn:
                 "an application must sign in to one tenant, and tenant.id does not name one",
                 hint="Set tenant.id to the id or domain of the tenant.",
             )
-        import msal  # noqa: PLC0415 (a third of a second)
 
         return _made(
             lambda: msal.ConfidentialClientApplication(
@@ -169,7 +167,6 @@ class SignIn:
         return source
 
     def _public(self) -> "msal.PublicClientApplication":
-        import msal  # noqa: PLC0415 (a third of a second)
 
         authority = self.cloud.authority_of(self.tenant)
         return _made(

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
+import jwt
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -24,8 +25,6 @@ _LIFE_OF_ASSERTION: Final = timedelta(minutes=10)
 
 def proof_of_possession(credential: Credential, object_id: str, now: datetime) -> str:
     """A JWT for the application with this object id, signed with the key it has now; valid for 5 minutes."""
-    import jwt  # noqa: PLC0415 (only a renewal needs it)
-
     claims = {"aud": _AUDIENCE, "iss": object_id, "nbf": now - _LIFE_OF_PROOF, "exp": now + _LIFE_OF_PROOF}
     der = credential.certificate.public_bytes(Encoding.DER)
     thumbprint = hashlib.sha1(der, usedforsecurity=False).digest()
@@ -38,8 +37,6 @@ def client_assertion(credential: Credential, client_id: str, audience: str, now:
 
     MSAL's own assertions are reused for nine minutes.
     """
-    import jwt  # noqa: PLC0415 (only an application with a certificate needs it)
-
     claims = {"aud": audience, "iss": client_id, "sub": client_id, "jti": str(uuid4())}
     times = {"iat": now, "nbf": now, "exp": now + _LIFE_OF_ASSERTION}
     certificate = credential.certificate

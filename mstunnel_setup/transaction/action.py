@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+
+from pydantic import TypeAdapter
 
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.transaction.errors import JOURNAL_NEWER
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 PortsT = TypeVar("PortsT", contravariant=True)
 
@@ -131,6 +130,5 @@ class Codec:
 
 @cache
 def _adapter(kind: type[AnyAction]) -> "TypeAdapter[AnyAction]":
-    from pydantic import TypeAdapter  # noqa: PLC0415 (a command that looks neither writes nor reads actions)
 
     return TypeAdapter(kind)

@@ -57,10 +57,10 @@ if __name__ == "__main__":
     sys.executable = f"{FOLDER}/bin/python"
     with open("/proc/self/comm", "w") as name:
         name.write(os.path.basename(sys.argv[0]))
-    from mstunnel_setup.cli.dispatch import answered_at_once, run
+    from mstunnel_setup.cli.dispatch import run, version_shown
 
     code = 0
-    if not answered_at_once():
+    if not version_shown():
         isolate()
         code = run()
     # The process ends here: taking apart what was loaded would take a twentieth of a short command.

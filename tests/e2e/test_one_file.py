@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from scripts import debian, dist, pack, packages, tree, wheels
+from scripts import debian, dist, pack, packages, tree
 from tests.e2e.one_file import ENVIRONMENT, OneFile, at_a_terminal, chrooted, in_root, run, unpack_root
 from tests.testbed import cache
 from tests.testbed.certificates import Authority
@@ -51,13 +51,6 @@ def test_it_is_every_program_by_its_name(name: str, one_file: OneFile) -> None:
     link = one_file.path.with_name(name)
     link.symlink_to(one_file.path.name)
     assert f"Usage: {name} " in run([str(link), "--help"]).stdout
-
-
-def test_its_templates_are_compiled_in_advance(one_file: OneFile) -> None:
-    library = one_file.tree / f"lib/{tree.PYTHON}/mstunnel_setup"
-    modules = [*(library / "compiled_templates").glob("*.pyc")]
-    assert len(modules) == len([*(wheels.ROOT / "templates").rglob("*.j2")])
-    assert [*library.rglob("*.j2")] == []
 
 
 def test_root_does_not_run_modules_that_another_user_can_change(one_file: OneFile) -> None:

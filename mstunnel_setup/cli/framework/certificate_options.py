@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.base.parsing import whole_number
 
 if TYPE_CHECKING:
-    from mstunnel_setup.operations.certificate import import_request
-else:
-    import_request = LazyModule("operations.certificate.import_request")
+    from mstunnel_setup.operations.certificate.import_request import ImportRequest
 
 
 @dataclass(frozen=True)
@@ -47,9 +44,11 @@ class ImportOptions:
     ] = False
     activate: Annotated[str | None, typer.Option("--activate", metavar="NAME", hidden=True)] = None
 
-    def request(self) -> "import_request.ImportRequest":
+    def request(self) -> "ImportRequest":
         """All of them as values. Raises UsageError `delay-unclear`."""
-        return import_request.ImportRequest(
+        from mstunnel_setup.operations.certificate.import_request import ImportRequest
+
+        return ImportRequest(
             delay=self._delay(),
             at=self.at,
             if_changed=self.if_changed,

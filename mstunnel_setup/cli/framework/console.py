@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, repeat
 from os import get_terminal_size
 from select import select
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.redaction import Redactor
 from mstunnel_setup.base.text import WIDTH, fold
-from mstunnel_setup.cli.framework.qr import qr_lines
 from mstunnel_setup.cli.framework.translation import translated
-
-if TYPE_CHECKING:
-    from rich.console import Console as RichConsole
 
 _YES = frozenset({"yes", "y"})
 _NO = frozenset({"no", "n", ""})
@@ -106,6 +106,8 @@ class NoPrompts:
         """Where it fits, and where colours make sure that dark is dark, for cameras do not read negatives."""
         if not (self._color and self._stderr.isatty()):
             return
+        from mstunnel_setup.cli.framework.qr import qr_lines
+
         lines = qr_lines(text)
         size = get_terminal_size(self._stderr.fileno())
         room = size.lines - _LINES_AROUND_CODE
@@ -124,8 +126,7 @@ class NoPrompts:
             self._stderr.write(f"{text}{end}")
             self._stderr.flush()
 
-    def _rich(self) -> "RichConsole":
-        from rich.console import Console  # noqa: PLC0415 (not needed by --help)
+    def _rich(self) -> Console:
 
         return Console(
             file=self._stderr,
@@ -241,8 +242,6 @@ class TerminalConsole(NoPrompts):
                 return
 
     def _table(self, title: str, rows: Sequence[tuple[int, tuple[str, ...]]], columns: Sequence[str]) -> None:
-        from rich.table import Table  # noqa: PLC0415 (not needed by --help)
-        from rich.text import Text  # noqa: PLC0415
 
         table = Table(
             title=Text(self._redactor.clean(translated(title))),

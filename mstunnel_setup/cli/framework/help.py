@@ -1,19 +1,15 @@
-"""Help pages: options in sections, then examples, and one line about variables."""
+"""Help pages: usage, description, options in sections, commands, examples, and one line about variables."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from importlib.resources import files
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from typer._click.core import Command as AnyCommand
-from typer._click.core import Context, Parameter
-from typer._click.formatting import HelpFormatter, wrap_text
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.base.text import fold, padded, width
-from mstunnel_setup.cli.framework.coercion import convert_when_needed
 from mstunnel_setup.cli.framework.translation import translated
 
 COMMON: Final = "Common"
@@ -25,111 +21,42 @@ _OWN = "Options"
 _ARGUMENTS = "Arguments"
 _ORDER = (_ARGUMENTS, _OWN, COMMON, CERTIFICATE, SIGN_IN, IMAGES, RECOVERY)
 VARIABLES = "Each option can also be a variable: MSTUNNEL_ANSWERS=FILE is --answers FILE."
-_LONGEST_SUMMARY = 1000
+_INDENT = "  "
+_WIDEST_NAME = 30
 # `answers.merge` reads their variables.
 _OF_SETTINGS = frozenset(setting.option for setting in SETTINGS if setting.option)
-# What click adds itself, and what ends the command at once.
+# What typer adds itself, and what ends the command at once.
 _OF_EVERY_PROGRAM = frozenset({"help", "version"})
 
-
+# Typer names the classes of contexts and commands in private modules only.
+AnyContext: TypeAlias = Any
+AnyCommand: TypeAlias = Any
+Parameter: TypeAlias = TyperArgument | TyperOption
 _Resolved: TypeAlias = tuple[str | None, AnyCommand | None, list[str]]
+_Rows: TypeAlias = Sequence[tuple[str, str]]
 
 
-class _Formatter(HelpFormatter):
-    """Writes what has a translation in the language of the person, and all else as click does."""
+class Command(TyperCommand):
+    """A command with our help page."""
 
-    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-        """The usage line; its placeholders are the same in all languages."""
-        word = translated("Usage:")
-        if word == "Usage:":
-            super().write_usage(prog, args, prefix)
-        else:
-            head = f"{word} {prog} "
-            _write_lines(fold(head + args, width(head)), self)
-
-    def write_heading(self, heading: str) -> None:
-        """The heading of a section."""
-        super().write_heading(translated(heading))
-
-    def write_text(self, text: str) -> None:
-        """What a command does."""
-        indent = " " * self.current_indent
-        said = translated(whole := " ".join(text.split()))
-        if said == whole:
-            said = wrap_text(text, self.width, indent, indent, preserve_paragraphs=True)
-        else:
-            said = "\n".join(fold(indent + said, self.current_indent))
-        self.write(f"{said}\n")
-
-    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
-        """Names, and what each is."""
-        said = [(name, _translated_help(about)) for name, about in rows]
-        if all(width(text) == len(text) for row in said for text in row):
-            super().write_dl(rows, col_max, col_spacing)
-            return
-        first = min(max(len(name) for name, _ in rows), col_max) + self.current_indent + col_spacing
-        for name, about in said:
-            head = f"{'':{self.current_indent}}{name}"
-            if len(head) + col_spacing > first:
-                self.write(f"{head}\n")
-                head = ""
-            self.write("\n".join(fold(padded(head, first) + about, first)).rstrip() + "\n")
+    def get_help(self, ctx: AnyContext) -> str:
+        """The page."""
+        return _page(self, ctx, [])
 
 
-def _translated_help(about: str) -> str:
-    """The help of an option; what click adds is in brackets."""
-    own, begin, added = about.partition("  [")
-    words = "; ".join(map(translated, added.removesuffix("]").split("; ")))
-    return f"{translated(own)}{begin}{words}]" if begin else translated(about)
+class CommandGroup(TyperGroup):
+    """Finds commands in either spelling; its help lists them."""
 
-
-class _Context(Context):
-    formatter_class = _Formatter
-
-
-class _Page(AnyCommand):
-    """What the help of a command and of a group have alike."""
-
-    context_class = _Context
-
-    def get_params(self, ctx: Context) -> list[Parameter]:
-        """The options and arguments, also that of the help."""
-        return convert_when_needed(super().get_params(ctx))
-
-    def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """Examples, and how variables are named."""
-        _write_end(examples(ctx.command_path), self.get_params(ctx), formatter)
-
-
-class Command(_Page, TyperCommand):
-    """A command whose help has its options in sections."""
-
-    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """The options, a section after the other."""
-        _write_options(self.get_params(ctx), ctx, formatter)
-
-
-class CommandGroup(_Page, TyperGroup):
-    """Finds commands in either spelling; lists them with whole summaries."""
-
-    def resolve_command(self, ctx: Context, args: list[str]) -> _Resolved:
+    def resolve_command(self, ctx: AnyContext, args: list[str]) -> _Resolved:
         """The command that the first word names; the vendor writes `import_cert` with `-` as well."""
         first, *others = args
         vendors = first.replace("-", "_")
         return super().resolve_command(ctx, [vendors if vendors in self.commands else first, *others])
 
-    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """The options, a section after the other; then the commands."""
-        _write_options(self.get_params(ctx), ctx, formatter)
-        self.format_commands(ctx, formatter)
-
-    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """The commands and the first sentence of the help of each, folded where it is long."""
+    def get_help(self, ctx: AnyContext) -> str:
+        """The page."""
         found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
-        with formatter.section("Commands"):
-            formatter.write_dl(
-                [(name, _summary(command)) for name, command in found.items() if command is not None]
-            )
+        return _page(self, ctx, [(name, _summary(command)) for name, command in found.items() if command])
 
 
 class ArgumentOrCommand(CommandGroup):
@@ -137,12 +64,12 @@ class ArgumentOrCommand(CommandGroup):
 
     allow_interspersed_args = True
 
-    def get_params(self, ctx: Context) -> list[Parameter]:
+    def get_params(self, ctx: AnyContext) -> list[Any]:
         """Options and argument; a command stands in the place of the argument, so its line has none."""
-        found = super().get_params(ctx)
+        found: list[Any] = super().get_params(ctx)
         return found if ctx.command is self else [each for each in found if each.param_type_name == "option"]
 
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: AnyContext, args: list[str]) -> list[str]:
         """Parse the options, then the argument or the name of the command."""
         (argument,) = (each for each in self.get_params(ctx) if each.param_type_name == "argument")
         parser = self.make_parser(ctx)
@@ -156,33 +83,67 @@ class ArgumentOrCommand(CommandGroup):
         return super().parse_args(ctx, args)
 
 
-def _summary(command: AnyCommand) -> str:
-    """The first sentence of its help."""
-    said = translated(whole := " ".join((command.help or "").split()))
-    return command.get_short_help_str(_LONGEST_SUMMARY) if said == whole else said.partition("。")[0]
-
-
 class Word(CommandGroup):
     """A word that only leads to commands: alone it prints its help, and has no result."""
 
 
-def _write_options(parameters: Iterable[Parameter], context: Context, formatter: HelpFormatter) -> None:
+def _page(command: AnyCommand, context: AnyContext, commands: _Rows) -> str:
+    parameters = command.get_params(context)
+    head = f"{translated('Usage:')} {context.command_path} "
+    lines = fold(head + " ".join(command.collect_usage_pieces(context)), width(head))
+    for paragraph in (command.help or "").split("\n\n"):
+        text = translated(" ".join(paragraph.split()))
+        lines += ["", *fold(_INDENT + text, len(_INDENT))] if text else []
+    for title, rows in _sections(parameters, context):
+        lines += ["", f"{translated(title)}:", *_definitions(rows)]
+    if commands:
+        lines += ["", f"{translated('Commands')}:", *_definitions(commands)]
+    if shown := examples(context.command_path):
+        lines += ["", f"{translated('Examples')}:", *(_INDENT + example for example in shown)]
+    if _every_option_is_a_variable(parameters):
+        lines += ["", *fold(translated(VARIABLES), 0)]
+    return "\n".join(lines)
+
+
+def _sections(parameters: Iterable[Parameter], context: AnyContext) -> Iterator[tuple[str, _Rows]]:
     rows: dict[str, list[tuple[str, str]]] = {title: [] for title in _ORDER}
     for parameter in parameters:
         if (shown := row(parameter, context)) is not None:
             rows[_section(parameter)].append(shown)
-    for title, records in rows.items():
-        if records:
-            with formatter.section(title):
-                formatter.write_dl(records)
+    yield from ((title, records) for title, records in rows.items() if records)
 
 
-def row(parameter: Parameter, context: Context) -> tuple[str, str] | None:
+def _definitions(rows: _Rows) -> Iterator[str]:
+    """Names, and what each is; a name that is too wide has a line of its own."""
+    first = min(max(len(name) for name, _ in rows), _WIDEST_NAME) + 2 * len(_INDENT)
+    for name, about in rows:
+        head = _INDENT + name
+        if len(head) + len(_INDENT) > first:
+            yield head
+            head = ""
+        yield from (line.rstrip() for line in fold(padded(head, first) + _translated_help(about), first))
+
+
+def _translated_help(about: str) -> str:
+    """The help of an option; what typer adds is in brackets."""
+    own, begin, added = about.partition("  [")
+    words = "; ".join(map(translated, added.removesuffix("]").split("; ")))
+    return f"{translated(own)}{begin}{words}]" if begin else translated(about)
+
+
+def _summary(command: AnyCommand) -> str:
+    """The first sentence of its help."""
+    text = " ".join((command.help or "").split())
+    said = translated(text)
+    sentence, more, _ = text.partition(". ")
+    return (f"{sentence}." if more else text) if said == text else said.partition("。")[0]
+
+
+def row(parameter: Parameter, context: AnyContext) -> tuple[str, str] | None:
     """Name and help of an option; None for a hidden one. One line names the variables of all."""
     shown = copy(parameter)
     # Only in the copy: a message about a wrong value names its variable.
-    if isinstance(shown, TyperOption | TyperArgument):
-        shown.show_envvar = False
+    shown.show_envvar = False
     found: tuple[str, str] | None = shown.get_help_record(context)
     return found
 
@@ -203,18 +164,7 @@ def examples(command: str) -> Sequence[str]:
     return found.get(command, ())
 
 
-def _write_end(shown: Sequence[str], parameters: Iterable[Parameter], formatter: HelpFormatter) -> None:
-    """The examples as they are; the line about variables where all options have one."""
-    if shown:
-        with formatter.section("Examples"):
-            _write_lines(shown, formatter)
+def _every_option_is_a_variable(parameters: Iterable[Parameter]) -> bool:
     options = [each for each in parameters if isinstance(each, TyperOption) and not each.hidden]
     own = [each for each in options if each.name not in _OF_EVERY_PROGRAM]
-    if own and all(each.envvar or not _OF_SETTINGS.isdisjoint(each.opts) for each in own):
-        formatter.write_paragraph()
-        _write_lines(fold(translated(VARIABLES), 0), formatter)
-
-
-def _write_lines(lines: Iterable[str], formatter: HelpFormatter) -> None:
-    for line in lines:
-        formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+    return bool(own) and all(each.envvar or not _OF_SETTINGS.isdisjoint(each.opts) for each in own)

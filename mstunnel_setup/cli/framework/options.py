@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
 import typer
-from typer._click.core import ParameterSource
 from typer.core import TyperCommand
 from typer.models import ArgumentInfo, CommandFunctionType, OptionInfo
 
@@ -288,7 +287,7 @@ def _gather(group: type, given: dict[str, object], context: typer.Context) -> ob
 
 def is_given(name: str, context: typer.Context) -> bool:
     """Whether the option of the parameter `name` stands on the command line of this command."""
-    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    return getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
 
 
 def _after_outer(own: CommonOptions, context: typer.Context) -> CommonOptions:

@@ -6,6 +6,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from rich.console import Console
+from rich.progress_bar import ProgressBar
+
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.events import Event
 from mstunnel_setup.base.redaction import Redactor
@@ -148,8 +151,6 @@ def count_bar(
 
 
 def _draw(terminal: TextIO, percent: int, words: str, *, color: bool) -> None:
-    from rich.console import Console  # noqa: PLC0415 (not needed by --help)
-    from rich.progress_bar import ProgressBar  # noqa: PLC0415
 
     console = Console(file=terminal, highlight=False, no_color=not color)
     terminal.write("\r  ")

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn, TextIO
 
 import typer
-from typer._click.core import Context, ParameterSource
 from typer.core import TyperOption
 from typer.exceptions import TyperException
 
@@ -34,7 +33,7 @@ from mstunnel_setup.base.redaction import Redactor
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
 from mstunnel_setup.base.text import fold
 from mstunnel_setup.cli.framework.console import NoPrompts, TerminalConsole
-from mstunnel_setup.cli.framework.help import Word
+from mstunnel_setup.cli.framework.help import AnyContext, Word
 from mstunnel_setup.cli.framework.log import SetupLog
 from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat
 from mstunnel_setup.cli.framework.progress import ProgressLines, ProgressStream, count_bar, transfer_bar
@@ -308,10 +307,10 @@ def _usage(error: TyperException, program: str) -> UsageError:
     )
 
 
-def _origin(option: TyperOption, context: Context | None) -> str | Sequence[str]:
+def _origin(option: TyperOption, context: AnyContext | None) -> str | Sequence[str]:
     """The variable that the value of an option came from, or the names of the option."""
     source = context and context.get_parameter_source(option.name)
-    if source is not ParameterSource.ENVIRONMENT:
+    if getattr(source, "name", "") != "ENVIRONMENT":
         return option.opts
     variables = [option.envvar] if isinstance(option.envvar, str) else option.envvar or ()
     return f"the variable {next(name for name in variables if os.environ.get(name))}"

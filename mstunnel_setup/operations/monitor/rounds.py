@@ -10,13 +10,12 @@ from mstunnel_setup import __version__
 from mstunnel_setup.actions.certificate_schedule import pending_imports
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import LockedError, SetupError, StepError, declared
-from mstunnel_setup.base.lazy import LazyModule
 from mstunnel_setup.base.log_line import LogLine, Tell, error_line
 from mstunnel_setup.containers import control
-from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange import LONGEST_DRAIN, mailbox
 from mstunnel_setup.exchange.mailbox import Answer
 from mstunnel_setup.exchange.release_feed import offered, read_feed
-from mstunnel_setup.exchange.releases import LONGEST_DRAIN, Digests
+from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
 from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install import tunnel_device
@@ -49,20 +48,9 @@ from mstunnel_setup.operations.monitor.watch import Condition, Watch
 from mstunnel_setup.readiness.read.host import own_addresses
 from mstunnel_setup.transaction.lock import exclusive
 
+# The installer is imported when there is work for it: it doubles what a monitor at rest holds in memory.
 if TYPE_CHECKING:
-    from mstunnel_setup.install import session
-    from mstunnel_setup.operations.certificate import activation, delayed_import
-    from mstunnel_setup.operations.monitor import port
-    from mstunnel_setup.operations.upgrade import releases
-    from mstunnel_setup.operations.upgrade import run as upgrade_run
-else:
-    # The installer doubles what a monitor at rest holds in memory.
-    session = LazyModule("install.session")
-    activation = LazyModule("operations.certificate.activation")
-    delayed_import = LazyModule("operations.certificate.delayed_import")
-    port = LazyModule("operations.monitor.port")
-    releases = LazyModule("operations.upgrade.releases")
-    upgrade_run = LazyModule("operations.upgrade.run")
+    from mstunnel_setup.install.session import Run
 
 # What asks for a look: the agent's messages, and the settings of this host.
 _WATCHED: Final = (paths.CONFIGURATION, paths.INBOX)
@@ -223,6 +211,8 @@ class Monitor:
 
     def _feed(self) -> None:
         """Refresh the release feed, where there is one. Raises LockedError: the next round does it."""
+        from mstunnel_setup.operations.upgrade import releases  # noqa: PLC0415 (see above)
+
         now = self._clock.monotonic()
         if now >= self._next_feed and (feed := read_feed(self._files)) is not None:
             # A command that refreshes it uses the same files; others need not wait for a server that is slow.
@@ -249,6 +239,9 @@ class Monitor:
         if read_history(self._files).unfinished is None and (self._asked is None or self._stopped()):
             self._asked = None
             return
+        from mstunnel_setup.install import session  # noqa: PLC0415 (see above)
+        from mstunnel_setup.operations.upgrade import run as upgrade_run  # noqa: PLC0415 (see above)
+
         self.service.alive(_UPGRADE_SECONDS)
         with session.open_run(self.operator, {}) as run:
             self.service.status("Upgrading the gateway")
@@ -259,8 +252,11 @@ class Monitor:
                 asked.refuse_old(self._clock.now())
                 self._obey(run, asked.digests)
 
-    def _obey(self, run: "session.Run", asked: Digests) -> None:
+    def _obey(self, run: "Run", asked: Digests) -> None:
         """Carry out what the agent asks for, if it may. Raises StepError: it may not."""
+        from mstunnel_setup.operations.upgrade import releases  # noqa: PLC0415 (see above)
+        from mstunnel_setup.operations.upgrade import run as upgrade_run  # noqa: PLC0415 (see above)
+
         catalogue = offered(run.files, self._clock.now())
         if why := request.refusal(run.files, catalogue, asked):
             _refuse(run, asked, why)
@@ -280,6 +276,8 @@ class Monitor:
         receipt = journal_of(Scope.ALL, self.operator).receipt
         if not pending_imports(receipt):
             return
+        from mstunnel_setup.operations.certificate import activation, delayed_import  # noqa: PLC0415 (see above)
+
         timers = self._host.systemd.running()
         for pending in delayed_import.overdue(receipt, self._host.clock.now(), timers=timers):
             with activation.installed_run(self.operator, {}) as run:
@@ -296,6 +294,9 @@ class Monitor:
         wanted = cut_off or wanted_port(self._files)
         if wanted is None or (cut_off is None and (ledger.wait("port", now) or self._stopped())):
             return
+        from mstunnel_setup.install import session  # noqa: PLC0415 (see above)
+        from mstunnel_setup.operations.monitor import port  # noqa: PLC0415 (see above)
+
         with session.open_run(self.operator, {}) as run:
             if cut_off is None:
                 ledger.begin_move(wanted, now)
@@ -388,7 +389,7 @@ def condition(ports: Ports, container: str) -> Condition:
     return "well" if found.health is None or found.health == "healthy" else found.health
 
 
-def _refuse(run: "session.Run", asked: Digests, why: str) -> None:
+def _refuse(run: "Run", asked: Digests, why: str) -> None:
     """Let the agent know, so that it does not ask again every minute."""
     answer = Answer(
         state="refused", server=asked.server, agent=asked.agent, reason=why, at=run.context.ports.clock.now()

@@ -12,7 +12,7 @@ from mstunnel_setup.cli.framework.render import run_app
 from scripts.command_tree import PROGRAMS, called, program
 
 COMMANDS = {command.path: command for name in PROGRAMS for command in program(name).walk()}
-WRITTEN = json.loads((Path(help_pages.__file__).parents[1] / "data/examples.json").read_text())
+WRITTEN = json.loads((Path(help_pages.__file__).parents[2] / "data/examples.json").read_text())
 LINES = [line for lines in WRITTEN.values() for line in lines]
 
 

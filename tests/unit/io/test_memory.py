@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from mstunnel_setup.cli.dispatch import MODULES
+
 _LOOK = """
 import ctypes, json, resource, sys
 def look(*_given, **_more):
@@ -16,8 +18,10 @@ def look(*_given, **_more):
 """
 _PROGRAMS = {
     **{
-        name: f"from mstunnel_setup.cli import entry, {name} as program\nentry.run_app = look\nprogram.main()"
-        for name in ("setup", "mst_cli", "readiness", "admin", "lab", "monitor")
+        name: f"from mstunnel_setup.cli.framework import entry\nimport {module} as program\n"
+        "entry.run_app = look\nprogram.main()"
+        for name, module in MODULES.items()
+        if name not in {"mstunnel-agent", "mstunnel_uplink"}
     },
     "agent (command line)": "from mstunnel_setup.cli import agent\nagent.app = look\nagent.main()",
     "agent": "from mstunnel_setup.agent import __main__ as agent\nagent.assembled = look\nagent.main(None)",

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.base.errors import LockedError
-from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.releases import LONGEST_DRAIN
+from mstunnel_setup.exchange import LONGEST_DRAIN, mailbox
 from mstunnel_setup.exchange.upgrade_history import Phase, write_history
 from mstunnel_setup.install import session
 from mstunnel_setup.io.files import Files
