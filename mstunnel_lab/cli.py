@@ -41,7 +41,7 @@ def _run(name: str, common: CommonOptions, function: Callable[[Operator], Result
                 "lab-not-installed",
                 "the lab needs {name}, which is not installed",
                 hint=(
-                    "Use the self-contained program, or install the wheel with its extra: `pip install "
+                    "Use the file mstunnel-lab of the release, or install the wheel with its extra: `pip install "
                     "'WHEEL[lab]'`."
                 ),
                 name=error.name,

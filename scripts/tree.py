@@ -44,6 +44,11 @@ _LEFT_OUT = (
     *("pygments/lexers/[a-z]*",),
     *("lib-dynload/_test*", "lib-dynload/_ctypes_test*", "lib-dynload/xx*", "lib-dynload/_xx*"),
 )
+LAB = (
+    *("mstunnel_lab", "mstunnel_setup/templates/lab", "sqlite3", "lib-dynload/_sqlite3*"),
+    *("starlette*", "uvicorn*", "click*", "h11*", "anyio*", "python_multipart*", "multipart"),
+)
+"""The lab tenant, and what nothing but its web server and its store imports."""
 # What only type checkers and installers read.
 _NOT_READ = ("**/*.pyi", "**/py.typed", *(f"*.dist-info/{name}" for name in ("RECORD", "WHEEL", "licenses")))
 _NEEDED = re.compile(r"\(NEEDED\).*\[(.+)\]")
