@@ -41,8 +41,8 @@ def _run(name: str, common: CommonOptions, function: Callable[[Operator], Result
                 "lab-not-installed",
                 "the lab needs {name}, which is not installed",
                 hint=(
-                    "Use the file mstunnel-lab of the release, or install the wheel with its extra: `pip install "
-                    "'WHEEL[lab]'`."
+                    "Use the file mstunnel-lab of the release, or install the wheel with its extra: "
+                    "`pip install 'WHEEL[lab]'`."
                 ),
                 name=error.name,
             ) from error
@@ -72,7 +72,7 @@ def serve(
     """Serve the tenant in the foreground; DIR/lab.json appears when it is ready."""
 
     def work(operator: Operator) -> Result:
-        from mstunnel_lab import open_lab, serve, urls
+        from mstunnel_lab import serve, urls
 
         if not 0 <= port <= _MAX_PORT:
             raise UsageError(
@@ -93,7 +93,7 @@ def serve(
                 cloud=cloud,
                 known=known,
             )
-        settings = open_lab.Settings(directory, port, host, tuple(name or ()), tuple(seed or ()), cloud)
+        settings = serve.Settings(directory, port, host, tuple(name or ()), tuple(seed or ()), cloud)
         if serve.serve(settings, partial(_announce, operator, directory)) is ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
         return Result(data={"dir": str(directory)})

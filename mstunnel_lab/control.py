@@ -1,6 +1,7 @@
-"""The lab's control paths: what only a test, a demonstration or a training asks for.
+"""The lab's own paths, of which Graph and Entra have none (docs/reference/lab.md).
 
-The key in lab.json opens them. Nothing here is Graph's: docs/reference/lab.md.
+`mstunnel-setup --lab` fetches the lab's root certificate, whose fingerprint it knows, and the tenant's
+addresses. The control paths are for tests, demonstrations and trainings; the key in lab.json opens them.
 """
 
 import hmac
@@ -8,14 +9,13 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from mstunnel_lab.errors import BAD_REQUEST, NOT_FOUND, REFUSALS, UNAUTHORIZED, GraphError
-from mstunnel_lab.faults import Fault
+from mstunnel_lab.faults import Fault, WriteLimit
 from mstunnel_lab.records import ROLE_TEMPLATES, SiteRecord, UserRecord
 from mstunnel_lab.state import Labs, labs_of
-from mstunnel_lab.throttle import WriteLimit
 from mstunnel_setup.base.parsing import json_value
 
 _BAD: Final = "BadRequest"
@@ -129,8 +129,22 @@ async def site(request: Request) -> Response:
     raise GraphError(NOT_FOUND, "ResourceNotFound", "There is no such site.")
 
 
+async def root(request: Request) -> Response:
+    """The root certificate."""
+    return FileResponse(labs_of(request).authority.certificate_path, media_type="application/x-pem-file")
+
+
+async def connection(request: Request) -> Response:
+    """The addresses of the home tenant."""
+    home = labs_of(request).home
+    addresses = {"authority": home.urls.authority, "graph": home.urls.graph}
+    return JSONResponse({**addresses, "client_id": home.application_for("setup")})
+
+
 _ALL = ["GET", "POST", "DELETE"]
 ROUTES = [
+    Route("/lab/ca.pem", root),
+    Route("/lab/connection", connection),
     Route("/lab/control/faults", faults, methods=_ALL),
     Route("/lab/control/limit", limit, methods=_ALL),
     Route("/lab/control/keys", keys, methods=_ALL),

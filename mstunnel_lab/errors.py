@@ -1,10 +1,16 @@
-"""Refusals of the lab tenant, in the two dialects that Entra and Graph speak.
+"""Refusals of the lab in the two dialects that Entra and Graph speak, and the errors of its command line.
 
 Numbers: Microsoft Entra authentication and authorization error codes. That the browser shows them and the
 waiting device gets them as these OAuth codes is the lab's reading: no public source says it in full.
 """
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, NamedTuple
+
+from mstunnel_setup.base.errors import UsageError, declare
 
 BAD_REQUEST: Final = 400
 UNAUTHORIZED: Final = 401
@@ -89,3 +95,34 @@ def refused(number: int) -> OAuthError:
     """Return the refusal as the token endpoint tells it."""
     refusal = REFUSALS[number]
     return OAuthError(refusal.error, number, refusal.message)
+
+
+LAB_DIRECTORY = declare(
+    UsageError,
+    "lab-directory",
+    "the lab cannot use {path}: {reason}",
+    "Correct that, or use another --dir.",
+)
+LAB_SEED_INVALID = declare(
+    UsageError,
+    "lab-seed-invalid",
+    "the seed file is invalid: {reason}",
+    "Correct it. Without --seed, `mstunnel-lab serve` uses its own seed.",
+)
+LAB_SEED_NOT_YAML = declare(
+    UsageError, "lab-seed-not-yaml", "{place}: {reason}", "Correct the YAML of the seed file."
+)
+LAB_TOKEN_FILE = declare(
+    UsageError, "lab-token-file", "cannot write {path}: {reason}", "Check the path given with --out."
+)
+
+
+@contextmanager
+def using(path: Path) -> Iterator[None]:
+    """Raise UsageError `lab-directory` for a file at `path` that the block cannot read, parse or write."""
+    try:
+        yield
+    except OSError as error:
+        raise LAB_DIRECTORY(path=path, reason=error.strerror) from error
+    except (sqlite3.Error, ValueError, TypeError) as error:
+        raise LAB_DIRECTORY(path=path, reason=error) from error

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from mstunnel_lab.admin_center.language import COOKIE, LANGUAGES, Words, language_of
-from mstunnel_lab.entra.purpose_keys import Purpose
+from mstunnel_lab.entra.safeguards import Purpose
 from mstunnel_lab.state import lab_of, labs_of
 from mstunnel_setup.base import rendering
 

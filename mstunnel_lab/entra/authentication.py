@@ -2,6 +2,7 @@
 
 import hmac
 import re
+import secrets
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -10,11 +11,10 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 
 from mstunnel_lab.admin_center.render import FORM_COOKIE, field
-from mstunnel_lab.entra.grants import sign_in
-from mstunnel_lab.entra.purpose_keys import Purpose
-from mstunnel_lab.errors import ACCOUNT_LOCKED, REFUSALS, OAuthError
-from mstunnel_lab.records import UserRecord
-from mstunnel_lab.state import Lab, labs_of
+from mstunnel_lab.entra.safeguards import Purpose
+from mstunnel_lab.errors import ACCOUNT_LOCKED, REFUSALS, OAuthError, refused
+from mstunnel_lab.records import UserRecord, digest
+from mstunnel_lab.state import Lab, Labs, labs_of
 
 NO_SUCH_ACCOUNT: Final = "Your account or password is incorrect."
 WRONG_CODE: Final = "That verification code is incorrect."
@@ -61,6 +61,23 @@ class Refused:
 
 
 Outcome = SignedIn | NeedsCode | Wrong | Refused
+
+
+def sign_in(labs: Labs, lab: Lab, upn: str, password: str) -> UserRecord | None:
+    """Return the user with this name and password, or None; raises `OAuthError` 50053 after too many tries.
+
+    Names without an account are counted too, so that no answer tells them from the others.
+    """
+    user, tries = lab.user(upn), labs.limits.passwords
+    name = user.id if user else digest(upn.strip().lower())[:4]
+    if tries.exhausted(name):
+        raise refused(ACCOUNT_LOCKED)
+    expected = user.password if user else secrets.token_urlsafe()
+    if not hmac.compare_digest(expected.encode(), password.encode()):
+        tries.count(name)
+        return None
+    tries.forget(name)
+    return user
 
 
 def authenticate(request: Request, form: FormData) -> Outcome:

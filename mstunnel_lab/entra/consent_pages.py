@@ -11,8 +11,11 @@ from mstunnel_lab.admin_center.render import EXPIRED_FORM, field, is_own_form, m
 from mstunnel_lab.admin_center.session import current, to_sign_in
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.permissions import APP_ROLE_IDS
-from mstunnel_lab.graph.bodies_directory import RequiredResourceAccessBody
-from mstunnel_lab.graph.directory import application_of, new_assignment, new_principal
+from mstunnel_lab.graph.directory import (
+    RequiredResourceAccessBody,
+    new_assignment,
+    new_principal,
+)
 from mstunnel_lab.records import ApplicationRecord
 from mstunnel_lab.state import Lab
 from mstunnel_setup.tenant.wire import GRAPH_APP_ID, AppRoleAssignment, ServicePrincipal
@@ -58,7 +61,7 @@ async def consent(request: Request) -> Response:
     lab, request.state.user = found
     request.state.lab = lab
     client_id = request.query_params.get("client_id", "")
-    application = application_of(lab, client_id)
+    application = lab.store.with_app_id(ApplicationRecord, client_id)
     if application is None:
         text = f"AADSTS700016: There is no application '{client_id}' in the directory '{lab.tenant.name}'."
         return message(request, "Nothing to consent to", text, 400)

@@ -1,7 +1,7 @@
-"""Request bodies of Graph: the strict base model, and how mistakes are reported."""
+"""Request bodies of Graph: the strict base models, how mistakes are reported, and bodies of assignments."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, ClassVar, TypeVar
+from typing import Annotated, ClassVar, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 
@@ -9,7 +9,7 @@ from mstunnel_lab.errors import BAD_REQUEST, GraphError
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.tenant.wire import WireModel, wire_name
+from mstunnel_setup.tenant.wire import DeviceConfiguration, WireModel, wire_name
 
 Text = Annotated[StrictStr, Field(max_length=1500)]
 Name = Annotated[Line, Field(strict=True)]
@@ -90,3 +90,55 @@ def _explain(kind: type[Body], error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"A value is required for property '{path}' of resource '{kind.type_name}'."
     return f"Invalid value specified for property '{path}' of resource '{kind.type_name}': {first['msg']}"
+
+
+GRAPH: Final = "microsoft.graph."
+OWN_TYPE: Final = "@odata.type"
+
+
+class TypedPart(Part):
+    """A part that may say of which type it is, as client libraries do."""
+
+    odata_type: Annotated[StrictStr | None, Field(alias=OWN_TYPE)] = None
+
+
+class TargetBody(Part):
+    """deviceAndAppManagementAssignmentTarget."""
+
+    odata_type: Annotated[
+        Literal[
+            "#microsoft.graph.groupAssignmentTarget",
+            "#microsoft.graph.exclusionGroupAssignmentTarget",
+            "#microsoft.graph.allLicensedUsersAssignmentTarget",
+            "#microsoft.graph.allDevicesAssignmentTarget",
+        ],
+        Field(alias=OWN_TYPE),
+    ]
+    group_id: Guid | None = None
+    device_and_app_management_assignment_filter_id: Guid | None = None
+    device_and_app_management_assignment_filter_type: Literal["none", "include", "exclude"] = "none"
+
+
+class AssignmentBody(TypedPart):
+    """One assignment."""
+
+    target: TargetBody
+
+
+A = TypeVar("A", bound=AssignmentBody)
+
+
+class AssignBody(Body, Generic[A]):
+    """Body of the action assign."""
+
+    entity: ClassVar[type[WireModel]] = DeviceConfiguration
+    type_name = f"{GRAPH}deviceConfigurationAssignment"
+
+    assignments: tuple[A, ...]
+
+    def assigned(self) -> list[JsonObject]:
+        """Return the assignments as JSON values under wire names."""
+        return [
+            {name: value for name, value in item.document().items() if name != OWN_TYPE}
+            for item in self.assignments
+        ]

@@ -14,10 +14,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from mstunnel_lab.open_lab import Settings
 from mstunnel_lab.pki import Authority
 from mstunnel_lab.remote import write_token
-from mstunnel_lab.serve import serve
+from mstunnel_lab.serve import Settings, serve
 from mstunnel_setup.base.errors import UsageError
 from tests.unit.schemas import validate
 

@@ -17,13 +17,7 @@ from mst_admin.apps.app_objects import AppPlatform
 from mst_admin.metrics import METRICS
 from mst_admin.profiles import findings as profile_findings
 from mst_admin.profiles.objects import Platform
-from mstunnel_lab.admin_center import (
-    app_configuration_form,
-    app_form,
-    configuration_form,
-    profile_form,
-    site_form,
-)
+from mstunnel_lab.admin_center import app_configurations, apps, configurations, profiles, sites
 from mstunnel_lab.admin_center.forms import Form, Group
 from mstunnel_lab.admin_center.language import LANGUAGES, Words, table
 from mstunnel_lab.errors import REFUSALS
@@ -34,13 +28,13 @@ ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "mstunnel_setup"
 TEMPLATES = ROOT / "templates" / "lab"
 OTHERS = sorted(set(LANGUAGES) - {"en"})
-SPOKEN = (PACKAGE / "lab", PACKAGE / "admin", PACKAGE / "gateway", PACKAGE / "answers")
+SPOKEN = (ROOT / "mstunnel_lab", ROOT / "mst_admin", PACKAGE / "gateway", PACKAGE / "answers")
 GROUPS: tuple[Group, ...] = (
-    *configuration_form.GROUPS,
-    *site_form.groups(()),
-    *(group for platform in Platform for group in profile_form.groups(platform, (), 1)),
-    *(group for platform in AppPlatform for group in app_form.groups(platform, ("x",), is_new=True)),
-    *(group for kind in app_configuration_form.KINDS for group in app_configuration_form.groups(kind)),
+    *configurations.GROUPS,
+    *sites.groups(()),
+    *(group for platform in Platform for group in profiles.groups(platform, (), 1)),
+    *(group for platform in AppPlatform for group in apps.groups(platform, ("x",), is_new=True)),
+    *(group for kind in app_configurations.KINDS for group in app_configurations.groups(kind)),
 )
 FIELDS = [field for group in GROUPS for field in group.fields]
 
@@ -84,7 +78,7 @@ def form_texts() -> Iterator[str]:
     yield from (label for group in GROUPS for _, label in group.actions)
     yield from (text for field in FIELDS for text in (field.label, field.hint))
     yield from (word for field in FIELDS if field.kind == "choice" for _, word in field.choices)
-    for kinds in (profile_form.KINDS, app_form.KINDS, app_form.INTENTS, app_configuration_form.KINDS):
+    for kinds in (profiles.KINDS, apps.KINDS, apps.INTENTS, app_configurations.KINDS):
         yield from kinds.values()
 
 
@@ -137,7 +131,7 @@ def test_a_translation_uses_no_parameter_that_its_text_does_not_have(language: s
 
 
 def test_no_text_is_in_two_tables() -> None:
-    files = sorted((PACKAGE / "lab" / "web" / "texts").glob("ja*.toml"))
+    files = sorted((ROOT / "mstunnel_lab" / "admin_center" / "texts").glob("ja*.toml"))
     keys = [key for file in files for key in tomllib.loads(file.read_text())]
     assert sorted({key for key in keys if keys.count(key) > 1}) == []
 

@@ -1,13 +1,30 @@
-"""Bodies of Conditional Access: policies, and the sign-ins to evaluate them for."""
+"""Graph below /identity/conditionalAccess: policies of a tenant, and which of them would apply to a sign-in.
 
-from collections.abc import Iterable
+The lab evaluates users, groups, guests, applications, platforms, client apps and authentication flows, and
+enforces none of it: a sign-in to the lab is refused by `refused_with` of a user only.
+"""
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import Field, IPvAnyAddress, StrictBool, StrictInt, StrictStr, model_validator
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from mstunnel_lab.graph.bodies import Body, Guid, Name, Part
-from mstunnel_setup.tenant.wire import WireModel
-from mstunnel_setup.tenant.wire_access import ConditionalAccessPolicy
+from mstunnel_lab.entra import permissions
+from mstunnel_lab.errors import BAD_REQUEST, GraphError, directory_not_found
+from mstunnel_lab.graph.bodies import Body, Guid, Name, Part, judge
+from mstunnel_lab.graph.http import CREATED, caller_of, collection, entity, one, read_body, read_json, values
+from mstunnel_lab.graph.odata import entity_type
+from mstunnel_lab.records import ROLE_TEMPLATES, UserRecord
+from mstunnel_lab.state import Lab, lab_of
+from mstunnel_lab.store import Documents
+from mstunnel_setup.base.values import JsonObject, JsonValue
+from mstunnel_setup.tenant.wire import ServicePrincipal, WireModel
+from mstunnel_setup.tenant.wire_access import ENABLED, REPORT_ONLY, ConditionalAccessPolicy
 
 _ID: Final = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 ApplicationWord = Annotated[
@@ -293,3 +310,175 @@ def _alone(words: Iterable[str], single: set[str]) -> None:
     both = single.intersection(given)
     if both and len(given) > 1:
         raise ValueError(f"{min(both)!r} cannot be combined with other entries")
+
+
+_APPLIES: Final = "notSet"
+_WORDS: Final = frozenset({"All", "Office365", "MicrosoftAdminPortals", "none", "None"})
+
+
+def create_policy(lab: Lab, document: object) -> ConditionalAccessPolicy:
+    """Make a policy."""
+    body = _judged(lab, document)
+    now = datetime.now(UTC).isoformat()
+    facts = {"id": str(uuid.uuid4()), "createdDateTime": now, "modifiedDateTime": None}
+    created = ConditionalAccessPolicy.from_wire(facts | body.document())
+    lab.store.add(created)
+    return created
+
+
+def change_policy(lab: Lab, found: ConditionalAccessPolicy, document: object) -> None:
+    """Change a policy; what is not sent stays, inside of conditions and controls too."""
+    stored = found.document()
+    changes = {name: _merged(stored.get(name), value) for name, value in _object(document).items()}
+    body = _judged(lab, changes, stored)
+    facts = {"modifiedDateTime": datetime.now(UTC).isoformat()}
+    lab.store.replace(ConditionalAccessPolicy.from_wire(stored | body.document() | facts))
+
+
+def _object(document: object) -> JsonObject:
+    if not isinstance(document, dict):
+        raise GraphError(BAD_REQUEST, PolicyBody.code, "The request body must be a JSON object.")
+    return document
+
+
+def _merged(stored: JsonValue, change: JsonValue) -> JsonValue:
+    if not isinstance(stored, dict) or not isinstance(change, dict):
+        return change
+    return stored | {name: _merged(stored.get(name), value) for name, value in change.items()}
+
+
+def _judged(lab: Lab, document: object, stored: JsonObject | None = None) -> PolicyBody:
+    body = judge(PolicyBody, document, stored)
+    applications = body.conditions.applications
+    for name in (*applications.include_applications, *applications.exclude_applications):
+        if name not in _WORDS and lab.store.with_app_id(ServicePrincipal, name) is None:
+            message = f"1008: Application '{name}' was not found in the tenant."
+            raise GraphError(BAD_REQUEST, PolicyBody.code, message)
+    return body
+
+
+def evaluations(lab: Lab, body: EvaluateBody) -> Iterator[JsonObject]:
+    """Yield the policies with what the evaluation of a sign-in says of each; raises `GraphError` 404."""
+    user = lab.store.get(UserRecord, body.sign_in_identity.user_id)
+    if user is None:
+        raise directory_not_found(body.sign_in_identity.user_id)
+    for policy in lab.store.each(ConditionalAccessPolicy):
+        reason = _reason(policy, user, body)
+        if reason == _APPLIES or not body.applied_policies_only:
+            yield policy.document() | {"policyApplies": reason == _APPLIES, "analysisReasons": reason}
+
+
+def _reason(policy: ConditionalAccessPolicy, user: UserRecord, body: EvaluateBody) -> str:
+    """Return why a policy does not apply, or `notSet`."""
+    if policy.state not in {ENABLED, REPORT_ONLY}:
+        return "policyNotEnabled"
+    stored = policy.conditions.document()
+    conditions = ConditionsPart.model_validate(
+        {name: value for name, value in stored.items() if value is not None}
+    )
+    if not _names_user(conditions.users, user):
+        return "users"
+    if not _names_application(conditions.applications, body.sign_in_context.include_applications):
+        return "application"
+    return _condition(conditions, body.sign_in_conditions)
+
+
+def _condition(conditions: ConditionsPart, sign_in: SignInPart) -> str:
+    """Return the first condition that does not fit, or is not known."""
+    if conditions.platforms is not None:
+        if sign_in.device_platform is None:
+            return "notEnoughInformation"
+        included = {sign_in.device_platform, "all"}.intersection(conditions.platforms.include_platforms)
+        if not included or sign_in.device_platform in conditions.platforms.exclude_platforms:
+            return "devicePlatform"
+    if (
+        "all" not in conditions.client_app_types
+        and sign_in.client_app_type not in conditions.client_app_types
+    ):
+        return "clientApps" if sign_in.client_app_type else "notEnoughInformation"
+    if conditions.authentication_flows is not None:
+        methods = conditions.authentication_flows.transfer_methods.split(",")
+        used = sign_in.authentication_flow
+        if used is None or used.transfer_method not in methods:
+            return "authenticationFlow" if used else "notEnoughInformation"
+    if conditions.locations or conditions.devices:
+        return "notEnoughInformation"
+    return _APPLIES
+
+
+def _names_user(users: UsersPart, user: UserRecord) -> bool:
+    roles = {ROLE_TEMPLATES[name] for name in user.roles}
+
+    def named(words: Sequence[str], groups: Sequence[str], role_ids: Sequence[str], guests: bool) -> bool:
+        by_word = user.id in words or "All" in words or (user.guest and "GuestsOrExternalUsers" in words)
+        return bool(
+            by_word or set(groups) & set(user.groups) or set(role_ids) & roles or (guests and user.guest)
+        )
+
+    included = named(
+        users.include_users,
+        users.include_groups,
+        users.include_roles,
+        users.include_guests_or_external_users is not None,
+    )
+    excluded = named(
+        users.exclude_users,
+        users.exclude_groups,
+        users.exclude_roles,
+        users.exclude_guests_or_external_users is not None,
+    )
+    return included and not excluded
+
+
+def _names_application(applications: ApplicationsPart, wanted: Sequence[str]) -> bool:
+    included = {"All", *wanted}.intersection(applications.include_applications)
+    return bool(included) and not set(wanted) & set(applications.exclude_applications)
+
+
+_CONTEXT: Final = "identity/conditionalAccess/policies"
+_POLICY: Final = entity_type(
+    "microsoft.graph.conditionalAccessPolicy", ConditionalAccessPolicy, filterable=("state",)
+)
+
+
+async def policies(request: Request) -> Response:
+    """List or create policies."""
+    lab, caller = lab_of(request), caller_of(request)
+    if request.method == "POST":
+        permissions.may_write_policies(caller)
+        created = create_policy(lab, await read_json(request))
+        return entity(request, created.document(), f"{_CONTEXT}/$entity", CREATED)
+    permissions.may_read_policies(caller)
+    documents = Documents(lab.store, ConditionalAccessPolicy, ConditionalAccessPolicy.document)
+    return collection(request, documents, _POLICY, _CONTEXT)
+
+
+async def policy(request: Request) -> Response:
+    """Read, change or delete one policy."""
+    lab, caller = lab_of(request), caller_of(request)
+    allowed = permissions.may_read_policies if request.method == "GET" else permissions.may_write_policies
+    allowed(caller)
+    found = lab.store.get(ConditionalAccessPolicy, request.path_params["id"])
+    if found is None:
+        raise directory_not_found(request.path_params["id"])
+    if request.method == "GET":
+        return one(request, found.document(), _POLICY, f"{_CONTEXT}/$entity")
+    if request.method == "DELETE":
+        lab.store.remove(ConditionalAccessPolicy, found.id)
+    else:
+        change_policy(lab, found, await read_json(request))
+    return Response(status_code=204)
+
+
+async def evaluate(request: Request) -> Response:
+    """Tell which policies would apply to a sign-in."""
+    permissions.may_evaluate_policies(caller_of(request))
+    found = evaluations(lab_of(request), await read_body(request, EvaluateBody))
+    return values(request, [*found], "Collection(microsoft.graph.whatIfAnalysisResult)")
+
+
+ROUTES = [
+    Route("/identity/conditionalAccess/policies", policies, methods=["GET", "POST"]),
+    Route("/identity/conditionalAccess/policies/{id}", policy, methods=["GET", "PATCH", "DELETE"]),
+    Route("/identity/conditionalAccess/evaluate", evaluate, methods=["POST"]),
+]
