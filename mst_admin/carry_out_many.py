@@ -2,16 +2,16 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from itertools import groupby
-from multiprocessing import TimeoutError as StillWaiting
-from multiprocessing.pool import IMapIterator, ThreadPool
 from typing import Final
 
 from mst_admin.carry_out import carry_out_one
 from mst_admin.change import Change
 from mst_admin.references import References
 from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.io.threads import DaemonPool
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 _AT_ONCE: Final = 8
@@ -43,15 +43,15 @@ def carry_out_many(
     for wave in _waves(changes):
         attempts = _Attempts(References(graph))
         # Its threads are daemons: a request that hangs does not keep the program from ending.
-        with ThreadPool(min(_AT_ONCE, len(wave))) as pool:
-            outcomes = pool.imap_unordered(attempts, wave)
+        with DaemonPool(min(_AT_ONCE, len(wave))) as pool:
+            running = {pool.submit(attempts, change) for change in wave}
             try:
-                for outcome in _each(outcomes):
+                for outcome in _each(running):
                     outcome.put_into(done)
                     progress(len(done.made), len(changes))
             except KeyboardInterrupt:
                 attempts.ended.set()
-                for outcome in _each(outcomes, _LAST_LOOKS):
+                for outcome in _each(running, _LAST_LOOKS):
                     outcome.put_into(done)
                 done.interrupted = True
         if done.refused or done.interrupted:
@@ -101,16 +101,16 @@ class _Attempts:
         return _Outcome(change, made=True)
 
 
-def _each(outcomes: "IMapIterator[_Outcome]", most_looks: int | None = None) -> Iterator[_Outcome]:
-    """What comes of the changes; with `most_looks`, no more than comes while nothing is waited for longer.
+def _each(running: set["Future[_Outcome]"], most_looks: int | None = None) -> Iterator[_Outcome]:
+    """What comes of the changes, each taken out of `running`.
 
+    With `most_looks`, no more than comes while nothing is waited for longer.
     Python sees a signal that comes just before a wait when that ends, so waits are short.
     """
     looks = 0
-    while most_looks is None or looks < most_looks:
-        try:
-            yield outcomes.next(timeout=_LOOK_SECONDS)
-        except StillWaiting:
-            looks += 1
-        except StopIteration:
-            return
+    while running and (most_looks is None or looks < most_looks):
+        done = wait(running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED).done
+        looks += not done
+        for each in done:
+            running.remove(each)
+            yield each.result()

@@ -1,10 +1,11 @@
 """One change of a tenant: what to write, what it is now, and both in words."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 
 Kind: TypeAlias = Literal[
     "configuration",
@@ -27,6 +28,8 @@ CONFIGURATION = "configuration"
 """Name under which a site's server configuration stands among its properties."""
 
 _LONGEST = 120
+_DECLARED_ALIKE: Final = frozenset({"configuration", "site", "threshold", "server"})
+_KEYS: Final = {"displayName": "name", "healthyThreshold": "healthy", "unhealthyThreshold": "unhealthy"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,14 @@ class Change:
         yield f"{mark} {self.kind} {plain(self.name)}"
         for name, value in self.after.items():
             old = f"{_words(self.before.get(name))} -> " if self.verb == "update" else ""
-            yield f"    {name}: {old}{_words(value)}"
+            yield text("    {name}: {old}{value}", name=self._key(name), old=old, value=_words(value))
+
+    def _key(self, name: str) -> str:
+        """The property as declarations and `show` call it; of other kinds they have no key for each."""
+        known = _KEYS.get(name)
+        if known or self.kind not in _DECLARED_ALIKE:
+            return known or name
+        return re.sub("[A-Z]+", lambda capitals: f"_{capitals[0].lower()}", name)
 
 
 def update_of(kind: Kind, name: str, identifier: str, before: Wire, after: Wire) -> Change | None:

@@ -25,7 +25,7 @@ from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.base.errors import ExitCode, TenantError, UsageError, ValuesError
 from mstunnel_setup.base.result import Notice, Result, notice_of
-from mstunnel_setup.base.text import verbatim
+from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
@@ -82,7 +82,9 @@ class FileObjects(Generic[Declared, Present]):
         data = {f"{self.key}s": [item.wire for item in found]}
         return Result(
             data=data,
-            text=table([self.row(item) for item in found], self.head, f"There is no {self.what} yet."),
+            text=table(
+                [self.row(item) for item in found], self.head, text("There is no {what} yet.", what=self.what)
+            ),
         )
 
     def show(self, operator: Operator, settings: Settings, wanted: str) -> Result:
@@ -111,7 +113,7 @@ class FileObjects(Generic[Declared, Present]):
         return written(changes, {"id": found.id})
 
     def lint(self, operator: Operator, settings: Settings, wanted: str) -> Result:
-        """What is wrong with one; the exit code is that of a failed check when something is fatal."""
+        """What is wrong with one; the exit code is 2 when something is fatal, as of `create`."""
         if names_file(wanted, (".yaml", ".yml")):
             document, declared = self._load(Path(wanted))
             findings = placed(self.judge(declared, None), document)
@@ -131,7 +133,12 @@ class FileObjects(Generic[Declared, Present]):
         graph = open_tenant(operator, settings)
         present, name = self.read(graph, self.search(declared)), declared.name
         if new and present:
-            raise NAME_TAKEN(place="tenant", kind=self.what, name=name, command=f"{self.command} update")
+            raise NAME_TAKEN(
+                place="tenant",
+                kind=self.what,
+                name=name,
+                command=text("{command} update", command=self.command),
+            )
         if not new and not present:
             raise TenantError(
                 "object-unknown",
@@ -197,13 +204,17 @@ def placed(findings: Iterable[Finding], document: Document) -> list[Finding]:
 
 
 def linted(key: str, wanted: str, findings: Sequence[Finding]) -> Result:
-    """The result of a lint; its exit code is that of a failed check when a finding is fatal."""
+    """The result of a lint; its exit code is that of `create` and `update`, which refuse what is fatal."""
     fatal = tuple(notice_of(item) for item in findings if item.fatal)
     warnings = tuple(notice_of(item) for item in findings if not item.fatal)
     if fatal:
-        return Result("error", {key: wanted}, warnings, fatal, exit_code=ExitCode.CHECK)
-    text = [f"No problem found in {wanted}."]
-    return Result("warning" if warnings else "ok", {key: wanted}, warnings, text=text)
+        return Result("error", {key: wanted}, warnings, fatal, exit_code=ExitCode.USAGE)
+    lines = [
+        text("No error found in {wanted}.", wanted=wanted)
+        if warnings
+        else text("No problem found in {wanted}.", wanted=wanted)
+    ]
+    return Result("warning" if warnings else "ok", {key: wanted}, warnings, text=lines)
 
 
 def written(changes: Sequence[Change], data: Wire, warnings: tuple[Notice, ...] = ()) -> Result:

@@ -1,8 +1,8 @@
 """The servers of all sites as the tenant has them, read with few requests."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass, field
-from multiprocessing.pool import ThreadPool
 from typing import Final, NamedTuple, TypeVar
 
 from mst_admin.errors import NAME_AMBIGUOUS, NAME_UNKNOWN
@@ -10,8 +10,10 @@ from mst_admin.find import find_server, find_site, require_name
 from mstunnel_setup import __version__
 from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError
 from mstunnel_setup.base.result import Notice, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.exchange.releases import Catalogue, Digests
+from mstunnel_setup.io.threads import DaemonPool
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import TunnelServer, TunnelSite
 
@@ -43,12 +45,12 @@ def at_once(work: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
 
     Ctrl-C does not wait for the requests that are under way.
     """
-    with ThreadPool(_AT_ONCE) as pool:
-        found = pool.map_async(work, items, chunksize=1)
+    with DaemonPool(_AT_ONCE) as pool:
+        running = [pool.submit(work, item) for item in items]
         # Python sees a signal that comes just before a wait when that ends.
-        while not found.ready():
-            found.wait(_LOOK_SECONDS)
-        return found.get()
+        while wait(running, timeout=_LOOK_SECONDS).not_done:
+            pass
+        return [each.result() for each in running]
 
 
 def places(graph: AdminGraph, site: str | None) -> list[Place]:
@@ -76,7 +78,10 @@ def find_place(graph: AdminGraph, site: str | None, wanted: str) -> Place:
     if not found:
         raise NAME_UNKNOWN(place="tenant", kind="server", name=wanted, command="server")
     if len(found) > 1:
-        ids = ", ".join(f"{item.server.id} ({item.site.display_name})" for item in found)
+        ids = ", ".join(
+            text("{id} ({display_name})", id=item.server.id, display_name=item.site.display_name)
+            for item in found
+        )
         raise NAME_AMBIGUOUS(count=len(found), kind="server", name=wanted, ids=ids)
     return found[0]
 
@@ -98,7 +103,7 @@ def missing_figures(seen: Sequence[Seen]) -> tuple[Notice, ...]:
     if not without:
         return ()
     names = [item.place.server.display_name for item in without]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    more = text(" and {named} more", named=len(names) - _NAMED) if len(names) > _NAMED else ""
     reason = str(without[0].problem)
     return (
         warning(

@@ -17,6 +17,7 @@ from mst_admin.objects import (
     ThresholdObject,
     WindowObject,
 )
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.gateway.configuration import DEFAULT_PORT
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
 
@@ -50,8 +51,8 @@ def configuration_body(declared: ConfigurationObject) -> Body:
 def configuration_object(found: TunnelConfiguration) -> ConfigurationObject:
     """A server configuration of the tenant as it would be declared; its values are not judged."""
     settings = {item.name: item.value for item in found.advanced_settings}
-    seconds = settings.get(SESSION_TIMEOUT, "")
-    if seconds.isdecimal():
+    seconds = whole_number(settings.get(SESSION_TIMEOUT, ""))
+    if seconds is not None:
         del settings[SESSION_TIMEOUT]
     return ConfigurationObject.model_construct(
         name=found.display_name,
@@ -65,7 +66,7 @@ def configuration_object(found: TunnelConfiguration) -> ConfigurationObject:
         route_excludes=found.excludes,
         listen_port=DEFAULT_PORT if found.listen_port is None else found.listen_port,
         disable_udp_connections=bool(found.disable_udp_connections),
-        session_timeout=int(seconds) if seconds.isdecimal() else None,
+        session_timeout=seconds,
         advanced_settings=settings,
         role_scope_tag_ids=found.role_scope_tag_ids or DEFAULT_SCOPE_TAGS,
     )

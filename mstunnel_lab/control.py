@@ -16,7 +16,7 @@ from mstunnel_lab.errors import BAD_REQUEST, NOT_FOUND, REFUSALS, UNAUTHORIZED, 
 from mstunnel_lab.faults import Fault, WriteLimit
 from mstunnel_lab.records import ROLE_TEMPLATES, SiteRecord, UserRecord
 from mstunnel_lab.state import Labs, labs_of
-from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.parsing import json_value, problem_of
 
 _BAD: Final = "BadRequest"
 B = TypeVar("B", bound=BaseModel)
@@ -57,7 +57,7 @@ async def _read(request: Request, kind: type[B]) -> B:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise GraphError(BAD_REQUEST, _BAD, f"{where}: {first['msg']}") from error
+        raise GraphError(BAD_REQUEST, _BAD, f"{where}: {problem_of(first)}") from error
     except ValueError as error:
         raise GraphError(BAD_REQUEST, _BAD, "The body must be JSON.") from error
 

@@ -14,6 +14,7 @@ from mstunnel_lab.errors import (
 )
 from mstunnel_lab.pki import write_private
 from mstunnel_setup.base.errors import NetworkError, SignInError, TenantError, UsageError
+from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
 
@@ -221,7 +222,7 @@ class LabBrowser:
 
 def _json(answer: requests.Response) -> JsonObject:
     try:
-        document = answer.json()
+        document = json_value(answer.content)
     except ValueError as error:
         raise TenantError(
             "lab-bad-answer",

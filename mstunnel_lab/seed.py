@@ -29,6 +29,7 @@ from mstunnel_lab.graph.tunnel import (
 from mstunnel_lab.records import ROLE_TEMPLATES, ApplicationRecord, TenantRecord, UserRecord, digest
 from mstunnel_lab.store import Store
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.parsing import problem_of
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import GRAPH_APP_ID, AppRole, ServicePrincipal, wire_name
 
@@ -203,7 +204,7 @@ def parse_seed(text: str, name: str = "seed.yaml") -> Seed:
     try:
         return Seed.model_validate(document)
     except ValidationError as error:
-        mistakes = [_mistake(document, name, item["loc"], item["msg"]) for item in error.errors()]
+        mistakes = [_mistake(document, name, item["loc"], problem_of(item)) for item in error.errors()]
         raise LAB_SEED_INVALID(reason="\n".join(["", *mistakes])) from error
 
 

@@ -15,9 +15,11 @@ from mstunnel_setup.answers.document import DocumentError, read
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.base.errors import ExitCode, SetupError, TenantError, UsageError, ValuesError
 from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
-from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
+from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, USER_READ_BASIC
 from mstunnel_setup.tenant.wire_access import (
     APPLICATION_READ,
     POLICY_READ,
@@ -45,7 +47,7 @@ class Review:
 
     def before(self) -> Result:
         """The result of a plan."""
-        return self._result(self.due, self.lines(self.due, "to make", "has now"), self.present)
+        return self._result(self.due, self.lines(self.due, text("to make"), text("has now")), self.present)
 
     def after(self, done: Sequence[PlannedPolicy]) -> Result:
         """The result when these changes were made."""
@@ -61,9 +63,14 @@ class Review:
         changes = [item.change for item in done if item.change is not None]
         for change in changes:
             yield from change.lines()
-        yield f"{len(changes)} change{'' if len(changes) == 1 else 's'} {what}."
+        yield text(
+            "{changes} change{plural} {what}.",
+            changes=len(changes),
+            plural="" if len(changes) == 1 else "s",
+            what=what,
+        )
         if self.cases:
-            yield from ("", f"Evaluated with the policies that the tenant {when}:")
+            yield from ("", text("Evaluated with the policies that the tenant {when}:", when=when))
         for case in self.cases:
             yield from case.lines()
 
@@ -96,7 +103,9 @@ def plan(
 ) -> Result:
     """What `apply` would change, and how the tenant decides about these users now."""
     declared = _load(file)
-    review = _review(open_tenant(operator, settings, _READ), declared, users, enable=enable)
+    review = _review(
+        open_tenant(operator, settings, (*_READ, *_to_find(users))), declared, users, enable=enable
+    )
     code = ExitCode.CHANGES_PENDING if review.due and exit_code else ExitCode.DONE
     return replace(review.before(), exit_code=code)
 
@@ -109,7 +118,7 @@ def apply(
     When the tenant refuses a change, those before it stay and are in the result.
     """
     declared = _load(file)
-    graph = open_tenant(operator, settings, _WRITE)
+    graph = open_tenant(operator, settings, (*_WRITE, *_to_find(users)))
     review = _review(graph, declared, users, enable=enable)
     if not review.due:
         return replace(review.after([]), status="unchanged")
@@ -122,9 +131,14 @@ def apply(
             names=", ".join(enforced),
         )
     if operator.console.interactive and not yes:
-        operator.console.say("\n".join(review.lines(review.due, "to make", "has now")))
+        operator.console.say("\n".join(review.lines(review.due, text("to make"), text("has now"))))
     make_sure(operator, f"Change {len(review.due)} Conditional Access policies?", yes=yes)
     return _made(graph, review)
+
+
+def _to_find(users: Sequence[str]) -> tuple[str, ...]:
+    """The permission by which users are found by name, where one is not given by its object id."""
+    return () if all(map(is_guid, users)) else (USER_READ_BASIC,)
 
 
 def _made(graph: AdminGraph, review: Review) -> Result:

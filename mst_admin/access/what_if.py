@@ -10,7 +10,9 @@ from typing import Final
 
 from mst_admin.access.controls import STATE_WORDS, controls_of
 from mst_admin.change import Body
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.errors import TenantError
+from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire_access import WhatIfResult
 
@@ -40,23 +42,54 @@ class Case:
 
     def lines(self) -> Iterator[str]:
         """The case for people."""
-        compliance = "compliant" if self.compliant else "not compliant"
-        yield f"{self.user}, {self.platform}, {compliance}:"
+        compliance = "compliant" if self.compliant else text("not compliant")
+        yield text(
+            "{user}, {platform}, {compliance}:", user=self.user, platform=self.platform, compliance=compliance
+        )
         for item in self.applying:
-            controls = ", ".join(controls_of(item)) or "no control that is known"
-            yield f"    {controls}: {plain(item.display_name)} ({STATE_WORDS.get(item.state, item.state)})"
+            controls = ", ".join(controls_of(item)) or text("no control that is known")
+            yield text(
+                "    {controls}: {display_name} ({state})",
+                controls=controls,
+                display_name=plain(item.display_name),
+                state=STATE_WORDS.get(item.state, item.state),
+            )
         for item in self.undecided:
-            yield f"    unknown: {plain(item.display_name)} has conditions that were not evaluated"
+            yield text(
+                "    unknown: {display_name} has conditions that were not evaluated",
+                display_name=plain(item.display_name),
+            )
         if not self.applying and not self.undecided:
-            yield "    no policy applies"
+            yield text("    no policy applies")
 
 
 def evaluate(graph: AdminGraph, users: Sequence[str]) -> list[Case]:
-    """Four sign-ins of each user: Android and iOS, compliant and not. Raises TenantError, SignInError."""
-    return [_case(graph, *each) for each in product(users, _PLATFORMS, (True, False))]
+    """Four sign-ins of each user (object id or UPN): Android and iOS, compliant and not.
+
+    Raises TenantError, also `user-unknown`, and SignInError.
+    """
+    ids = {user: _id_of(graph, user) for user in users}
+    return [
+        _case(graph, user, ids[user], platform, compliant)
+        for user, platform, compliant in product(users, _PLATFORMS, (True, False))
+    ]
 
 
-def _case(graph: AdminGraph, user: str, platform: str, compliant: bool) -> Case:
+def _id_of(graph: AdminGraph, user: str) -> str:
+    if is_guid(user):
+        return user
+    found = graph.user(user)
+    if found is None:
+        raise TenantError(
+            "user-unknown",
+            "there is no user {name} in the tenant",
+            hint="Check the user name (user principal name), or give the object id.",
+            name=user,
+        )
+    return found.id
+
+
+def _case(graph: AdminGraph, user: str, identifier: str, platform: str, compliant: bool) -> Case:
     conditions = {
         "devicePlatform": platform,
         "clientAppType": "mobileAppsAndDesktopClients",
@@ -65,7 +98,7 @@ def _case(graph: AdminGraph, user: str, platform: str, compliant: bool) -> Case:
         "authenticationFlow": {"transferMethod": "none"},
         "deviceInfo": {"isCompliant": compliant},
     }
-    found = graph.what_if(user, conditions)
+    found = graph.what_if(identifier, conditions)
     applying = [item for item in found if item.policy_applies]
     undecided = [item for item in found if item.analysis_reasons == _NOT_ENOUGH]
     return Case(user, platform, compliant, applying, undecided)

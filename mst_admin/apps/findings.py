@@ -77,12 +77,6 @@ APP_SETTING_BLANKS = declare_finding(
     "settings.{name} begins or ends with a blank",
     "Remove the blanks around name and value: apps read them as part of it.",
 )
-WORK_PROFILE_SWITCHES = declare_finding(
-    _SETTINGS,
-    "work-profile-switches",
-    "antiphishing is {antiphishing} and vpn is {vpn}: in a work profile, different values switch both off",
-    "Set both to the same value, or platform to android-device-owner.",
-)
 MAM_CONFIGS_MISSING = declare_finding(
     _SETTINGS,
     "mam-configs-missing",

@@ -22,7 +22,7 @@ from mst_admin.apps.wire import (
 from mst_admin.assignments import TYPE
 from mst_admin.change import Body
 from mst_admin.profiles.objects import ProxyObject
-from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.parsing import json_value, whole_number
 from mstunnel_setup.tenant.wire import DeviceConfiguration, IntuneObject
 from mstunnel_setup.tenant.wire_apps import AppAssignment
 
@@ -209,10 +209,9 @@ def _tunnel_settings(declared: MamObject, site: str, address: str, roots: str) -
 def _proxy(said: Mapping[str, str]) -> ProxyObject | None:
     if not said.get(_PAC_KEY) and not said.get(_PROXY_KEY):
         return None
-    port = said.get(_PORT_KEY, "")
     return ProxyObject.model_construct(
         address=said.get(_PROXY_KEY) or None,
-        port=int(port) if port.isdecimal() else None,
+        port=whole_number(said.get(_PORT_KEY, "")),
         pac_url=said.get(_PAC_KEY) or None,
     )
 

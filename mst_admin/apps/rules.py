@@ -11,7 +11,9 @@ from mst_admin.profiles.objects import Platform as ProfilePlatform
 from mst_admin.profiles.objects import ProfileObject
 from mst_admin.profiles.rules import PACKAGE
 from mst_admin.profiles.rules_assignment import judge_assignment
+from mst_admin.profiles.rules_settings import judge_switches
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.text import text
 
 _MAM_CONFIGS: Final = "DefenderMAMConfigs"
 _OF_THE_PROFILE: Final = "defendertoggle"
@@ -36,7 +38,7 @@ def judge_app_configuration(
         *(_defender(declared) if declared.for_defender else ()),
         *_data_boundary(declared),
         *_conflicts(declared, profiles),
-        *judge_assignment(declared, "app configuration"),
+        *judge_assignment(declared, text("app configuration")),
     )
 
 
@@ -44,10 +46,10 @@ def _channel(declared: AppConfigurationObject) -> Iterator[Finding]:
     if not declared.on_devices and declared.platform not in {Platform.ANDROID, Platform.IOS}:
         yield findings.APP_CONFIG_PLATFORM(platform=declared.platform)
     if declared.permissions and (declared.is_ios or not declared.on_devices):
-        finding = findings.APP_CONFIG_KEY(key="permissions", other="managed devices with Android")
+        finding = findings.APP_CONFIG_KEY(key="permissions", other=text("managed devices with Android"))
         yield finding.at("permissions")
     if declared.all_devices and not declared.on_devices:
-        yield findings.APP_CONFIG_KEY(key="all_devices", other="managed devices").at("all_devices")
+        yield findings.APP_CONFIG_KEY(key="all_devices", other=text("managed devices")).at("all_devices")
 
 
 def _apps(declared: AppConfigurationObject) -> Iterator[Finding]:
@@ -72,8 +74,7 @@ def _defender(declared: AppConfigurationObject) -> Iterator[Finding]:
         yield from _value(name, value, key) if key else _unknown(declared, name)
     if not declared.is_ios and declared.on_devices and declared.platform in _EITHER_WORK_PROFILE:
         antiphishing, vpn = (_setting(declared, name, "1") for name in ("antiphishing", "vpn"))
-        if antiphishing != vpn:
-            yield findings.WORK_PROFILE_SWITCHES(antiphishing=antiphishing, vpn=vpn)
+        yield from judge_switches(antiphishing, vpn, "settings")
     if not declared.is_ios and not declared.on_devices:
         yield from _managed_apps(declared)
     if declared.is_ios and declared.on_devices:

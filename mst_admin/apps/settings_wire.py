@@ -12,7 +12,7 @@ from typing import Final
 from mst_admin.apps.keys import Value, typed
 from mst_admin.apps.objects import AppConfigurationObject
 from mst_admin.change import Body, Wire
-from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.parsing import json_value, signed_number
 
 IOS: Final = "settings"
 ANDROID: Final = "managedProperty"
@@ -92,8 +92,8 @@ def _entry(kind: str, name: str, value: Value) -> Body:
 def _ios_setting(name: str, kind: str, text: str) -> tuple[str, Value] | None:
     if kind == _IOS_TYPES[bool] and text.lower() in {"true", "false"}:
         return name, text.lower() == "true"
-    if kind == _IOS_TYPES[int] and text.removeprefix("-").isdecimal():
-        return name, int(text)
+    if kind == _IOS_TYPES[int] and (number := signed_number(text)) is not None:
+        return name, number
     return (name, text) if kind == _IOS_TYPES[str] else None
 
 

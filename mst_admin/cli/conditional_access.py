@@ -22,7 +22,9 @@ class PolicyOptions:
     user: Annotated[
         list[str] | None,
         typer.Option(
-            "--user", metavar="ID", help="Evaluate sign-ins of this user (object id); may be repeated."
+            "--user",
+            metavar="USER",
+            help="Evaluate sign-ins of this user (object id or user name); may be repeated.",
         ),
     ] = None
     enable: Annotated[

@@ -172,6 +172,12 @@ CUSTOM_SETTING_WITHOUT_EFFECT = _warning(
     "custom_settings.defendertoggle: 0 switches Defender off, so {names} have no effect",
     "Remove them, or leave defendertoggle at 1.",
 )
+WORK_PROFILE_SWITCHES = declare_finding(
+    _SETTINGS,
+    "work-profile-switches",
+    "antiphishing is {antiphishing} and vpn is {vpn}: in a work profile, different values switch both off",
+    "Set both to the same value, or platform to android-device-owner.",
+)
 EU_DATA_BOUNDARY = declare_finding(
     _SETTINGS,
     "eu-data-boundary",

@@ -4,14 +4,16 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from mst_admin.profiles import findings
-from mst_admin.profiles.objects import CONNECT, ProfileObject
+from mst_admin.profiles.objects import CONNECT, Platform, ProfileObject
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import Declared
+from mstunnel_setup.base.text import text
 
 _ANDROID: Final = ("vpn", "antiphishing", "defendertoggle")
 _IOS: Final = ("TunnelOnly", "WebProtection", "AutoOnboard")
 # Graph takes 25 entries, one of which makes Defender the tunnel's client.
 _MOST: Final = 24
+_SETTINGS: Final = "custom_settings"
 
 
 def judge_settings(profile: ProfileObject) -> Iterator[Finding]:
@@ -24,11 +26,20 @@ def judge_settings(profile: ProfileObject) -> Iterator[Finding]:
     yield from _ios(profile) if profile.is_ios else _android(profile)
 
 
+def judge_switches(antiphishing: str, vpn: str, key: str) -> Iterator[Finding]:
+    """The finding when one is on and the other off, which a work profile takes as both off.
+
+    `key` is where they are declared.
+    """
+    if {antiphishing, vpn} == {"0", "1"}:
+        yield findings.WORK_PROFILE_SWITCHES(antiphishing=antiphishing, vpn=vpn).at(key)
+
+
 def _one(name: str, value: str, known: tuple[str, ...]) -> Iterator[Finding]:
     if name in known:
         allowed = ("true", "false") if known is _IOS else ("0", "1")
         if value.lower() not in allowed:
-            words = "True or False" if known is _IOS else "1 or 0"
+            words = text("True or False") if known is _IOS else text("1 or 0")
             yield findings.CUSTOM_SETTING_VALUE(name=name, value=value[:80], allowed=words)
         return
     spelled = next((item for item in known if item.lower() == name.lower()), None)
@@ -41,6 +52,9 @@ def _one(name: str, value: str, known: tuple[str, ...]) -> Iterator[Finding]:
 def _android(profile: ProfileObject) -> Iterator[Finding]:
     off = profile.custom("defendertoggle", "1") == "0"
     useless = [key for key in ("vpn", "antiphishing") if profile.custom_settings.get(key) == "1"]
+    if profile.platform is Platform.ANDROID_WORK_PROFILE and not off:
+        antiphishing, vpn = (profile.custom(key, "1") for key in ("antiphishing", "vpn"))
+        yield from judge_switches(antiphishing, vpn, _SETTINGS)
     if off and useless:
         yield findings.CUSTOM_SETTING_WITHOUT_EFFECT(names=" and ".join(useless))
     if profile.eu_data_boundary and not off:

@@ -10,6 +10,7 @@ from starlette.datastructures import FormData
 
 from mstunnel_lab.admin_center import render
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.parsing import problem_of, whole_number
 
 Values = Mapping[str, str]
 Problem = tuple[str, ...]
@@ -49,10 +50,11 @@ class Field:
                 return lines(text)
             case "pairs":
                 return pairs(text)
-            case "number" if text.isascii() and text.isdecimal():
-                return int(text)
-            case "file" | "number" if not text or self.kind == "file":
+            case "file":
                 return None
+            case "number":
+                found = whole_number(text)
+                return (text or None) if found is None else found
             case _:
                 return text if text or self.required else None
 
@@ -193,7 +195,7 @@ def problems_in(error: ValidationError) -> Problems:
     """Return what a declared object says about the types of its values, by field."""
     found: Problems = {}
     for item in error.errors(include_url=False, include_input=False):
-        text = item["msg"].removeprefix("Value error, ")
+        text = problem_of(item)
         name = str(item["loc"][0]) if item["loc"] else ""
         found.setdefault(name, []).append((f"{text[:1].upper()}{text[1:]}",))
     return found

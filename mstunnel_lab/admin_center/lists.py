@@ -102,4 +102,5 @@ def listing(request: Request, everything: Sequence[Item], columns: Sequence[Colu
 
 def _natural(text: str) -> list[tuple[int, str]]:
     """A key by which gw10 comes after gw9."""
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in _NUMBERS.split(text.casefold())]
+    parts = _NUMBERS.split(text.casefold())
+    return [(0, part) if (number := whole_number(part, 18)) is None else (number, "") for part in parts]

@@ -15,6 +15,7 @@ from mstunnel_lab.entra.safeguards import Purpose
 from mstunnel_lab.errors import ACCOUNT_LOCKED, REFUSALS, OAuthError, refused
 from mstunnel_lab.records import UserRecord, digest
 from mstunnel_lab.state import Lab, Labs, labs_of
+from mstunnel_setup.base.parsing import whole_number
 
 NO_SUCH_ACCOUNT: Final = "Your account or password is incorrect."
 WRONG_CODE: Final = "That verification code is incorrect."
@@ -115,9 +116,11 @@ def _proof(request: Request, user: UserRecord) -> str:
 
 def _proven(request: Request, user: UserRecord, proof: str) -> bool:
     parts, cookie = _PROOF.fullmatch(proof), request.cookies.get(FORM_COOKIE, "")
-    if parts is None or not time.time() < int(parts["until"]) <= time.time() + _PROOF_SECONDS:
+    if parts is None:
         return False
     given, until = parts["signature"], parts["until"]
+    if not time.time() < (whole_number(until, 12) or 0) <= time.time() + _PROOF_SECONDS:
+        return False
     return labs_of(request).signing.verify(Purpose.PASSWORD, given, cookie, user.id, until)
 
 

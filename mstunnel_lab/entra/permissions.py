@@ -26,6 +26,7 @@ from mstunnel_setup.tenant.wire import (
     GATEWAY_APP_ID,
     GATEWAY_SCOPE,
     GRAPH_APP_ID,
+    USER_READ_BASIC,
 )
 from mstunnel_setup.tenant.wire_access import (
     APPLICATION_READ,
@@ -44,12 +45,14 @@ APP_ROLE_IDS: Final = {
     POLICY_READ: "246dd0d5-5bd0-4def-940b-0421030a5b68",
     POLICY_READ_CONDITIONAL_ACCESS: "37730810-e9ba-4e46-b07e-8ca78d182097",
     POLICY_READ_WRITE: "01c0a623-fc9b-48e9-b794-0756f8e8f067",
+    USER_READ_BASIC: "97235f07-e226-4f63-ace3-39588e11d3a1",
     "Organization.Read.All": "498476ce-e0fe-48b0-b801-37ba7e2685c6",
 }
 """Application permissions of Microsoft Graph that the lab knows (Graph permissions reference)."""
 
 DELEGATED_SCOPES: Final = (
     "User.Read",
+    USER_READ_BASIC,
     "Organization.Read.All",
     APPLICATION_READ,
     POLICY_READ,
@@ -188,6 +191,11 @@ def may_administer(user: UserRecord) -> bool:
 def may_read_organization(caller: Caller) -> None:
     """Refuse (403) unless the caller may read the tenant's name."""
     _permission(caller, frozenset({"User.Read", "Organization.Read.All"}), "Authorization_RequestDenied")
+
+
+def may_read_users(caller: Caller) -> None:
+    """Refuse (403) unless the caller may read the names of all users."""
+    _permission(caller, frozenset({USER_READ_BASIC}), "Authorization_RequestDenied")
 
 
 def _policy_role(caller: Caller) -> None:

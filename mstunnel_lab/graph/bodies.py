@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 from mstunnel_lab.errors import BAD_REQUEST, GraphError
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.values import Line
+from mstunnel_setup.base.parsing import problem_of
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import DeviceConfiguration, WireModel, wire_name
 
@@ -89,7 +90,8 @@ def _explain(kind: type[Body], error: ValidationError) -> str:
         return unknown_property(kind, path)
     if first["type"] == "missing":
         return f"A value is required for property '{path}' of resource '{kind.type_name}'."
-    return f"Invalid value specified for property '{path}' of resource '{kind.type_name}': {first['msg']}"
+    resource = f"property '{path}' of resource '{kind.type_name}'"
+    return f"Invalid value specified for {resource}: {problem_of(first)}"
 
 
 GRAPH: Final = "microsoft.graph."

@@ -329,6 +329,19 @@ async def me(request: Request) -> Response:
     return one(request, document, _USER, "users/$entity")
 
 
+async def named_user(request: Request) -> Response:
+    """Name a user, by object id or user principal name."""
+    lab, wanted = lab_of(request), request.path_params["id"]
+    permissions.may_read_users(caller_of(request))
+    found = lab.store.get(UserRecord, wanted) or next(
+        (user for user in lab.store.each(UserRecord) if user.upn.casefold() == wanted.casefold()), None
+    )
+    if found is None:
+        raise directory_not_found(wanted)
+    document: JsonObject = {"id": found.id, "displayName": found.name, "userPrincipalName": found.upn}
+    return one(request, document, _USER, "users/$entity")
+
+
 async def license_details(request: Request) -> Response:
     """List the licences of the signed-in user: Intune Plan 1, or none."""
     licence = LicenseDetails(
@@ -359,5 +372,6 @@ ROUTES = [
     Route("/servicePrincipals/{id}/appRoleAssignments/{assignment_id}", assignment, methods=["DELETE"]),
     Route("/organization", organization),
     Route("/me", me),
+    Route("/users/{id}", named_user),
     Route("/me/licenseDetails", license_details),
 ]

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from mstunnel_lab.errors import BAD_REQUEST, GraphError
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import WireModel, wire_name
 
@@ -163,9 +164,10 @@ def _order(options: Mapping[str, str], kind: EntityType) -> tuple[str, bool] | N
 
 def _number(options: Mapping[str, str], name: str, least: int) -> int:
     text = options.get(name, str(least))
-    if not text.isascii() or not text.isdecimal() or not least <= int(text) <= _limit(name):
+    number = whole_number(text, 10)
+    if number is None or not least <= number <= _limit(name):
         raise _bad(f"Invalid value '{text}' for query parameter '{name}'.")
-    return int(text)
+    return number
 
 
 def _limit(name: str) -> int:

@@ -42,6 +42,7 @@ from mstunnel_lab.pki import write_private
 from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.state import Lab, lab_of, labs_of
 from mstunnel_lab.store import Documents
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import (
     DeploymentMode,
@@ -393,7 +394,7 @@ async def download(request: Request) -> Response:
     until, given = request.query_params.get("until", ""), request.query_params.get("signature", "")
     signed = labs_of(request).signing.verify(Purpose.LOGS, given, tenant, identifier, until)
     path = lab_of(request).uploads / identifier
-    if not signed or int(until) < time.time() or not path.is_file():
+    if not signed or (whole_number(until, 12) or 0) < time.time() or not path.is_file():
         raise GraphError(NOT_FOUND, "ResourceNotFound", "There are no logs at this address.")
     name = f'attachment; filename="{identifier}.tar.gz"'
     return Response(

@@ -27,6 +27,7 @@ from mstunnel_lab.graph.http import caller_of
 from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.state import Lab, lab_of
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, TunnelConfiguration, TunnelSite
 
@@ -75,7 +76,7 @@ class SettingBody(Part):
 
     @model_validator(mode="after")
     def _timeout_is_seconds(self) -> Self:
-        if self.name == SESSION_TIMEOUT and not (self.value.isascii() and self.value.isdecimal()):
+        if self.name == SESSION_TIMEOUT and whole_number(self.value) is None:
             raise ValueError(f"{SESSION_TIMEOUT} must be a number of seconds")
         return self
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Final, Protocol
 from typing_extensions import override
 
 from mstunnel_setup.base.errors import SignInError, TenantError, WaitingError
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.tenant.credential import read_credential
 from mstunnel_setup.tenant.graph import Graph
@@ -21,6 +21,10 @@ from mstunnel_setup.tenant.wire import (
 )
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.ports import HasClock
+
+# Entra ID answers from several replicas, which learn of a deletion within seconds.
+_REPLICATION_SECONDS: Final = 60.0
+_REPLICATION_PAUSE: Final = 2.0
 
 
 class HasTenant(HasClock, Protocol):
@@ -52,7 +56,11 @@ class CreateAppIdentity(Action[HasTenant]):
 
     @override
     def describe(self) -> str:
-        return f"create application {self.display_name} in the tenant and grant it {CONFIGURATION_READ_WRITE}"
+        return text(
+            "create application {display_name} in the tenant and grant it {configuration_read_write}",
+            display_name=self.display_name,
+            configuration_read_write=CONFIGURATION_READ_WRITE,
+        )
 
     def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
         """Whether the application made before is still there and knows the certificate.
@@ -146,6 +154,48 @@ class CreateAppIdentity(Action[HasTenant]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RemoveApplication(Action[HasTenant]):
+    """Remove the application that an earlier installation left, so that its name is free for a new one."""
+
+    kind: ClassVar[str] = "remove-application"
+    object_id: str
+    display_name: str
+
+    @property
+    def key(self) -> str:
+        """The application by its object id."""
+        return f"left-application:{self.object_id}"
+
+    @override
+    def describe(self) -> str:
+        return text(
+            "remove the application {display_name} that an earlier installation left in the tenant",
+            display_name=self.display_name,
+        )
+
+    @override
+    def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
+        return ports.graph.application(self.object_id) is None
+
+    @override
+    def apply(self, ports: HasTenant, outputs: Outputs) -> JsonObject:
+        """Delete it, and wait until searches no longer find it: the next action looks for its name."""
+        ports.graph.delete_application(self.object_id)
+        end = ports.clock.monotonic() + _REPLICATION_SECONDS
+        while ports.clock.monotonic() < end and self._is_found(ports.graph):
+            ports.clock.sleep(_REPLICATION_PAUSE)
+        return {}
+
+    @override
+    def undo(self, ports: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
+        """Nothing to undo. Entra ID keeps a deleted application for 30 days, so it can be restored there."""
+        return Undone(Undo.ABSENT)
+
+    def _is_found(self, graph: Graph) -> bool:
+        return any(item.id == self.object_id for item in graph.find_applications(self.display_name))
+
+
+@dataclass(frozen=True, kw_only=True)
 class RegisterServer(Action[HasTenant]):
     """Register this server in its site. Results: `server_id`."""
 
@@ -161,7 +211,11 @@ class RegisterServer(Action[HasTenant]):
 
     @override
     def describe(self) -> str:
-        return f"register server {self.server_name} in site {self.site_id}"
+        return text(
+            "register server {server_name} in site {site_id}",
+            server_name=self.server_name,
+            site_id=self.site_id,
+        )
 
     def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
         """Whether the record made before is still there."""
@@ -211,7 +265,11 @@ class RemoveServerRecord(Action[HasTenant]):
 
     @override
     def describe(self) -> str:
-        return f"remove the record that an earlier server {self.server_name} left in site {self.site_id}"
+        return text(
+            "remove the record that an earlier server {server_name} left in site {site_id}",
+            server_name=self.server_name,
+            site_id=self.site_id,
+        )
 
     @override
     def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
@@ -277,7 +335,11 @@ def record_left(server: TunnelServer) -> str:
     """Describe a record: the server, and its last check-in."""
     seen = server.last_checkin_date_time
     when = f"{seen:%Y-%m-%d %H:%M} UTC" if seen else "never"
-    return f"the record of a server called {plain(server.display_name)}, last check-in: {when}"
+    return text(
+        "the record of a server called {display_name}, last check-in: {when}",
+        display_name=plain(server.display_name),
+        when=when,
+    )
 
 
 def _at_work(name: str) -> TenantError:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 
@@ -84,7 +85,7 @@ def _processor(stat: str) -> tuple[int, int]:
     line = stat.partition("\n")[0].split()
     if not line or line[0] != "cpu":
         return 0, 0
-    ticks = [int(word) for word in line[1:] if word.isdecimal()][_COUNTED]
+    ticks = [whole_number(word, 20) or 0 for word in line[1:]][_COUNTED]
     return sum(ticks) - sum(ticks[_IDLE]), sum(ticks)
 
 
@@ -93,8 +94,7 @@ def _memory(meminfo: str) -> float | None:
     sizes = {
         line.partition(":")[0]: line.split()[1] for line in meminfo.splitlines() if len(line.split()) > 1
     }
-    try:
-        total, available = int(sizes["MemTotal"]), int(sizes["MemAvailable"])
-    except (KeyError, ValueError):
+    total, available = (whole_number(sizes.get(name, ""), 20) for name in ("MemTotal", "MemAvailable"))
+    if total is None or available is None:
         return None
     return 100.0 * (total - available) / total if total else None

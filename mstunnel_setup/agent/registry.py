@@ -1,6 +1,5 @@
 """Whether the registry of the images answers: without it no upgrade can be fetched."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,6 +7,7 @@ from typing import Final
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
@@ -68,7 +68,7 @@ def asking(clock: Clock) -> Ask:
 def _host(files: Files) -> str | None:
     content = files.read(paths.IMAGES_CONFIGURED)
     try:
-        found = as_object(json.loads(content or b"{}"))
+        found = as_object(json_value(content or b"{}"))
     except ValueError:
         return None
     host = str(found.get("serverImageName") or "").partition("/")[0]

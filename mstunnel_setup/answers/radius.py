@@ -6,6 +6,7 @@ from typing import Annotated, Final, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from mstunnel_setup.answers.values import Part, SecretPlace, matching
+from mstunnel_setup.base.parsing import whole_number
 
 MOST_SERVERS: Final = 8
 """As many as radcli, the library of ocserv, takes."""
@@ -15,7 +16,7 @@ _PORT: Final = re.compile(r":(\d+)$")
 
 def _port(server: str) -> str:
     port = _PORT.search(server)
-    if port and not 0 < int(port[1]) <= _HIGHEST_PORT:
+    if port and not 0 < (whole_number(port[1]) or 0) <= _HIGHEST_PORT:
         raise ValueError(f"must have a port from 1 to {_HIGHEST_PORT}: correct it")
     return server
 

@@ -6,9 +6,12 @@ This module is part of the vocabulary of every layer and imports nothing of ours
 import json
 import math
 import tomllib
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
+
+from mstunnel_setup.base.text import text
 
 _DIGITS: Final = 9
 _DIGITS_OF_JSON: Final = 20
@@ -45,14 +48,32 @@ def aware(time: datetime) -> datetime:
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
-def json_value(content: str | bytes) -> Any:
-    """The value of a JSON text (RFC 8259).
+def signed_number(text: str, digits: int = _DIGITS) -> int | None:
+    """As `whole_number`, of a number that may be negative."""
+    number = whole_number(text.removeprefix("-"), digits)
+    return -number if number is not None and text.startswith("-") else number
+
+
+def json_value(
+    content: str | bytes,
+    *,
+    pairs: Callable[[list[tuple[str, Any]]], Any] | None = None,
+    strict: bool = True,
+) -> Any:
+    """The value of a JSON text (RFC 8259); `pairs` and `strict` mean what they mean to `json.loads`.
 
     Raises ValueError for anything else, also for `NaN`, numbers beyond those of a machine, lone surrogates
     (which no file can hold) and what is nested beyond reason.
     """
     try:
-        found = json.loads(content, parse_constant=_finite, parse_float=_finite, parse_int=_machine_number)
+        found = json.loads(
+            content,
+            object_pairs_hook=pairs,
+            parse_constant=_finite,
+            parse_float=_finite,
+            parse_int=_machine_number,
+            strict=strict,
+        )
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
     if b"\\ud" in (content if isinstance(content, bytes) else content.encode()).lower():
@@ -68,6 +89,59 @@ def toml_table(text: str) -> dict[str, Any]:
         raise ValueError("it is nested too deep") from error
 
 
+def is_text(text: str) -> bool:
+    """Whether an argument or a variable is UTF-8: Python keeps other bytes as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+_KINDS: Final = {
+    "bool": text("must be true or false"),
+    "date": "must be a date such as 2026-05-01",
+    "datetime": "must be a time such as 2026-05-01T12:00:00Z",
+    "dict": "must have keys and values",
+    "extra": "is not known",
+    "float": "must be a number",
+    "int": text("must be a whole number"),
+    "ip": "must be an IP address",
+    "json": "must be JSON",
+    "list": "must be a list",
+    "missing": "is missing",
+    "model": "must have keys and values",
+    "string": "must be text",
+    "timezone": "must be a time with its offset from UTC",
+    "tuple": "must be a list",
+}
+_BOUNDS: Final = {
+    "ge": "must be {} or more",
+    "gt": "must be more than {}",
+    "le": "must be {} or less",
+    "lt": "must be less than {}",
+    "min_length": "must have a length of at least {}",
+    "max_length": "must have a length of at most {}",
+    "pattern": "must match {}",
+    "expected": "must be {}",
+}
+
+
+def problem_of(item: Mapping[str, Any]) -> str:
+    """What is wrong with a value, without its name: "must be a number".
+
+    `item` is an entry of `errors()` of pydantic's ValidationError, whose words are for programmers. Those of
+    our own validators are kept.
+    """
+    kind, context = str(item["type"]), item.get("ctx", {})
+    if kind in ("value_error", "assertion_error"):
+        return str(context["error"]) if "error" in context else str(item["msg"]).partition(", ")[2]
+    for name, words in _BOUNDS.items():
+        if name in context:
+            return words.format(str(context[name]).replace("'", "`"))
+    return _KINDS.get(kind.partition("_")[0], "is not valid here")
+
+
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
@@ -76,6 +150,7 @@ def _finite(text: str) -> float:
 
 
 def _machine_number(text: str) -> int:
-    if len(text) > _DIGITS_OF_JSON:
-        raise ValueError(f"a number of {len(text)} digits is too large")
+    digits = len(text.removeprefix("-"))
+    if digits > _DIGITS_OF_JSON:
+        raise ValueError(f"a number of {digits} digits is too large")
     return int(text)

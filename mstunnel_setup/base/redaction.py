@@ -189,6 +189,13 @@ _QUOTED: Final = (
 )
 _TOKEN: Final = re.compile(r"(?<![\w-])eyJ[\w-]{6,}+\.[\w-]++(?:\.[\w-]*+){0,3}")
 _VALUE: Final = rf"(?:{_QUOTED}|(?:[^\s,;&\"'}}\\]|\\(?![\"']))++)++"
+# The content of an element of XML.
+_CONTENT: Final = r"(?:<!\[CDATA\[(?:[^\]]|\](?!\]))++|[^<]++(?=</))"
+_PAIR: Final = (
+    r'(?:"[^"\n:]{1,128}:[^"\n]*+"?'
+    r"|'[^'\n:]{1,128}:[^'\n]*+'?"
+    r"|(?![0-9]{1,10}:[0-9]{1,10}(?:\s|\Z))[^\s:\"']{1,128}:[^\s\"'/][^\s\"']*+)"
+)
 _IS: Final = r"\\?[\"']?[ \t]{0,16}[=:][ \t]{0,16}"
 
 
@@ -259,5 +266,9 @@ _RULES: Final[tuple[_Rule, ...]] = (
     # Of a path one may know that it is that of a key.
     _after("named key", rf"((?<=\w)[_-]key{_IS})(?!\\?[\"']?(?:/|file:|env:)){_VALUE}"),
     _after("option", rf"(\s--?[\w-]{{0,40}}?(?:passw(?:or)?d|passphrase|secret|token)[ =]|\bpass:){_VALUE}"),
+    _after("named secret", rf"(<[\w:.-]{{0,64}}?{_NAME}[\w.-]{{0,64}}+(?:\s[^<>]{{0,200}})?>){_CONTENT}"),
+    # curl(1) and wget(1): user and password in one word. A pair of numbers is a user and a group.
+    _after("option", rf"(\s(?:-u|--(?:proxy-)?user)[ =][ \t]{{0,4}}){_PAIR}"),
+    _after("option", rf"(\bcurl\b[^\n]{{0,400}}?\s-u)(?=[^\s-]){_PAIR}"),
     _after("session", r"(\"?(?:Full session|Session)\"?[ \t]{0,16}:[ \t]{1,16})\"?[\w+/=-]{5,}+\"?"),
 )

@@ -13,6 +13,9 @@ _QUOTED: Final = 80
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
+_LINE_ENDS: Final = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
+
+
 # Characters between which a line may end, brackets that stay with what follows, and what never begins a line:
 # small kana, the long vowel mark, closing brackets and punctuation (JIS X 4051).
 _WIDE: Final = "\u2e80-\u303f\u3041-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60\uffe0-\uffe6"
@@ -37,7 +40,7 @@ class Line(str):
     def __new__(cls, shown: str, *cells: object) -> Self:
         """Remember the cells; as a text it is `shown`."""
         line = super().__new__(cls, shown)
-        line.cells = tuple(map(str, cells))
+        line.cells = tuple(cell if isinstance(cell, str) else str(cell) for cell in cells)
         return line
 
 
@@ -52,9 +55,43 @@ def verbatim(text: str) -> list[str]:
     return [Verbatim(line) for line in text.splitlines()]
 
 
+class Text(str):
+    """An English text for people, with the template and the values that it was made of.
+
+    The renderer translates the template, and those values that are texts themselves. Without values (None)
+    the template is the text as it stands.
+    """
+
+    __slots__ = ("template", "values")
+    template: str
+    values: Mapping[str, object] | None
+
+    def __new__(cls, template: str, values: Mapping[str, object] | None = None) -> Self:
+        """Fill in the values."""
+        made = super().__new__(cls, template if values is None else template.format_map(values))
+        made.template, made.values = template, values
+        return made
+
+
+def text(template: str, /, **values: object) -> str:
+    """A text that is shown to a person: `text("{path} already exists", path=path)`.
+
+    Translations are extracted from these calls, so the template is a literal.
+    """
+    return Text(template, values or None)
+
+
+def joined(parts: Iterable[str], separator: str = " ") -> str:
+    """Several texts as one; each is translated for itself."""
+    values = {f"part{number}": part for number, part in enumerate(parts)}
+    return Text(separator.join(f"{{{name}}}" for name in values), values)
+
+
 def sentence(template: str, values: Mapping[str, object]) -> str:
     """`template` with its parameters in braces replaced; without values it is a text as it stands."""
-    return template.format_map(values) if values else template
+    if isinstance(template, Text) and not values:
+        return template
+    return Text(template, values or None)
 
 
 def printable(text: str) -> str:
@@ -69,6 +106,11 @@ def plain(text: object, longest: int = _LONGEST) -> str:
     """
     line = " ".join("".join(filter(str.isprintable, " ".join(str(text).split()))).split())
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def one_line(text: str) -> str:
+    """`text` with a space for every line end and tab: a name from elsewhere adds no line to a question."""
+    return _LINE_ENDS.sub(" ", text)
 
 
 def quoted(value: object) -> str:

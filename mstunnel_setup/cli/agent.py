@@ -1,5 +1,6 @@
 """mstunnel-agent: the program of the agent's container."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Final
@@ -9,6 +10,7 @@ import typer
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_INSTALLED, ExitCode, SetupError
+from mstunnel_setup.cli.framework.arguments import refuse_undecodable
 from mstunnel_setup.cli.framework.options import new_app
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
@@ -64,6 +66,7 @@ def main() -> None:
     """Run the command line; exit codes as in docs/reference/exit-codes.md."""
     keep_private()
     try:
+        refuse_undecodable(sys.argv[1:], os.environ)
         app()
     except SetupError as error:
         sys.stderr.write(f"error: {error.message}\n" + (f"  {error.hint}\n" if error.hint else ""))

@@ -3,7 +3,10 @@
 import sys
 from typing import Final
 
-_USAGE: Final = "Usage: mstunnel_uplink serve ACCOUNT, or mstunnel_uplink attach PORT\n"
+from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import text
+
+_USAGE: Final = text("Usage: mstunnel_uplink serve ACCOUNT, or mstunnel_uplink attach PORT\n")
 
 
 def main() -> int:
@@ -12,7 +15,7 @@ def main() -> int:
         case ["-h" | "--help"]:
             sys.stdout.write(_USAGE)
             return 0
-        case ["serve" as side, given] | ["attach" as side, given] if side == "serve" or given.isdecimal():
+        case ["serve" as side, given] | ["attach" as side, given] if side == "serve" or whole_number(given):
             return _run(side, given)
         case _:
             from mstunnel_setup.base.errors import ExitCode
@@ -23,19 +26,21 @@ def main() -> int:
 
 def _run(side: str, given: str) -> int:
     from mstunnel_setup.base.errors import ExitCode, SetupError
+    from mstunnel_setup.cli.framework.arguments import refuse_undecodable
     from mstunnel_setup.io.clock import SystemClock
     from mstunnel_setup.io.own_code import refuse_code_of_others
     from mstunnel_setup.io.process import Processes
     from mstunnel_setup.operations import uplink
 
     try:
+        refuse_undecodable([given], {})
         if side == "serve":
             refuse_code_of_others()
             uplink.serve(given, Processes(), SystemClock())
         else:
             # Podman writes the state of the container here and waits until it is read.
             sys.stdin.read()
-            uplink.attach(int(given), Processes())
+            uplink.attach(whole_number(given) or 0, Processes())
     except SetupError as error:
         sys.stderr.write(f"mstunnel_uplink: {error.message}\n")
         return error.exit_code

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
 
-from mstunnel_setup.base.parsing import moment
+from mstunnel_setup.base.parsing import moment, whole_number
 from mstunnel_setup.containers.spec import MANAGED_LABEL, ContainerSpec, Volume
 
 Health: TypeAlias = Literal["starting", "healthy", "unhealthy"]
@@ -167,8 +167,8 @@ def state_of(inspected: Mapping[str, Any], image_digest: str) -> ContainerState:
         labels=dict(inspected["Config"].get("Labels") or {}),
         image_digest=image_digest,
         started_at=engine_time(str(state.get("StartedAt", ""))),
-        process_id=int(state.get("Pid") or 0) or None,
-        restarts=int(inspected.get("RestartCount") or 0),
+        process_id=whole_number(str(state.get("Pid"))) or None,
+        restarts=whole_number(str(inspected.get("RestartCount"))) or 0,
     )
 
 

@@ -15,7 +15,7 @@ ENGINE_FAILED = declare(
 ENGINE_MISSING = declare(
     EngineError,
     "engine-missing",
-    "{engine} is not installed",
+    "not installed: {engine}",
     "Install Podman from the packages of the distribution, or Docker CE.",
 )
 ENGINE_NOT_RUNNING = declare(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import PurePosixPath
 
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.containers.spec import Protocol
 from mstunnel_setup.io.files import Files
 
@@ -45,7 +46,7 @@ def parse(table: str, protocol: Protocol) -> tuple[Socket, ...]:
     """The listening sockets in a table such as /proc/net/tcp6 (proc_net_tcp.rst)."""
     rows = (line.split() for line in table.splitlines()[1:])
     return tuple(
-        Socket(_address(host), int(port, 16), int(row[_INODE]))
+        Socket(_address(host), int(port, 16), whole_number(row[_INODE], 20) or 0)
         for row in rows
         if len(row) > _INODE and row[_STATE] == _WAITING[protocol]
         for host, port in [row[1].split(":")]
@@ -71,9 +72,10 @@ def _address(digits: str) -> str:
 def _holder(files: Files, inode: int) -> tuple[str | None, int | None]:
     """Name and id of the first process that holds the socket."""
     for name in files.names("/proc"):
-        if name.isdecimal() and _holds(files, name, f"socket:[{inode}]"):
+        number = whole_number(name)
+        if number is not None and _holds(files, name, f"socket:[{inode}]"):
             command = (files.read(f"/proc/{name}/comm") or b"").decode(errors="replace").strip()
-            return command or None, int(name)
+            return command or None, number
     return None, None
 
 

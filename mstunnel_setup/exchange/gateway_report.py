@@ -3,14 +3,13 @@
 Written by `images/gateway/report`. The agent can ask the gateway nothing and tell it nothing but by files.
 """
 
-import json
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.parsing import json_value, whole_number
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.io.files import Files
 
@@ -26,8 +25,6 @@ _SERVER_ERROR: Final = 500
 _MEASURABLE: Final = 1_000_000
 # The monitor, which is privileged, reads it too.
 _LARGEST: Final = 1 << 20
-# The kernel counts in 64 bits.
-_COUNTER: Final = re.compile(r"[0-9]{1,20}")
 
 
 @dataclass(frozen=True)
@@ -63,8 +60,8 @@ class Probe:
     def words(self) -> str:
         """Curl's own words, or the status that is no answer of the site."""
         if self.status:
-            return f"status {self.status}"
-        words = self.account.get("errormsg") or "no answer"
+            return text("status {status}", status=self.status)
+        words = self.account.get("errormsg") or text("no answer")
         return plain(f"{words} (curl {self.account.get('exitcode', '?')})", _LONGEST)
 
     @property
@@ -110,12 +107,13 @@ def parse_report(text: str) -> GatewayReport | None:
     if at is None:
         return None
     found = _object(_first(words, "status")).get("Active sessions")
-    counts = [count for line in words.get("interface", []) for count in line.split()[1:]]
+    # The kernel counts in 64 bits.
+    counts = [whole_number(count, 20) for line in words.get("interface", []) for count in line.split()[1:]]
     return GatewayReport(
         at=at,
         configuration=_applied(_first(words, "configuration")),
         connections=found if isinstance(found, int) and 0 <= found < _MEASURABLE else None,
-        transferred=sum(map(int, counts)) if counts and all(map(_COUNTER.fullmatch, counts)) else None,
+        transferred=sum(filter(None, counts)) if counts and None not in counts else None,
         nameservers=tuple(plain(value, 60) for value in words.get("nameserver", [])),
         probe=_probe(_first(words, "probe")),
         opens_tunnel=_first(words, "tunnel-device") == "open",
@@ -127,10 +125,8 @@ def _first(words: dict[str, list[str]], name: str) -> str:
 
 
 def _time(text: str) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(int(text), UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
+    seconds = whole_number(text, 11)
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _applied(text: str) -> Applied | None:
@@ -150,6 +146,6 @@ def _probe(text: str) -> Probe | None:
 
 def _object(text: str) -> JsonObject:
     try:
-        return as_object(json.loads(text))
-    except (ValueError, RecursionError):
+        return as_object(json_value(text))
+    except ValueError:
         return {}

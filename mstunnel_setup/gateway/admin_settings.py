@@ -1,10 +1,10 @@
 """`admin-settings.json`: the server configuration as administrators read it on the gateway."""
 
-import json
 from collections.abc import Iterable
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.parsing import json_value, whole_number
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
 from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
@@ -34,18 +34,21 @@ def read_admin_settings(files: Files) -> JsonObject | None:
     try:
         found = json_value(content)
     except ValueError as error:
-        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason="it is not JSON") from error
+        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason=text("it is not JSON")) from error
     if not isinstance(found, dict):
-        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason="it is not a JSON object")
+        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason=text("it is not a JSON object"))
     return found
 
 
 def listen_port(files: Files) -> int:
     """The port that `admin-settings.json` on this host names. Raises StepError `settings-unreadable`."""
     try:
-        return int(json.loads(files.read(paths.ADMIN_SETTINGS) or b"")["ListenPort"])
-    except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
-        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason="it contains no port") from error
+        port = whole_number(str(json_value(files.read(paths.ADMIN_SETTINGS) or b"")["ListenPort"]))
+    except (ValueError, KeyError, TypeError):
+        port = None
+    if port is None:
+        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason=text("it contains no port"))
+    return port
 
 
 def _strings(values: Iterable[object]) -> list[JsonValue]:

@@ -7,6 +7,7 @@ that names a file, runs a program, or changes how devices authenticate. Source: 
 from collections.abc import Mapping
 from typing import Final
 
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.result import Notice, warning
 from mstunnel_setup.base.text import quoted
 from mstunnel_setup.gateway.fields import invalid
@@ -103,8 +104,9 @@ def read_advanced(
 
 def _number(name: str, value: str) -> str:
     allowed = NUMBERS[name]
-    if value.isascii() and value.isdigit() and len(value) <= len(str(_LARGEST)) and int(value) in allowed:
-        return str(int(value))
+    number = whole_number(value, len(str(_LARGEST)))
+    if number is not None and number in allowed:
+        return str(number)
     raise invalid(
         f"{_FIELD} {name}",
         value,

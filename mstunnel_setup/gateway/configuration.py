@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, Self
 
 from mstunnel_setup.base.result import Notice, warning
-from mstunnel_setup.base.text import quoted
+from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.advanced import read_advanced
 from mstunnel_setup.gateway.errors import (
@@ -79,12 +79,12 @@ class ServerConfiguration:
         _limit_rules(len(includes) + len(excludes))
         servers = fields.items(document, ("dnsServers",), fields.address, _MOST_SERVERS)
         advanced, ignored = read_advanced(_pairs(document))
-        ipv6_network = _ipv6_network(document)
+        network, ipv6_network = _network(document), _ipv6_network(document)
         return cls(
-            policy_id=fields.text(document, "id"),
-            display_name=fields.text(document, "displayName"),
+            policy_id=fields.text_of(document, "id"),
+            display_name=fields.text_of(document, "displayName"),
             description=fields.prose(document, "description"),
-            network=_network(document),
+            network=network,
             ipv6_network=ipv6_network,
             dns_servers=servers,
             default_domain_suffix=_suffix(document),
@@ -96,6 +96,7 @@ class ServerConfiguration:
             advanced_settings=tuple(advanced.items()),
             warnings=(
                 *ignored,
+                *_inside_a_rule(network, ipv6_network, includes),
                 *_unreachable(servers, includes, excludes),
                 *_of_one_family(ipv6_network, servers, includes),
             ),
@@ -104,7 +105,7 @@ class ServerConfiguration:
 
 def _network(document: Document) -> IPv4Network:
     field = "network"
-    value = fields.text(document, field)
+    value = fields.text_of(document, field)
     if not value:
         raise invalid(field, value, "devices need an address range", "enter one, such as 169.254.0.0/16.")
     found = fields.network(field, value)
@@ -120,7 +121,7 @@ def _network(document: Document) -> IPv4Network:
 
 def _ipv6_network(document: Document) -> IPv6Network | None:
     field = "ipv6Network"
-    value = fields.text(document, field)
+    value = fields.text_of(document, field)
     if not value:
         return None
     found = fields.network(field, value)
@@ -153,14 +154,14 @@ def _limit_rules(count: int) -> None:
             _INCLUDES[0],
             f"{count} rules",
             f"together with the rules to exclude, more than {_MOST_RULES} are not allowed",
-            "join neighbouring ranges.",
+            text("join neighbouring ranges."),
         )
 
 
 def _suffix(document: Document) -> str:
     """One or more domains, separated by spaces for ocserv."""
     field = "defaultDomainSuffix"
-    value = fields.text(document, field)
+    value = fields.text_of(document, field)
     if len(value) > _LONGEST_SUFFIX:
         raise invalid(field, value, "it is too long", f"write at most {_LONGEST_SUFFIX} characters.")
     return " ".join(fields.domain(field, name) for name in value.replace(",", " ").split())
@@ -176,7 +177,7 @@ def _pairs(document: Document) -> tuple[tuple[str, str], ...]:
     if len(entries) > _MOST_SETTINGS:
         found = f"{len(entries)} settings"
         raise invalid(field, found, "it is too long", f"write at most {_MOST_SETTINGS} settings.")
-    return tuple((fields.text(entry, "name"), fields.text(entry, "value")) for entry in entries)
+    return tuple((fields.text_of(entry, "name"), fields.text_of(entry, "value")) for entry in entries)
 
 
 def _unreachable(
@@ -195,6 +196,25 @@ def _unreachable(
     )
 
 
+def _inside_a_rule(
+    network: IPv4Network, ipv6_network: IPv6Network | None, includes: Iterable[Network]
+) -> Iterator[Notice]:
+    """A warning for each rule to include that overlaps the devices' own addresses.
+
+    What a rule includes is a destination behind the gateway; the part with the pool never leaves it.
+    """
+    for rule in includes:
+        pool = ipv6_network if isinstance(rule, IPv6Network) else network
+        if pool is not None and pool.overlaps(rule):
+            yield warning(
+                "network-in-rule",
+                "the address range for devices {network} overlaps the split tunnelling rule {rule}",
+                hint="Devices do not reach that part of {rule}: use another range, such as 169.254.0.0/16.",
+                network=pool,
+                rule=rule,
+            )
+
+
 def _of_one_family(
     ipv6_network: IPv6Network | None, servers: Iterable[str], includes: tuple[Network, ...]
 ) -> Iterator[Notice]:
@@ -211,7 +231,8 @@ def _of_one_family(
                     "devices do not reach the DNS server {server}: the server configuration gives them no"
                     " IPv6 network"
                 ),
-                hint="Give them one (ipv6Network), or use the IPv4 address of the DNS server.",
+                hint="Give them one (`mst-admin config update NAME --ipv6-network CIDR`), or use the IPv4"
+                " address of the DNS server.",
                 server=quoted(server),
             )
             for server in servers
@@ -224,7 +245,8 @@ def _of_one_family(
                     "the gateway refuses what devices send to {rule}: the server configuration gives them"
                     " no IPv6 network"
                 ),
-                hint="Give them one (ipv6Network), or remove the rule.",
+                hint="Give them one (`mst-admin config update NAME --ipv6-network CIDR`), or remove"
+                " the rule.",
                 rule=quoted(rule),
             )
             for rule in includes

@@ -15,6 +15,7 @@ from typing import Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.gateway.ocserv_conf import HIGHEST_LEVEL, HIGHEST_WITH_PASSWORDS, debug_level
 from mstunnel_setup.io.files import Files
 
@@ -65,7 +66,7 @@ def is_verbose(settings: Mapping[str, str]) -> bool:
 def served_level(configuration: bytes) -> int | None:
     """The level in the text of an `ocserv.conf`; None when it names none."""
     found = _LINE.search(configuration)
-    return int(found[1]) if found else None
+    return whole_number(found[1].decode()) if found else None
 
 
 def with_level(configuration: bytes, level: int) -> bytes:

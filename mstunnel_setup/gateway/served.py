@@ -18,7 +18,10 @@ _IPV4: Final = 4
 
 @dataclass(frozen=True)
 class Served:
-    """`includes` empty: all traffic goes through the tunnel. `pools` are the addresses for devices."""
+    """`includes` empty: all traffic goes through the tunnel. `pools` are the addresses for devices.
+
+    `session_timeout` is in seconds, 0 without one.
+    """
 
     port: int
     by_token: bool
@@ -27,6 +30,8 @@ class Served:
     split_dns: tuple[str, ...] = ()
     includes: tuple[Network, ...] = ()
     excludes: tuple[Network, ...] = ()
+    udp: bool = True
+    session_timeout: int = 0
 
     def route_to(self, address: Address) -> Network | None:
         """The range by which devices send packets for `address` into the tunnel; None if they do not."""
@@ -67,6 +72,8 @@ def read_served(configuration: bytes) -> Served | None:
             split_dns=tuple(settings.get("split-dns", ())),
             includes=_networks(route for route in settings.get("route", ()) if route != _EVERYTHING),
             excludes=_networks(iter(settings.get("no-route", ()))),
+            udp="udp-port" in settings,
+            session_timeout=int(settings.get("session-timeout", ["0"])[0]),
         )
     except (KeyError, ValueError):
         return None

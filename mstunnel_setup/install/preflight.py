@@ -22,6 +22,7 @@ from mstunnel_setup.install.steps import (
     register,
     sign_in,
     site,
+    uplink,
 )
 from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.readiness import checks
@@ -106,11 +107,13 @@ def refuse_unready(context: Context, steps: Collection[str], later: Collection[s
 def refuse_account(context: Context, steps: Collection[str]) -> None:
     """Sign in before the first change of an unattended run. Raises SignInError, CertificateError.
 
-    So an account without role or licence leaves the host as it was. The certificate is judged first: one
-    that is awaited or refused costs no sign-in. An installation that has begun signs in at its step.
+    So an account without role or licence leaves the host as it was, and so does a certificate that does not
+    name the address of the site. The certificate is judged first: one that is awaited or refused costs no
+    sign-in. An installation that has begun signs in at its step.
     """
     if context.receipt.entries or context.prompter.interactive or sign_in.STEP.name not in steps:
         return
+    found = None
     if certificate.STEP.name in steps:
         found = certificate.present(context)
         if found is None:
@@ -118,6 +121,9 @@ def refuse_account(context: Context, steps: Collection[str]) -> None:
         certificate.refuse(certificate.findings(context, found, None))
     environment.STEP.gather(context)
     sign_in.STEP.gather(context)
+    if found is not None and site.STEP.name in steps:
+        address = site.choose(context).public_address
+        certificate.refuse(certificate.findings(context, found, address))
 
 
 def refuse_unsuited(context: Context, steps: Collection[str]) -> None:
@@ -137,9 +143,7 @@ def judging(steps: Sequence[AnyStep]) -> list[AnyStep]:
     names = [step.name for step in steps]
 
     def gather(context: Context) -> Any:
-        site.choose(context)
-        refuse_unsuited(context, names)
-        return site.STEP.gather(context)
+        return site.gather(context, lambda chosen: refuse_unsuited(chosen, names))
 
     return [replace(step, gather=gather) if step is site.STEP else step for step in steps]
 
@@ -190,6 +194,7 @@ def planned(facts: Facts, steps: Collection[str]) -> Facts:
     changes: dict[str, Section] = {}
     if vendor_gateway.ADOPT in steps:
         changes["vendor"] = VendorFacts()
+    connected = "uplink" in steps and facts.rootless is not None and not facts.rootless.uplink_obstacle
     if "kernel" in steps and facts.kernel is not None:
         port = facts.settings.port if facts.settings.mode == "rootless" else None
         forwards_ipv6 = (
@@ -197,9 +202,10 @@ def planned(facts: Facts, steps: Collection[str]) -> Facts:
             and facts.engine is not None
             and not without_ipv6(facts.settings, facts.addresses, facts.engine)
         )
-        changes["kernel"] = kernel.expected(facts.kernel, port, forwards_ipv6=forwards_ipv6)
+        changes["kernel"] = kernel.expected(facts.kernel, port, forwards_ipv6=forwards_ipv6, uplink=connected)
     if "account" in steps and facts.rootless is not None:
-        changes["rootless"] = account.expected(facts.rootless)
+        rootless = account.expected(facts.rootless)
+        changes["rootless"] = uplink.expected(rootless, facts.settings.port) if connected else rootless
         if facts.engine is not None:
             changes["engine"] = _answering(facts.engine)
     if "proxy" in steps and facts.security is not None and facts.proxies is not None:

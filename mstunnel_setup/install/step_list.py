@@ -35,6 +35,7 @@ from mstunnel_setup.actions.files import (
     WriteFile,
     WriteJson,
 )
+from mstunnel_setup.actions.forwarding import LimitForwarding
 from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
 from mstunnel_setup.actions.give_to_agent import GiveToAgent
 from mstunnel_setup.actions.images import LoadImage, PullImage
@@ -47,7 +48,12 @@ from mstunnel_setup.actions.services import InstallService
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.actions.sysctls import SetSysctl
 from mstunnel_setup.actions.targets import ReachTarget
-from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer, RemoveServerRecord
+from mstunnel_setup.actions.tenant_objects import (
+    CreateAppIdentity,
+    RegisterServer,
+    RemoveApplication,
+    RemoveServerRecord,
+)
 from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.actions.uplink import InstallUplink
 from mstunnel_setup.actions.vendor_gateway import (
@@ -166,6 +172,7 @@ CODEC = Codec(
         InstallUplink,
         JoinGroup,
         LabelPort,
+        LimitForwarding,
         Link,
         LinkInPlace,
         LoadImage,
@@ -184,6 +191,7 @@ CODEC = Codec(
         RegisterServer,
         RenewTunnelDevice,
         StoreAnswer,
+        RemoveApplication,
         RemoveServerRecord,
         RunContainer,
         ScheduleImport,

@@ -29,8 +29,9 @@ class HttpAnswer(Protocol):
         """The headers, by names in any case."""
         ...
 
-    def json(self) -> object:
-        """The JSON value that is the body; raises ValueError when it is none."""
+    @property
+    def content(self) -> bytes:
+        """The body, decompressed."""
         ...
 
 

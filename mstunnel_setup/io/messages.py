@@ -5,6 +5,8 @@ from typing import Annotated, Final, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
+from mstunnel_setup.base.parsing import problem_of
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 
@@ -59,6 +61,6 @@ def _reason(error: Exception) -> str:
     """The first problem, without quoting the content."""
     if not isinstance(error, ValidationError):
         return type(error).__name__
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(map(str, first["loc"]))
-    return f"{place}: {first['msg']}" if place else str(first["msg"])
+    return text("{place}: {first}", place=place, first=problem_of(first)) if place else problem_of(first)

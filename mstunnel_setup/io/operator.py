@@ -24,6 +24,11 @@ class Prompter(Protocol):
         """Whether a person can answer."""
         ...
 
+    @property
+    def waited(self) -> float:
+        """Seconds for which a person was waited for until now."""
+        ...
+
     def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:
         """One line of text; `secret` is not echoed."""
         ...

@@ -10,6 +10,7 @@ from typing import Literal
 
 from mstunnel_setup.base.errors import Declared
 from mstunnel_setup.base.paths import AGENT_USER
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.accounts import is_own_group, is_service_group, own_name
 from mstunnel_setup.io.errors import (
     DISK_FULL,
@@ -38,6 +39,8 @@ _CAUSES: Mapping[int, Declared[FileError]] = {
 def above(root: Path, path: str, verb: str) -> Iterator[tuple[int, str]]:
     """A descriptor of the parent of `path` (below `root`), every component checked, and the last name.
 
+    A directory that others can write to is refused, except one like /tmp above a directory of ours.
+
     Raises FileError, also for an OSError of the block; `verb` is the intended operation.
     """
     pure = PurePosixPath(path)
@@ -52,11 +55,19 @@ def above(root: Path, path: str, verb: str) -> Iterator[tuple[int, str]]:
     handle = -1
     try:
         handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        shared = ""
         for part in pure.parts[1:-1]:
             following = os.open(part, DIRECTORY, dir_fd=handle)
             os.close(handle)
             handle = following
-            _refuse_writable_by_others(handle, part, verb, path)
+            found = os.fstat(handle)
+            if shared and found.st_uid not in (0, os.geteuid()):
+                raise _unsafe(shared, verb, path)
+            shared = part if _others_can_write(found) else ""
+            if not _is_trusted_owner(found) or (shared and not _keeps_entries(found)):
+                raise _unsafe(part, verb, path)
+        if shared:
+            raise _unsafe(shared, verb, path)
         yield handle, pure.name
     except OSError as error:
         raise explain(verb, path, error) from error
@@ -95,7 +106,7 @@ def refuse_irregular(
     except FileNotFoundError:
         return
     if not allowed(found.st_mode):
-        expected = "regular file" if allowed is stat.S_ISREG else "link"
+        expected = text("regular file") if allowed is stat.S_ISREG else "link"
         raise PATH_NOT_REGULAR(verb=verb, path=path, kind=name_of_kind(found.st_mode), expected=expected)
 
 
@@ -104,7 +115,7 @@ def refuse_hard_linked(handle: int, verb: str, path: str) -> None:
     found = os.fstat(handle)
     if not stat.S_ISREG(found.st_mode):
         kind = name_of_kind(found.st_mode)
-        raise PATH_NOT_REGULAR(verb=verb, path=path, kind=kind, expected="regular file")
+        raise PATH_NOT_REGULAR(verb=verb, path=path, kind=kind, expected=text("regular file"))
     if found.st_nlink > 1:
         raise FileError(
             "path-hard-linked",
@@ -115,21 +126,33 @@ def refuse_hard_linked(handle: int, verb: str, path: str) -> None:
         )
 
 
-def _refuse_writable_by_others(handle: int, part: str, verb: str, path: str) -> None:
-    found = os.fstat(handle)
-    harmless = is_service_group(found.st_gid) or is_own_group(found.st_gid)
-    by_group = bool(found.st_mode & stat.S_IWGRP) and not harmless
+def _is_trusted_owner(found: os.stat_result) -> bool:
     # The agent can only change its own directories, which are opened by descriptor: no link redirects us.
-    if found.st_uid not in (0, os.geteuid(), AGENT_USER) or found.st_mode & stat.S_IWOTH or by_group:
-        raise PATH_UNSAFE(
-            verb=verb, path=path, problem=f"other users can change the directory {part} above it"
-        )
+    return found.st_uid in (0, os.geteuid(), AGENT_USER)
+
+
+def _others_can_write(found: os.stat_result) -> bool:
+    harmless = is_service_group(found.st_gid) or is_own_group(found.st_gid)
+    return bool(found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and not harmless))
+
+
+def _keeps_entries(found: os.stat_result) -> bool:
+    """Whether others can add entries and change none of ours: a sticky directory of root, as /tmp (inode(7)).
+
+    What lies directly in it may be anyone's: only a directory below it that is ours or root's is safe.
+    """
+    return found.st_uid == 0 and bool(found.st_mode & stat.S_ISVTX)
+
+
+def _unsafe(part: str, verb: str, path: str) -> FileError:
+    problem = text("other users can change the directory {part} above it", part=part)
+    return PATH_UNSAFE(verb=verb, path=path, problem=problem)
 
 
 def explain(verb: str, path: str, error: OSError) -> FileError:
     """The FileError for an OSError of the operation `verb` on `path`."""
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
-        problem = "a directory above it is a link or not a directory"
+        problem = text("a directory above it is a link or not a directory")
         return PATH_UNSAFE(verb=verb, path=path, problem=problem)
     declared = _CAUSES.get(error.errno or 0, FILE_FAILED)
     return declared(verb=verb, path=path, reason=error.strerror, account=own_name())

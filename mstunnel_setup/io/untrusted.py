@@ -120,7 +120,7 @@ def _opened(parent: int, name: str) -> int:
     try:
         handle = os.open(name, DIRECTORY, dir_fd=parent)
     except PermissionError:
-        os.chmod(name, _OWNER_ALONE, dir_fd=parent)
+        _make_accessible(parent, name)
         handle = os.open(name, DIRECTORY, dir_fd=parent)
     with contextlib.suppress(PermissionError):
         os.fchown(handle, os.geteuid(), -1)
@@ -128,6 +128,16 @@ def _opened(parent: int, name: str) -> int:
     if os.fstat(handle).st_uid == os.geteuid():
         os.fchmod(handle, _OWNER_ALONE)
     return handle
+
+
+def _make_accessible(parent: int, name: str) -> None:
+    """Give the owner of a directory all permissions, and follow no link that took its place meanwhile."""
+    # Such a descriptor needs no permission for the directory itself. `os.chmod` with `dir_fd` follows links.
+    handle = os.open(name, DIRECTORY | os.O_PATH, dir_fd=parent)
+    try:
+        Path(f"/proc/self/fd/{handle}").chmod(_OWNER_ALONE)
+    finally:
+        os.close(handle)
 
 
 def _bounded(handle: int, path: str, limit: int) -> bytes:

@@ -6,7 +6,6 @@ A file to be restored may come from anywhere: all of it is judged before anythin
 import gzip
 import io
 import tarfile
-import zlib
 from collections.abc import Mapping
 from typing import Final
 
@@ -22,6 +21,7 @@ from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.exchange.upgrade_history import History, Phase
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
+from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, decompress, read_tar
 
 SCHEMA = "mstunnel-backup/1"
 MANIFEST = "manifest.json"
@@ -48,10 +48,7 @@ LARGEST_UNPACKED: Final = 16 * 1024 * 1024
 HIGHEST_RATIO: Final = 200
 """How many times larger than the archive its content may be: that of a real one is 1 to 20."""
 MOST_FILES: Final = 500
-LONGEST_PATH: Final = 255
-"""Characters."""
-
-_GZIP: Final = 16 + zlib.MAX_WBITS
+_LIMITS: Final = Limits(entries=MOST_FILES, file_size=LARGEST, total=LARGEST_UNPACKED)
 
 
 def pack(contents: Mapping[str, bytes]) -> bytes:
@@ -71,11 +68,15 @@ def unpack(packed: bytes) -> tuple[JsonObject, dict[str, bytes]]:
     Raises UsageError `backup-invalid` for any other, and for one that is larger than a backup can be;
     `backup-not-understood` for one of a version that knows more than this one.
     """
+    refuse_large(len(packed))
     try:
-        files = _files(_unzipped(packed))
+        files = read_tar(decompress(packed, min(LARGEST_UNPACKED, HIGHEST_RATIO * len(packed))), _LIMITS)
+    except ArchiveError as error:
+        raise _no_backup(str(error)) from error
+    try:
         manifest = json_value(files.pop(MANIFEST))
-    except (OSError, EOFError, tarfile.TarError, zlib.error, KeyError, ValueError, RecursionError) as error:
-        raise _no_backup("the file is not a readable archive") from error
+    except (KeyError, ValueError) as error:
+        raise _no_backup(f"it has no readable {MANIFEST}") from error
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         raise _no_backup("its manifest names another kind of file")
     _judge(manifest)
@@ -89,32 +90,6 @@ def refuse_large(size: int) -> None:
     """Raise UsageError for an archive of more bytes than a backup can have."""
     if size > LARGEST:
         raise _no_backup(f"it has {size} bytes, and at most {LARGEST} are expected")
-
-
-def _unzipped(packed: bytes) -> bytes:
-    """The archive without its compression, no more of it than is allowed."""
-    refuse_large(len(packed))
-    inflating = zlib.decompressobj(_GZIP)
-    content = inflating.decompress(packed, LARGEST_UNPACKED + 1)
-    if len(content) > min(LARGEST_UNPACKED, HIGHEST_RATIO * len(packed)):
-        raise _no_backup("unpacked it would be larger than any backup")
-    if not inflating.eof or inflating.unused_data:
-        raise ValueError("the compressed data do not end where the file does")
-    return content
-
-
-def _files(content: bytes) -> dict[str, bytes]:
-    """The files of an archive by name; only plain files, each once."""
-    files: dict[str, bytes] = {}
-    with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
-        for member in archive:
-            if not member.isreg() or member.issparse() or member.name in files:
-                raise _no_backup(f"{member.name[:LONGEST_PATH]!r} in it is no plain file, or there twice")
-            if len(member.name) > LONGEST_PATH or member.size > LARGEST or len(files) >= MOST_FILES:
-                raise _no_backup("it holds more files, longer names or larger files than any backup")
-            stream = archive.extractfile(member)
-            files[member.name] = b"" if stream is None else stream.read()
-    return files
 
 
 def _judge(manifest: JsonObject) -> None:

@@ -11,11 +11,15 @@ from urllib.parse import urlsplit
 
 from packaging.version import Version
 
+from mstunnel_setup.base.text import text
+from mstunnel_setup.containers.release_images import LOCAL, release_images
 from mstunnel_setup.containers.versions import BadVersions, EngineRange
 from mstunnel_setup.readiness.facts import EngineName, Section
 
 CUSTOM = "custom"
 REGISTRY = "registry"
+# No registry: images from an archive are called so.
+_LOCAL = LOCAL.partition("/")[0]
 
 
 class Platform(Section):
@@ -82,6 +86,8 @@ class Platforms(Section):
 class Endpoint(Section):
     """A name that must be reachable. `host` may name a port; without `host` there is only a pattern.
 
+    `archive` stands for a registry where images come from an archive, and it is missing.
+
     `expect` are the HTTP statuses of a healthy answer (none: any below 500), `expect_certificate` those when
     a client certificate that is not enrolled is presented.
     """
@@ -90,6 +96,7 @@ class Endpoint(Section):
     host: str = ""
     path: str = "/"
     pattern: str = ""
+    archive: str = ""
     expect: tuple[int, ...] = ()
     expect_certificate: tuple[int, ...] = ()
 
@@ -146,8 +153,18 @@ def with_registries(
     if not named and not offline:
         return found
     registries = {} if offline else dict.fromkeys(item.partition("/")[0] for item in named)
-    own = (Endpoint(purpose=REGISTRY, host=host, path="/v2/") for host in registries)
+    own = (
+        Endpoint(purpose=REGISTRY, archive=_archive())
+        if host == _LOCAL
+        else Endpoint(purpose=REGISTRY, host=host, path="/v2/")
+        for host in registries
+    )
     return (*(item for item in found if not item.purpose.startswith(REGISTRY)), *own)
+
+
+def _archive() -> str:
+    own = release_images()
+    return own.archive if own else text("the archive with the images")
 
 
 def _table(name: str) -> dict[str, Any]:

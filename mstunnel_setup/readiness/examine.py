@@ -3,23 +3,25 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from multiprocessing import TimeoutError as LateError
-from multiprocessing.pool import ThreadPool
 from typing import TypeAlias
 
+from mstunnel_setup.actions import forwarding
 from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.endpoint import Trust
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import Endpoint
 from mstunnel_setup.readiness.facts import (
     AccountFacts,
     Facts,
     InboundFacts,
+    KernelFacts,
     ProxyFacts,
     RootlessFacts,
     Section,
@@ -38,7 +40,7 @@ from mstunnel_setup.readiness.read.vendor import vendor
 Reader: TypeAlias = Callable[[], Section]
 
 # What to do about an error of the host that has no declared one.
-_AFTER_FAILURE = "Fix the cause, then run the command again."
+_AFTER_FAILURE = text("Fix the cause, then run the command again.")
 # So many questions may hang one after the other, and the others are still asked in time.
 _QUESTIONS = 4
 
@@ -119,7 +121,7 @@ class Examiner:
         return {
             **account,
             "system": host.system,
-            "kernel": host.kernel,
+            "kernel": lambda: self._kernel(host),
             "engine": programs.engine,
             "addresses": host.addresses,
             "tunnel": host.tunnel,
@@ -132,6 +134,12 @@ class Examiner:
             "revocation": certificate.revocation,
             "network": lambda: self._cloud_reader(wanted).network(),
         }
+
+    def _kernel(self, host: HostReader) -> KernelFacts:
+        if self.files.state(forwarding.RULES) is None:
+            return host.kernel()
+        rules = {True: "loaded", False: "unloaded", None: "unknown"}[forwarding.loaded(self.processes)]
+        return host.kernel().model_copy(update={"forwarding_rules": rules})
 
     def _rootless(self, host: HostReader) -> RootlessFacts:
         found = obstacle(self.files, self.processes) if host.settings.mode == "rootless" else ""
@@ -179,11 +187,11 @@ def gather(readers: Mapping[str, Reader], settings: Settings, clock: Clock, dead
     sections: dict[str, Section] = {}
     unread: dict[str, Unread] = {}
     # Its threads are daemons, so one that hangs in a system call holds up neither us nor the end.
-    with ThreadPool(max(1, len(readers))) as pool:
-        running = {name: pool.apply_async(reader) for name, reader in readers.items()}
+    with DaemonPool(max(1, len(readers))) as pool:
+        running = {name: pool.submit(reader) for name, reader in readers.items()}
         for name, result in running.items():
             try:
-                sections[name] = result.get(max(0.0, end - clock.monotonic()))
+                sections[name] = result_within(result, end - clock.monotonic())
             except LateError:
                 unread[name] = Unread(reason=f"no answer within {deadline:.0f} s")
             except SetupError as error:

@@ -1,18 +1,8 @@
 """Addresses of proxies: host and port, what is reached without one, and whether SELinux knows the ports."""
 
-from urllib.parse import urlsplit
-
+from mstunnel_setup.answers.variables import proxy_place
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.readiness.facts import ProxyFacts, SecurityFacts
-
-
-def proxy_place(url: str) -> tuple[str, int] | None:
-    """Host and port of a proxy's address; None when it is no address."""
-    try:
-        parts = urlsplit(url if "//" in url else f"//{url}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return None
-    return (host, port or (443 if parts.scheme == "https" else 80)) if host else None
 
 
 def bypassed(host: str, no_proxy: str) -> bool:
@@ -39,5 +29,8 @@ def unlabelled(security: SecurityFacts, proxies: ProxyFacts) -> tuple[int, ...]:
 
 
 def _allowed(port: int, ranges: tuple[str, ...]) -> bool:
-    bounds = (item.partition("-") for item in ranges)
-    return any(int(low) <= port <= int(high or low) for low, _, high in bounds)
+    bounds = (
+        (whole_number(low), whole_number(high or low))
+        for low, _, high in (item.partition("-") for item in ranges)
+    )
+    return any(low is not None and high is not None and low <= port <= high for low, high in bounds)

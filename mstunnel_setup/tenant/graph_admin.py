@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
+from urllib.parse import quote
 
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.values import JsonObject
@@ -18,6 +19,7 @@ from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
     GATEWAY_APP_ID,
+    USER_READ_BASIC,
     DeviceConfiguration,
     DeviceConfigurationAssignment,
     HealthThreshold,
@@ -26,6 +28,7 @@ from mstunnel_setup.tenant.wire import (
     TunnelConfiguration,
     TunnelServer,
     TunnelSite,
+    User,
 )
 from mstunnel_setup.tenant.wire_access import (
     POLICY_CHANGE,
@@ -203,6 +206,10 @@ class AdminGraph(AppGraph):
         }
         found = self._transport.called("/identity/conditionalAccess/evaluate", body, needs=POLICY_READ)
         return [read_entity(WhatIfResult, each) for each in found]
+
+    def user(self, name: str) -> User | None:
+        """Return the user with this user principal name."""
+        return self._find(User, f"/users/{quote(name, safe='')}", USER_READ_BASIC)
 
     def _post(self, path: str, body: Body) -> JsonObject:
         return self._transport.send("POST", path, body, needs=CONFIGURATION_READ_WRITE)

@@ -34,6 +34,7 @@ APPLICATION_READ_WRITE: Final = "Application.ReadWrite.All"
 APPLICATION_OWNED_BY: Final = "Application.ReadWrite.OwnedBy"
 APP_ROLE_ASSIGNMENT_READ_WRITE: Final = "AppRoleAssignment.ReadWrite.All"
 USER_READ: Final = "User.Read"
+USER_READ_BASIC: Final = "User.ReadBasic.All"
 """The delegated permission to read one's own licences."""
 
 INTUNE_PLAN_1: Final = "c1ec4a95-1f05-45b3-a911-aa3fa01094f5"
@@ -387,7 +388,7 @@ class LicenseDetails(WireModel):
 
 
 class User(WireModel):
-    """The signed-in user, from `/me`."""
+    """A user, from `/me` or `/users/{name}`."""
 
     id: str = ""
     display_name: str | None = None

@@ -1,7 +1,8 @@
 """The journal: an append-only, checksummed, synced record of every change to the host.
 
 One JSON object per line: `{"version", "sequence", "time", "type", ..., "checksum"}`. The checksum is the
-SHA-256 of the line without it. An incomplete last line (crash) is dropped; other damage is an error.
+SHA-256 of the line without it, the sequence the number of the line, so that a line that was lost, copied or
+moved is noticed. An incomplete last line (crash) is dropped; other damage is an error.
 
 A large journal is compacted: rewritten with the records that its receipt needs. So is one that all users
 can read, at any size.
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import PurePosixPath
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.io.appender import Appender
 from mstunnel_setup.io.clock import Clock
@@ -52,8 +54,7 @@ class Journal:
         self._appender: Appender | None = None
         self.directory = directory
         self.path = f"{directory}/journal.jsonl"
-        self._records, self._sound = _parse(files.read(self.path) or b"", self.path)
-        self._receipt = fold(self._records)
+        self._records, self._sound, self._receipt = _parse(files.read(self.path) or b"", self.path)
         self._above = self._directories_above(directory, *beside)
 
     @property
@@ -150,31 +151,49 @@ def _line(record: JsonObject) -> bytes:
     return f'{text[:-1]},"checksum":"{checksum}"}}\n'.encode()
 
 
-def _parse(content: bytes, path: str) -> tuple[list[JsonObject], int]:
-    """The records, and how many bytes of `content` are intact."""
+def _parse(content: bytes, path: str) -> tuple[list[JsonObject], int, Receipt]:
+    """The records, how many bytes of `content` are intact, and the receipt."""
     records: list[JsonObject] = []
+    receipt = Receipt()
     sound = 0
-    for line in content.splitlines(keepends=True):
+    for number, line in enumerate(content.splitlines(keepends=True), 1):
         record = _record(line)
         if record is None:
             last = sound + len(line) == len(content)
             if not (last and _torn(line)):
-                raise JournalError(
-                    "journal-damaged",
-                    "{path} is damaged at record {number}",
-                    hint=(
-                        "Restore it from a backup: without it the installation cannot be continued or removed"
-                        " safely."
-                    ),
-                    path=path,
-                    number=len(records) + 1,
-                )
+                raise _damaged(path, number, "its checksum is wrong")
             break
         if record.get("version") != VERSION:
-            raise JOURNAL_NEWER(reason=f"{path} has format {record.get('version')}, supported is {VERSION}")
+            raise JOURNAL_NEWER(
+                reason=text(
+                    "{path} has format {version}, supported is {version_2}",
+                    path=path,
+                    version=record.get("version"),
+                    version_2=VERSION,
+                )
+            )
+        if record.get("sequence") != number:
+            problem = f"it has the sequence number {record.get('sequence')}"
+            raise _damaged(path, number, problem)
+        try:
+            receipt = fold([record], receipt)
+        except (KeyError, TypeError, ValueError) as error:
+            problem = "it does not follow from the lines before it"
+            raise _damaged(path, number, problem) from error
         records.append(record)
         sound += len(line)
-    return records, sound
+    return records, sound, receipt
+
+
+def _damaged(path: str, number: int, problem: str) -> JournalError:
+    return JournalError(
+        "journal-damaged",
+        "{path} is damaged at line {number}: {problem}",
+        hint="Restore it from a backup: without it the installation cannot be continued or removed safely.",
+        path=path,
+        number=number,
+        problem=problem,
+    )
 
 
 def _record(line: bytes) -> JsonObject | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from mstunnel_setup.base.errors import LockedError
+from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.io.appender import Appender
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import FileError
@@ -81,7 +82,7 @@ def _acquired(lock: Appender) -> bool:
 def _held(files: Files, lock: Appender) -> LockedError:
     """The error for a held lock, with the holder if the kernel confirms it."""
     try:
-        holder = json.loads(lock.read())
+        holder = json_value(lock.read())
         named = f" (process {holder['pid']}, since {holder['since']}: {holder['command']})"
         known = holder["pid"] in _holders(files, os.fstat(lock.fileno()).st_ino)
     except (ValueError, KeyError, TypeError):

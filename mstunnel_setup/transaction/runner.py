@@ -37,7 +37,8 @@ class Removal:
 class Runner:
     """Runs steps against `ports`, recording every action in `journal` before and after it happens.
 
-    `may_replace` is asked before a change by others is overwritten.
+    `may_replace` is asked before a change by others is overwritten; `waited` returns the seconds for which a
+    person was waited for until now, which do not count as the time of a step.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Runner:
         tell: Listener,
         *,
         may_replace: Consent = lambda _changed: False,
+        waited: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._ports = ports
         self._journal = journal
@@ -56,6 +58,7 @@ class Runner:
         self._clock = clock
         self._tell = tell
         self._may_replace = may_replace
+        self._waited = waited
 
     @property
     def receipt(self) -> Receipt:
@@ -85,9 +88,25 @@ class Runner:
         versions = [*map(self._codec.load, known.versions), action]
         return action.changed(self._ports, UndoRecord(known.before, versions, receipt.outputs))
 
-    def undo(self) -> list[Removal]:
-        """Undo everything in the receipt, newest first."""
-        return [self._undo_entry(entry, "undone") for entry in self._newest_first(self.receipt.entries)]
+    def undo(
+        self,
+        keys: Collection[str] | None = None,
+        counted: Callable[[int, int], None] = lambda _undone, _total: None,
+    ) -> list[Removal]:
+        """Undo everything in the receipt, newest first, or the part of it to begin with.
+
+        `counted` gets the changes undone and their number, which is 0 when the others will not be undone.
+        """
+        entries = self._newest_first(self.receipt.entries if keys is None else keys)
+        removals: list[Removal] = []
+        try:
+            for entry in entries:
+                removals.append(self._undo_entry(entry, "undone"))
+                counted(len(removals), len(entries))
+        except BaseException:
+            counted(len(removals), 0)
+            raise
+        return removals
 
     def take_back(self, keys: Collection[str]) -> list[Removal]:
         """Undo single objects, newest first; the installation and its finished steps stay."""
@@ -120,7 +139,7 @@ class Runner:
 
     def _run_step(self, step: AnyStep, context: object) -> Planned:
         self._tell(Event(step.name, "begin", text=step.title))
-        started = self._clock.monotonic()
+        started = self._worked()
         try:
             facts = step.gather(context)
             done = tuple(action for action in step.decide(facts) if self._run_action(step.name, action))
@@ -132,7 +151,7 @@ class Runner:
         receipt = self.receipt
         if done or (step.name not in receipt.steps and receipt.entries):
             self._journal.append("step", step=step.name)
-        elapsed = self._clock.monotonic() - started
+        elapsed = self._worked() - started
         self._tell(Event(step.name, "done" if done else "unchanged", text=step.title, seconds=elapsed))
         return Planned(step.name, step.title, done)
 
@@ -149,7 +168,7 @@ class Runner:
         receipt = self.receipt
         if self._settled(action, receipt):
             return False
-        started = self._clock.monotonic()
+        started = self._worked()
         self._respect(action)
         self._tell(Event(step, "begin", action.key, action.describe()))
         known = receipt.entries.get(action.key)
@@ -161,9 +180,13 @@ class Runner:
         self._journal.append("begin", step=step, key=action.key, action=data, before=before)
         outputs = action.apply(self._ports, receipt.outputs)
         self._journal.append("done", key=action.key, outputs=outputs)
-        elapsed = self._clock.monotonic() - started
+        elapsed = self._worked() - started
         self._tell(Event(step, "done", action.key, action.describe(), elapsed))
         return True
+
+    def _worked(self) -> float:
+        """Seconds since an arbitrary start, without those for which a person was waited for."""
+        return self._clock.monotonic() - self._waited()
 
     def _acknowledge(self, step: str) -> None:
         """Record interrupted actions as done whose effect is there."""

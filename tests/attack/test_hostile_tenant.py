@@ -13,11 +13,21 @@ from typing import Any
 import pytest
 import trustme
 
+from mst_admin.apps.mam_policies import TUNNEL
+from mst_admin.apps.objects import DEFENDER
+from mst_admin.apps.wire import TUNNEL_KEYS, PresentAppConfiguration
+from mst_admin.export import declarations_of
+from mst_admin.export_m365dsc import m365dsc_of
+from mst_admin.export_terraform import terraform_of
+from mst_admin.plan import Tenant
 from mstunnel_setup.base.errors import SetupError, TenantError
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph import Graph
+from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
+from mstunnel_setup.tenant.wire import IntuneObject
+from mstunnel_setup.tenant.wire_apps import MobileAppConfiguration, TargetedManagedAppConfiguration
 from tests.attack.record import record
 from tests.serving import serving
 from tests.unit.clocks import FakeClock
@@ -66,6 +76,10 @@ class Place:
     def graph(self) -> Graph:
         found = cloud("custom", f"{self.tenant.url}/{TENANT}", self.tenant.url)
         return Graph(self.http, found, Token(), self.clock)
+
+    def admin(self) -> AdminGraph:
+        found = cloud("custom", f"{self.tenant.url}/{TENANT}", self.tenant.url)
+        return AdminGraph(self.http, found, Token(), self.clock)
 
     def sign_in(self) -> SignIn:
         found = cloud("custom", f"{self.tenant.url}/{TENANT}", self.tenant.url)
@@ -249,6 +263,7 @@ BODIES = {
     "no list": b'{"value": {"a": 1}}',
     "no objects": b'{"value": [1, null, "a", []]}',
     "no id": b'{"value": [{"displayName": []}]}',
+    "number beyond a machine": b'{"value": [{"id": "a", "agentCount": ' + b"9" * 400 + b"}]}",
     "lone surrogate": b'{"value": [{"id": "\\ud800", "displayName": 3}]}',
     "date without zone": b'{"value": [{"id": "a", "lastCheckinDateTime": "never"}]}',
     "date too far": b'{"value": [{"id": "a", "lastCheckinDateTime": 1e300}]}',
@@ -327,3 +342,36 @@ def test_no_id_becomes_part_of_a_path(place: Place, identifier: str) -> None:
     assert caught.value.message.isprintable()
     assert place.tenant.seen == []
     record("tenant", f"the id {identifier[:20]!r}", "not asked for; id-malformed")
+
+
+def _app_configuration(kind: type[IntuneObject], **properties: object) -> PresentAppConfiguration:
+    found = kind.model_validate({"id": kind.__name__, "displayName": f"Main{TUNNEL}", **properties})
+    assert isinstance(found, MobileAppConfiguration | TargetedManagedAppConfiguration)
+    return PresentAppConfiguration(found, is_ios=True, apps=(DEFENDER,))
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "-" + "9" * 5000, "²", "٣" * 5000, "-", "--1"])
+def test_no_number_in_a_text_breaks_an_export(place: Place, number: str) -> None:
+    """Graph has some numbers as text: an advanced setting, a setting of an iOS app, the port of a proxy."""
+    timeout = {"name": "session-timeout", "value": number}
+    wire = {"id": TENANT, "displayName": "Main", "advancedSettings": [timeout]}
+    place.tenant.answer = lambda _method, _path: Answer(body=json.dumps({"value": [wire]}).encode())
+    setting = {"appConfigKey": "mtu", "appConfigKeyType": "integerType", "appConfigKeyValue": number}
+    proxy = {
+        "connection_type": "MicrosoftProtect",
+        "proxy_address": "proxy.contoso.com",
+        "proxy_port": number,
+    }
+    custom = [{"name": f"{TUNNEL_KEYS}{name}", "value": value} for name, value in proxy.items()]
+    tenant = Tenant(
+        configurations=tuple(place.admin().configurations()),
+        app_configurations=(
+            _app_configuration(MobileAppConfiguration, settings=[setting]),
+            _app_configuration(TargetedManagedAppConfiguration, customSettings=custom),
+        ),
+    )
+    assert tenant.mam
+    for content in (declarations_of(tenant), terraform_of(tenant), m365dsc_of(tenant)):
+        assert all(text.encode() for text in content.values())
+    shown = f"{number[:3]!r} ({len(number)} characters)"
+    record("tenant", f"{shown} where a text should be a number, exported", "kept as text, or left out")

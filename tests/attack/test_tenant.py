@@ -17,7 +17,7 @@ from tests.attack.record import record
 from tests.unit.mstunnel_lab.conftest import LabClient, start, trusting_session
 from tests.unit.mstunnel_lab.pages import Pages
 
-SEED = Path(__file__).parents[1] / "unit/lab/seed.yaml"
+SEED = Path(__file__).parents[1] / "unit/mstunnel_lab/seed.yaml"
 ADMIN = "admin@lab.example"
 CAREFUL = "careful@lab.example"
 FORM_COOKIE, SESSION_COOKIE = "__Host-lab-form", "__Host-lab-session"
@@ -290,6 +290,26 @@ def test_no_token_breaks_the_server(lab: LabClient, part: int) -> None:
     }
     assert lab.oauth("token", form).status_code == 401
     record("tenant", f"deep JSON in the {('header', 'claims')[part]} of a token", "refused (401)")
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "²", "٣", "-1", "1e9"])
+def test_no_number_breaks_the_server(lab: LabClient, browser: Pages, number: str) -> None:
+    """Numbers arrive as text: in a query, in a form, in an advanced setting."""
+    listed = lab.graph("admin", "GET", f"{INTUNE}/microsoftTunnelSites", params={"$top": number})
+    assert listed.status_code == 400
+    timeout = {"name": "session-timeout", "value": number}
+    body = {
+        "displayName": "Odd",
+        "network": "169.254.0.0/16",
+        "listenPort": 443,
+        "advancedSettings": [timeout],
+    }
+    assert lab.graph("admin", "POST", f"{INTUNE}/microsoftTunnelConfigurations", body).status_code == 400
+    browser.sign_in(ADMIN)
+    browser.open("/admin/configurations/new")
+    assert browser.send(name="Odd", listen_port=number).status == 400
+    shown = f"{number[:3]!r} ({len(number)} characters)"
+    record("tenant", f"{shown} for a number in a query, a form and a setting of the lab", "refused (400)")
 
 
 ROLES = (

@@ -106,6 +106,17 @@ def test_a_session_survives_an_import_and_the_new_leaf_is_served_within_two_seco
     assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
 
 
+def test_a_restart_after_an_import_serves_the_new_certificate_as_before(gateway: Installation) -> None:
+    leaf = place_new(gateway)
+    cli(gateway, "import_cert", *FILES)
+    assert served(gateway) == leaf
+    cli(gateway, "server", "restart")
+    gateway.wait_until_healthy()
+    assert served(gateway) == leaf
+    gateway.connect()
+    assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+
+
 @pytest.mark.parametrize(
     ("fault", "code"),
     [
@@ -264,6 +275,8 @@ def test_a_root_is_trusted_by_both_containers_until_it_is_removed(gateway: Insta
     name = answer(cli(gateway, "ca-trust", "add", "/root/root.pem"))["data"]["added"][0]["name"]
     assert answer(cli(gateway, "ca-trust", "add", "/root/root.pem"))["status"] == "unchanged"
     assert name in [item["name"] for item in answer(cli(gateway, "ca-trust", "list"))["data"]["roots"]]
+    assert eventually(lambda: gateway.server.run(trusted, check=False).code == 0, 15)
+    cli(gateway, "server", "restart")
     assert eventually(lambda: gateway.server.run(trusted, check=False).code == 0, 15)
     gateway.wait_until_healthy()
     cli(gateway, "ca-trust", "remove", name)

@@ -171,7 +171,10 @@ def test_docker_proves_what_it_loads_and_says_why_it_cannot_fetch(host: Host) ->
         pytest.skip("about Docker")
     host.server.copy([Path(__file__).parents[1] / "testbed/docker_cases.py"], "/root")
     command = [*PROGRAM_PYTHON, "/root/docker_cases.py", host.references["gateway"]]
-    found = json.loads(host.server.run(command).stdout)
+    try:
+        found = json.loads(host.server.run(command).stdout)
+    finally:
+        host.server.run(["rm", "/root/docker_cases.py"])
     assert found["loaded"]["digest"] == found["loaded"]["reference"]
     assert (found["loaded"]["while used"], found["loaded"]["afterwards"]) == ("kept", "removed")
     assert found["unknown"]["hint"] == "Check name and digest of the image."
@@ -221,16 +224,18 @@ def test_the_monitor_carries_out_the_upgrade_that_the_agent_asks_for(host: Host)
     lines = [f'{name} = "{digest}"' for name, digest in wanted.items()]
     release = ["[[release]]", 'label = "2.0"', "published = 2026-11-01", *lines, ""]
     host.server.write("/etc/mstunnel-setup/releases.toml", "\n".join(release))
-    request = {f"{name}ImageDigest": digest for name, digest in wanted.items()}
-    host.server.write(f"{MESSAGES}/in/images_configured.upgrade", json.dumps(request))
-    if not host.kind.systemd:
-        print(host.server.run(["mstunnel_monitor", "--once"], timeout=180).describe())
-    answer = host.await_answer()
-    assert (answer["state"], answer["server"]) == ("done", wanted["server"]), host.upgrade_account()
-    overview = json.loads(host.server.run(["mst-cli", "status", "--output", "json"]).stdout)["data"]
-    assert overview["mstunnel-server"]["image_digest"] == wanted["server"]
-    assert host.await_page() == INTRANET_PAGE
-    host.server.run(["rm", "-r", "/etc/mstunnel-setup"])
+    try:
+        request = {f"{name}ImageDigest": digest for name, digest in wanted.items()}
+        host.server.write(f"{MESSAGES}/in/images_configured.upgrade", json.dumps(request))
+        if not host.kind.systemd:
+            print(host.server.run(["mstunnel_monitor", "--once"], timeout=180).describe())
+        answer = host.await_answer()
+        assert (answer["state"], answer["server"]) == ("done", wanted["server"]), host.upgrade_account()
+        overview = json.loads(host.server.run(["mst-cli", "status", "--output", "json"]).stdout)["data"]
+        assert overview["mstunnel-server"]["image_digest"] == wanted["server"]
+        assert host.await_page() == INTRANET_PAGE
+    finally:
+        host.server.run(["rm", "-r", "/etc/mstunnel-setup"])
 
 
 def test_uninstall_leaves_nothing(host: Host) -> None:

@@ -134,6 +134,10 @@ BEFORE_ANY_STEP = {
     "account without a licence": Refusal(
         5, "licence-missing", ("Intune licence", "assign one"), run("true"), user=f"unlicensed@{DOMAIN}"
     ),
+    "no such site": Refusal(6, "site-unknown", ("Atlantis", "Elsewhere, Testbed"), answers(site="Atlantis")),
+    "certificate of another name": Refusal(
+        4, "name-mismatch", (PUBLIC_ADDRESS, f"other.{DOMAIN}"), issued(f"other.{DOMAIN}")
+    ),
     "not root": Refusal(3, "answers-forbidden", ("sudo",), run("true"), command=nobody(*SETUP)),
 }
 BEFORE_THE_TENANT = {
@@ -179,10 +183,6 @@ BEFORE_THE_TENANT = {
         run("true"),
         command=("env", "https_proxy=http://127.0.0.1:9", *SETUP),
     ),
-    "no such site": Refusal(6, "site-unknown", ("Atlantis", "Elsewhere, Testbed"), answers(site="Atlantis")),
-    "certificate of another name": Refusal(
-        4, "name-mismatch", (PUBLIC_ADDRESS, f"other.{DOMAIN}"), issued(f"other.{DOMAIN}")
-    ),
     "a setting that the gateway does not take": Refusal(
         6,
         "configuration-invalid",
@@ -197,10 +197,10 @@ BEFORE_THE_TENANT = {
 # Each of these takes a quarter of a minute; `make e2e` has them all.
 LONG = {
     *("no file of roots", "disk full below /etc", "tenant with another certificate"),
-    *("proxy that is not there", "certificate of another name", "a setting that the gateway does not take"),
+    *("proxy that is not there", "a setting that the gateway does not take"),
     # The judgement of certificates, engines and answers has unit tests; one of each kind stays.
     *("another key", "encrypted key", "expired certificate", "wrong passphrase"),
-    *("Podman does not start", "no such site"),
+    "Podman does not start",
 }
 AFTER_REGISTRATION = {
     "port in use, which the checks ignore": Refusal(

@@ -191,6 +191,8 @@ def remove(person: Person) -> None:
         person.signs_in(terminal)
         screen = read(terminal, 0)
         assert "Removed from this server and from the tenant." in screen
+        assert re.search(r"\nChanges undone: \d+ removed, \d+ restored, \d+ left in place\.\n", screen)
+        assert "  undone: " not in screen
         assert f"left in place: {SETTINGS} was changed outside mstunnel-setup" in screen
 
 

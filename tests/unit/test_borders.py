@@ -215,7 +215,7 @@ HARMLESS = [
     "from urllib.parse import urlsplit",
     "from http import HTTPStatus",
     "socket.getaddrinfo('a', 1)",
-    "from multiprocessing.pool import ThreadPool",
+    "from concurrent.futures import Future",
     "# open('a', 'w')",
     "'import subprocess'",
 ]

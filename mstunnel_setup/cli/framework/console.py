@@ -4,6 +4,7 @@ import getpass
 import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, repeat
 from os import get_terminal_size
 from select import select
@@ -15,12 +16,13 @@ from rich.text import Text
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.redaction import Redactor
-from mstunnel_setup.base.text import WIDTH, fold
+from mstunnel_setup.base.text import WIDTH, fold, one_line, text
 from mstunnel_setup.cli.framework.translation import translated
+from mstunnel_setup.io.clock import SystemClock
 
 _YES = frozenset({"yes", "y"})
 _NO = frozenset({"no", "n", ""})
-_MORE = "more: Enter; skip to the end: q"
+_MORE = text("more: Enter; skip to the end: q")
 _INDENT = "    "
 _LINES_AROUND_CODE = 9
 _MOST_ROWS = 40
@@ -34,11 +36,19 @@ class NoPrompts:
         self._redactor = redactor
         self._color = color
         self._stderr = stderr or sys.stderr
+        self._clock = SystemClock()
+        self._waited = 0.0
+        self._code_shown: float | None = None
 
     @property
     def interactive(self) -> bool:
         """Whether a person can answer."""
         return False
+
+    @property
+    def waited(self) -> float:
+        """Seconds for which a person was waited for until now: to answer, or to sign in elsewhere."""
+        return self._waited
 
     def say(self, text: str) -> None:
         """Show an announcement; long lines are folded."""
@@ -55,16 +65,24 @@ class NoPrompts:
         `scan` is what a QR code leads to, where the terminal can show one; the page itself by default.
         """
         minutes = max(1, round(expires_in_seconds / 60))
-        self._print(f"\n{translated('To sign in, open this page in a browser, on any device:')}\n")
-        self._print(f"    {url}\n", "bold")
+        self._print(f"\n{translated(text('To sign in, open this page in a browser, on any device:'))}\n")
+        self._print(f"    {one_line(url)}\n", "bold")
         self._qr_code(scan or url)
-        self._print(translated("and enter this code:") + "\n")
-        self._print(f"    {code}\n", "bold")
-        valid = f"The code is valid for {minutes} minute{'s' if minutes > 1 else ''}. Waiting ..."
+        self._print(translated(text("and enter this code:")) + "\n")
+        self._print(f"    {one_line(code)}\n", "bold")
+        valid = text(
+            "The code is valid for {minutes} minute{plural}. Waiting ...",
+            minutes=minutes,
+            plural="s" if minutes > 1 else "",
+        )
         self._print(translated(valid))
+        self._code_shown = self._clock.monotonic()
 
     def waiting(self, seconds_left: float) -> None:
         """Show on a terminal how long the wait for a sign-in may still last; 0 ends the line."""
+        if seconds_left <= 0 and self._code_shown is not None:
+            self._waited += self._clock.monotonic() - self._code_shown
+            self._code_shown = None
         if not self._stderr.isatty():
             return
         left = f"{int(seconds_left) // 60}:{int(seconds_left) % 60:02}"
@@ -161,7 +179,7 @@ class TerminalConsole(NoPrompts):
 
         A secret is not echoed. Raises UsageError `input-ended` when there is no more input.
         """
-        question = translated(question)
+        question = one_line(translated(question))
         shown = f"{question} [{default}]: " if default and not secret else f"{question}: "
         while True:
             typed = self._read_secret(shown) if secret else self._read(shown).strip()
@@ -173,7 +191,7 @@ class TerminalConsole(NoPrompts):
 
         What it returns else is shown when it changes. Raises UsageError `input-ended`.
         """
-        question, shown = translated(question), ""
+        question, shown = one_line(translated(question)), ""
         self._print(f"{question}: ", end="")
         while (problem := poll()) is not None:
             if problem and problem != shown:
@@ -190,14 +208,24 @@ class TerminalConsole(NoPrompts):
         """Whether there is a line to read before so many seconds are over; a pipe is read at once."""
         self._stderr.flush()
         try:
-            return bool(select([self._stdin], [], [], seconds)[0])
+            with self._person_awaited():
+                return bool(select([self._stdin], [], [], seconds)[0])
         except (OSError, ValueError):
             return True
+
+    @contextmanager
+    def _person_awaited(self) -> Iterator[None]:
+        """Count the time meanwhile as waited for a person."""
+        started = self._clock.monotonic()
+        try:
+            yield
+        finally:
+            self._waited += self._clock.monotonic() - started
 
     def confirm(self, question: str) -> bool:
         """Whether the person typed yes; an empty line means no, anything else asks again."""
         while True:
-            typed = self._read(f"{translated(question)} [y/N]: ").strip().lower()
+            typed = self._read(f"{one_line(translated(question))} [y/N]: ").strip().lower()
             if typed in _YES | _NO:
                 return typed in _YES
             self.say("Type yes or no.")
@@ -211,7 +239,13 @@ class TerminalConsole(NoPrompts):
         """
         numbered = list(enumerate(rows, 1))
         if len(rows) > _MOST_ROWS:
-            self.say(f"{title}: {len(rows)} entries. Type part of a name to filter them.")
+            self.say(
+                text(
+                    "{title}: {rows} entries. Type part of a name to filter them.",
+                    title=title,
+                    rows=len(rows),
+                )
+            )
         else:
             self._table(title, numbered, columns)
         while True:
@@ -224,9 +258,17 @@ class TerminalConsole(NoPrompts):
                 self._table(f"{len(near)} names contain it.", near[:_MOST_ROWS], columns)
                 continue
             self.say(
-                f'"{typed}" is not in the list. Type a number from 1 to {len(rows)}, or a name.'
+                text(
+                    '"{typed}" is not in the list. Type a number from 1 to {rows}, or a name.',
+                    typed=typed,
+                    rows=len(rows),
+                )
                 if not found
-                else f'"{typed}" is the name of {len(found)} entries. Type the number of one.'
+                else text(
+                    '"{typed}" is the name of {found} entries. Type the number of one.',
+                    typed=typed,
+                    found=len(found),
+                )
             )
 
     def page(self, text: str) -> None:
@@ -244,7 +286,7 @@ class TerminalConsole(NoPrompts):
     def _table(self, title: str, rows: Sequence[tuple[int, tuple[str, ...]]], columns: Sequence[str]) -> None:
 
         table = Table(
-            title=Text(self._redactor.clean(translated(title))),
+            title=Text(self._redactor.clean(one_line(translated(title)))),
             title_justify="left",
             show_header=bool(columns),
             header_style="bold" if self._color else "",
@@ -255,14 +297,15 @@ class TerminalConsole(NoPrompts):
             # Names may be folded on a narrow screen; numbers are typed, so they stay whole.
             table.add_column(translated(heading), no_wrap=position == 0, overflow="fold")
         for number, (_, *cells) in rows:
-            table.add_row(*(Text(self._redactor.clean(cell)) for cell in (str(number), *cells)))
+            table.add_row(*(Text(self._redactor.clean(one_line(cell))) for cell in (str(number), *cells)))
         self._rich().print(table, width=None if self._stderr.isatty() else WIDTH)
 
     def _read(self, prompt: str) -> str:
         self._print(prompt, end="")
         self._stderr.flush()
         try:
-            line = self._stdin.readline()
+            with self._person_awaited():
+                line = self._stdin.readline()
         except UnicodeDecodeError as error:
             raise UsageError(
                 "input-invalid",
@@ -278,7 +321,8 @@ class TerminalConsole(NoPrompts):
         if not self._stdin.isatty():
             return self._read(prompt)
         try:
-            return getpass.getpass(self._redactor.clean(prompt), stream=self._stderr)
+            with self._person_awaited():
+                return getpass.getpass(self._redactor.clean(prompt), stream=self._stderr)
         except EOFError as error:
             raise self._ended() from error
 
@@ -295,7 +339,7 @@ def _matching(typed: str, rows: Sequence[tuple[str, ...]]) -> list[str]:
     for number, row in enumerate(rows, 1):
         if typed.lower() == row[0].lower() or typed == str(number):
             return [row[0]]
-    return [row[0] for row in rows if typed.casefold() in (cell.casefold() for cell in row[1:2])]
+    return [row[0] for row in rows if typed.casefold() in (one_line(cell).casefold() for cell in row[1:2])]
 
 
 def _writable(stream: TextIO) -> bool:

@@ -10,7 +10,7 @@ import re
 import sys
 import traceback
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn, TextIO
@@ -29,9 +29,11 @@ from mstunnel_setup.base.errors import (
     ValuesError,
 )
 from mstunnel_setup.base.events import Event, Listener
+from mstunnel_setup.base.parsing import problem_of
 from mstunnel_setup.base.redaction import Redactor
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
-from mstunnel_setup.base.text import fold
+from mstunnel_setup.base.text import fold, text
+from mstunnel_setup.cli.framework.arguments import refuse_undecodable
 from mstunnel_setup.cli.framework.console import NoPrompts, TerminalConsole
 from mstunnel_setup.cli.framework.help import AnyContext, Word
 from mstunnel_setup.cli.framework.log import SetupLog
@@ -126,8 +128,8 @@ class Renderer:
                 "command": self.command,
                 "status": result.status,
                 "data": dict(result.data),
-                "warnings": [vars(notice) for notice in result.warnings],
-                "errors": [vars(notice) for notice in result.errors],
+                "warnings": [notice.data for notice in result.warnings],
+                "errors": [notice.data for notice in result.errors],
             }
         )
         return cleaned if isinstance(cleaned, dict) else {}
@@ -136,7 +138,10 @@ class Renderer:
         word, message, hint = map(translated, (word, notice.message, notice.hint))
         first, *others = self.redactor.clean(message).splitlines() or [""]
         others += self.redactor.clean(hint).splitlines()
-        lines = [*fold(f"{word}: {first}"), *(part for line in others for part in fold(f"  {line}"))]
+        lines = [
+            *fold(text("{word}: {first}", word=word, first=first)),
+            *(part for line in others for part in fold(text("  {line}", line=line))),
+        ]
         if self.color:
             lines[0] = lines[0].replace(f"{word}:", f"\x1b[1;{color}m{word}:\x1b[0m", 1)
         _write(sys.stderr, "\n".join(lines) + "\n")
@@ -188,6 +193,7 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
 
     def parse() -> Result:
         refuse_code_of_others()
+        refuse_undecodable(given, os.environ)
         try:
             code = command.main(args=given, prog_name=program, standalone_mode=False)
         except TyperException as error:
@@ -251,11 +257,11 @@ def _bug(error: Exception, log: SetupLog | None, redactor: Redactor, verbose: bo
         _write(sys.stderr, trace)
     logged = log is not None and log.failure is None
     report = (
-        f"Report it with the end of {log.place}."
+        text("Report it with the end of {place}.", place=log.place)
         if logged and log
-        else "Run it again with --verbose and report it."
+        else text("Run it again with --verbose and report it.")
     )
-    reason = f"{type(error).__name__}: {error}"
+    reason = text("{name__}: {error}", name__=type(error).__name__, error=error)
     return _failure(ExitCode.INTERNAL, notice_of(INTERNAL_ERROR(reason=reason, report=report)))
 
 
@@ -278,16 +284,13 @@ def _with_log(result: Result, log: SetupLog) -> Result:
     return Result(result.status, result.data, warnings, result.errors, result.text, result.exit_code)
 
 
-# What the library of the options says of a value, and what it means to a person.
-_PLAIN: Final = {
-    r"Input should be a valid integer.*": "it must be a whole number",
-    r"Input should be a valid number.*": "it must be a number",
-    r"Input should be a valid boolean.*": "it must be 1 or 0",
-    r"Input should be greater than or equal to (\S+)": r"it must be \1 or more",
-    r"Input should be less than or equal to (\S+)": r"it must be \1 or less",
-    r"Input should be greater than (\S+)": r"it must be more than \1",
-    r"Input should be less than (\S+)": r"it must be less than \1",
-    r"No such option: (-\d+)": r"\1 is negative: it must be 0 or more",
+_NEGATIVE: Final = re.compile(r"No such option: (-\d+)")
+# What shows the changes of a program before they are made; it is no option here.
+_DRY_RUNS: Final = {
+    "mstunnel-setup": "`mstunnel-setup plan`",
+    "mst-cli install": "`mstunnel-setup plan`",
+    "mst-admin": "`mst-admin diff DIR`",
+    "mst-admin conditional-access": "`mst-admin conditional-access plan`",
 }
 
 
@@ -295,9 +298,16 @@ def _usage(error: TyperException, program: str) -> UsageError:
     path = getattr(getattr(error, "ctx", None), "command_path", program)
     if isinstance(error, typer.BadParameter) and isinstance(error.param, TyperOption):
         error.param_hint = _origin(error.param, error.ctx)
-    message = error.format_message().replace("Value error, ", "").strip().rstrip(".")
-    for theirs, ours in _PLAIN.items():
-        message = re.sub(theirs, ours, message)
+    if wrong := getattr(error.__cause__, "errors", None):
+        # Of the library that converts options: its words are for programmers.
+        error.message = "; ".join(map(_in_our_words, wrong()))
+    message = error.format_message().strip().rstrip(".")
+    message = _NEGATIVE.sub(r"\1 is negative: it must be 0 or more", message)
+    if message.startswith("No such option: --json"):
+        message = "no such option: --json; JSON is `--output json`"
+    if message.startswith("No such option: --dry-run"):
+        named = [shown for command, shown in _DRY_RUNS.items() if f"{path} ".startswith(f"{command} ")]
+        message = f"no such option: --dry-run{f'; {named[-1]} shows what would change' if named else ''}"
     return UsageError(
         "usage-invalid",
         "{problem}",
@@ -307,13 +317,20 @@ def _usage(error: TyperException, program: str) -> UsageError:
     )
 
 
+def _in_our_words(item: Mapping[str, Any]) -> str:
+    if str(item["type"]).startswith("bool"):
+        return text("it must be 1 or 0")
+    words = problem_of(item)
+    return f"it {words}" if words.startswith(("must ", "is ")) else words
+
+
 def _origin(option: TyperOption, context: AnyContext | None) -> str | Sequence[str]:
     """The variable that the value of an option came from, or the names of the option."""
     source = context and context.get_parameter_source(option.name)
     if getattr(source, "name", "") != "ENVIRONMENT":
         return option.opts
     variables = [option.envvar] if isinstance(option.envvar, str) else option.envvar or ()
-    return f"the variable {next(name for name in variables if os.environ.get(name))}"
+    return text("the variable {name}", name=next(name for name in variables if os.environ.get(name)))
 
 
 def _command(error: TyperException, program: str) -> str:

@@ -15,6 +15,7 @@ from mstunnel_setup.actions.files import CopyFile, Link, MakeDirectory, WriteFil
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError, UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys, readable_keys
 from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
@@ -30,11 +31,16 @@ from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
-_LIES_ALREADY = "Or type the path where it lies already"
-_USUAL_PLACES = (
-    f"put the chain in PEM at {paths.SITE_CERTIFICATE} and its key at {paths.SITE_KEY}, "
-    f"or both in one PFX file at {paths.SITE_PFX}"
+_LIES_ALREADY = text("Or type the path where it lies already")
+_USUAL_PLACES = text(
+    "put the chain in PEM at {site_certificate} and its key at {site_key}, or both in "
+    "one PFX file at {site_pfx}",
+    site_certificate=paths.SITE_CERTIFICATE,
+    site_key=paths.SITE_KEY,
+    site_pfx=paths.SITE_PFX,
 )
+_ANOTHER = text("Path of another certificate (Enter to read it again, or type stop)")
+_STOP = "stop"
 _PEM = b"-----BEGIN "
 _PASSPHRASE_ASKS = 3
 _SAID_ONCE = (PRIVATE_CA.code, ROOT_NOT_TRUSTED.code)
@@ -62,12 +68,30 @@ class Certificate:
 
 def _gather(context: Context) -> Certificate:
     refuse_gone(context)
-    source = _source(context) or _source_in_use(context) or _wait(context)
-    found = _kept(context, _read(context, source))
-    context.gathered.identity = found.identity
-    examine(context, found.identity, address(context))
-    refuse_revoked(context, found.identity)
+    found = suitable(context, address(context))
     return replace(found, of_devices=tuple(device_certificates.placing(context)))
+
+
+def suitable(context: Context, public_address: str | None) -> Certificate:
+    """The certificate to use at `public_address`: found, read and judged.
+
+    Raises CertificateError unattended; a person is asked for another one until it can be used, or they stop.
+    """
+    while True:
+        source = _source(context) or _source_in_use(context) or _wait(context, public_address)
+        try:
+            found = _kept(context, _read(context, source))
+            context.gathered.identity = found.identity
+            examine(context, found.identity, public_address)
+            refuse_revoked(context, found.identity)
+        except CertificateError as error:
+            if not (error.code.startswith("pfx-passphrase") and _has_it_typed(context, source, error)):
+                _ask_again(context, error)
+        except UsageError as error:
+            if not _has_it_typed(context, source, error):
+                raise
+        else:
+            return found
 
 
 def present(context: Context) -> Identity | None:
@@ -128,29 +152,40 @@ def _is_linked(context: Context, source: IdentitySource) -> bool:
 def _read(context: Context, source: IdentitySource) -> Certificate:
     identity = _load(context, source)
     for finding in (*exposed_keys(context.ports), *readable_keys(context.ports, source.paths)):
-        context.note(f"Certificate: {finding.message}. {finding.hint}")
+        context.note(text("Certificate: {message}. {hint}", message=finding.message, hint=finding.hint))
     return Certificate(source, identity, tuple(copies(context, source, identity)))
 
 
 def _kept(context: Context, found: Certificate) -> Certificate:
     """`found`, or the one in use where taking `found` would be a step back, or before its time.
 
-    What only an earlier run has named is taken when it was issued after the one in use.
+    What only an earlier run has named is taken when it was issued after the one in use. What this run names
+    is taken even if it is older, and so is everything until a gateway has served the one in use.
     """
     current = generations.in_use(context.ports)
     if current is None or fingerprint(current) == found.fingerprint:
         return found
+    chosen = not _is_served(context) or _is_named_now(context)
     if found.fingerprint in {pending.fingerprint for pending in pending_imports(context.receipt)}:
-        reason = "is scheduled for a later time"
-    elif _is_remembered(context) and not generations.is_later(found.identity.leaf, current.leaf):
-        reason = "was not issued after the one in use; to use it again, name it with `mst-cli import_cert`"
-    elif generations.is_older(found.identity.leaf, current.leaf):
-        reason = "is older than the one in use; `mst-cli import_cert --yes` uses it again"
+        reason = text("is scheduled for a later time")
+    elif (
+        not chosen and _is_remembered(context) and not generations.is_later(found.identity.leaf, current.leaf)
+    ):
+        reason = text(
+            "was not issued after the one in use; to use it again, name it with `mst-cli import_cert`"
+        )
+    elif not chosen and generations.is_older(found.identity.leaf, current.leaf):
+        reason = text("is older than the one in use; `mst-cli import_cert --yes` uses it again")
     else:
         lies_here = context.ports.files.state(generations.directory(found.fingerprint)) is not None
         return replace(found, returning=lies_here)
     context.note(f"Certificate: the one in {' and '.join(found.source.paths)} {reason}.")
     return Certificate(generations.source(context.ports, paths.ACTIVE), current)
+
+
+def _is_served(context: Context) -> bool:
+    """Whether the gateway may have served the certificate in use: its start has begun."""
+    return any(entry.step == "launch" for entry in context.receipt.entries.values())
 
 
 def address(context: Context) -> str | None:
@@ -169,9 +204,11 @@ def _load(context: Context, source: IdentitySource) -> Identity:
             if not (asks and error.code.startswith("pfx-passphrase")):
                 raise
             if error.code in ("pfx-passphrase-wrong", "pfx-passphrase-unneeded"):
-                context.prompter.say(f"{error.message}. {error.hint}")
+                context.prompter.say(text("{message}. {hint}", message=error.message, hint=error.hint))
         asks -= 1
-        context.gathered.passphrase = context.prompter.ask(f"Passphrase of {source.pfx}", secret=True)
+        context.gathered.passphrase = context.prompter.ask(
+            text("Passphrase of {pfx}", pfx=source.pfx), secret=True
+        )
 
 
 def findings(
@@ -242,20 +279,28 @@ def _source(context: Context) -> IdentitySource | None:
 
 def _is_remembered(context: Context) -> bool:
     """Whether the answers name a certificate, and all of it was named in an earlier run."""
-    origins = context.answers.origins
-    kinds = {origins[f"certificate.{name}"].kind for name in ("chain", "key", "pfx")}
-    return "earlier" in kinds <= {"earlier", "default"}
+    return "earlier" in _kinds(context) <= {"earlier", "default"}
+
+
+def _is_named_now(context: Context) -> bool:
+    """Whether an option, a variable, the answer file or a person names a certificate in this run."""
+    return not _kinds(context) <= {"earlier", "default"}
+
+
+def _kinds(context: Context) -> set[str]:
+    """Where the names of the certificate files come from."""
+    return {context.answers.origins[f"certificate.{name}"].kind for name in ("chain", "key", "pfx")}
 
 
 def refuse_gone(context: Context) -> None:
     """Raise CertificateError for a file that is named for the first time and missing, where one is in use.
 
-    The one in use would be kept without a word; while there is none, the file is waited for.
+    The one in use would be kept without a word; while there is none, the file is waited for. A person is
+    asked for another one.
     """
-    gone = _gone(context)
     named_now = context.is_new("certificate.chain", "certificate.key", "certificate.pfx")
-    if gone and named_now and generations.in_use(context.ports) is not None:
-        raise CERTIFICATE_FILE_MISSING(path=gone[0])
+    while named_now and (gone := _gone(context)) and generations.in_use(context.ports) is not None:
+        _ask_again(context, CERTIFICATE_FILE_MISSING(path=gone[0]))
     device_certificates.refuse_gone(context)
 
 
@@ -291,33 +336,94 @@ def _there(context: Context, path: str) -> bool:
     return context.ports.files.read_given(path) is not None
 
 
-def _wait(context: Context) -> IdentitySource:
+def _wait(context: Context, public_address: str | None) -> IdentitySource:
     """Ask for the certificate; it is taken as soon as it is complete and valid, at its place or another."""
     if not context.prompter.interactive:
         _missing(context)
     context.prompter.say(
-        f"Waiting for the TLS certificate: {_places(context)}. It is used as soon as it is complete."
+        text(
+            "Waiting for the TLS certificate: {context}. It is used as soon as it is complete.",
+            context=_places(context),
+        )
     )
-    while _problem(context) is not None:
-        if path := context.prompter.ask_until(_LIES_ALREADY, lambda: _problem(context)):
+    while _problem(context, public_address) is not None:
+        if path := context.prompter.ask_until(_LIES_ALREADY, lambda: _problem(context, public_address)):
             _take_from(context, path)
     return _source(context) or _missing(context)
 
 
-def _take_from(context: Context, path: str) -> None:
-    """Use the certificate at `path`, a PFX, or PEM whose key a person names as well."""
-    content = context.ports.files.read_given(path) if path.startswith("/") else None
+def _ask_again(context: Context, error: CertificateError) -> None:
+    """Ask for another certificate than the one refused with `error`, which is raised unattended."""
+    if not context.prompter.interactive:
+        raise error
+    context.prompter.say(f"Certificate: {error.message}. {error.hint}".rstrip())
+    ask_for_another(context, error)
+
+
+def _has_it_typed(context: Context, source: IdentitySource, error: SetupError) -> bool:
+    """Have a person type the passphrase where `source` refers to a file that is missing or holds another."""
+    if source.passphrase is None or not context.prompter.interactive:
+        return False
+    context.prompter.say(f"Certificate: {error.message}. {error.hint}".rstrip())
+    _forget_passphrase(context)
+    return True
+
+
+def ask_for_another(context: Context, error: CertificateError) -> None:
+    """Have a person name another certificate, or mend the files that are named.
+
+    Raises `error` when they stop, and when the input has ended: nobody is there.
+    """
+    try:
+        while typed := context.prompter.ask(_ANOTHER, default=""):
+            if typed.lower() == _STOP:
+                raise error
+            if _take_from(context, typed):
+                return
+    except UsageError as ended:
+        raise error from ended
+    if error.code.startswith("pfx-passphrase"):
+        _forget_passphrase(context)
+
+
+def _take_from(context: Context, path: str) -> bool:
+    """Use the certificate at `path`, a PFX, or PEM whose key a person names as well; whether it can be."""
+    content = _content_of(context, path)
     if content is None:
-        context.prompter.say(f"There is no file {path}. Type its full path, such as /root/site.pfx.")
-        return
+        return False
     values: dict[str, object] = {"certificate.pfx": path}
     if _PEM in content:
         key = context.prompter.ask("Path of its private key (PEM)")
+        if _content_of(context, key) is None:
+            return False
         values = {"certificate.chain": [path], "certificate.key": key}
+    _forget_passphrase(context)
     try:
         context.take(values)
     except UsageError as error:
         context.prompter.say(error.message)
+        return False
+    return True
+
+
+def _content_of(context: Context, path: str) -> bytes | None:
+    """What the file holds whose path was typed; None, with the reason said, when it cannot be read."""
+    try:
+        content = context.ports.files.read_given(path) if path.startswith("/") else None
+    except UsageError as error:
+        context.prompter.say(f"{error.message}. {error.hint}".rstrip())
+        return None
+    if content is None:
+        context.prompter.say(
+            text("There is no file {path}. Type its full path, such as /root/site.pfx.", path=path)
+        )
+    return content
+
+
+def _forget_passphrase(context: Context) -> None:
+    """A passphrase that was given for another file, or was wrong, is asked for again."""
+    context.gathered.passphrase = None
+    context.take({"certificate.passphrase": None})
 
 
 def _missing(context: Context) -> NoReturn:
@@ -327,11 +433,11 @@ def _missing(context: Context) -> NoReturn:
 def _places(context: Context) -> str:
     given = _given(context)
     if given.paths[0]:
-        return "expected at " + " and ".join(given.paths)
+        return text("expected at ") + " and ".join(given.paths)
     return _USUAL_PLACES
 
 
-def _problem(context: Context) -> str | None:
+def _problem(context: Context, public_address: str | None) -> str | None:
     """Why the files cannot be taken as they are now, perhaps half copied; empty when there are none yet.
 
     None when they can be taken.
@@ -339,17 +445,21 @@ def _problem(context: Context) -> str | None:
     try:
         source = _source(context)
     except UsageError as error:  # copied there by root, and not yet the account's
-        return f"Not usable yet: {error.message}. {error.hint}"
+        return text("Not usable yet: {message}. {hint}", message=error.message, hint=error.hint)
     if source is None:
         return ""
     try:
         identity = source.load(context.ports)
     except CertificateError as error:
         # The passphrase is asked for once the files are taken.
-        return None if error.code.startswith("pfx-passphrase") else f"Not usable yet: {error.message}."
-    found = findings(context, identity, address(context))
+        return (
+            None
+            if error.code.startswith("pfx-passphrase")
+            else text("Not usable yet: {message}.", message=error.message)
+        )
+    found = findings(context, identity, public_address)
     errors = [finding.message for finding in found if finding.severity is Severity.ERROR]
-    return f"Not usable yet: {'; '.join(errors)}." if errors else None
+    return text("Not usable yet: {errors}.", errors="; ".join(errors)) if errors else None
 
 
 def copies(context: Context, source: IdentitySource, identity: Identity) -> Iterator[Action[Ports]]:
@@ -396,4 +506,4 @@ def _decide(certificate: Certificate) -> Sequence[Action[Ports]]:
     return (*certificate.copies, *placing(certificate), *fresh, switching(name), *certificate.of_devices)
 
 
-STEP = Step("certificate", "TLS certificate", _gather, _decide, missing=device_certificates.missing)
+STEP = Step("certificate", text("TLS certificate"), _gather, _decide, missing=device_certificates.missing)

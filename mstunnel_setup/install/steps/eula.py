@@ -11,9 +11,11 @@ from mstunnel_setup.actions.files import MakeDirectory, WriteFile
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.io.operator import Prompter
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -33,7 +35,7 @@ class Acceptance:
     record: JsonObject | None
 
 
-def text() -> str:
+def terms() -> str:
     """The licence and terms of use."""
     return package_files("mstunnel_setup").joinpath("data/eula.txt").read_text(encoding="utf-8")
 
@@ -61,9 +63,8 @@ def _record(context: Context) -> JsonObject | None:
         earlier = remembered(context.receipt, _ACCEPTED)
         return earlier if isinstance(earlier, dict) else None
     if context.answers.eula != "accept" and not context.gathered.eula_accepted:
-        context.prompter.page(text())
-        answer = context.prompter.ask("Do you accept these terms? Type yes or no", default="no")
-        if answer.strip().lower() != "yes":
+        context.prompter.page(terms())
+        if not _accepts(context.prompter):
             raise UsageError(
                 "eula-declined",
                 "the terms were not accepted; nothing was changed",
@@ -71,6 +72,17 @@ def _record(context: Context) -> JsonObject | None:
             )
         context.gathered.eula_accepted = True
     return {"sha256": _digest(), "who": getpass.getuser()}
+
+
+def _accepts(prompter: Prompter) -> bool:
+    """Whether the person types yes; an empty line means no, anything else asks again."""
+    while True:
+        typed = prompter.ask("Do you accept these terms? Type yes or no", default="no").strip().lower()
+        if typed in ("yes", "y"):
+            return True
+        if typed in ("no", "n", ""):
+            return False
+        prompter.say("Type yes or no.")
 
 
 def _outstanding(context: Context) -> bool:
@@ -82,7 +94,7 @@ def _outstanding(context: Context) -> bool:
 
 
 def _digest() -> str:
-    return hashlib.sha256(text().encode()).hexdigest()
+    return hashlib.sha256(terms().encode()).hexdigest()
 
 
 def _decide(acceptance: Acceptance) -> Sequence[Action[Ports]]:
@@ -103,5 +115,5 @@ def _decide_by_root(record: JsonObject | None) -> Sequence[Action[Ports]]:
     return () if record is None else (StoreAnswer(name=_ACCEPTED, value=record),)
 
 
-STEP = Step("eula", "Licence and terms of use", _gather, _decide, missing=_missing)
-BY_ROOT = Step("eula", "Licence and terms of use", _record, _decide_by_root, missing=_missing)
+STEP = Step("eula", text("Licence and terms of use"), _gather, _decide, missing=_missing)
+BY_ROOT = Step("eula", text("Licence and terms of use"), _record, _decide_by_root, missing=_missing)

@@ -15,6 +15,7 @@ from mstunnel_setup.actions.files import CopyFile, Link, directories
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
@@ -27,7 +28,7 @@ from mstunnel_setup.transaction.step import Step
 
 _REMEMBERED = "program"
 _MODE = 0o755
-LAB_REMOVED = (
+LAB_REMOVED = text(
     "mstunnel-lab, which earlier releases placed here, was removed: the lab tenant is a program of its own. "
     "Copy the file mstunnel-lab of the release to where you want to run it."
 )
@@ -121,7 +122,7 @@ def given_up(context: Context) -> list[str]:
     return [key for key in made if "mstunnel-lab" in key.rpartition("/")[2]]
 
 
-STEP = Step("program", "The program in /usr/sbin", _gather, _decide)
+STEP = Step("program", text("The program in /usr/sbin"), _gather, _decide)
 
 
 def support_files(files: Files, support: Path) -> Iterator[CopyFile]:

@@ -17,6 +17,7 @@ from mstunnel_setup.actions.files import WriteJson
 from mstunnel_setup.actions.tenant_objects import (
     CreateAppIdentity,
     RegisterServer,
+    RemoveApplication,
     RemoveServerRecord,
     consent_needed,
     is_silent,
@@ -25,6 +26,7 @@ from mstunnel_setup.actions.tenant_objects import (
 )
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SignInError, TenantError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import output
 from mstunnel_setup.certificates.agent_credential import CREDENTIAL_DAYS
 from mstunnel_setup.install import tenant_access
@@ -65,7 +67,8 @@ class Prepared:
 class Registration:
     """Under which names this server appears in the tenant, where, and how its containers run.
 
-    `left_record` is the id of a record that an earlier server of this name left and that is to be removed.
+    `left_record` is the id of a record that an earlier server of this name left and that is to be removed,
+    `left_applications` are the object ids of applications that an earlier installation of this host left.
     """
 
     site_id: str
@@ -78,6 +81,7 @@ class Registration:
     prepared: Prepared | None = None
     secret: bool = False
     left_record: str = ""
+    left_applications: tuple[str, ...] = ()
 
     @property
     def server(self) -> RegisterServer:
@@ -109,7 +113,36 @@ def _gather(context: Context) -> Registration:
         secret=context.answers.identity.credential == "secret",
     )
     _refuse_other_credential(context, registration.credential_path)
-    return replace(registration, left_record=_left_record(context, registration))
+    return replace(
+        registration,
+        left_record=_left_record(context, registration),
+        left_applications=_left_applications(context, registration),
+    )
+
+
+def _left_applications(context: Context, registration: Registration) -> tuple[str, ...]:
+    """The object ids of the applications to remove: of this name, not of this installation; a person agrees.
+
+    The name holds this machine's id, so they are left from an installation whose journal is gone. Unattended
+    the name is refused when the application is created.
+    """
+    application = _application(registration)
+    known = application.key in context.receipt.entries
+    if known or registration.prepared is not None or not context.prompter.interactive:
+        return ()
+    found = context.ports.graph.find_applications(registration.application_name)
+    if not found:
+        return ()
+    created = ", ".join(
+        f"{item.created_date_time:%Y-%m-%d %H:%M} UTC" for item in found if item.created_date_time
+    )
+    question = text(
+        "The tenant already has an application called {application_name}{more}. Replace it "
+        "(only if an earlier installation of this server left it)?",
+        application_name=registration.application_name,
+        more=text(", created {created}", created=created) if created else "",
+    )
+    return tuple(item.id for item in found) if context.prompter.confirm(question) else ()
 
 
 def _left_record(context: Context, registration: Registration) -> str:
@@ -122,8 +155,9 @@ def _left_record(context: Context, registration: Registration) -> str:
     found = server_named(context.ports.graph, registration.site_id, registration.server_name)
     if found is None or not is_silent(found):
         return ""
-    question = (
-        f"The site has {record_left(found)}. Remove this record (only if that server no longer exists)?"
+    question = text(
+        "The site has {found}. Remove this record (only if that server no longer exists)?",
+        found=record_left(found),
     )
     wanted = context.answers.left_record == "remove"
     return found.id if wanted or (context.prompter.interactive and context.prompter.confirm(question)) else ""
@@ -207,6 +241,11 @@ def _decide(registration: Registration) -> Sequence[Action[Ports]]:
     left = RemoveServerRecord(
         site_id=registration.site_id, server_id=registration.left_record, server_name=registration.server_name
     )
+    # Before the new one is created, whose name must be free.
+    left_applications = [
+        RemoveApplication(object_id=object_id, display_name=registration.application_name)
+        for object_id in registration.left_applications
+    ]
     info = {
         "AgentId": output(application.key, "app_id"),
         "ApplicationObjectId": output(application.key, "application_object_id"),
@@ -222,6 +261,7 @@ def _decide(registration: Registration) -> Sequence[Action[Ports]]:
         info["AuthenticationAlso"] = registration.authentication_also
     settings = {"SiteId": registration.site_id, "ServerId": output(server.key, "server_id")}
     return (
+        *left_applications,
         *((application, credential) if made_later else (credential, application)),
         *((left,) if registration.left_record else ()),
         server,
@@ -259,4 +299,4 @@ _CREDENTIALS = frozenset(
     {CreateAgentCredential.kind, CreateAgentSecret.kind, PlaceAgentCredential.kind, PlaceAgentSecret.kind}
 )
 
-STEP = Step("register", "Registration in the tenant", _gather, _decide, needs=("sign-in",))
+STEP = Step("register", text("Registration in the tenant"), _gather, _decide, needs=("sign-in",))

@@ -1,54 +1,98 @@
 """Step `site`: the site this server joins, and whether the certificate contains its public address."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.actions.tenant_objects import site_deleted
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import TenantError
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.errors import CertificateError, TenantError, UsageError
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.model import Identity
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.steps import eula
-from mstunnel_setup.install.steps.certificate import examine
+from mstunnel_setup.install.steps import certificate, eula
+from mstunnel_setup.install.steps.certificate import Certificate, examine
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
-_COLUMNS = ("Name", "Address", "Servers")
+_COLUMNS = (text("Name"), text("Address"), text("Servers"))
+_ANOTHER_SITE = (("site", text("Choose another site")),)
+_ANOTHER_CERTIFICATE = (("certificate", text("Use another certificate")), ("stop", text("Stop")))
 # Each site whose servers are counted costs a request.
 _COUNTED = 10
 
 
 @dataclass(frozen=True)
 class Site:
-    """The chosen site: its GUID, name, and the address for devices; all answers, if a person gave one."""
+    """The chosen site: its GUID, name, and the address for devices; all answers, if a person gave one.
+
+    `certificate` is what a person chose instead of the one that does not name this address.
+    """
 
     id: str
     name: str
     public_address: str
     answers: JsonObject | None
+    certificate: Certificate | None = None
 
 
-def _gather(context: Context) -> Site:
-    site = choose(context)
-    earlier = remembered(context.receipt, "joined-site")
-    if isinstance(earlier, dict) and earlier.get("id") != site.id:
-        raise TenantError(
-            "site-changed",
-            "this server belongs to site {earlier}, not to {display_name}",
-            hint="Remove it with `mst-cli uninstall` first, or correct the answer `site`.",
-            earlier=earlier.get("name"),
-            display_name=plain(site.display_name),
-        )
-    require_named(context, site)
+def _any_site(_context: Context) -> None:
+    """Refuse none."""
+
+
+def gather(context: Context, refuse_unsuited: Callable[[Context], None] = _any_site) -> Site:
+    """Choose the site; when the certificate does not name its address, a person chooses again.
+
+    `refuse_unsuited` raises for a chosen site that this host cannot serve.
+    """
+    replaced: Certificate | None = None
+    while True:
+        site = choose(context)
+        refuse_unsuited(context)
+        earlier = remembered(context.receipt, "joined-site")
+        if isinstance(earlier, dict) and earlier.get("id") != site.id:
+            raise TenantError(
+                "site-changed",
+                "this server belongs to site {earlier}, not to {display_name}",
+                hint="Remove it with `mst-cli uninstall` first, or correct the answer `site`.",
+                earlier=earlier.get("name"),
+                display_name=plain(site.display_name),
+            )
+        try:
+            require_named(context, site)
+            break
+        except CertificateError as error:
+            if not context.prompter.interactive:
+                raise
+            replaced = _choose_again(context, site, error)
     typed = eula.told(context) if context.gathered.person_answered else None
-    return Site(site.id, plain(site.display_name), plain(site.public_address or ""), typed)
+    return Site(site.id, plain(site.display_name), plain(site.public_address or ""), typed, replaced)
+
+
+def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -> Certificate | None:
+    """Have a person choose another site (None), or another certificate.
+
+    Raises `error` when they stop, and when the input has ended: nobody is there.
+    """
+    context.prompter.say(f"Certificate: {error.message}. {error.hint}".rstrip())
+    joined = remembered(context.receipt, "joined-site") is not None
+    rows = [*(() if joined else _ANOTHER_SITE), *_ANOTHER_CERTIFICATE]
+    try:
+        chosen = context.prompter.choose("How to continue", rows, (text("Choice"),))
+    except UsageError as ended:
+        raise error from ended
+    if chosen == "stop":
+        raise error
+    if chosen == "certificate":
+        certificate.ask_for_another(context, error)
+        return certificate.suitable(context, site.public_address)
+    context.gathered.site = _asked(context, _sorted(context.ports.graph.sites()))
+    return None
 
 
 def require_named(context: Context, site: TunnelSite) -> None:
@@ -88,7 +132,7 @@ def _chosen(context: Context) -> TunnelSite:
     given = (wanted or "").strip()
     if is_guid(given) and (found := context.ports.graph.site(given)):
         return found
-    sites = sorted(context.ports.graph.sites(), key=lambda site: site.display_name.casefold())
+    sites = _sorted(context.ports.graph.sites())
     if not sites:
         raise TenantError(
             "site-none",
@@ -98,8 +142,22 @@ def _chosen(context: Context) -> TunnelSite:
     if isinstance(earlier, dict) and wanted == earlier["id"] and all(site.id != wanted for site in sites):
         raise site_deleted(f"{earlier.get('name')} ({wanted})")
     if wanted is not None:
-        return _find(sites, wanted)
-    chosen = _find(sites, context.prompter.choose("Site to join", _rows(context, sites), _COLUMNS))
+        try:
+            return _find(sites, wanted)
+        except TenantError as error:
+            if not context.prompter.interactive:
+                raise
+            context.prompter.say(f"{error.message}. {error.hint}".rstrip())
+    return _asked(context, sites)
+
+
+def _sorted(sites: Sequence[TunnelSite]) -> list[TunnelSite]:
+    return sorted(sites, key=lambda site: site.display_name.casefold())
+
+
+def _asked(context: Context, sites: Sequence[TunnelSite]) -> TunnelSite:
+    """The site that a person chooses from the list."""
+    chosen = _find(sites, context.prompter.choose("Sites of the tenant", _rows(context, sites), _COLUMNS))
     # An answer is kept with the first change, so that a run that stops before this step need not ask again.
     context.take({"site": chosen.id})
     return chosen
@@ -155,12 +213,14 @@ def _identity(context: Context) -> Identity:
 def _decide(site: Site) -> Sequence[Action[Ports]]:
     value: JsonObject = {"id": site.id, "name": site.name, "public_address": site.public_address}
     joined = StoreAnswer(name="joined-site", value=value)
+    placed = certificate.STEP.decide(site.certificate) if site.certificate else ()
     # The questions after the terms have been answered: a later run asks none of them again.
-    return (joined,) if site.answers is None else (StoreAnswer(name="answers", value=site.answers), joined)
+    told = () if site.answers is None else (StoreAnswer(name="answers", value=site.answers),)
+    return (*placed, *told, joined)
 
 
 def _missing(context: Context) -> Sequence[str]:
     return () if remembered(context.receipt, "joined-site") else ("site",)
 
 
-STEP = Step("site", "Site to join", _gather, _decide, missing=_missing, needs=("sign-in",))
+STEP = Step("site", text("Site to join"), gather, _decide, missing=_missing, needs=("sign-in",))

@@ -10,6 +10,7 @@ from typing import Final
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, SetupError
 from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.certificates.findings import KEY_EXPOSED, KEY_MODE
 from mstunnel_setup.certificates.model import Finding, Severity
@@ -18,6 +19,7 @@ from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.gateway.served import Address, Served, read_served
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate import check
 from mstunnel_setup.operations.certificate.errors import CERTIFICATE_REVOKED
@@ -57,7 +59,7 @@ def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) 
         sessions=_rows(ports, "users"),
         banned=_banned(ports),
         served=served,
-        rules=_rules(ports),
+        rules=read_rules(ports.files),
         token=token,
         log=_log(ports, subject),
         destinations=destinations,
@@ -107,11 +109,11 @@ class _Inside:
 
     def addresses_of(self, name: str) -> Iterator[Address]:
         """What a name resolves to there, each address once."""
-        for text in dict.fromkeys(
+        for found in dict.fromkeys(
             line.split(" ")[0] for line in (self._output("getent", "ahosts", name) or "").splitlines()
         ):
             with suppress(ValueError):
-                yield ip_address(text)
+                yield ip_address(found)
 
 
 def _destinations(inside: _Inside | None, subject: Subject) -> tuple[Address, ...]:
@@ -132,7 +134,7 @@ def _health(ports: Ports) -> str:
     try:
         return health(control.state_of(ports, paths.SERVER))
     except SetupError as error:
-        return f"in an unknown state: {error.message}"
+        return text("in an unknown state: {message}", message=error.message)
 
 
 def _rows(ports: Ports, *words: str) -> tuple[JsonObject, ...] | None:
@@ -149,9 +151,10 @@ def _banned(ports: Ports) -> tuple[str, ...] | None:
     return None if rows is None else tuple(str(row.get("IP", "")) for row in rows)
 
 
-def _rules(ports: Ports) -> JsonObject:
+def read_rules(files: Files) -> JsonObject:
+    """The rules for tokens, `oidc.json`; empty when they cannot be read."""
     try:
-        return as_object(json_value(ports.files.read(paths.OIDC_JSON) or b"{}"))
+        return as_object(json_value(files.read(paths.OIDC_JSON) or b"{}"))
     except ValueError:
         return {}  # edited by hand; the gateway refuses it, too
 

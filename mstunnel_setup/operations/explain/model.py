@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.model import Finding
 from mstunnel_setup.gateway.served import Address, Served
 from mstunnel_setup.operations.explain.refusals import LogFindings
+
+_NAMES: Final = ("upn", "unique_name", "preferred_username", "email")
 
 Outcome: TypeAlias = Literal["ok", "warning", "problem", "unknown"]
 
@@ -44,6 +46,11 @@ class Subject:
             return "address"
         return "name" if "." in self.text and "@" not in self.text else "user"
 
+    @property
+    def is_guest(self) -> bool:
+        """Whether it is the user principal name of a guest: Entra ID writes #EXT# into all of them."""
+        return "#EXT#@" in self.text.upper()
+
 
 @dataclass(frozen=True)
 class Token:
@@ -51,6 +58,10 @@ class Token:
 
     claims: Mapping[str, object]
     header: Mapping[str, object]
+
+    def names(self, user: str) -> bool:
+        """Whether this is how the token calls its user, in any of the claims for people to read."""
+        return user.casefold() in {str(self.claims.get(claim, "")).casefold() for claim in _NAMES}
 
 
 @dataclass(frozen=True, kw_only=True)

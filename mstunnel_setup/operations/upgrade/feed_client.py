@@ -5,8 +5,6 @@ Its reference client refuses what is signed by other keys, expired, older than w
 mixed from several versions. What is known of the feed is one file here, replaced at once.
 """
 
-import json
-import tarfile
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -28,10 +26,12 @@ from typing_extensions import override
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError, SetupError, StepError
-from mstunnel_setup.base.parsing import aware
+from mstunnel_setup.base.parsing import aware, json_value
+from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange.errors import FEED_ARCHIVE_INVALID
 from mstunnel_setup.exchange.release_feed import KNOWN, TARGET, WORK, Feed, Known, read_known
 from mstunnel_setup.exchange.releases import Catalogue, parse
+from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, read_tar
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.io.safe_paths import explain
@@ -39,12 +39,14 @@ from mstunnel_setup.io.safe_paths import explain
 _ROLES: Final = ("root", "timestamp", "snapshot", "targets")
 _OK, _NOT_FOUND = 200, 404
 _LARGEST_ARCHIVE: Final = 4 << 20
+# A feed holds a few files of each version, some kilobytes each.
+_LIMITS: Final = Limits(entries=4096, file_size=_LARGEST_ARCHIVE, total=_LARGEST_ARCHIVE)
 _REASONS: Final[Mapping[type[Exception], str]] = {
-    UnsignedMetadataError: "it is not signed by the keys that the trusted root names",
-    ExpiredMetadataError: "it has expired",
-    BadVersionNumberError: "it is older than what this server has seen of it",
-    LengthOrHashMismatchError: "a file is not the signed one: it is cut, changed or of another version",
-    DownloadLengthMismatchError: "a file is longer than the signed one",
+    UnsignedMetadataError: text("it is not signed by the keys that the trusted root names"),
+    ExpiredMetadataError: text("it has expired"),
+    BadVersionNumberError: text("it is older than what this server has seen of it"),
+    LengthOrHashMismatchError: text("a file is not the signed one: it is cut, changed or of another version"),
+    DownloadLengthMismatchError: text("a file is longer than the signed one"),
 }
 
 
@@ -67,26 +69,24 @@ class Archive(FetcherInterface):
     """The feed in a tar file, for a server without a way to it; verified like what is fetched."""
 
     def __init__(self, path: Path) -> None:
-        """Read the archive. Raises UsageError `feed-archive-invalid`: no tar file, or larger than a feed."""
+        """Read the archive. Raises UsageError `feed-archive-invalid`: no tar file of a feed."""
         try:
-            if path.stat().st_size > _LARGEST_ARCHIVE:
-                raise FEED_ARCHIVE_INVALID(path=path, reason="it is larger than a feed")
-            with tarfile.open(path, "r:") as opened:
-                self._files = dict(_content(opened))
-        except (OSError, tarfile.TarError, EOFError) as error:
-            raise FEED_ARCHIVE_INVALID(path=path, reason=getattr(error, "strerror", None) or error) from error
+            with path.open("rb") as opened:
+                content = opened.read(_LARGEST_ARCHIVE + 1)
+        except OSError as error:
+            raise FEED_ARCHIVE_INVALID(path=path, reason=error.strerror or error) from error
+        if len(content) > _LARGEST_ARCHIVE:
+            raise FEED_ARCHIVE_INVALID(path=path, reason=f"it has more than {_LARGEST_ARCHIVE} bytes")
+        try:
+            self._files = read_tar(content, _LIMITS)
+        except ArchiveError as error:
+            raise FEED_ARCHIVE_INVALID(path=path, reason=error) from error
 
     @override
     def _fetch(self, url: str) -> Iterator[bytes]:
         if url not in self._files:
             raise DownloadHTTPError(f"the archive has no {url}", _NOT_FOUND)
         return iter([self._files[url]])
-
-
-def _content(opened: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
-    for member in opened:
-        if stream := opened.extractfile(member):
-            yield member.name.removeprefix("./"), stream.read()
 
 
 def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -> Catalogue:
@@ -111,7 +111,7 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
     finally:
         files.remove_tree(WORK)
     catalogue = parse(text, f"{feed.url}/{TARGET}")
-    ends = [json.loads(role)["signed"]["expires"] for role in metadata.values()]
+    ends = [json_value(role)["signed"]["expires"] for role in metadata.values()]
     expires = min(aware(datetime.fromisoformat(end)) for end in ends)
     _keep(files, Known(anchor=known.anchor, metadata=metadata, catalogue=text, seen=now, expires=expires))
     return catalogue

@@ -1,24 +1,26 @@
 """The endpoints of the cloud: resolved, then every address tried at once."""
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from multiprocessing import TimeoutError as LateError
-from multiprocessing.pool import AsyncResult, ThreadPool
 from urllib.parse import urlsplit
 
+from mstunnel_setup.answers.variables import proxy_place
 from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.endpoint import Destination, Trust, reach, resolve
+from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 from mstunnel_setup.readiness.data import CUSTOM, Endpoint
 from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts, ProxyFacts
-from mstunnel_setup.readiness.proxies import bypassed, proxy_place
+from mstunnel_setup.readiness.proxies import bypassed
 
 _HTTPS = 443
 # Names get this part of the time, so that connections have the rest even when DNS is dead.
 _FOR_NAMES = 0.4
 # What was not answered is reported this long before the deadline, so that it can still be reported.
 _TO_TELL = 0.3
-_LATE = "no answer in time"
+_LATE = text("no answer in time")
 
 
 @dataclass(frozen=True)
@@ -57,18 +59,21 @@ class CloudReader:
         patterns = {item.pattern: item.purpose for item in self.endpoints if item.pattern}
         named = self._resolve(tried)
         found = self._attempt(tried, named, end)
-        return NetworkFacts(endpoints=found, patterns=patterns, private=self.cloud == CUSTOM)
+        archive = next((item.archive for item in self.endpoints if item.archive), "")
+        return NetworkFacts(
+            endpoints=found, patterns=patterns, private=self.cloud == CUSTOM, missing_archive=archive
+        )
 
     def _resolve(self, tried: Sequence[Endpoint]) -> "list[tuple[str, ...] | str]":
         """For each endpoint its addresses, or why there are none."""
         end = self.clock.monotonic() + self.deadline * _FOR_NAMES
-        with ThreadPool(max(1, len(tried))) as pool:
-            running = [pool.apply_async(resolve, _place(item)) for item in tried]
+        with DaemonPool(max(1, len(tried))) as pool:
+            running = [pool.submit(resolve, *_place(item)) for item in tried]
             return [self._addresses(result, end) for result in running]
 
-    def _addresses(self, result: "AsyncResult[tuple[str, ...]]", end: float) -> tuple[str, ...] | str:
+    def _addresses(self, result: "Future[tuple[str, ...]]", end: float) -> tuple[str, ...] | str:
         try:
-            return result.get(max(0.0, end - self.clock.monotonic()))
+            return result_within(result, end - self.clock.monotonic())
         except LateError:
             return _LATE
         except NetworkError as error:
@@ -78,8 +83,8 @@ class CloudReader:
         self, tried: Sequence[Endpoint], named: "Sequence[tuple[str, ...] | str]", end: float
     ) -> tuple[EndpointFacts, ...]:
         plans = [self._destinations(item, found) for item, found in zip(tried, named, strict=True)]
-        with ThreadPool(max(1, sum(map(len, plans)))) as pool:
-            running = [[(one, pool.apply_async(self._try, (one, end))) for one in plan] for plan in plans]
+        with DaemonPool(max(1, sum(map(len, plans)))) as pool:
+            running = [[(one, pool.submit(self._try, one, end)) for one in plan] for plan in plans]
             done = [tuple(self._outcome(one, result, end) for one, result in row) for row in running]
         return tuple(
             _facts(item, found, plan, attempts)
@@ -114,9 +119,9 @@ class CloudReader:
             seconds=round(self.clock.monotonic() - began, 3),
         )
 
-    def _outcome(self, destination: Destination, result: "AsyncResult[Attempt]", end: float) -> Attempt:
+    def _outcome(self, destination: Destination, result: "Future[Attempt]", end: float) -> Attempt:
         try:
-            return result.get(max(0.0, end + _TO_TELL / 2 - self.clock.monotonic()))
+            return result_within(result, end + _TO_TELL / 2 - self.clock.monotonic())
         except LateError:
             return _failed(destination, _LATE)
 

@@ -9,6 +9,7 @@ import pytest
 
 from mstunnel_setup.actions.accounts import LINGERING, CreateAccount, EnableLinger, GiveIds, JoinGroup
 from mstunnel_setup.actions.directory import GiveDirectory
+from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.accounts import Account
@@ -133,6 +134,12 @@ def test_an_account_is_made_and_goes_with_its_home(host: AccountHost) -> None:
     assert there_and_back(host, CreateAccount(name=NAME)) is Undo.REMOVED
     assert host.known == {}
     assert host.files.names("/home") == []
+
+
+def test_an_account_has_the_usual_name_no_login_and_no_rights_of_root(host: AccountHost) -> None:
+    CreateAccount(name=AnswerFile(version=1).account).apply(host, {})
+    (made,) = (shlex.split(command) for command in host.asked)
+    assert made == ["useradd", "--create-home", "--shell", "/usr/sbin/nologin", "mstunnel"]
 
 
 def test_an_account_without_its_home_is_created_again(host: AccountHost) -> None:

@@ -81,6 +81,13 @@ LOOKS = {
     "client_secret=Wonder/ful": "named secret",
     '{"password": "with blanks in it"}': "named secret",
     "Cookie: webvpn=QUJDREVG": "header",
+    "<password>Wonder</password>": "named secret",
+    "<ns:userPassword type='text'>Wonder\n</ns:userPassword>": "named secret",
+    "<password><![CDATA[Wonder<ful]]></password>": "named secret",
+    "curl -u admin:Wonder/ful https://intranet/": "option",
+    "curl -s -uadmin:Wonder https://intranet/": "option",
+    "wget --user 'admin:Wonder with blanks' x": "option",
+    "curl --proxy-user=admin:Wonder http://proxy": "option",
     '"Full session":  "r05AcXxwhqFIA8VP+vxVWQxUBqE="': "session",
 }
 GIVEN_AWAY = (
@@ -116,6 +123,10 @@ def test_what_looks_like_a_secret_goes(text: str) -> None:
         "server-key = /etc/mstunnel/private/active/key.pem",
         '{"key": "file:/etc/mstunnel/env.sh", "exit code": 1}',
         "--passphrase-file /root/word",
+        "Usage: x <password> [options]\n\nand more",
+        "podman run --user 1000:1000 image",
+        "journalctl -u mstunnel-server.service --since=10:00",
+        "curl -u https://a/b x",
         "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     ],
 )

@@ -1,13 +1,21 @@
 """What comes out of an identity, and what must never come out."""
 
 import re
+import shlex
+import subprocess
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -121,6 +129,22 @@ def test_broken_key_is_not_quoted_and_has_no_cause() -> None:
     assert caught.value.exit_code is ExitCode.CERTIFICATE
     for piece in re.findall(rb"[A-Za-z0-9+/]{12,}", b"\n".join(lines[1:-1])):
         assert piece[:12].decode() not in f"{caught.value} {caught.value.hint} {caught.value.__cause__!r}"
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_an_encrypted_key_is_refused_with_the_command_that_decrypts_it(
+    tmp_path: Path, form: PrivateFormat
+) -> None:
+    locked = load_pem_private_key(KEY, None).private_bytes(
+        Encoding.PEM, form, BestAvailableEncryption(b"secret")
+    )
+    with pytest.raises(CertificateError) as caught:
+        load_identity(ALL, locked)
+    assert caught.value.code == "key-encrypted"
+    (tmp_path / "KEY").write_bytes(locked)
+    (command,) = re.findall(r"`(openssl [^`]*)`", caught.value.hint)
+    subprocess.run([*shlex.split(command), "-passin", "pass:secret"], cwd=tmp_path, check=True)
+    assert load_identity(ALL, (tmp_path / "site.key").read_bytes()).leaf == PKI.certificate("leaf")
 
 
 def test_control_characters_of_a_certificate_are_not_shown() -> None:

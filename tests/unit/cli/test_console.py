@@ -4,6 +4,8 @@ import io
 import os
 import re
 import sys
+import time
+from threading import Timer
 
 import pexpect
 import pytest
@@ -83,6 +85,19 @@ def test_the_rows_are_shown_and_remote_text_is_harmless() -> None:
     assert "\x1b" not in shown.getvalue()
 
 
+FORGED = "Berlin\n  2  Kyoto\u2028Remove it? [y/N]: y\r"
+
+
+def test_a_name_of_the_tenant_adds_no_line_to_a_question() -> None:
+    console, shown = _console("1\n\ny\n")
+    assert console.choose("Sites", [("id-1", FORGED), ("id-2", "Kyoto")]) == "id-1"
+    console.ask(f"Use {FORGED}", "")
+    console.confirm(f"Remove {FORGED}")
+    lines = [line.strip() for line in shown.getvalue().splitlines()]
+    assert not [line for line in lines if line.startswith("Remove it")]
+    assert [line for line in lines if line.startswith("2 ")] == ["2  Kyoto"]
+
+
 def test_a_question_ends_when_what_it_waits_for_is_there() -> None:
     console, shown = _console("/root/site.pfx\n\n")
     answers: list[str | None] = ["", "half copied", "half copied", None]
@@ -155,6 +170,22 @@ def test_the_device_code() -> None:
     assert "valid for 15 minutes" in shown.getvalue()
     console.waiting(10)
     assert shown.getvalue().endswith("Waiting ...\n")
+
+
+def test_the_time_a_person_takes_is_known() -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as stdin:
+        console = TerminalConsole(Redactor(), stdin=stdin, stderr=io.StringIO())
+        Timer(0.3, lambda: os.write(writer, b"Berlin\n")).start()
+        assert console.ask("Site") == "Berlin"
+        os.close(writer)
+    assert 0.25 < console.waited < 5
+    answered = console.waited
+    console.device_code("https://login.example.com/device", "ABCD-EFGH", 900)
+    time.sleep(0.2)
+    console.waiting(0)
+    console.waiting(0)
+    assert 0.2 <= console.waited - answered < 5
 
 
 SIGN_IN = """

@@ -40,7 +40,6 @@ def test_people_see_steps_and_how_they_ended() -> None:
         "  done, 1.2 s",
         "Step 3 of 3: Start",
         "  not finished: no engine",
-        "  undone: write /x",
     ]
 
 
@@ -52,7 +51,8 @@ def test_the_reason_of_a_failure_may_be_left_to_the_error_that_follows() -> None
 
 def test_long_lines_are_wrapped_between_words() -> None:
     stream = io.StringIO()
-    ProgressLines(stream, Redactor(), []).event(Event("site", "undone", "file:/x", "write " + "/xy " * 40))
+    progress = ProgressLines(stream, Redactor(), [], verbose=True)
+    progress.event(Event("site", "undone", "file:/x", "write " + "/xy " * 40))
     lines = stream.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     assert " ".join("".join(lines).split()).count("/xy") == 40
@@ -60,7 +60,8 @@ def test_long_lines_are_wrapped_between_words() -> None:
 
 def test_verbose_adds_the_actions() -> None:
     assert [line for line in _lines(verbose=True) if line not in _lines(verbose=False)] == [
-        "  - write /x (0.2 s)"
+        "  - write /x (0.2 s)",
+        "  undone: write /x",
     ]
 
 

@@ -1,12 +1,19 @@
 """What a person sees after a mistake on the command line or in the answer file: our words, one error each."""
 
+import contextlib
 import json
+import os
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
-from mstunnel_setup.cli import mst_cli, readiness, setup
+from mst_admin import cli as admin
+from mstunnel_lab import cli as lab
+from mstunnel_setup.cli import agent, monitor, mst_cli, readiness, setup, uplink
 from mstunnel_setup.cli.framework.render import run_app
 from tests.unit.certificates.pki import Pki
 
@@ -41,6 +48,82 @@ def test_a_value_of_the_wrong_kind(
     shown = error_of(capsys, *arguments)
     assert words in shown
     assert "Input should" not in shown
+
+
+NOT_UTF8 = os.fsdecode(b"caf\xe9")
+APPS = {
+    "mstunnel-setup": setup.app,
+    "mst-cli": mst_cli.app,
+    "mst-readiness": readiness.app,
+    "mst-admin": admin.app,
+    "mstunnel-lab": lab.app,
+    "mstunnel_monitor": monitor.app,
+}
+
+
+def parameters(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every option and argument of every command, with the words that lead to it."""
+    for parameter in command.params:
+        yield path, parameter
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from parameters(inner, (*path, name))
+
+
+@pytest.mark.parametrize("program", APPS)
+def test_text_that_is_not_utf8_is_refused_whatever_it_is_for(
+    program: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # It is refused before anything is parsed, so that some of the options stand for all.
+    for path, parameter in [*parameters(typer.main.get_command(APPS[program]))][::60]:
+        option = [parameter.opts[-1]] if parameter.opts[-1].startswith("-") else []
+        arguments = [*path, *option, NOT_UTF8]
+        assert run_app(APPS[program], program, arguments) == 2
+        shown = " ".join(capsys.readouterr().err.split())
+        assert f"error: argument {len(arguments)} is not UTF-8 text: caf\\xe9" in shown
+    assert run_app(APPS[program], program, ["--output", "json", NOT_UTF8]) == 2
+    (error,) = json.loads(capsys.readouterr().out)["errors"]
+    assert error["code"] == "argument-not-utf8"
+
+
+def test_a_variable_that_is_not_utf8_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MSTUNNEL_SITE", NOT_UTF8)
+    assert "the variable MSTUNNEL_SITE is not UTF-8 text" in error_of(capsys, "status")
+
+
+@pytest.mark.parametrize(
+    ("program", "main", "word"),
+    [("mstunnel-agent", agent.main, "version"), ("mstunnel_uplink", uplink.main, "serve")],
+)
+def test_the_programs_of_containers_refuse_it_too(
+    program: str,
+    main: Callable[[], int | None],
+    word: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.argv", [program, word, NOT_UTF8])
+    code = None
+    with contextlib.suppress(SystemExit):
+        code = main()
+    assert code in (None, 2)
+    assert "is not UTF-8 text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("program", APPS)
+def test_every_number_is_refused_in_our_words(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for path, parameter in parameters(typer.main.get_command(APPS[program])):
+        descriptor = getattr(parameter, "type_descriptor", None)
+        kind = re.search("<class '(int|float)'>", str(descriptor))
+        if kind is None or not parameter.opts[-1].startswith("-"):
+            continue
+        for wrong in ["soon", "9" * 5000] if kind[1] == "int" else ["soon"]:
+            assert run_app(APPS[program], program, [*path, f"{parameter.opts[-1]}={wrong}"]) == 2
+            shown = " ".join(capsys.readouterr().err.split())
+            assert f"'{parameter.opts[-1]}'" in shown
+            assert "it must be" in shown
+            assert "Input should" not in shown
 
 
 @pytest.mark.parametrize(
@@ -144,3 +227,20 @@ def test_files_about_devices_are_judged_with_the_answers_where_they_are_on_this_
     ca_file.write_bytes(Pki().pem("leaf"))
     assert run_app(setup.app, "mstunnel-setup", arguments) == 4
     assert "leaf is not a CA" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "advice"),
+    [
+        ("mst-cli", ("status", "--json"), "no such option: --json; JSON is `--output json` See"),
+        ("mstunnel-setup", ("--dry-run",), "--dry-run; `mstunnel-setup plan` shows what would change See"),
+        ("mst-cli", ("install", "--dry-run"), "--dry-run; `mstunnel-setup plan` shows what would change See"),
+        ("mst-cli", ("upgrade", "apply", "--dry-run"), "no such option: --dry-run See"),
+        ("mst-admin", ("apply", "DIR", "--dry-run"), "`mst-admin diff DIR` shows what would change See"),
+    ],
+)
+def test_an_option_that_others_have_is_answered_with_ours(
+    program: str, words: tuple[str, ...], advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_app(APPS[program], program, words) == 2
+    assert advice in " ".join(capsys.readouterr().err.split())

@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import shutil
+import subprocess
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -115,6 +117,23 @@ def test_an_engine_gets_no_name_of_an_archive(tmp_path: Path, engine: Callable[.
     (tmp_path / "b").write_bytes(b"".join(engine(archive, loadable(archive, digest), _NAME)))
     assert b"other" not in (tmp_path / "b").read_bytes()
     assert archived_images(str(tmp_path / "b")) == (Archived(digest, _NAME),)
+
+
+def test_a_sparse_layer_is_not_unfolded_for_an_engine(tmp_path: Path) -> None:
+    layer = {"digest": "sha256:" + "cd" * 32}
+    manifest = json.dumps({"config": _PART, "layers": [layer]}).encode()
+    unpacked, archive = tmp_path / "unpacked", str(tmp_path / "b")
+    shutil.unpack_archive(
+        _layout(tmp_path / "a", manifest, named={_PART_PATH: b""}), unpacked, "tar", filter="data"
+    )
+    with (unpacked / "blobs/sha256" / ("cd" * 32)).open("wb") as file:
+        file.truncate(1 << 30)
+    subprocess.run(["tar", "--sparse", "-cf", archive, "-C", str(unpacked), "."], check=True)
+    assert Path(archive).stat().st_size < 1 << 20
+    image = loadable(archive, f"sha256:{hashlib.sha256(manifest).hexdigest()}")
+    with pytest.raises(EngineError, match="is missing") as caught:
+        sum(map(len, for_podman(archive, image, _NAME)))
+    assert caught.value.code == "image-archive-damaged"
 
 
 def test_an_archive_without_the_image_is_refused(tmp_path: Path) -> None:

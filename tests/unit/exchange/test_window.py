@@ -1,6 +1,7 @@
 """Window arithmetic: whole days, midnight, every time zone, and the days on which clocks change."""
 
 import itertools
+import time as clock
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -59,6 +60,21 @@ def test_a_window_in_a_zone_follows_its_clocks_and_one_with_an_offset_does_not()
     assert [NIGHT.contains(moment) for moment in (summer, winter)] == [True, True]
     assert [fixed.contains(moment) for moment in (summer, winter)] == [True, False]
     assert (fixed.fixed, NIGHT.fixed) == (True, False)
+
+
+@pytest.mark.parametrize("zone_of_host", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
+def test_the_time_zone_of_the_host_does_not_matter(
+    monkeypatch: pytest.MonkeyPatch, zone_of_host: str
+) -> None:
+    monkeypatch.setenv("TZ", zone_of_host)
+    clock.tzset()
+    try:
+        moment = datetime(2026, 1, 10, 21, 30, tzinfo=UTC).astimezone()
+        assert NIGHT.contains(moment)
+        assert not NIGHT.contains(moment + timedelta(hours=1))
+    finally:
+        monkeypatch.undo()
+        clock.tzset()
 
 
 # The last Sundays of March and October: clocks are put forward at 02:00, and back at 03:00 (both 01:00 UTC).

@@ -124,10 +124,10 @@ def test_an_answer_that_is_none(text: str) -> None:
     assert caught.value.code == "occtl-answer-invalid"
 
 
+# occtl counts in 64 bits.
+NUMBERS = st.integers(-(2**64), 2**64)
 RECORDS = st.lists(
-    st.dictionaries(
-        st.text(), st.one_of(st.text(), st.integers(), st.lists(st.text(), max_size=3)), min_size=1
-    ),
+    st.dictionaries(st.text(), st.one_of(st.text(), NUMBERS, st.lists(st.text(), max_size=3)), min_size=1),
     max_size=4,
 )
 

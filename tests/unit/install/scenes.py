@@ -27,6 +27,7 @@ from mstunnel_setup.io.process import Processes
 from mstunnel_setup.tenant.clouds import CLOUDS, Cloud
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import (
+    Application,
     LicenseDetails,
     ServicePlan,
     TunnelConfiguration,
@@ -63,6 +64,9 @@ class FakePrompter:
     meanwhile: list[Callable[[], Any]] = field(default_factory=list)
     """What happens while a person is waited for, one after the other."""
     left: list[float] = field(default_factory=list)
+    waited: float = 0.0
+    at_end: Exception | None = None
+    """What is raised when nothing more is typed."""
 
     def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:
         self.asked.append(question)
@@ -70,6 +74,8 @@ class FakePrompter:
             if default is not None:
                 return default
             raise UsageError("answer-needed", question)
+        if not self.typed and self.at_end:
+            raise self.at_end
         return self.typed.pop(0)
 
     def confirm(self, question: str) -> bool:
@@ -112,6 +118,7 @@ class FakeGraph(Graph):
     all_sites: list[TunnelSite] = field(default_factory=lambda: [OSAKA, BERLIN])
     configuration: TunnelConfiguration | None = None
     listed: list[TunnelServer] = field(default_factory=list)
+    applications: list[Application] = field(default_factory=list)
     signed_in_as: str = ""
     refusal: Exception | None = None
     cloud: Cloud = CLOUDS["public"]
@@ -149,6 +156,9 @@ class FakeGraph(Graph):
 
     def server(self, site_id: str, server_id: str) -> TunnelServer | None:
         return next((server for server in self.listed if server.id == server_id), None)
+
+    def find_applications(self, display_name: str) -> list[Application]:
+        return [item for item in self.applications if item.display_name == display_name]
 
     def tenant_id(self) -> str:
         return "99999999-0000-0000-0000-000000000000"
@@ -275,11 +285,18 @@ class Scene:
         """A finished `Remember` of an earlier run."""
         self.finished({"kind": "remember", "name": name, "value": value}, f"answer:{name}", {"value": value})
 
-    def finished(self, action: dict[str, Any], key: str, outputs: dict[str, Any]) -> None:
+    def started(self) -> None:
+        """A gateway that an earlier run has started."""
+        action = {"kind": "remember", "name": "started", "value": True}
+        self.finished(action, "answer:started", {}, step="launch")
+
+    def finished(
+        self, action: dict[str, Any], key: str, outputs: dict[str, Any], step: str = "earlier"
+    ) -> None:
         """Any finished action of an earlier run."""
         journal = self.journal
         journal.begin_installation()
-        journal.append("begin", step="earlier", key=key, action=action, before={})
+        journal.append("begin", step=step, key=key, action=action, before={})
         journal.append("done", key=key, outputs=outputs)
 
     def place_certificate(self, directory: str = "/root", pki: Pki | None = None) -> tuple[str, str]:

@@ -51,6 +51,7 @@ def _copies(context: Context) -> set[str]:
 
 
 def _refused(scene: Scene, **answers: Any) -> CertificateError:
+    scene.prompter.interactive = False
     with pytest.raises(CertificateError) as caught:
         certificate.STEP.gather(scene.context(**answers))
     assert caught.value.exit_code is ExitCode.CERTIFICATE
@@ -312,8 +313,12 @@ def test_a_passphrase_named_by_an_answer_is_not_asked_for(scene: Scene) -> None:
 
 def test_a_wrong_passphrase(scene: Scene) -> None:
     scene.write(paths.SITE_PFX, _pfx(b"geheim"))
-    scene.prompter.typed = ["falsch"] * 3
-    error = _refused(scene)
+    scene.write("/root/passphrase", "falsch\n").chmod(0o600)
+    named = {
+        "pfx": str(scene.files.locate(paths.SITE_PFX)),
+        "passphrase": f"file:{scene.root}/root/passphrase",
+    }
+    error = _refused(scene, **{f"certificate__{name}": value for name, value in named.items()})
     assert error.code == "pfx-passphrase-wrong"
     assert "falsch" not in error.message + error.hint
 

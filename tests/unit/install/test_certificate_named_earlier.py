@@ -73,6 +73,7 @@ def server(scene: Scene) -> Server:
     scene.remember("answers", made.put("yearly", GIVEN))
     made.run()
     assert made.in_use == "yearly"
+    scene.started()
     return made
 
 

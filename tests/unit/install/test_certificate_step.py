@@ -13,13 +13,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mstunnel_setup.answers.merge import merge
+from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError, WaitingError
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.load import fingerprint, load_identity
 from mstunnel_setup.install.context import Context, Gathered
 from mstunnel_setup.install.steps.certificate import STEP, Certificate
-from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.receipt import Entry, Receipt
 from tests.unit.certificates.pki import NOW, Pki, key_bytes, private_key
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import ports_of
@@ -42,6 +43,12 @@ class Host:
     root: Path
     clock: Clock = field(default_factory=lambda: Clock(NOW))
     prompter: FakePrompter = field(default_factory=FakePrompter)
+    receipt: Receipt = field(default_factory=Receipt)
+
+    def start(self) -> None:
+        """Start the gateway."""
+        key = "container:mstunnel-server"
+        self.receipt = Receipt({key: Entry(key, "launch", {}, ({"kind": "run-container"},))})
 
     def place(self, path: str, content: bytes) -> None:
         where = self.root / path.lstrip("/")
@@ -70,13 +77,20 @@ class Host:
         (self.root / paths.ACTIVE.lstrip("/")).symlink_to(generations.target(used))
         return used
 
-    def gather(self) -> Certificate:
-        gathered = Gathered(merge({}, {}))
+    def gather(self, **answers: object) -> Certificate:
+        given = {name.replace("__", "."): value for name, value in answers.items()}
+        gathered = Gathered(merge(given, {}))
+
+        def passphrase(reference: str | None) -> bytes | None:
+            if reference is None:
+                return gathered.typed()
+            return context.secret(SecretReference.parse(reference)).encode()
+
         context = Context(
-            ports=replace(ports_of(self.root, clock=self.clock), passphrases=lambda _: gathered.typed()),
+            ports=replace(ports_of(self.root, clock=self.clock), passphrases=passphrase),
             gathered=gathered,
             prompter=self.prompter,
-            read_receipt=Receipt,
+            read_receipt=lambda: self.receipt,
             protect=lambda _secret: None,
             host_name="gw",
         )
@@ -142,6 +156,7 @@ def test_a_newer_one_at_the_usual_place_is_taken(host: Host) -> None:
 @pytest.mark.parametrize("older", ["old", "over"])
 def test_an_older_one_is_left_alone(host: Host, older: str) -> None:
     used = host.use("leaf")
+    host.start()
     host.put(older)
     found = host.gather()
     assert (found.fingerprint, found.copies) == (used, ())
@@ -153,8 +168,26 @@ def test_what_is_in_use_goes_on_when_its_files_are_gone(host: Host) -> None:
     assert host.gather().fingerprint == used
 
 
+def test_one_that_has_never_served_gives_way_to_an_older_one(host: Host) -> None:
+    """The wrong one of the first run ends a little later than the right one."""
+    host.use("leaf")
+    host.put("old")
+    assert name_of(host.gather()) == PKI.pem("old")
+    assert not any("older" in text for text in host.prompter.said)
+
+
+def test_an_older_one_that_is_named_replaces_what_is_served(host: Host) -> None:
+    host.use("leaf")
+    host.start()
+    host.put("old")
+    chain, key = (str(host.root / place.lstrip("/")) for place in (paths.SITE_CERTIFICATE, paths.SITE_KEY))
+    found = host.gather(certificate__chain=[chain], certificate__key=key)
+    assert name_of(found) == PKI.pem("old")
+
+
 def test_one_that_is_over_is_refused_when_nothing_is_in_use(host: Host) -> None:
     host.put("over")
+    host.prompter.interactive = False
     with pytest.raises(SetupError) as caught:
         host.gather()
     assert isinstance(caught.value, CertificateError)
@@ -174,12 +207,63 @@ def test_a_wrong_passphrase_is_reported_and_can_be_corrected(host: Host) -> None
     assert [text for text in host.prompter.said if "does not open" in text] == host.prompter.said[:2]
 
 
-def test_three_wrong_passphrases_end_the_run(host: Host) -> None:
+def test_after_three_wrong_passphrases_a_person_may_stop(host: Host) -> None:
     host.put_pfx("right")
-    host.prompter.typed = ["1", "2", "3", "right"]
+    host.prompter.typed = ["1", "2", "3", "stop", "right"]
     with pytest.raises(CertificateError) as caught:
         host.gather()
     assert (caught.value.code, host.prompter.typed) == ("pfx-passphrase-wrong", ["right"])
+
+
+def test_after_three_wrong_passphrases_a_person_may_go_on(host: Host) -> None:
+    host.put_pfx("right")
+    host.prompter.typed = ["1", "2", "3", "", "right"]
+    assert name_of(host.gather()) == PKI.pem("leaf")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_passphrase_is_asked_for_when_its_file_is_missing_or_wrong(host: Host, *, there: bool) -> None:
+    host.put_pfx("right")
+    if there:
+        host.place("/root/passphrase", b"wrong")
+        (host.root / "root/passphrase").chmod(0o600)
+    host.prompter.typed = ["right"]
+    pfx = str(host.root / paths.SITE_PFX.lstrip("/"))
+    found = host.gather(certificate__pfx=pfx, certificate__passphrase=f"file:{host.root}/root/passphrase")
+    assert name_of(found) == PKI.pem("leaf")
+    assert found.source.passphrase is None
+
+
+def test_a_certificate_that_does_not_fit_is_asked_for_again(host: Host) -> None:
+    """Its key is another one; a wrong path and a missing key are asked for again as well."""
+    host.put("leaf", key="p256/other")
+    host.place("/root/right.pem", PKI.pem("leaf") + ROOT)
+    host.place("/root/right.key", key_bytes("p256"))
+    right, key = str(host.root / "root/right.pem"), str(host.root / "root/right.key")
+    directory = str(host.root / "root")
+    host.prompter.typed = ["right.pem", right, "/nowhere.key", directory, right, key]
+    found = host.gather()
+    assert found.source.paths == (right, key)
+    mismatch, *missing = host.prompter.said
+    assert "does not belong to the certificate" in mismatch
+    assert missing[2].startswith(f"cannot read {directory}")
+    assert [text.partition(". ")[0] for text in missing[:2]] == [
+        "There is no file right.pem",
+        "There is no file /nowhere.key",
+    ]
+
+
+def test_the_files_mended_where_they_lie_are_read_again(host: Host) -> None:
+    host.put("over")
+    host.prompter.typed = [""]
+    asked = host.prompter.ask
+
+    def mend(question: str, default: str | None = None, *, secret: bool = False) -> str:
+        host.put("leaf")
+        return asked(question, default, secret=secret)
+
+    host.prompter.ask = mend  # type: ignore[method-assign]
+    assert name_of(host.gather()) == PKI.pem("leaf")
 
 
 def test_unattended_a_missing_passphrase_is_an_error(host: Host) -> None:

@@ -11,13 +11,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pexpect
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import pkcs12
 
+from mstunnel_setup.base.errors import ExitCode
 from tests.testbed.certificates import Authority
 from tests.unit.running_lab import LAB, running_lab
 
@@ -33,6 +38,7 @@ class Desk:
 
     directory: Path
     lab: dict[str, Any]
+    authority: Authority = field(default_factory=Authority)
 
     @property
     def root(self) -> Path:
@@ -47,17 +53,31 @@ class Desk:
             env={**shell, "TERM": "xterm-256color", "LANG": "C.UTF-8", **variables},
         )  # fmt: skip
 
-    def certificate(self) -> tuple[str, str]:
-        """Chain and key of the site, where an administrator has put them."""
-        for name, content in zip(("chain.pem", "key.pem"), Authority().issue(ADDRESS), strict=True):
-            (self.directory / name).write_bytes(content)
-            (self.directory / name).chmod(0o600)
-        return str(self.directory / "chain.pem"), str(self.directory / "key.pem")
+    def certificate(self, name: str = ADDRESS, folder: str = ".", days: int = 90) -> tuple[str, str]:
+        """Chain and key for `name`, where an administrator has put them."""
+        (self.directory / folder).mkdir(exist_ok=True)
+        files = [self.directory / folder / file for file in ("chain.pem", "key.pem")]
+        for file, content in zip(files, self.authority.issue(name, days=days), strict=True):
+            file.write_bytes(content)
+            file.chmod(0o600)
+        return str(files[0]), str(files[1])
 
     def approve(self, code: str) -> None:
         where = str(self.directory / "lab")
         command = [LAB, "approve", code, "--user", "admin@contoso.example", "--dir", where]
         subprocess.run(command, check=True, capture_output=True)
+
+    def signs_in(self, child: "pexpect.spawn[str]") -> None:
+        """Read the code on the screen, and enter it elsewhere."""
+        child.expect(r"enter this code:\s+(?:\x1b\[1m)?\s*([A-Z0-9-]{6,12})")
+        assert isinstance(child.match, re.Match)
+        self.approve(child.match[1])
+
+    def accepts(self, child: "pexpect.spawn[str]") -> None:
+        """Go on to the certificate."""
+        after(child, "-- more", "q")
+        after(child, "Do you accept these terms?", "yes")
+        after(child, "then press Enter", "")
 
 
 @pytest.fixture
@@ -110,6 +130,111 @@ def test_every_question_comes_once_and_in_order(desk: Desk) -> None:
     assert "To sign in" not in screen, "a registered server signs in itself"
     assert "?" not in screen
     assert max(map(len, screen.splitlines())) <= 80
+
+
+def test_a_wrong_choice_asks_again_and_costs_no_other_sign_in(desk: Desk) -> None:
+    """The right certificate ends earlier than the wrong one."""
+    wrong = desk.certificate("vpn.elsewhere.example", "wrong")
+    right = desk.certificate(ADDRESS, "right", days=60)
+    with desk.runs() as child:
+        after(child, "-- more", "q")
+        after(child, "Do you accept these terms?", "sure")
+        after(child, "Type yes or no.", "y")
+        after(child, "then press Enter", "")
+        after(child, "where it lies already", wrong[0])
+        after(child, "private key", "/nowhere.key")
+        after(child, "There is no file /nowhere.key", wrong[0])
+        after(child, "private key", wrong[1])
+        desk.signs_in(child)
+        after(child, "Number or name", "Berlin")
+        child.expect_exact(ADDRESS)
+        for choice in ("Choose another site", "Use another certificate", "Stop"):
+            child.expect_exact(choice)
+        after(child, "Number or name", "1")
+        child.expect_exact("Servers")
+        after(child, "Number or name", "Berlin")
+        child.expect_exact("Use another certificate")
+        after(child, "Number or name", "2")
+        after(child, "Path of another certificate", "right.pem")
+        child.expect_exact("There is no file right.pem")
+        after(child, "Path of another certificate", right[0])
+        after(child, "private key", right[1])
+        child.expect_exact("Registration in the tenant")
+        child.expect_exact("Image of the VPN server")
+        interrupted(child)
+    assert (desk.root / "etc/mstunnel/certs/site.crt").read_bytes() in Path(right[0]).read_bytes()
+    with desk.runs() as child:
+        child.expect_exact("Image of the VPN server")
+        assert "To sign in" not in str(child.before)
+        interrupted(child)
+
+
+def test_the_right_certificate_replaces_a_wrong_one_of_the_run_before(desk: Desk) -> None:
+    """It was stored by the first run, ends later, and has never served."""
+    wrong, right = desk.certificate("vpn.elsewhere.example", "wrong"), desk.certificate(days=60)
+    answers = {"MSTUNNEL_ACCEPT_EULA": "1", "MSTUNNEL_SITE": "Berlin"}
+    with desk.runs(MSTUNNEL_CERT=wrong[0], MSTUNNEL_KEY=wrong[1], **answers) as child:
+        after(child, "then press Enter", "")
+        desk.signs_in(child)
+        child.expect_exact("Use another certificate")
+        after(child, "Number or name", "3")
+        child.expect_exact("or correct the public address of the")
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == ExitCode.CERTIFICATE
+    with desk.runs(MSTUNNEL_CERT=right[0], MSTUNNEL_KEY=right[1], **answers) as child:
+        desk.signs_in(child)
+        child.expect_exact("Image of the VPN server")
+        assert "older" not in str(child.before)
+        interrupted(child)
+
+
+def test_a_wrong_passphrase_asks_again(desk: Desk) -> None:
+    pfx = desk.directory / "site.pfx"
+    pfx.write_bytes(as_pfx(*desk.authority.issue(ADDRESS), b"right"))
+    with desk.runs() as child:
+        desk.accepts(child)
+        after(child, "where it lies already", str(pfx))
+        for typed in ("1", "2", "3"):
+            after(child, f"Passphrase of {pfx}", typed)
+        after(child, "Path of another certificate", "")
+        after(child, f"Passphrase of {pfx}", "right")
+        child.expect_exact("To sign in")
+        interrupted(child)
+
+
+def test_an_application_left_by_an_earlier_installation_is_replaced(desk: Desk) -> None:
+    """Its host was installed again from nothing."""
+    chain, key = desk.certificate()
+    answers = {
+        "MSTUNNEL_ACCEPT_EULA": "1",
+        "MSTUNNEL_CERT": chain,
+        "MSTUNNEL_KEY": key,
+        "MSTUNNEL_SITE": "Berlin",
+    }
+    with desk.runs(**answers) as child:
+        after(child, "then press Enter", "")
+        desk.signs_in(child)
+        child.expect_exact("Image of the VPN server")
+        interrupted(child)
+    for name in ("etc/mstunnel", "var/lib/mstunnel", "var/log/mstunnel"):
+        shutil.rmtree(desk.root / name)
+    with desk.runs(**answers) as child:
+        after(child, "then press Enter", "")
+        desk.signs_in(child)
+        after(child, "Remove this record", "y")
+        child.expect_exact("The tenant already has an application called mstunnel-gateway")
+        after(child, "[y/N]", "y")
+        child.expect_exact("Image of the VPN server")
+        interrupted(child)
+
+
+def as_pfx(chain: bytes, key: bytes, passphrase: bytes) -> bytes:
+    leaf, *others = x509.load_pem_x509_certificates(chain)
+    private = serialization.load_pem_private_key(key, None)
+    protection = serialization.BestAvailableEncryption(passphrase)
+    assert isinstance(private, EllipticCurvePrivateKey)
+    return pkcs12.serialize_key_and_certificates(None, private, leaf, others, protection)
 
 
 def test_stopping_before_the_certificate_costs_no_sign_in(desk: Desk) -> None:

@@ -20,18 +20,25 @@ def test_a_person_reads_the_text_and_types_yes(scene: Scene) -> None:
     scene.prompter.typed = ["yes"]
     done = scene.run(eula.STEP, scene.context())
     assert paths_of(done) == _NEW
-    assert scene.prompter.paged == [eula.text()]
+    assert scene.prompter.paged == [eula.terms()]
     assert scene.files.read(paths.EULA_ACCEPTED) == b""
 
 
-@pytest.mark.parametrize("typed", ["Yes", " YES "])
-def test_yes_may_be_spelled_in_capitals(scene: Scene, typed: str) -> None:
+@pytest.mark.parametrize("typed", ["Yes", " YES ", "y", "Y"])
+def test_yes_may_be_capitals_or_one_letter(scene: Scene, typed: str) -> None:
     scene.prompter.typed = [typed]
     assert paths_of(scene.run(eula.STEP, scene.context())) == _NEW
 
 
-@pytest.mark.parametrize("typed", ["no", "y", "", "accept", "yes please"])
-def test_anything_else_changes_nothing(scene: Scene, typed: str) -> None:
+@pytest.mark.parametrize("typed", ["yess", "accept", "yes please"])
+def test_anything_else_asks_again(scene: Scene, typed: str) -> None:
+    scene.prompter.typed = [typed, "yes"]
+    assert paths_of(scene.run(eula.STEP, scene.context())) == _NEW
+    assert scene.prompter.said == ["Type yes or no."]
+
+
+@pytest.mark.parametrize("typed", ["no", "No", "n", ""])
+def test_no_changes_nothing(scene: Scene, typed: str) -> None:
     scene.prompter.typed = [typed]
     with pytest.raises(UsageError) as caught:
         scene.run(eula.STEP, scene.context())

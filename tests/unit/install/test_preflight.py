@@ -356,6 +356,20 @@ def test_unattended_an_account_is_refused_before_the_first_change(
     assert not scene.journal.records
 
 
+def test_unattended_a_certificate_for_another_site_is_refused_before_the_first_change(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed_in(scene, monkeypatch)
+    pki = Pki({"leaf": {"names": ["vpn.example.com"]}})
+    scene.trusted = (pki.certificate("root"),)
+    chain, key = scene.place_certificate(pki=pki)
+    given = {"certificate__chain": chain, "certificate__key": key, "eula": "accept"}
+    with pytest.raises(CertificateError, match=r"vpn\.example\.org"):
+        preflight.refuse_account(context(scene, site="Berlin", **given), ALL)
+    assert not scene.journal.records
+    preflight.refuse_account(context(scene, site="Osaka", **given), ALL)
+
+
 def test_a_certificate_that_is_refused_costs_no_sign_in(scene: Scene, unlicensed: list[str]) -> None:
     chain, _ = scene.place_certificate()
     with pytest.raises(CertificateError):

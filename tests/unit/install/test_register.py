@@ -10,7 +10,12 @@ from mstunnel_setup.actions.agent_credential import PlaceAgentCredential, UseApp
 from mstunnel_setup.actions.agent_secret import CreateAgentSecret, PlaceAgentSecret
 from mstunnel_setup.actions.certificates import CreateAgentCredential
 from mstunnel_setup.actions.files import LinkInPlace, WriteJson
-from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer, RemoveServerRecord
+from mstunnel_setup.actions.tenant_objects import (
+    CreateAppIdentity,
+    RegisterServer,
+    RemoveApplication,
+    RemoveServerRecord,
+)
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SignInError, TenantError, WaitingError
 from mstunnel_setup.base.values import JsonObject, resolve
@@ -19,7 +24,7 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import register
 from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
-from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, TunnelServer
+from mstunnel_setup.tenant.wire import Application, DeploymentMode, HealthStatus, TunnelServer
 from mstunnel_setup.transaction.action import Undo, UndoRecord
 from tests.unit.install.scenes import BERLIN, FakeGraph, Scene
 from tests.unit.tenant.credentials import rsa_key, write_pfx
@@ -161,6 +166,39 @@ def test_a_server_that_has_come_back_keeps_its_record(scene: Scene) -> None:
     with pytest.raises(TenantError) as caught:
         removal.capture(scene.context().ports)
     assert caught.value.code == "server-name-taken"
+
+
+@pytest.mark.parametrize(("typed", "removed"), [("yes", ["object"]), ("no", [])])
+def test_an_application_that_an_earlier_installation_left_is_replaced_after_confirmation(
+    scene: Scene, typed: str, removed: list[str]
+) -> None:
+    name = register.STEP.gather(scene.context()).application_name
+    created = datetime(2026, 5, 1, 8, 30, tzinfo=UTC)
+    scene.graph.applications = [Application(id="object", display_name=name, created_date_time=created)]
+    scene.prompter.typed = [typed]
+    actions = register.STEP.decide(register.STEP.gather(scene.context()))
+    (question,) = scene.prompter.asked
+    assert f"called {name}, created 2026-05-01 08:30 UTC" in question
+    assert [item.object_id for item in actions if isinstance(item, RemoveApplication)] == removed
+    kinds = [type(action) for action in actions]
+    assert kinds.index(CreateAppIdentity) == 1 + len(removed)
+
+
+def test_an_application_left_behind_stays_when_unattended(scene: Scene) -> None:
+    name = register.STEP.gather(scene.context()).application_name
+    scene.graph.applications = [Application(id="object", display_name=name)]
+    scene.prompter.interactive = False
+    assert register.STEP.gather(scene.context()).left_applications == ()
+
+
+def test_our_own_application_is_not_taken_for_one_left_behind(scene: Scene) -> None:
+    """Not even when the run was cut off before the tenant's answer came."""
+    name = register.STEP.gather(scene.context()).application_name
+    scene.graph.applications = [Application(id="object", display_name=name)]
+    made = CreateAppIdentity(display_name=name, credential_path=paths.AGENT_CREDENTIAL)
+    scene.journal.append("begin", step="register", key=made.key, action=CODEC.dump(made), before={})
+    assert register.STEP.gather(scene.context()).left_applications == ()
+    assert scene.prompter.asked == []
 
 
 def test_a_long_name_fits_into_the_certificate(scene: Scene) -> None:

@@ -4,13 +4,15 @@ import pytest
 
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import merge
-from mstunnel_setup.base.errors import CertificateError, ExitCode, TenantError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, ExitCode, TenantError, UsageError
+from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.identity_source import IdentitySource
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.steps import site
+from mstunnel_setup.install.steps import certificate, site
 from mstunnel_setup.tenant.wire import TunnelServer, TunnelSite
 from tests.unit.certificates.pki import Pki
-from tests.unit.install.scenes import BERLIN, OSAKA, Scene
+from tests.unit.install.scenes import BERLIN, OSAKA, FakePrompter, Scene
 
 
 def _with_certificate(scene: Scene, names: list[str] | None = None, **answers: str) -> Context:
@@ -24,6 +26,9 @@ def _with_certificate(scene: Scene, names: list[str] | None = None, **answers: s
 
 
 def _refused(context: Context) -> TenantError:
+    """The error of an unattended run."""
+    assert isinstance(context.prompter, FakePrompter)
+    context.prompter.interactive = False
     with pytest.raises(TenantError) as caught:
         site.STEP.gather(context)
     assert caught.value.exit_code is ExitCode.TENANT
@@ -146,10 +151,83 @@ def test_another_site_than_before_is_refused(scene: Scene) -> None:
 
 def test_a_certificate_for_another_address_is_refused(scene: Scene) -> None:
     context = _with_certificate(scene, ["vpn.example.com"], site="Berlin")
+    scene.prompter.interactive = False
     with pytest.raises(CertificateError) as caught:
         site.STEP.gather(context)
     assert caught.value.exit_code is ExitCode.CERTIFICATE
     assert "vpn.example.org" in caught.value.message
+
+
+MADRID = TunnelSite(
+    id="11111111-0000-0000-0000-000000000004", display_name="Madrid", public_address="vpn.example.com"
+)
+
+
+def test_a_person_chooses_another_site_for_the_certificate(scene: Scene) -> None:
+    scene.graph.all_sites.append(MADRID)
+    scene.prompter.typed = [BERLIN.id, "site", MADRID.id]
+    found = site.STEP.gather(_with_certificate(scene, ["vpn.example.com"]))
+    assert (found.id, found.certificate) == (MADRID.id, None)
+    assert "vpn.example.org" in scene.prompter.said[0]
+
+
+def test_a_person_chooses_another_site_than_the_one_named(scene: Scene) -> None:
+    scene.graph.all_sites.append(MADRID)
+    scene.prompter.typed = ["site", MADRID.id]
+    context = _with_certificate(scene, ["vpn.example.com"], site="Berlin")
+    assert site.STEP.gather(context).id == MADRID.id
+    assert context.answers.site == MADRID.id
+
+
+def test_a_person_names_another_certificate_for_the_site(scene: Scene) -> None:
+    """It is placed with the site, and may end earlier than the wrong one of this run."""
+    for directory in (paths.CONFIGURATION, paths.CERTIFICATES, paths.PRIVATE):
+        scene.files.make_directories(directory)
+    wrong, right = Pki({"leaf": {"names": ["vpn.example.com"]}}), Pki({"leaf": {"days": 60}})
+    scene.trusted = (wrong.certificate("root"), right.certificate("root"))
+    chain, key = scene.place_certificate("/root/wrong", wrong)
+    context = scene.context(site="Berlin", certificate__chain=chain, certificate__key=key)
+    scene.run(certificate.STEP, context)
+    chain, key = scene.place_certificate("/root/right", right)
+    scene.prompter.typed = ["certificate", "/root/typo.pem", chain, key]
+    scene.run(site.STEP, context)
+    leaf = generations.leaf_in_use(context.ports)
+    assert leaf == right.certificate("leaf")
+    assert scene.files.read(paths.SITE_CERTIFICATE) == right.pem("leaf") + right.pem("inter")
+    assert scene.context().answers.certificate.chain == (chain,)
+
+
+def test_a_person_may_stop_instead(scene: Scene) -> None:
+    scene.prompter.typed = ["stop"]
+    with pytest.raises(CertificateError) as caught:
+        site.STEP.gather(_with_certificate(scene, ["vpn.example.com"], site="Berlin"))
+    assert "vpn.example.org" in caught.value.message
+    assert [row[0] for row in scene.prompter.rows] == ["site", "certificate", "stop"]
+
+
+@pytest.mark.parametrize("typed", [[], ["certificate"]])
+def test_without_a_person_at_the_input_it_ends_as_unattended(scene: Scene, typed: list[str]) -> None:
+    """As from cron, without --unattended."""
+    scene.prompter.typed = typed
+    scene.prompter.at_end = UsageError("input-ended", "the input ended")
+    with pytest.raises(CertificateError) as caught:
+        site.STEP.gather(_with_certificate(scene, ["vpn.example.com"], site="Berlin"))
+    assert caught.value.code == "name-mismatch"
+
+
+def test_a_site_that_was_joined_keeps_its_server(scene: Scene) -> None:
+    """Its address has changed since: only another certificate helps."""
+    scene.remember("joined-site", {"id": BERLIN.id, "name": "Berlin", "public_address": "vpn.example.com"})
+    scene.prompter.typed = ["stop"]
+    with pytest.raises(CertificateError):
+        site.STEP.gather(_with_certificate(scene, ["vpn.example.com"]))
+    assert [row[0] for row in scene.prompter.rows] == ["certificate", "stop"]
+
+
+def test_a_person_chooses_from_the_list_when_the_name_is_unknown(scene: Scene) -> None:
+    scene.prompter.typed = [OSAKA.id]
+    assert site.STEP.gather(scene.context(site="Paris")).id == OSAKA.id
+    assert "Paris" in scene.prompter.said[0]
 
 
 def test_a_site_without_public_address_needs_no_name_in_the_certificate(scene: Scene) -> None:

@@ -46,6 +46,32 @@ def _group(name: str) -> int:
 
 
 @_AS_ROOT
+def test_takes_a_directory_of_ours_below_a_sticky_one_of_root(files: Files, tmp_path: Path) -> None:
+    """As `answers new /tmp/x/answers.yaml`."""
+    (tmp_path / "etc/tmp/ours/below").mkdir(parents=True)
+    (tmp_path / "etc/tmp").chmod(0o1777)
+    files.write("/etc/tmp/ours/name", b"x")
+    files.write("/etc/tmp/ours/below/name", b"x")
+    assert files.read("/etc/tmp/ours/name") == b"x"
+
+
+@_AS_ROOT
+@pytest.mark.parametrize(
+    ("mode", "owner", "inner"), [(0o777, 0, 0), (0o1777, 1234, 0), (0o1777, 0, 1234), (0o1777, 0, 65532)]
+)
+def test_refuses_a_directory_below_a_shared_one_that_others_may_replace_or_own(
+    files: Files, tmp_path: Path, mode: int, owner: int, inner: int
+) -> None:
+    (tmp_path / "etc/tmp/x").mkdir(parents=True)
+    os.chown(tmp_path / "etc/tmp/x", inner, inner)
+    os.chown(tmp_path / "etc/tmp", owner, owner)
+    (tmp_path / "etc/tmp").chmod(mode)
+    with pytest.raises(FileError) as caught:
+        files.write("/etc/tmp/x/name", b"x")
+    assert caught.value.code == "path-unsafe"
+
+
+@_AS_ROOT
 @pytest.mark.parametrize("group", ["users", "staff", None])
 def test_refuses_parents_that_a_group_of_people_may_change(
     files: Files, tmp_path: Path, group: str | None

@@ -245,3 +245,41 @@ def test_a_directory_is_taken_away_from_its_owner_before_it_is_emptied(
     monkeypatch.setattr(os, "scandir", watched)
     files.discard(PLACE)
     assert seen == {(0, 0o700)}
+
+
+def test_a_link_that_takes_the_place_of_a_closed_directory_opens_no_other(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner closes it, and replaces it by a link once the first attempt to open it has failed."""
+    victim, place, opened = tmp_path / "victim", files.locate(PLACE), os.open
+    victim.mkdir(mode=0o750)
+    place.mkdir()
+
+    def racing(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        if path == place.name and not place.is_symlink():
+            place.rmdir()
+            place.symlink_to(victim)
+            raise PermissionError
+        return opened(path, flags, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", racing)
+    with suppress(FileError):
+        files.discard(PLACE)
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o750
+
+
+def test_a_directory_that_was_closed_is_removed(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, opened, refused = files.locate(PLACE), os.open, list[str]()
+    full_directory(place)
+    place.chmod(0)
+
+    def closed(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        if path == place.name and not flags & os.O_PATH and place.stat().st_mode & 0o777 == 0:
+            refused.append(path)
+            raise PermissionError
+        return opened(path, flags, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", closed)
+    files.discard(PLACE)
+    assert refused == [place.name]
+    assert files.state(PLACE) is None

@@ -173,6 +173,9 @@ def test_a_plan_is_shown_first_and_then_done(admin: MstAdmin, tmp_path: Path) ->
     lines = admin.text("diff", directory, "--no-resolve").splitlines()
     assert lines[0] == "~ configuration Main"
     assert "    network: 169.254.0.0/16 -> 172.30.0.0/16" in lines
+    keys = {line.strip().partition(": ")[0] for line in lines if line.startswith("    ")}
+    assert {"name", "dns_servers", "route_excludes", "advanced_settings", "healthy"} <= keys
+    assert [key for key in keys if key != key.lower()] == [], "as in the files, and not as in Graph"
     assert lines[-1] == "4 changes to make."
     done = admin("apply", directory)
     assert (done.status, done.data["changes"]) == ("changed", planned.data["changes"])

@@ -199,6 +199,15 @@ def test_sign_ins_are_evaluated_on_both_platforms_compliant_or_not(run: Callable
     assert (blocking["controls"], blocking["state"]) == (["block"], "report-only")
 
 
+def test_a_user_is_named_by_object_id_or_by_user_name(run: Callable[..., Answer]) -> None:
+    run("apply", one("block-guests"), "--yes")
+    name = "guest@lab.example"
+    cases = run("plan", one("block-guests"), f"--user={name.upper()}").data["what_if"]
+    assert [(case["user"], len(case["applying"])) for case in cases] == [(name.upper(), 1)] * 4
+    unknown = run("plan", one("block-guests"), "--user=nobody@lab.example")
+    assert (unknown.code, unknown.codes("errors")) == (ExitCode.TENANT, ["user-unknown"])
+
+
 def test_guests_are_evaluated_as_guests(run: Callable[..., Answer]) -> None:
     run("apply", one("block-guests"), "--yes")
     cases = run("plan", one("block-guests"), f"--user={GUEST}", f"--user={ADA}").data["what_if"]

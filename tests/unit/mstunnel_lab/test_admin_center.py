@@ -139,7 +139,7 @@ def test_a_configuration_and_a_site_live(administrator: Pages, lab: Any) -> None
 REFUSED = [
     ("configurations", {"name": ""}, "name", "must"),
     ("configurations", {"name": "x", "network": "255.255.0.0"}, "network", "mask"),
-    ("configurations", {"name": "x", "listen_port": "https"}, "listen_port", "integer"),
+    ("configurations", {"name": "x", "listen_port": "https"}, "listen_port", "whole number"),
     ("configurations", {"name": "x", "listen_port": "0"}, "listen_port", "1"),
     ("configurations", {"name": "x", "route_includes": "0.0.0.0/0"}, "route_includes", "zero address"),
     ("configurations", {"name": "x", "advanced_settings": "idle-timeout=soon"}, "advanced_settings", "soon"),

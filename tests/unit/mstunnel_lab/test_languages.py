@@ -118,8 +118,8 @@ def test_every_finding_has_a_translation(language: str, name: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_translation_is_unused(language: str) -> None:
     said = {plain(text) for text in spoken()} | {plain(text) for text, _ in template_texts()}
-    # What pydantic says, and what it capitalizes.
-    foreign = {text for text in table(language) if text.startswith("Input should be")}
+    # What a form says about the type of a value.
+    foreign = {text for text in table(language) if text.startswith("Must be ")}
     assert [text for text in table(language) if plain(text) not in said and text not in foreign] == []
 
 

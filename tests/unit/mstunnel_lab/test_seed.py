@@ -22,7 +22,7 @@ def test_the_seed_of_the_package() -> None:
     ("old", "new", "where", "what"),
     [
         ("    licensed: true\n", "    licenced: true\n", "seed.yaml:23:5", "licenced"),
-        ("poll_interval: 2 ", "poll_interval: no ", "seed.yaml:9:3", "valid integer"),
+        ("poll_interval: 2 ", "poll_interval: no ", "seed.yaml:9:3", "whole number"),
         ("version: 1\n", "version: 2\n", "seed.yaml:2:1", "version"),
         ("[Intune Administrator]", "[Emperor]", "seed.yaml:26:13", "'Emperor' is not one of"),
         ("reader@contoso.example", "admin@contoso.example", "seed.yaml:1:1", "there twice"),

@@ -98,3 +98,36 @@ def test_every_check_is_documented() -> None:
 
     missing = [item.id for item in CHECKS if f"`{item.id}`" not in page or f'id="{item.id}"' not in page]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("distribution", "version", "engine", "command"),
+    [
+        ("debian", "13", "auto", "`apt install podman`"),
+        ("ubuntu", "24.04", "auto", "https://docs.docker.com/engine/install/"),
+        ("ubuntu", "24.04", "podman", "`apt install podman`"),
+        ("rhel", "9.6", "auto", "`dnf install podman`"),
+        ("sles", "15.7", "auto", "`zypper install podman`"),
+    ],
+)
+def test_an_engine_is_installed_by_the_command_of_the_distribution(
+    distribution: str, version: str, engine: str, command: str
+) -> None:
+    finding = find(
+        "engine-present",
+        {
+            "engine": {"engines": []},
+            "settings": {"engine": engine},
+            "system": {"distribution": distribution, "version": version},
+        },
+    )
+    assert command in finding.hint
+
+
+def test_an_account_that_cannot_ask_the_engine_of_root_is_told_to_use_sudo() -> None:
+    down = {"engines": [{"name": "podman", "version": "5.4.0", "running": False}]}
+    rootful = {"engine": down, "settings": {"mode": "rootful"}}
+    as_user = find("engine-running", {**rootful, "system": {"root": False}})
+    as_root = find("engine-running", {**rootful, "system": {"root": True}})
+    assert "sudo" in as_user.hint
+    assert "sudo" not in as_root.hint

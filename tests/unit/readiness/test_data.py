@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mstunnel_setup.containers.versions import release
-from mstunnel_setup.readiness.data import platforms
+from mstunnel_setup.readiness.data import endpoints_of, platforms, with_registries
 
 
 def test_all_supported_platforms_of_the_reference_are_there() -> None:
@@ -60,3 +60,9 @@ def test_the_first_page_claims_the_recorded_runs_and_no_other_version() -> None:
     claimed = " ".join(page.partition("Run from end to end:")[2].partition("\n\n")[0].split())
     runs = [f"{name.capitalize()} {run}" for name, known in platforms().engines.items() for run in known.runs]
     assert claimed.rstrip(".").split("; ") == runs
+
+
+def test_images_of_an_archive_that_is_missing_are_no_registry_on_this_host() -> None:
+    found = with_registries(endpoints_of("public"), ("localhost/mstunnel/gateway@sha256:0",), offline=False)
+    assert "localhost" not in {item.host for item in found}
+    assert [item.archive for item in found if item.archive] == ["the archive with the images"]

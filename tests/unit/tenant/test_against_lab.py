@@ -13,6 +13,7 @@ from mstunnel_setup.actions.agent_secret import CreateAgentSecret
 from mstunnel_setup.actions.tenant_objects import (
     CreateAppIdentity,
     RegisterServer,
+    RemoveApplication,
     RemoveServerRecord,
     require_free_name,
 )
@@ -191,6 +192,21 @@ def test_the_agents_identity_is_made_once_works_and_goes(ports: Ports, lab: Lab,
     assert make.undo(ports, make_record(outputs[make.key])).outcome is Undo.ABSENT
 
 
+def test_whether_an_application_can_be_removed_is_known_before(ports: Ports, lab: Lab) -> None:
+    make = identity("agent of gw2")
+    record = begin(make, ports)
+    made = make.apply(ports, {})
+    application = ports.graph.application(str(made["application_object_id"]))
+    assert application is not None
+
+    with pytest.raises(SignInError) as caught:
+        _agent(lab, ports, made).require_changeable(application)
+    assert caught.value.code == "permission-missing"
+    ports.graph.require_changeable(application)
+    assert ports.graph.application(application.id) == application
+    make.undo(ports, record(made))
+
+
 def _agent(lab: Lab, ports: Ports, made: JsonObject) -> Graph:
     app_id = str(made["app_id"])
     sign_in = SignIn(lab.http, SystemClock(), lab.cloud, str(made["tenant_id"]), app_id)
@@ -344,6 +360,26 @@ def test_who_may_not_grant_waits_for_an_administrators_consent(ports: Ports, lab
     _consent(ports.graph, "agent without consent")
     outputs = make.apply(limited, {})
     assert make.undo(limited, record(outputs)).outcome is Undo.REMOVED
+
+
+def test_an_application_left_behind_makes_room_for_a_new_one(ports: Ports) -> None:
+    make = identity("agent installed twice")
+    left = make.apply(ports, {})["application_object_id"]
+    with pytest.raises(TenantError) as caught:
+        begin(make, ports)
+    assert caught.value.code == "application-name-taken"
+
+    removal = RemoveApplication(object_id=str(left), display_name=make.display_name)
+    assert not removal.satisfied(ports, {})
+    record = begin(removal, ports)
+    for _ in range(2):
+        removal.apply(ports, {})
+    assert removal.satisfied(ports, {})
+    assert removal.undo(ports, record({})).outcome is Undo.ABSENT
+    made = begin(make, ports)
+    outputs = make.apply(ports, {})
+    assert outputs["application_object_id"] != left
+    make.undo(ports, made(outputs))
 
 
 def _consent(graph: Graph, name: str) -> None:

@@ -1,7 +1,9 @@
 """The journal survives being cut off anywhere and refuses to guess."""
 
+import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -123,5 +125,46 @@ def test_a_record_nested_without_end_is_damage(tmp_path: Path, written: Path) ->
     with written.open("ab") as file:
         file.write(b"[" * 100_000 + b"\n")
     with pytest.raises(JournalError) as caught:
+        _journal(tmp_path)
+    assert caught.value.code == "journal-damaged"
+
+
+def _lose(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:2], *lines[3:]]
+
+
+def _copy(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:2], lines[1], *lines[2:]]
+
+
+def _swap(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:2], lines[3], lines[2], *lines[4:]]
+
+
+def _behead(lines: list[bytes]) -> list[bytes]:
+    return lines[1:]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "line", "sequence"), [(_lose, 3, 4), (_copy, 3, 2), (_swap, 3, 4), (_behead, 1, 2)]
+)
+def test_a_line_that_was_lost_copied_or_moved_is_named(
+    tmp_path: Path, written: Path, spoil: Callable[[list[bytes]], list[bytes]], line: int, sequence: int
+) -> None:
+    """Each line is as it was written, with its checksum."""
+    written.write_bytes(b"".join(spoil(written.read_bytes().splitlines(keepends=True))))
+    with pytest.raises(JournalError) as caught:
+        _journal(tmp_path)
+    assert caught.value.code == "journal-damaged"
+    assert f"at line {line}: it has the sequence number {sequence}" in caught.value.message
+
+
+def test_a_record_that_finishes_what_was_never_begun_is_damage(tmp_path: Path, written: Path) -> None:
+    record = {"version": 1, "sequence": 6, "time": "", "type": "done", "key": "file:/x", "outputs": {}}
+    text = json.dumps(record, separators=(",", ":"))
+    checksum = hashlib.sha256(text.encode()).hexdigest()
+    with written.open("a") as file:
+        file.write(f'{text[:-1]},"checksum":"{checksum}"}}\n')
+    with pytest.raises(JournalError, match="at line 6: it does not follow") as caught:
         _journal(tmp_path)
     assert caught.value.code == "journal-damaged"

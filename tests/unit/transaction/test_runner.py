@@ -385,3 +385,32 @@ def test_what_is_given_up_stays_with_its_reason_and_the_rest_is_undone(root: Pat
     assert (root / "etc/tunnel/a").read_text() == "A\n"
     assert not (root / "etc/tunnel/active").is_symlink()
     assert _runner(root).receipt.entries == {}
+
+
+class _StandingClock(SystemClock):
+    """Its time goes on only while a person is waited for."""
+
+    elapsed = 0.0
+
+    def monotonic(self) -> float:
+        return self.elapsed
+
+
+def test_the_time_of_a_step_is_without_that_of_a_person(root: Path) -> None:
+    clock, events = _StandingClock(), list[Event]()
+
+    def ask(_context: None) -> None:
+        clock.elapsed += 600
+
+    ports = Ports(Files(root), "/var/lib/tunnel")
+    journal = Journal(ports.files, clock, ports.state_directory)
+    runner = Runner(ports, journal, _CODEC, clock, events.append, waited=lambda: clock.elapsed)
+    runner.run([Step("one", "Do it", ask, lambda _facts: _ACTIONS)], None)
+    assert (events[-1].phase, events[-1].seconds) == ("done", 0)
+
+
+def test_changes_undone_are_counted(root: Path) -> None:
+    counts = list[tuple[int, int]]()
+    _runner(root).run([_step()], None)
+    _runner(root).undo(counted=lambda undone, total: counts.append((undone, total)))
+    assert counts == [(made, len(_ACTIONS)) for made in range(1, len(_ACTIONS) + 1)]

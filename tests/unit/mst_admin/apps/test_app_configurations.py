@@ -214,7 +214,7 @@ def test_mistakes_have_line_and_column(admin: MstAdmin, tmp_path: Path) -> None:
     assert "object.yaml:5:1: unknown key `setings`; did you mean `settings`?" in refused.message
     bad = admin("app-config", "lint", object_file(tmp_path, IOS.replace("TunnelOnly", "tunnelonly")))
     assert (bad.code, bad.codes("errors")) == (
-        ExitCode.CHECK,
+        ExitCode.USAGE,
         ["app-setting-spelling", "data-boundary-needs-tunnel-only"],
     )
     assert "object.yaml:5:11: settings.tunnelonly" in bad.message

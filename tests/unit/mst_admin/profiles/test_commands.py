@@ -58,7 +58,7 @@ def test_dedicated_devices_are_refused_with_the_reason(admin: MstAdmin, tmp_path
 def test_a_profile_whose_site_moved_is_found_out(admin: MstAdmin) -> None:
     assert admin("config", "update", "Main", "--port", "4443").status == "changed"
     linted = admin("profile", "lint", "Tunnel for Android")
-    assert (linted.code, linted.codes("errors")) == (ExitCode.CHECK, ["server-address-differs"])
+    assert (linted.code, linted.codes("errors")) == (ExitCode.USAGE, ["server-address-differs"])
     assert "gw.lab.example:4443" in linted.message
     assert admin("config", "update", "Main", "--port", "443").status == "changed"
 
@@ -141,8 +141,24 @@ def test_mistakes_have_line_and_column(admin: MstAdmin, tmp_path: Path) -> None:
     assert refused.codes("errors") == ["profile-invalid"]
     assert "object.yaml:6:1: unknown key `always_om`; did you mean `always_on`?" in refused.message
     bad = admin("profile", "lint", object_file(tmp_path, ANDROID.replace("defendertoggle: 0", "VPN: 1")))
-    assert (bad.code, bad.codes("errors")) == (ExitCode.CHECK, ["custom-setting-spelling"])
+    assert (bad.code, bad.codes("errors")) == (ExitCode.USAGE, ["custom-setting-spelling"])
     assert "object.yaml:9:18: custom_settings.VPN" in bad.message
+
+
+def test_lint_and_create_refuse_the_same_with_the_same_exit_code(admin: MstAdmin, tmp_path: Path) -> None:
+    one_off = ANDROID.replace("defendertoggle: 0", "vpn: 1, antiphishing: 0")
+    file = object_file(tmp_path, one_off)
+    linted, created = admin("profile", "lint", file), admin("profile", "create", file)
+    assert linted.codes("errors") == created.codes("errors") == ["work-profile-switches"]
+    assert linted.code == created.code == ExitCode.USAGE
+
+
+def test_a_profile_with_warnings_has_no_error_but_is_not_without_problem(
+    admin: MstAdmin, tmp_path: Path
+) -> None:
+    shown = admin.text("profile", "lint", object_file(tmp_path, ANDROID))
+    assert "No error found" in shown
+    assert "No problem found" not in shown
 
 
 @pytest.mark.parametrize("verb", ["create", "update"])
@@ -176,7 +192,7 @@ def test_exclusions_go_out_and_in_as_csv(admin: MstAdmin, tmp_path: Path) -> Non
     )
     file.write_text("contoso.*\n")
     assert admin(*imported).codes("errors") == ["exclusion-malformed"]
-    assert admin("proxy-exclusions", "check", str(file), "ok.contoso.com").code == ExitCode.CHECK
+    assert admin("proxy-exclusions", "check", str(file), "ok.contoso.com").code == ExitCode.USAGE
     file.write_text('"' + "a" * 200_000, encoding="utf-8")
     assert admin("proxy-exclusions", "check", str(file)).codes("errors") == ["exclusions-unreadable"]
     refused = admin("proxy-exclusions", "export", "--profile", "Tunnel for iOS")

@@ -50,7 +50,15 @@ def test_a_profile_file_that_is_missing_is_no_name(
 
 def test_an_entry_may_be_longer_than_a_file_name(tmp_path: Path) -> None:
     judged = check(operator_of(tmp_path), ["a" * 300])
-    assert judged.exit_code is ExitCode.CHECK
+    assert judged.exit_code is ExitCode.USAGE
+
+
+@pytest.mark.parametrize("entry", ["https://contoso.com/", "10.0.0.0/8", "fd00::/8"])
+def test_a_url_and_a_network_are_entries_that_are_refused(tmp_path: Path, entry: str) -> None:
+    judged = check(operator_of(tmp_path), [entry])
+    (refused,) = judged.errors
+    assert refused.code == "exclusion-malformed"
+    assert "it must be a host, without scheme, path or prefix length" in refused.message
 
 
 def test_declarations_that_cannot_be_looked_at_are_wrong_usage(tmp_path: Path) -> None:

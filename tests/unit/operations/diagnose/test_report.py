@@ -3,7 +3,7 @@
 import io
 import os
 import tarfile
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,9 @@ from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.diagnose import collect, report
+from mstunnel_setup.transaction.journal import Journal
 from tests.testbed.canary import LOGGED, SETTINGS, forms, leaks
+from tests.unit.clocks import FakeClock
 from tests.unit.fakes import PODMAN, FakeEngine, Printing, ports_of
 from tests.unit.install.scenes import FakePrompter
 from tests.unit.operators import operator_of
@@ -70,7 +72,7 @@ def test_secrets_of_all_kinds_stay_on_the_host(host: Files) -> None:
         name: len(text) for name, text in files.items()
     }
     envelope = {"schema": "mstunnel/1", "command": "mst-cli diagnose", "status": result.status}
-    validate({**envelope, "data": result.data, "warnings": [vars(w) for w in result.warnings], "errors": []})
+    validate({**envelope, "data": result.data, "warnings": [w.data for w in result.warnings], "errors": []})
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives a directory to the agent")
@@ -92,12 +94,28 @@ def test_without_our_own_secrets_nothing_is_written(host: Files, path: str) -> N
     assert host.read("/bundle.tar.gz") is None
 
 
-def test_a_damaged_journal_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _journal_without_a_line(root: Path) -> bytes:
+    """A journal that a person has edited: every line is sound, and one is gone."""
+    (root / "another").mkdir()
+    files = Files(root / "another")
+    with closing(Journal(files, FakeClock(), paths.STATE)) as journal:
+        journal.begin_installation()
+        journal.append("begin", key="file:/x", step="x", action={}, before={})
+        journal.append("done", key="file:/x", outputs={})
+    lines = (files.read(journal.path) or b"").splitlines(keepends=True)
+    return lines[0] + lines[2]
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_damaged_journal_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edited: bool
+) -> None:
+    content = _journal_without_a_line(tmp_path) if edited else b"damaged\ndamaged\n"
     files = Files(tmp_path)
     for directory in (paths.CONFIGURATION, paths.STATE, "/run"):
         files.make_directories(directory)
     files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=2\n")
-    files.write(f"{paths.STATE}/journal.jsonl", b"damaged\ndamaged\n")
+    files.write(f"{paths.STATE}/journal.jsonl", content)
     monkeypatch.setattr(collect, "_readiness", lambda _operator: Result())
     monkeypatch.setattr(install_ports, "open_engine", lambda *_arguments: (FakeEngine(), PODMAN))
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))
@@ -105,7 +123,7 @@ def test_a_damaged_journal_stops_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     report.diagnose(damaged, Path("/bundle.tar.gz"))
     found = bundle(files)
     assert found[f"files{paths.ENVIRONMENT}"] == b"DEBUG_LEVEL=2\n"
-    assert found[f"files{paths.STATE}/journal.jsonl"] == b"damaged\ndamaged\n"
+    assert found[f"files{paths.STATE}/journal.jsonl"] == content
     assert found[f"logs/{paths.SERVER}.log"] == b"said"
     for name in ("health", "status", "certificate", "version"):
         assert found[f"checks/{name}.json"].startswith(b"not collected: journal-damaged: ")

@@ -81,6 +81,14 @@ class Log(Processes):
         yield "worker: 192.0.2.9 worker-auth.c:1745: failed authentication for ''"
 
 
+class GuestLog(Processes):
+    """A log with one refused sign-in of a guest."""
+
+    def lines(self, arguments: Sequence[str]) -> Iterator[str]:
+        yield "ocserv-oidc: Token has another value in claim: acct"
+        yield "worker: 192.0.2.9 worker-auth.c:1745: failed authentication for ''"
+
+
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     scene = Scene(tmp_path, engine=Gateway(), processes=Log())
@@ -159,6 +167,53 @@ def test_a_given_token_is_decoded_and_never_shown(host: Scene, tmp_path: Path) -
     assert "ada@example.com" not in shown
 
 
+def token_of(host: Scene, file: Path, **claims: object) -> Path:
+    """A file with an access token that has these claims."""
+    now = int(host.clock.now().timestamp())
+    header = {"alg": "RS256", "typ": "JWT", "kid": "k"}
+    whole = {"tid": "t", "nbf": now, "iat": now, "exp": now + 60, **claims}
+    parts = (base64.urlsafe_b64encode(json.dumps(each).encode()).rstrip(b"=") for each in (header, whole))
+    file.write_text(f"{b'.'.join(parts).decode()}.signature")
+    return file
+
+
+def test_a_user_principal_name_is_resolved_by_the_token_of_that_user(host: Scene, tmp_path: Path) -> None:
+    file = token_of(host, tmp_path / "token", oid="ada", upn="Ada@contoso.com")
+    result = explain(host, "ada@contoso.com", file)
+    assert [outcome(result, name) for name in ("token", "claims", "session")] == ["ok"] * 3
+    assert result.data["subject"] == "ada@contoso.com"
+
+
+def test_a_user_principal_name_alone_is_refused_with_how_to_get_the_object_id(
+    host: Scene, tmp_path: Path
+) -> None:
+    of_another = token_of(host, tmp_path / "token", oid="bob", upn="bob@contoso.com")
+    for file in (None, of_another):
+        with pytest.raises(UsageError) as caught:
+            explain(host, "ada@contoso.com", file)
+        assert caught.value.code == "user-name-unresolved"
+        assert "az ad user show --id ada@contoso.com" in caught.value.hint
+
+
+def test_where_devices_present_no_token_users_have_any_name(host: Scene) -> None:
+    by_certificate = GatewayOptions(Authentication.CERTIFICATE)
+    host.write(paths.OCSERV_CONF, ocserv_conf(CONFIGURATION, by_certificate))
+    assert outcome(explain(host, "ada@contoso.com"), "session") == "problem"
+
+
+def test_a_guest_is_explained_without_a_token(host: Scene) -> None:
+    result = explain(host, "ada_fabrikam.com#EXT#@contoso.onmicrosoft.com")
+    assert outcome(result, "claims") == "problem"
+    assert "guest" in seen(result, "claims")
+
+
+def test_a_refused_guest_is_explained_by_the_address_of_the_device(host: Scene) -> None:
+    host.processes = GuestLog()
+    (row,) = (each for each in rows_of(explain(host, "192.0.2.9"), "rows") if each["id"] == "token")
+    assert str(row["seen"]).endswith("(rule member)")
+    assert "Guests and personal accounts cannot use the tunnel" in str(row["hint"])
+
+
 def test_a_token_file_that_is_not_there_is_refused(host: Scene) -> None:
     with pytest.raises(UsageError) as caught:
         explain(host, "ada", Path("/nowhere/token"))
@@ -199,6 +254,8 @@ def test_what_is_served_is_read_back_from_the_configuration_of_the_gateway() -> 
         split_dns=("corp.example",),
         includes=(ip_network("10.99.0.0/16"),),
         excludes=(ip_network("10.99.7.0/24"),),
+        udp=True,
+        session_timeout=3600,
     )
     assert found.is_of_device(ip_address("fd00:1::7"))
 

@@ -1,0 +1,137 @@
+"""Someone gives an administrator a file to import: its bytes are judged before they take memory or time."""
+
+import io
+import subprocess
+import tarfile
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.containers.archive import archived_images
+from mstunnel_setup.exchange import release_feed as feed
+from mstunnel_setup.operations.backup_archive import unpack
+from mstunnel_setup.operations.upgrade.releases import import_archive
+from tests.attack.record import record
+from tests.unit.exchange.publisher import Publisher, release
+from tests.unit.operators import operator_of
+
+_MEGABYTE = 1 << 20
+_ENOUGH = 48 * _MEGABYTE
+
+
+def _link(name: str, target: str, kind: bytes) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, target
+    return member
+
+
+def _tar(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> None:
+    with tarfile.open(path, "w:") as archive:
+        for member, content in members:
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+def _sparse(path: Path, format_name: str) -> None:
+    """A gigabyte in a file of some kilobytes, as `tar --sparse` writes it."""
+    hole = path.parent / "timestamp.json"
+    with hole.open("wb") as file:
+        file.truncate(1 << 30)
+    command = [
+        "tar",
+        "--sparse",
+        f"--format={format_name}",
+        "-cf",
+        str(path),
+        "-C",
+        str(path.parent),
+        hole.name,
+    ]
+    subprocess.run(command, check=True)
+    hole.unlink()
+
+
+def _hard_links(path: Path) -> None:
+    first = (tarfile.TarInfo("metadata/timestamp.json"), b"x" * _MEGABYTE)
+    links = [(_link(f"{n}", "metadata/timestamp.json", tarfile.LNKTYPE), b"") for n in range(1500)]
+    _tar(path, first, *links)
+
+
+def _loop(path: Path) -> None:
+    _tar(path, (_link("a", "b", tarfile.SYMTYPE), b""), (_link("b", "a", tarfile.SYMTYPE), b""))
+
+
+def _endless_names(path: Path) -> None:
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 1
+    path.write_bytes(3000 * (header.tobuf() + b"a".ljust(512, b"\0")))
+
+
+ARCHIVES: dict[str, Callable[[Path], None]] = {
+    "a sparse gigabyte (GNU)": lambda path: _sparse(path, "gnu"),
+    "a sparse gigabyte (POSIX)": lambda path: _sparse(path, "posix"),
+    "1,500 hard links to a megabyte": _hard_links,
+    "links in a loop": _loop,
+    "a dangling hard link": lambda path: _tar(path, (_link("a", "nowhere", tarfile.LNKTYPE), b"")),
+    "a link to a file of root": lambda path: _tar(
+        path, (_link("metadata/timestamp.json", "/etc/shadow", tarfile.SYMTYPE), b"")
+    ),
+    "a device": lambda path: _tar(path, (_link("a", "", tarfile.CHRTYPE), b"")),
+    "the same name twice": lambda path: _tar(
+        path, (tarfile.TarInfo("./a"), b"1"), (tarfile.TarInfo("a"), b"2")
+    ),
+    "10,000 empty files": lambda path: _tar(path, *((tarfile.TarInfo(f"{n}"), b"") for n in range(10_000))),
+    "long names without end": _endless_names,
+}
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_an_archive_of_a_feed_is_judged_before_it_is_unpacked(tmp_path: Path, name: str) -> None:
+    publisher = Publisher(tmp_path / "publisher")
+    publisher.publish(release(1))
+    archive, root = tmp_path / "feed.tar", tmp_path / "host"
+    ARCHIVES[name](archive)
+    root.mkdir()
+    operator = operator_of(root)
+    for directory in (str(Path(feed.SETTINGS).parent), "/run"):
+        operator.files.make_directories(directory)
+    operator.files.write(feed.SETTINGS, b'url = "https://feed.invalid"\n')
+    operator.files.write(feed.ROOT, publisher.root)
+    tracemalloc.start()
+    with pytest.raises(SetupError) as caught:
+        import_archive(operator, archive)
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert caught.value.code == "feed-archive-invalid"
+    assert used < _ENOUGH
+    assert feed.read_known(operator.files) is None
+    record("file", f"release feed: {name}", "refused before anything is unpacked")
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_an_archive_of_a_backup_is_judged_before_it_is_unpacked(tmp_path: Path, name: str) -> None:
+    archive = tmp_path / "backup.tar"
+    ARCHIVES[name](archive)
+    subprocess.run(["gzip", str(archive)], check=True)
+    packed = (tmp_path / "backup.tar.gz").read_bytes()
+    tracemalloc.start()
+    with pytest.raises(SetupError) as caught:
+        unpack(packed)
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert caught.value.code == "backup-invalid"
+    assert used < _ENOUGH
+    record("file", f"backup: {name}", "refused before anything is unpacked")
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_an_archive_of_images_without_an_index_is_refused(tmp_path: Path, name: str) -> None:
+    archive = tmp_path / "images.tar"
+    ARCHIVES[name](archive)
+    with pytest.raises(SetupError) as caught:
+        archived_images(str(archive))
+    assert caught.value.code == "image-archive-unusable"
+    record("file", f"image archive: {name}", "refused")
