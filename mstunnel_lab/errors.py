@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from mstunnel_setup.base.errors import UsageError, declare
+from mstunnel_setup.base.text import text
 
 BAD_REQUEST: Final = 400
 UNAUTHORIZED: Final = 401
@@ -50,7 +51,8 @@ class GraphError(Exception):
 
 def not_found(kind: str, identifier: str) -> GraphError:
     """Return the refusal for an Intune entity that does not exist."""
-    return GraphError(NOT_FOUND, "ResourceNotFound", f"{kind} '{identifier}' was not found.")
+    message = text("{kind} '{name}' was not found.", kind=kind, name=identifier)
+    return GraphError(NOT_FOUND, "ResourceNotFound", message)
 
 
 def directory_not_found(identifier: str) -> GraphError:

@@ -30,6 +30,7 @@ from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.state import Lab
 from mstunnel_lab.store import Point, Rows
 from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabCheck, LabHealth, LogCollection
 
@@ -114,7 +115,7 @@ def _summary(points: Sequence[Point], unit: str) -> str:
         return "Nothing was reported in this time."
     values = [point.value for point in points]
     low, high, last = (f"{number:.0f} {unit}".strip() for number in (min(values), max(values), values[-1]))
-    return f"Lowest {low}, highest {high}, last {last}."
+    return text("Lowest {low}, highest {high}, last {last}.", low=low, high=high, last=last)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from mstunnel_lab.admin_center.language import Words
+from mstunnel_lab.admin_center.language import PageLanguage
 from mstunnel_lab.admin_center.render import words
 from mstunnel_setup.base.parsing import whole_number
 
@@ -38,7 +38,7 @@ class Column(Generic[Item]):
     text: Callable[[Item], str]
     kind: str = "text"
 
-    def read(self, item: Item, say: Words) -> str:
+    def read(self, item: Item, say: PageLanguage) -> str:
         """What a reader sees."""
         return say(self.text(item)) if self.kind != "text" else self.text(item)
 

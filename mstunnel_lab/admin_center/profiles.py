@@ -42,6 +42,7 @@ from mstunnel_lab.records import SiteRecord
 from mstunnel_lab.state import Lab
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelConfiguration
 
 KINDS: Final = {
@@ -215,7 +216,10 @@ _RULE: Final = (
 def _rules(count: int) -> tuple[Group, ...]:
     """Return one group of fields for each rule, in their order, and the button that adds one."""
     rules = (
-        Group(f"On-demand rule {number}", tuple(renamed(item, f"rule{number}_{item.name}") for item in _RULE))
+        Group(
+            text("On-demand rule {number}", number=number),
+            tuple(renamed(item, f"rule{number}_{item.name}") for item in _RULE),
+        )
         for number in range(1, count + 1)
     )
     override_field = Field(
@@ -378,7 +382,9 @@ class ProfileForm(ObjectForm[DeviceConfiguration]):
             return SECTION.form_page(request, self, values, problems)
         together = dict.fromkeys([*lines(values["proxy_exclusions"]), *entries])
         joined = {**values, "proxy_exclusions": "\n".join(together)}
-        return SECTION.form_page(request, self, joined, notice=f"{len(entries)} entries imported.")
+        return SECTION.form_page(
+            request, self, joined, notice=text("{count} entries imported.", count=len(entries))
+        )
 
 
 def tunnel_profiles(lab: Lab) -> list[DeviceConfiguration]:

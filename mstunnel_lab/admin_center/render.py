@@ -12,7 +12,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from mstunnel_lab.admin_center.language import COOKIE, LANGUAGES, Words, language_of
+from mstunnel_lab.admin_center.language import COOKIE, LANGUAGES, PageLanguage, language_of
 from mstunnel_lab.entra.safeguards import Purpose
 from mstunnel_lab.state import lab_of, labs_of
 from mstunnel_setup.base import rendering
@@ -61,9 +61,9 @@ def message(request: Request, title: str, text: str, status: int = 200) -> Respo
     return page(request, "message.html", status, title=title, text=text)
 
 
-def words(request: Request) -> Words:
+def words(request: Request) -> PageLanguage:
     """Return what says texts in the language of the browser."""
-    return Words(language_of(request))
+    return PageLanguage(language_of(request))
 
 
 def own_path(text: str) -> str:

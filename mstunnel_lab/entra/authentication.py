@@ -16,6 +16,7 @@ from mstunnel_lab.errors import ACCOUNT_LOCKED, REFUSALS, OAuthError, refused
 from mstunnel_lab.records import UserRecord, digest
 from mstunnel_lab.state import Lab, Labs, labs_of
 from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import text
 
 NO_SUCH_ACCOUNT: Final = "Your account or password is incorrect."
 WRONG_CODE: Final = "That verification code is incorrect."
@@ -105,7 +106,7 @@ def _admitted(lab: Lab, user: UserRecord) -> Outcome:
 
 
 def _refusal(number: int) -> str:
-    return f"AADSTS{number}: {REFUSALS[number].message}"
+    return text("AADSTS{number}: {message}", number=number, message=text(REFUSALS[number].message))
 
 
 def _proof(request: Request, user: UserRecord) -> str:

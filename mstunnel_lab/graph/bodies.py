@@ -9,6 +9,7 @@ from mstunnel_lab.errors import BAD_REQUEST, GraphError
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.parsing import problem_of
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import DeviceConfiguration, WireModel, wire_name
 
@@ -90,8 +91,12 @@ def _explain(kind: type[Body], error: ValidationError) -> str:
         return unknown_property(kind, path)
     if first["type"] == "missing":
         return f"A value is required for property '{path}' of resource '{kind.type_name}'."
-    resource = f"property '{path}' of resource '{kind.type_name}'"
-    return f"Invalid value specified for {resource}: {problem_of(first)}"
+    return text(
+        "Invalid value specified for property '{property}' of resource '{kind}': {reason}",
+        property=path,
+        kind=kind.type_name,
+        reason=problem_of(first),
+    )
 
 
 GRAPH: Final = "microsoft.graph."

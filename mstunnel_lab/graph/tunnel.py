@@ -28,6 +28,7 @@ from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.state import Lab, lab_of
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, TunnelConfiguration, TunnelSite
 
@@ -234,7 +235,7 @@ class _Configurations(Entities[TunnelConfiguration]):
             site.display_name for site in lab.store.each(SiteRecord) if site.configuration_id == found.id
         ]
         if users:
-            message = f"The server configuration is used by the site '{users[0]}'."
+            message = text("The server configuration is used by the site '{site}'.", site=users[0])
             raise GraphError(CONFLICT, "Conflict", message)
         super().remove(lab, found)
 
