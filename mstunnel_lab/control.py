@@ -102,14 +102,14 @@ async def user(request: Request) -> Response:
     if owner is None:
         raise GraphError(NOT_FOUND, "ResourceNotFound", "There is no such user.")
     lab, found = owner
-    wish = await _read(request, _UserBody)
-    number = wish.refused_with
+    wanted = await _read(request, _UserBody)
+    number = wanted.refused_with
     if number and number not in REFUSALS:
         known = ", ".join(map(str, REFUSALS))
         raise GraphError(BAD_REQUEST, _BAD, f"refused_with: {number} is not one of 0, {known}")
-    if unknown := set(wish.roles or ()) - set(ROLE_TEMPLATES):
+    if unknown := set(wanted.roles or ()) - set(ROLE_TEMPLATES):
         raise GraphError(BAD_REQUEST, _BAD, f"roles: there is no {min(unknown)}")
-    changed = UserRecord.model_validate(found.model_dump() | wish.model_dump(exclude_none=True))
+    changed = UserRecord.model_validate(found.model_dump() | wanted.model_dump(exclude_none=True))
     lab.store.replace(changed)
     for tries in (labs.limits.passwords, labs.limits.codes):
         tries.forget(changed.id)
@@ -119,11 +119,11 @@ async def user(request: Request) -> Response:
 async def site(request: Request) -> Response:
     """Say whether there is an upgrade for the servers of a site."""
     labs = _opened(request)
-    wish = await _read(request, _SiteBody)
+    wanted = await _read(request, _SiteBody)
     for lab in labs.tenants:
         found = lab.store.get(SiteRecord, request.path_params["id"])
         if found is not None:
-            changed = found.model_copy(update={"upgrade_available": wish.upgrade_available})
+            changed = found.model_copy(update={"upgrade_available": wanted.upgrade_available})
             lab.store.replace(changed)
             return JSONResponse(changed.public())
     raise GraphError(NOT_FOUND, "ResourceNotFound", "There is no such site.")

@@ -65,7 +65,7 @@ def directory_not_found(identifier: str) -> GraphError:
     )
 
 
-class Refusal(NamedTuple):
+class KnownRefusal(NamedTuple):
     """OAuth code and message that go with an AADSTS number."""
 
     error: str
@@ -76,19 +76,23 @@ ACCOUNT_LOCKED: Final = 50053
 MFA_REQUIRED: Final = 50076
 
 REFUSALS: Final = {
-    ACCOUNT_LOCKED: Refusal("invalid_grant", "The account is locked."),
-    50055: Refusal("invalid_grant", "The password is expired."),
-    50057: Refusal("invalid_grant", "The user account is disabled."),
-    50072: Refusal("interaction_required", "The user has to enrol in multi-factor authentication."),
-    50074: Refusal("interaction_required", "Strong authentication is required."),
-    MFA_REQUIRED: Refusal("interaction_required", "The user must use multi-factor authentication."),
-    50079: Refusal("interaction_required", "The user has to set up multi-factor authentication."),
-    50097: Refusal("interaction_required", "Device authentication is required."),
-    50105: Refusal("invalid_grant", "The user is not assigned to a role for the application."),
-    53000: Refusal("interaction_required", "The device is not in the required state: it is not compliant."),
-    53001: Refusal("interaction_required", "The device is not in the required state: it is not joined."),
-    53003: Refusal("invalid_grant", "Access has been blocked by Conditional Access policies."),
-    53004: Refusal("interaction_required", "The user has to finish setting up multi-factor authentication."),
+    ACCOUNT_LOCKED: KnownRefusal("invalid_grant", "The account is locked."),
+    50055: KnownRefusal("invalid_grant", "The password is expired."),
+    50057: KnownRefusal("invalid_grant", "The user account is disabled."),
+    50072: KnownRefusal("interaction_required", "The user has to enrol in multi-factor authentication."),
+    50074: KnownRefusal("interaction_required", "Strong authentication is required."),
+    MFA_REQUIRED: KnownRefusal("interaction_required", "The user must use multi-factor authentication."),
+    50079: KnownRefusal("interaction_required", "The user has to set up multi-factor authentication."),
+    50097: KnownRefusal("interaction_required", "Device authentication is required."),
+    50105: KnownRefusal("invalid_grant", "The user is not assigned to a role for the application."),
+    53000: KnownRefusal(
+        "interaction_required", "The device is not in the required state: it is not compliant."
+    ),
+    53001: KnownRefusal("interaction_required", "The device is not in the required state: it is not joined."),
+    53003: KnownRefusal("invalid_grant", "Access has been blocked by Conditional Access policies."),
+    53004: KnownRefusal(
+        "interaction_required", "The user has to finish setting up multi-factor authentication."
+    ),
 }
 """Refusals of a user by AADSTS number."""
 

@@ -43,7 +43,7 @@ class Fault(BaseModel):
     times: Annotated[int, Field(ge=1)] | None = 1
 
     def matches(self, method: str, path: str) -> bool:
-        """Tell whether a request gets this fault."""
+        """Return whether a request gets this fault."""
         return (self.method in {None, method}) and fnmatch.fnmatchcase(path, self.path)
 
     def content(self, path: str) -> tuple[str, bytes]:
@@ -102,15 +102,12 @@ class Faults:
         with self._lock:
             for position, fault in enumerate(self._waiting):
                 if fault.matches(method, path):
-                    self._count(position, fault)
+                    if fault.times == 1:
+                        del self._waiting[position]
+                    elif fault.times is not None:
+                        self._waiting[position] = fault.model_copy(update={"times": fault.times - 1})
                     return fault
         return None
-
-    def _count(self, position: int, fault: Fault) -> None:
-        if fault.times == 1:
-            del self._waiting[position]
-        elif fault.times is not None:
-            self._waiting[position] = fault.model_copy(update={"times": fault.times - 1})
 
 
 _READING: Final = frozenset({"GET", "HEAD"})

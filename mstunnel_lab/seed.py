@@ -160,20 +160,22 @@ class Seed(_Part):
         lost = [site.configuration for site in self.sites if site.configuration not in known]
         if lost:
             raise ValueError(f"no configuration is called {lost[0]!r}")
-        _refuse_twins([user.upn.lower() for user in self.users])
-        _refuse_twins(known)
-        _refuse_twins([site.name for site in self.sites])
-        _refuse_twins([str(application.app_id) for application in self.applications if application.app_id])
+        _refuse_duplicates([user.upn.lower() for user in self.users])
+        _refuse_duplicates(known)
+        _refuse_duplicates([site.name for site in self.sites])
+        _refuse_duplicates(
+            [str(application.app_id) for application in self.applications if application.app_id]
+        )
         uses = sorted(application.use for application in self.applications if application.use)
         if uses != ["device", "setup"]:
             raise ValueError("exactly one application with `use: setup` and one with `use: device` is needed")
         return self
 
 
-def _refuse_twins(names: list[str]) -> None:
-    twins = [name for name in names if names.count(name) > 1]
-    if twins:
-        raise ValueError(f"{twins[0]!r} is there twice")
+def _refuse_duplicates(names: list[str]) -> None:
+    duplicates = [name for name in names if names.count(name) > 1]
+    if duplicates:
+        raise ValueError(f"{duplicates[0]!r} is there twice")
 
 
 def default_seed() -> str:

@@ -33,7 +33,7 @@ _HTTPS: Final = 443
 
 
 @dataclass(frozen=True)
-class Settings:
+class ServeSettings:
     """How to serve. `port` 0 takes a free one; the first of `names` is the one in addresses.
 
     `seeds` has one file per tenant, the home tenant first. With `cloud` the addresses are those of a cloud of
@@ -75,7 +75,7 @@ def _address(name: str, port: int) -> str:
     return f"https://{host}" if port == _HTTPS else f"https://{host}:{port}"
 
 
-def open_labs(settings: Settings, port: int) -> Labs:
+def open_labs(settings: ServeSettings, port: int) -> Labs:
     """Return the tenants kept in the directory, made there the first time; raises `UsageError`."""
     directory = settings.directory
     count = len(settings.seeds) or sum(_database(directory, number).exists() for number in range(1, 100)) or 1
@@ -85,7 +85,7 @@ def open_labs(settings: Settings, port: int) -> Labs:
         for number in range(1, count + 1):
             seed = settings.seeds[number - 1] if settings.seeds else None
             opened.append(_open_lab(settings, number, seed, port, ring))
-        _refuse_twins(opened)
+        _refuse_duplicates(opened)
         return Labs(tuple(opened), ring, Authority(directory))
     except BaseException:
         for lab in opened:
@@ -97,7 +97,7 @@ def _database(directory: Path, number: int) -> Path:
     return directory / ("lab.sqlite" if number == 1 else f"lab-{number}.sqlite")
 
 
-def _open_lab(settings: Settings, number: int, seed: Path | None, port: int, ring: KeyRing) -> Lab:
+def _open_lab(settings: ServeSettings, number: int, seed: Path | None, port: int, ring: KeyRing) -> Lab:
     text = read_seed(seed)
     database = _database(settings.directory, number)
     with using(database):
@@ -116,7 +116,7 @@ def _open_lab(settings: Settings, number: int, seed: Path | None, port: int, rin
     return Lab(store, tenant, urls, tokens, settings.directory / "uploads")
 
 
-def _refuse_twins(labs: list[Lab]) -> None:
+def _refuse_duplicates(labs: list[Lab]) -> None:
     for name in ("id", "domain"):
         values = [getattr(lab.tenant, name) for lab in labs]
         if len(set(values)) < len(values):
@@ -213,16 +213,14 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drop connections without a request at once: an idle client never answers a TLS farewell."""
         for connection in list(self.server_state.connections):
-            if isinstance(connection, H11Protocol) and _is_idle(connection):
-                connection.transport.abort()
+            if isinstance(connection, H11Protocol):
+                is_idle = connection.cycle is None or connection.cycle.response_complete
+                if is_idle:
+                    connection.transport.abort()
         await super().shutdown(sockets)
 
 
-def _is_idle(connection: H11Protocol) -> bool:
-    return connection.cycle is None or connection.cycle.response_complete
-
-
-def serve(settings: Settings, announce: Announce) -> ExitCode:
+def serve(settings: ServeSettings, announce: Announce) -> ExitCode:
     """Serve until SIGTERM (DONE) or SIGINT (INTERRUPTED); `announce` is called when the lab is ready.
 
     Raises `UsageError` (directory, port, seed), `NetworkError` (port in use), `LockedError` (another lab
@@ -262,7 +260,7 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
+def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # With the protocol named, asyncio switches Nagle's algorithm off; without, each answer takes 40 ms.
     with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
@@ -283,7 +281,7 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
 
 
 async def _run(
-    settings: Settings, labs: Labs, listener: socket.socket, ready: Path, announce: Announce
+    settings: ServeSettings, labs: Labs, listener: socket.socket, ready: Path, announce: Announce
 ) -> _Stop:
     chain, key = labs.authority.server_certificate(settings.directory, settings.certificate_names)
     config = uvicorn.Config(

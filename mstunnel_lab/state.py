@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from mstunnel_lab.entra.safeguards import Limits, PurposeKeys
+from mstunnel_lab.entra.safeguards import GuessLimits, PurposeKeys
 from mstunnel_lab.entra.tokens import KeyRing, TokenService
 from mstunnel_lab.faults import Faults, Throttle
 from mstunnel_lab.pki import Authority
@@ -52,7 +52,7 @@ class Labs:
     authority: Authority
     faults: Faults = field(default_factory=Faults)
     throttle: Throttle = field(default_factory=Throttle)
-    limits: Limits = field(default_factory=Limits)
+    limits: GuessLimits = field(default_factory=GuessLimits)
     signing: PurposeKeys = field(default_factory=lambda: PurposeKeys(secrets.token_bytes(32)), repr=False)
     control_key: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from typing_extensions import override
 
@@ -22,7 +22,7 @@ from mst_admin.assignments import targets
 from mstunnel_lab.admin_center.forms import (
     ASSIGNMENT_FIELDS,
     Field,
-    Group,
+    FieldGroup,
     Values,
     empty,
     fields_of,
@@ -32,11 +32,11 @@ from mstunnel_lab.admin_center.forms import (
 )
 from mstunnel_lab.admin_center.lists import Column
 from mstunnel_lab.admin_center.profiles import declared_profiles
-from mstunnel_lab.admin_center.sections import ObjectForm, RefusedError, Section, Submission
+from mstunnel_lab.admin_center.sections import AdminSection, ObjectForm, RefusedError, Submission
 from mstunnel_lab.errors import not_found
 from mstunnel_lab.graph.apps import DEVICE_CONFIGURATIONS, MANAGED_CONFIGURATIONS, TargetAppsBody
 from mstunnel_lab.graph.bodies import judge
-from mstunnel_lab.graph.entities import AssignedEntities
+from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.state import Lab
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.values import JsonObject
@@ -58,7 +58,7 @@ KINDS: Final = {
 }
 """Channel and platform."""
 _CHANNELS: Final = {"devices": Channel.DEVICES, "apps": Channel.APPS}
-_BASICS: Final = Group(
+_BASICS: Final = FieldGroup(
     "Basics",
     (
         Field("name", "Name", hint="Name of the policy in the admin center.", required=True),
@@ -116,33 +116,30 @@ def parts_of(kind: str) -> tuple[Channel, Platform]:
     return _CHANNELS[channel], Platform(platform)
 
 
-def groups(kind: str) -> tuple[Group, ...]:
+def groups(kind: str) -> tuple[FieldGroup, ...]:
     """Return the fields of a kind."""
     channel, platform = parts_of(kind)
     on_devices = channel is Channel.DEVICES
     settings = (_SETTINGS, _BOUNDARY) if platform is Platform.IOS and on_devices else (_SETTINGS,)
     has_permissions = on_devices and platform is not Platform.IOS
     return (
-        Group("Basics", (*_BASICS.fields, _APP if on_devices else _APPS)),
-        Group("Settings", (*settings, _PERMISSIONS) if has_permissions else settings),
-        Group("Assignments", ASSIGNMENT_FIELDS),
+        FieldGroup("Basics", (*_BASICS.fields, _APP if on_devices else _APPS)),
+        FieldGroup("Settings", (*settings, _PERMISSIONS) if has_permissions else settings),
+        FieldGroup("Assignments", ASSIGNMENT_FIELDS),
     )
 
 
 @dataclass(frozen=True)
 class AppConfigurationForm(ObjectForm[Any]):
-    """The form of a policy; one that is there is `policy`, with its apps and assignments."""
+    """The form of a policy for managed devices; one that is there is `policy`, with apps and assignments."""
+
+    entities: ClassVar[Entities[Any]] = DEVICE_CONFIGURATIONS
 
     policy: PresentAppConfiguration | None = None
 
     @property
     @override
-    def entities(self) -> AssignedEntities[Any]:
-        return DEVICE_CONFIGURATIONS if self.kind.startswith("devices") else MANAGED_CONFIGURATIONS
-
-    @property
-    @override
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[FieldGroup, ...]:
         return groups(self.kind)
 
     @property
@@ -196,15 +193,20 @@ class AppConfigurationForm(ObjectForm[Any]):
         package: JsonObject = {} if declared.is_ios else {"packageId": f"app:{name}"}
         return {"targetedMobileApps": [*found], **package}
 
+
+@dataclass(frozen=True)
+class ManagedAppConfigurationForm(AppConfigurationForm):
+    """The form of a policy for managed apps."""
+
+    entities: ClassVar[Entities[Any]] = MANAGED_CONFIGURATIONS
+
     @override
-    def store(self, submission: Submission) -> Any:
-        """A policy for managed apps is created without its apps, which have an action of their own."""
-        if self.entities is DEVICE_CONFIGURATIONS:
-            return super().store(submission)
+    def store(self, submission: Submission) -> TargetedManagedAppConfiguration:
+        """The policy is created without its apps, which have an action of their own."""
         own = {name: value for name, value in submission.body.items() if name != _TARGETS}
         targeted = judge(TargetAppsBody, {_TARGETS: submission.body[_TARGETS]})
         with self.lab.store.transaction():
-            kept = super().store(replace(submission, body=own))
+            kept: TargetedManagedAppConfiguration = super().store(replace(submission, body=own))
             MANAGED_CONFIGURATIONS.target(self.lab, kept.id, targeted)
         return kept
 
@@ -234,14 +236,19 @@ def _open(lab: Lab, identifier: str) -> AppConfigurationForm:
     policy = next((item for item in _present(lab) if item.id == identifier), None)
     if policy is None:
         raise not_found("app configuration policy", identifier)
-    return AppConfigurationForm(lab, _kind(policy), policy.found, policy)
+    return _form(lab, _kind(policy), policy)
+
+
+def _form(lab: Lab, kind: str, policy: PresentAppConfiguration | None = None) -> AppConfigurationForm:
+    form = ManagedAppConfigurationForm if kind.startswith("apps") else AppConfigurationForm
+    return form(lab, kind, policy.found if policy else None, policy)
 
 
 def _kind(policy: PresentAppConfiguration) -> str:
     return kind_of(policy.channel, policy.declared.platform)
 
 
-SECTION: Final = Section(
+SECTION: Final = AdminSection(
     tab="app-configurations",
     title="App configuration policies",
     what="app configuration policy",
@@ -255,6 +262,6 @@ SECTION: Final = Section(
         Column[PresentAppConfiguration]("apps", "Targeted apps", lambda item: ", ".join(item.apps)),
     ),
     each=lambda lab: tuple(_present(lab)),
-    new=AppConfigurationForm,
+    new=_form,
     open=_open,
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from typing_extensions import override
 
@@ -23,7 +23,7 @@ from mst_admin.profiles.present import profile_object
 from mstunnel_lab.admin_center.forms import (
     ASSIGNMENT_FIELDS,
     Field,
-    Group,
+    FieldGroup,
     Values,
     empty,
     renamed,
@@ -32,10 +32,10 @@ from mstunnel_lab.admin_center.forms import (
 )
 from mstunnel_lab.admin_center.lists import Column
 from mstunnel_lab.admin_center.profiles import tunnel_profiles
-from mstunnel_lab.admin_center.sections import ObjectForm, Section, Submission
+from mstunnel_lab.admin_center.sections import AdminSection, ObjectForm, Submission
 from mstunnel_lab.errors import CONFLICT, GraphError, not_found
 from mstunnel_lab.graph.apps import APPS, add_play_app
-from mstunnel_lab.graph.entities import AssignedEntities
+from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.state import Lab
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.values import JsonObject, as_object
@@ -79,12 +79,12 @@ _DEFAULTS: Final = {
 """What the form begins with: the client of the tunnel."""
 
 
-def groups(platform: AppPlatform, profiles: Sequence[str], *, is_new: bool) -> tuple[Group, ...]:
+def groups(platform: AppPlatform, profiles: Sequence[str], *, is_new: bool) -> tuple[FieldGroup, ...]:
     """Return the fields for a platform, with the names of VPN profiles that an app can be assigned with."""
     own = _IOS if platform is AppPlatform.IOS else ()
-    information = Group("App information", (_ID, *own) if is_new or own else ())
+    information = FieldGroup("App information", (_ID, *own) if is_new or own else ())
     assignments = (
-        Group(
+        FieldGroup(
             title,
             tuple(renamed(item, f"{intent}_{item.name}") for item in _assigned_fields(platform, profiles)),
         )
@@ -105,6 +105,7 @@ def _assigned_fields(platform: AppPlatform, profiles: Sequence[str]) -> tuple[Fi
 class AppForm(ObjectForm[MobileApp]):
     """The form of an app: those of managed Google Play have no more than their assignments."""
 
+    entities: ClassVar[Entities[Any]] = APPS
     field_of: ClassVar[Mapping[str, str]] = {"assignments": "required_groups"}
 
     @property
@@ -113,12 +114,7 @@ class AppForm(ObjectForm[MobileApp]):
 
     @property
     @override
-    def entities(self) -> AssignedEntities[MobileApp]:
-        return APPS
-
-    @property
-    @override
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[FieldGroup, ...]:
         names = [item.display_name for item in tunnel_profiles(self.lab)]
         return groups(self._platform, names, is_new=self.found is None)
 
@@ -226,7 +222,7 @@ def _platform_of(found: MobileApp) -> AppPlatform:
     return AppPlatform.ANDROID if found.odata_type == PLAY_APP else AppPlatform.IOS
 
 
-SECTION: Final = Section(
+SECTION: Final = AdminSection(
     tab="apps",
     title="All apps",
     what="app",

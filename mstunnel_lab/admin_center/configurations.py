@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from typing_extensions import override
 
 from mst_admin.objects import ConfigurationObject
 from mst_admin.rules_configuration import judge_configuration
 from mst_admin.wire import configuration_body, configuration_object
-from mstunnel_lab.admin_center.forms import Field, Group, Values, empty, fields_of, shown, typed
+from mstunnel_lab.admin_center.forms import Field, FieldGroup, Values, empty, fields_of, shown, typed
 from mstunnel_lab.admin_center.lists import Column
-from mstunnel_lab.admin_center.sections import ObjectForm, Section, Submission
+from mstunnel_lab.admin_center.sections import AdminSection, ObjectForm, Submission
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.tunnel import CONFIGURATIONS
 from mstunnel_lab.records import SiteRecord
@@ -20,14 +20,14 @@ from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.tenant.wire import TunnelConfiguration
 
 GROUPS: Final = (
-    Group(
+    FieldGroup(
         "Basics",
         (
             Field("name", "Name", hint="Name of the server configuration.", required=True),
             Field("description", "Description (optional)", hint="What the server configuration is for."),
         ),
     ),
-    Group(
+    FieldGroup(
         "Settings",
         (
             Field(
@@ -55,7 +55,7 @@ GROUPS: Final = (
             ),
         ),
     ),
-    Group(
+    FieldGroup(
         "Split tunneling rules",
         (
             Field(
@@ -75,14 +75,11 @@ _DEFAULTS: Final = {"network": "169.254.0.0/16", "listen_port": "443"}
 class ConfigurationForm(ObjectForm[TunnelConfiguration]):
     """The form of a server configuration."""
 
-    @property
-    @override
-    def entities(self) -> Entities[TunnelConfiguration]:
-        return CONFIGURATIONS
+    entities: ClassVar[Entities[Any]] = CONFIGURATIONS
 
     @property
     @override
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[FieldGroup, ...]:
         return GROUPS
 
     @property
@@ -119,7 +116,7 @@ def sorted_configurations(lab: Lab) -> list[TunnelConfiguration]:
     return sorted(lab.store.each(TunnelConfiguration), key=lambda item: item.display_name.casefold())
 
 
-SECTION: Final = Section(
+SECTION: Final = AdminSection(
     tab="configurations",
     title="Server configurations",
     what="server configuration",

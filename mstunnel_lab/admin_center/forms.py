@@ -64,7 +64,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Group:
+class FieldGroup:
     """Fields under one heading, and buttons (decision and label) that change the form and store nothing."""
 
     title: str
@@ -76,7 +76,7 @@ class Group:
 class Form:
     """A form as it is shown."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[FieldGroup, ...]
     values: Values
     problems: Problems = field(default_factory=dict)
 
@@ -112,18 +112,18 @@ def renamed(item: Field, name: str) -> Field:
     return replace(item, name=name, key=item.key or item.name)
 
 
-def fields_of(groups: Iterable[Group]) -> list[Field]:
+def fields_of(groups: Iterable[FieldGroup]) -> list[Field]:
     """Return the fields of all groups."""
     return [item for group in groups for item in group.fields]
 
 
-def read(form: FormData, groups: Sequence[Group]) -> Values:
+def read(form: FormData, groups: Sequence[FieldGroup]) -> Values:
     """Return what was typed; a box that is not ticked is ""."""
     names = [item.name for item in fields_of(groups)]
     return {name: render.field(form, name).replace("\r\n", "\n").strip() for name in names}
 
 
-def empty(groups: Iterable[Group]) -> dict[str, str]:
+def empty(groups: Iterable[FieldGroup]) -> dict[str, str]:
     """Return the values of a form in which nothing was typed."""
     return dict.fromkeys((item.name for item in fields_of(groups)), "")
 

@@ -119,7 +119,7 @@ def _summary(points: Sequence[Point], unit: str) -> str:
 
 
 @dataclass(frozen=True)
-class Check:
+class HealthLine:
     """One line of the health check."""
 
     title: str
@@ -132,7 +132,7 @@ def health_checks(
     last_checkin: datetime | None,
     thresholds: Mapping[str, HealthThreshold],
     now: datetime,
-) -> tuple[Check, ...]:
+) -> tuple[HealthLine, ...]:
     """Judge what a server reported: figures by the tenant's thresholds, the rest as the server does."""
     fresh = last_checkin is not None and now - last_checkin <= _CHECKIN
     status = HealthStatus.HEALTHY if fresh else HealthStatus.UNHEALTHY
@@ -142,20 +142,20 @@ def health_checks(
     rows = (
         _check(item, said.get(item.name), reported.metrics.get(item.name), thresholds) for item in METRICS
     )
-    return (Check("Last check-in", seen, status), *rows)
+    return (HealthLine("Last check-in", seen, status), *rows)
 
 
 def _check(
     metric: Metric, said: LabCheck | None, figure: int | None, thresholds: Mapping[str, HealthThreshold]
-) -> Check:
+) -> HealthLine:
     status = (said.status if said else None) or HealthStatus.UNKNOWN
     text = said.text if said else "not reported"
     if figure is None:
-        return Check(metric.title, text, status)
+        return HealthLine(metric.title, text, status)
     value = figure / metric.scale
     own = threshold_status(value, thresholds.get(metric.graph_name))
     shown = f"{value:.0f} {metric.unit}".strip() if said is None or metric.unit else text
-    return Check(metric.title, shown, own or status)
+    return HealthLine(metric.title, shown, own or status)
 
 
 def threshold_status(value: float, threshold: HealthThreshold | None) -> HealthStatus | None:

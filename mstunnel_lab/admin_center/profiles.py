@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
@@ -20,7 +20,7 @@ from mstunnel_lab.admin_center import render
 from mstunnel_lab.admin_center.forms import (
     ASSIGNMENT_FIELDS,
     Field,
-    Group,
+    FieldGroup,
     Problems,
     Values,
     empty,
@@ -34,9 +34,9 @@ from mstunnel_lab.admin_center.forms import (
     typed,
 )
 from mstunnel_lab.admin_center.lists import Column
-from mstunnel_lab.admin_center.sections import ObjectForm, RefusedError, Section, Submission
+from mstunnel_lab.admin_center.sections import AdminSection, ObjectForm, RefusedError, Submission
 from mstunnel_lab.errors import not_found
-from mstunnel_lab.graph.entities import AssignedEntities
+from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.profiles import PROFILES
 from mstunnel_lab.records import SiteRecord
 from mstunnel_lab.state import Lab
@@ -60,7 +60,7 @@ _COUNT: Final = "rules"
 """Name of the hidden field with the number of on-demand rules in the form."""
 _MOST_RULES: Final = 100
 
-_BASICS: Final = Group(
+_BASICS: Final = FieldGroup(
     "Basics",
     (
         Field("name", "Name", hint="Name of the profile in the admin center.", required=True),
@@ -73,8 +73,8 @@ _APPS: Final = Field(
     "lines",
     hint="Apps that use the tunnel, one per line, id and name: com.microsoft.emmx=Microsoft Edge.",
 )
-_ANDROID_APPS: Final = Group("Per-app VPN", (_APPS,))
-_IOS_APPS: Final = Group(
+_ANDROID_APPS: Final = FieldGroup("Per-app VPN", (_APPS,))
+_IOS_APPS: Final = FieldGroup(
     "Per-app VPN",
     (
         Field(
@@ -96,7 +96,7 @@ _IOS_APPS: Final = Group(
         ),
     ),
 )
-_ALWAYS_ON: Final = Group(
+_ALWAYS_ON: Final = FieldGroup(
     "Always-on VPN",
     (
         Field("always_on", "Always-on VPN", "check", hint="Connect and reconnect without the user."),
@@ -118,8 +118,8 @@ _PROXY_FIELDS: Final = (
     ),
     Field("proxy_port", "Port number", "number", hint="Port of the direct proxy.", key="proxy.port"),
 )
-_ANDROID_PROXY: Final = Group("Proxy", _PROXY_FIELDS)
-_EXCLUSIONS: Final = Group(
+_ANDROID_PROXY: Final = FieldGroup("Proxy", _PROXY_FIELDS)
+_EXCLUSIONS: Final = FieldGroup(
     "Proxy exclusions",
     (
         Field(
@@ -213,10 +213,10 @@ _RULE: Final = (
 """As the pane "Add row" of the admin center of Intune has them."""
 
 
-def _rules(count: int) -> tuple[Group, ...]:
+def _rules(count: int) -> tuple[FieldGroup, ...]:
     """Return one group of fields for each rule, in their order, and the button that adds one."""
     rules = (
-        Group(
+        FieldGroup(
             text("On-demand rule {number}", number=number),
             tuple(renamed(item, f"rule{number}_{item.name}") for item in _RULE),
         )
@@ -228,12 +228,15 @@ def _rules(count: int) -> tuple[Group, ...]:
         "check",
         hint="Users then cannot switch Connect On Demand off.",
     )
-    return (*rules, Group("On-demand VPN rules", (override_field,), (("add-rule", "Add on-demand rule"),)))
+    return (
+        *rules,
+        FieldGroup("On-demand VPN rules", (override_field,), (("add-rule", "Add on-demand rule"),)),
+    )
 
 
-def groups(platform: Platform, sites: Sequence[SiteRecord], rules: int) -> tuple[Group, ...]:
+def groups(platform: Platform, sites: Sequence[SiteRecord], rules: int) -> tuple[FieldGroup, ...]:
     """Return the fields for a platform, with the sites to choose from and so many on-demand rules."""
-    base = Group(
+    base = FieldGroup(
         "Base VPN",
         (
             Field("connection_name", "Connection name", hint="The name that users see.", required=True),
@@ -247,27 +250,23 @@ def groups(platform: Platform, sites: Sequence[SiteRecord], rules: int) -> tuple
             ),
         ),
     )
-    assignments = Group("Assignments", ASSIGNMENT_FIELDS)
+    assignments = FieldGroup("Assignments", ASSIGNMENT_FIELDS)
     if platform is Platform.IOS:
-        own = (_IOS_APPS, *_rules(rules), Group("Proxy", _PROXY_FIELDS))
-        return (_BASICS, base, *own, Group("Custom settings", (_IOS_SETTINGS,)), assignments)
+        own = (_IOS_APPS, *_rules(rules), FieldGroup("Proxy", _PROXY_FIELDS))
+        return (_BASICS, base, *own, FieldGroup("Custom settings", (_IOS_SETTINGS,)), assignments)
     own = (_ANDROID_APPS, _ALWAYS_ON, _ANDROID_PROXY, _EXCLUSIONS)
-    return (_BASICS, base, *own, Group("Custom settings", (_ANDROID_SETTINGS,)), assignments)
+    return (_BASICS, base, *own, FieldGroup("Custom settings", (_ANDROID_SETTINGS,)), assignments)
 
 
 @dataclass(frozen=True)
 class ProfileForm(ObjectForm[DeviceConfiguration]):
     """The form of a VPN profile, with so many on-demand `rules`."""
 
+    entities: ClassVar[Entities[Any]] = PROFILES
     rules: int = 0
 
     # Where a finding about the proxy as a whole is shown.
     field_of: ClassVar[Mapping[str, str]] = {"proxy": "proxy_address"}
-
-    @property
-    @override
-    def entities(self) -> AssignedEntities[DeviceConfiguration]:
-        return PROFILES
 
     @property
     def _sites(self) -> Sequence[SiteRecord]:
@@ -275,7 +274,7 @@ class ProfileForm(ObjectForm[DeviceConfiguration]):
 
     @property
     @override
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[FieldGroup, ...]:
         return groups(Platform(self.kind), self._sites, self.rules)
 
     @property
@@ -409,7 +408,7 @@ def _open(lab: Lab, identifier: str) -> ProfileForm:
     return ProfileForm(lab, declared.platform, found, len(declared.on_demand_rules))
 
 
-SECTION: Final = Section(
+SECTION: Final = AdminSection(
     tab="profiles",
     title="Configuration profiles",
     what="VPN profile",

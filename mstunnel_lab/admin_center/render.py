@@ -77,7 +77,7 @@ def go_to(path: str) -> Response:
 
 
 def is_own_form(request: Request, form: FormData) -> bool:
-    """Tell whether the form came from a page of ours in this browser."""
+    """Return whether the form came from a page of ours in this browser."""
     cookie = request.cookies.get(FORM_COOKIE, "")
     session, given = request.cookies.get(SESSION_COOKIE, ""), field(form, "form_token")
     return bool(cookie) and labs_of(request).signing.verify(Purpose.FORM, given, cookie, session)

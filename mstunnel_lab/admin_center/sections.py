@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mstunnel_lab.admin_center import render
-from mstunnel_lab.admin_center.forms import Form, Group, Problems, Values, problems_in, problems_of, read
+from mstunnel_lab.admin_center.forms import FieldGroup, Form, Problems, Values, problems_in, problems_of, read
 from mstunnel_lab.admin_center.lists import Column, Item, listing
 from mstunnel_lab.admin_center.render import go_to, page, words
 from mstunnel_lab.admin_center.session import signed_in
@@ -56,6 +56,8 @@ class ObjectForm(ABC, Generic[Found]):
     kind: str = ""
     found: Found | None = None
 
+    entities: ClassVar[Entities[Any]]
+    """The collection of Graph that the object belongs to."""
     field_of: ClassVar[Mapping[str, str]] = {}
     """The field at which a problem with something else is shown."""
     reviewed: ClassVar[bool] = True
@@ -63,12 +65,7 @@ class ObjectForm(ABC, Generic[Found]):
 
     @property
     @abstractmethod
-    def entities(self) -> Entities[Found]:
-        """The collection of Graph that the object belongs to."""
-
-    @property
-    @abstractmethod
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[FieldGroup, ...]:
         """The fields."""
 
     @property
@@ -115,6 +112,7 @@ class ObjectForm(ABC, Generic[Found]):
 
     def store(self, submission: Submission) -> Found:
         """Create or change the object; raises `GraphError`. Scope tags stay: the forms do not show them."""
+        kept: Found
         with self.lab.store.transaction():
             if self.found is None:
                 kept = self.entities.create(self.lab, submission.body)
@@ -137,7 +135,7 @@ class ObjectForm(ABC, Generic[Found]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Section(Generic[Item]):
+class AdminSection(Generic[Item]):
     """A section of the admin center. Where objects come in `kinds`, one is chosen first.
 
     `label` is what the kinds are called, `text` the help for the choice, `template` shows an object.

@@ -53,7 +53,7 @@ async def servers(request: Request, lab: Lab) -> Response:
 
 @signed_in
 async def create(request: Request, lab: Lab) -> Response:
-    """Tell how a server is added: by the installer, which this page names."""
+    """Show how a server is added: with the installer."""
     answers = _answers(request, lab)
     return page(request, "server_new.html", tab=_TAB, answers=answers, has_script=_is_home(request, lab))
 
@@ -74,7 +74,7 @@ async def answers(request: Request, lab: Lab) -> Response:
 
 
 def _is_home(request: Request, lab: Lab) -> bool:
-    """Tell whether `--lab` leads to the tenant."""
+    """Return whether `--lab` leads to the tenant."""
     return lab.tenant.id == labs_of(request).home.tenant.id
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 from zoneinfo import available_timezones
 
 from starlette.requests import Request
@@ -16,10 +16,10 @@ from mst_admin.objects import SiteObject
 from mst_admin.rules_site import judge_site
 from mst_admin.wire import site_body, site_object, without_empty
 from mstunnel_lab.admin_center.configurations import sorted_configurations
-from mstunnel_lab.admin_center.forms import Field, Group, Values, empty, fields_of, shown, typed
+from mstunnel_lab.admin_center.forms import Field, FieldGroup, Values, empty, fields_of, shown, typed
 from mstunnel_lab.admin_center.lists import Column
 from mstunnel_lab.admin_center.render import go_to
-from mstunnel_lab.admin_center.sections import ObjectForm, Section, Submission
+from mstunnel_lab.admin_center.sections import AdminSection, ObjectForm, Submission
 from mstunnel_lab.admin_center.session import signed_in
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.tunnel import CONFIGURATIONS, SITES, request_upgrade
@@ -31,7 +31,7 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import TunnelConfiguration
 
 _OFFSET: Final = re.compile(r"UTC(?:([+-])([0-9]{1,2})(?::([0-9]{2}))?)?")
-_UPGRADES: Final = Group(
+_UPGRADES: Final = FieldGroup(
     "Upgrades",
     (
         Field(
@@ -62,18 +62,14 @@ _UPGRADES: Final = Group(
 class SiteForm(ObjectForm[SiteRecord]):
     """The form of a site: as in Intune, it is stored without a review."""
 
+    entities: ClassVar[Entities[Any]] = SITES
     # A finding about the window as a whole is shown at the field where it begins.
     field_of: ClassVar[Mapping[str, str]] = {"upgrade_window": "window_start"}
     reviewed: ClassVar[bool] = False
 
     @property
     @override
-    def entities(self) -> Entities[SiteRecord]:
-        return SITES
-
-    @property
-    @override
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[FieldGroup, ...]:
         return groups(sorted_configurations(self.lab))
 
     @property
@@ -139,18 +135,18 @@ class SiteForm(ObjectForm[SiteRecord]):
         return Submission(body if self.found else without_empty(body))
 
 
-def groups(configurations: Sequence[TunnelConfiguration]) -> tuple[Group, ...]:
+def groups(configurations: Sequence[TunnelConfiguration]) -> tuple[FieldGroup, ...]:
     """Return the fields, with the configurations there are to choose from."""
     choices = tuple((item.id, item.display_name) for item in configurations)
     return (
-        Group(
+        FieldGroup(
             "Basics",
             (
                 Field("name", "Name", hint="Name of the site.", required=True),
                 Field("description", "Description (optional)", hint="What the site is for."),
             ),
         ),
-        Group(
+        FieldGroup(
             "Settings",
             (
                 Field(
@@ -209,7 +205,7 @@ def _columns(lab: Lab) -> Sequence[Column[SiteRecord]]:
     )
 
 
-SECTION: Final = Section(
+SECTION: Final = AdminSection(
     tab="sites",
     title="Sites",
     what="site",

@@ -26,7 +26,7 @@ _PROOF: Final = re.compile(r"(?P<until>[0-9]{1,12})\.(?P<signature>[0-9a-f]{64})
 
 
 @dataclass(frozen=True)
-class SignedIn:
+class UserSignIn:
     """The user has shown everything that was asked for."""
 
     lab: Lab
@@ -34,7 +34,7 @@ class SignedIn:
 
 
 @dataclass(frozen=True)
-class NeedsCode:
+class CodeRequest:
     """The password is right, a verification code is still missing; `problem` is what was wrong with one."""
 
     upn: str
@@ -43,7 +43,7 @@ class NeedsCode:
 
 
 @dataclass(frozen=True)
-class Wrong:
+class WrongCredentials:
     """Account or password is wrong."""
 
     upn: str
@@ -51,7 +51,7 @@ class Wrong:
 
 
 @dataclass(frozen=True)
-class Refused:
+class SignInRefusal:
     """The password is right and the user is refused all the same."""
 
     number: int
@@ -62,7 +62,7 @@ class Refused:
         return _refusal(self.number)
 
 
-Outcome = SignedIn | NeedsCode | Wrong | Refused
+Outcome = UserSignIn | CodeRequest | WrongCredentials | SignInRefusal
 
 
 def sign_in(labs: Labs, lab: Lab, upn: str, password: str) -> UserRecord | None:
@@ -93,16 +93,16 @@ def authenticate(request: Request, form: FormData) -> Outcome:
     try:
         user = sign_in(labs, lab, upn, field(form, "password"))
     except OAuthError as locked:
-        return Wrong(upn, _refusal(locked.number))
+        return WrongCredentials(upn, _refusal(locked.number))
     if user is None:
-        return Wrong(upn)
+        return WrongCredentials(upn)
     if user.mfa_code:
-        return NeedsCode(user.upn, _proof(request, user))
+        return CodeRequest(user.upn, _proof(request, user))
     return _admitted(lab, user)
 
 
 def _admitted(lab: Lab, user: UserRecord) -> Outcome:
-    return Refused(user.refused_with) if user.refused_with else SignedIn(lab, user)
+    return SignInRefusal(user.refused_with) if user.refused_with else UserSignIn(lab, user)
 
 
 def _refusal(number: int) -> str:
@@ -130,13 +130,13 @@ def _second_factor(request: Request, form: FormData) -> Outcome:
     owner = labs.of_user(upn)
     # Without a second factor there is no code that could be right.
     if owner is None or not owner[1].mfa_code or not _proven(request, owner[1], given):
-        return Wrong(upn, SIGN_IN_AGAIN)
+        return WrongCredentials(upn, SIGN_IN_AGAIN)
     lab, user = owner
     if labs.limits.codes.exhausted(user.id):
-        return Wrong(upn, _refusal(ACCOUNT_LOCKED))
+        return WrongCredentials(upn, _refusal(ACCOUNT_LOCKED))
     typed = field(form, "verification_code").strip()
     if not hmac.compare_digest(typed.encode(), user.mfa_code.encode()):
         labs.limits.codes.count(user.id)
-        return NeedsCode(upn, given, WRONG_CODE)
+        return CodeRequest(upn, given, WRONG_CODE)
     labs.limits.codes.forget(user.id)
     return _admitted(lab, user)

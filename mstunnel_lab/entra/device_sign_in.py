@@ -10,7 +10,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mstunnel_lab.admin_center.render import EXPIRED_FORM, field, is_own_form, message, page
-from mstunnel_lab.entra.authentication import NeedsCode, Refused, SignedIn, Wrong, authenticate
+from mstunnel_lab.entra.authentication import (
+    CodeRequest,
+    SignInRefusal,
+    UserSignIn,
+    WrongCredentials,
+    authenticate,
+)
 from mstunnel_lab.entra.permissions import granted_scopes, parse_scope
 from mstunnel_lab.errors import OAuthError, refused
 from mstunnel_lab.records import ApplicationRecord, DeviceCodeRecord, DeviceCodeStatus, UserRecord, digest
@@ -179,7 +185,7 @@ def _account_page(
     lab: Lab,
     waiting: DeviceCodeRecord,
     status: int = 200,
-    asked: Wrong | NeedsCode | None = None,
+    asked: WrongCredentials | CodeRequest | None = None,
 ) -> Response:
     client = lab.store.with_app_id(ApplicationRecord, waiting.client_id)
     try:
@@ -216,17 +222,17 @@ async def account(request: Request) -> Response:
 
 def _decided(request: Request, form: FormData, lab: Lab, waiting: DeviceCodeRecord) -> Response:
     match authenticate(request, form):
-        case Wrong() as wrong:
+        case WrongCredentials() as wrong:
             count_wrong_password(lab, waiting)
             return _account_page(request, lab, waiting, 401, wrong)
-        case NeedsCode() as needed:
+        case CodeRequest() as needed:
             if needed.problem:
                 count_wrong_password(lab, waiting)
             return _account_page(request, lab, waiting, 401 if needed.problem else 200, needed)
-        case Refused() as refusal:
+        case SignInRefusal() as refusal:
             refuse(lab, waiting, refusal.number)
             return message(request, "You cannot sign in", refusal.text, 403)
-        case SignedIn() as signed:
+        case UserSignIn() as signed:
             if signed.lab.tenant.id != lab.tenant.id and not waiting.any_tenant:
                 decline(lab, waiting)
                 return message(request, "You cannot sign in", _NOT_IN_TENANT, 403)

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from mstunnel_lab.entra import device_sign_in
 from mstunnel_lab.entra.authentication import sign_in
-from mstunnel_lab.entra.permissions import DEFAULT, ScopeRequest, granted_scopes, parse_scope
+from mstunnel_lab.entra.permissions import DEFAULT, granted_scopes, parse_scope
 from mstunnel_lab.entra.tokens import base64url, thumbprints
 from mstunnel_lab.errors import MFA_REQUIRED, UNAUTHORIZED, OAuthError, refused
 from mstunnel_lab.records import ApplicationRecord, AssertionRecord, RefreshTokenRecord, UserRecord, digest
@@ -251,37 +251,6 @@ def _user_answer(lab: Lab, form: Form, client: ApplicationRecord, user: UserReco
 def _client_credentials(lab: Lab, form: Form, _labs: Labs) -> JsonObject:
     client = client_of(lab, form)
     _authenticate(lab, form, client)
-    request = _default_scope(lab, form)
-    principal = lab.store.with_app_id(ServicePrincipal, client.app_id)
-    if principal is None:
-        raise OAuthError(
-            "unauthorized_client",
-            7000229,
-            f"The client application {client.app_id} is missing service principal in the tenant.",
-        )
-    roles = _assigned_roles(lab, principal, request.resource.app_id)
-    lifetime = lab.tenant.token_lifetime
-    return {
-        "token_type": "Bearer",
-        "expires_in": lifetime,
-        "ext_expires_in": lifetime,
-        "access_token": lab.tokens.application_token(
-            principal.id, client.app_id, request.resource, roles, lifetime
-        ),
-    }
-
-
-def _assigned_roles(lab: Lab, principal: ServicePrincipal, resource_app_id: str) -> tuple[str, ...]:
-    """Return the names of the app roles of a resource that a service principal has."""
-    resource = lab.store.with_app_id(ServicePrincipal, resource_app_id)
-    if resource is None:
-        return ()
-    assigned = lab.store.each(AppRoleAssignment, parent=principal.id)
-    identifiers = {item.app_role_id for item in assigned if item.resource_id == resource.id}
-    return tuple(role.value for role in resource.app_roles if role.id in identifiers and role.value)
-
-
-def _default_scope(lab: Lab, form: Form) -> ScopeRequest:
     scope = parameter(form, "scope")
     request = parse_scope(scope, lab.urls)
     if request.names != (DEFAULT,):
@@ -291,7 +260,28 @@ def _default_scope(lab: Lab, form: Form) -> ScopeRequest:
             f"The provided value for scope {scope} is not valid. Client credential flows must have a scope "
             "value with /.default suffixed to the resource identifier (application ID URI).",
         )
-    return request
+    principal = lab.store.with_app_id(ServicePrincipal, client.app_id)
+    if principal is None:
+        raise OAuthError(
+            "unauthorized_client",
+            7000229,
+            f"The client application {client.app_id} is missing service principal in the tenant.",
+        )
+    resource = lab.store.with_app_id(ServicePrincipal, request.resource.app_id)
+    roles: tuple[str, ...] = ()
+    if resource is not None:
+        assigned = lab.store.each(AppRoleAssignment, parent=principal.id)
+        identifiers = {item.app_role_id for item in assigned if item.resource_id == resource.id}
+        roles = tuple(role.value for role in resource.app_roles if role.id in identifiers and role.value)
+    lifetime = lab.tenant.token_lifetime
+    return {
+        "token_type": "Bearer",
+        "expires_in": lifetime,
+        "ext_expires_in": lifetime,
+        "access_token": lab.tokens.application_token(
+            principal.id, client.app_id, request.resource, roles, lifetime
+        ),
+    }
 
 
 def _authenticate(lab: Lab, form: Form, client: ApplicationRecord) -> None:

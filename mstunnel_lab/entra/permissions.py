@@ -89,7 +89,7 @@ class Caller:
     user: UserRecord | None = None
 
     def has_role(self, roles: frozenset[str]) -> bool:
-        """Tell whether the user holds one of the Entra roles; an application needs none."""
+        """Return whether the user holds one of the Entra roles; an application needs none."""
         return self.user is None or not roles.isdisjoint(self.user.roles)
 
 
@@ -179,12 +179,12 @@ def may_write_policies(caller: Caller) -> None:
 
 
 def may_consent(user: UserRecord) -> bool:
-    """Tell whether a user may consent to permissions of Microsoft Graph for the whole tenant."""
+    """Return whether a user may consent to permissions of Microsoft Graph for the whole tenant."""
     return not _GRANTING_ROLES.isdisjoint(user.roles)
 
 
 def may_administer(user: UserRecord) -> bool:
-    """Tell whether a user may use the admin center."""
+    """Return whether a user may use the admin center."""
     return not _INTUNE_ROLES.isdisjoint(user.roles)
 
 
@@ -242,7 +242,7 @@ class Resource:
 
     @property
     def is_gateway(self) -> bool:
-        """Tell whether the tokens are for the VPN gateway."""
+        """Return whether the tokens are for the VPN gateway."""
         return self.app_id == GATEWAY_APP_ID
 
 
@@ -284,23 +284,20 @@ def parse_scope(text: str, urls: Urls) -> ScopeRequest:
 
 def _split(word: str, urls: Urls) -> tuple[Resource, str]:
     address, _, name = word.rpartition("/")
-    resource = _resource(address.removesuffix("/"), urls)
+    address = address.removesuffix("/")
+    if not address:
+        resource = Resource(GRAPH_APP_ID, urls.resource)
+    elif address in graph_audiences(urls):
+        resource = Resource(GRAPH_APP_ID, address)
+    elif address in {GATEWAY_APP_ID, f"api://{GATEWAY_APP_ID}"}:
+        resource = Resource(GATEWAY_APP_ID, address)
+    else:
+        message = f"The resource principal named {address} was not found in the tenant."
+        raise OAuthError("invalid_resource", 500011, message)
     known = (GATEWAY_SCOPE,) if resource.is_gateway else DELEGATED_SCOPES
     if name not in known and name != DEFAULT:
         raise OAuthError("invalid_scope", 70011, f"The scope '{word}' is not valid: no such permission.")
     return resource, name
-
-
-def _resource(address: str, urls: Urls) -> Resource:
-    if not address:
-        return Resource(GRAPH_APP_ID, urls.resource)
-    if address in graph_audiences(urls):
-        return Resource(GRAPH_APP_ID, address)
-    if address in {GATEWAY_APP_ID, f"api://{GATEWAY_APP_ID}"}:
-        return Resource(GATEWAY_APP_ID, address)
-    raise OAuthError(
-        "invalid_resource", 500011, f"The resource principal named {address} was not found in the tenant."
-    )
 
 
 def granted_scopes(application: ApplicationRecord, request: ScopeRequest) -> tuple[str, ...]:

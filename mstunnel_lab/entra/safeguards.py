@@ -35,7 +35,7 @@ class FailedAttempts:
 
 
 @dataclass(frozen=True)
-class Limits:
+class GuessLimits:
     """The limits of one run of the server.
 
     `passwords` and `codes` (second factor) count by account, `user_codes` by the browser's address.

@@ -23,9 +23,10 @@ from mstunnel_lab.graph.bodies import (
     AssignBody,
     AssignmentBody,
     Body,
+    BodyPart,
     Guid,
+    KeyValuePairBody,
     Name,
-    Part,
     Text,
     TypedPart,
     judge,
@@ -117,7 +118,7 @@ class AndroidAppConfigurationBody(_AppConfigurationBody):
     connected_apps_enabled: StrictBool = False
 
 
-class IdentifierBody(Part):
+class IdentifierBody(BodyPart):
     """mobileAppIdentifier, of Android or of iOS."""
 
     odata_type: Annotated[
@@ -154,13 +155,6 @@ class TargetAppsBody(Body):
     app_group_type: AppGroup = "selectedPublicApps"
 
 
-class KeyValueBody(TypedPart):
-    """keyValuePair, an entry of customSettings."""
-
-    name: Annotated[StrictStr, Field(min_length=1)]
-    value: StrictStr | None = None
-
-
 class ManagedAppConfigurationBody(Body):
     """targetedManagedAppConfiguration, without its apps and assignments, which have their own actions."""
 
@@ -174,7 +168,7 @@ class ManagedAppConfigurationBody(Body):
     targeted_app_management_levels: Literal["unspecified", "unmanaged", "mdm", "androidEnterprise"] = (
         "unspecified"
     )
-    custom_settings: tuple[KeyValueBody, ...] = ()
+    custom_settings: tuple[KeyValuePairBody, ...] = ()
 
 
 class _ProtectionBody(Body):
@@ -223,7 +217,7 @@ class IosStoreAppBody(Body):
     minimum_supported_operating_system: dict[StrictStr, StrictBool]
 
 
-class AppSettingsBody(Part):
+class AppSettingsBody(BodyPart):
     """mobileAppAssignmentSettings of a store; which of them is judged by the type of the app."""
 
     odata_type: Annotated[

@@ -18,7 +18,7 @@ Name = Annotated[Line, Field(strict=True)]
 Guid = Annotated[StrictStr, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 
 
-class Part(BaseModel):
+class BodyPart(BaseModel):
     """Base of objects inside bodies: wire names only, nothing unknown."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=wire_name)
@@ -28,7 +28,7 @@ class Part(BaseModel):
         return self.model_dump(mode="json", by_alias=True)
 
 
-class Body(Part):
+class Body(BodyPart):
     """Base of bodies.
 
     `entity` is the wire model it writes, `type_name` Graph's name of that, `code` the error code that this
@@ -103,13 +103,20 @@ GRAPH: Final = "microsoft.graph."
 OWN_TYPE: Final = "@odata.type"
 
 
-class TypedPart(Part):
+class TypedPart(BodyPart):
     """A part that may say of which type it is, as client libraries do."""
 
     odata_type: Annotated[StrictStr | None, Field(alias=OWN_TYPE)] = None
 
 
-class TargetBody(Part):
+class KeyValuePairBody(TypedPart):
+    """keyValuePair, an entry of customKeyValueData and customSettings."""
+
+    name: Annotated[StrictStr, Field(min_length=1)]
+    value: StrictStr | None = None
+
+
+class TargetBody(BodyPart):
     """deviceAndAppManagementAssignmentTarget."""
 
     odata_type: Annotated[

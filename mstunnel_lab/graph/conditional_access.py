@@ -16,8 +16,8 @@ from starlette.routing import Route
 
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.errors import BAD_REQUEST, GraphError, directory_not_found
-from mstunnel_lab.graph.bodies import Body, Guid, Name, Part, judge
-from mstunnel_lab.graph.http import CREATED, caller_of, collection, entity, one, read_body, read_json, values
+from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, judge
+from mstunnel_lab.graph.http import CREATED, caller_of, collection, entity, one, read_body, read_json
 from mstunnel_lab.graph.odata import entity_type
 from mstunnel_lab.records import ROLE_TEMPLATES, UserRecord
 from mstunnel_lab.state import Lab, lab_of
@@ -62,7 +62,7 @@ Item = TypeVar("Item")
 Many = Annotated[tuple[Item, ...], Field(max_length=1000)]
 
 
-class ApplicationsPart(Part):
+class ApplicationsPart(BodyPart):
     """conditionalAccessApplications."""
 
     include_applications: Many[ApplicationWord] = ()
@@ -82,7 +82,7 @@ class ApplicationsPart(Part):
         return self
 
 
-class TenantsPart(Part):
+class TenantsPart(BodyPart):
     """conditionalAccessExternalTenants: all of them, or some by id."""
 
     odata_type: Annotated[
@@ -96,7 +96,7 @@ class TenantsPart(Part):
     members: Many[Guid] | None = None
 
 
-class GuestsPart(Part):
+class GuestsPart(BodyPart):
     """conditionalAccessGuestsOrExternalUsers."""
 
     guest_or_external_user_types: StrictStr
@@ -110,7 +110,7 @@ class GuestsPart(Part):
         return self
 
 
-class UsersPart(Part):
+class UsersPart(BodyPart):
     """conditionalAccessUsers."""
 
     include_users: Many[UserWord] = ()
@@ -131,34 +131,34 @@ class UsersPart(Part):
         return self
 
 
-class PlatformsPart(Part):
+class PlatformsPart(BodyPart):
     """conditionalAccessPlatforms."""
 
     include_platforms: Annotated[Many[Platform], Field(min_length=1)]
     exclude_platforms: Many[Platform] = ()
 
 
-class LocationsPart(Part):
+class LocationsPart(BodyPart):
     """conditionalAccessLocations."""
 
     include_locations: Annotated[Many[LocationWord], Field(min_length=1)]
     exclude_locations: Many[LocationWord] = ()
 
 
-class FilterPart(Part):
+class FilterPart(BodyPart):
     """conditionalAccessFilter; its rule is not judged here."""
 
     mode: Literal["include", "exclude"]
     rule: Annotated[StrictStr, Field(min_length=1, max_length=3072)]
 
 
-class DevicesPart(Part):
+class DevicesPart(BodyPart):
     """conditionalAccessDevices."""
 
     device_filter: FilterPart | None = None
 
 
-class FlowsPart(Part):
+class FlowsPart(BodyPart):
     """conditionalAccessAuthenticationFlows."""
 
     transfer_methods: Annotated[
@@ -169,7 +169,7 @@ class FlowsPart(Part):
     ]
 
 
-class ConditionsPart(Part):
+class ConditionsPart(BodyPart):
     """conditionalAccessConditionSet."""
 
     applications: ApplicationsPart
@@ -183,13 +183,13 @@ class ConditionsPart(Part):
     authentication_flows: FlowsPart | None = None
 
 
-class StrengthPart(Part):
+class StrengthPart(BodyPart):
     """A reference to an authentication strength."""
 
     id: Guid
 
 
-class GrantPart(Part):
+class GrantPart(BodyPart):
     """conditionalAccessGrantControls."""
 
     operator: Literal["AND", "OR"]
@@ -211,7 +211,7 @@ class GrantPart(Part):
         return self
 
 
-class FrequencyPart(Part):
+class FrequencyPart(BodyPart):
     """signInFrequencySessionControl."""
 
     value: Annotated[StrictInt, Field(ge=1)] | None = None
@@ -221,7 +221,7 @@ class FrequencyPart(Part):
     is_enabled: StrictBool
 
 
-class SessionPart(Part):
+class SessionPart(BodyPart):
     """conditionalAccessSessionControls."""
 
     sign_in_frequency: FrequencyPart | None = None
@@ -252,34 +252,34 @@ class PolicyBody(Body):
         return self
 
 
-class IdentityPart(Part):
+class IdentityPart(BodyPart):
     """userSignIn."""
 
     odata_type: Annotated[Literal["#microsoft.graph.userSignIn"], Field(alias="@odata.type")]
     user_id: Guid
 
 
-class ContextPart(Part):
+class ContextPart(BodyPart):
     """applicationContext."""
 
     odata_type: Annotated[Literal["#microsoft.graph.applicationContext"], Field(alias="@odata.type")]
     include_applications: Annotated[tuple[Guid, ...], Field(min_length=1)]
 
 
-class FlowPart(Part):
+class FlowPart(BodyPart):
     """authenticationFlow of a sign-in."""
 
     transfer_method: TransferMethod
 
 
-class DevicePart(Part):
+class DevicePart(BodyPart):
     """deviceInfo."""
 
     is_compliant: StrictBool | None = None
     operating_system: StrictStr | None = None
 
 
-class SignInPart(Part):
+class SignInPart(BodyPart):
     """signInConditions; what is not given is not known."""
 
     device_platform: Literal["android", "iOS", "windows", "windowsPhone", "macOS", "linux"] | None = None
@@ -328,17 +328,13 @@ def create_policy(lab: Lab, document: object) -> ConditionalAccessPolicy:
 
 def change_policy(lab: Lab, found: ConditionalAccessPolicy, document: object) -> None:
     """Change a policy; what is not sent stays, inside of conditions and controls too."""
+    if not isinstance(document, dict):
+        raise GraphError(BAD_REQUEST, PolicyBody.code, "The request body must be a JSON object.")
     stored = found.document()
-    changes = {name: _merged(stored.get(name), value) for name, value in _object(document).items()}
+    changes = {name: _merged(stored.get(name), value) for name, value in document.items()}
     body = _judged(lab, changes, stored)
     facts = {"modifiedDateTime": datetime.now(UTC).isoformat()}
     lab.store.replace(ConditionalAccessPolicy.from_wire(stored | body.document() | facts))
-
-
-def _object(document: object) -> JsonObject:
-    if not isinstance(document, dict):
-        raise GraphError(BAD_REQUEST, PolicyBody.code, "The request body must be a JSON object.")
-    return document
 
 
 def _merged(stored: JsonValue, change: JsonValue) -> JsonValue:
@@ -378,7 +374,9 @@ def _reason(policy: ConditionalAccessPolicy, user: UserRecord, body: EvaluateBod
     )
     if not _names_user(conditions.users, user):
         return "users"
-    if not _names_application(conditions.applications, body.sign_in_context.include_applications):
+    applications, wanted = conditions.applications, body.sign_in_context.include_applications
+    included = {"All", *wanted}.intersection(applications.include_applications)
+    if not included or set(wanted) & set(applications.exclude_applications):
         return "application"
     return _condition(conditions, body.sign_in_conditions)
 
@@ -430,11 +428,6 @@ def _names_user(users: UsersPart, user: UserRecord) -> bool:
     return included and not excluded
 
 
-def _names_application(applications: ApplicationsPart, wanted: Sequence[str]) -> bool:
-    included = {"All", *wanted}.intersection(applications.include_applications)
-    return bool(included) and not set(wanted) & set(applications.exclude_applications)
-
-
 _CONTEXT: Final = "identity/conditionalAccess/policies"
 _POLICY: Final = entity_type(
     "microsoft.graph.conditionalAccessPolicy", ConditionalAccessPolicy, filterable=("state",)
@@ -471,10 +464,10 @@ async def policy(request: Request) -> Response:
 
 
 async def evaluate(request: Request) -> Response:
-    """Tell which policies would apply to a sign-in."""
+    """Return which policies would apply to a sign-in."""
     permissions.may_evaluate_policies(caller_of(request))
     found = evaluations(lab_of(request), await read_body(request, EvaluateBody))
-    return values(request, [*found], "Collection(microsoft.graph.whatIfAnalysisResult)")
+    return entity(request, {"value": [*found]}, "Collection(microsoft.graph.whatIfAnalysisResult)")
 
 
 ROUTES = [

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.tokens import thumbprints
 from mstunnel_lab.errors import BAD_REQUEST, FORBIDDEN, GraphError, directory_not_found
-from mstunnel_lab.graph.bodies import Body, Guid, Part, Text
+from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Text
 from mstunnel_lab.graph.http import caller_of, entity, read_body
 from mstunnel_lab.records import ApplicationRecord, digest
 from mstunnel_lab.state import Lab, lab_of
@@ -35,7 +35,7 @@ _DEFAULT_LIFE: Final = timedelta(days=730)
 _HINT_LENGTH: Final = 3
 
 
-class KeyCredentialBody(Part):
+class KeyCredentialBody(BodyPart):
     """A certificate of an application; without `key` it refers to one the application has, by `keyId`."""
 
     key_id: Guid | None = None
@@ -74,7 +74,7 @@ class KeyCredentialBody(Part):
         return self
 
 
-class PasswordWishBody(Part):
+class PasswordWishBody(BodyPart):
     """What a caller may say of the secret that it wants; Entra chooses the text."""
 
     display_name: Text | None = None
@@ -172,15 +172,15 @@ def _owned(request: Request) -> ApplicationRecord:
 async def add_password(request: Request) -> Response:
     """Make a secret; it is shown in this answer only."""
     found = _owned(request)
-    wish = (await read_body(request, AddPasswordBody)).password_credential
+    wanted = (await read_body(request, AddPasswordBody)).password_credential
     text = secrets.token_urlsafe(30)
-    start = wish.start_date_time or datetime.now(UTC)
+    start = wanted.start_date_time or datetime.now(UTC)
     made = PasswordCredential(
         key_id=str(uuid.uuid4()),
-        display_name=wish.display_name,
+        display_name=wanted.display_name,
         hint=text[:_HINT_LENGTH],
         start_date_time=start,
-        end_date_time=wish.end_date_time or start + _DEFAULT_LIFE,
+        end_date_time=wanted.end_date_time or start + _DEFAULT_LIFE,
     )
     update = {
         "password_credentials": (*found.password_credentials, made),

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.errors import CONFLICT, FORBIDDEN, GraphError, directory_not_found
-from mstunnel_lab.graph.bodies import Guid, Part, Text, judge
+from mstunnel_lab.graph.bodies import BodyPart, Guid, Text, judge
 from mstunnel_lab.graph.credentials import (
     DirectoryBody,
     KeyCredentialBody,
@@ -40,14 +40,14 @@ from mstunnel_setup.tenant.wire import (
 _MIN_KEY_BITS: Final = 2048
 
 
-class ResourceAccessBody(Part):
+class ResourceAccessBody(BodyPart):
     """resourceAccess: one permission that an application declares."""
 
     id: Guid
     type: Literal["Role", "Scope"]
 
 
-class RequiredResourceAccessBody(Part):
+class RequiredResourceAccessBody(BodyPart):
     """requiredResourceAccess: the permissions of one resource, for the consent page."""
 
     resource_app_id: Guid

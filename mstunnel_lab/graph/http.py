@@ -93,21 +93,6 @@ def collection(
     return entity(request, page(documents, query, address, options, size, complete=complete), context)
 
 
-def values(request: Request, found: Sequence[JsonObject], context: str) -> JSONResponse:
-    """Answer the list that an action returns."""
-    return entity(request, {"value": [*found]}, context)
-
-
-def text_value(request: Request, text: str) -> JSONResponse:
-    """Answer the text that an action returns."""
-    return entity(request, {"value": text}, "Edm.String")
-
-
-def moment(at: float) -> str:
-    """Return a Unix time as Graph writes it."""
-    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
-
-
 def graph_error(request: Request, error: Exception) -> Response:
     """Render a `GraphError` in Graph's envelope."""
     if not isinstance(error, GraphError):

@@ -60,15 +60,18 @@ class Query:
 def parse_entity_query(options: Mapping[str, str], kind: EntityType) -> Query:
     """Read the options of a request for one entity; raises `GraphError` 400."""
     _refuse_unknown(options, _ENTITY_OPTIONS)
-    return Query(select=_select(options, kind), expand=_expand(options, kind))
+    return Query(
+        select=_names(options.get("$select", ""), kind.properties, kind),
+        expand=frozenset(_names(options.get("$expand", ""), kind.navigation, kind)),
+    )
 
 
 def parse_query(options: Mapping[str, str], kind: EntityType) -> Query:
     """Read the options of a request for a collection; raises `GraphError` 400."""
     _refuse_unknown(options, _COLLECTION_OPTIONS)
     return Query(
-        select=_select(options, kind),
-        expand=_expand(options, kind),
+        select=_names(options.get("$select", ""), kind.properties, kind),
+        expand=frozenset(_names(options.get("$expand", ""), kind.navigation, kind)),
         filter=_filter(options, kind),
         order=_order(options, kind),
         top=_number(options, "$top", 1) if "$top" in options else None,
@@ -123,14 +126,6 @@ def _refuse_unknown(options: Mapping[str, str], known: frozenset[str]) -> None:
         raise _bad(f"The query parameter '{unknown[0]}' is not supported.")
 
 
-def _select(options: Mapping[str, str], kind: EntityType) -> tuple[str, ...]:
-    return _names(options.get("$select", ""), kind.properties, kind)
-
-
-def _expand(options: Mapping[str, str], kind: EntityType) -> frozenset[str]:
-    return frozenset(_names(options.get("$expand", ""), kind.navigation, kind))
-
-
 def _names(text: str, known: frozenset[str], kind: EntityType) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
@@ -164,14 +159,10 @@ def _order(options: Mapping[str, str], kind: EntityType) -> tuple[str, bool] | N
 
 def _number(options: Mapping[str, str], name: str, least: int) -> int:
     text = options.get(name, str(least))
-    number = whole_number(text, 10)
-    if number is None or not least <= number <= _limit(name):
+    number, most = whole_number(text, 10), _MAX_TOP if name == "$top" else 10**9
+    if number is None or not least <= number <= most:
         raise _bad(f"Invalid value '{text}' for query parameter '{name}'.")
     return number
-
-
-def _limit(name: str) -> int:
-    return _MAX_TOP if name == "$top" else 10**9
 
 
 def _bad(message: str) -> GraphError:

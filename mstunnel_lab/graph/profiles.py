@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 from cryptography import x509
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr
 
-from mstunnel_lab.graph.bodies import GRAPH, Body, Guid, Name, Text, TypedPart
+from mstunnel_lab.graph.bodies import GRAPH, Body, Guid, KeyValuePairBody, Name, Text, TypedPart
 from mstunnel_lab.graph.entities import AssignedEntities
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
 
@@ -53,13 +53,6 @@ class KeyValueBody(TypedPart):
     """keyValue, an entry of customData."""
 
     key: Annotated[StrictStr, Field(min_length=1)]
-    value: StrictStr | None = None
-
-
-class KeyValuePairBody(TypedPart):
-    """keyValuePair, an entry of customKeyValueData."""
-
-    name: Annotated[StrictStr, Field(min_length=1)]
     value: StrictStr | None = None
 
 

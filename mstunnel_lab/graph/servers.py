@@ -22,19 +22,16 @@ from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.permissions import Caller
 from mstunnel_lab.entra.safeguards import Purpose
 from mstunnel_lab.errors import BAD_REQUEST, CONFLICT, NOT_FOUND, GraphError, not_found
-from mstunnel_lab.graph.bodies import Body, Guid, Name, Part, Text, judge, unknown_property
+from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, Text, judge, unknown_property
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.http import (
     CREATED,
     caller_of,
     collection,
     entity,
-    moment,
     one,
     read_body,
     read_json,
-    text_value,
-    values,
 )
 from mstunnel_lab.graph.odata import entity_type
 from mstunnel_lab.graph.tunnel import SITES, MetricName, server_document
@@ -43,7 +40,7 @@ from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.state import Lab, lab_of, labs_of
 from mstunnel_lab.store import Documents
 from mstunnel_setup.base.parsing import whole_number
-from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.tenant.wire import (
     DeploymentMode,
     HealthStatus,
@@ -79,7 +76,7 @@ def metric_in_graph(name: str) -> Metric | None:
 GraphMetric = Annotated[MetricName, AfterValidator(_graph_metric)]
 
 
-class CheckBody(Part):
+class CheckBody(BodyPart):
     """One row of a server's own health table."""
 
     id: MetricName
@@ -87,7 +84,7 @@ class CheckBody(Part):
     text: Annotated[StrictStr, Field(max_length=300)] = ""
 
 
-class HealthBody(Part):
+class HealthBody(BodyPart):
     """What a server tells about itself: the lab's extension `labHealth`."""
 
     status: Annotated[HealthStatus, AfterValidator(_known_member)]
@@ -320,7 +317,7 @@ async def server(request: Request) -> Response:
 
 
 async def health_metrics(request: Request) -> Response:
-    """Tell the last reported values of some metrics; those that were never reported are left out."""
+    """Return the last reported values of some metrics; those that were never reported are left out."""
     permissions.may_read_tunnel(caller_of(request))
     names = (await read_body(request, MetricNamesBody)).metric_names
     health = _server(request).lab_health
@@ -330,21 +327,24 @@ async def health_metrics(request: Request) -> Response:
         for name in names
         if (metric := metric_in_graph(name)) and metric.name in known
     ]
-    return values(request, found, "Collection(microsoft.graph.keyLongValuePair)")
+    return entity(request, {"value": [*found]}, "Collection(microsoft.graph.keyLongValuePair)")
 
 
 async def health_time_series(request: Request) -> Response:
-    """Tell the averages of a metric over time."""
+    """Return the averages of a metric over time."""
     permissions.may_read_tunnel(caller_of(request))
     wanted = await read_body(request, TimeSeriesBody)
     lab, found = lab_of(request), _server(request)
     metric = next(item for item in METRICS if item.graph_name == wanted.metric_name)
     start, end = wanted.start_date_time.timestamp(), wanted.end_date_time.timestamp()
-    shown: list[JsonObject] = [
-        {"dateTime": moment(point.at), "value": round(point.value / metric.scale)}
+    shown: list[JsonValue] = [
+        {
+            "dateTime": f"{datetime.fromtimestamp(point.at, UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "value": round(point.value / metric.scale),
+        }
         for point in lab.store.trend(found.id, metric.name, start, end)
     ]
-    return values(request, shown, "Collection(microsoft.graph.metricTimeSeriesDataPoint)")
+    return entity(request, {"value": shown}, "Collection(microsoft.graph.metricTimeSeriesDataPoint)")
 
 
 async def answer_log_request(request: Request) -> Response:
@@ -378,7 +378,7 @@ async def download_address(request: Request) -> Response:
     found = _LOGS.find(lab_of(request), request.path_params["id"])
     if found.status is not LogCollectionStatus.COMPLETED:
         raise GraphError(CONFLICT, "Conflict", "The logs have not been collected.")
-    return text_value(request, signed_address(request, found.id))
+    return entity(request, {"value": signed_address(request, found.id)}, "Edm.String")
 
 
 def signed_address(request: Request, identifier: str) -> str:

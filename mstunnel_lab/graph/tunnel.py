@@ -21,7 +21,7 @@ from mst_admin.rules_site import judge_site, judge_threshold
 from mst_admin.wire import SESSION_TIMEOUT, configuration_object, site_object
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.errors import BAD_REQUEST, CONFLICT, GraphError
-from mstunnel_lab.graph.bodies import Body, Guid, Name, Part, Text, judge
+from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, Text, judge
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.http import caller_of
 from mstunnel_lab.records import ServerRecord, SiteRecord
@@ -69,7 +69,7 @@ Network = Annotated[Value, AfterValidator(_without_host_bits)]
 MetricName = Annotated[StrictStr, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$", max_length=100)]
 
 
-class SettingBody(Part):
+class SettingBody(BodyPart):
     """One advanced setting."""
 
     name: Annotated[StrictStr, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -134,7 +134,7 @@ class ConfigurationBody(Body):
         return (item for item in judge_configuration(written) if item.fatal and item.code != _OF_THE_GATEWAY)
 
 
-class Reference(Part):
+class Reference(BodyPart):
     """A reference to an entity that exists: {"id": …}."""
 
     id: Guid

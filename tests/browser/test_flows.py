@@ -203,7 +203,7 @@ def exclusions(administrator: Administrator, directory: Path) -> None:
     assert say("a wildcard may only stand for the first label, as in *.contoso.com") in browser.text()
     browser.field(say("File with proxy exclusions")).send_keys(str(good))
     administrator.press("Import")
-    assert say("2 entries imported.") in browser.text()
+    assert say("{count} entries imported.", count=2) in browser.text()
     assert browser.field(say("Proxy exclusion list")).get_attribute("value") == "*.contoso.com\n10.0.0.1"
     exported = browser.download(say("Export"), directory)
     assert exported.read_text() == good.read_text()

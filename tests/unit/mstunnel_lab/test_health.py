@@ -73,7 +73,9 @@ def test_lab_and_agent_judge_a_figure_alike(word: str, value: int, one: int, oth
     assert health.threshold_status(figure, bounds) == rows[row]
 
 
-def checked(report: dict[str, Any], own: dict[str, HealthThreshold] | None = None) -> dict[str, health.Check]:
+def checked(
+    report: dict[str, Any], own: dict[str, HealthThreshold] | None = None
+) -> dict[str, health.HealthLine]:
     reported = LabHealth.from_wire(report)
     return {check.title: check for check in health.health_checks(reported, NOW, own or {}, NOW)}
 

@@ -18,7 +18,7 @@ from mst_admin.metrics import METRICS
 from mst_admin.profiles import findings as profile_findings
 from mst_admin.profiles.objects import Platform
 from mstunnel_lab.admin_center import app_configurations, apps, configurations, profiles, sites
-from mstunnel_lab.admin_center.forms import Form, Group
+from mstunnel_lab.admin_center.forms import FieldGroup, Form
 from mstunnel_lab.admin_center.language import LANGUAGES, PageLanguage, table
 from mstunnel_lab.errors import REFUSALS
 from mstunnel_setup.base.errors import Declared
@@ -29,7 +29,7 @@ PACKAGE = ROOT / "mstunnel_setup"
 TEMPLATES = ROOT / "templates" / "lab"
 OTHERS = sorted(set(LANGUAGES) - {"en"})
 SPOKEN = (ROOT / "mstunnel_lab", ROOT / "mst_admin", PACKAGE / "gateway", PACKAGE / "answers")
-GROUPS: tuple[Group, ...] = (
+GROUPS: tuple[FieldGroup, ...] = (
     *configurations.GROUPS,
     *sites.groups(()),
     *(group for platform in Platform for group in profiles.groups(platform, (), 1)),
