@@ -6,12 +6,10 @@ one event loop and never wait between two calls, so one connection is enough.
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar, overload
-
-from mstunnel_setup.base.values import JsonObject
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entity (
@@ -239,30 +237,3 @@ class Rows(Sequence[E], Generic[E]):
             return self[index : index + 1][0]
         start, stop, _ = index.indices(len(self))
         return self._store.some(self._kind, start, max(0, stop - start), self._parent)
-
-
-class Documents(Sequence[JsonObject], Generic[E]):
-    """The same as JSON documents, as `show` renders them."""
-
-    def __init__(
-        self, store: Store, kind: type[E], show: Callable[[E], JsonObject], parent: str | None = None
-    ) -> None:
-        self._rows = Rows(store, kind, parent)
-        self._show = show
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __iter__(self) -> Iterator[JsonObject]:
-        return (self._show(item) for item in self._rows)
-
-    @overload
-    def __getitem__(self, index: int) -> JsonObject: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[JsonObject]: ...
-
-    def __getitem__(self, index: int | slice) -> JsonObject | list[JsonObject]:
-        if isinstance(index, int):
-            return self._show(self._rows[index])
-        return [self._show(item) for item in self._rows[index]]

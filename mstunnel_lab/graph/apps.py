@@ -310,7 +310,7 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
         may_read_tunnel(caller_of(request))
         found = lab.store.each(ManagedMobileApp, parent=self.find(lab, identifier).id)
         context = f"{self.context}('{identifier}')/apps"
-        return collection(request, [item.document() for item in found], _APP, context)
+        return collection(request, found, ManagedMobileApp.document, _APP, context)
 
     async def answer_target_apps(self, request: Request) -> Response:
         """Replace the apps that a policy is about."""

@@ -21,7 +21,7 @@ from mstunnel_lab.graph.http import CREATED, caller_of, collection, entity, one,
 from mstunnel_lab.graph.odata import entity_type
 from mstunnel_lab.records import ROLE_TEMPLATES, UserRecord
 from mstunnel_lab.state import Lab, lab_of
-from mstunnel_lab.store import Documents
+from mstunnel_lab.store import Rows
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.tenant.wire import ServicePrincipal, WireModel
 from mstunnel_setup.tenant.wire_access import ENABLED, REPORT_ONLY, ConditionalAccessPolicy
@@ -442,8 +442,8 @@ async def policies(request: Request) -> Response:
         created = create_policy(lab, await read_json(request))
         return entity(request, created.document(), f"{_CONTEXT}/$entity", CREATED)
     permissions.may_read_policies(caller)
-    documents = Documents(lab.store, ConditionalAccessPolicy, ConditionalAccessPolicy.document)
-    return collection(request, documents, _POLICY, _CONTEXT)
+    found = Rows(lab.store, ConditionalAccessPolicy)
+    return collection(request, found, ConditionalAccessPolicy.document, _POLICY, _CONTEXT)
 
 
 async def policy(request: Request) -> Response:

@@ -23,6 +23,7 @@ from mstunnel_lab.graph.http import CREATED, caller_of, collection, entity, one,
 from mstunnel_lab.graph.odata import entity_type
 from mstunnel_lab.records import ApplicationRecord, UserRecord
 from mstunnel_lab.state import Lab, lab_of
+from mstunnel_lab.store import Rows
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import (
     GATEWAY_APP_ID,
@@ -131,8 +132,8 @@ async def applications(request: Request) -> Response:
     lab, caller = lab_of(request), caller_of(request)
     if request.method == "GET":
         permissions.may_read_directory(caller)
-        documents = [item.public() for item in lab.store.each(ApplicationRecord)]
-        return collection(request, documents, _APPLICATION, "applications")
+        found = Rows(lab.store, ApplicationRecord)
+        return collection(request, found, ApplicationRecord.public, _APPLICATION, "applications")
     permissions.may_create_application(caller)
     body = await read_body(request, ApplicationBody)
     document = body.document() | {
@@ -205,8 +206,8 @@ async def service_principals(request: Request) -> Response:
     lab, caller = lab_of(request), caller_of(request)
     if request.method == "GET":
         permissions.may_read_directory(caller)
-        documents = [item.document() for item in lab.store.each(ServicePrincipal)]
-        return collection(request, documents, _PRINCIPAL, "servicePrincipals")
+        principals = Rows(lab.store, ServicePrincipal)
+        return collection(request, principals, ServicePrincipal.document, _PRINCIPAL, "servicePrincipals")
     permissions.may_create_application(caller)
     app_id = (await read_body(request, ServicePrincipalBody)).app_id
     source = lab.store.with_app_id(ApplicationRecord, app_id)
@@ -250,10 +251,8 @@ async def assignments(request: Request) -> Response:
     context = f"servicePrincipals('{request.path_params['id']}')/appRoleAssignments"
     if request.method == "GET":
         permissions.may_read_directory(caller)
-        documents = [
-            item.document() for item in lab.store.each(AppRoleAssignment, parent=_principal(request).id)
-        ]
-        return collection(request, documents, _ASSIGNMENT, context)
+        granted = Rows(lab.store, AppRoleAssignment, parent=_principal(request).id)
+        return collection(request, granted, AppRoleAssignment.document, _ASSIGNMENT, context)
     permissions.may_grant_app_role(caller)
     found = _principal(request)
     created = _granted(lab, found, await read_body(request, AppRoleAssignmentBody))
@@ -308,7 +307,7 @@ async def organization(request: Request) -> Response:
     permissions.may_read_organization(caller)
     domain: JsonObject = {"name": lab.tenant.domain, "isDefault": True, "isInitial": True}
     document: JsonObject = {"id": lab.tenant.id, "displayName": lab.tenant.name, "verifiedDomains": [domain]}
-    return collection(request, [document], _ORGANIZATION, "organization")
+    return collection(request, [document], dict, _ORGANIZATION, "organization")
 
 
 def _signed_in(request: Request) -> UserRecord:
@@ -358,7 +357,7 @@ async def license_details(request: Request) -> Response:
         ),
     )
     documents = [licence.to_wire()] if _signed_in(request).licensed else []
-    return collection(request, documents, _LICENCE, "users('me')/licenseDetails")
+    return collection(request, documents, dict, _LICENCE, "users('me')/licenseDetails")
 
 
 _BOTH = ["GET", "POST"]

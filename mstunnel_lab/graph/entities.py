@@ -16,7 +16,7 @@ from mstunnel_lab.graph.bodies import OWN_TYPE, AssignBody, AssignmentBody, Body
 from mstunnel_lab.graph.http import CREATED, caller_of, collection, entity, one, read_body, read_json
 from mstunnel_lab.graph.odata import EntityType, entity_type
 from mstunnel_lab.state import Lab, lab_of
-from mstunnel_lab.store import Documents, Entity
+from mstunnel_lab.store import Entity, Rows
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.tenant.wire import (
     DeviceConfigurationAssignment,
@@ -134,13 +134,14 @@ class Entities(Generic[Found]):
         lab, caller = lab_of(request), caller_of(request)
         if request.method == "GET":
             may_read_tunnel(caller)
-            documents = Documents(lab.store, self.model, self.document)
+            found = Rows(lab.store, self.model)
             return collection(
                 request,
-                documents,
+                found,
+                self.document,
                 self.kind,
                 self.context,
-                lambda document, expand: self.expanded(lab, document, expand),
+                expanded=lambda document, expand: self.expanded(lab, document, expand),
             )
         may_write_tunnel(caller)
         created = self.create(lab, await read_json(request))
@@ -263,4 +264,4 @@ class AssignedEntities(Entities[Typed]):
         found = lab_of(request).store.each(self.assignment, parent=identifier)
         kind = entity_type(f"microsoft.graph.{self.name}Assignment", self.assignment)
         context = f"{self.context}('{identifier}')/assignments"
-        return collection(request, [item.document() for item in found], kind, context)
+        return collection(request, found, self.assignment.document, kind, context)

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from mstunnel_lab.entra.permissions import Caller
 from mstunnel_lab.errors import BAD_REQUEST, NOT_FOUND, UNAUTHORIZED, GraphError
 from mstunnel_lab.graph.bodies import Body, judge
-from mstunnel_lab.graph.odata import EntityType, page, parse_entity_query, parse_query, selected
+from mstunnel_lab.graph.odata import EntityType, Item, page, parse_entity_query, parse_query, selected
 from mstunnel_lab.records import UserRecord
 from mstunnel_lab.state import lab_of
 from mstunnel_setup.base.parsing import json_value
@@ -76,21 +76,24 @@ def one(
 
 def collection(
     request: Request,
-    documents: Sequence[JsonObject],
+    found: Sequence[Item],
+    show: Callable[[Item], JsonObject],
     kind: EntityType,
     context: str,
+    *,
     expanded: Expanded | None = None,
 ) -> JSONResponse:
     """Answer a GET for a collection with its query options; raises `GraphError`."""
     lab, options = lab_of(request), dict(request.query_params)
     query = parse_query(options, kind)
     address = f"{lab.urls.graph}{request.url.path}"
-    size = lab.tenant.page_size
 
-    def complete(document: JsonObject) -> JsonObject:
+    def shown(item: Item) -> JsonObject:
+        document = show(item)
         return expanded(document, query.expand) if expanded and query.expand else document
 
-    return entity(request, page(documents, query, address, options, size, complete=complete), context)
+    answer = page(found, shown, query, address, options, size=lab.tenant.page_size)
+    return entity(request, answer, context)
 
 
 def graph_error(request: Request, error: Exception) -> Response:

@@ -38,7 +38,7 @@ from mstunnel_lab.graph.tunnel import SITES, MetricName, server_document
 from mstunnel_lab.pki import write_private
 from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.state import Lab, lab_of, labs_of
-from mstunnel_lab.store import Documents
+from mstunnel_lab.store import Rows
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.tenant.wire import (
@@ -288,8 +288,8 @@ async def servers(request: Request) -> Response:
         return entity(request, server_document(lab, created), f"{context}/$entity", CREATED)
     permissions.may_read_tunnel(caller)
     found = _site(request)
-    documents = Documents(lab.store, ServerRecord, lambda item: server_document(lab, item), parent=found.id)
-    return collection(request, documents, _SERVER, context)
+    servers_of_site = Rows(lab.store, ServerRecord, parent=found.id)
+    return collection(request, servers_of_site, lambda item: server_document(lab, item), _SERVER, context)
 
 
 async def count(request: Request) -> Response:
