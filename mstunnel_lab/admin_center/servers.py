@@ -6,22 +6,41 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mstunnel_lab import connection, tunnel
-from mstunnel_lab.admin_center.changes import delete_page
 from mstunnel_lab.admin_center.lists import Column, listing
 from mstunnel_lab.admin_center.render import attachment, field, go_to, page, words
-from mstunnel_lab.admin_center.server_columns import server_columns
+from mstunnel_lab.admin_center.sections import delete_page
 from mstunnel_lab.admin_center.session import caller, signed_in
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.errors import GraphError, not_found
-from mstunnel_lab.graph.lazy_entities import Rows
+from mstunnel_lab.graph.servers import change_server, delete_server, server_called
+from mstunnel_lab.graph.tunnel import status_of
 from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.state import Lab, labs_of
+from mstunnel_lab.store import Rows
 from mstunnel_setup.base import rendering
 
 _ALL: Final = "/admin/servers"
 _TAB: Final = "servers"
 _GOES_ON: Final = "The gateway itself goes on running: uninstall it on its host (mst-cli uninstall)."
+
+
+def server_columns(lab: Lab) -> tuple[Column[ServerRecord], ...]:
+    """Return name, site, health status and last check-in."""
+
+    def site(item: ServerRecord) -> str:
+        found = lab.store.get(SiteRecord, item.site_id)
+        return found.display_name if found else ""
+
+    def seen(item: ServerRecord) -> str:
+        moment = item.last_checkin_date_time
+        return moment.strftime("%Y-%m-%d %H:%M UTC") if moment else "never"
+
+    return (
+        Column("name", "Name", lambda item: item.display_name),
+        Column("site", "Site", site),
+        Column("status", "Health status", lambda item: status_of(lab, item).value, "status"),
+        Column("seen", "Last check-in", seen, "word"),
+    )
 
 
 @signed_in
@@ -34,7 +53,7 @@ async def servers(request: Request, lab: Lab) -> Response:
 
 @signed_in
 async def create(request: Request, lab: Lab) -> Response:
-    """Tell how a server is added: by the installer, which this page names."""
+    """Show how a server is added: with the installer."""
     answers = _answers(request, lab)
     return page(request, "server_new.html", tab=_TAB, answers=answers, has_script=_is_home(request, lab))
 
@@ -44,7 +63,7 @@ async def script(request: Request, lab: Lab) -> Response:
     """The installation script, which joins the home tenant."""
     if not _is_home(request, lab):
         raise not_found("script", lab.tenant.id)
-    text = rendering.render("lab/mstunnel-setup", lab_option=connection.option(labs_of(request)))
+    text = rendering.render("lab/mstunnel-setup", lab_option=labs_of(request).setup_option)
     return attachment("mstunnel-setup", text, "application/x-sh")
 
 
@@ -55,13 +74,13 @@ async def answers(request: Request, lab: Lab) -> Response:
 
 
 def _is_home(request: Request, lab: Lab) -> bool:
-    """Tell whether `--lab` leads to the tenant."""
+    """Return whether `--lab` leads to the tenant."""
     return lab.tenant.id == labs_of(request).home.tenant.id
 
 
 def _answers(request: Request, lab: Lab) -> str:
     authority = labs_of(request).authority.certificate_path.read_text()
-    client_id = connection.application_for(lab, "setup")
+    client_id = lab.application_for("setup")
     return rendering.render(
         "lab/answers.yaml", urls=lab.urls, client_id=client_id, certificate=authority.splitlines()
     )
@@ -70,13 +89,13 @@ def _answers(request: Request, lab: Lab) -> str:
 @signed_in
 async def server(request: Request, lab: Lab) -> Response:
     """Show one, or change its name."""
-    found = lab.required(ServerRecord, request.path_params["id"])
+    found = server_called(lab, request.path_params["id"])
     problem = ""
     if request.method == "POST":
         name = field(await request.form(), "name").strip()
         try:
             permissions.may_write_tunnel(caller(request))
-            tunnel.change_server(lab, found, {"displayName": name}, caller(request))
+            change_server(lab, found, {"displayName": name}, caller(request))
             return go_to(f"{_ALL}/{found.id}?saved")
         except GraphError as error:
             problem = words(request)(error.message)
@@ -87,7 +106,7 @@ async def server(request: Request, lab: Lab) -> Response:
         tab=_TAB,
         found=found,
         site=lab.store.get(SiteRecord, found.site_id),
-        state=tunnel.status_of(lab, found).value,
+        state=status_of(lab, found).value,
         problem=problem,
         saved="saved" in request.query_params,
     )
@@ -96,10 +115,10 @@ async def server(request: Request, lab: Lab) -> Response:
 @signed_in
 async def delete(request: Request, lab: Lab) -> Response:
     """Remove one, after a question."""
-    found = lab.required(ServerRecord, request.path_params["id"])
+    found = server_called(lab, request.path_params["id"])
     if request.method == "GET":
-        return delete_page(request, "server", _ALL, found, _GOES_ON)
-    tunnel.delete_server(lab, found)
+        return delete_page(request, "server", _ALL, found.id, name=found.display_name, also=_GOES_ON)
+    delete_server(lab, found)
     return go_to(_ALL)
 
 

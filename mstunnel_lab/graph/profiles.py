@@ -1,4 +1,4 @@
-"""Bodies that write device configurations: VPN profiles of three kinds, trusted roots.
+"""Graph below /deviceManagement: device configurations (VPN profiles of three kinds, trusted roots).
 
 Properties: docs/reference/mst-admin.md (generated models of msgraph-beta-sdk). The lab knows the properties
 that Microsoft Tunnel uses.
@@ -11,9 +11,9 @@ from typing import Annotated, Final, Literal
 from cryptography import x509
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr
 
-from mstunnel_lab.graph.bodies import Body, Guid, Name, Text
-from mstunnel_lab.graph.bodies_assignments import GRAPH, TypedPart
-from mstunnel_setup.tenant.wire import DeviceConfiguration
+from mstunnel_lab.graph.bodies import GRAPH, Body, Guid, KeyValuePairBody, Name, Text, TypedPart
+from mstunnel_lab.graph.entities import AssignedEntities
+from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
 
 Authentication = Literal["certificate", "usernameAndPassword", "sharedSecret", "derivedCredential", "azureAD"]
 AndroidConnection = Literal[
@@ -53,13 +53,6 @@ class KeyValueBody(TypedPart):
     """keyValue, an entry of customData."""
 
     key: Annotated[StrictStr, Field(min_length=1)]
-    value: StrictStr | None = None
-
-
-class KeyValuePairBody(TypedPart):
-    """keyValuePair, an entry of customKeyValueData."""
-
-    name: Annotated[StrictStr, Field(min_length=1)]
     value: StrictStr | None = None
 
 
@@ -185,15 +178,18 @@ class IosRootBody(_RootBody):
     type_name = f"{GRAPH}iosTrustedRootCertificate"
 
 
-PROFILE_BODIES: Final[dict[str, type[ProfileBody]]] = {
-    f"#{body.type_name}": body
-    for body in (
+PROFILES: Final = AssignedEntities(
+    "deviceConfigurations",
+    "deviceConfiguration",
+    DeviceConfiguration,
+    (
         AndroidWorkProfileBody,
         AndroidDeviceOwnerBody,
         IosBody,
         AndroidWorkProfileRootBody,
         AndroidDeviceOwnerRootBody,
         IosRootBody,
-    )
-}
-"""The types of device configuration that the lab knows, by `@odata.type`."""
+    ),
+    assignment=DeviceConfigurationAssignment,
+)
+ROUTES = PROFILES.routes
