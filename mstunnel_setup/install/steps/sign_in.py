@@ -8,8 +8,8 @@ from mstunnel_setup.base.errors import SignInError, TenantError
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.tenant.errors import LICENCE_MISSING
-from mstunnel_setup.tenant.licence import has_intune
+from mstunnel_setup.tenant.graph import has_intune
+from mstunnel_setup.tenant.sign_in_errors import LICENCE_MISSING
 from mstunnel_setup.tenant.wire import USER_READ
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
