@@ -231,7 +231,7 @@ def stops(person: Person) -> tuple[Stop, ...]:
         Stop("-- more", "q"),
         Stop("Do you accept these terms?", "yes"),
         Stop("then press Enter"),
-        Stop("where it lies already", reads_input=False),
+        Stop("path of an existing certificate", reads_input=False),
         Stop("Client id, or", person.host.lab["client_id"]),
         Stop("Waiting ...", reads_input=False),
         Stop("Number or name", "Testbed"),

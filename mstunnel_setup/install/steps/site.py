@@ -11,6 +11,7 @@ from mstunnel_setup.base.text import plain
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.model import Identity
+from mstunnel_setup.install import certificate_source
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import certificate, eula
@@ -89,7 +90,7 @@ def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -
     if chosen == "stop":
         raise error
     if chosen == "certificate":
-        certificate.ask_for_another(context, error)
+        certificate_source.ask_for_another(context, error)
         return certificate.suitable(context, site.public_address)
     context.gathered.site = _asked(context, _sorted(context.ports.graph.sites()))
     return None

@@ -1,5 +1,6 @@
 """Step `certificate`: found where it is named or at its usual place, judged, placed; or waited for."""
 
+import base64
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -257,7 +258,7 @@ def test_a_person_may_name_the_place_where_the_certificate_lies_already(scene: S
     scene.prompter.typed = [chain, key]
     scene.run(certificate.STEP, scene.context())
     assert scene.prompter.asked == [
-        "Or type the path where it lies already",
+        "Or enter the path of an existing certificate",
         "Path of its private key (PEM)",
     ]
     assert scene.files.read(paths.SITE_CERTIFICATE)
@@ -269,6 +270,27 @@ def test_a_person_may_name_a_pfx(scene: Scene) -> None:
     scene.prompter.typed = [str(pfx), "geheim"]
     scene.run(certificate.STEP, scene.context())
     assert scene.files.read(paths.SITE_PFX) == pfx.read_bytes()
+
+
+def test_a_person_who_names_one_file_with_certificate_and_key_is_not_asked_for_the_key(scene: Scene) -> None:
+    both = _PKI.pem("leaf") + _PKI.pem("inter") + key_bytes(_PKI.key_name("leaf"))
+    file = scene.write("/root/both.pem", both)
+    scene.prompter.typed = [str(file)]
+    context = scene.context(certificate__chain=["/root/no.pem"], certificate__key="/root/no.key")
+    scene.run(certificate.STEP, context)
+    assert len(scene.prompter.asked) == 1
+    assert context.answers.certificate.key is None
+    assert scene.files.read(f"{paths.ACTIVE}/key.pem")
+
+
+@pytest.mark.parametrize("label", ["PKCS12", "PFX"])
+def test_a_person_may_name_a_pfx_in_pem(scene: Scene, label: str) -> None:
+    body = base64.encodebytes(_pfx()).decode()
+    file = scene.write("/root/site.pem", f"-----BEGIN {label}-----\n{body}-----END {label}-----\n")
+    scene.prompter.typed = [str(file)]
+    scene.run(certificate.STEP, scene.context())
+    assert scene.prompter.asked == ["Or enter the path of an existing certificate"]
+    assert scene.files.read(paths.SITE_PFX) == file.read_bytes()
 
 
 def test_a_slip_in_the_place_is_told_and_asked_again(scene: Scene) -> None:
