@@ -23,9 +23,8 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, StepError, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.install.install import Outcome, installed, steps_data
-from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.preflight import judging, refuse_unready
-from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.request import InstallRequest, with_lab
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers
 from mstunnel_setup.install.summary import summary

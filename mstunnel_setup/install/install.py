@@ -10,11 +10,9 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, SetupError, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.values import JsonObject, as_object
-from mstunnel_setup.install.account_files import refuse_unreadable
 from mstunnel_setup.install.installed import complete
-from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.preflight import judging, refuse_account, refuse_unready, refuse_vendor
-from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.request import InstallRequest, with_lab
 from mstunnel_setup.install.rootless import (
     DONE,
     answers_of_account,
@@ -22,11 +20,11 @@ from mstunnel_setup.install.rootless import (
     have_root_do,
     host_command,
     planned_by_root,
+    refuse_unreadable,
     scope_to_install,
     without_passwords,
 )
-from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.service_account import become
+from mstunnel_setup.install.scope import Scope, become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers, step_named
 from mstunnel_setup.install.steps import configure, kernel, launch, proxy
 from mstunnel_setup.install.summary import summary

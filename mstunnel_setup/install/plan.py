@@ -9,13 +9,11 @@ from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.base.result import Result, warning
 from mstunnel_setup.base.text import Verbatim
 from mstunnel_setup.install.install import accepted, steps_data
-from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.preflight import judging, refuse_unready, refuse_vendor
-from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.request import InstallRequest, with_lab
 from mstunnel_setup.install.rootless import scope_to_install
-from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.service_account import become
+from mstunnel_setup.install.scope import Scope, become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers
 from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.io import accounts

@@ -18,11 +18,10 @@ from mstunnel_setup.base.values import JsonObject, JsonValue, json_bytes
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
 from mstunnel_setup.gateway.ocserv_conf import Authentication
 from mstunnel_setup.install.context import Context, Gathered
-from mstunnel_setup.install.installed import journal_of, own_scope
+from mstunnel_setup.install.installed import PATIENCE, journal_of, own_scope, run_lock
 from mstunnel_setup.install.ports import open_ports
 from mstunnel_setup.install.preflight import OF_STEPS
 from mstunnel_setup.install.release_images import with_release_images
-from mstunnel_setup.install.run_lock import PATIENCE, run_lock
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import CODEC, steps_of
 from mstunnel_setup.io.accounts import own_name

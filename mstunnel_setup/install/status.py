@@ -7,8 +7,7 @@ from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, fold_all
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
-from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.service_account import become
+from mstunnel_setup.install.scope import Scope, become
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.operator import Operator

@@ -20,8 +20,7 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
 from mstunnel_setup.install.ports import CANDIDATE
 from mstunnel_setup.install.rootless import ONLY, by_sudo, command_by_hand, host_command, relayed
-from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.service_account import have_done
+from mstunnel_setup.install.scope import Scope, have_done
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.tenant_access import in_tenant, result

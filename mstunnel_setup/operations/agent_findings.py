@@ -9,7 +9,7 @@ from mstunnel_setup.base.result import Notice
 from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow
 from mstunnel_setup.exchange.health_state import State
 from mstunnel_setup.exchange.status_file import Failure
-from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
+from mstunnel_setup.install.agent_report import AGENT_LOGS, agent_hints
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
 _ENROL_AGAIN: Final = "Run `mst-cli reenroll`; site and certificate stay."

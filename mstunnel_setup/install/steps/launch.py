@@ -28,7 +28,7 @@ from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
 from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.install import container_specs, ipv6
+from mstunnel_setup.install import container_specs, readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
     PORT_IN_USE,
@@ -144,7 +144,7 @@ def setting_of(context: Context, port: int) -> container_specs.Setting:
         journal=container_specs.JOURNAL if Path(container_specs.JOURNAL).exists() else "",
         network=network(files, context.ports.processes) if paths.ROOTLESS else "",
         rootless=paths.ROOTLESS,
-        ipv6_network=engine_ipv6.NETWORK if ipv6.reaches_gateway(context) else "",
+        ipv6_network=engine_ipv6.NETWORK if readiness_input.reaches_gateway(context) else "",
         resolver=_resolver(files, port) if paths.ROOTLESS else "",
     )
 

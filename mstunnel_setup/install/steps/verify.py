@@ -10,14 +10,21 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup.actions.tenant_objects import RegisterServer
+from mstunnel_setup.actions.uplink import gateway_address
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError, TenantError
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.containers import control
 from mstunnel_setup.exchange import gateway_report as report
+from mstunnel_setup.gateway.ocserv_conf import served_proxy_protocol
 from mstunnel_setup.install import tenant_access, tunnel_device
-from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
-from mstunnel_setup.install.agent_report import AgentReport, Refusal, read_report
+from mstunnel_setup.install.agent_report import (
+    AGENT_LOGS,
+    AgentReport,
+    ReportedError,
+    agent_hints,
+    read_report,
+)
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
     AGENT_NOT_CHECKED_IN,
@@ -25,10 +32,11 @@ from mstunnel_setup.install.errors import (
     CONTAINER_UNHEALTHY,
     SERVER_NOT_LISTED,
 )
-from mstunnel_setup.install.own_gateway import leaf_in_service
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import configure, site
 from mstunnel_setup.install.tunnel_device import RenewTunnelDevice
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.network import served_leaf
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -115,6 +123,13 @@ def within_patience(
             return
 
 
+def leaf_in_service(files: Files, port: int) -> bytes:
+    """The leaf certificate (DER) that the gateway presents on `port`. Raises NetworkError."""
+    configuration = files.read(paths.OCSERV_CONF) or b""
+    address = gateway_address(files, port)
+    return served_leaf(address, port, proxy_protocol=served_proxy_protocol(configuration))
+
+
 def _serves(context: Context, port: int, leaf: bytes) -> None:
     if leaf_in_service(context.ports.files, port) != leaf:
         raise NetworkError(
@@ -166,7 +181,7 @@ def _report(context: Context) -> AgentReport | None:
     return report if report and (started is None or report.at >= started) else None
 
 
-def _not_checked_in(error: Refusal | None) -> TenantError:
+def _not_checked_in(error: ReportedError | None) -> TenantError:
     if error is None:
         hint = (
             "`mst-cli agent logs --tail 20` shows why; `mst-readiness network` tests the way to the tenant."
