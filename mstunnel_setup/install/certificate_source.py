@@ -92,7 +92,7 @@ def load(context: Context, source: IdentitySource) -> Identity:
             if error.code in ("pfx-passphrase-wrong", "pfx-passphrase-unneeded"):
                 context.prompter.say(f"{error.message}. {error.hint}")
         asks -= 1
-        context.gathered.passphrase = context.prompter.ask(f"Passphrase of {source.pfx}", secret=True)
+        context.cache.passphrase = context.prompter.ask(f"Passphrase of {source.pfx}", secret=True)
 
 
 def wait(context: Context, judge: Callable[[Identity], Sequence[Finding]]) -> IdentitySource:
@@ -220,5 +220,5 @@ def _typed_file(context: Context, path: str) -> bytes | None:
 
 def _forget_passphrase(context: Context) -> None:
     """A passphrase that was given for another file, or was wrong, is asked for again."""
-    context.gathered.passphrase = None
+    context.cache.passphrase = None
     context.take({"certificate.passphrase": None})

@@ -4,6 +4,7 @@ The account has root do the host part with sudo; root checks that the account ca
 """
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,14 +22,16 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, ExitCode, UsageError, WaitingError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.result import Notice, Result
-from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import ACCOUNT_CANNOT_READ
 from mstunnel_setup.install.installed import complete, journal_of
 from mstunnel_setup.install.preflight import ca_pem, refuse_unready, refuse_vendor
 from mstunnel_setup.install.programs import FILE
+from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.run_answers import answers, refuse_unsupported
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.session import answers, open_run, refuse_unsupported, require_answers
+from mstunnel_setup.install.session import chosen_steps, open_run, require_answers
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.install.steps.eula import ACCEPTED_KEY
 from mstunnel_setup.io import accounts, bundle
@@ -125,6 +128,27 @@ def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
         hint="Roll it back first (`mstunnel-setup rollback`), or keep that mode.",
         mode=mode,
     )
+
+
+def done_by_root(operator: Operator, request: InstallRequest, later: Sequence[AnyStep]) -> Result:
+    """What root did in this installation: just now, or when it is asked to; `later` are the account's."""
+    done = os.environ.pop(DONE, "")
+    if done:
+        return Result(data=json.loads(done))
+    skipped, ignored = request.skip, request.ignored_checks
+    steps = chosen_steps(skipped, Scope.HOST)
+    planned, answers = planned_by_root(operator, request.settings, steps, later, ignored)
+    if not any(item.actions for item in planned):
+        return Result()
+    given = ["--accept-eula", *(word for name in skipped for word in ("--skip", name))]
+    given += [word for check in ignored for word in ("--ignore-check", check)]
+    # An administrator who types the command gives it the sources of the answers.
+    sources = ["--answers", str(operator.answers)] if operator.answers else []
+    sources += ["--lab", request.lab] if request.lab else []
+    by_hand = command_by_hand(*given, *sources)
+    if proxies := without_passwords(as_object(answers["environment"])):
+        by_hand = ("env", *proxies, *by_hand)
+    return have_root_do(operator, planned, host_command(*given), answers, by_hand)
 
 
 def planned_by_root(

@@ -15,7 +15,7 @@ from mstunnel_setup.base.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, Setu
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.result import Notice, Result, Status, warning
 from mstunnel_setup.install.installed import rootless_account
-from mstunnel_setup.install.release_images import with_release_images
+from mstunnel_setup.install.run_answers import with_release_images
 from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.errors import CA_FILE_UNREADABLE

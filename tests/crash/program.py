@@ -25,7 +25,6 @@ import mstunnel_setup.adopt.switch as adopt_module
 import mstunnel_setup.cli.framework.render as render_module
 import mstunnel_setup.install.install
 import mstunnel_setup.install.installed as installed_module
-import mstunnel_setup.install.plan
 import mstunnel_setup.install.preflight
 import mstunnel_setup.install.session as run_module
 import mstunnel_setup.install.status

@@ -71,7 +71,7 @@ def suitable(context: Context, public_address: str | None) -> Certificate:
         )
         try:
             certificate = _or_in_use(context, _read(context, source))
-            context.gathered.identity = certificate.identity
+            context.cache.identity = certificate.identity
             examine(context, certificate.identity, public_address)
             tell(context, revocation.ask(context, certificate.identity).findings)
         except CertificateError as error:

@@ -153,7 +153,7 @@ def _rules(kernel: Kernel) -> list[Action[Any]]:
     return [*actions, limit if kernel.live else limit.file]
 
 
-def given_up(context: Context) -> list[str]:
+def obsolete_keys(context: Context) -> list[str]:
     """The rules, once an administrator has the host forward for others in a file of `sysctl.d`."""
     kernel = _gather(context)
     made = {action.key for action in _rules(replace(kernel, limited=("ipv4",)))} - {

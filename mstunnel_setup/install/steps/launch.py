@@ -82,8 +82,8 @@ class Launch:
         return any(specification.ipv6_network for specification in self.specifications)
 
 
-def again(port: int) -> Step[Context, Launch]:
-    """The same step for a gateway whose port is known already: the tenant is not asked."""
+def step_for_port(port: int) -> Step[Context, Launch]:
+    """The same step for a gateway on `port`: the tenant is not asked for it."""
     return Step("launch", STEP.title, lambda context: _containers(context, port), _decide)
 
 
@@ -284,7 +284,7 @@ def _wants(target: str) -> str:
     return f"{paths.UNITS}/{target}.wants"
 
 
-def given_up(context: Context) -> list[str]:
+def obsolete_keys(context: Context) -> list[str]:
     """Directories of state that no container uses any more: earlier releases had them elsewhere."""
     used = {paths.SERVER_STATE, paths.AGENT_STATE}
     made = {

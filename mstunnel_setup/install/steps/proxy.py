@@ -163,7 +163,7 @@ def _shells(proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Ports]]:
     return (*directories(path.rpartition("/")[0]), WriteFile(path=path, text=text, mode=mode))
 
 
-def given_up(context: Context) -> list[str]:
+def obsolete_keys(context: Context) -> list[str]:
     """What these steps have made for a proxy that `env.sh` no longer names; nothing before there is one.
 
     Of root's part also what holds a password: earlier releases wrote that where all users can read it.

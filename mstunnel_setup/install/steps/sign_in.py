@@ -23,7 +23,7 @@ class SignedIn:
 
 
 def _gather(context: Context) -> SignedIn:
-    if context.gathered.administrator:
+    if context.cache.administrator:
         return SignedIn(context.answers.sign_in.client_id or "")
     if not tenant_access.registered(context.receipt) or not _own_identity(context):
         as_registrar(context)
@@ -35,9 +35,9 @@ def as_administrator(context: Context, further: Sequence[str] = ()) -> None:
 
     For what removes that identity. `further` are permissions to ask for. Raises SignInError.
     """
-    if not context.gathered.administrator:
-        context.gathered.graph = tenant_access.administrator(context, further)
-        context.gathered.administrator = True
+    if not context.cache.administrator:
+        context.cache.graph = tenant_access.administrator(context, further)
+        context.cache.administrator = True
 
 
 def as_registrar(context: Context) -> None:
@@ -73,7 +73,7 @@ def _own_identity(context: Context) -> bool:
             f"This server's own sign-in is refused ({error.message}); an administrator is needed."
         )
         return False
-    context.gathered.graph = graph
+    context.cache.graph = graph
     return True
 
 

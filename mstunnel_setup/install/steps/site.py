@@ -71,7 +71,7 @@ def gather(context: Context, refuse_unsuited: Callable[[Context], None] = _any_s
             if not context.prompter.interactive:
                 raise
             replaced = _choose_again(context, site, error)
-    typed = eula.told(context) if context.gathered.person_answered else None
+    typed = eula.told(context) if context.cache.person_answered else None
     return Site(site.id, plain(site.display_name), plain(site.public_address or ""), typed, replaced)
 
 
@@ -92,7 +92,7 @@ def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -
     if chosen == "certificate":
         certificate_source.ask_for_another(context, error)
         return certificate.suitable(context, site.public_address)
-    context.gathered.site = _asked(context, _sorted(context.ports.graph.sites()))
+    context.cache.site = _asked(context, _sorted(context.ports.graph.sites()))
     return None
 
 
@@ -104,8 +104,8 @@ def require_named(context: Context, site: TunnelSite) -> None:
 
 def chosen_id(context: Context) -> str:
     """The GUID of the chosen site. Raises TenantError before the step `site`."""
-    if context.gathered.site is not None:
-        return context.gathered.site.id
+    if context.cache.site is not None:
+        return context.cache.site.id
     earlier = remembered(context.receipt, "joined-site")
     if not isinstance(earlier, dict):
         raise TenantError(
@@ -118,9 +118,9 @@ def chosen_id(context: Context) -> str:
 
 def choose(context: Context) -> TunnelSite:
     """The site to join, chosen once in a run. Raises TenantError when there is none such."""
-    if context.gathered.site is None:
-        context.gathered.site = _chosen(context)
-    return context.gathered.site
+    if context.cache.site is None:
+        context.cache.site = _chosen(context)
+    return context.cache.site
 
 
 def _chosen(context: Context) -> TunnelSite:
@@ -206,8 +206,8 @@ def _find(sites: Sequence[TunnelSite], wanted: str) -> TunnelSite:
 
 def _identity(context: Context) -> Identity:
     """The identity judged in this run, or the one placed by an earlier one."""
-    if context.gathered.identity is not None:
-        return context.gathered.identity
+    if context.cache.identity is not None:
+        return context.cache.identity
     return generations.source(context.ports, paths.ACTIVE).load(context.ports)
 
 

@@ -308,8 +308,8 @@ def test_a_warning_is_shown_once_in_a_run(scene: Scene) -> None:
     scene.trusted = ()
     context = scene.context(certificate__chain=chain, certificate__key=key)
     certificate.STEP.gather(context)
-    assert context.gathered.identity is not None
-    certificate.examine(context, context.gathered.identity, "vpn.example.org")
+    assert context.cache.identity is not None
+    certificate.examine(context, context.cache.identity, "vpn.example.org")
     assert len(scene.prompter.said) == len(set(scene.prompter.said)) > 0
 
 
@@ -396,7 +396,7 @@ def test_a_self_signed_certificate_will_do_in_a_lab(scene: Scene) -> None:
     lab = {"tenant__authority": "https://lab:1", "tenant__graph": "https://lab:1/graph"}
     context = scene.context(tenant__cloud="custom", **lab)
     certificate.STEP.gather(context)
-    assert context.gathered.identity is not None
+    assert context.cache.identity is not None
     (said,) = scene.prompter.said
     assert "the certificate is self-signed: devices do not trust it" in said
 
@@ -412,7 +412,7 @@ def test_without_a_site_no_address_is_judged(scene: Scene) -> None:
     _pem(scene, *_USUAL_PEM)
     context = scene.context()
     certificate.STEP.gather(context)
-    assert context.gathered.identity is not None
+    assert context.cache.identity is not None
 
 
 def test_a_renewed_pfx_beside_the_pem_files_in_use_is_the_one_to_import(scene: Scene) -> None:

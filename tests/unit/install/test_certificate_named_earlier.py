@@ -47,7 +47,7 @@ class Server:
             "/root/gw.yaml", f"version: 1\ncertificate:\n  chain: {chain}\n  key: {key}\n"
         )
         context = self.scene.context()
-        context.gathered.answers = merge({}, {}, load(file), context.answers.record())
+        context.cache.answers = merge({}, {}, load(file), context.answers.record())
         self.scene.run(certificate.STEP, context)
 
     def switch(self, name: str) -> None:

@@ -250,7 +250,7 @@ def test_no_sign_in_or_choice_is_asked_for_twice(
     scene.graph.configuration = configuration()
     scene.prompter.typed = ["", BERLIN.id]
     one = context(scene, eula="accept")
-    one.gathered.identity = identity(scene)
+    one.cache.identity = identity(scene)
     run_to_the_site(scene, one)
     sign_in.STEP.gather(one)
     assert site.choose(one) == BERLIN

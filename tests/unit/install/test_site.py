@@ -21,7 +21,7 @@ def _with_certificate(scene: Scene, names: list[str] | None = None, **answers: s
     scene.trusted = (pki.certificate("root"),)
     context = scene.context(**answers)
     chain, key = scene.place_certificate(pki=pki)
-    context.gathered.identity = IdentitySource(chain=chain, key=key).load(context.ports)
+    context.cache.identity = IdentitySource(chain=chain, key=key).load(context.ports)
     return context
 
 
