@@ -13,13 +13,13 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.messages import UtcTime
 
-AGENT_LOGS: Final = "`mst-cli agent logs --tail 20` shows why."
+AGENT_LOGS: Final = text("`mst-cli agent logs --tail 20` shows why.")
 _REPORT: Final = f"{paths.AGENT_STATE}/health.json"
 _CHECK_IN: Final = "last-check-in"
 _LENIENT: Final = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True)

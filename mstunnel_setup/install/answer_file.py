@@ -14,7 +14,7 @@ from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Notice, Result, warning
-from mstunnel_setup.base.text import Verbatim, verbatim
+from mstunnel_setup.base.text import Verbatim, text, verbatim
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.gateway import env_file
@@ -36,8 +36,8 @@ _OF_THIS_SERVER = frozenset({"server_name", "left_record"})
 
 def new(operator: Operator, file: Path | None) -> Result:
     """A commented answer file, as the result or in `file`. Raises UsageError `file-exists`."""
-    text = describe.new_file()
-    return _shown_or_written(operator.files, file, text, {"text": text})
+    content = describe.new_file()
+    return _shown_or_written(operator.files, file, content, {"text": content})
 
 
 def schema(operator: Operator, file: Path | None) -> Result:
@@ -46,17 +46,17 @@ def schema(operator: Operator, file: Path | None) -> Result:
     return _shown_or_written(operator.files, file, json.dumps(data, indent=2) + "\n", data)
 
 
-def _shown_or_written(files: Files, file: Path | None, text: str, data: JsonObject) -> Result:
+def _shown_or_written(files: Files, file: Path | None, content: str, data: JsonObject) -> Result:
     if file is None:
-        return Result(data=data, text=verbatim(text))
-    _write_new(files, file, text)
-    return Result("changed", {"file": str(file)}, text=[f"{file} is written."])
+        return Result(data=data, text=verbatim(content))
+    _write_new(files, file, content)
+    return Result("changed", {"file": str(file)}, text=[text("{file} is written.", file=file)])
 
 
-def _write_new(files: Files, file: Path, text: str) -> None:
+def _write_new(files: Files, file: Path, content: str) -> None:
     """Write a file of an administrator, readable by its owner only. Raises UsageError `file-exists`."""
     refuse_present(file)
-    files.given.write(str(file), text.encode(), 0o600)
+    files.given.write(str(file), content.encode(), 0o600)
 
 
 def check(operator: Operator) -> Result:
@@ -76,7 +76,7 @@ def check(operator: Operator) -> Result:
     reference = given.radius.secret
     if reference and reference.place == "file" and operator.files.read_given(reference.name) is not None:
         refuse_secret(reveal(reference, operator.files, operator.secrets.register), str(reference))
-    return Result(data={"file": str(path)}, text=[f"{path} is a valid answer file."])
+    return Result(data={"file": str(path)}, text=[text("{path} is a valid answer file.", path=path)])
 
 
 def show(operator: Operator, settings: Settings) -> Result:
@@ -106,8 +106,8 @@ def save(operator: Operator, file: Path) -> Result:
         )
         notices = (left_out,)
     lines = [
-        f"The answers of this installation are in {file}.",
-        f"Install another server with `mstunnel-setup --answers {file.name} --unattended`.",
+        text("The answers of this installation are in {file}.", file=file),
+        text("Install another server with `mstunnel-setup --answers {name} --unattended`.", name=file.name),
     ]
     return Result("changed", {"file": str(file)}, notices, text=lines)
 
@@ -140,8 +140,8 @@ def _variables(files: Files) -> tuple[dict[str, str], list[str]]:
 
     A proxy, which `env.sh` has in lower and upper case, is only in lower case here.
     """
-    text = (files.read(paths.ENVIRONMENT) or b"").decode(errors="replace")
-    variables = env_file.parse(text, paths.ENVIRONMENT)
+    content = (files.read(paths.ENVIRONMENT) or b"").decode(errors="replace")
+    variables = env_file.parse(content, paths.ENVIRONMENT)
     proxies = {name: variables.get(name) or variables.get(name.upper(), "") for name in PROXIES}
     others = {name: value for name, value in variables.items() if name.lower() not in PROXIES}
     found = {**{name: value for name, value in proxies.items() if value}, **others}

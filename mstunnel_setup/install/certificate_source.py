@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError, UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.identity_source import IdentitySource
 from mstunnel_setup.certificates.model import Finding, Identity, Severity
@@ -13,16 +14,19 @@ from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
 
-_EXISTING = "Or enter the path of an existing certificate"
-_ANOTHER = "Path of another certificate (Enter to read it again, or type stop)"
+_EXISTING = text("Or enter the path of an existing certificate")
+_ANOTHER = text("Path of another certificate (Enter to read it again, or type stop)")
 _STOP = "stop"
 _PASSPHRASE_ASKS = 3
 _PEM = b"-----BEGIN "
 # GnuTLS and others write a PFX as PEM.
 _PFX_AS_PEM = re.compile(rb"-----BEGIN (PKCS12|PFX)-----")
-USUAL_PLACES = (
-    f"put the chain in PEM at {paths.SITE_CERTIFICATE} and its key at {paths.SITE_KEY}, "
-    f"or both in one PFX file at {paths.SITE_PFX}"
+USUAL_PLACES = text(
+    "put the chain in PEM at {site_certificate} and its key at {site_key}, or both in "
+    "one PFX file at {site_pfx}",
+    site_certificate=paths.SITE_CERTIFICATE,
+    site_key=paths.SITE_KEY,
+    site_pfx=paths.SITE_PFX,
 )
 
 
@@ -90,9 +94,11 @@ def load(context: Context, source: IdentitySource) -> Identity:
             if not (asks and error.code.startswith("pfx-passphrase")):
                 raise
             if error.code in ("pfx-passphrase-wrong", "pfx-passphrase-unneeded"):
-                context.prompter.say(f"{error.message}. {error.hint}")
+                context.prompter.say(text("{message}. {hint}", message=error.message, hint=error.hint))
         asks -= 1
-        context.cache.passphrase = context.prompter.ask(f"Passphrase of {source.pfx}", secret=True)
+        context.cache.passphrase = context.prompter.ask(
+            text("Passphrase of {pfx}", pfx=source.pfx), secret=True
+        )
 
 
 def wait(context: Context, judge: Callable[[Identity], Sequence[Finding]]) -> IdentitySource:
@@ -103,7 +109,10 @@ def wait(context: Context, judge: Callable[[Identity], Sequence[Finding]]) -> Id
     if not context.prompter.interactive:
         _awaited(context)
     context.prompter.say(
-        f"Waiting for the TLS certificate: {_places(context)}. It is used as soon as it is complete."
+        text(
+            "Waiting for the TLS certificate: {context}. It is used as soon as it is complete.",
+            context=_places(context),
+        )
     )
     while _problem(context, judge) is not None:
         if path := context.prompter.ask_until(_EXISTING, lambda: _problem(context, judge)):
@@ -113,7 +122,7 @@ def wait(context: Context, judge: Callable[[Identity], Sequence[Finding]]) -> Id
 
 def _places(context: Context) -> str:
     given = named(context)
-    return f"expected at {' and '.join(given.paths)}" if given.paths[0] else USUAL_PLACES
+    return text("expected at ") + " and ".join(given.paths) if given.paths[0] else USUAL_PLACES
 
 
 def _awaited(context: Context) -> NoReturn:
@@ -130,13 +139,17 @@ def _problem(context: Context, judge: Callable[[Identity], Sequence[Finding]]) -
         identity = None if source is None else source.load(context.ports)
     except CertificateError as error:
         # The passphrase is asked for once the files are used.
-        return None if error.code.startswith("pfx-passphrase") else f"Not usable yet: {error.message}."
+        return (
+            None
+            if error.code.startswith("pfx-passphrase")
+            else text("Not usable yet: {message}.", message=error.message)
+        )
     except UsageError as error:  # copied there by root, and not yet the account's
-        return f"Not usable yet: {error.message}. {error.hint}"
+        return text("Not usable yet: {message}. {hint}", message=error.message, hint=error.hint)
     if identity is None:
         return ""
     errors = [finding.message for finding in judge(identity) if finding.severity is Severity.ERROR]
-    return f"Not usable yet: {'; '.join(errors)}." if errors else None
+    return text("Not usable yet: {errors}.", errors="; ".join(errors)) if errors else None
 
 
 def ask_again(context: Context, error: CertificateError) -> None:
@@ -214,7 +227,9 @@ def _typed_file(context: Context, path: str) -> bytes | None:
         context.prompter.say(f"{error.message}. {error.hint}".rstrip())
         return None
     if content is None:
-        context.prompter.say(f"There is no file {path}. Type its full path, such as /root/site.pfx.")
+        context.prompter.say(
+            text("There is no file {path}. Type its full path, such as /root/site.pfx.", path=path)
+        )
     return content
 
 

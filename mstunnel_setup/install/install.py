@@ -16,7 +16,7 @@ from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfigurati
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, ExitCode, SetupError, UsageError
 from mstunnel_setup.base.result import Result, warning
-from mstunnel_setup.base.text import Verbatim
+from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.installed import complete
 from mstunnel_setup.install.ports import Ports
@@ -89,7 +89,7 @@ def one_step(operator: Operator, request: InstallRequest, name: str) -> Result:
     step = step_named(name, scope)
     steps = [*(step_named(needed, scope) for needed in step.needs), step]
     outcome = run_steps(operator, request, scope, steps, checked=False)
-    return installed(outcome.data, "Done. See the next step with `mstunnel-setup status`.")
+    return installed(outcome.data, text("Done. See the next step with `mstunnel-setup status`."))
 
 
 def host(
@@ -100,7 +100,7 @@ def host(
     `given` are the answers of the account that has it done. Options count more: a rule for sudo fixes them.
     """
     if paths.ROOTLESS:
-        raise NOT_ROOT(what="this command")
+        raise NOT_ROOT(what=text("this command"))
     request = with_lab(operator.clock, request)
     answers = {} if given is None else answers_of_account(given)
     request = replace(request, settings={**answers, **request.settings, "mode": "rootless"})
@@ -235,11 +235,11 @@ def _plan_lines(run: Run, planned: Sequence[Planned]) -> Iterator[str]:
     """Each action, with the lines that a text file would lose and gain."""
     for item in planned:
         if item.actions:
-            yield f"{item.step}: {item.title}"
+            yield text("{step}: {title}", step=item.step, title=item.title)
         for action in item.actions:
-            yield f"  + {action.describe()}"
+            yield text("  + {describe}", describe=action.describe())
             if changed := run.runner.changed(action):
-                yield f"    ! {changed} since; a run asks first"
+                yield text("    ! {changed} since; a run asks first", changed=changed)
             yield from (Verbatim(f"      {line}") for line in _diff(run.files, action))
 
 
@@ -258,7 +258,7 @@ def _with_terms(request: InstallRequest) -> InstallRequest:
 def installed(data: JsonObject, *then: str) -> Result:
     """The result of a run, whose steps are in `data`; `then` are lines for people."""
     if data["actions"] == 0:
-        return Result("unchanged", data, text=["Nothing was changed.", *then])
+        return Result("unchanged", data, text=[text("Nothing was changed."), *then])
     return Result("changed", data, text=then)
 
 

@@ -22,6 +22,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, ExitCode, UsageError, WaitingError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.result import Notice, Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import ACCOUNT_CANNOT_READ
@@ -86,7 +87,7 @@ def scope_to_install(operator: Operator, settings: Settings) -> Scope:
         raise _other_mode(receipt, rootless=begun)
     if not wanted:
         if paths.ROOTLESS and live:
-            raise NOT_ROOT(what="this command")
+            raise NOT_ROOT(what=text("this command"))
         return Scope.ALL
     if not live:
         raise UsageError(
@@ -114,7 +115,7 @@ def scope_to_install(operator: Operator, settings: Settings) -> Scope:
 
 
 def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
-    mode = "without root" if rootless else "with root"
+    mode = text("without root") if rootless else text("with root")
     if complete(receipt, Scope.HOST if rootless else Scope.ALL):
         return UsageError(
             "mode-installed",
@@ -198,8 +199,8 @@ def have_root_do(
     """
     console = operator.console
     changes = [action for item in planned for action in item.actions if not isinstance(action, StoreAnswer)]
-    lines = [f"  - {action.describe()}" for action in changes]
-    console.say("\n".join(["This needs root privileges:", *lines]))
+    lines = [text("  - {describe}", describe=action.describe()) for action in changes]
+    console.say("\n".join([text("This needs root privileges:"), *lines]))
     if console.interactive and not console.confirm("Do it now, with sudo"):
         raise _root_needed("you did not confirm it", by_hand)
     return by_sudo(operator, (*command, FROM_ACCOUNT), by_hand, json.dumps(answers).encode())
@@ -233,7 +234,9 @@ def relayed(done: Completed) -> Result | None:
 
 
 def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
-    copy = f"An administrator's own copy of this program belongs in {paths.PROGRAMS}. "
+    copy = text(
+        "An administrator's own copy of this program belongs in {programs}. ", programs=paths.PROGRAMS
+    )
     return WaitingError(
         "root-needed",
         "the steps that need root are not done: {why}",
@@ -324,7 +327,7 @@ def refuse_unreadable(context: Context, answer_file: Path | None) -> None:
     if unreadable:
         commands = [] if account else [f"mstunnel-setup host --account {name}"]
         commands += [_remedy(files, path, name) for path in unreadable]
-        listed = "".join(f"\n  {command}" for command in commands)
+        listed = "".join(text("\n  {command}", command=command) for command in commands)
         raise ACCOUNT_CANNOT_READ(account=name, files=" and ".join(unreadable), commands=listed)
 
 
@@ -332,7 +335,7 @@ def refuse_unreadable_by(operator: Operator, name: str, path: str) -> None:
     """Raise CheckError for a file that the account `name` cannot read, before root continues as it."""
     if not _can_read(operator.processes, path, accounts.find(name)):
         remedy = _remedy(operator.files, path, name)
-        raise ACCOUNT_CANNOT_READ(account=name, files=path, commands=f"\n  {remedy}")
+        raise ACCOUNT_CANNOT_READ(account=name, files=path, commands=text("\n  {remedy}", remedy=remedy))
 
 
 def _named(answers: Answers) -> Iterator[str]:

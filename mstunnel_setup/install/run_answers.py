@@ -7,6 +7,7 @@ from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, Origin, answered, merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.gateway.ocserv_conf import Authentication
@@ -14,7 +15,7 @@ from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.transaction.receipt import Receipt
 
-_OF_RELEASE = Origin("default", "of this release")
+_OF_RELEASE = Origin("default", text("of this release"))
 
 
 def answers(

@@ -6,7 +6,7 @@ from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Line, fold_all
+from mstunnel_setup.base.text import Line, fold_all, text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.judge_time import days_left
@@ -51,7 +51,7 @@ def status(operator: Operator) -> Result:
 
 def _lines(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]], data: JsonObject) -> Iterator[str]:
     if not any(receipt.entries for receipt, _ in receipts):
-        yield "Nothing is installed. Start with `mstunnel-setup`."
+        yield text("Nothing is installed. Start with `mstunnel-setup`.")
         return
     for receipt, steps in receipts:
         for step in steps:
@@ -59,10 +59,15 @@ def _lines(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]], data: JsonObje
             yield Line(f"{mark:5} {step.name:12} {step.title}", mark, step.name, step.title)
     stopped = as_object(data["stopped"])
     if stopped:
-        hint = stopped["hint"] or "Run mstunnel-setup again to continue."
-        yield from fold_all([f"Stopped at {stopped['step']}: {stopped['message']}", f"  {hint}"])
+        hint = stopped["hint"] or text("Run mstunnel-setup again to continue.")
+        yield from fold_all(
+            [
+                text("Stopped at {step}: {message}", step=stopped["step"], message=stopped["message"]),
+                text("  {hint}", hint=hint),
+            ]
+        )
     elif not data["installed"]:
-        yield "Run mstunnel-setup again to continue."
+        yield text("Run mstunnel-setup again to continue.")
 
 
 def summary(context: Context) -> list[str]:
@@ -99,20 +104,23 @@ def summary_lines(
     None is what is not known, as when a step was skipped.
     """
     if port is None:
-        return ["Done. See the next step with `mstunnel-setup status`."]
+        return [text("Done. See the next step with `mstunnel-setup status`.")]
     rows = (
-        ("Address", address and f"{address}, port {port} (TCP and UDP)"),
-        ("Site", site),
-        ("Certificate", None if days is None else f"{days} days left"),
-        ("Sessions", None if sessions is None else f"{sessions} so far"),
+        (
+            text("Address"),
+            address and text("{address}, port {port} (TCP and UDP)", address=address, port=port),
+        ),
+        (text("Site"), site),
+        (text("Certificate"), None if days is None else text("{days_left} days left", days_left=days)),
+        (text("Sessions"), None if sessions is None else text("{sessions} so far", sessions=sessions)),
     )
     next_steps = [
-        f"Allow TCP and UDP port {port} to this server in every firewall before it.",
-        "Check the gateway with `mst-cli status`.",
-        "Save the answers for another server with `mstunnel-setup answers save FILE`.",
+        text("Allow TCP and UDP port {port} to this server in every firewall before it.", port=port),
+        text("Check the gateway with `mst-cli status`."),
+        text("Save the answers for another server with `mstunnel-setup answers save FILE`."),
     ]
     return [
-        "The gateway is installed.",
+        text("The gateway is installed."),
         *(Line(f"  {name + ':':13}{value}", f"{name}:", value) for name, value in rows if value),
         *fold_all(next_steps),
     ]

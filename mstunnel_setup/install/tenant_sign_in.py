@@ -5,6 +5,7 @@ from typing import Final
 
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.secret import SecretReference
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
@@ -15,7 +16,7 @@ from mstunnel_setup.tenant.credential import read_credential
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken, TokenFile
 
-CLIENT_ID_QUESTION: Final = "Client id, or graph-command-line-tools"
+CLIENT_ID_QUESTION: Final = text("Client id, or graph-command-line-tools")
 
 
 def cloud_of(answers: AnswerFile) -> Cloud:

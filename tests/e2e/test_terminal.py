@@ -201,7 +201,7 @@ def go_on_with_the_settings(terminal: Terminal) -> None:
     terminal.match(r"TRACE_SESSIONS +.* 2\s")
     terminal.wait_for("then press Enter")
     terminal.type("maybe")
-    terminal.wait_for('"maybe" is no answer here.')
+    terminal.wait_for("Press Enter to continue, or type stop.")
     terminal.wait_for("then press Enter")
     terminal.type("")
 

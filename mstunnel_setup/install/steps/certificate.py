@@ -14,6 +14,7 @@ from mstunnel_setup.actions.files import CopyFile, Link, MakeDirectory, WriteFil
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError, UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys, readable_keys
 from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
@@ -143,7 +144,7 @@ def _is_linked(context: Context, source: IdentitySource) -> bool:
 def _read(context: Context, source: IdentitySource) -> Certificate:
     identity = certificate_source.load(context, source)
     for finding in (*exposed_keys(context.ports), *readable_keys(context.ports, source.paths)):
-        context.note(f"Certificate: {finding.message}. {finding.hint}")
+        context.note(text("Certificate: {message}. {hint}", message=finding.message, hint=finding.hint))
     return Certificate(source, identity, tuple(copies(context, source, identity)))
 
 
@@ -162,11 +163,13 @@ def _or_in_use(context: Context, found: Certificate) -> Certificate:
     origins = certificate_source.origins(context)
     free = not served or not origins.isdisjoint({"option", "environment"})
     if found.fingerprint in {pending.fingerprint for pending in pending_imports(context.receipt)}:
-        reason = "is scheduled for a later time"
+        reason = text("is scheduled for a later time")
     elif not free and origins != {"default"} and not generations.is_later(found.identity.leaf, current.leaf):
-        reason = "was not issued after the one in use; to use it again, name it with `mst-cli import_cert`"
+        reason = text(
+            "was not issued after the one in use; to use it again, name it with `mst-cli import_cert`"
+        )
     elif not free and generations.is_older(found.identity.leaf, current.leaf):
-        reason = "is older than the one in use; `mst-cli import_cert --yes` uses it again"
+        reason = text("is older than the one in use; `mst-cli import_cert --yes` uses it again")
     else:
         exists = context.ports.files.state(generations.directory(found.fingerprint)) is not None
         return replace(found, returning=exists)
@@ -280,4 +283,4 @@ def _decide(certificate: Certificate) -> Sequence[Action[Ports]]:
     return (*certificate.copies, *placing(certificate), *fresh, switching(name), *certificate.of_devices)
 
 
-STEP = Step("certificate", "TLS certificate", _gather, _decide, missing=device_certificates.missing)
+STEP = Step("certificate", text("TLS certificate"), _gather, _decide, missing=device_certificates.missing)

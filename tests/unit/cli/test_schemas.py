@@ -190,6 +190,7 @@ REFUSED = {
     "mst-cli ca-trust list": (2, "not-installed"),
     "mst-cli server show nonsense": (2, "show-unknown"),
     "mst-cli server unban ip nowhere": (2, "address-invalid"),
+    "mst-cli env check": (2, "not-installed"),
     "mst-cli env get": (2, "not-installed"),
     "mst-cli env set 1BAD value": (2, "setting-name-invalid"),
     "mst-cli env set TRACE_SESSIONS 3": (2, "trace-sessions-invalid"),
