@@ -17,18 +17,18 @@ from mstunnel_setup.transaction.step import Step
 
 
 @dataclass(frozen=True)
-class SignedIn:
+class AdministratorSignIn:
     """With which application an administrator signed in; empty when the method needs none to be named."""
 
     client_id: str
 
 
-def _gather(context: Context) -> SignedIn:
-    if context.cache.administrator:
-        return SignedIn(context.answers.sign_in.client_id or "")
-    if not tenant_access.registered(context.receipt) or not _own_identity(context):
-        as_registrar(context)
-    return SignedIn(context.answers.sign_in.client_id or "")
+def _gather(context: Context) -> AdministratorSignIn:
+    if not context.cache.administrator:
+        registered = tenant_access.registered(context.receipt)
+        if not (registered and _signed_in_as_server(context)):
+            as_registrar(context)
+    return AdministratorSignIn(context.answers.sign_in.client_id or "")
 
 
 def as_administrator(context: Context, further: Sequence[str] = ()) -> None:
@@ -64,7 +64,7 @@ def as_registrar(context: Context) -> None:
         context.fail(LICENCE_MISSING(detail=text(": Graph lists none among the licences of the account")))
 
 
-def _own_identity(context: Context) -> bool:
+def _signed_in_as_server(context: Context) -> bool:
     """Sign in as this server; False when the tenant no longer knows it."""
     try:
         graph = tenant_access.own_identity(context)
@@ -81,7 +81,7 @@ def _own_identity(context: Context) -> bool:
     return True
 
 
-def _decide(signed_in: SignedIn) -> Sequence[Action[Ports]]:
+def _decide(signed_in: AdministratorSignIn) -> Sequence[Action[Ports]]:
     """Signing in changes nothing on the host; a client id that was typed is remembered."""
     return (StoreAnswer(name="sign_in.client_id", value=signed_in.client_id),) if signed_in.client_id else ()
 

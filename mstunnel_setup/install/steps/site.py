@@ -29,7 +29,7 @@ _COUNTED = 10
 
 
 @dataclass(frozen=True)
-class Site:
+class ChosenSite:
     """The chosen site: its GUID, name, and the address for devices; all answers, if a person gave one.
 
     `certificate` is what a person chose instead of the one that does not name this address.
@@ -46,7 +46,7 @@ def _any_site(_context: Context) -> None:
     """Refuse none."""
 
 
-def gather(context: Context, refuse_unsuited: Callable[[Context], None] = _any_site) -> Site:
+def gather(context: Context, refuse_unsuited: Callable[[Context], None] = _any_site) -> ChosenSite:
     """Choose the site; when the certificate does not name its address, a person chooses again.
 
     `refuse_unsuited` raises for a chosen site that this host cannot serve.
@@ -72,7 +72,7 @@ def gather(context: Context, refuse_unsuited: Callable[[Context], None] = _any_s
                 raise
             replaced = _choose_again(context, site, error)
     typed = eula.told(context) if context.cache.person_answered else None
-    return Site(site.id, plain(site.display_name), plain(site.public_address or ""), typed, replaced)
+    return ChosenSite(site.id, plain(site.display_name), plain(site.public_address or ""), typed, replaced)
 
 
 def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -> Certificate | None:
@@ -211,7 +211,7 @@ def _identity(context: Context) -> Identity:
     return generations.source(context.ports, paths.ACTIVE).load(context.ports)
 
 
-def _decide(site: Site) -> Sequence[Action[Ports]]:
+def _decide(site: ChosenSite) -> Sequence[Action[Ports]]:
     value: JsonObject = {"id": site.id, "name": site.name, "public_address": site.public_address}
     joined = StoreAnswer(name="joined-site", value=value)
     placed = certificate.STEP.decide(site.certificate) if site.certificate else ()

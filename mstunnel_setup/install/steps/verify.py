@@ -47,7 +47,7 @@ _PAUSE = 1.0
 
 
 @dataclass(frozen=True)
-class Promise:
+class ExpectedGateway:
     """Where the gateway must serve, and which record of which site must be in the tenant.
 
     `closed` is why the gateway cannot open its tunnel device; empty when it can.
@@ -59,9 +59,9 @@ class Promise:
     closed: str = ""
 
 
-def _gather(context: Context) -> Promise:
+def _gather(context: Context) -> ExpectedGateway:
     registration = tenant_access.result(context.receipt, RegisterServer.kind) or {}
-    return Promise(
+    return ExpectedGateway(
         port=configure.pulled(context).listen_port,
         site_id=site.chosen_id(context),
         server_id=str(registration.get("server_id", "")),
@@ -69,16 +69,16 @@ def _gather(context: Context) -> Promise:
     )
 
 
-def _decide(promise: Promise) -> Sequence[Action[Ports]]:
+def _decide(expected: ExpectedGateway) -> Sequence[Action[Ports]]:
     """Looking changes nothing; a gateway that was started too early is started once more."""
-    return (RenewTunnelDevice(reason=promise.closed),)
+    return (RenewTunnelDevice(reason=expected.closed),)
 
 
-def _prove(context: Context, promise: Promise) -> None:
-    serves(context.ports, promise.port)
+def _prove(context: Context, expected: ExpectedGateway) -> None:
+    serves(context.ports, expected.port)
     healthy(context)
     # What was open stays open.
-    if promise.closed and (reason := tunnel_device.closed(context.ports)):
+    if expected.closed and (reason := tunnel_device.closed(context.ports)):
         context.fail(
             EngineError(
                 "tunnel-device-closed",
@@ -92,7 +92,7 @@ def _prove(context: Context, promise: Promise) -> None:
             )
         )
     within_patience(context.ports.clock, lambda: _applies_the_configuration(context))
-    within_patience(context.ports.clock, lambda: _has_checked_in(context, promise))
+    within_patience(context.ports.clock, lambda: _has_checked_in(context, expected))
 
 
 def serves(ports: Ports, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
@@ -172,9 +172,9 @@ def _applies_the_configuration(context: Context) -> None:
         raise CONFIGURATION_NOT_APPLIED(reason=applied.refusal)
 
 
-def _has_checked_in(context: Context, promise: Promise) -> None:
+def _has_checked_in(context: Context, expected: ExpectedGateway) -> None:
     """Both sides must say so: the tenant may date a record when it is made, before there is an agent."""
-    record = context.ports.graph.server(promise.site_id, promise.server_id)
+    record = context.ports.graph.server(expected.site_id, expected.server_id)
     if record is None:
         raise SERVER_NOT_LISTED()
     report = _report(context)
