@@ -10,9 +10,8 @@ from mstunnel_setup.base.text import sentence, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import environment
-from mstunnel_setup.install.tenant_sign_in import cloud_of, roots_of, sign_in
+from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
 from mstunnel_setup.io.http import HttpSession
-from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION
 from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import (
