@@ -35,7 +35,6 @@ from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_
 from mstunnel_setup.install.status import summary
 from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import configure, kernel, launch, proxy
-from mstunnel_setup.install.steps import program
 from mstunnel_setup.install.uninstall import forget_program, remove_host_setup, remove_installation
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.files import Files
@@ -284,4 +283,3 @@ def steps_data(planned: Sequence[Planned]) -> JsonObject:
         ],
         "actions": sum(len(item.actions) for item in planned),
     }
-from mstunnel_setup.install.steps import program
