@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.values import JsonObject, Outputs
-from mstunnel_setup.containers import docker_service, podman_service, versions
+from mstunnel_setup.containers import versions
 from mstunnel_setup.containers.engine import ContainerEngine
 from mstunnel_setup.containers.errors import ENGINE_MISSING
 from mstunnel_setup.containers.run_arguments import EngineName
@@ -94,10 +94,18 @@ def open_engine(
     Raises EngineError with the reason of the first installed engine; `engine-missing` when there is none.
     """
     strict = wish.installed is None
-    openers: Mapping[EngineName, _Opener] = {
-        "podman": lambda: podman_service.podman_engine(files, processes, clock),
-        "docker": lambda: docker_service.docker_engine(processes, clock, strict=strict),
-    }
+
+    def podman() -> AbstractContextManager[ContainerEngine]:
+        from mstunnel_setup.containers.podman import podman_engine  # noqa: PLC0415 (160 ms)
+
+        return podman_engine(files, processes, clock)
+
+    def docker() -> AbstractContextManager[ContainerEngine]:
+        from mstunnel_setup.containers.docker import docker_engine  # noqa: PLC0415 (160 ms)
+
+        return docker_engine(processes, clock, strict=strict)
+
+    openers: Mapping[EngineName, _Opener] = {"podman": podman, "docker": docker}
     errors: list[EngineError] = []
     for name in wish.candidates:
         try:

@@ -1,64 +1,134 @@
-"""What Podman and Docker do alike."""
+"""What Podman and Docker do alike: pulls, archives, and what goes by their command line."""
 
-from collections.abc import Iterator, Sequence
+import os
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from http import HTTPStatus
-from typing import Literal
+from typing import Any, ClassVar
 
 from mstunnel_setup.base.errors import Declared, EngineError
+from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import printable
-from mstunnel_setup.containers.command_line import CommandLine
-from mstunnel_setup.containers.engine import Finished, LogOptions
-from mstunnel_setup.containers.errors import ENGINE_FAILED, IMAGE_REMOVE_FAILED
+from mstunnel_setup.containers import archive as archives
+from mstunnel_setup.containers import pull as pulls
+from mstunnel_setup.containers.engine import Finished, Image, LogOptions, Progress
+from mstunnel_setup.containers.errors import ENGINE_FAILED, ENGINE_MISSING, IMAGE_LOAD_FAILED
+from mstunnel_setup.containers.run_arguments import EngineName, volume_arguments
+from mstunnel_setup.containers.spec import MANAGED_LABEL, Volume, digest_tag, split_reference
 from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.io.http_service import HttpService
-from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.http_port import READ_FAILURES
+from mstunnel_setup.io.process import Completed, Processes
+from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
+
+LOAD_SECONDS = 3600
+"""Time limit of loading an archive, after it was sent."""
+
+# podman-run(1), `docker run`: the engine itself failed.
+_ENGINE_FAILED = 125
 
 
-class CommonEngine:
+class CommonEngine(ABC):
     """The common part of a `ContainerEngine`.
 
-    `service` is for queries and life cycle. The command line, called as `command`, creates containers, so
-    that they get the options of a unit file, and runs programs in them (no service has a timeout there).
+    The library of the engine queries, pulls, loads, starts and stops. The command line (`command` is the
+    program with its global options) does the rest: it creates containers, so that they get the options of a
+    unit file; it runs programs, because no library limits their time; it shows logs on our own streams.
     """
 
-    def __init__(
-        self, service: HttpService, processes: Processes, clock: Clock, command: tuple[str, ...]
-    ) -> None:
-        self._service = service
-        self._command = CommandLine(processes, command)
-        self._clock = clock
+    name: ClassVar[EngineName]
+    failures: ClassVar[tuple[type[Exception], ...]]
+    """What the library raises."""
+    packed: ClassVar[Callable[[str, archives.Loadable, str], Iterator[bytes]]]
+    """Makes the archive that the engine loads, of an archive, an image in it, and the name it gets."""
 
+    def __init__(self, processes: Processes, clock: Clock, command: tuple[str, ...]) -> None:
+        self._processes = processes
+        self._clock = clock
+        self._command = command
+
+    @abstractmethod
+    def image(self, reference: str) -> Image | None:
+        """The image on this host that runs as `reference`."""
+
+    @abstractmethod
     def remove_image(self, reference: str) -> bool:
         """Remove an image by one of its names."""
-        with explained(IMAGE_REMOVE_FAILED, image=reference):
-            answer = self._service.delete(f"/images/{reference}")
-            answer.checked(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
-            return answer.status != HTTPStatus.CONFLICT
 
-    def start(self, name: str) -> None:
-        """Start a container."""
-        self._switch(name, "start")
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Stop and remove a container."""
 
-    def stop(self, name: str) -> None:
-        """Stop a container."""
-        self._switch(name, "stop")
+    @abstractmethod
+    def _pull_reports(self, reference: str, seconds: float) -> Iterable[object]:
+        """Begin to pull an image; the reports about its progress."""
 
-    def restart(self, name: str) -> None:
-        """Stop and start a container."""
-        self._switch(name, "restart")
+    @abstractmethod
+    def _send(self, content: Iterator[bytes]) -> str:
+        """Have an archive loaded; what the engine reports."""
 
-    def _switch(self, name: str, verb: Literal["start", "stop", "restart"]) -> None:
-        with explained(ENGINE_FAILED, operation=f"{verb} the container {name}"):
-            self._service.post(f"/containers/{name}/{verb}").checked()
+    @abstractmethod
+    def _loaded(self, image: archives.Loadable, name: str) -> Image | None:
+        """The image called `name`, if it is that of the archive."""
+
+    def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
+        """Fetch an image by digest within `deadline` seconds in all."""
+        split_reference(reference)
+        until = self._clock.monotonic() + deadline
+        late = pulls.pull_failure(reference, "timeout: the time allowed for it is over", self.name)
+
+        def follow() -> None:
+            counter = pulls.Counter(progress)
+            for report in self._pull_reports(reference, deadline):
+                if self._clock.monotonic() >= until:
+                    raise late
+                if reason := counter.add(report):
+                    raise pulls.pull_failure(reference, reason, self.name)
+
+        try:
+            # The libraries limit the time between two reports, not that of all: a thread that is left does.
+            with DaemonPool(1) as pool:
+                result_within(pool.submit(follow), deadline)
+        except LateError as error:
+            raise late from error
+        except self.failures as error:
+            raise pulls.pull_failure(reference, reason_of(error), self.name) from error
+        # Engines leave content to the kernel, which writes it half a minute later.
+        os.sync()
+        image = self.image(reference)
+        if image is None:
+            raise EngineError(
+                "image-not-pulled",
+                "the engine reported a successful pull, but the image {image} is not on this host",
+                hint="Run the command again; if it fails again, check the registry.",
+                image=reference,
+            )
+        return image
+
+    def load(self, archive: str, reference: str, progress: Progress) -> Image:
+        """Load an image from an archive in OCI format, verified by its digest."""
+        name = digest_tag(reference)
+        image = archives.loadable(archive, split_reference(reference)[1])
+        upload = archives.Upload(archive, progress)
+        with self._explained(IMAGE_LOAD_FAILED, archive=archive):
+            report = self._send(upload.counted(type(self).packed(archive, image, name)))
+        upload.end()
+        os.sync()
+        found = self._loaded(image, name)
+        if found is None:
+            # An image with this name counts as verified.
+            self.remove_image(name)
+            raise IMAGE_LOAD_FAILED(archive=archive, reason=printable(report).strip())
+        return found
 
     def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
         """Run a program in a running container; after a timeout it goes on running there."""
-        return self._command.finish(("exec", name, *arguments), timeout)
+        return self._finish(("exec", name, *arguments), timeout)
 
     def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
         """The command that runs a program in a container with our own standard streams."""
-        return (*self._command.command, "exec", "--interactive", name, *arguments)
+        return (*self._command, "exec", "--interactive", name, *arguments)
 
     def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
         """The command that shows the log of a container."""
@@ -68,18 +138,73 @@ class CommonEngine:
             *([f"--since={options.since}"] if options.since is not None else []),
             *(["--timestamps"] if options.timestamps else []),
         )
-        return (*self._command.command, "logs", *flags, name)
+        return (*self._command, "logs", *flags, name)
+
+    def _run_once(
+        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float, *options: str
+    ) -> Finished:
+        """Run one program of an image, without network, in a container that is removed afterwards."""
+        name = f"mstunnel-once-{os.getpid()}-{secrets.token_hex(4)}"
+        command = (
+            *("run", "--rm", "--network=none", f"--name={name}", f"--label={MANAGED_LABEL}=1", *options),
+            *("--stop-timeout=0", f"--entrypoint={arguments[0]}"),
+            *volume_arguments(volumes),
+            *(image, *arguments[1:]),
+        )
+        try:
+            return self._finish(command, timeout)
+        except EngineError:
+            self.remove(name)
+            raise
+
+    def _finish(self, arguments: Sequence[str], timeout: float) -> Finished:
+        """Run a program in a container; any exit code is accepted."""
+        done = self._run(arguments, timeout, accept_failure=True)
+        if done.code == _ENGINE_FAILED:
+            raise ENGINE_FAILED(operation=f"run {self._command[0]}", reason=printable(done.error).strip())
+        return Finished(done.code, done.output, done.error)
+
+    def _run(self, arguments: Sequence[str], timeout: float, *, accept_failure: bool = False) -> Completed:
+        """Run a command of the engine. Raises EngineError `engine-failed` or `container-timeout`."""
+        try:
+            return self._processes.run(
+                (*self._command, *arguments), timeout=timeout, check=not accept_failure
+            )
+        except ProcessError as error:
+            if error.code == "program-timeout":
+                raise EngineError(
+                    "container-timeout",
+                    "{reason}",
+                    hint="Find out what it waits for, then run the command again.",
+                    reason=printable(error.message),
+                ) from error
+            if error.code == "program-missing":
+                raise ENGINE_MISSING(engine=self._command[0]) from error
+            raise ENGINE_FAILED(
+                operation=f"run {self._command[0]}", reason=printable(error.message)
+            ) from error
+
+    @contextmanager
+    def _explained(self, declared: Declared[EngineError], **values: object) -> Iterator[None]:
+        """Raise `declared`, with the reason, for what goes wrong between us and the engine."""
+        try:
+            yield
+        except self.failures as error:
+            raise declared(reason=printable(reason_of(error)).strip(), **values) from error
 
 
-@contextmanager
-def explained(declared: Declared[EngineError], **values: object) -> Iterator[None]:
-    """Raise `declared`, with the reason, for what goes wrong between us and the service."""
+def reason_of(error: BaseException) -> str:
+    """The words of the engine in an error of its library; without an answer, those of the system."""
+    if getattr(error, "response", None) is None:
+        while isinstance(inner := error.__cause__ or error.__context__, READ_FAILURES):
+            error = inner
+        if isinstance(error, TimeoutError):
+            return "timeout: no answer in time"
+        return getattr(error, "strerror", None) or str(error)
+    text = str(getattr(error, "explanation", None) or error)
     try:
-        yield
-    except OSError as error:
-        raise declared(reason=printable(reason_of(error)).strip(), **values) from error
-
-
-def reason_of(error: OSError) -> str:
-    """The words of the service, or of the system."""
-    return error.strerror or str(error)
+        # podman-py leaves the JSON of an answer without a `cause`.
+        answer: Any = json_value(text)
+        return str(answer["message"])
+    except (ValueError, KeyError, TypeError):
+        return text

@@ -16,7 +16,7 @@ from typing import Any
 
 from mstunnel_setup.actions.images import LoadImage
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers.docker_service import docker_engine
+from mstunnel_setup.containers.docker import docker_engine
 from mstunnel_setup.containers.engine import ContainerEngine, Progress, no_progress
 from mstunnel_setup.containers.spec import ContainerSpec
 from mstunnel_setup.io.clock import SystemClock

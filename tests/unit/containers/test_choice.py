@@ -45,7 +45,7 @@ class Hosts:
 
     def open(self, wish: EnginePreference, monkeypatch: pytest.MonkeyPatch) -> Chosen:
         for name in ("podman", "docker"):
-            monkeypatch.setattr(f"mstunnel_setup.containers.{name}_service.{name}_engine", self.opener(name))
+            monkeypatch.setattr(f"mstunnel_setup.containers.{name}.{name}_engine", self.opener(name))
         with ExitStack() as stack:
             engine, chosen = open_engine(wish, Files(Path("/")), _Found(self.versions), SystemClock(), stack)
             assert engine.version() == chosen.version
