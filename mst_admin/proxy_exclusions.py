@@ -38,7 +38,7 @@ def _judged(entries: Sequence[str]) -> Result:
     data: Body = {"entries": [*entries], "accepted": len(entries) - len(errors)}
     if errors:
         return Result("error", data, warnings, errors, exit_code=ExitCode.USAGE)
-    return Result("ok", data, warnings, text=[f"All {len(entries)} entries can be used."])
+    return Result("ok", data, warnings, text=[f"Entries that can be used: {len(entries)} (all)."])
 
 
 def import_list(operator: Operator, settings: Settings, file: Path, profile: str) -> Result:
@@ -61,7 +61,7 @@ def import_list(operator: Operator, settings: Settings, file: Path, profile: str
     if entries == present:
         return Result("unchanged", data, judged.warnings, text=["Nothing to change."])
     graph.update_profile(found.id, {"@odata.type": found.odata_type, _LIST: entries})
-    text = [f"{found.display_name} now has {len(entries)} exclusions (before: {len(present)})."]
+    text = [f"Exclusions of {found.display_name}: {len(entries)} (before: {len(present)})."]
     return Result("changed", data, judged.warnings, text=text)
 
 
@@ -75,7 +75,7 @@ def export_list(operator: Operator, settings: Settings, profile: str, file: Path
         return Result(data=data, text=verbatim(content))
     path = str(file.absolute())
     write_named(file.absolute().parent, {file.name: content})
-    return Result("changed", {**data, "file": path}, text=[f"{len(entries)} entries written to {path}."])
+    return Result("changed", {**data, "file": path}, text=[f"Entries written to {path}: {len(entries)}."])
 
 
 def _present(found: DeviceConfiguration) -> list[str]:

@@ -124,6 +124,8 @@ class ScheduleImport(Action[HasTimers]):
             # Also where nothing is: a writer that was killed has left its temporary file.
             ports.files.remove(path)
         ports.systemd.daemon_reload()
+        # An import that failed.
+        ports.systemd.forget_failure(f"{self.unit}.service")
         return undone if undone.outcome is Undo.KEPT else Undone(Undo.REMOVED)
 
 

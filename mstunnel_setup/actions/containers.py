@@ -10,15 +10,13 @@ from typing_extensions import override
 from mstunnel_setup.actions.files import MakeDirectory, WriteFile
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.values import JsonObject, Outputs
-from mstunnel_setup.containers import quadlet
-from mstunnel_setup.containers.engine import ContainerState, LogOptions
+from mstunnel_setup.containers import control, quadlet
+from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.containers.launch import LOG_LINES, launch_failure, wait_until_up
 from mstunnel_setup.containers.ports import HasEngine
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.ports import HasFiles
-
-_LOG_TIMEOUT = 180.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,8 +266,8 @@ class RunContainer(Action[HasEngine]):
             ports,
             name,
             self.timeout,
-            log=lambda: _container_log(ports, name),
-            restarts=lambda: _restarts(ports, name),
+            log=lambda: control.engine_log(ports, name, LOG_LINES),
+            restarts=lambda: control.engine_restarts(ports, name),
         )
         return {}
 
@@ -298,17 +296,6 @@ def _runs(state: ContainerState | None, digest: str | None) -> bool:
     if state is None or state.status != "running" or state.health == "unhealthy":
         return False
     return state.labels.get(CONFIGURATION_LABEL) == digest
-
-
-def _container_log(ports: HasEngine, name: str) -> str:
-    command = ports.engine.logs_command(name, LogOptions(lines=LOG_LINES))
-    done = ports.processes.run(command, timeout=_LOG_TIMEOUT, check=False)
-    return done.output + done.error
-
-
-def _restarts(ports: HasEngine, name: str) -> int:
-    state = ports.engine.inspect(name)
-    return state.restarts if state is not None else 0
 
 
 def _refuse_foreign(name: str, state: ContainerState | None) -> None:

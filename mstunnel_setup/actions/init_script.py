@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from typing_extensions import override
 
 from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.actions.forwarding import RULES
 from mstunnel_setup.actions.ports import HasProcesses
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import StepError
@@ -46,7 +47,7 @@ def path(name: Name) -> str:
 
 def text(init: Init, name: Name, program: str) -> str:
     """The script; `program` is the full path of mst-cli or of the monitor."""
-    return rendering.render(f"init/{init}/{name}", program=program)
+    return rendering.render(f"init/{init}/{name}", program=program, rules=RULES)
 
 
 @dataclass(frozen=True, kw_only=True)

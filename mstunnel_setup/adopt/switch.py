@@ -85,10 +85,10 @@ def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result
         if vendor_gateway.KEY not in run.context.receipt.entries:
             raise NOTHING_ADOPTED(verb="roll back")
         removals = remove_installation(run, offline=offline)
-    forget_program(operator.files)
+    in_use = forget_program(operator)
     moved = [removal.undone.reason for removal in removals if removal.undone.outcome is Undo.RESTORED]
     text = ["Microsoft's gateway is back.", *filter(None, moved)]
-    return Result("changed", as_data(removals), kept(removals), text=text)
+    return Result("changed", as_data(removals), (*kept(removals), *in_use), text=text)
 
 
 def commit(operator: Operator) -> Result:

@@ -18,6 +18,7 @@ from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import (
     DONE,
     answers_of_account,
+    command_by_hand,
     have_root_do,
     host_command,
     planned_by_root,
@@ -27,7 +28,7 @@ from mstunnel_setup.install.rootless import (
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers, step_named
-from mstunnel_setup.install.steps import configure, launch, proxy
+from mstunnel_setup.install.steps import configure, kernel, launch, proxy
 from mstunnel_setup.install.summary import summary
 from mstunnel_setup.install.uninstall import forget_program, remove_host_setup, remove_installation
 from mstunnel_setup.io.operator import Operator
@@ -127,7 +128,7 @@ def _done_by_root(operator: Operator, request: InstallRequest, later: Sequence[A
         return Result()
     given = ["--accept-eula", *(word for name in skipped for word in ("--skip", name))]
     given += [word for check in ignored for word in ("--ignore-check", check)]
-    by_hand = host_command(*given, *_as_options(operator, request))
+    by_hand = command_by_hand(*given, *_as_options(operator, request))
     if proxies := without_passwords(as_object(answers["environment"])):
         by_hand = ("env", *proxies, *by_hand)
     return have_root_do(operator, planned, host_command(*given), answers, by_hand)
@@ -180,9 +181,11 @@ def _run(
             steps = judging(steps)
             if any(step in steps for step in proxy.STEPS):
                 run.runner.take_back(proxy.given_up(run.context))
-        done = _run_or_roll_back(run, steps, roll_back=request.rollback_on_failure)
+        done = _run_or_roll_back(operator, run, steps, roll_back=request.rollback_on_failure)
         if configure.STEP in steps:
             run.runner.take_back(configure.given_up(run.context))
+        if kernel.STEP in steps:
+            run.runner.take_back(kernel.given_up(run.context))
         if launch.STEP in steps:
             run.runner.take_back(launch.given_up(run.context))
         return Outcome(steps_data(done), run.context.answers.account, summary(run.context))
@@ -208,7 +211,9 @@ def _account(operator: Operator, request: InstallRequest) -> str:
         return run.context.answers.account
 
 
-def _run_or_roll_back(run: Run, steps: Sequence[AnyStep], *, roll_back: bool) -> list[Planned]:
+def _run_or_roll_back(
+    operator: Operator, run: Run, steps: Sequence[AnyStep], *, roll_back: bool
+) -> list[Planned]:
     """Run the steps; `roll_back` undoes an installation that fails, but none that was finished before."""
     earlier = run.context.receipt
     # A skipped step may be the last one.
@@ -218,7 +223,7 @@ def _run_or_roll_back(run: Run, steps: Sequence[AnyStep], *, roll_back: bool) ->
     except SetupError:
         if roll_back and not finished and run.context.receipt.entries:
             remove_installation(run)
-            forget_program(run.files)
+            forget_program(operator)
         raise
 
 
@@ -237,8 +242,7 @@ def host(
     scope_to_install(operator, request.settings)
     if remove:
         result = remove_host_setup(operator)
-        forget_program(operator.files)
-        return result
+        return replace(result, warnings=(*result.warnings, *forget_program(operator)))
     outcome = run_scope(operator, request, Scope.HOST, port)
     return installed(
         outcome.data, "The host part is done. Continue as the account: `mstunnel-setup --rootless`."

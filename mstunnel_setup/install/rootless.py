@@ -197,10 +197,12 @@ def relayed(done: Completed) -> Result | None:
 
 
 def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
+    copy = f"An administrator's own copy of this program belongs in {paths.PROGRAMS}. "
     return WaitingError(
         "root-needed",
         "the steps that need root are not done: {why}",
-        hint="Have an administrator run this command, then run yours again:\nsudo {command}",
+        hint="{copy}Have an administrator run this command, then run yours again:\nsudo {command}",
+        copy="" if _is_of_root() else copy,
         why=why,
         command=shlex.join(command),
     )
@@ -227,12 +229,14 @@ def without_passwords(variables: JsonObject) -> tuple[str, ...]:
 
 
 def host_command(*arguments: str) -> tuple[str, ...]:
-    """The command that does the host part, for the account that runs this process.
+    """The command that does the host part, for sudo to run for the account that runs this process.
 
-    Raises CheckError for a program that others than root can change: an administrator would run it as root.
+    The account's own copy of the one file will do: sudo decides whether this user may have root run it, and
+    whoever can change it can act as this user anyway. Raises CheckError for a program that others can change.
     """
-    source = bundle.one_file() or str(Path(sys.argv[0]).absolute().with_name(FILE))
-    if found := next(changeable([Path(source)]), None):
+    source = _program()
+    one_file = bundle.one_file() is not None
+    if found := next(changeable([Path(source)], own=one_file), None):
         raise CheckError(
             "program-not-of-root",
             "root cannot run {source} safely: other users can change {found}",
@@ -245,4 +249,22 @@ def host_command(*arguments: str) -> tuple[str, ...]:
             programs=paths.PROGRAMS,
             file=FILE,
         )
-    return (source, "host", "--account", own_name(), *arguments)
+    return _host_command(source, arguments)
+
+
+def command_by_hand(*arguments: str) -> tuple[str, ...]:
+    """The same command for an administrator, who trusts no program that the account can change."""
+    source = _program() if _is_of_root() else f"{paths.PROGRAMS}/{FILE}"
+    return _host_command(source, arguments)
+
+
+def _host_command(program: str, arguments: Sequence[str]) -> tuple[str, ...]:
+    return (program, "host", "--account", own_name(), *arguments)
+
+
+def _program() -> str:
+    return bundle.one_file() or str(Path(sys.argv[0]).absolute().with_name(FILE))
+
+
+def _is_of_root() -> bool:
+    return next(changeable([Path(_program())]), None) is None

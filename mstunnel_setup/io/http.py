@@ -28,6 +28,8 @@ from mstunnel_setup.io.endpoint import Destination, presented_issuer
 from mstunnel_setup.io.errors import (
     ADDRESS_UNREADABLE,
     CA_FILE_UNREADABLE,
+    NETWORK_TIMEOUT,
+    NETWORK_UNREACHABLE,
 )
 from mstunnel_setup.io.http_adapter import BoundedAdapter, ContextAdapter
 from mstunnel_setup.io.http_port import RequestOptions
@@ -205,19 +207,8 @@ def _explain(url: str, error: requests.RequestException) -> NetworkError:
             host=host,
         )
     if isinstance(error, requests.Timeout):
-        return NetworkError(
-            "network-timeout",
-            "{host} did not answer in time",
-            hint="Check firewall and proxy.",
-            host=host,
-        )
-    return NetworkError(
-        "network-unreachable",
-        "cannot reach {host}: {reason}",
-        hint="Check DNS, firewall and proxy.",
-        host=host,
-        reason=_cause(error),
-    )
+        return NETWORK_TIMEOUT(host=host)
+    return NETWORK_UNREACHABLE(host=host, reason=_cause(error))
 
 
 def _untrusted(host: str, cause: str, issuer: str) -> NetworkError:

@@ -6,12 +6,15 @@ from typing import Final
 
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.result import Notice
+from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow
 from mstunnel_setup.exchange.health_state import State
 from mstunnel_setup.exchange.status_file import Failure
 from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
+# A start may take a minute, and the agent judges what the gateway has written up to 20 seconds before.
+_SETTLED_AFTER: Final = timedelta(seconds=90)
 _ENROL_AGAIN: Final = "Run `mst-cli reenroll`; site and certificate stay."
 
 # Of these errors of the agent our own hints are for an installation.
@@ -53,6 +56,18 @@ def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ..
     return tuple(
         row.model_copy(update={"state": State.UNKNOWN, "text": text, "value": None}) for row in report.rows
     )
+
+
+def of_settled_server(report: HealthReport | None, server: ContainerState | None) -> HealthReport | None:
+    """The report, without what it says of a server that had not started yet or was still starting."""
+    started = server.started_at if server else None
+    if report is None or started is None or report.at >= started + _SETTLED_AFTER:
+        return report
+    unknown = {"state": State.UNKNOWN, "text": "the server was started a moment ago", "value": None}
+    rows = tuple(
+        row.model_copy(update=unknown) if row.id == "server-container" else row for row in report.rows
+    )
+    return report.model_copy(update={"rows": rows})
 
 
 def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Notice]:

@@ -14,7 +14,7 @@ from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, row_notice, rows_of
+from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, of_settled_server, row_notice, rows_of
 from mstunnel_setup.operations.certificate.errors import (
     CERTIFICATE_EXPIRED,
     CERTIFICATE_NOT_IN_USE,
@@ -41,7 +41,7 @@ def health(operator: Operator) -> Result:
     with open_gateway(operator) as ports:
         facts = certificate_facts(ports, journal_of(Scope.ALL, operator).receipt)
         containers = {name: container_health(control.state_of(ports, name)) for name in _CONTAINERS}
-        report = read_health(ports.files)
+        report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
         rows = rows_of(report, ports.clock.now())
         notices = (*_sick(containers), *certificate_notices(facts), *_of_agent(report, rows))
     data: JsonObject = {

@@ -110,7 +110,7 @@ def report(operator: Operator, age: str) -> Result:
         if accounts.left_out
         else ()
     )
-    summary = f"{len(ordered)} users since {begin:%Y-%m-%d %H:%M} UTC"
+    summary = f"Users since {begin:%Y-%m-%d %H:%M} UTC: {len(ordered)}"
     return Result("warning" if truncated else "ok", data, truncated, text=[*_lines(ordered, total, summary)])
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import CheckError, SetupError, UsageError
+from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, UsageError
 from mstunnel_setup.base.parsing import json_value
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Notice, Result, warning
 from mstunnel_setup.base.text import Line, verbatim
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.release_feed import offered
@@ -24,11 +24,25 @@ from mstunnel_setup.operations.upgrade.releases import release_names
 
 
 def version(operator: Operator, *, verbose: bool = False) -> Result:
-    """What is known; less without an engine or an installation. `verbose` adds the packages inside."""
-    with open_host(operator) as ports:
-        engine, number = _engine(ports)
-        images = _images(ports)
-        release = _release(ports.files, images, operator.clock.now())
+    """What is known; less without an engine, an installation or root. `verbose` adds the packages inside."""
+    engine, number, release = None, None, None
+    images: dict[str, str | None] = {"server": None, "agent": None}
+    warnings: tuple[Notice, ...] = ()
+    try:
+        with open_host(operator) as ports:
+            engine, number = _engine(ports)
+            images = _images(ports)
+            release = _release(ports.files, images, operator.clock.now())
+    except CheckError as error:
+        if error.code != NOT_ROOT.code:
+            raise
+        warnings = (
+            warning(
+                "version-of-program-only",
+                "engine, release and images are shown to root only",
+                hint="Run `sudo mst-cli version`.",
+            ),
+        )
     data: JsonObject = {
         "version": __version__,
         "engine": number,
@@ -36,18 +50,23 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
         "release": release,
         "images": {**images},
     }
-    rows = [
-        ("mst-cli", __version__),
-        ("Engine", f"{engine.capitalize()} {number}" if engine else "none"),
-        ("Release", release or ("not known" if all(images.values()) else "none")),
-        *((name, digest or "none") for name, digest in images.items()),
-    ]
+    rows = [("mst-cli", __version__)]
+    rows += (
+        ()
+        if warnings
+        else (
+            ("Engine", f"{engine.capitalize()} {number}" if engine else "none"),
+            ("Release", release or ("not known" if all(images.values()) else "none")),
+            *((name, digest or "none") for name, digest in images.items()),
+        )
+    )
     inside = (bundle.packages() or ()) if verbose else ()
     if verbose:
         data["packages"] = [{"name": name, "version": number, "kind": kind} for name, number, kind in inside]
         rows += [(name, f"{number} ({kind})") for name, number, kind in inside]
     width = max(8, *(len(name) for name, _value in rows))
-    return Result("ok", data, text=[Line(f"{name:{width}} {value}", name, value) for name, value in rows])
+    text = [Line(f"{name:{width}} {value}", name, value) for name, value in rows]
+    return Result("warning" if warnings else "ok", data, warnings, text=text)
 
 
 def _engine(ports: Ports) -> tuple[str, str] | tuple[None, None]:

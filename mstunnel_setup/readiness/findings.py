@@ -58,6 +58,11 @@ IP_FORWARD_NOT_AT_BOOT = _problem(
 )
 ENGINES_MISSING = _problem("engine-present", "neither Podman nor Docker is installed", "{remedy}")
 ENGINE_MISSING = _problem("engine-present", "{engine} is not installed", "{remedy}")
+FORWARDING_UNLIMITED = _problem(
+    "forwarding",
+    "the host forwards packets for others: the rules that limit it to the gateway are not loaded",
+    "Load them: `nft --file {rules}`.",
+)
 ENGINE_SLOW = _unknown("engine-running", "{seen}", "Measure it: `time {name} info`.")
 ENGINE_DOWN = _problem("engine-running", "{name} does not answer{why}", "{remedy}")
 ENGINE_VERSION_UNKNOWN = _unknown(

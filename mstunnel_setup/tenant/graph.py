@@ -147,6 +147,16 @@ class Graph:
         )
         return self._create(Application, "/applications", body, APPLICATION_READ_WRITE)
 
+    def require_changeable(self, application: Application) -> None:
+        """Raise SignInError when this sign-in may not change, and so not delete, an application.
+
+        It writes the name that the application has already.
+        """
+        body = {"displayName": application.display_name}
+        self._transport.send(
+            "PATCH", f"/applications/{guid(application.id)}", body, needs=APPLICATION_READ_WRITE
+        )
+
     def set_credential(self, object_id: str, credential: KeyCredential) -> None:
         """Make `credential` the only certificate of an application."""
         body = Application(key_credentials=(credential,)).to_wire()

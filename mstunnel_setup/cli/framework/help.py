@@ -25,6 +25,8 @@ _INDENT = "  "
 _WIDEST_NAME = 30
 # `answers.merge` reads their variables.
 _OF_SETTINGS = frozenset(setting.option for setting in SETTINGS if setting.option)
+# Another spelling of the name of a command.
+SPELLINGS: Final = {"licenses": "licences"}
 # What typer adds itself, and what ends the command at once.
 _OF_EVERY_PROGRAM = frozenset({"help", "version"})
 
@@ -50,6 +52,7 @@ class CommandGroup(TyperGroup):
     def resolve_command(self, ctx: AnyContext, args: list[str]) -> _Resolved:
         """The command that the first word names; the vendor writes `import_cert` with `-` as well."""
         first, *others = args
+        first = SPELLINGS.get(first, first)
         vendors = first.replace("-", "_")
         return super().resolve_command(ctx, [vendors if vendors in self.commands else first, *others])
 

@@ -282,6 +282,13 @@ def _with_log(result: Result, log: SetupLog) -> Result:
 
 
 _NEGATIVE: Final = re.compile(r"No such option: (-\d+)")
+# What shows the changes of a program before they are made; it is no option here.
+_DRY_RUNS: Final = {
+    "mstunnel-setup": "`mstunnel-setup plan`",
+    "mst-cli install": "`mstunnel-setup plan`",
+    "mst-admin": "`mst-admin diff DIR`",
+    "mst-admin conditional-access": "`mst-admin conditional-access plan`",
+}
 
 
 def _usage(error: TyperException, program: str) -> UsageError:
@@ -293,6 +300,11 @@ def _usage(error: TyperException, program: str) -> UsageError:
         error.message = "; ".join(map(_in_our_words, wrong()))
     message = error.format_message().strip().rstrip(".")
     message = _NEGATIVE.sub(r"\1 is negative: it must be 0 or more", message)
+    if message.startswith("No such option: --json"):
+        message = "no such option: --json; JSON is `--output json`"
+    if message.startswith("No such option: --dry-run"):
+        named = [shown for command, shown in _DRY_RUNS.items() if f"{path} ".startswith(f"{command} ")]
+        message = f"no such option: --dry-run{f'; {named[-1]} shows what would change' if named else ''}"
     return UsageError(
         "usage-invalid",
         "{problem}",

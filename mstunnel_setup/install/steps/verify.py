@@ -29,6 +29,7 @@ from mstunnel_setup.install.own_gateway import leaf_in_service
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import configure, site
 from mstunnel_setup.install.tunnel_device import RenewTunnelDevice
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -65,7 +66,7 @@ def _decide(promise: Promise) -> Sequence[Action[Ports]]:
 
 
 def _prove(context: Context, promise: Promise) -> None:
-    serves(context, promise.port)
+    serves(context.ports, promise.port)
     healthy(context)
     # What was open stays open.
     if promise.closed and (reason := tunnel_device.closed(context.ports)):
@@ -81,42 +82,42 @@ def _prove(context: Context, promise: Promise) -> None:
                 reason=reason,
             )
         )
-    within_patience(context, lambda: _applies_the_configuration(context))
-    within_patience(context, lambda: _has_checked_in(context, promise))
+    within_patience(context.ports.clock, lambda: _applies_the_configuration(context))
+    within_patience(context.ports.clock, lambda: _has_checked_in(context, promise))
 
 
-def serves(context: Context, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
+def serves(ports: Ports, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
     """Return once the gateway serves the installed leaf on `port`, looking every `pause` seconds.
 
     Raises NetworkError after `patience` seconds, CertificateError when no usable one is installed.
     """
-    leaf = generations.read(context.ports, paths.ACTIVE).leaf.public_bytes(Encoding.DER)
-    within_patience(context, lambda: _serves(context, port, leaf), patience, pause)
+    leaf = generations.read(ports, paths.ACTIVE).leaf.public_bytes(Encoding.DER)
+    within_patience(ports.clock, lambda: _serves(ports, port, leaf), patience, pause)
 
 
 def healthy(context: Context, patience: float = _PATIENCE) -> None:
     """Return once both containers are healthy. Raises EngineError after `patience` seconds."""
-    within_patience(context, lambda: _containers_are_healthy(context), patience)
+    within_patience(context.ports.clock, lambda: _containers_are_healthy(context), patience)
 
 
 def within_patience(
-    context: Context, check: Callable[[], None], patience: float = _PATIENCE, pause: float = _PAUSE
+    clock: Clock, check: Callable[[], None], patience: float = _PATIENCE, pause: float = _PAUSE
 ) -> None:
     """Repeat a check until it passes or the time is over; then raise its error."""
-    end = context.ports.clock.monotonic() + patience
+    end = clock.monotonic() + patience
     while True:
         try:
             check()
         except SetupError:
-            if context.ports.clock.monotonic() > end:
+            if clock.monotonic() > end:
                 raise
-            context.ports.clock.sleep(pause)
+            clock.sleep(pause)
         else:
             return
 
 
-def _serves(context: Context, port: int, leaf: bytes) -> None:
-    if leaf_in_service(context.ports.files, port) != leaf:
+def _serves(ports: Ports, port: int, leaf: bytes) -> None:
+    if leaf_in_service(ports.files, port) != leaf:
         raise NetworkError(
             "wrong-leaf-served",
             "port {port} serves another certificate than the installed one",

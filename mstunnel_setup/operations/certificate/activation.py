@@ -169,7 +169,7 @@ def prove(context: Context, port: int | None) -> bool:
             generations.freshen(context.ports, name)
         reload_gateway(context)
         try:
-            verify.serves(context, port, _PATIENCE, _PAUSE)
+            verify.serves(context.ports, port, _PATIENCE, _PAUSE)
         except NetworkError:
             if not left:
                 raise

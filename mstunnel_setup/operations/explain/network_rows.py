@@ -79,7 +79,7 @@ def firewall(facts: Facts) -> Row:
         return Row("firewall", "unknown", "the rules depend on the destination", _WHICH)
     for address in facts.destinations:
         if facts.served.is_of_device(address):
-            hint = "Devices reach each other with `mst-cli env set CLIENT_TO_CLIENT true`, `mst-cli install`."
+            hint = "To allow it: `mst-cli env set CLIENT_TO_CLIENT true`, then `mst-cli server restart`."
             return Row("firewall", "problem", f"{address} belongs to devices, which are kept apart", hint)
         if address in facts.protected:
             seen = f"{address} is of the gateway's host or of the cloud's services: devices are refused"

@@ -36,7 +36,7 @@ def move(run: Run, port: int) -> None:
     configuration = run.files.read(paths.OCSERV_CONF) or b""
     run.files.write(paths.OCSERV_CONF, with_port(configuration, port), CONFIGURATION_MODE)
     reload_gateway(run.context)
-    verify.serves(run.context, port, _PATIENCE, _PAUSE)
+    verify.serves(run.context.ports, port, _PATIENCE, _PAUSE)
     run.write_receipt()
 
 

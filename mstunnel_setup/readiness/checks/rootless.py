@@ -121,8 +121,13 @@ def _directory(rootless: RootlessFacts) -> Verdict:
     return findings_rootless.DIRECTORY_OWNER(uid=rootless.directory_owner, account=rootless.account)
 
 
-@CHECKS.add("rootless-port", "Port below 1024", passes="The gateway's port needs no root.")
-def _port(settings: Settings, kernel: KernelFacts) -> Verdict:
+@CHECKS.add("rootless-port", "Port below 1024", passes="The gateway's port needs no root, or has an uplink.")
+def _port(settings: Settings, system: SystemFacts, kernel: KernelFacts, rootless: RootlessFacts) -> Verdict:
+    if settings.port in rootless.uplinks:
+        return passed(f"the kernel forwards port {settings.port} to the uplink")
+    # Without root nobody sees what stands against an uplink, nor makes one.
+    if system.root and not rootless.uplink_obstacle:
+        return passed(f"port {settings.port} can have an uplink")
     start = kernel.sysctls.get(PORT_START, "1024")
     if suffices(PORT_START, start, str(settings.port)):
         return passed(f"ports from {start} need no root")

@@ -1,5 +1,6 @@
 """Group `utils`: kernel, container engine and auditing, as the vendor's tool of that name checks them."""
 
+from mstunnel_setup.actions.forwarding import RULES
 from mstunnel_setup.containers.versions import bad_range, is_tested, release
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.data import platforms
@@ -93,14 +94,36 @@ def _ip_forward(kernel: KernelFacts) -> Verdict:
     "IP forwarding at boot",
     _RECOMMENDED,
     passes="The last file of `sysctl.d` that sets it sets it to 1; `/etc/sysctl.conf` counts where a "
-    "link there leads to it (Debian 13 has none), or systemd is not installed.",
+    "link there leads to it (Debian 13 has none), or systemd is not installed. With root it may also be on "
+    "without a file: the container engine switches it on.",
 )
-def _ip_forward_boot(kernel: KernelFacts) -> Verdict:
+def _ip_forward_boot(settings: Settings, kernel: KernelFacts) -> Verdict:
     file, value = kernel.sysctl_files.get(FORWARD, ("", ""))
     if value == "1":
         return passed(f"{file} sets {FORWARD} to 1")
+    if not file and settings.mode != "rootless" and kernel.sysctls.get(FORWARD) == "1":
+        return passed(f"no file sets {FORWARD}; the container engine does")
     seen = f"{file} sets {FORWARD} to {value}" if file else f"no file sets {FORWARD} at boot"
     return findings.IP_FORWARD_NOT_AT_BOOT(seen=seen)
+
+
+@CHECKS.add(
+    "forwarding",
+    "Forwarding for others",
+    _RECOMMENDED,
+    passes="The rules with which the host forwards for the gateway only are loaded. Where the host forwarded "
+    "before the installation there are none, and the check says so.",
+)
+def _forwarding(kernel: KernelFacts) -> Verdict:
+    if kernel.forwarding_rules == "loaded":
+        return passed("the host forwards for the gateway only")
+    if kernel.forwarding_rules == "unknown":
+        return skipped("only root can read the rules of nftables")
+    if kernel.forwarding_rules == "unloaded":
+        return findings.FORWARDING_UNLIMITED(rules=RULES)
+    if kernel.sysctls.get(FORWARD) == "1":
+        return passed(f"{FORWARD} is 1 without rules of ours: the host may forward for others, too")
+    return passed("the host does not forward")
 
 
 @CHECKS.add(

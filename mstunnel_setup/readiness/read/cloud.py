@@ -5,13 +5,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from mstunnel_setup.answers.variables import proxy_place
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.endpoint import Destination, Trust, reach, resolve
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 from mstunnel_setup.readiness.data import CUSTOM, Endpoint
 from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts, ProxyFacts
-from mstunnel_setup.readiness.proxies import bypassed, proxy_place
+from mstunnel_setup.readiness.proxies import bypassed
 
 _HTTPS = 443
 # Names get this part of the time, so that connections have the rest even when DNS is dead.

@@ -142,7 +142,8 @@ def test_the_script_starts_the_server_first_and_stops_it_last(tmp_path: Path, in
 @pytest.mark.parametrize("init", ["openrc", "sysv"])
 def test_the_script_reports_a_failed_start_to_its_init_system(tmp_path: Path, init: Init) -> None:
     code, asked = _run(tmp_path, init, "start", fails="server start")
-    assert (code, asked) == (1, ["server start"])
+    # The agent reports that to the tenant.
+    assert (code, asked) == (1, ["server start", "agent start"])
 
 
 MONITOR = """\
