@@ -2,25 +2,17 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, pkcs12
 from typing_extensions import override
 
 from mstunnel_setup.actions.files import FileAction
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import SetupError, SignInError
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.tenant.credential import Credential, read_credential
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.transaction.ports import HasFiles
-
-
-class HasPassphrases(HasFiles, Protocol):
-    """Files, and passphrases by reference."""
-
-    def passphrase(self, reference: str | None) -> bytes | None:
-        """The passphrase that `reference` names."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +27,12 @@ class CredentialSource:
     pfx: str = ""
     passphrase: str | None = None
 
-    def load(self, ports: HasPassphrases) -> Credential:
+    def load(self, host: Host) -> Credential:
         """Read it. Raises SignInError (see `read_credential`)."""
         if not self.pfx:
-            return read_credential(ports.files.given, self.certificate, key_path=self.key)
-        secret = ports.passphrase(self.passphrase) if self.passphrase else None
-        return read_credential(ports.files.given, self.pfx, (secret or b"").decode())
+            return read_credential(host.files.given, self.certificate, key_path=self.key)
+        secret = host.passphrase(self.passphrase) if self.passphrase else None
+        return read_credential(host.files.given, self.pfx, (secret or b"").decode())
 
 
 def certificate_sha256(credential: Credential) -> str:
@@ -49,7 +41,7 @@ def certificate_sha256(credential: Credential) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlaceAgentCredential(FileAction[HasPassphrases]):
+class PlaceAgentCredential(FileAction):
     """Put a given credential where the agent reads its own (PFX, empty passphrase)."""
 
     kind: ClassVar[str] = "place-agent-credential"
@@ -61,19 +53,19 @@ class PlaceAgentCredential(FileAction[HasPassphrases]):
         return f"place the agent's certificate from {self.source.pfx or self.source.certificate}"
 
     @override
-    def satisfied(self, ports: HasPassphrases, outputs: Outputs) -> bool:
-        if ports.files.state(self.path) is None:
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        if host.files.state(self.path) is None:
             return False
         try:
-            placed = read_credential(ports.files, self.path, unencrypted=True)
+            placed = read_credential(host.files, self.path, unencrypted=True)
             return certificate_sha256(placed) == self.certificate_sha256
         except SetupError:
             return False
 
     @override
-    def apply(self, ports: HasPassphrases, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Write it; refused when the source is not what was looked at."""
-        found = self.source.load(ports)
+        found = self.source.load(host)
         if certificate_sha256(found) != self.certificate_sha256:
             raise SignInError(
                 "credential-changed",
@@ -81,7 +73,7 @@ class PlaceAgentCredential(FileAction[HasPassphrases]):
                 hint="Run the command again to check the new one.",
             )
         pfx = pkcs12.serialize_key_and_certificates(None, found.key, found.certificate, None, NoEncryption())
-        ports.files.write(self.path, pfx, 0o600)
+        host.files.write(self.path, pfx, 0o600)
         return {
             "not_after": found.certificate.not_valid_after_utc.isoformat(),
             "certificate_sha256": self.certificate_sha256,
@@ -89,7 +81,7 @@ class PlaceAgentCredential(FileAction[HasPassphrases]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class UseAppIdentity(Action[object]):
+class UseAppIdentity(Action):
     """Let the agent be an application that is there already. Results: `tenant_id`, `app_id`."""
 
     kind: ClassVar[str] = "use-app-identity"
@@ -106,21 +98,21 @@ class UseAppIdentity(Action[object]):
         return f"use the application {self.app_id}, which was created in advance"
 
     @override
-    def satisfied(self, ports: object, outputs: Outputs) -> bool:
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
         return outputs.get(self.key) == self._results()
 
     @override
-    def capture(self, ports: object) -> JsonObject:
+    def capture(self, host: Host) -> JsonObject:
         """It is not changed."""
         return {}
 
     @override
-    def apply(self, ports: object, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Nothing has to be done in the tenant."""
         return self._results()
 
     @override
-    def undo(self, ports: object, record: UndoRecord[object]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """It stays: its creator removes it."""
         return Undone(
             Undo.KEPT, f"the application {self.app_id} was created in advance, not by this installation"

@@ -6,17 +6,17 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io import accounts
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.transaction.ports import HasFiles
 
 _ROOT = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class GivenDirectory(Action[HasFiles]):
+class GivenDirectory(Action):
     """Create the directory `path` if it is missing, and change the owner of it and its content.
 
     Only for directories of settings: the storage of containers belongs to many users.
@@ -34,31 +34,31 @@ class GivenDirectory(Action[HasFiles]):
         """The new user and group id. Raises StepError when there are none yet."""
 
     @override
-    def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
-        state = ports.files.state(self.path)
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        state = host.files.state(self.path)
         return state is not None and state.uid == self.owner()[0]
 
-    def capture(self, ports: HasFiles) -> JsonObject:
+    def capture(self, host: Host) -> JsonObject:
         """The earlier owner; None when it is created now."""
-        state = ports.files.state(self.path)
+        state = host.files.state(self.path)
         return {"uid": None if state is None else state.uid, "gid": None if state is None else state.gid}
 
     @override
-    def apply(self, ports: HasFiles, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         uid, gid = self.owner()
-        if ports.files.state(self.path) is None:
-            ports.files.make_directory(self.path, 0o755)
-        ports.files.give(self.path, uid, gid)
+        if host.files.state(self.path) is None:
+            host.files.make_directory(self.path, 0o755)
+        host.files.give(self.path, uid, gid)
         return {}
 
-    def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove it when it is empty; else restore the owner, or root: the account may be removed next."""
         uid, gid = record.before["uid"], record.before["gid"]
-        if ports.files.state(self.path) is None:
+        if host.files.state(self.path) is None:
             return Undone(Undo.ABSENT)
-        if uid is None and ports.files.remove_directory(self.path):
+        if uid is None and host.files.remove_directory(self.path):
             return Undone(Undo.REMOVED)
-        ports.files.give(self.path, int(str(uid or _ROOT)), int(str(gid or _ROOT)))
+        host.files.give(self.path, int(str(uid or _ROOT)), int(str(gid or _ROOT)))
         if uid is None:
             return Undone(Undo.KEPT, f"{self.path} contains files that mstunnel-setup did not write")
         return Undone(Undo.RESTORED)
@@ -87,6 +87,6 @@ class GiveDirectory(GivenDirectory):
             )
         return found.uid, found.gid
 
-    def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the account exists and owns it."""
-        return accounts.find(self.account) is not None and super().satisfied(ports, outputs)
+        return accounts.find(self.account) is not None and super().satisfied(host, outputs)

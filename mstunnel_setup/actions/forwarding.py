@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, TypeAlias
 
 from mstunnel_setup.actions.files import WriteFile
-from mstunnel_setup.actions.ports import HasUnits
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Action, Undone, UndoRecord
-from mstunnel_setup.transaction.ports import HasFiles
 
 Family: TypeAlias = Literal["ipv4", "ipv6"]
 
@@ -55,7 +54,7 @@ def loaded(processes: Processes) -> bool | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LimitForwarding(Action[HasUnits]):
+class LimitForwarding(Action):
     """Write the rules to `RULES` and load them; undo removes them from the kernel, too."""
 
     kind: ClassVar[str] = "limit-forwarding"
@@ -75,27 +74,27 @@ class LimitForwarding(Action[HasUnits]):
         """What will be done."""
         return f"write {RULES} and load it: this host forwards for the gateway, not for others"
 
-    def satisfied(self, ports: HasUnits, outputs: Outputs) -> bool:
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the file matches and the kernel has the table."""
-        return self.file.satisfied(ports, outputs) and loaded(ports.processes) is True
+        return self.file.satisfied(host, outputs) and loaded(host.processes) is True
 
-    def capture(self, ports: HasUnits) -> JsonObject:
+    def capture(self, host: Host) -> JsonObject:
         """Save the current file, if there is one."""
-        return self.file.capture(ports)
+        return self.file.capture(host)
 
-    def changed(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> str:
+    def changed(self, host: Host, record: UndoRecord) -> str:
         """An edit of the file by others; a removed file is written again without asking."""
-        return self.file.changed(ports, _of_file(record))
+        return self.file.changed(host, _of_file(record))
 
-    def apply(self, ports: HasUnits, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Write and load them; where nftables loads the rules of the host, have these follow them.
 
         Raises StepError `forwarding-rules-refused`: without them the host would forward for everyone.
         """
-        self.file.apply(ports, outputs)
+        self.file.apply(host, outputs)
         command = ["nft", "--file", RULES]
         try:
-            ports.processes.run(command, timeout=_SECONDS)
+            host.processes.run(command, timeout=_SECONDS)
         except ProcessError as error:
             raise StepError(
                 "forwarding-rules-refused",
@@ -104,22 +103,22 @@ class LimitForwarding(Action[HasUnits]):
                 reason=error.message,
                 command=" ".join(command),
             ) from error
-        if ports.systemd.running() and ports.systemd.active(WANTS[AGAIN_UNIT]):
-            ports.systemd.start(AGAIN_UNIT)
+        if host.systemd.running() and host.systemd.active(WANTS[AGAIN_UNIT]):
+            host.systemd.start(AGAIN_UNIT)
         return {}
 
-    def undo(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Unload them, and restore the earlier file."""
         for unit in (UNIT, AGAIN_UNIT):
-            if ports.systemd.known(unit):
-                ports.systemd.stop(unit)
-        if ports.processes.find("nft") is not None:
+            if host.systemd.known(unit):
+                host.systemd.stop(unit)
+        if host.processes.find("nft") is not None:
             # The table is gone already where others have flushed all rules.
             command = ["nft", "delete", "table", "inet", TABLE]
-            ports.processes.run(command, timeout=_SECONDS, check=False)
-        return self.file.undo(ports, _of_file(record))
+            host.processes.run(command, timeout=_SECONDS, check=False)
+        return self.file.undo(host, _of_file(record))
 
 
-def _of_file(record: UndoRecord[HasUnits]) -> UndoRecord[HasFiles]:
+def _of_file(record: UndoRecord) -> UndoRecord:
     versions = [version.file for version in record.versions if isinstance(version, LimitForwarding)]
     return UndoRecord(record.before, versions, record.outputs)

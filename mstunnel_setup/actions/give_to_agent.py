@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from mstunnel_setup.actions.directory import GivenDirectory
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.paths import AGENT_USER
 from mstunnel_setup.transaction.action import Undone, UndoRecord
-from mstunnel_setup.transaction.ports import HasFiles
 
 # The group is not changed.
 _UNCHANGED: Final = -1
@@ -22,10 +22,10 @@ class GiveToAgent(GivenDirectory):
         """What will be done."""
         return f"let the agent write to {self.path}"
 
-    def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove the content, links not followed, then the directory, or restore its owner."""
-        ports.files.empty(self.path)
-        return super().undo(ports, record)
+        host.files.empty(self.path)
+        return super().undo(host, record)
 
     def owner(self) -> tuple[int, int]:
         """The agent's user id."""

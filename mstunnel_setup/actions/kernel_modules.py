@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from mstunnel_setup.actions.ports import HasProcesses
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.errors import ProcessError
@@ -16,7 +16,7 @@ _LOADED = "/proc/modules"
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoadModule(Action[HasProcesses]):
+class LoadModule(Action):
     """Load a kernel module. Undo unloads it, unless it is in use."""
 
     kind: ClassVar[str] = "load-module"
@@ -32,18 +32,18 @@ class LoadModule(Action[HasProcesses]):
         return f"load kernel module {self.name}"
 
     @override
-    def satisfied(self, ports: HasProcesses, outputs: Outputs) -> bool:
-        return self._loaded(ports)
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return self._loaded(host)
 
-    def capture(self, ports: HasProcesses) -> JsonObject:
+    def capture(self, host: Host) -> JsonObject:
         """Whether it was loaded before."""
-        return {"loaded": self._loaded(ports)}
+        return {"loaded": self._loaded(host)}
 
     @override
-    def apply(self, ports: HasProcesses, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Load it with its dependencies (modprobe(8)). Raises StepError `module-unavailable`."""
         try:
-            ports.processes.run(["modprobe", "--", self.name], timeout=_SECONDS)
+            host.processes.run(["modprobe", "--", self.name], timeout=_SECONDS)
         except ProcessError as error:
             raise StepError(
                 "module-unavailable",
@@ -57,15 +57,15 @@ class LoadModule(Action[HasProcesses]):
             ) from error
         return {}
 
-    def undo(self, ports: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Unload it if we loaded it; the kernel refuses to unload a module in use."""
-        if record.before["loaded"] or not self._loaded(ports):
+        if record.before["loaded"] or not self._loaded(host):
             return Undone(Undo.ABSENT)
-        done = ports.processes.run(["modprobe", "-r", "--", self.name], timeout=_SECONDS, check=False)
+        done = host.processes.run(["modprobe", "-r", "--", self.name], timeout=_SECONDS, check=False)
         if done.code != 0:
             return Undone(Undo.KEPT, f"the kernel module {self.name} is in use")
         return Undone(Undo.REMOVED)
 
-    def _loaded(self, ports: HasProcesses) -> bool:
-        lines = (ports.files.read(_LOADED) or b"").decode("ascii", errors="replace").splitlines()
+    def _loaded(self, host: Host) -> bool:
+        lines = (host.files.read(_LOADED) or b"").decode("ascii", errors="replace").splitlines()
         return self.name in {line.partition(" ")[0] for line in lines}

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from mstunnel_setup.actions.ports import HasProcesses
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.errors import ProcessError
@@ -20,7 +20,7 @@ def place(name: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetSysctl(Action[HasProcesses]):
+class SetSysctl(Action):
     """Set the kernel parameter `name` (with dots). Undo restores its earlier value."""
 
     kind: ClassVar[str] = "set-sysctl"
@@ -37,37 +37,37 @@ class SetSysctl(Action[HasProcesses]):
         return f"set {self.name} to {self.value}"
 
     @override
-    def satisfied(self, ports: HasProcesses, outputs: Outputs) -> bool:
-        return self._now(ports) == self.value
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return self._now(host) == self.value
 
-    def capture(self, ports: HasProcesses) -> JsonObject:
+    def capture(self, host: Host) -> JsonObject:
         """The value it has."""
-        return {"value": self._now(ports)}
+        return {"value": self._now(host)}
 
     @override
-    def apply(self, ports: HasProcesses, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Set it (sysctl(8)). Raises StepError `sysctl-refused`."""
-        self._set(ports, self.value)
+        self._set(host, self.value)
         return {}
 
-    def undo(self, ports: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Restore the earlier value, unless others have changed it since."""
-        before, now = record.before["value"], self._now(ports)
+        before, now = record.before["value"], self._now(host)
         ours = {version.value for version in record.versions if isinstance(version, SetSysctl)}
         if before is None or now in (None, before):
             return Undone(Undo.ABSENT)
         if now not in ours:
             return Undone(Undo.KEPT, f"{self.name} was changed outside mstunnel-setup")
-        self._set(ports, str(before))
+        self._set(host, str(before))
         return Undone(Undo.RESTORED)
 
-    def _now(self, ports: HasProcesses) -> str | None:
-        content = ports.files.read(place(self.name))
+    def _now(self, host: Host) -> str | None:
+        content = host.files.read(place(self.name))
         return None if content is None else " ".join(content.decode("ascii", errors="replace").split())
 
-    def _set(self, ports: HasProcesses, value: str) -> None:
+    def _set(self, host: Host, value: str) -> None:
         try:
-            ports.processes.run(["sysctl", "--quiet", "--write", f"{self.name}={value}"], timeout=_SECONDS)
+            host.processes.run(["sysctl", "--quiet", "--write", f"{self.name}={value}"], timeout=_SECONDS)
         except ProcessError as error:
             raise StepError(
                 "sysctl-refused",

@@ -5,13 +5,13 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from mstunnel_setup.actions.ports import HasUnits
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReachTarget(Action[HasUnits]):
+class ReachTarget(Action):
     """Start a target that other units wait for. It stays active until the next boot, which is harmless."""
 
     kind: ClassVar[str] = "reach-target"
@@ -27,15 +27,15 @@ class ReachTarget(Action[HasUnits]):
         return f"start {self.unit}"
 
     @override
-    def satisfied(self, ports: HasUnits, outputs: Outputs) -> bool:
-        return ports.systemd.active(self.unit)
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return host.systemd.active(self.unit)
 
     @override
-    def apply(self, ports: HasUnits, outputs: Outputs) -> JsonObject:
-        ports.systemd.start(self.unit)
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        host.systemd.start(self.unit)
         return {}
 
     @override
-    def undo(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Nothing to do: it ends with the next boot."""
         return Undone(Undo.ABSENT)

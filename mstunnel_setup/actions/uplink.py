@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from mstunnel_setup.actions.files import Link, WriteFile
-from mstunnel_setup.actions.ports import HasUnits
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.services import InstallService
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.parsing import whole_number
@@ -85,22 +85,22 @@ class InstallUplink(InstallService):
         """What will be done."""
         return f"open the socket {self.unit}, which connects the gateway to the network"
 
-    def apply(self, ports: HasUnits, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Open it; where nftables loads the rules of the host, have those of the uplink follow them."""
-        applied = super().apply(ports, outputs)
-        if ports.systemd.active(_LOADS_RULES):
-            ports.systemd.start(RULES_UNIT)
+        applied = super().apply(host, outputs)
+        if host.systemd.active(_LOADS_RULES):
+            host.systemd.start(RULES_UNIT)
         return applied
 
-    def undo(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Close it, restore the earlier files, and remove device and rules."""
-        undone = super().undo(ports, record)
+        undone = super().undo(host, record)
         for unit in (SERVICE_UNIT, RULES_UNIT):
-            if ports.systemd.known(unit):
-                ports.systemd.stop(unit)
+            if host.systemd.known(unit):
+                host.systemd.stop(unit)
         for command in (["nft", "delete", "table", "inet", TABLE], ["ip", "link", "delete", DEVICE]):
-            if ports.processes.find(command[0]) is not None:
+            if host.processes.find(command[0]) is not None:
                 # Neither is there when no gateway has started.
-                ports.processes.run(command, timeout=_SECONDS, check=False)
-        ports.files.remove_tree(SOCKETS)
+                host.processes.run(command, timeout=_SECONDS, check=False)
+        host.files.remove_tree(SOCKETS)
         return undone

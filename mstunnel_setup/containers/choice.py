@@ -49,7 +49,7 @@ class Chosen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChooseEngine(Action[Any]):
+class ChooseEngine(Action):
     """Record the engine: containers and images of one engine are unknown to the other."""
 
     kind: ClassVar[str] = "choose-engine"
@@ -66,16 +66,16 @@ class ChooseEngine(Action[Any]):
         return f"use {self.engine.capitalize()}: {self.reason}"
 
     @override
-    def satisfied(self, ports: Any, outputs: Outputs) -> bool:
+    def satisfied(self, host: Any, outputs: Outputs) -> bool:
         return outputs.get(self.key) == {"engine": self.engine}
 
     @override
-    def apply(self, ports: Any, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Any, outputs: Outputs) -> JsonObject:
         """The journal record is the effect."""
         return {"engine": self.engine}
 
     @override
-    def undo(self, ports: Any, record: UndoRecord[Any]) -> Undone:
+    def undo(self, host: Any, record: UndoRecord) -> Undone:
         return Undone(Undo.REMOVED)
 
 

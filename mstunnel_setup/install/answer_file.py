@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.secret import reveal
@@ -13,7 +14,6 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.installed import journal_of
 from mstunnel_setup.install.radius import refuse_secret
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import answers
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.named import refuse_present

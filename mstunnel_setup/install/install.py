@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, SetupError, UsageError
 from mstunnel_setup.base.result import Result
@@ -25,7 +26,6 @@ from mstunnel_setup.install.rootless import (
     scope_to_install,
     without_passwords,
 )
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers, step_named
 from mstunnel_setup.install.steps import configure, kernel, launch, proxy

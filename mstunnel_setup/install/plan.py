@@ -5,16 +5,15 @@ from difflib import unified_diff
 
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.base.result import Result, warning
 from mstunnel_setup.base.text import Verbatim
 from mstunnel_setup.install.install import accepted, steps_data
 from mstunnel_setup.install.lab_tenant import with_lab
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.preflight import judging, refuse_unready, refuse_vendor
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import scope_to_install
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers
 from mstunnel_setup.install.step_list import CODEC
@@ -78,7 +77,7 @@ def _lines(run: Run, planned: Sequence[Planned]) -> Iterator[str]:
             yield from (Verbatim(f"      {line}") for line in _diff(run, action))
 
 
-def _diff(run: Run, action: Action[Ports]) -> Iterator[str]:
+def _diff(run: Run, action: Action) -> Iterator[str]:
     """The lines that a text file would lose and gain."""
     if isinstance(action, WriteFile | WriteGatewayConfiguration):
         current = (run.files.read(action.path) or b"").decode("utf-8", errors="replace")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.load import AnswersError
 from mstunnel_setup.answers.values import pem_certificates
@@ -21,7 +22,6 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import complete, journal_of
 from mstunnel_setup.install.preflight import ca_pem, refuse_unready, refuse_vendor
 from mstunnel_setup.install.programs import FILE
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import answers, open_run, refuse_unsupported, require_answers
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.install.steps.eula import ACCEPTED_KEY

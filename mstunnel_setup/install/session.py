@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mstunnel_setup.actions import uplink
+from mstunnel_setup.actions.host import Scope, build_host
 from mstunnel_setup.actions.store_answer import all_remembered
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge, require
@@ -19,11 +20,9 @@ from mstunnel_setup.containers.choice import EnginePreference, engine_of
 from mstunnel_setup.gateway.ocserv_conf import Authentication
 from mstunnel_setup.install.context import Context, Gathered
 from mstunnel_setup.install.installed import journal_of, own_scope
-from mstunnel_setup.install.ports import open_ports
 from mstunnel_setup.install.preflight import OF_STEPS
 from mstunnel_setup.install.release_images import with_release_images
 from mstunnel_setup.install.run_lock import PATIENCE, run_lock
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import CODEC, steps_of
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.files import Files
@@ -105,7 +104,7 @@ def open_run(
         journal = stack.enter_context(closing(journal_of(scope, operator)))
         given = answers(operator, settings, journal.receipt, backup)
         gathered = Gathered(given)
-        ports = open_ports(
+        ports = build_host(
             operator,
             scope,
             EnginePreference(given.engine, engine_of(journal.receipt)),

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, fold_all
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.io import accounts

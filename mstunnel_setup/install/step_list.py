@@ -13,6 +13,7 @@ from mstunnel_setup.actions.audit import WriteAuditRules
 from mstunnel_setup.actions.certificate_schedule import ScheduleImport
 from mstunnel_setup.actions.certificates import (
     CreateAgentCredential,
+    FreshenIdentity,
     PlaceIdentity,
     PlaceKey,
     PlaceRevocations,
@@ -38,6 +39,7 @@ from mstunnel_setup.actions.files import (
 from mstunnel_setup.actions.forwarding import LimitForwarding
 from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
 from mstunnel_setup.actions.give_to_agent import GiveToAgent
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.images import LoadImage, PullImage
 from mstunnel_setup.actions.init_script import EnableInitScript
 from mstunnel_setup.actions.kernel_modules import LoadModule
@@ -63,10 +65,8 @@ from mstunnel_setup.actions.vendor_gateway import (
     SetContainerAside,
     StopUnit,
 )
-from mstunnel_setup.certificates.generations import FreshenIdentity
 from mstunnel_setup.containers.choice import ChooseEngine
 from mstunnel_setup.install.radius import PlaceRadiusServers
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import (
     account,
     audit,

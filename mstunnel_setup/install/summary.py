@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from itertools import chain
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
@@ -13,7 +14,6 @@ from mstunnel_setup.certificates.judge_time import days_left
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS, occtl_arguments, read_answer
 from mstunnel_setup.gateway.ocserv_conf import served_port
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 
 _SECONDS = 5.0
 
@@ -33,7 +33,7 @@ def summary(context: Context) -> list[str]:
     """The lines about the gateway that this run has left here."""
     ports = context.ports
     joined = as_object(remembered(context.receipt, "joined-site"))
-    leaf = generations.leaf_in_use(ports)
+    leaf = generations.leaf_in_use(ports.files)
     return lines(
         Installed(
             address=str(joined.get("public_address") or "") or None,
@@ -45,7 +45,7 @@ def summary(context: Context) -> list[str]:
     )
 
 
-def _sessions(ports: Ports) -> int | None:
+def _sessions(ports: Host) -> int | None:
     """How many devices are connected; None when the gateway does not answer."""
     status = next(command for command in SHOW_COMMANDS if command.words == ("status",))
     try:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from mstunnel_setup.actions import opened_ports
+from mstunnel_setup.actions.host import CANDIDATE, Scope
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
 from mstunnel_setup.actions.vendor_gateway import ADOPT, SetAside
 from mstunnel_setup.base import paths
@@ -18,9 +19,7 @@ from mstunnel_setup.exchange import upgrade_history as record
 from mstunnel_setup.install import revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
-from mstunnel_setup.install.ports import CANDIDATE
 from mstunnel_setup.install.rootless import ONLY, by_sudo, command_by_hand, host_command, relayed
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import have_done
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import sign_in

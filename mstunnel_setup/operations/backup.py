@@ -94,7 +94,7 @@ def _too_large(packed: bytes, contents: Mapping[str, bytes]) -> str:
 
 def _generation(run: Run) -> str:
     """Where the certificate in use lies: an import may link another one between two of its files."""
-    name = generations.linked(run.context.ports)
+    name = generations.linked(run.context.ports.files)
     return paths.ACTIVE if name is None else generations.directory(name)
 
 

@@ -25,7 +25,7 @@ from mstunnel_setup.transaction.action import UndoRecord
 
 
 @dataclass
-class Ports:
+class Ports(Any):
     """What the action needs."""
 
     engine: ContainerEngine

@@ -8,6 +8,7 @@ from typing import Any
 
 from cryptography.x509 import Certificate
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.containers.choice import Chosen
 from mstunnel_setup.containers.engine import (
     ContainerEngine,
@@ -18,7 +19,6 @@ from mstunnel_setup.containers.engine import (
     Progress,
 )
 from mstunnel_setup.containers.spec import ContainerSpec, Volume
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
@@ -156,8 +156,8 @@ class Printing(Processes):
 
 
 @dataclass(frozen=True)
-class FakePorts(Ports):
-    """Ports on a machine that trusts the authorities `trusted`."""
+class FakePorts(Host):
+    """Host on a machine that trusts the authorities `trusted`."""
 
     trusted: tuple[Certificate, ...] = ()
 
@@ -173,8 +173,8 @@ def ports_of(
     clock: Clock | None = None,
     processes: Processes | None = None,
     systemd: Systemd | None = None,
-) -> Ports:
-    """Ports on the files below `root`; what is not given is empty."""
+) -> Host:
+    """Host on the files below `root`; what is not given is empty."""
     engine = engine or FakeEngine()
     return FakePorts(
         Files(root),

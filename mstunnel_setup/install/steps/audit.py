@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mstunnel_setup.actions.audit import LOADER, WriteAuditRules
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import FILE, path_of
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
@@ -40,16 +40,16 @@ def _gather(context: Context) -> Audit:
     return Audit(active, (paths.CONFIGURATION, path_of(ports.files, FILE)), foreign)
 
 
-def _runs(ports: Ports) -> bool:
+def _runs(ports: Host) -> bool:
     return ports.systemd.running() and ports.systemd.active("auditd.service")
 
 
-def _locked(ports: Ports) -> bool:
+def _locked(ports: Host) -> bool:
     """Whether no rule can be changed before the next boot (auditctl(8))."""
     return "enabled 2" in ports.processes.run(["auditctl", "-s"], timeout=_SECONDS, check=False).output
 
 
-def _decide(audit: Audit) -> Sequence[Action[Ports]]:
+def _decide(audit: Audit) -> Sequence[Action]:
     if not audit.active or audit.foreign:
         return ()
     return (WriteAuditRules(path=RULES, text=rendering.render("audit/mst.rules", watched=audit.watched)),)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from mstunnel_setup.actions.files import Link, directories
 from mstunnel_setup.actions.targets import ReachTarget
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -23,7 +22,7 @@ def _gather(context: Context) -> bool:
     return context.ports.files.live
 
 
-def _decide(live: bool) -> Sequence[Action[Ports]]:
+def _decide(live: bool) -> Sequence[Action]:
     link = Link(path=f"{_WANTS}/{TARGET}", target=f"/usr/lib/systemd/system/{TARGET}")
     return (*directories(_WANTS), link, *([ReachTarget(unit=TARGET)] if live else []))
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NoReturn
 
 from mstunnel_setup.actions.certificate_schedule import pending_imports
-from mstunnel_setup.actions.certificates import PlaceIdentity, PlaceKey
+from mstunnel_setup.actions.certificates import FreshenIdentity, PlaceIdentity, PlaceKey
 from mstunnel_setup.actions.files import CopyFile, Link, MakeDirectory, WriteFile
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
@@ -26,7 +26,6 @@ from mstunnel_setup.certificates.model import Finding, Identity, Severity
 from mstunnel_setup.install import device_certificates, revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -52,9 +51,9 @@ class Certificate:
 
     source: IdentitySource
     identity: Identity = field(repr=False)
-    copies: tuple[Action[Ports], ...] = ()
+    copies: tuple[Action, ...] = ()
     returning: bool = False
-    of_devices: tuple[Action[Ports], ...] = ()
+    of_devices: tuple[Action, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -132,7 +131,7 @@ def _renewed(context: Context, given: IdentitySource, usual_one: Certificate | N
     except SetupError as error:  # also a passphrase that is not to be had
         context.note(f"Certificate: {' and '.join(given.paths)} is not used: {error.message}.")
         return None
-    others = [generations.leaf_in_use(context.ports), usual_one and usual_one.identity.leaf]
+    others = [generations.leaf_in_use(context.ports.files), usual_one and usual_one.identity.leaf]
     later = all(generations.is_later(leaf, other) for other in others if other)
     return _read(context, given) if later or (usual_one is None and _is_linked(context, given)) else None
 
@@ -140,14 +139,14 @@ def _renewed(context: Context, given: IdentitySource, usual_one: Certificate | N
 def _is_linked(context: Context, source: IdentitySource) -> bool:
     """Whether what lies there is in use already; what cannot be read is not."""
     try:
-        return fingerprint(source.load(context.ports)) == generations.linked(context.ports)
+        return fingerprint(source.load(context.ports)) == generations.linked(context.ports.files)
     except CertificateError:
         return False
 
 
 def _read(context: Context, source: IdentitySource) -> Certificate:
     identity = _load(context, source)
-    for finding in (*exposed_keys(context.ports), *readable_keys(context.ports, source.paths)):
+    for finding in (*exposed_keys(context.ports.files), *readable_keys(context.ports.files, source.paths)):
         context.note(f"Certificate: {finding.message}. {finding.hint}")
     return Certificate(source, identity, tuple(copies(context, source, identity)))
 
@@ -158,7 +157,7 @@ def _kept(context: Context, found: Certificate) -> Certificate:
     What only an earlier run has named is taken when it was issued after the one in use. What this run names
     is taken even if it is older, and so is everything until a gateway has served the one in use.
     """
-    current = generations.in_use(context.ports)
+    current = generations.in_use(context.ports.files)
     if current is None or fingerprint(current) == found.fingerprint:
         return found
     chosen = not _is_served(context) or _is_named_now(context)
@@ -174,7 +173,7 @@ def _kept(context: Context, found: Certificate) -> Certificate:
         lies_here = context.ports.files.state(generations.directory(found.fingerprint)) is not None
         return replace(found, returning=lies_here)
     context.note(f"Certificate: the one in {' and '.join(found.source.paths)} {reason}.")
-    return Certificate(generations.source(context.ports, paths.ACTIVE), current)
+    return Certificate(generations.source(context.ports.files, paths.ACTIVE), current)
 
 
 def _is_served(context: Context) -> bool:
@@ -225,7 +224,7 @@ def examine(
     What devices need to trust a private CA is said until the certificate is in use, not at every run.
     """
     found = findings(context, identity, public_address, now)
-    if fingerprint(identity) == generations.linked(context.ports):
+    if fingerprint(identity) == generations.linked(context.ports.files):
         found = tuple(finding for finding in found if finding.id not in _SAID_ONCE)
     tell(context, found)
 
@@ -291,7 +290,7 @@ def refuse_gone(context: Context) -> None:
     asked for another one.
     """
     named_now = context.is_new("certificate.chain", "certificate.key", "certificate.pfx")
-    while named_now and (gone := _gone(context)) and generations.in_use(context.ports) is not None:
+    while named_now and (gone := _gone(context)) and generations.in_use(context.ports.files) is not None:
         _ask_again(context, CERTIFICATE_FILE_MISSING(path=gone[0]))
     device_certificates.refuse_gone(context)
 
@@ -303,11 +302,11 @@ def _gone(context: Context) -> list[str]:
 
 def _source_in_use(context: Context) -> IdentitySource | None:
     """What an earlier run has placed, when the files it came from are gone."""
-    if generations.in_use(context.ports) is None:
+    if generations.in_use(context.ports.files) is None:
         return None
     if gone := _gone(context):
         context.note(f"Certificate: {' and '.join(gone)} cannot be found; the one in use is kept.")
-    return generations.source(context.ports, paths.ACTIVE)
+    return generations.source(context.ports.files, paths.ACTIVE)
 
 
 def usual(context: Context) -> tuple[IdentitySource, IdentitySource]:
@@ -445,7 +444,7 @@ def _problem(context: Context, public_address: str | None) -> str | None:
     return f"Not usable yet: {'; '.join(errors)}." if errors else None
 
 
-def copies(context: Context, source: IdentitySource, identity: Identity) -> Iterator[Action[Ports]]:
+def copies(context: Context, source: IdentitySource, identity: Identity) -> Iterator[Action]:
     """What brings the files given elsewhere to the usual places; a link there was made by the administrator.
 
     Others may read `site.crt`, and the file given may hold more than certificates: it is written again.
@@ -468,7 +467,7 @@ def _is_wanted(context: Context, given: tuple[str, ...], place: str) -> bool:
     return given != (str(files.locate(place)),) and (state is None or state.kind != "link")
 
 
-def placing(certificate: Certificate) -> tuple[Action[Ports], ...]:
+def placing(certificate: Certificate) -> tuple[Action, ...]:
     """The actions that make a generation of the certificate."""
     generation = generations.directory(certificate.fingerprint)
     return (
@@ -483,9 +482,9 @@ def switching(name: str) -> Link:
     return Link(path=paths.ACTIVE, target=generations.target(name))
 
 
-def _decide(certificate: Certificate) -> Sequence[Action[Ports]]:
+def _decide(certificate: Certificate) -> Sequence[Action]:
     name = certificate.fingerprint
-    fresh = (generations.FreshenIdentity(name=name),) if certificate.returning else ()
+    fresh = (FreshenIdentity(name=name),) if certificate.returning else ()
     return (*certificate.copies, *placing(certificate), *fresh, switching(name), *certificate.of_devices)
 
 

@@ -19,7 +19,6 @@ from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.readiness.read import text_of
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
@@ -176,8 +175,8 @@ def _digest(context: Context, ca_file: str | None) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _decide(environment: Environment) -> Sequence[Action[Ports]]:
-    actions: list[Action[Ports]] = [MakeDirectory(path=path, mode=mode) for path, mode in DIRECTORIES]
+def _decide(environment: Environment) -> Sequence[Action]:
+    actions: list[Action] = [MakeDirectory(path=path, mode=mode) for path, mode in DIRECTORIES]
     actions.append(MakeStateDirectory(path=paths.AGENT_DIRECTORY))
     actions += given_to_agent(paths.AGENT_DIRECTORY, rootless=environment.rootless)
     # Remembered after the file is written: a run cut off in between must still know the older lines as ours.
@@ -233,7 +232,7 @@ def _problem(context: Context) -> str:
 STEP = Step("environment", "Settings of the gateway (env.sh)", _gather, _decide, _prove)
 
 
-def given_to_agent(directory: str, *, rootless: bool) -> Sequence[Action[Ports]]:
+def given_to_agent(directory: str, *, rootless: bool) -> Sequence[Action]:
     """The action that lets the agent write into a directory; none without root, where it is the account."""
     return () if rootless else (GiveToAgent(path=directory),)
 

@@ -15,6 +15,7 @@ from mstunnel_setup.actions.containers import (
     StartServices,
 )
 from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, WriteJson, directories
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.images import PullImage
 from mstunnel_setup.actions.init_script import Init
 from mstunnel_setup.actions.mailbox_directories import OpenMailbox
@@ -33,7 +34,6 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
     PORT_IN_USE,
 )
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import path_of
 from mstunnel_setup.install.steps import configure, environment, images
 from mstunnel_setup.install.tunnel_device import DEVICE
@@ -149,7 +149,7 @@ def setting_of(context: Context, port: int) -> container_specs.Setting:
     )
 
 
-def _versions(ports: Ports, server: str, agent: str) -> JsonObject:
+def _versions(ports: Host, server: str, agent: str) -> JsonObject:
     """What runs, in the vendor's words; the engine's version has Docker's name with Podman, too."""
     images = {"Server": server, "Agent": agent}
     return {
@@ -160,7 +160,7 @@ def _versions(ports: Ports, server: str, agent: str) -> JsonObject:
     }
 
 
-def _created(ports: Ports, reference: str) -> JsonValue:
+def _created(ports: Host, reference: str) -> JsonValue:
     """When the image was built, or where that will be known: in a plan it is not there yet."""
     image = ports.engine.image(reference)
     if image is None:
@@ -223,8 +223,8 @@ def _named(listener: Listener) -> str:
     return f"{program} on {listener.protocol} {listener.address}"
 
 
-def _decide(launch: Launch) -> Sequence[Action[Ports]]:
-    actions: list[Action[Ports]] = [
+def _decide(launch: Launch) -> Sequence[Action]:
+    actions: list[Action] = [
         MakeDirectory(path=paths.SERVER_DIRECTORY, mode=0o700),
         *(MakeStateDirectory(path=path) for path in (paths.SERVER_STATE, paths.AGENT_STATE)),
         *environment.given_to_agent(paths.AGENT_STATE, rootless=launch.rootless),
@@ -260,12 +260,12 @@ def _directories(launch: Launch) -> Iterable[MakeDirectory]:
     return dict.fromkeys(found)
 
 
-def _quadlet(specification: ContainerSpec, launch: Launch) -> Sequence[Action[Ports]]:
+def _quadlet(specification: ContainerSpec, launch: Launch) -> Sequence[Action]:
     path = f"{paths.QUADLETS}/{specification.name}.container"
     return (InstallQuadlet(path=path, text=quadlet.render(specification, rootless=launch.rootless)),)
 
 
-def _unit(specification: ContainerSpec, engine: EngineName) -> Sequence[Action[Ports]]:
+def _unit(specification: ContainerSpec, engine: EngineName) -> Sequence[Action]:
     """The links are what `systemctl enable` would make; systemd reloads its units once, at the end."""
     path = f"{paths.UNITS}/{specification.name}.service"
     links = (

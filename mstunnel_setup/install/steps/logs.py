@@ -6,11 +6,10 @@ from pathlib import Path
 
 import mstunnel_setup
 from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.message_catalogue import DIRECTORY, WriteMessageCatalogue
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Action
@@ -63,7 +62,7 @@ def _of_account(context: Context) -> Iterator[RotatedLog]:
         yield RotatedLog(f"{found.home}/{_OF_ACCOUNT}", found.name, found.group)
 
 
-def _decide(logs: Logs) -> Iterator[Action[Ports]]:
+def _decide(logs: Logs) -> Iterator[Action]:
     if logs.catalogue is not None:
         yield logs.catalogue
     if logs.logrotate and logs.rotated:

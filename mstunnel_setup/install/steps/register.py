@@ -30,7 +30,6 @@ from mstunnel_setup.base.values import output
 from mstunnel_setup.certificates.agent_credential import CREDENTIAL_DAYS
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import environment, site
 from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.tenant.clouds import Cloud
@@ -229,7 +228,7 @@ def _machine(context: Context) -> str:
     return hashlib.sha256(b"mstunnel-gateway " + machine_id.strip()).hexdigest()[:8]
 
 
-def _decide(registration: Registration) -> Sequence[Action[Ports]]:
+def _decide(registration: Registration) -> Sequence[Action]:
     application = _application(registration)
     credential = _credential(registration, application.key)
     # An application is made with its certificate, but it must be there before it can have a secret.
@@ -268,7 +267,7 @@ def _decide(registration: Registration) -> Sequence[Action[Ports]]:
     )
 
 
-def _application(registration: Registration) -> Action[Ports]:
+def _application(registration: Registration) -> Action:
     """As which application the agent signs in."""
     prepared = registration.prepared
     if prepared is not None:
@@ -279,7 +278,7 @@ def _application(registration: Registration) -> Action[Ports]:
     )
 
 
-def _credential(registration: Registration, application: str) -> Action[Ports]:
+def _credential(registration: Registration, application: str) -> Action:
     """What the agent signs in with; `application` is the key of the action that makes its application."""
     path, prepared = registration.credential_path, registration.prepared
     if prepared is None and registration.secret:

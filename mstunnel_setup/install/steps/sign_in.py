@@ -7,7 +7,6 @@ from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base.errors import SignInError, TenantError
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.tenant.errors import LICENCE_MISSING
 from mstunnel_setup.tenant.licence import has_intune
 from mstunnel_setup.tenant.wire import USER_READ
@@ -77,7 +76,7 @@ def _own_identity(context: Context) -> bool:
     return True
 
 
-def _decide(signed_in: SignedIn) -> Sequence[Action[Ports]]:
+def _decide(signed_in: SignedIn) -> Sequence[Action]:
     """Signing in changes nothing on the host; a client id that was typed is remembered."""
     return (StoreAnswer(name="sign_in.client_id", value=signed_in.client_id),) if signed_in.client_id else ()
 

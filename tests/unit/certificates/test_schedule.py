@@ -3,6 +3,7 @@
 import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ class Services(Systemd):
 
 
 @dataclass
-class Ports:
+class Ports(Any):
     files: Files
     systemd: Services = field(default_factory=Services)
     state_directory: str = "/state"

@@ -122,7 +122,7 @@ class Host(Processes):
         return Completed(0, "", "")
 
 
-class Ports:
+class Ports(Any):
     def __init__(self, root: Path) -> None:
         self.files = Files(root)
         self.files.make_directories("/etc/containers/systemd")
@@ -141,6 +141,6 @@ class Ports:
         self.fetched.append((done, known))
 
 
-def undo(ports: Ports, action: Action[Any], before: Any = None) -> Undone:
+def undo(ports: Ports, action: Action, before: Any = None) -> Undone:
     """Undo an action that was applied once."""
     return action.undo(ports, UndoRecord({} if before is None else before, (action,), {}))

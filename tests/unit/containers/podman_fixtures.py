@@ -26,7 +26,7 @@ _FOREVER = "trap 'exit 0' TERM; echo started; while :; do sleep 0.1; done"
 
 
 @dataclass
-class Ports:
+class Ports(Any):
     engine: ContainerEngine
     state_directory: str
     files: Files = field(default_factory=Files)
@@ -137,5 +137,5 @@ def box(reference: str, **values: Any) -> ContainerSpec:
     )
 
 
-def record(before: dict[str, Any], **outputs: Any) -> UndoRecord[Any]:
+def record(before: dict[str, Any], **outputs: Any) -> UndoRecord:
     return UndoRecord(before, (), outputs)

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -270,7 +269,7 @@ def test_the_secret_of_an_existing_application_is_installed(scene: Scene, proved
     assert proved == [f"{PREPARED} in {scene.graph.tenant_id()}"]
     assert isinstance(place, PlaceAgentSecret)
     assert isinstance(use, UseAppIdentity)
-    record = UndoRecord[Any](place.capture(context.ports))
+    record = UndoRecord(place.capture(context.ports))
     assert not place.satisfied(context.ports, {})
     place.apply(context.ports, {})
     assert place.satisfied(context.ports, {})

@@ -68,7 +68,7 @@ class Lab:
 
 
 @dataclass
-class Ports:
+class Ports(Any):
     """What the actions get to see."""
 
     files: Files
@@ -135,7 +135,7 @@ def server(site_id: str, name: str) -> RegisterServer:
     )
 
 
-def begin(action: Action[Any], ports: Ports) -> Callable[[JsonObject | None], UndoRecord[Any]]:
+def begin(action: Action, ports: Ports) -> Callable[[JsonObject | None], UndoRecord]:
     """Capture, and return what makes the record that undo gets."""
     before = action.capture(ports)
     return lambda outputs: UndoRecord(before, [action], {action.key: outputs} if outputs else {})
