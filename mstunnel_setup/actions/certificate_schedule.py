@@ -1,10 +1,13 @@
 """A certificate that is taken into use later: a persistent systemd timer, which survives a reboot."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from mstunnel_setup.actions.files import Link, WriteFile
+from typing_extensions import override
+
+from mstunnel_setup.actions.files import Composite, Link, WriteFile
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.values import JsonObject, Outputs
@@ -19,7 +22,7 @@ _LOCKED = 9
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScheduleImport(Action):
+class ScheduleImport(Composite):
     """Have `program` take the generation `fingerprint` into use at the time `at` (ISO 8601, UTC).
 
     `copied` says that chain and key came from elsewhere and belong into their usual places afterwards;
@@ -54,8 +57,8 @@ class ScheduleImport(Action):
         return f"mstunnel-import-{self.name}"
 
     @property
-    def parts(self) -> tuple[WriteFile, WriteFile, Link]:
-        """The files that make it happen: service, timer, and what starts the timer at boot."""
+    def units(self) -> tuple[WriteFile, WriteFile]:
+        """Service and timer. They are named after their content and belong to us alone."""
         service = rendering.render(
             "systemd/mstunnel-import.service",
             name=self.name,
@@ -68,8 +71,14 @@ class ScheduleImport(Action):
         return (
             WriteFile(path=f"{UNITS}/{self.unit}.service", text=service),
             WriteFile(path=f"{UNITS}/{self.unit}.timer", text=timer),
-            Link(path=f"{WANTED}/{self.unit}.timer", target=f"{UNITS}/{self.unit}.timer"),
         )
+
+    @property
+    @override
+    def parts(self) -> Mapping[str, Action]:
+        """What starts the timer at boot; a file may stand in its place."""
+        link = Link(path=f"{WANTED}/{self.unit}.timer", target=f"{UNITS}/{self.unit}.timer")
+        return {"": link} if self.timer else {}
 
     def describe(self) -> str:
         """What will be done."""
@@ -79,43 +88,33 @@ class ScheduleImport(Action):
         """Whether the units are there and the timer runs; without one, whether the journal has it."""
         if not self.timer:
             return self.key in outputs
-        placed = all(part.satisfied(host, outputs) for part in self.parts)
-        return placed and host.systemd.active(f"{self.unit}.timer")
+        if not all(unit.satisfied(host, outputs) for unit in self.units):
+            return False
+        return super().satisfied(host, outputs) and host.systemd.active(f"{self.unit}.timer")
 
-    def capture(self, host: Host) -> JsonObject:
-        """The units are named after their content and belong to us alone; a file may stand for the link."""
-        *_, link = self.parts
-        return link.capture(host) if self.timer else {}
-
-    def changed(self, host: Host, record: UndoRecord) -> str:
-        """A change of the link by others."""
-        *_, link = self.parts
-        return link.changed(host, UndoRecord(record.before, [link])) if self.timer else ""
-
+    @override
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Write the units and start the timer; without one the journal record is the effect."""
-        if not self.timer:
-            return {}
-        for part in self.parts:
-            part.apply(host, outputs)
-        host.systemd.daemon_reload()
-        host.systemd.start(f"{self.unit}.timer")
+        if self.timer:
+            for unit in self.units:
+                unit.apply(host, outputs)
+            super().apply(host, outputs)
+            host.systemd.daemon_reload()
+            host.systemd.start(f"{self.unit}.timer")
         return {}
 
+    @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Stop the timer and remove what was written, also systemd's note of when it ran."""
         if not self.timer:
             return Undone(Undo.REMOVED)
         if host.systemd.known(f"{self.unit}.timer"):
             host.systemd.stop(f"{self.unit}.timer")
-        *units, link = self.parts
-        undone = link.undo(host, UndoRecord(record.before, [link]))
-        for path in (*(unit.path for unit in reversed(units)), f"{_STAMPS}/stamp-{self.unit}.timer"):
+        undone = super().undo(host, record)
+        for path in (*(unit.path for unit in reversed(self.units)), f"{_STAMPS}/stamp-{self.unit}.timer"):
             # Also where nothing is: a writer that was killed has left its temporary file.
             host.files.remove(path)
         host.systemd.daemon_reload()
-        # An import that failed.
-        host.systemd.forget_failure(f"{self.unit}.service")
         return undone if undone.outcome is Undo.KEPT else Undone(Undo.REMOVED)
 
 

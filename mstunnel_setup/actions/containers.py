@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import ClassVar
 
 from typing_extensions import override
 
 from mstunnel_setup.actions import control
 from mstunnel_setup.actions.control import LOG_LINES, launch_failure, wait_until_up
-from mstunnel_setup.actions.files import MakeDirectory, WriteFile
+from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.values import JsonObject, Outputs
-from mstunnel_setup.containers import quadlet
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
@@ -32,82 +30,6 @@ class MakeStateDirectory(MakeDirectory):
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove the directory with its content; links are not followed."""
         host.files.empty(self.path)
-        return super().undo(host, record)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _InstallUnitFile(Action):
-    """Write a file that systemd or a generator turns into a service; reload systemd."""
-
-    path: str
-    text: str
-
-    @property
-    def file(self) -> WriteFile:
-        """The file part of this action."""
-        return WriteFile(path=self.path, text=self.text)
-
-    @override
-    def describe(self) -> str:
-        return f"install unit {self.path}"
-
-    def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether the file matches."""
-        return self.file.satisfied(host, outputs)
-
-    def capture(self, host: Host) -> JsonObject:
-        """Save the current file, if there is one."""
-        return self.file.capture(host)
-
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """Write it, reload systemd."""
-        self.file.apply(host, outputs)
-        host.systemd.daemon_reload()
-        return {}
-
-    def changed(self, host: Host, record: UndoRecord) -> str:
-        """An edit of the file by others."""
-        return self.file.changed(host, _of_file(record))
-
-    def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Restore the earlier file, unless others have changed it since; reload systemd."""
-        undone = self.file.undo(host, _of_file(record))
-        if undone.outcome is not Undo.KEPT:
-            host.systemd.daemon_reload()
-        return undone
-
-
-@dataclass(frozen=True, kw_only=True)
-class InstallUnit(_InstallUnitFile):
-    """Write a unit file; reload systemd."""
-
-    kind: ClassVar[str] = "install-unit"
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"unit:{self.path}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class InstallQuadlet(_InstallUnitFile):
-    """Write a Quadlet file that Podman's generator accepts; reload systemd."""
-
-    kind: ClassVar[str] = "install-quadlet"
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"quadlet:{self.path}"
-
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """Check it, write it, reload systemd."""
-        quadlet.check(host.files, host.processes, PurePosixPath(self.path).name, self.text)
-        return super().apply(host, outputs)
-
-    def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Also remove a draft that an interrupted check left behind."""
-        quadlet.discard(host.files, PurePosixPath(self.path).name)
         return super().undo(host, record)
 
 
@@ -284,12 +206,6 @@ class RunContainer(Action):
     @property
     def _digest(self) -> str | None:
         return self.spec.labels.get(CONFIGURATION_LABEL)
-
-
-def _of_file(record: UndoRecord) -> UndoRecord:
-    """The record of a unit or Quadlet file, as one of a plain file."""
-    versions = [version.file for version in record.versions if isinstance(version, _InstallUnitFile)]
-    return UndoRecord(record.before, versions, record.outputs)
 
 
 def _runs(state: ContainerState | None, digest: str | None) -> bool:

@@ -1,11 +1,11 @@
-"""Actions on files: directory, file, JSON file, copy, link.
+"""Actions on files: directory, file, JSON file, copy, link, and what consists of those.
 
 An earlier file is saved in `<state directory>/saved/` under its digest, and restored by undo.
 """
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import ClassVar
@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import StepError
-from mstunnel_setup.base.values import JsonObject, JsonValue, Outputs, json_bytes, resolve
+from mstunnel_setup.base.values import JsonObject, JsonValue, Outputs, as_object, json_bytes, resolve
 from mstunnel_setup.io.errors import PATH_NOT_REGULAR
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
@@ -313,6 +313,67 @@ class LinkInPlace(Link):
     """`Link` under the kind that journals use for the reference names of the agent's files."""
 
     kind: ClassVar[str] = "link-in-place"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composite(Action):
+    """Makes files, and has the host take them up."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> Mapping[str, Action]:
+        """The actions that make the files, by the names under which the journal keeps what was there before.
+
+        The only part may have no name: what was there is then the record itself.
+        """
+
+    def prepare(self, host: Host, outputs: Outputs) -> None:
+        """Do what comes before the files; an error here leaves all as it is."""
+
+    def take_up(self, host: Host) -> None:
+        """Have the host take up the files, after they were made or restored."""
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return all(part.satisfied(host, outputs) for part in self.parts.values())
+
+    @override
+    def capture(self, host: Host) -> JsonObject:
+        found: JsonObject = {name: part.capture(host) for name, part in self.parts.items()}
+        return as_object(found[""]) if "" in found else found
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        self.prepare(host, outputs)
+        for part in self.parts.values():
+            part.apply(host, outputs)
+        self.take_up(host)
+        return {}
+
+    @override
+    def changed(self, host: Host, record: UndoRecord) -> str:
+        """An edit of a file by others; a removed file is written again without asking."""
+        changes = (part.changed(host, _of_part(name, record)) for name, part in self.parts.items())
+        return next(filter(None, changes), "")
+
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Restore the earlier files, unless others have changed ours since, the last one first.
+
+        Also with no file left the host takes up the change: an undo may have been interrupted before that.
+        """
+        parts = [*self.parts.items()]
+        undone = [part.undo(host, _of_part(name, record)) for name, part in reversed(parts)]
+        if any(each.outcome is not Undo.KEPT for each in undone):
+            self.take_up(host)
+        return next((each for each in undone if each.outcome is Undo.KEPT), undone[-1])
+
+
+def _of_part(name: str, record: UndoRecord) -> UndoRecord:
+    """What the journal has of one part of a `Composite`."""
+    versions = [version.parts for version in record.versions if isinstance(version, Composite)]
+    before = as_object(record.before[name]) if name else record.before
+    return UndoRecord(before, [parts[name] for parts in versions if name in parts], record.outputs)
 
 
 def save(host: Host, path: str) -> JsonObject:

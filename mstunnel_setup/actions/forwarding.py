@@ -6,11 +6,13 @@ nftables decide, in a table of ours beside those of firewalld, ufw and the conta
 drops is dropped.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, TypeAlias
 
-from mstunnel_setup.actions.files import WriteFile
+from typing_extensions import override
+
+from mstunnel_setup.actions.files import Composite, WriteFile
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import StepError
@@ -54,44 +56,43 @@ def loaded(processes: Processes) -> bool | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LimitForwarding(Action):
+class LimitForwarding(Composite):
     """Write the rules to `RULES` and load them; undo removes them from the kernel, too."""
 
     kind: ClassVar[str] = "limit-forwarding"
     text: str
 
     @property
+    @override
     def key(self) -> str:
-        """The path."""
         return f"forwarding:{RULES}"
 
     @property
     def file(self) -> WriteFile:
-        """The file part of this action."""
+        """The file, without loading it."""
         return WriteFile(path=RULES, text=self.text)
 
+    @property
+    @override
+    def parts(self) -> Mapping[str, Action]:
+        return {"": self.file}
+
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"write {RULES} and load it: this host forwards for the gateway, not for others"
 
+    @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the file matches and the kernel has the table."""
-        return self.file.satisfied(host, outputs) and loaded(host.processes) is True
+        return super().satisfied(host, outputs) and loaded(host.processes) is True
 
-    def capture(self, host: Host) -> JsonObject:
-        """Save the current file, if there is one."""
-        return self.file.capture(host)
-
-    def changed(self, host: Host, record: UndoRecord) -> str:
-        """An edit of the file by others; a removed file is written again without asking."""
-        return self.file.changed(host, _of_file(record))
-
+    @override
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Write and load them; where nftables loads the rules of the host, have these follow them.
 
         Raises StepError `forwarding-rules-refused`: without them the host would forward for everyone.
         """
-        self.file.apply(host, outputs)
+        super().apply(host, outputs)
         command = ["nft", "--file", RULES]
         try:
             host.processes.run(command, timeout=_SECONDS)
@@ -107,6 +108,7 @@ class LimitForwarding(Action):
             host.systemd.start(AGAIN_UNIT)
         return {}
 
+    @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Unload them, and restore the earlier file."""
         for unit in (UNIT, AGAIN_UNIT):
@@ -116,9 +118,4 @@ class LimitForwarding(Action):
             # The table is gone already where others have flushed all rules.
             command = ["nft", "delete", "table", "inet", TABLE]
             host.processes.run(command, timeout=_SECONDS, check=False)
-        return self.file.undo(host, _of_file(record))
-
-
-def _of_file(record: UndoRecord) -> UndoRecord:
-    versions = [version.file for version in record.versions if isinstance(version, LimitForwarding)]
-    return UndoRecord(record.before, versions, record.outputs)
+        return super().undo(host, record)

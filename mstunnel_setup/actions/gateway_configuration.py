@@ -1,18 +1,21 @@
 """The action that writes `ocserv.conf` after ocserv has accepted it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mstunnel_setup.actions.files import WriteFile
+from typing_extensions import override
+
+from mstunnel_setup.actions.files import Composite, WriteFile
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.paths import OCSERV_CONF
-from mstunnel_setup.base.values import JsonObject, JsonValue, Outputs, resolve
+from mstunnel_setup.base.values import JsonValue, Outputs, resolve
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE
-from mstunnel_setup.transaction.action import Action, Undone, UndoRecord
+from mstunnel_setup.transaction.action import Action
 
 
 @dataclass(frozen=True, kw_only=True)
-class WriteGatewayConfiguration(Action):
+class WriteGatewayConfiguration(Composite):
     """Write `ocserv.conf`. The agent changes it later, so undo removes it whatever its content.
 
     `image` is the gateway image by digest; it may be a reference to the result of an earlier action.
@@ -25,31 +28,20 @@ class WriteGatewayConfiguration(Action):
     mode: int = CONFIGURATION_MODE
 
     @property
+    @override
     def key(self) -> str:
-        """The path."""
-        return self._file.key
+        return f"file:{self.path}"
 
     @property
-    def _file(self) -> WriteFile:
-        return WriteFile(path=self.path, text=self.text, mode=self.mode, managed=True)
+    @override
+    def parts(self) -> Mapping[str, Action]:
+        return {"": WriteFile(path=self.path, text=self.text, mode=self.mode, managed=True)}
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"test the gateway's configuration and write {self.path}"
 
-    def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether the file matches."""
-        return self._file.satisfied(host, outputs)
-
-    def capture(self, host: Host) -> JsonObject:
-        """Save the current file, if there is one."""
-        return self._file.capture(host)
-
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """Write it if ocserv accepts it; otherwise the old file stays."""
+    @override
+    def prepare(self, host: Host, outputs: Outputs) -> None:
+        """Raises StepError `gateway-configuration-refused`; then the old file stays."""
         host.check_gateway_configuration(str(resolve(self.image, outputs)), self.text)
-        return self._file.apply(host, outputs)
-
-    def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Restore the earlier file."""
-        return self._file.undo(host, UndoRecord(record.before, (self._file,), record.outputs))

@@ -1,17 +1,28 @@
-"""Configuration of a unit that is not ours: a drop-in, or the configuration of an engine."""
+"""Units: configuration of others', files of ours, services that start at boot, and targets."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import ClassVar
 
-from mstunnel_setup.actions.files import WriteFile
+from typing_extensions import override
+
+from mstunnel_setup.actions.files import Composite, Link, WriteFile
 from mstunnel_setup.actions.host import Host
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.containers import quadlet
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+
+TARGET_DIRECTORY = f"{paths.UNITS}/{paths.BOOT_TARGET}.wants"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConfigureUnit(Action):
-    """Write the file `path` that `unit` reads, and restart the unit if it runs."""
+class ConfigureUnit(Composite):
+    """Write the file `path` that `unit` reads (a drop-in, the configuration of an engine); restart the unit.
+
+    It is restarted if it runs.
+    """
 
     kind: ClassVar[str] = "configure-unit"
     unit: str
@@ -20,48 +31,26 @@ class ConfigureUnit(Action):
     mode: int = 0o644
 
     @property
+    @override
     def key(self) -> str:
-        """The path."""
         return f"unit-file:{self.path}"
 
     @property
     def file(self) -> WriteFile:
-        """The file part of this action."""
+        """The file alone."""
         return WriteFile(path=self.path, text=self.text, mode=self.mode)
 
+    @property
+    @override
+    def parts(self) -> Mapping[str, Action]:
+        return {"": self.file}
+
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return f"write {self.path} and apply it to {self.unit}"
 
-    def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether the file matches."""
-        return self.file.satisfied(host, outputs)
-
-    def capture(self, host: Host) -> JsonObject:
-        """Save the current file, if there is one."""
-        return self.file.capture(host)
-
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """Write it, reload systemd and restart the unit."""
-        self.file.apply(host, outputs)
-        self._follow(host)
-        return {}
-
-    def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Restore the earlier file, unless others have changed it since.
-
-        Also with no file left the unit follows: an undo may have been interrupted before that.
-        """
-        undone = self.file.undo(host, _of_file(record))
-        if undone.outcome is not Undo.KEPT:
-            self._follow(host)
-        return undone
-
-    def changed(self, host: Host, record: UndoRecord) -> str:
-        """An edit of the file by others; a removed file is written again without asking."""
-        return self.file.changed(host, _of_file(record))
-
-    def _follow(self, host: Host) -> None:
+    @override
+    def take_up(self, host: Host) -> None:
         if not host.systemd.running():
             return
         host.systemd.daemon_reload()
@@ -69,6 +58,132 @@ class ConfigureUnit(Action):
             host.systemd.restart(self.unit)
 
 
-def _of_file(record: UndoRecord) -> UndoRecord:
-    versions = [version.file for version in record.versions if isinstance(version, ConfigureUnit)]
-    return UndoRecord(record.before, versions, record.outputs)
+@dataclass(frozen=True, kw_only=True)
+class InstallUnit(Composite):
+    """Write a unit file; reload systemd."""
+
+    kind: ClassVar[str] = "install-unit"
+    path: str
+    text: str
+
+    @property
+    @override
+    def key(self) -> str:
+        return f"unit:{self.path}"
+
+    @property
+    @override
+    def parts(self) -> Mapping[str, Action]:
+        return {"": WriteFile(path=self.path, text=self.text)}
+
+    @override
+    def describe(self) -> str:
+        return f"install unit {self.path}"
+
+    @override
+    def take_up(self, host: Host) -> None:
+        host.systemd.daemon_reload()
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallQuadlet(InstallUnit):
+    """Write a Quadlet file that Podman's generator accepts; reload systemd."""
+
+    kind: ClassVar[str] = "install-quadlet"
+
+    @property
+    @override
+    def key(self) -> str:
+        return f"quadlet:{self.path}"
+
+    @override
+    def prepare(self, host: Host, outputs: Outputs) -> None:
+        quadlet.check(host.files, host.processes, PurePosixPath(self.path).name, self.text)
+
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Also remove a draft that an interrupted check left behind."""
+        quadlet.discard(host.files, PurePosixPath(self.path).name)
+        return super().undo(host, record)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallService(Composite):
+    """Install, enable and start the service `unit` (`NAME.service`); `text` is its unit file."""
+
+    kind: ClassVar[str] = "install-service"
+    unit: str
+    text: str
+
+    @property
+    @override
+    def key(self) -> str:
+        return f"service:{self.unit}"
+
+    @property
+    @override
+    def parts(self) -> Mapping[str, Action]:
+        """The unit file, and the link that `systemctl enable` would create."""
+        file = f"{paths.UNITS}/{self.unit}"
+        return {
+            "file": WriteFile(path=file, text=self.text),
+            "link": Link(path=f"{TARGET_DIRECTORY}/{self.unit}", target=file),
+        }
+
+    @override
+    def describe(self) -> str:
+        return f"install and start the service {self.unit}"
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        """Whether the files match and the service runs."""
+        return super().satisfied(host, outputs) and host.systemd.active(self.unit)
+
+    @override
+    def take_up(self, host: Host) -> None:
+        host.systemd.daemon_reload()
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        """Write the files, and start or restart the service."""
+        super().apply(host, outputs)
+        host.systemd.restart(self.unit)
+        return {}
+
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Stop it and restore the earlier files."""
+        if host.systemd.known(self.unit):
+            host.systemd.stop(self.unit)
+        return super().undo(host, record)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReachTarget(Action):
+    """Start a target that other units wait for. It stays active until the next boot, which is harmless."""
+
+    kind: ClassVar[str] = "reach-target"
+    unit: str
+
+    @property
+    @override
+    def key(self) -> str:
+        return f"target:{self.unit}"
+
+    @override
+    def describe(self) -> str:
+        return f"start {self.unit}"
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return host.systemd.active(self.unit)
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        host.systemd.start(self.unit)
+        return {}
+
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Nothing to do: it ends with the next boot."""
+        return Undone(Undo.ABSENT)

@@ -3,17 +3,20 @@
 Packets stay in the kernel, which the programs for rootless networks (pasta, slirp4netns) cannot offer.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from typing_extensions import override
+
 from mstunnel_setup.actions.files import Link, WriteFile
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.actions.services import InstallService
+from mstunnel_setup.actions.units import InstallService
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.transaction.action import Undone, UndoRecord
+from mstunnel_setup.transaction.action import Action, Undone, UndoRecord
 
 PROGRAM: Final = "mstunnel_uplink"
 SOCKET_UNIT: Final = "mstunnel-uplink.socket"
@@ -72,14 +75,17 @@ class InstallUplink(InstallService):
     kind: ClassVar[str] = "install-uplink"
 
     @property
-    def file(self) -> WriteFile:
-        """The unit file: root's, also where the account plans what root has to do."""
-        return WriteFile(path=f"{UNITS}/{self.unit}", text=self.text)
+    @override
+    def parts(self) -> Mapping[str, Action]:
+        """The unit file is root's, also where the account plans what root has to do.
 
-    @property
-    def link(self) -> Link:
-        """Sockets are there before any service, so before the gateway of the account."""
-        return Link(path=f"{UNITS}/sockets.target.wants/{self.unit}", target=self.file.path)
+        Sockets are there before any service, so before the gateway of the account.
+        """
+        file = f"{UNITS}/{self.unit}"
+        return {
+            "file": WriteFile(path=file, text=self.text),
+            "link": Link(path=f"{UNITS}/sockets.target.wants/{self.unit}", target=file),
+        }
 
     def describe(self) -> str:
         """What will be done."""

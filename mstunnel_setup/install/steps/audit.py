@@ -6,8 +6,8 @@ Newer kernels refuse rules for paths that do not exist, so this comes when they 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mstunnel_setup.actions.audit import LOADER, WriteAuditRules
 from mstunnel_setup.actions.host import Host
+from mstunnel_setup.actions.loaded_files import AUDIT_LOADER, WriteAuditRules
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.programs import FILE, path_of
@@ -30,7 +30,7 @@ class Audit:
 
 def _gather(context: Context) -> Audit:
     ports = context.ports
-    active = ports.files.live and ports.processes.find(LOADER) is not None and _runs(ports)
+    active = ports.files.live and ports.processes.find(AUDIT_LOADER) is not None and _runs(ports)
     present = ports.files.read(RULES)
     foreign = present is not None and not present.startswith(_MARK.encode())
     if active and not foreign and _locked(ports):

@@ -7,7 +7,7 @@ and in vain where nothing pulls it in (podman-user-wait-network-online.service).
 from collections.abc import Sequence
 
 from mstunnel_setup.actions.files import Link, directories
-from mstunnel_setup.actions.targets import ReachTarget
+from mstunnel_setup.actions.units import ReachTarget
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step

@@ -6,19 +6,13 @@ from pathlib import Path
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions import init_script, uplink
-from mstunnel_setup.actions.containers import (
-    InstallQuadlet,
-    InstallUnit,
-    MakeStateDirectory,
-    RunContainer,
-    StartService,
-    StartServices,
-)
+from mstunnel_setup.actions.containers import MakeStateDirectory, RunContainer, StartService, StartServices
 from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, WriteJson, directories
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.images import PullImage
 from mstunnel_setup.actions.init_script import Init
 from mstunnel_setup.actions.mailbox_directories import OpenMailbox
+from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, EngineError
 from mstunnel_setup.base.values import JsonObject, JsonValue, output

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mstunnel_setup.actions import init_script
 from mstunnel_setup.actions.files import directories
 from mstunnel_setup.actions.init_script import Init
-from mstunnel_setup.actions.services import TARGET_DIRECTORY, InstallService
+from mstunnel_setup.actions.units import TARGET_DIRECTORY, InstallService
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.programs import MONITOR, MONITOR_UNIT, path_of

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions.containers import InstallQuadlet, InstallUnit, RunContainer
+from mstunnel_setup.actions.containers import RunContainer
 from mstunnel_setup.actions.images import LoadImage, PullImage
+from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.engine import ContainerState, Health, Image
 from mstunnel_setup.containers.quadlet import render

@@ -10,14 +10,9 @@ import pytest
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions import init_script
-from mstunnel_setup.actions.containers import (
-    InstallQuadlet,
-    InstallUnit,
-    MakeStateDirectory,
-    RunContainer,
-    StartServices,
-)
+from mstunnel_setup.actions.containers import MakeStateDirectory, RunContainer, StartServices
 from mstunnel_setup.actions.files import Link, WriteJson
+from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, ExitCode
 from mstunnel_setup.base.values import output
