@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from mstunnel_setup.base.errors import UsageError, as_kind
 from mstunnel_setup.io.errors import PATH_NOT_REGULAR, FileError
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.named import kind_at
+from mstunnel_setup.io.safe_paths import kind_at
 
 _STARTS = ("/", "./", "../", "~")
 

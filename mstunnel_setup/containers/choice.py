@@ -1,8 +1,9 @@
-"""Which engine runs the gateway, Podman or Docker: decided once, stored in the journal."""
+"""Which engine runs the gateway, decided once and stored in the journal, and how its containers are run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from typing_extensions import override
@@ -147,3 +148,39 @@ def _refusal(errors: Sequence[EngineError]) -> EngineError:
     if present or len(errors) == 1:
         return (present or errors)[0]
     return ENGINE_MISSING(engine=", ".join(map(str.capitalize, _PREFERRED)))
+
+
+class RunMethod(StrEnum):
+    """By a Quadlet file, a systemd unit that calls the engine, or the engine alone."""
+
+    QUADLET = "quadlet"
+    UNIT = "unit"
+    ENGINE = "engine"
+
+
+# Prefix of the keys in the receipt, by run method.
+_MARKS = {RunMethod.QUADLET: "quadlet:", RunMethod.UNIT: "unit:", RunMethod.ENGINE: "container:"}
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """The input of the choice: engine, systemd as process 1, cgroup v2, a usable Quadlet generator."""
+
+    engine: EngineName
+    systemd: bool
+    cgroup_v2: bool
+    generator: bool
+
+
+def choose_run_method(facts: HostFacts, installed: Iterable[str] = ()) -> RunMethod:
+    """The run method; `installed` are the keys of the receipt: an existing installation keeps its method."""
+    for key in installed:
+        for run_method, mark in _MARKS.items():
+            if key.startswith(mark):
+                return run_method
+    if not facts.systemd:
+        return RunMethod.ENGINE
+    # podman-systemd.unit(5): Quadlet needs cgroup v2.
+    if facts.engine == "podman" and facts.cgroup_v2 and facts.generator:
+        return RunMethod.QUADLET
+    return RunMethod.UNIT

@@ -16,8 +16,8 @@ from mstunnel_setup.install.installed import journal_of
 from mstunnel_setup.install.radius import refuse_secret
 from mstunnel_setup.install.session import answers
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.named import refuse_present
 from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.io.safe_paths import refuse_present
 
 
 def new(operator: Operator, file: Path | None) -> Result:

@@ -28,7 +28,7 @@ from mstunnel_setup.install.steps.eula import ACCEPTED_KEY
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.io.own_code import changeable
+from mstunnel_setup.io.own_process import changeable
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.readiness.parse import proxy_places
 from mstunnel_setup.transaction.receipt import Receipt

@@ -11,8 +11,8 @@ from mstunnel_setup.gateway.occtl import ShowCommand
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.io.appender import Appender
 from mstunnel_setup.io.capture import enter_network_of, interfaces, record
-from mstunnel_setup.io.named import kind_at, refuse_present
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.safe_paths import kind_at, refuse_present
 from mstunnel_setup.operations.sessions import ask, server_process
 
 _USERS = ShowCommand(("users",), "")

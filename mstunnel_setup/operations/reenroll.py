@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from mstunnel_setup.actions import control
-from mstunnel_setup.actions.agent_secret import CreateAgentSecret
+from mstunnel_setup.actions.agent_identity import CreateAgentSecret
 from mstunnel_setup.actions.certificates import CreateAgentCredential
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
 from mstunnel_setup.base import paths

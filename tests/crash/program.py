@@ -36,8 +36,7 @@ import mstunnel_setup.operations.restore
 from mstunnel_setup.actions.host import Host, build_host
 from mstunnel_setup.cli import monitor, mst_cli, setup
 from mstunnel_setup.cli.framework.render import run_app
-from mstunnel_setup.containers.choice import Chosen
-from mstunnel_setup.containers.run_method import RunMethod
+from mstunnel_setup.containers.choice import Chosen, RunMethod
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import SERVER_NOT_LISTED
 from mstunnel_setup.install.steps import launch, verify

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from mstunnel_setup.actions.containers import MakeStateDirectory
+from mstunnel_setup.actions.directories import GiveToAgent
 from mstunnel_setup.actions.files import CopyFile, LinkInPlace, MakeDirectory, MergeFile, WriteFile
-from mstunnel_setup.actions.give_to_agent import GiveToAgent
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.variables import PROXIES, refuse_wrong, without_login
 from mstunnel_setup.base import paths

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from mstunnel_setup.actions import forwarding
 from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, directories
 from mstunnel_setup.actions.forwarding import Family
-from mstunnel_setup.actions.kernel_modules import LoadModule
-from mstunnel_setup.actions.sysctls import SetSysctl
+from mstunnel_setup.actions.kernel import LoadModule, SetSysctl
 from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.base import rendering
 from mstunnel_setup.install import ipv6

@@ -7,20 +7,20 @@ from pathlib import Path
 from mstunnel_setup import __version__
 from mstunnel_setup.actions import init_script, uplink
 from mstunnel_setup.actions.containers import MakeStateDirectory, RunContainer, StartService, StartServices
+from mstunnel_setup.actions.directories import OpenMailbox
 from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, WriteJson, directories
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.images import PullImage
 from mstunnel_setup.actions.init_script import Init
-from mstunnel_setup.actions.mailbox_directories import OpenMailbox
 from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, EngineError
 from mstunnel_setup.base.values import JsonObject, JsonValue, output
-from mstunnel_setup.containers import engine_unit, quadlet, run_method
+from mstunnel_setup.containers import choice, engine_unit, quadlet
 from mstunnel_setup.containers import ipv6 as engine_ipv6
+from mstunnel_setup.containers.choice import RunMethod
 from mstunnel_setup.containers.listeners import Listener, listening
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.install import container_specs, ipv6
@@ -193,13 +193,13 @@ def _resolver(files: Files, port: int) -> str:
 
 def _run_method(context: Context) -> RunMethod:
     ports = context.ports
-    facts = run_method.HostFacts(
+    facts = choice.HostFacts(
         engine=ports.chosen.name,
         systemd=ports.systemd.running(),
         cgroup_v2=Path(_CONTROLLERS).exists(),
         generator=quadlet.available(ports.processes, ports.chosen.version),
     )
-    return run_method.choose(facts, context.receipt.entries)
+    return choice.choose_run_method(facts, context.receipt.entries)
 
 
 def _refuse_taken(context: Context, port: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from mstunnel_setup.actions.files import MakeDirectory, WriteFile, directories
 from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.actions.selinux import LabelPort
+from mstunnel_setup.actions.kernel import LabelPort
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.base import paths

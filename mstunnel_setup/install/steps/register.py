@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mstunnel_setup.actions.agent_credential import (
+from mstunnel_setup.actions.agent_identity import (
+    CreateAgentSecret,
     CredentialSource,
     PlaceAgentCredential,
+    PlaceAgentSecret,
     UseAppIdentity,
     certificate_sha256,
 )
-from mstunnel_setup.actions.agent_secret import CreateAgentSecret, PlaceAgentSecret
 from mstunnel_setup.actions.certificates import CreateAgentCredential
 from mstunnel_setup.actions.files import WriteJson
 from mstunnel_setup.actions.tenant_objects import (

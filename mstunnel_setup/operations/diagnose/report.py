@@ -16,11 +16,11 @@ from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object
 from mstunnel_setup.containers.choice import EnginePreference
 from mstunnel_setup.install.installed import open_host
 from mstunnel_setup.io.errors import FileError
-from mstunnel_setup.io.named import refuse_present
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.safe_paths import refuse_present
 from mstunnel_setup.operations.backup_archive import pack
 from mstunnel_setup.operations.diagnose.collect import collect, known_secrets
-from mstunnel_setup.transaction.errors import JournalError
+from mstunnel_setup.transaction.action import JournalError
 
 SCHEMA = "mstunnel-diagnostic/1"
 _MANIFEST = "manifest.json"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.actions.kernel_modules import LoadModule
+from mstunnel_setup.actions.kernel import LoadModule
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.install.tunnel_device import DEVICE

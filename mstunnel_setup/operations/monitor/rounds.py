@@ -23,7 +23,7 @@ from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.install.installed import journal_of, open_host
 from mstunnel_setup.io.changes import Changes
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.io.service_manager import ServiceManager
+from mstunnel_setup.io.systemd import ServiceManager
 from mstunnel_setup.operations.monitor import modules, request
 from mstunnel_setup.operations.monitor.agent_report import AgentReports
 from mstunnel_setup.operations.monitor.limits import Ledger, LimitedLog

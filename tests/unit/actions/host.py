@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup.actions.sysctls import place
+from mstunnel_setup.actions.kernel import place
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files

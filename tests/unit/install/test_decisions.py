@@ -16,8 +16,7 @@ from pydantic import TypeAdapter
 
 from mstunnel_setup.actions.containers import StartServices
 from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.containers.choice import Chosen
-from mstunnel_setup.containers.run_method import RunMethod
+from mstunnel_setup.containers.choice import Chosen, RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, Network
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions

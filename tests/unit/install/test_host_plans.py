@@ -13,7 +13,7 @@ from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.actions.forwarding import Family
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
-from mstunnel_setup.containers import quadlet, run_method
+from mstunnel_setup.containers import choice, quadlet
 from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.preflight import refusals
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
@@ -70,17 +70,17 @@ class Installed(Processes):
         return program
 
 
-def way(facts: Facts, engine: Engine) -> run_method.RunMethod:
+def way(facts: Facts, engine: Engine) -> choice.RunMethod:
     """How containers are run there."""
     assert facts.system is not None
     generator = engine.name == "podman" and quadlet.available(Installed(), engine.version)
-    host = run_method.HostFacts(
+    host = choice.HostFacts(
         engine=engine.name,
         systemd=facts.system.systemd,
         cgroup_v2=facts.system.cgroup == 2,
         generator=generator,
     )
-    return run_method.choose(host, {})
+    return choice.choose_run_method(host, {})
 
 
 def rootless(facts: Facts) -> bool:

@@ -16,9 +16,8 @@ from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, ExitCode
 from mstunnel_setup.base.values import output
-from mstunnel_setup.containers.choice import Chosen
+from mstunnel_setup.containers.choice import Chosen, RunMethod
 from mstunnel_setup.containers.engine import Image
-from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, digest_tag
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import launch

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.agent_credential import PlaceAgentCredential, UseAppIdentity
-from mstunnel_setup.actions.agent_secret import CreateAgentSecret, PlaceAgentSecret
+from mstunnel_setup.actions.agent_identity import (
+    CreateAgentSecret,
+    PlaceAgentCredential,
+    PlaceAgentSecret,
+    UseAppIdentity,
+)
 from mstunnel_setup.actions.certificates import CreateAgentCredential
 from mstunnel_setup.actions.files import LinkInPlace, WriteJson
 from mstunnel_setup.actions.tenant_objects import (

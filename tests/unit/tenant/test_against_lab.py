@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mstunnel_lab import remote
-from mstunnel_setup.actions.agent_secret import CreateAgentSecret
+from mstunnel_setup.actions.agent_identity import CreateAgentSecret
 from mstunnel_setup.actions.tenant_objects import (
     CreateAppIdentity,
     RegisterServer,

@@ -1,14 +1,17 @@
-"""Directories that belong to a less privileged user: the service account, or the agent."""
+"""Directories of less privileged users: the service account, the agent, and the mailbox of agent and host."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.paths import AGENT_USER
 from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.io import accounts
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
@@ -90,3 +93,76 @@ class GiveDirectory(GivenDirectory):
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the account exists and owns it."""
         return accounts.find(self.account) is not None and super().satisfied(host, outputs)
+
+
+# The group is not changed.
+_UNCHANGED: Final = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class GiveToAgent(GivenDirectory):
+    """Give a directory to the agent, whose user id no account of this host has."""
+
+    kind: ClassVar[str] = "give-to-agent"
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"let the agent write to {self.path}"
+
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Remove the content, links not followed, then the directory, or restore its owner."""
+        host.files.empty(self.path)
+        return super().undo(host, record)
+
+    def owner(self) -> tuple[int, int]:
+        """The agent's user id."""
+        return AGENT_USER, _UNCHANGED
+
+
+_MAILBOX = (paths.MESSAGES, paths.INBOX, paths.OUTBOX)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenMailbox(Action):
+    """Create the directories for messages between agent and monitor."""
+
+    kind: ClassVar[str] = "open-mailbox"
+
+    @property
+    @override
+    def key(self) -> str:
+        return f"mailbox:{paths.MESSAGES}"
+
+    @override
+    def describe(self) -> str:
+        return f"create the mailbox {paths.MESSAGES}"
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        states = [host.files.state(directory) for directory in _MAILBOX]
+        return all(state is not None and state.kind == "directory" for state in states)
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        for directory in _MAILBOX:
+            host.files.make_directories(directory, 0o755)
+        return {}
+
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Remove the directories with the content of the inbox and the messages of the monitor.
+
+        Other files are kept, and so are their directories.
+        """
+        if host.files.state(paths.MESSAGES) is None:
+            return Undone(Undo.ABSENT)
+        host.files.empty(paths.INBOX)
+        for message in (mailbox.ANSWER, mailbox.OFFER, mailbox.SUMMARY, paths.CONFIGURATION_VERDICT):
+            host.files.remove(message)
+        gone = [
+            host.files.state(directory) is None or host.files.remove_directory(directory)
+            for directory in reversed(_MAILBOX)
+        ]
+        if all(gone):
+            return Undone(Undo.REMOVED)
+        return Undone(Undo.KEPT, f"{paths.MESSAGES} contains files that mstunnel-setup did not write")
