@@ -14,9 +14,9 @@ from mstunnel_setup.base.errors import EngineError, SignInError, StepError, Usag
 from mstunnel_setup.base.text import printable
 from mstunnel_setup.certificates import ca_trust
 from mstunnel_setup.containers.choice import Chosen, EnginePreference, open_engine
-from mstunnel_setup.containers.engine import ContainerEngine, Progress
+from mstunnel_setup.containers.engine import ContainerEngine
 from mstunnel_setup.containers.errors import ENGINE_FAILED
-from mstunnel_setup.containers.spec import Volume
+from mstunnel_setup.containers.spec import Progress, Volume
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator

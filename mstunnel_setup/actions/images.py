@@ -8,12 +8,15 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.values import JsonObject, Outputs
-from mstunnel_setup.containers.engine import Image
-from mstunnel_setup.containers.pull import pull_patiently
-from mstunnel_setup.containers.spec import digest_tag, split_reference
+from mstunnel_setup.containers.engine import ContainerEngine, Image
+from mstunnel_setup.containers.errors import PullError
+from mstunnel_setup.containers.spec import Progress, digest_tag, split_reference
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
 _DIGEST_SHOWN = 12
+# Seconds before the second attempt of a pull, and before the third.
+_PAUSES = (1.0, 4.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +103,21 @@ class LoadImage(_BringImage):
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Load it; a wrong archive leaves nothing behind."""
         return self._facts(host, host.engine.load(self.archive, self.reference, host.progress))
+
+
+def pull_patiently(
+    engine: ContainerEngine, clock: Clock, reference: str, deadline: float, progress: Progress
+) -> Image:
+    """Pull within `deadline` seconds in all, with retries after transient failures. Raises as `pull`."""
+    until = clock.monotonic() + deadline
+    for pause in _PAUSES:
+        try:
+            return engine.pull(reference, until - clock.monotonic(), progress)
+        except PullError as failure:
+            if failure.permanent or clock.monotonic() + pause >= until:
+                raise
+        clock.sleep(pause)
+    return engine.pull(reference, until - clock.monotonic(), progress)
 
 
 def _short(reference: str) -> str:

@@ -11,8 +11,15 @@ from docker.errors import APIError, DockerException, NotFound
 from typing_extensions import override
 
 from mstunnel_setup.containers import archive as archives
-from mstunnel_setup.containers.common_engine import LOAD_SECONDS, CommonEngine
-from mstunnel_setup.containers.engine import ContainerState, Finished, Image, engine_time, state_of
+from mstunnel_setup.containers.engine import (
+    LOAD_SECONDS,
+    ContainerEngine,
+    ContainerState,
+    Finished,
+    Image,
+    engine_time,
+    state_of,
+)
 from mstunnel_setup.containers.errors import (
     ENGINE_FAILED,
     ENGINE_MISSING,
@@ -41,7 +48,7 @@ _REMAPPED = "name=userns"
 _ROOTLESS = "name=rootless"
 
 
-class DockerEngine(CommonEngine):
+class DockerEngine(ContainerEngine):
     """A `ContainerEngine`; `client` is connected to the daemon at `address`."""
 
     name: ClassVar[EngineName] = "docker"
@@ -55,8 +62,8 @@ class DockerEngine(CommonEngine):
         self._client = client
         self._address = address
 
+    @override
     def version(self) -> str:
-        """The version of the engine."""
         with self._explained(ENGINE_FAILED, operation="read the version of the container engine"):
             return str(self._client.version()["Version"])
 
@@ -72,7 +79,6 @@ class DockerEngine(CommonEngine):
 
     @override
     def remove_image(self, reference: str) -> bool:
-        """Remove an image by one of its names."""
         with self._explained(IMAGE_REMOVE_FAILED, image=reference):
             try:
                 self._client.remove_image(reference)
@@ -84,28 +90,29 @@ class DockerEngine(CommonEngine):
                 return False
         return True
 
+    @override
     def repair_images(self) -> None:
         """Nothing: Docker has no check of its store; an image that is removed and fetched again is whole."""
 
+    @override
     def create(self, spec: ContainerSpec) -> None:
-        """Make a container with restart policy `always`."""
         if self.image(spec.image) is None:
             # Docker would go and fetch it.
             raise IMAGE_MISSING(image=spec.image)
         self._run(create_arguments(spec, "docker"), _CREATE_TIMEOUT)
 
+    @override
     def start(self, name: str) -> None:
-        """Start a container."""
         with self._explained(ENGINE_FAILED, operation=f"start the container {name}"):
             self._client.start(name)
 
+    @override
     def stop(self, name: str) -> None:
-        """Stop a container."""
         with self._explained(ENGINE_FAILED, operation=f"stop the container {name}"):
             self._client.stop(name)
 
+    @override
     def restart(self, name: str) -> None:
-        """Stop and start a container."""
         with self._explained(ENGINE_FAILED, operation=f"restart the container {name}"):
             # The SDK would give it ten seconds, whatever it was created with.
             seconds = self._client.inspect_container(name)["Config"].get("StopTimeout", _STOP_SECONDS)
@@ -113,7 +120,6 @@ class DockerEngine(CommonEngine):
 
     @override
     def remove(self, name: str) -> None:
-        """Stop and remove a container."""
         with self._explained(ENGINE_FAILED, operation=f"remove the container {name}"):
             try:
                 self._client.remove_container(name, v=True, force=True)
@@ -122,11 +128,12 @@ class DockerEngine(CommonEngine):
                 if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                     raise
 
+    @override
     def inspect(self, name: str) -> ContainerState | None:
-        """The state of a container."""
         found = self._container(name)
         return None if found is None else container_state(found)
 
+    @override
     def probe(self, name: str) -> bool:
         """Run the health check of a running container now, before Docker does."""
         found = self._container(name) or {}
@@ -134,10 +141,10 @@ class DockerEngine(CommonEngine):
         command = ("sh", "-c", *test[1:]) if test[0] == _SHELL else tuple(test[1:])
         return bool(command) and self.execute(name, command, _PROBE_TIMEOUT).code == 0
 
+    @override
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
     ) -> Finished:
-        """Run a program of an image in a separate container without network."""
         found = self.image(image)
         if found is None:
             raise IMAGE_MISSING(image=image)

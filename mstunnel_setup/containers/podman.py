@@ -15,8 +15,15 @@ from typing_extensions import override
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers import archive as archives
-from mstunnel_setup.containers.common_engine import LOAD_SECONDS, CommonEngine
-from mstunnel_setup.containers.engine import ContainerState, Finished, Image, engine_time, state_of
+from mstunnel_setup.containers.engine import (
+    LOAD_SECONDS,
+    ContainerEngine,
+    ContainerState,
+    Finished,
+    Image,
+    engine_time,
+    state_of,
+)
 from mstunnel_setup.containers.errors import (
     ENGINE_FAILED,
     ENGINE_MISSING,
@@ -55,7 +62,7 @@ _REMOVE_PATIENCE = 300.0
 _REMOVE_PAUSE = 1.0
 
 
-class PodmanEngine(CommonEngine):
+class PodmanEngine(ContainerEngine):
     """A `ContainerEngine`; `version` is that of the Podman whose service is at `address`."""
 
     name: ClassVar[EngineName] = "podman"
@@ -74,20 +81,18 @@ class PodmanEngine(CommonEngine):
         """Close the connections to the service."""
         self._client.close()  # type: ignore[no-untyped-call]
 
+    @override
     def version(self) -> str:
-        """The version of the engine."""
         return self._version
 
     @override
     def image(self, reference: str) -> Image | None:
-        """The image on this host that runs as `reference`."""
         _, digest = split_reference(reference)
         found = self._image(reference)
         return found if found is not None and found.digest == digest else None
 
     @override
     def remove_image(self, reference: str) -> bool:
-        """Remove an image by one of its names."""
         with self._explained(IMAGE_REMOVE_FAILED, image=reference):
             try:
                 self._client.images.remove(reference)
@@ -99,6 +104,7 @@ class PodmanEngine(CommonEngine):
                 return False
         return True
 
+    @override
     def repair_images(self) -> None:
         """Check the store, if this Podman can (5.2). Layers of no image go if they are older than this boot.
 
@@ -108,23 +114,23 @@ class PodmanEngine(CommonEngine):
         check = ("system", "check", "--quick", "--repair", f"--max={uptime}s")
         self._run(check, LOAD_SECONDS, accept_failure=True)
 
+    @override
     def create(self, spec: ContainerSpec) -> None:
-        """Make a container with restart policy `always`."""
         self._run(create_arguments(spec), _CREATE_TIMEOUT)
 
+    @override
     def start(self, name: str) -> None:
-        """Start a container."""
         with self._explained(ENGINE_FAILED, operation=f"start the container {name}"):
             self._client.containers.get(name).start()
 
+    @override
     def stop(self, name: str) -> None:
-        """Stop a container."""
         with self._explained(ENGINE_FAILED, operation=f"stop the container {name}"):
             # One that has stopped is no error.
             self._client.containers.get(name).stop(ignore=True)
 
+    @override
     def restart(self, name: str) -> None:
-        """Stop and start a container."""
         with self._explained(ENGINE_FAILED, operation=f"restart the container {name}"):
             self._client.containers.get(name).restart()
 
@@ -145,6 +151,7 @@ class PodmanEngine(CommonEngine):
                     return
                 self._clock.sleep(_REMOVE_PAUSE)
 
+    @override
     def inspect(self, name: str) -> ContainerState | None:
         """The state of a container; retried when systemd replaces it meanwhile."""
         with self._explained(ENGINE_FAILED, operation=f"inspect the container {name}"):
@@ -159,17 +166,17 @@ class PodmanEngine(CommonEngine):
                 self._clock.sleep(_REPLACED_PAUSE)
         return None
 
+    @override
     def probe(self, name: str) -> bool:
-        """Run the health check of a running container now."""
         with self._explained(ENGINE_FAILED, operation=f"check the health of the container {name}"):
             # podman-py has no method for this call.
             answer = self._client.api.get(f"/containers/{name}/healthcheck")
             return bool(answer.ok and answer.json().get("Status") == "healthy")
 
+    @override
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
     ) -> Finished:
-        """Run a program of an image in a separate container without network."""
         # Podman ends the container if we are killed.
         options = ("--pull=never", f"--timeout={int(timeout) + 5}")
         return self._run_once(image, arguments, volumes, timeout, *options)

@@ -7,11 +7,10 @@ from pydantic import BaseModel, Field, ValidationError
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import plain, printable, sentence
-from mstunnel_setup.containers.engine import ContainerEngine, Image, Progress
 from mstunnel_setup.containers.errors import PullError
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.containers.spec import Progress
 
 _ADVICE = {
     "manifest unknown": "Check name and digest of the image.",
@@ -25,7 +24,6 @@ _ADVICE = {
 }
 # Reasons for which a retry is pointless.
 _PERMANENT = ("manifest unknown", "unauthorized", "denied", "no space left", "x509", "time allowed")
-_PAUSES = (1.0, 4.0)
 _DIRECTORIES: Mapping[EngineName, str] = {"podman": "containers", "docker": "docker"}
 
 Bytes = Annotated[int, Field(ge=0, lt=2**63)]
@@ -45,21 +43,6 @@ class _Report(BaseModel):
     error: object = None
     detail: object = Field(default=None, alias="errorDetail")
     message: object = None
-
-
-def pull_patiently(
-    engine: ContainerEngine, clock: Clock, reference: str, deadline: float, progress: Progress
-) -> Image:
-    """Pull within `deadline` seconds in all, with retries after transient failures. Raises as `pull`."""
-    until = clock.monotonic() + deadline
-    for pause in _PAUSES:
-        try:
-            return engine.pull(reference, until - clock.monotonic(), progress)
-        except PullError as failure:
-            if failure.permanent or clock.monotonic() + pause >= until:
-                raise
-        clock.sleep(pause)
-    return engine.pull(reference, until - clock.monotonic(), progress)
 
 
 class Counter:

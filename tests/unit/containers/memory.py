@@ -6,15 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from mstunnel_setup.containers.engine import (
-    ContainerEngine,
-    ContainerState,
-    Health,
-    Image,
-    LogOptions,
-    Progress,
-)
-from mstunnel_setup.containers.spec import ContainerSpec, digest_tag
+from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Health, Image, LogOptions
+from mstunnel_setup.containers.spec import ContainerSpec, Progress, digest_tag
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes

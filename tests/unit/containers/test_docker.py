@@ -16,8 +16,8 @@ import pytest
 from mstunnel_setup.actions.images import LoadImage
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.docker import DockerEngine, docker_engine
-from mstunnel_setup.containers.engine import ContainerEngine, LogOptions, no_progress
-from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume, digest_tag
+from mstunnel_setup.containers.engine import ContainerEngine, LogOptions
+from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume, digest_tag, no_progress
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files

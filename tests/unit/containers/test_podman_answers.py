@@ -11,10 +11,11 @@ import pytest
 
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers import pull
-from mstunnel_setup.containers.engine import Image, no_progress
+from mstunnel_setup.containers.engine import Image
 from mstunnel_setup.containers.podman import PodmanEngine, container_state, image_from
 from mstunnel_setup.containers.pull import pull_failure
 from mstunnel_setup.containers.release_images import ReleaseImages
+from mstunnel_setup.containers.spec import no_progress
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.process import Processes
 from tests.unit.clocks import FakeClock
