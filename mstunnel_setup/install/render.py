@@ -106,7 +106,7 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
         specs = (server, agent)
         return (), {f"{spec.name}.container": quadlet.render(spec, rootless=paths.ROOTLESS) for spec in specs}
     if request.format == "compose":
-        return (), {"manifests.yaml": manifests.compose_file((server, agent))}
+        return (), {"compose.yaml": manifests.compose_file((server, agent))}
     files = [*_configuration(context, port)]
     radius = context.answers.authentication == "radius"
     unknown = [
