@@ -19,10 +19,11 @@ from mst_admin.profiles.root import with_certificate, with_root
 from mst_admin.profiles.rules import judge_profile, judge_root
 from mst_admin.rules_configuration import judge_configuration, judge_networks
 from mst_admin.rules_site import Resolve, judge_site, judge_threshold
-from mstunnel_setup.answers.document import Document, DocumentError, Problem, read
+from mstunnel_setup.answers.document import Document, DocumentError, KeyProblem, read
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.base.errors import CertificateError, UsageError
+from mstunnel_setup.base.text import text
 
 T = TypeVar("T", bound=BaseModel)
 T_co = TypeVar("T_co", bound=BaseModel, covariant=True)
@@ -53,8 +54,14 @@ class Placed(Generic[T_co]):
 
     def line(self, key: str, message: str) -> str:
         """The message with the place of the object's key (or else of the object) in front."""
-        at = self.document.position(Problem((*self.path, key), ""))
-        return f"{self.document.name}:{at.line}:{at.column}: {message}"
+        at = self.document.position(KeyProblem((*self.path, key), ""))
+        return text(
+            "{name}:{line}:{column}: {message}",
+            name=self.document.name,
+            line=at.line,
+            column=at.column,
+            message=message,
+        )
 
 
 @dataclass(frozen=True)
@@ -237,4 +244,9 @@ def _twins(found: Declared) -> Iterator[str]:
             earlier = first.setdefault(name.casefold(), item)
             if earlier is not item:
                 place = earlier.line(key, "").removesuffix(": ")
-                yield item.line(key, f"`{name}` is already declared at {place}: remove one of them")
+                yield item.line(
+                    key,
+                    text(
+                        "`{name}` is already declared at {place}: remove one of them", name=name, place=place
+                    ),
+                )

@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.errors import ProcessError
@@ -56,7 +57,7 @@ class CreateAccount(Action):
 
     @override
     def describe(self) -> str:
-        return f"create service account {self.name} (no login)"
+        return text("create service account {name} (no login)", name=self.name)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -105,7 +106,7 @@ class GiveIds(Action):
 
     @override
     def describe(self) -> str:
-        return f"give {self.name} {IDS} ids in /etc/{self.ids}"
+        return text("give {name} {ids} ids in /etc/{ids_2}", name=self.name, ids=IDS, ids_2=self.ids)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -144,7 +145,7 @@ class JoinGroup(Action):
 
     @override
     def describe(self) -> str:
-        return f"make {self.name} a member of {self.group}"
+        return text("make {name} a member of {group}", name=self.name, group=self.group)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -177,7 +178,7 @@ class EnableLinger(Action):
 
     @override
     def describe(self) -> str:
-        return f"let the services of {self.name} run without a login"
+        return text("let the services of {name} run without a login", name=self.name)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

@@ -11,6 +11,7 @@ from typing_extensions import override
 from mstunnel_setup.actions.files import FileAction
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import SetupError, SignInError, TenantError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.tenant.credential import Credential, read_credential
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
@@ -51,7 +52,10 @@ class PlaceAgentCredential(FileAction):
 
     @override
     def describe(self) -> str:
-        return f"place the agent's certificate from {self.source.pfx or self.source.certificate}"
+        return text(
+            "place the agent's certificate from {certificate}",
+            certificate=self.source.pfx or self.source.certificate,
+        )
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -96,7 +100,7 @@ class UseAppIdentity(Action):
 
     @override
     def describe(self) -> str:
-        return f"use the application {self.app_id}, which was created in advance"
+        return text("use the application {app_id}, which was created in advance", app_id=self.app_id)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -137,7 +141,7 @@ class CreateAgentSecret(FileAction):
 
     @override
     def describe(self) -> str:
-        return f"make the agent's secret {self.path}"
+        return text("make the agent's secret {path}", path=self.path)
 
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the file is there and the application still has the secret.
@@ -186,7 +190,7 @@ class PlaceAgentSecret(FileAction):
 
     @override
     def describe(self) -> str:
-        return f"place the agent's secret from {self.secret}"
+        return text("place the agent's secret from {secret}", secret=self.secret)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

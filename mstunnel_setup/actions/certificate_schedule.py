@@ -10,6 +10,7 @@ from typing_extensions import override
 from mstunnel_setup.actions.files import Composite, Link, WriteFile
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.transaction.action import Action, Codec, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.receipt import Receipt
@@ -82,7 +83,9 @@ class ScheduleImport(Composite):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"activate the certificate {self.name} at {self.due:%Y-%m-%d %H:%M} UTC"
+        return text(
+            "activate the certificate {name} at {due:%Y-%m-%d %H:%M} UTC", name=self.name, due=self.due
+        )
 
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the units are there and the timer runs; without one, whether the journal has it."""

@@ -10,6 +10,7 @@ from typing_extensions import override
 from mstunnel_setup.actions.files import FileAction, PlacedFile
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import CertificateError, SetupError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.agent_credential import (
@@ -47,7 +48,7 @@ class PlaceIdentity(Action):
     @override
     def describe(self) -> str:
         """What will be done."""
-        return f"place certificate and key from {' and '.join(self.source.paths)}"
+        return text("place certificate and key from {paths}", paths=" and ".join(self.source.paths))
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -98,7 +99,10 @@ class FreshenIdentity(Action):
 
     @override
     def describe(self) -> str:
-        return f"mark the files in {generations.directory(self.name)} as new, so that the gateway loads them"
+        return text(
+            "mark the files in {name} as new, so that the gateway loads them",
+            name=generations.directory(self.name),
+        )
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -127,7 +131,11 @@ class PlaceKey(PlacedFile):
     @override
     def describe(self) -> str:
         """What will be done."""
-        return f"copy the key in {' or '.join(dict.fromkeys(self.source.paths))} to {self.path}"
+        return text(
+            "copy the key in {paths} to {path}",
+            paths=" or ".join(dict.fromkeys(self.source.paths)),
+            path=self.path,
+        )
 
     @override
     def content(self, host: Host, outputs: Outputs) -> bytes:
@@ -157,7 +165,7 @@ class PlaceRevocations(PlacedFile):
     @override
     def describe(self) -> str:
         """What will be done."""
-        return f"place the revocation list from {self.source}"
+        return text("place the revocation list from {source}", source=self.source)
 
     @override
     def content(self, host: Host, outputs: Outputs) -> bytes:
@@ -183,7 +191,7 @@ class CreateAgentCredential(FileAction):
     @override
     def describe(self) -> str:
         """What will be done."""
-        return f"create the agent's certificate {self.path}"
+        return text("create the agent's certificate {path}", path=self.path)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

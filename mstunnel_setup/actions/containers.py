@@ -11,6 +11,7 @@ from mstunnel_setup.actions.control import LOG_LINES, launch_failure, wait_until
 from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
@@ -25,7 +26,7 @@ class MakeStateDirectory(MakeDirectory):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"create directory {self.path} for the state of the container"
+        return text("create directory {path} for the state of the container", path=self.path)
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove the directory with its content; links are not followed."""
@@ -51,7 +52,7 @@ class StartService(Action):
 
     @override
     def describe(self) -> str:
-        return f"start service {self.unit}"
+        return text("start service {unit}", unit=self.unit)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -121,7 +122,7 @@ class StartServices(Action):
     @override
     def describe(self) -> str:
         units = ", ".join(self._units)
-        return f"start services {units}"
+        return text("start services {units}", units=units)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -168,7 +169,7 @@ class RunContainer(Action):
 
     @override
     def describe(self) -> str:
-        return f"run container {self.spec.name}"
+        return text("run container {name}", name=self.spec.name)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -199,7 +200,9 @@ class RunContainer(Action):
         if state is None:
             return Undone(Undo.ABSENT)
         if not state.ours:
-            return Undone(Undo.KEPT, f"the container {self.spec.name} was not created by mstunnel-setup")
+            return Undone(
+                Undo.KEPT, text("the container {name} was not created by mstunnel-setup", name=self.spec.name)
+            )
         host.engine.remove(self.spec.name)
         return Undone(Undo.REMOVED)
 

@@ -10,6 +10,7 @@ from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.paths import AGENT_USER
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.io import accounts
@@ -76,7 +77,7 @@ class GiveDirectory(GivenDirectory):
 
     @override
     def describe(self) -> str:
-        return f"give the directory {self.path} to {self.account}"
+        return text("give the directory {path} to {account}", path=self.path, account=self.account)
 
     def owner(self) -> tuple[int, int]:
         """The ids of the account. Raises StepError `account-missing`."""
@@ -107,7 +108,7 @@ class GiveToAgent(GivenDirectory):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"let the agent write to {self.path}"
+        return text("let the agent write to {path}", path=self.path)
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove the content, links not followed, then the directory, or restore its owner."""
@@ -135,7 +136,7 @@ class OpenMailbox(Action):
 
     @override
     def describe(self) -> str:
-        return f"create the mailbox {paths.MESSAGES}"
+        return text("create the mailbox {messages}", messages=paths.MESSAGES)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

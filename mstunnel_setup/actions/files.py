@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, Outputs, as_object, json_bytes, resolve
 from mstunnel_setup.io.errors import PATH_NOT_REGULAR
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
@@ -34,7 +35,7 @@ class MakeDirectory(Action):
 
     @override
     def describe(self) -> str:
-        return f"create directory {self.path}"
+        return text("create directory {path}", path=self.path)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -140,7 +141,7 @@ class WriteFile(PlacedFile):
 
     @override
     def describe(self) -> str:
-        return f"write {self.path}"
+        return text("write {path}", path=self.path)
 
     @override
     def content(self, host: Host, outputs: Outputs) -> bytes:
@@ -172,7 +173,7 @@ class WriteJson(PlacedFile):
 
     @override
     def describe(self) -> str:
-        return f"write {self.path}"
+        return text("write {path}", path=self.path)
 
     @override
     def content(self, host: Host, outputs: Outputs) -> bytes:
@@ -197,7 +198,7 @@ class CopyFile(PlacedFile):
 
     @override
     def describe(self) -> str:
-        return f"copy {self.source} to {self.path}"
+        return text("copy {source} to {path}", source=self.source, path=self.path)
 
     @override
     def _has_content(self, host: Host, outputs: Outputs) -> bool:
@@ -242,7 +243,7 @@ class Link(Action):
 
     @override
     def describe(self) -> str:
-        return f"link {self.path} to {self.target}"
+        return text("link {path} to {target}", path=self.path, target=self.target)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -382,7 +383,7 @@ def save(host: Host, path: str) -> JsonObject:
     Raises FileError `path-not-regular` for a link, before anything is recorded: it would not be written over.
     """
     if _is_link(host, path):
-        raise PATH_NOT_REGULAR(verb="write", path=path, kind="link", expected="regular file")
+        raise PATH_NOT_REGULAR(verb="write", path=path, kind="link", expected=text("regular file"))
     content = host.files.read(path)
     state = host.files.state(path)
     if content is None or state is None:
@@ -410,7 +411,7 @@ def put_back(host: Host, path: str, before: JsonObject) -> Undone:
 
 
 def _edited(path: str) -> str:
-    return f"{path} was changed outside mstunnel-setup"
+    return text("{path} was changed outside mstunnel-setup", path=path)
 
 
 def _is_link(host: Host, path: str) -> bool:

@@ -16,6 +16,7 @@ from mstunnel_setup.actions.files import Composite, WriteFile
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.process import Processes
@@ -79,7 +80,9 @@ class LimitForwarding(Composite):
 
     @override
     def describe(self) -> str:
-        return f"write {RULES} and load it: this host forwards for the gateway, not for others"
+        return text(
+            "write {rules} and load it: this host forwards for the gateway, not for others", rules=RULES
+        )
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

@@ -9,6 +9,7 @@ from typing_extensions import override
 from mstunnel_setup.actions.files import Composite, WriteFile
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.paths import OCSERV_CONF
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonValue, Outputs, resolve
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE
 from mstunnel_setup.transaction.action import Action
@@ -39,7 +40,7 @@ class WriteGatewayConfiguration(Composite):
 
     @override
     def describe(self) -> str:
-        return f"test the gateway's configuration and write {self.path}"
+        return text("test the gateway's configuration and write {path}", path=self.path)
 
     @override
     def prepare(self, host: Host, outputs: Outputs) -> None:

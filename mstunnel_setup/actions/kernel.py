@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import StepError, declare
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
@@ -37,7 +38,7 @@ class LoadModule(Action):
 
     @override
     def describe(self) -> str:
-        return f"load kernel module {self.name}"
+        return text("load kernel module {name}", name=self.name)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -99,7 +100,7 @@ class SetSysctl(Action):
 
     @override
     def describe(self) -> str:
-        return f"set {self.name} to {self.value}"
+        return text("set {name} to {value}", name=self.name, value=self.value)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -122,7 +123,7 @@ class SetSysctl(Action):
         if before is None or now in (None, before):
             return Undone(Undo.ABSENT)
         if now not in ours:
-            return Undone(Undo.KEPT, f"{self.name} was changed outside mstunnel-setup")
+            return Undone(Undo.KEPT, text("{name} was changed outside mstunnel-setup", name=self.name))
         self._set(host, str(before))
         return Undone(Undo.RESTORED)
 
@@ -163,7 +164,9 @@ class LabelPort(Action):
 
     @override
     def describe(self) -> str:
-        return f"set the SELinux type of TCP port {self.port} to {PROXY_TYPE}"
+        return text(
+            "set the SELinux type of TCP port {port} to {proxy_type}", port=self.port, proxy_type=PROXY_TYPE
+        )
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -230,5 +233,5 @@ def _local_rows(host: Host) -> list[list[str]]:
         raise SELINUX_UNREADABLE(reason=error.message) from error
     rows = [line.split(None, _CELLS - 1) for line in listed.output.splitlines() if line.strip()]
     if any(len(row) != _CELLS for row in rows):
-        raise SELINUX_UNREADABLE(reason="`semanage port -l -C` printed an unknown format")
+        raise SELINUX_UNREADABLE(reason=text("`semanage port -l -C` printed an unknown format"))
     return [[cell.strip() for cell in row] for row in rows]

@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.files import Composite, CopyFile, WriteFile
 from mstunnel_setup.actions.host import Host
+from mstunnel_setup.base.text import text
 from mstunnel_setup.transaction.action import Action
 
 AUDIT_LOADER: Final = "augenrules"
@@ -56,7 +57,7 @@ class WriteAuditRules(LoadedFile):
 
     @override
     def describe(self) -> str:
-        return f"write the audit rules {self.path} and load them"
+        return text("write the audit rules {path} and load them", path=self.path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,4 +81,6 @@ class WriteMessageCatalogue(LoadedFile):
 
     @override
     def describe(self) -> str:
-        return f"copy {self.source} to {self.path} and update the journal's catalogue"
+        return text(
+            "copy {source} to {path} and update the journal's catalogue", source=self.source, path=self.path
+        )

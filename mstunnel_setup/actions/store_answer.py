@@ -6,6 +6,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, Outputs
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.receipt import Receipt
@@ -26,7 +27,7 @@ class StoreAnswer(Action):
 
     @override
     def describe(self) -> str:
-        return f"remember {self.name}"
+        return text("remember {name}", name=self.name)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

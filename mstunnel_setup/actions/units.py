@@ -10,6 +10,7 @@ from typing_extensions import override
 from mstunnel_setup.actions.files import Composite, Link, WriteFile
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.containers import quadlet
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
@@ -47,7 +48,7 @@ class ConfigureUnit(Composite):
 
     @override
     def describe(self) -> str:
-        return f"write {self.path} and apply it to {self.unit}"
+        return text("write {path} and apply it to {unit}", path=self.path, unit=self.unit)
 
     @override
     def take_up(self, host: Host) -> None:
@@ -78,7 +79,7 @@ class InstallUnit(Composite):
 
     @override
     def describe(self) -> str:
-        return f"install unit {self.path}"
+        return text("install unit {path}", path=self.path)
 
     @override
     def take_up(self, host: Host) -> None:
@@ -132,7 +133,7 @@ class InstallService(Composite):
 
     @override
     def describe(self) -> str:
-        return f"install and start the service {self.unit}"
+        return text("install and start the service {unit}", unit=self.unit)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -172,7 +173,7 @@ class ReachTarget(Action):
 
     @override
     def describe(self) -> str:
-        return f"start {self.unit}"
+        return text("start {unit}", unit=self.unit)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

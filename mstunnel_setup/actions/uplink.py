@@ -14,6 +14,7 @@ from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.units import InstallService
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Action, Undone, UndoRecord
@@ -89,7 +90,7 @@ class InstallUplink(InstallService):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"open the socket {self.unit}, which connects the gateway to the network"
+        return text("open the socket {unit}, which connects the gateway to the network", unit=self.unit)
 
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Open it; where nftables loads the rules of the host, have those of the uplink follow them."""

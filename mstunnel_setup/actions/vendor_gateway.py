@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import EngineError, StepError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs, as_list
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.vendor import VendorContainer, inspect
@@ -46,7 +47,7 @@ class BackUpFiles(Action):
 
     @override
     def describe(self) -> str:
-        return f"back up {', '.join(self.sources)} to {self.path}"
+        return text("back up {sources} to {path}", sources=", ".join(self.sources), path=self.path)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -115,7 +116,10 @@ class NoteRunning(Action):
 
     @override
     def describe(self) -> str:
-        return f"record what runs of {', '.join((*self.units, *(name for _, name in self.containers)))}"
+        return text(
+            "record what runs of {containers}",
+            containers=", ".join((*self.units, *(name for _, name in self.containers))),
+        )
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -164,7 +168,7 @@ class StopUnit(Action):
 
     @override
     def describe(self) -> str:
-        return f"stop {self.unit}"
+        return text("stop {unit}", unit=self.unit)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -205,7 +209,7 @@ class SetAside(Action):
 
     @override
     def describe(self) -> str:
-        return f"move {self.path} to {self.aside}"
+        return text("move {path} to {aside}", path=self.path, aside=self.aside)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -224,7 +228,9 @@ class SetAside(Action):
             return Undone(Undo.ABSENT)
         name, reason = PurePosixPath(self.path).name, ""
         if not _is_free(host, self.path):
-            reason = f"What was in {self.path} and changed since the switch is in {self.path}.left."
+            reason = text(
+                "What was in {path} and changed since the switch is in {path}.left.", path=self.path
+            )
             if host.files.state(f"{self.path}.left") is not None:
                 return Undone(Undo.KEPT, f"{self.aside}: {self.path} and {self.path}.left are in use")
             host.files.give_name(self.path, f"{name}.left")
@@ -252,7 +258,12 @@ class SetContainerAside(Action):
 
     @override
     def describe(self) -> str:
-        return f"stop the {self.engine} container {self.name} and keep it as {self.aside}"
+        return text(
+            "stop the {engine} container {name} and keep it as {aside}",
+            engine=self.engine,
+            name=self.name,
+            aside=self.aside,
+        )
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

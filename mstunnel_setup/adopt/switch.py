@@ -23,19 +23,19 @@ from mstunnel_setup.answers.merge import answered, require
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, StepError, UsageError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.install.install import Outcome, installed, steps_data
-from mstunnel_setup.install.lab_tenant import with_lab
+from mstunnel_setup.base.text import text
+from mstunnel_setup.install.install import installed, steps_data
 from mstunnel_setup.install.preflight import judging, refuse_unready
-from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.request import InstallRequest, with_lab
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers
-from mstunnel_setup.install.summary import summary
+from mstunnel_setup.install.status import summary
 from mstunnel_setup.install.uninstall import as_data, forget_program, kept, remove_installation
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.transaction.action import Undo
 from mstunnel_setup.transaction.runner import Removal
 
 _KINDS = frozenset(kind.kind for kind in (BackUpFiles, NoteRunning, SetAside, SetContainerAside, StopUnit))
-_STAYS = (
+_STAYS = text(
     "Microsoft's gateway is stopped and kept. Watch this one, then run `mstunnel-setup adopt commit`; to go "
     "back, run `mstunnel-setup adopt rollback`."
 )
@@ -60,7 +60,7 @@ def switch(operator: Operator, request: InstallRequest, digest: str) -> Result:
     ) as run:
         agreed = adoption.of_journal(run.context.receipt) or _agreed(run, digest)
         carried = adoption.carried_over(agreed, run.context.answers)
-        run.context.gathered.answers = answered(run.context.answers, carried)
+        run.context.cache.answers = answered(run.context.answers, carried)
         installation = chosen_steps(request.skip)
         steps = adoption.in_order(agreed, installation, run.context.receipt.steps)
         require_answers(run, installation)
@@ -71,8 +71,7 @@ def switch(operator: Operator, request: InstallRequest, digest: str) -> Result:
             if _is_between(run):
                 _bring_back(run, error)
             raise
-        outcome = Outcome(steps_data(done), run.context.answers.account, summary(run.context))
-    return installed(outcome.data, *outcome.summary, _STAYS)
+        return installed(steps_data(done), *summary(run.context), _STAYS)
 
 
 def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result:
@@ -83,12 +82,12 @@ def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result
     _refuse_account()
     with open_run(operator, settings, scope=Scope.ALL) as run:
         if vendor_gateway.KEY not in run.context.receipt.entries:
-            raise NOTHING_ADOPTED(verb="roll back")
+            raise NOTHING_ADOPTED(verb=text("roll back"))
         removals = remove_installation(run, offline=offline)
     in_use = forget_program(operator)
     moved = [removal.undone.reason for removal in removals if removal.undone.outcome is Undo.RESTORED]
-    text = ["Microsoft's gateway is back.", *filter(None, moved)]
-    return Result("changed", as_data(removals), (*kept(removals), *in_use), text=text)
+    lines = [text("Microsoft's gateway is back."), *filter(None, moved)]
+    return Result("changed", as_data(removals), (*kept(removals), *in_use), text=lines)
 
 
 def commit(operator: Operator) -> Result:
@@ -112,16 +111,16 @@ def commit(operator: Operator) -> Result:
         "changed",
         as_data(removals),
         text=[
-            "Kept, stopped, for you to remove:",
-            *(f"  {adoption.beside(name)}" for name in stays),
-            f"  {adoption.BACKUP}",
+            text("Kept, stopped, for you to remove:"),
+            *(text("  {name}", name=adoption.beside(name)) for name in stays),
+            text("  {backup}", backup=adoption.BACKUP),
         ],
     )
 
 
 def _refuse_account() -> None:
     if paths.ROOTLESS:
-        raise NOT_ROOT(what="this command")
+        raise NOT_ROOT(what=text("this command"))
 
 
 def _agreed(run: Run, digest: str) -> Adoption:
@@ -217,7 +216,7 @@ def _removed(run: Run) -> list[Removal]:
     What the tenant has of us stays where it does not answer, or where a person would have to sign in.
     """
     context = run.context
-    if not context.gathered.administrator and context.answers.sign_in.method == "device-code":
+    if not context.cache.administrator and context.answers.sign_in.method == "device-code":
         return remove_installation(run, offline=True)
     try:
         return remove_installation(run)

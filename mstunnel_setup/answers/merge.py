@@ -6,14 +6,14 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
-from mstunnel_setup.answers.document import Problem
+from mstunnel_setup.answers.document import KeyProblem
 from mstunnel_setup.answers.errors import ENVIRONMENT_INVALID
 from mstunnel_setup.answers.load import AnswersError, LoadedAnswers, judge
 from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.rules import foreign_keys
 from mstunnel_setup.answers.settings import BY_PATH, SETTINGS, Setting
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.base.text import quoted
+from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.base.values import JsonObject
 
 OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "backup", "default"]
@@ -125,7 +125,7 @@ def require(answers: Answers, paths: Iterable[str]) -> None:
     """Raise UsageError `answers-missing`, naming all settings of `paths` that have no value, at once."""
     missing = [BY_PATH[path] for path in paths if answers.value(path) in (None, (), {})]
     if missing:
-        lines = [f"`{setting.path}`: give {setting.ways()}" for setting in missing]
+        lines = [text("`{path}`: give {ways}", path=setting.path, ways=setting.ways()) for setting in missing]
         raise UsageError(
             "answers-missing",
             "required answers are missing:\n{settings}",
@@ -158,19 +158,19 @@ def _vendor_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, _Gi
             raise ENVIRONMENT_INVALID(
                 variable="intune_env",
                 value=quoted(cloud),
-                reason="Microsoft Tunnel is not available in the cloud of 21Vianet"
+                reason=text("Microsoft Tunnel is not available in the cloud of 21Vianet")
                 if cloud == _21VIANET
-                else "there is no such cloud",
-                expected="FXP (GCC High) or PE (public)",
+                else text("there is no such cloud"),
+                expected=text("FXP (GCC High) or PE (public)"),
             )
         yield "tenant.cloud", _Given(_VENDOR_CLOUDS[cloud], Origin("environment", "intune_env"))
 
 
-def _truth(variable: str, text: str) -> bool:
-    if text.lower() in _TRUE | _FALSE:
-        return text.lower() in _TRUE
+def _truth(variable: str, value: str) -> bool:
+    if value.lower() in _TRUE | _FALSE:
+        return value.lower() in _TRUE
     raise ENVIRONMENT_INVALID(
-        variable=variable, value=quoted(text), reason="it is on or off", expected="1 or 0"
+        variable=variable, value=quoted(value), reason=text("it is on or off"), expected=text("1 or 0")
     )
 
 
@@ -287,14 +287,21 @@ def _alternatives_of_identity(chosen: _Layer) -> Iterator[tuple[int, tuple[str, 
             yield min(ranks), others
 
 
-def _refused(problems: Sequence[Problem], chosen: _Layer) -> AnswersError:
+def _refused(problems: Sequence[KeyProblem], chosen: _Layer) -> AnswersError:
     """All problems, each in the words of the place where its value was given."""
     found = [(_origin(problem, chosen), problem) for problem in problems]
-    lines = tuple(sorted({f"{origin}: {_in_words_of(origin, problem)}" for origin, problem in found}))
+    lines = tuple(
+        sorted(
+            {
+                text("{origin}: {problem}", origin=origin, problem=_in_words_of(origin, problem))
+                for origin, problem in found
+            }
+        )
+    )
     return AnswersError(lines)
 
 
-def _origin(problem: Problem, chosen: _Layer) -> Origin:
+def _origin(problem: KeyProblem, chosen: _Layer) -> Origin:
     """Where the value came from, or the first value of its section."""
     path = ".".join(problem.path)
     near = [key for key in chosen if path == key or path.startswith(f"{key}.")] or [
@@ -303,7 +310,7 @@ def _origin(problem: Problem, chosen: _Layer) -> Origin:
     return chosen[near[0]].origin if near else Origin("default")
 
 
-def _in_words_of(origin: Origin, problem: Problem) -> str:
+def _in_words_of(origin: Origin, problem: KeyProblem) -> str:
     """The problem in terms of the option or variable that was given, instead of keys of the answer file."""
     # What follows are values, which may be spelled like keys.
     text, must_be, values = problem.text.partition(" must be ")

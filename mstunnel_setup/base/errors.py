@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, Final, Generic, TypeVar
 
-from mstunnel_setup.base.text import sentence
+from mstunnel_setup.base.problem import Problem, Severity
+from mstunnel_setup.base.text import Text, sentence
 
 ERRORS_PAGE: Final = "docs/reference/errors.md"
 
@@ -53,9 +54,14 @@ class SetupError(Exception):
 
     def __init__(self, code: str, message: str, /, hint: str = "", **values: object) -> None:
         self.code = code
-        self.message = sentence(message, values)
-        self.hint = sentence(hint, values)
+        self.message: str = sentence(message, values)
+        self.hint: str = sentence(hint, values)
         super().__init__(self.message)
+
+    @property
+    def problem(self) -> Problem:
+        """What is shown of it."""
+        return Problem(self.code, self.message, self.hint, Severity.ERROR)
 
 
 def declared(error: Exception) -> SetupError:
@@ -70,11 +76,6 @@ def declared(error: Exception) -> SetupError:
         place = place.tb_next
     where = "" if place is None else f" in {place.tb_frame.f_globals.get('__name__')}:{place.tb_lineno}"
     return INTERNAL_ERROR(reason=f"{type(error).__name__}{where}", report="Report it.")
-
-
-def as_kind(kind: "type[Kind]", error: SetupError, prefix: str = "") -> "Kind":
-    """`error` with another class and so another exit code, and `prefix` before its message."""
-    return kind(error.code, f"{prefix}{error.message}", error.hint)
 
 
 class UsageError(SetupError):
@@ -164,7 +165,6 @@ class WaitingError(SetupError):
     exit_code = ExitCode.WAITING
 
 
-Kind = TypeVar("Kind", bound=SetupError)
 Made = TypeVar("Made", covariant=True)
 
 
@@ -189,7 +189,7 @@ class Declared(Generic[Made]):
 
     def __call__(self, **values: object) -> Made:
         """The error with these values for the parameters of `message` and `hint`."""
-        return self.kind(self.code, self.message.format_map(values), self.hint.format_map(values))
+        return self.kind(self.code, Text(self.message, values), Text(self.hint, values))
 
     @property
     def parameters(self) -> frozenset[str]:
@@ -217,6 +217,11 @@ def declare(
 ) -> Declared[Made]:
     """Declare an error, finding or warning. `code` is a contract: its meaning never changes."""
     return Declared(kind, code, message, hint, page)
+
+
+def declare_warning(code: str, message: str, hint: str = "") -> Declared[Problem]:
+    """Declare a warning that several places make. `code` never changes its meaning."""
+    return declare(Problem, code, message, hint)
 
 
 # Errors of several packages.

@@ -2,48 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from mstunnel_setup.base.errors import Declared, ExitCode, declare
-from mstunnel_setup.base.text import sentence
+from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base.problem import Problem
 
 Status: TypeAlias = Literal["ok", "changed", "unchanged", "warning", "error"]
 Lines: TypeAlias = "Sequence[str] | Callable[[], Iterable[str]]"
-
-
-@dataclass(frozen=True)
-class Notice:
-    """A warning or an error as people and machines see it."""
-
-    code: str
-    message: str
-    hint: str = ""
-
-
-def warning(code: str, message: str, /, hint: str = "", **values: object) -> Notice:
-    """A warning, written where it is found; its texts have parameters in braces as those of errors."""
-    return Notice(code, sentence(message, values), sentence(hint, values))
-
-
-def declare_notice(code: str, message: str, hint: str = "") -> Declared[Notice]:
-    """Declare a warning, in the `errors` module of its package. `code` never changes its meaning."""
-    return declare(Notice, code, message, hint)
-
-
-class Worded(Protocol):
-    """An error, finding or warning of any kind."""
-
-    @property
-    def code(self) -> str: ...  # noqa: D102
-    @property
-    def message(self) -> str: ...  # noqa: D102
-    @property
-    def hint(self) -> str: ...  # noqa: D102
-
-
-def notice_of(item: Worded) -> Notice:
-    """What a result shows of `item`."""
-    return Notice(item.code, item.message, item.hint)
 
 
 @dataclass(frozen=True)
@@ -56,7 +21,7 @@ class Result:
 
     status: Status = "ok"
     data: Mapping[str, Any] = field(default_factory=dict)
-    warnings: tuple[Notice, ...] = ()
-    errors: tuple[Notice, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    errors: tuple[Problem, ...] = ()
     text: Lines = ()
     exit_code: ExitCode = ExitCode.DONE

@@ -10,6 +10,7 @@ from docker import APIClient
 from docker.errors import APIError, DockerException, NotFound
 from typing_extensions import override
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers import archive as archives
 from mstunnel_setup.containers.engine import (
     LOAD_SECONDS,
@@ -213,7 +214,7 @@ def docker_engine(
         raise ENGINE_MISSING(engine="Docker")
     address = environment.get("DOCKER_HOST") or _SYSTEM_SOCKET
     if not address.startswith("unix://"):
-        raise ENGINE_UNFIT(reason=f"DOCKER_HOST is {address}, another machine")
+        raise ENGINE_UNFIT(reason=text("DOCKER_HOST is {address}, another machine", address=address))
     try:
         # It speaks the newest version of the interface that both know.
         client = APIClient(base_url=address, timeout=_FIRST_TIMEOUT)
@@ -234,10 +235,10 @@ def _unfit(client: APIClient) -> str:
     """Why the daemon cannot run the gateway; empty when it can."""
     about, info = client.version(), client.info()
     if "Podman Engine" in {str(part.get("Name")) for part in about.get("Components") or ()}:
-        return "it is Podman's emulation (package podman-docker)"
-    options = {option for text in info.get("SecurityOptions") or () for option in str(text).split(",")}
+        return text("it is Podman's emulation (package podman-docker)")
+    options = {option for listed in info.get("SecurityOptions") or () for option in str(listed).split(",")}
     if _ROOTLESS in options:
-        return "it runs without root"
+        return text("it runs without root")
     if _REMAPPED in options:
-        return "with userns-remap its containers cannot read /etc/mstunnel/private"
+        return text("with userns-remap its containers cannot read /etc/mstunnel/private")
     return ""

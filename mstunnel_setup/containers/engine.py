@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from mstunnel_setup.base.errors import Declared, EngineError
 from mstunnel_setup.base.parsing import json_value, moment, whole_number
-from mstunnel_setup.base.text import printable
+from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.containers import archive as archives
 from mstunnel_setup.containers import pull as pulls
 from mstunnel_setup.containers.errors import ENGINE_FAILED, ENGINE_MISSING, IMAGE_LOAD_FAILED
@@ -277,7 +277,10 @@ class ContainerEngine(ABC):
         """Run a program in a container; any exit code is accepted."""
         done = self._run(arguments, timeout, accept_failure=True)
         if done.code == _ENGINE_FAILED:
-            raise ENGINE_FAILED(operation=f"run {self._command[0]}", reason=printable(done.error).strip())
+            raise ENGINE_FAILED(
+                operation=text("run {command}", command=self._command[0]),
+                reason=printable(done.error).strip(),
+            )
         return Finished(done.code, done.output, done.error)
 
     def _run(self, arguments: Sequence[str], timeout: float, *, accept_failure: bool = False) -> Completed:
@@ -297,7 +300,7 @@ class ContainerEngine(ABC):
             if error.code == "program-missing":
                 raise ENGINE_MISSING(engine=self._command[0]) from error
             raise ENGINE_FAILED(
-                operation=f"run {self._command[0]}", reason=printable(error.message)
+                operation=text("run {command}", command=self._command[0]), reason=printable(error.message)
             ) from error
 
     @contextmanager
@@ -317,13 +320,13 @@ def reason_of(error: BaseException) -> str:
         if isinstance(error, TimeoutError):
             return "timeout: no answer in time"
         return getattr(error, "strerror", None) or str(error)
-    text = str(getattr(error, "explanation", None) or error)
+    said = str(getattr(error, "explanation", None) or error)
     try:
         # podman-py leaves the JSON of an answer without a `cause`.
-        answer: Any = json_value(text)
+        answer: Any = json_value(said)
         return str(answer["message"])
     except (ValueError, KeyError, TypeError):
-        return text
+        return said
 
 
 def engine_time(text: str) -> datetime | None:

@@ -6,24 +6,31 @@ from typing import Annotated
 from pydantic import BaseModel, Field, ValidationError
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.text import plain, printable, sentence
+from mstunnel_setup.base.text import plain, printable, sentence, text
 from mstunnel_setup.containers.errors import PullError
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.spec import Progress
 
 _ADVICE = {
-    "manifest unknown": "Check name and digest of the image.",
-    "unauthorized": "Sign in to the registry with `{engine} login`.",
-    "denied": "Sign in to the registry with `{engine} login`.",
-    "no space left": "Free space below /var/lib/{directory} and run the command again.",
-    "x509": "Add the authority of the registry (or of the proxy) to the trust store of the system.",
-    "no such host": "Check name resolution and the proxy settings.",
-    "connection refused": "Check the network, firewall and proxy settings.",
-    "timeout": "Check the network, firewall and proxy settings.",
+    "manifest unknown": text("Check name and digest of the image."),
+    "unauthorized": text("Sign in to the registry with `{engine} login`."),
+    "denied": text("Sign in to the registry with `{engine} login`."),
+    "no space left": text("Free space below /var/lib/{directory} and run the command again."),
+    "x509": text("Add the authority of the registry (or of the proxy) to the trust store of the system."),
+    "no such host": text("Check name resolution and the proxy settings."),
+    "connection refused": text("Check the network, firewall and proxy settings."),
+    "timeout": text("Check the network, firewall and proxy settings."),
 }
 # Reasons for which a retry is pointless.
-_PERMANENT = ("manifest unknown", "unauthorized", "denied", "no space left", "x509", "time allowed")
+_PERMANENT = (
+    "manifest unknown",
+    "unauthorized",
+    "denied",
+    "no space left",
+    "x509",
+    "time allowed",
+)
 _DIRECTORIES: Mapping[EngineName, str] = {"podman": "containers", "docker": "docker"}
 
 Bytes = Annotated[int, Field(ge=0, lt=2**63)]
@@ -77,7 +84,7 @@ class Counter:
 def pull_failure(reference: str, reason: str, engine: EngineName = "podman") -> PullError:
     """The error for a pull that failed for `reason` (the engine's error text)."""
     lowered = reason.lower()
-    hint = next((hint for word, hint in _ADVICE.items() if word in lowered), "Run the command again.")
+    hint = next((hint for word, hint in _ADVICE.items() if word in lowered), text("Run the command again."))
     advice = sentence(hint, {"engine": engine, "directory": _DIRECTORIES[engine]})
     own = release_images()
     if own is not None and reference.endswith((own.gateway, own.agent)):

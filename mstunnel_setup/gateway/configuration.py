@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, Self
 
-from mstunnel_setup.base.result import Notice, warning
-from mstunnel_setup.base.text import quoted
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.advanced import read_advanced
 from mstunnel_setup.gateway.errors import (
@@ -61,7 +61,7 @@ class ServerConfiguration:
     listen_port: int = DEFAULT_PORT
     disable_udp: bool = False
     advanced_settings: tuple[tuple[str, str], ...] = ()
-    warnings: tuple[Notice, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def tunnels_ipv6(self) -> bool:
@@ -81,8 +81,8 @@ class ServerConfiguration:
         advanced, ignored = read_advanced(_pairs(document))
         network, ipv6_network = _network(document), _ipv6_network(document)
         return cls(
-            policy_id=fields.text(document, "id"),
-            display_name=fields.text(document, "displayName"),
+            policy_id=fields.text_of(document, "id"),
+            display_name=fields.text_of(document, "displayName"),
             description=fields.prose(document, "description"),
             network=network,
             ipv6_network=ipv6_network,
@@ -105,7 +105,7 @@ class ServerConfiguration:
 
 def _network(document: Document) -> IPv4Network:
     field = "network"
-    value = fields.text(document, field)
+    value = fields.text_of(document, field)
     if not value:
         raise invalid(field, value, "devices need an address range", "enter one, such as 169.254.0.0/16.")
     found = fields.network(field, value)
@@ -121,7 +121,7 @@ def _network(document: Document) -> IPv4Network:
 
 def _ipv6_network(document: Document) -> IPv6Network | None:
     field = "ipv6Network"
-    value = fields.text(document, field)
+    value = fields.text_of(document, field)
     if not value:
         return None
     found = fields.network(field, value)
@@ -154,14 +154,14 @@ def _limit_rules(count: int) -> None:
             _INCLUDES[0],
             f"{count} rules",
             f"together with the rules to exclude, more than {_MOST_RULES} are not allowed",
-            "join neighbouring ranges.",
+            text("join neighbouring ranges."),
         )
 
 
 def _suffix(document: Document) -> str:
     """One or more domains, separated by spaces for ocserv."""
     field = "defaultDomainSuffix"
-    value = fields.text(document, field)
+    value = fields.text_of(document, field)
     if len(value) > _LONGEST_SUFFIX:
         raise invalid(field, value, "it is too long", f"write at most {_LONGEST_SUFFIX} characters.")
     return " ".join(fields.domain(field, name) for name in value.replace(",", " ").split())
@@ -177,12 +177,12 @@ def _pairs(document: Document) -> tuple[tuple[str, str], ...]:
     if len(entries) > _MOST_SETTINGS:
         found = f"{len(entries)} settings"
         raise invalid(field, found, "it is too long", f"write at most {_MOST_SETTINGS} settings.")
-    return tuple((fields.text(entry, "name"), fields.text(entry, "value")) for entry in entries)
+    return tuple((fields.text_of(entry, "name"), fields.text_of(entry, "value")) for entry in entries)
 
 
 def _unreachable(
     servers: Iterable[str], includes: tuple[Network, ...], excludes: tuple[Network, ...]
-) -> tuple[Notice, ...]:
+) -> tuple[Problem, ...]:
     """A warning for each DNS server that devices would contact outside the tunnel."""
     return tuple(
         warning(
@@ -198,7 +198,7 @@ def _unreachable(
 
 def _inside_a_rule(
     network: IPv4Network, ipv6_network: IPv6Network | None, includes: Iterable[Network]
-) -> Iterator[Notice]:
+) -> Iterator[Problem]:
     """A warning for each rule to include that overlaps the devices' own addresses.
 
     What a rule includes is a destination behind the gateway; the part with the pool never leaves it.
@@ -217,7 +217,7 @@ def _inside_a_rule(
 
 def _of_one_family(
     ipv6_network: IPv6Network | None, servers: Iterable[str], includes: tuple[Network, ...]
-) -> Iterator[Notice]:
+) -> Iterator[Problem]:
     """A warning for all that needs IPv6 where devices get none, and for rules that leave out a family.
 
     Without a rule for a family of which it has an address, openconnect sends all of it into the tunnel.

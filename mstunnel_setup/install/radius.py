@@ -11,6 +11,7 @@ from mstunnel_setup.actions.files import FileAction
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 
 # In the image, from Debian's libradcli4.
@@ -61,7 +62,7 @@ class PlaceRadiusServers(FileAction):
 
     @override
     def describe(self) -> str:
-        return f"write {self.path} with the secret in {self.secret}"
+        return text("write {path} with the secret in {secret}", path=self.path, secret=self.secret)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

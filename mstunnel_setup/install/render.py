@@ -10,8 +10,9 @@ from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup.answers.merge import Answers
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.result import Notice, Result, warning
-from mstunnel_setup.base.text import Verbatim
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers import manifests, quadlet
 from mstunnel_setup.containers.manifests import ConfigurationFile
@@ -57,7 +58,7 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
     with open_run(operator, settings, exclusively=False) as run:
         require_answers(run, [images.STEP])
         placeholders, texts = _texts(run.context, request)
-    warnings: tuple[Notice, ...] = (
+    warnings: tuple[Problem, ...] = (
         (
             warning(
                 "placeholders-left",
@@ -75,7 +76,7 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
     if request.directory is None:
         return Result("ok", {**data, "texts": {**texts}}, warnings, text=[*map(Verbatim, _shown(texts))])
     written = _written(operator.files.given, request.directory, texts)
-    lines = [f"Written: {name}." for name in written] or ["All files are as they were."]
+    lines = [text("Written: {name}.", name=name) for name in written] or [text("All files are as they were.")]
     return Result("changed" if written else "unchanged", data, warnings, text=lines)
 
 
@@ -91,17 +92,17 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
     """The placeholders left, and the texts by name of the file."""
     port = request.port or served_port(context.ports.files.read(paths.OCSERV_CONF) or b"") or context.port
     server_image, agent_image = images.references(context)
-    setting = launch.setting_of(context, port)
+    host = launch.container_host(context, port)
     if request.format != "quadlet":
         # The network is one of Podman on this host.
-        setting = replace(setting, ipv6_network="")
+        host = replace(host, ipv6_network="")
     if request.format == "compose":
-        setting = replace(setting, local_names=images.loaded_names(context))
+        host = replace(host, local_names=images.loaded_names(context))
     if request.format in {"kubernetes", "helm"}:
         # A pod has no journal of the host, and has its own network.
-        setting = replace(setting, journal="", network="", resolver="", rootless=False)
-    server = container_specs.server(server_image, setting, port)
-    agent = container_specs.agent(agent_image, setting)
+        host = replace(host, journal="", network="", resolver="", rootless=False)
+    server = container_specs.server(server_image, host, port)
+    agent = container_specs.agent(agent_image, host)
     if request.format == "quadlet":
         specs = (server, agent)
         return (), {f"{spec.name}.container": quadlet.render(spec, rootless=paths.ROOTLESS) for spec in specs}
@@ -113,9 +114,7 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
         file.content for file in files if file.content in (manifests.placeholder(file.path), manifests.NODES)
     ]
     if request.format == "helm":
-        return unknown, {
-            "values.yaml": manifests.helm_values(server, agent, files, access_log=setting.traced)
-        }
+        return unknown, {"values.yaml": manifests.helm_values(server, agent, files, access_log=host.traced)}
     secrets = map(
         manifests.placeholder, (*manifests.SECRET_FILES, *(manifests.RADIUS_FILES if radius else ()))
     )
@@ -138,16 +137,16 @@ def _configuration(context: Context, port: int) -> Iterator[ConfigurationFile]:
 
 def _shown(texts: Mapping[str, str]) -> Iterator[str]:
     """The texts; several are separated by comments with their names."""
-    for name, text in texts.items():
+    for name, content in texts.items():
         if len(texts) > 1:
             yield f"# {name}"
-        yield from text.splitlines()
+        yield from content.splitlines()
 
 
 def _written(files: Files, directory: Path, texts: Mapping[str, str]) -> list[str]:
     """Write what differs, into a directory that is made where it is missing; the paths."""
     files.make_directories(str(directory))
-    found = {f"{directory}/{name}": text.encode() for name, text in texts.items()}
+    found = {f"{directory}/{name}": content.encode() for name, content in texts.items()}
     changed = [path for path, content in found.items() if files.read(path) != content]
     for path in changed:
         files.write(path, found[path], _MODE)

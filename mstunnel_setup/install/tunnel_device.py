@@ -11,7 +11,7 @@ from typing_extensions import override
 from mstunnel_setup.actions import control
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.text import printable
+from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.exchange import gateway_report as report
 from mstunnel_setup.io.errors import FileError
@@ -20,7 +20,7 @@ from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
 DEVICE: Final = "/dev/net/tun"
 # Reading makes no interface, and creates no file where the device is missing.
-_OPEN: Final = ("sh", "-c", f": <{DEVICE}")
+_OPEN: Final = ("sh", "-c", text(": <{device}", device=DEVICE))
 _SECONDS: Final = 30.0
 
 
@@ -36,7 +36,7 @@ def closed(host: Host) -> str:
     if _opened(host.files, state.started_at):
         return ""
     tried = host.engine.execute(paths.SERVER, _OPEN, _SECONDS)
-    return printable(tried.error).strip() or f"exit code {tried.code}" if tried.code else ""
+    return printable(tried.error).strip() or text("exit code {code}", code=tried.code) if tried.code else ""
 
 
 def _opened(files: Files, started: datetime | None) -> bool:
@@ -73,7 +73,11 @@ class RenewTunnelDevice(Action):
 
     @override
     def describe(self) -> str:
-        return f"restart {paths.SERVER}, which was started before {DEVICE} could be used"
+        return text(
+            "restart {server}, which was started before {device} could be used",
+            server=paths.SERVER,
+            device=DEVICE,
+        )
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

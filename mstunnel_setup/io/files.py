@@ -20,8 +20,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mstunnel_setup.base.errors import UsageError, as_kind
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.paths import AGENT_USER, CONFIGURATION
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io import untrusted
 from mstunnel_setup.io.appender import Appender
 from mstunnel_setup.io.errors import PATH_NOT_REGULAR, FileError
@@ -123,7 +124,7 @@ class Files:
         try:
             return self.given.read(path)
         except FileError as error:
-            raise as_kind(UsageError, error) from error
+            raise UsageError(error.code, error.message, error.hint) from error
 
     def digest(self, path: str) -> str | None:
         """SHA-256 in hex of the file at `path`; None when there is none."""
@@ -379,7 +380,9 @@ def _content(handle: int, path: str) -> bytes:
     try:
         kind = os.fstat(handle).st_mode
         if not (stat.S_ISREG(kind) or path.startswith(OPENED_BY_CALLER)):
-            raise PATH_NOT_REGULAR(verb="read", path=path, kind=name_of_kind(kind), expected="regular file")
+            raise PATH_NOT_REGULAR(
+                verb="read", path=path, kind=name_of_kind(kind), expected=text("regular file")
+            )
         os.set_blocking(handle, True)
         with os.fdopen(handle, "rb", closefd=False) as stream:
             return stream.read()

@@ -5,38 +5,48 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mstunnel_setup.base.errors import TenantError
-from mstunnel_setup.base.result import Notice
+from mstunnel_setup.base.problem import Problem
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow
 from mstunnel_setup.exchange.health_state import State
 from mstunnel_setup.exchange.status_file import Failure
-from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
+from mstunnel_setup.install.agent_report import AGENT_LOGS, agent_hints
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
 # A start may take a minute, and the agent judges what the gateway has written up to 20 seconds before.
 _SETTLED_AFTER: Final = timedelta(seconds=90)
-_ENROL_AGAIN: Final = "Run `mst-cli reenroll`; site and certificate stay."
+_ENROL_AGAIN: Final = text("Run `mst-cli reenroll`; site and certificate stay.")
 
 # Of these errors of the agent our own hints are for an installation.
 _UNKNOWN_IDENTITY: Final = ("server-unknown", "application-unknown", "credential-unknown", "secret-wrong")
 _ROWS: Final[Mapping[str, str]] = {
-    "last-check-in": f"Test the connection to the tenant with `mst-readiness network`; {AGENT_LOGS}",
-    "connections": "Add a server to the site: `mstunnel-setup --site NAME` there.",
-    "cpu-usage": "See what takes it with `top`; another server in the site shares the load.",
-    "cpu-cores": "Give this machine at least four cores.",
-    "memory-usage": "See what takes it with `top`; another server in the site shares the load.",
-    "disk-space": "Free disk space where `df /etc/mstunnel` shows; `journalctl --vacuum-size=500M` removes "
-    "old logs.",
-    "latency": "Check the route to the internal network, or set a nearer page: "
-    "`mst-admin site update NAME --probe-url URL`.",
+    "last-check-in": text(
+        "Test the connection to the tenant with `mst-readiness network`; {agent_logs}", agent_logs=AGENT_LOGS
+    ),
+    "connections": text("Add a server to the site: `mstunnel-setup --site NAME` there."),
+    "cpu-usage": text("See what takes it with `top`; another server in the site shares the load."),
+    "cpu-cores": text("Give this machine at least four cores."),
+    "memory-usage": text("See what takes it with `top`; another server in the site shares the load."),
+    "disk-space": text(
+        "Free disk space where `df /etc/mstunnel` shows; `journalctl --vacuum-size=500M` removes old logs."
+    ),
+    "latency": text(
+        "Check the route to the internal network, or set a nearer page: "
+        "`mst-admin site update NAME --probe-url URL`."
+    ),
     "agent-certificate": _ENROL_AGAIN,
-    "internal-network": "Fix DNS, route or proxy (`mst-cli env set`), or set another page: "
-    "`mst-admin site update NAME --probe-url URL`.",
-    "upgradeability": "Test the connection to the registry with `mst-readiness network`.",
-    "server-version": "Run `mst-cli upgrade apply`.",
-    "server-container": "Run `mst-cli server restart`; `mst-cli server logs --tail 20` shows why.",
-    "server-configuration": "Correct it with `mst-admin config update NAME` or in the admin center, then run "
-    "`mst-cli config pull`.",
+    "internal-network": text(
+        "Fix DNS, route or proxy (`mst-cli env set`), or set another page: "
+        "`mst-admin site update NAME --probe-url URL`."
+    ),
+    "upgradeability": text("Test the connection to the registry with `mst-readiness network`."),
+    "server-version": text("Run `mst-cli upgrade apply`."),
+    "server-container": text("Run `mst-cli server restart`; `mst-cli server logs --tail 20` shows why."),
+    "server-configuration": text(
+        "Correct it with `mst-admin config update NAME` or in the admin center, then run "
+        "`mst-cli config pull`."
+    ),
 }
 # Devices are not served as the site wants them, or soon will not be.
 _SERIOUS: Final = frozenset(
@@ -52,9 +62,9 @@ def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ..
         return ()
     if abs(now - report.at) <= _SILENT_AFTER:
         return report.rows
-    text = f"not looked at since {report.at:%Y-%m-%d %H:%M} UTC"
+    content = text("not looked at since {at:%Y-%m-%d %H:%M} UTC", at=report.at)
     return tuple(
-        row.model_copy(update={"state": State.UNKNOWN, "text": text, "value": None}) for row in report.rows
+        row.model_copy(update={"state": State.UNKNOWN, "text": content, "value": None}) for row in report.rows
     )
 
 
@@ -70,7 +80,7 @@ def of_settled_server(report: HealthReport | None, server: ContainerState | None
     return report.model_copy(update={"rows": rows})
 
 
-def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Notice]:
+def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Problem]:
     """What the agent fails at now, and every row that is unhealthy."""
     if report is None or rows_of(report, now) != report.rows:
         return
@@ -86,15 +96,15 @@ def is_serious(report: HealthReport | None, now: datetime) -> bool:
     return any(row.id in _SERIOUS and row.state is State.UNHEALTHY for row in rows_of(report, now))
 
 
-def row_notice(row: ReportedRow, error: Failure | None) -> Notice:
+def row_notice(row: ReportedRow, error: Failure | None) -> Problem:
     """A row that is not well; `error` is what the agent fails at, which explains why the tenant is away."""
-    hint = _ROWS.get(row.id, "See its limits with `mst-cli help health`.")
+    hint = _ROWS.get(row.id, text("See its limits with `mst-cli help health`."))
     if error is not None and row.id == "last-check-in":
         hint = _fix_of(error)
-    return Notice(f"health-{row.state.value}", f"{row.title}: {row.text}", hint)
+    return Problem(f"health-{row.state.value}", text("{title}: {seen}", title=row.title, seen=row.text), hint)
 
 
-def agent_problem(error: Failure) -> Notice:
+def agent_problem(error: Failure) -> Problem:
     """What the agent fails at, in its words, and what to do about it in ours.
 
     A code that we do not declare is not passed on: it is `agent-problem`.
@@ -106,7 +116,7 @@ def agent_problem(error: Failure) -> Notice:
         reason=error.message,
     )
     code = error.code if error.code in agent_hints() else found.code
-    return Notice(code, found.message, _fix_of(error))
+    return Problem(code, found.message, _fix_of(error))
 
 
 def _fix_of(error: Failure) -> str:

@@ -7,6 +7,7 @@ from mstunnel_setup.actions import control
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.install.installed import open_gateway, open_host
 from mstunnel_setup.io.operator import Operator
@@ -24,15 +25,15 @@ def state(operator: Operator, container: str) -> Result:
         found = control.state_of(ports, container)
     data = {"state": _ABSENT if found is None else found.status, "health": health(found)}
     code = ExitCode.DONE if data["health"] == "healthy" else ExitCode.ENGINE
-    text = [f"State: {data['state']}", f"Health: {data['health']}"]
-    return Result("ok" if code is ExitCode.DONE else "warning", data, text=text, exit_code=code)
+    lines = verbatim(f"State: {data['state']}\nHealth: {data['health']}")
+    return Result("ok" if code is ExitCode.DONE else "warning", data, text=lines, exit_code=code)
 
 
 def health(found: ContainerState | None) -> str:
     """Health in the engine's word; only a container that runs can be healthy."""
     if found is None or found.status != "running":
         return "unhealthy"
-    return found.health or "not reported"
+    return found.health or text("not reported")
 
 
 def stop(operator: Operator, container: str) -> Result:

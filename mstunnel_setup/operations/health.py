@@ -6,8 +6,9 @@ from mstunnel_setup.actions import control
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode
-from mstunnel_setup.base.result import Notice, Result, notice_of, warning
-from mstunnel_setup.base.text import Line
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, read_health
 from mstunnel_setup.exchange.health_state import State
@@ -52,19 +53,19 @@ def health(operator: Operator) -> Result:
         "healthy": not _code(notices),
     }
     lines = [(name, value) for name, value in (*containers.items(), *certificate_lines(facts))]
-    lines += [(row.title, f"{row.state.value}: {row.text}") for row in rows]
-    text = [Line(f"{name:30} {value}", name, value) for name, value in lines]
-    return Result("warning" if notices else "ok", data, notices, text=text, exit_code=_code(notices))
+    lines += [(row.title, text("{value}: {words}", value=row.state.value, words=row.text)) for row in rows]
+    shown = [Line(f"{name:30} {value}", name, value) for name, value in lines]
+    return Result("warning" if notices else "ok", data, notices, text=shown, exit_code=_code(notices))
 
 
-def _sick(containers: dict[str, str]) -> Iterator[Notice]:
+def _sick(containers: dict[str, str]) -> Iterator[Problem]:
     for name, state in containers.items():
         if state != "healthy":
             component = name.removeprefix("mstunnel-")
-            yield notice_of(CONTAINER_UNHEALTHY(container=name, state=state, component=component))
+            yield CONTAINER_UNHEALTHY(container=name, state=state, component=component).problem
 
 
-def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Iterator[Notice]:
+def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Iterator[Problem]:
     if report is None:
         yield warning(
             "agent-not-reported",
@@ -83,7 +84,7 @@ def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Itera
             yield row_notice(row, report.last_error if report else None)
 
 
-def _code(notices: Sequence[Notice]) -> ExitCode:
+def _code(notices: Sequence[Problem]) -> ExitCode:
     codes = {notice.code for notice in notices}
     if CONTAINER_UNHEALTHY.code in codes:
         return ExitCode.ENGINE

@@ -13,10 +13,12 @@ from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
 from mstunnel_setup.base.parsing import whole_number
-from mstunnel_setup.base.result import Notice, Result, Status, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result, Status
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install.installed import rootless_account
-from mstunnel_setup.install.release_images import with_release_images
-from mstunnel_setup.install.tenant_sign_in import cloud_of, roots_of, sign_in
+from mstunnel_setup.install.run_answers import with_release_images
+from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.errors import CA_FILE_UNREADABLE
 from mstunnel_setup.io.files import Files
@@ -31,7 +33,6 @@ from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
 from mstunnel_setup.readiness.parse import json_object
 from mstunnel_setup.readiness.read.account import AccountReader
 from mstunnel_setup.readiness.read.certificate import CertificatePlace
-from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
 from mstunnel_setup.tenant.wire import USER_READ
 
@@ -158,8 +159,8 @@ def _result(
     )
 
 
-def _notice(item: Finding) -> Notice:
-    return Notice(item.id, f"{item.title}: {item.seen}", item.hint)
+def _notice(item: Finding) -> Problem:
+    return Problem(item.id, text("{title}: {seen}", title=item.title, seen=item.seen), item.hint)
 
 
 def _fix(operator: Operator, examiner: Examiner, proposed: Sequence[Fix]) -> Mapping[Fix, SetupError] | None:
@@ -171,11 +172,20 @@ def _fix(operator: Operator, examiner: Examiner, proposed: Sequence[Fix]) -> Map
     if not proposed:
         console.say("No fix is available for the failed checks.")
         return None
-    console.say("\n".join(["Available fixes:", *(f"  - {item.says}" for item in proposed)]))
-    console.say("\n".join(["To undo them later:", *dict.fromkeys(f"  - {item.undo}" for item in proposed)]))
+    console.say(
+        "\n".join([text("Available fixes:"), *(text("  - {says}", says=item.says) for item in proposed)])
+    )
+    console.say(
+        "\n".join(
+            [
+                text("To undo them later:"),
+                *dict.fromkeys(text("  - {undo}", undo=item.undo) for item in proposed),
+            ]
+        )
+    )
     live = examiner.files.live
     if live and os.geteuid() != 0:
-        raise NOT_ROOT(what="applying fixes")
+        raise NOT_ROOT(what=text("applying fixes"))
     if not _agreed(console):
         return None
     return apply(proposed, examiner.files, examiner.processes, live=live)
@@ -309,8 +319,13 @@ def _inbound(operator: Operator, request: ReadinessRequest, settings: Settings) 
 
     def ready(port: int) -> None:
         operator.console.say(
-            f"Waiting {request.wait:.0f} s for probes. On {request.from_host} run: "
-            f"mst-readiness inbound --probe ADDRESS:{port}"
+            text(
+                "Waiting {wait:.0f} s for probes. On {from_host} run: mst-readiness inbound --probe "
+                "ADDRESS:{port}",
+                wait=request.wait,
+                from_host=request.from_host,
+                port=port,
+            )
         )
 
     return inbound.listen(settings.port, request.from_host, clock, request.wait, ready)

@@ -9,8 +9,9 @@ from mstunnel_setup.actions.host import Host, Scope
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError
-from mstunnel_setup.base.result import Notice, Result, Status, notice_of, warning
-from mstunnel_setup.base.text import Line, plain
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result, Status
+from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.exchange.health_report import read_health
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
@@ -64,14 +65,14 @@ def overview(operator: Operator) -> Result:
     notices = (*troubles(receipt, data), *kept_going, *certificate_notices(facts))
     status: Status = "ok" if healthy and not notices else "warning"
     rows = [
-        ("Site", data["site"] or "not joined yet"),
-        *([("Network", data["network"])] if data.get("network") else []),
+        (text("Site"), data["site"] or text("not joined yet")),
+        *([(text("Network"), data["network"])] if data.get("network") else []),
         *certificate_lines(as_object(data["certificate"])),
         *(
-            (key.removeprefix("mstunnel-").capitalize(), "{state}, {health}".format_map(as_object(data[key])))
+            (key.removeprefix("mstunnel-").capitalize(), _state(as_object(data[key])))
             for key in (paths.SERVER, paths.AGENT)
         ),
-        ("Version", data["version"]),
+        (text("Version"), data["version"]),
     ]
     return Result(
         status,
@@ -82,10 +83,16 @@ def overview(operator: Operator) -> Result:
     )
 
 
-def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
+def _state(container: JsonObject) -> str:
+    return text(
+        "{state}, {health}", state=text(str(container["state"])), health=text(str(container["health"]))
+    )
+
+
+def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Problem]:
     """What is wrong, each with the command that fixes it."""
     if not complete(receipt):
-        why = f": {receipt.failure.message}" if receipt.failure else ""
+        why = text(": {message}", message=receipt.failure.message) if receipt.failure else ""
         yield warning(
             "installation-unfinished",
             "the installation is not finished{why}",
@@ -96,7 +103,7 @@ def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
         short, container = name.removeprefix("mstunnel-"), data[name]
         state, shown = (container["state"], container["health"]) if isinstance(container, dict) else ("", "")
         if state == "absent" and not complete(receipt):
-            yield notice_of(CONTAINER_MISSING(container=name))
+            yield CONTAINER_MISSING(container=name).problem
         elif state != "running":
             # Where systemd runs the containers, one that is stopped is not there.
             reason = as_object(container).get("reason")
@@ -106,10 +113,10 @@ def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
                 hint="Run `mst-cli {component} start`; `mst-cli {component} logs --tail 20` shows the log.",
                 container=name,
                 component=short,
-                why=f": {reason}" if reason else "",
+                why=text(": {reason}", reason=reason) if reason else "",
             )
         elif shown != "healthy":
-            yield notice_of(CONTAINER_UNHEALTHY(container=name, state=shown, component=short))
+            yield CONTAINER_UNHEALTHY(container=name, state=shown, component=short).problem
 
 
 def _container(ports: Host, name: str) -> JsonObject:
@@ -132,16 +139,16 @@ def _reason(ports: Host, name: str) -> str | None:
     return plain((causes or lines)[-1]) if lines else None
 
 
-def _environment_troubles(ports: Host, data: JsonObject) -> Iterator[Notice]:
+def _environment_troubles(ports: Host, data: JsonObject) -> Iterator[Problem]:
     """What is wrong with `env.sh`, where a container is not healthy: that may be the reason."""
     if all(as_object(data[name])["health"] == "healthy" for name in (paths.SERVER, paths.AGENT)):
         return
     try:
         found = check_environment(ports.files)
     except SetupError as error:
-        yield notice_of(error)
+        yield error.problem
     else:
-        yield from map(notice_of, found.unreachable)
+        yield from (error.problem for error in found.unreachable)
 
 
 def _network(ports: Host) -> str | None:

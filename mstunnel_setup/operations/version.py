@@ -10,8 +10,9 @@ from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, UsageError
 from mstunnel_setup.base.parsing import json_value
-from mstunnel_setup.base.result import Notice, Result, warning
-from mstunnel_setup.base.text import Line, verbatim
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Line, text, verbatim
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.release_feed import offered
 from mstunnel_setup.exchange.releases import Digests
@@ -27,7 +28,7 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
     """What is known; less without an engine, an installation or root. `verbose` adds the packages inside."""
     engine, number, release = None, None, None
     images: dict[str, str | None] = {"server": None, "agent": None}
-    warnings: tuple[Notice, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     try:
         with open_host(operator) as ports:
             engine, number = _engine(ports)
@@ -55,18 +56,18 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
         ()
         if warnings
         else (
-            ("Engine", f"{engine.capitalize()} {number}" if engine else "none"),
-            ("Release", release or ("not known" if all(images.values()) else "none")),
+            (text("Engine"), f"{engine.capitalize()} {number}" if engine else "none"),
+            (text("Release"), release or (text("not known") if all(images.values()) else "none")),
             *((name, digest or "none") for name, digest in images.items()),
         )
     )
     inside = (bundle.packages() or ()) if verbose else ()
     if verbose:
         data["packages"] = [{"name": name, "version": number, "kind": kind} for name, number, kind in inside]
-        rows += [(name, f"{number} ({kind})") for name, number, kind in inside]
+        rows += [(name, text("{number} ({kind})", number=number, kind=kind)) for name, number, kind in inside]
     width = max(8, *(len(name) for name, _value in rows))
-    text = [Line(f"{name:{width}} {value}", name, value) for name, value in rows]
-    return Result("warning" if warnings else "ok", data, warnings, text=text)
+    lines = [Line(f"{name:{width}} {value}", name, value) for name, value in rows]
+    return Result("warning" if warnings else "ok", data, warnings, text=lines)
 
 
 def _engine(ports: Host) -> tuple[str, str] | tuple[None, None]:
@@ -143,7 +144,14 @@ def self_verify(files: Files, key: Path | None = None, sums: Path | None = None)
             directory=directory,
             files=", ".join(wrong),
         )
-    text = [f"{file} and {directory} are as built (SHA-256 {found})."]
+    lines = [
+        text(
+            "{file} and {directory} are as built (SHA-256 {found}).",
+            file=file,
+            directory=directory,
+            found=found,
+        )
+    ]
     if key is not None:
         sums = sums or Path(file).with_name("SHA256SUMS")
         digest = files.digest_given(file)
@@ -156,6 +164,6 @@ def self_verify(files: Files, key: Path | None = None, sums: Path | None = None)
                 digest=digest,
                 sums=sums,
             )
-        text.append(f"The release is signed with the key in {key}.")
+        lines.append(f"The release is signed with the key in {key}.")
     data = {"file": file, "sha256": found, "folder": str(directory), "signed": key is not None}
-    return Result("ok", data, text=text)
+    return Result("ok", data, text=lines)

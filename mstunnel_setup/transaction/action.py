@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from pydantic import TypeAdapter
 
 from mstunnel_setup.base.errors import StepError, declare
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 
 
@@ -131,7 +132,7 @@ class Codec:
         except ValueError:
             # pydantic's ValidationError is one.
             pass
-        raise JOURNAL_NEWER(reason=f"unknown action {data.get('kind')}")
+        raise JOURNAL_NEWER(reason=text("unknown action {kind}", kind=data.get("kind")))
 
 
 @cache

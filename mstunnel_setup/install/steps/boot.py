@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from mstunnel_setup.actions.files import Link, directories
 from mstunnel_setup.actions.units import ReachTarget
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
@@ -27,4 +28,4 @@ def _decide(live: bool) -> Sequence[Action]:
     return (*directories(_WANTS), link, *([ReachTarget(unit=TARGET)] if live else []))
 
 
-STEP = Step("boot", "Network before the containers, at every boot", _gather, _decide)
+STEP = Step("boot", text("Network before the containers, at every boot"), _gather, _decide)

@@ -9,6 +9,7 @@ from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.answers.radius import RadiusAnswers
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CONFIGURATION_MISSING, UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.issuers import Issuers, TokenVersion, tenant_of
@@ -22,7 +23,7 @@ from mstunnel_setup.gateway.ocserv_conf import (
 )
 from mstunnel_setup.gateway.oidc import TokenRules
 from mstunnel_setup.gateway.rendering import render
-from mstunnel_setup.install import ipv6
+from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.radius import PlaceRadiusServers, client_conf, refuse_secret
 from mstunnel_setup.install.steps import environment, images, site
@@ -151,7 +152,7 @@ def refuse_radius_secret(context: Context) -> None:
 
 def refuse_forgeable(context: Context) -> None:
     """Raise UsageError where others than the balancers could send the gateway an address of a device."""
-    if context.answers.proxy_protocol_from and ipv6.hides_senders(context):
+    if context.answers.proxy_protocol_from and readiness_input.hides_senders(context):
         raise UsageError(
             "proxy-protocol-forgeable",
             (
@@ -165,7 +166,7 @@ def refuse_forgeable(context: Context) -> None:
         )
 
 
-def given_up(context: Context) -> list[str]:
+def obsolete_keys(context: Context) -> list[str]:
     """What was placed for what the answers no longer name: a way to authenticate, its secret, balancers."""
     answers = context.answers
     of_certificates = (f"file:{path}" for path in (DEVICE_AUTHORITY, DEVICE_REVOCATIONS))
@@ -177,4 +178,4 @@ def given_up(context: Context) -> list[str]:
     ]
 
 
-STEP = Step("configure", "Configuration of the gateway", _gather, _decide, needs=("sign-in",))
+STEP = Step("configure", text("Configuration of the gateway"), _gather, _decide, needs=("sign-in",))

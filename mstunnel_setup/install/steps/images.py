@@ -8,6 +8,7 @@ from mstunnel_setup.actions.images import LoadImage, PullImage
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.containers.choice import ChooseEngine, Chosen, engine_of
@@ -20,7 +21,7 @@ from mstunnel_setup.transaction.step import Step
 
 
 @dataclass(frozen=True)
-class Images:
+class GatewayImages:
     """The engine, references (`name@sha256:…`) of the two images, and for those in an archive, which one."""
 
     engine: Chosen
@@ -65,10 +66,10 @@ def loaded_names(context: Context) -> Mapping[str, str]:
     }
 
 
-def _gather(context: Context) -> Images:
+def _gather(context: Context) -> GatewayImages:
     engine = _engine(context)
     server, agent = references(context)
-    return Images(engine, server, agent, _archives(context, (server, agent)))
+    return GatewayImages(engine, server, agent, _archives(context, (server, agent)))
 
 
 def _engine(context: Context) -> Chosen:
@@ -105,7 +106,7 @@ def _archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
             "{archives} contains {images}, but not {missing}",
             hint="Give the archives that contain these images, or correct the references.",
             archives=", ".join(given),
-            images=", ".join(holder) or "no image",
+            images=", ".join(holder) or text("no image"),
             missing=" and ".join(missing),
         )
     return {reference: holder[reference.rpartition("@")[2]] for reference in wanted}
@@ -144,7 +145,7 @@ def fetch(references: Sequence[str]) -> Step[Context, Mapping[str, str]]:
     return Step("images", STEP.title, lambda context: _archives(context, references), decide)
 
 
-def _decide(images: Images) -> Sequence[Action]:
+def _decide(images: GatewayImages) -> Sequence[Action]:
     configured: JsonObject = {
         "serverImageDigest": images.server.rpartition("@")[2],
         "agentImageDigest": images.agent.rpartition("@")[2],
@@ -172,4 +173,4 @@ def _missing(context: Context) -> Sequence[str]:
     return ("images.server", "images.agent")
 
 
-STEP = Step("images", "Container images", _gather, _decide, missing=_missing)
+STEP = Step("images", text("Container images"), _gather, _decide, missing=_missing)

@@ -9,6 +9,7 @@ from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.loaded_files import CATALOGUES, WriteMessageCatalogue
 from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.files import Files
@@ -69,4 +70,6 @@ def _decide(logs: Logs) -> Iterator[Action]:
         yield WriteFile(path=ROTATION, text=rendering.render("logrotate/mstunnel", logs=logs.rotated))
 
 
-STEP = Step("logs", "Message catalogue and rotation of the logs", _gather, lambda logs: tuple(_decide(logs)))
+STEP = Step(
+    "logs", text("Message catalogue and rotation of the logs"), _gather, lambda logs: tuple(_decide(logs))
+)

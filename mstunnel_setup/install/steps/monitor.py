@@ -8,6 +8,7 @@ from mstunnel_setup.actions.files import directories
 from mstunnel_setup.actions.init_script import Init
 from mstunnel_setup.actions.units import TARGET_DIRECTORY, InstallService
 from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.programs import MONITOR, MONITOR_UNIT, path_of
 from mstunnel_setup.install.readiness_input import engine_name
@@ -17,7 +18,7 @@ from mstunnel_setup.transaction.step import Step
 
 
 @dataclass(frozen=True)
-class Monitor:
+class MonitorService:
     """The program to run, whether systemd can run it, the engine it asks, whether an account runs it.
 
     `init` is what runs it in place of systemd, if anything can.
@@ -30,20 +31,23 @@ class Monitor:
     init: Init | None = None
 
 
-def _gather(context: Context) -> Monitor:
+def _gather(context: Context) -> MonitorService:
     ports = context.ports
     systemd = ports.systemd.running()
     init = init_script.running(ports.files, ports.processes) if ports.files.live and not systemd else None
     if not systemd and init is None:
         context.prompter.say(
-            f"No systemd runs here: have the init of this host run `{MONITOR}`, and start it again when it "
-            "ends. It carries out upgrades and restarts what is unhealthy."
+            text(
+                "No systemd runs here: have the init of this host run `{monitor}`, and start it "
+                "again when it ends. It carries out upgrades and restarts what is unhealthy.",
+                monitor=MONITOR,
+            )
         )
     program, engine = path_of(ports.files, MONITOR), engine_name(context)
-    return Monitor(program, systemd, engine, paths.ROOTLESS, init)
+    return MonitorService(program, systemd, engine, paths.ROOTLESS, init)
 
 
-def _decide(monitor: Monitor) -> Sequence[Action]:
+def _decide(monitor: MonitorService) -> Sequence[Action]:
     if not monitor.systemd:
         return init_script.at_boot(monitor.init, MONITOR, monitor.program, now=True) if monitor.init else ()
     text = rendering.render(
@@ -52,4 +56,4 @@ def _decide(monitor: Monitor) -> Sequence[Action]:
     return (*directories(TARGET_DIRECTORY), InstallService(unit=MONITOR_UNIT, text=text))
 
 
-STEP = Step("monitor", "Monitor of the host", _gather, _decide)
+STEP = Step("monitor", text("Monitor of the host"), _gather, _decide)

@@ -5,28 +5,29 @@ from dataclasses import dataclass
 
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base.errors import SignInError, TenantError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.tenant.errors import LICENCE_MISSING
-from mstunnel_setup.tenant.licence import has_intune
+from mstunnel_setup.tenant.graph import has_intune
+from mstunnel_setup.tenant.sign_in_errors import LICENCE_MISSING
 from mstunnel_setup.tenant.wire import USER_READ
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
 
 @dataclass(frozen=True)
-class SignedIn:
+class AdministratorSignIn:
     """With which application an administrator signed in; empty when the method needs none to be named."""
 
     client_id: str
 
 
-def _gather(context: Context) -> SignedIn:
-    if context.gathered.administrator:
-        return SignedIn(context.answers.sign_in.client_id or "")
-    if not tenant_access.registered(context.receipt) or not _own_identity(context):
-        as_registrar(context)
-    return SignedIn(context.answers.sign_in.client_id or "")
+def _gather(context: Context) -> AdministratorSignIn:
+    if not context.cache.administrator:
+        registered = tenant_access.registered(context.receipt)
+        if not (registered and _signed_in_as_server(context)):
+            as_registrar(context)
+    return AdministratorSignIn(context.answers.sign_in.client_id or "")
 
 
 def as_administrator(context: Context, further: Sequence[str] = ()) -> None:
@@ -34,9 +35,9 @@ def as_administrator(context: Context, further: Sequence[str] = ()) -> None:
 
     For what removes that identity. `further` are permissions to ask for. Raises SignInError.
     """
-    if not context.gathered.administrator:
-        context.gathered.graph = tenant_access.administrator(context, further)
-        context.gathered.administrator = True
+    if not context.cache.administrator:
+        context.cache.graph = tenant_access.administrator(context, further)
+        context.cache.administrator = True
 
 
 def as_registrar(context: Context) -> None:
@@ -59,26 +60,29 @@ def as_registrar(context: Context) -> None:
     if licensed is None:
         context.note("Licence of Intune not recognised: the account has other plans than Intune Plan 1.")
     elif not licensed:
-        context.fail(LICENCE_MISSING(detail=": Graph lists none among the licences of the account"))
+        context.fail(LICENCE_MISSING(detail=text(": Graph lists none among the licences of the account")))
 
 
-def _own_identity(context: Context) -> bool:
+def _signed_in_as_server(context: Context) -> bool:
     """Sign in as this server; False when the tenant no longer knows it."""
     try:
         graph = tenant_access.own_identity(context)
         graph.sites()
     except SignInError as error:
         context.prompter.say(
-            f"This server's own sign-in is refused ({error.message}); an administrator is needed."
+            text(
+                "This server's own sign-in is refused ({message}); an administrator is needed.",
+                message=error.message,
+            )
         )
         return False
-    context.gathered.graph = graph
+    context.cache.graph = graph
     return True
 
 
-def _decide(signed_in: SignedIn) -> Sequence[Action]:
+def _decide(signed_in: AdministratorSignIn) -> Sequence[Action]:
     """Signing in changes nothing on the host; a client id that was typed is remembered."""
     return (StoreAnswer(name="sign_in.client_id", value=signed_in.client_id),) if signed_in.client_id else ()
 
 
-STEP = Step("sign-in", "Sign-in to the tenant", _gather, _decide, missing=tenant_access.missing)
+STEP = Step("sign-in", text("Sign-in to the tenant"), _gather, _decide, missing=tenant_access.missing)

@@ -7,10 +7,11 @@ from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.actions.tenant_objects import site_deleted
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, TenantError, UsageError
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.model import Identity
+from mstunnel_setup.install import certificate_source
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import certificate, eula
 from mstunnel_setup.install.steps.certificate import Certificate, examine
@@ -19,15 +20,15 @@ from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
-_COLUMNS = ("Name", "Address", "Servers")
-_ANOTHER_SITE = (("site", "Choose another site"),)
-_ANOTHER_CERTIFICATE = (("certificate", "Use another certificate"), ("stop", "Stop"))
+_COLUMNS = (text("Name"), text("Address"), text("Servers"))
+_ANOTHER_SITE = (("site", text("Choose another site")),)
+_ANOTHER_CERTIFICATE = (("certificate", text("Use another certificate")), ("stop", text("Stop")))
 # Each site whose servers are counted costs a request.
 _COUNTED = 10
 
 
 @dataclass(frozen=True)
-class Site:
+class ChosenSite:
     """The chosen site: its GUID, name, and the address for devices; all answers, if a person gave one.
 
     `certificate` is what a person chose instead of the one that does not name this address.
@@ -44,7 +45,7 @@ def _any_site(_context: Context) -> None:
     """Refuse none."""
 
 
-def gather(context: Context, refuse_unsuited: Callable[[Context], None] = _any_site) -> Site:
+def gather(context: Context, refuse_unsuited: Callable[[Context], None] = _any_site) -> ChosenSite:
     """Choose the site; when the certificate does not name its address, a person chooses again.
 
     `refuse_unsuited` raises for a chosen site that this host cannot serve.
@@ -69,8 +70,8 @@ def gather(context: Context, refuse_unsuited: Callable[[Context], None] = _any_s
             if not context.prompter.interactive:
                 raise
             replaced = _choose_again(context, site, error)
-    typed = eula.told(context) if context.gathered.person_answered else None
-    return Site(site.id, plain(site.display_name), plain(site.public_address or ""), typed, replaced)
+    typed = eula.told(context) if context.cache.person_answered else None
+    return ChosenSite(site.id, plain(site.display_name), plain(site.public_address or ""), typed, replaced)
 
 
 def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -> Certificate | None:
@@ -82,15 +83,15 @@ def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -
     joined = remembered(context.receipt, "joined-site") is not None
     rows = [*(() if joined else _ANOTHER_SITE), *_ANOTHER_CERTIFICATE]
     try:
-        chosen = context.prompter.choose("How to continue", rows, ("Choice",))
+        chosen = context.prompter.choose("How to continue", rows, (text("Choice"),))
     except UsageError as ended:
         raise error from ended
     if chosen == "stop":
         raise error
     if chosen == "certificate":
-        certificate.ask_for_another(context, error)
+        certificate_source.ask_for_another(context, error)
         return certificate.suitable(context, site.public_address)
-    context.gathered.site = _asked(context, _sorted(context.ports.graph.sites()))
+    context.cache.site = _asked(context, _sorted(context.ports.graph.sites()))
     return None
 
 
@@ -102,8 +103,8 @@ def require_named(context: Context, site: TunnelSite) -> None:
 
 def chosen_id(context: Context) -> str:
     """The GUID of the chosen site. Raises TenantError before the step `site`."""
-    if context.gathered.site is not None:
-        return context.gathered.site.id
+    if context.cache.site is not None:
+        return context.cache.site.id
     earlier = remembered(context.receipt, "joined-site")
     if not isinstance(earlier, dict):
         raise TenantError(
@@ -116,9 +117,9 @@ def chosen_id(context: Context) -> str:
 
 def choose(context: Context) -> TunnelSite:
     """The site to join, chosen once in a run. Raises TenantError when there is none such."""
-    if context.gathered.site is None:
-        context.gathered.site = _chosen(context)
-    return context.gathered.site
+    if context.cache.site is None:
+        context.cache.site = _chosen(context)
+    return context.cache.site
 
 
 def _chosen(context: Context) -> TunnelSite:
@@ -204,12 +205,12 @@ def _find(sites: Sequence[TunnelSite], wanted: str) -> TunnelSite:
 
 def _identity(context: Context) -> Identity:
     """The identity judged in this run, or the one placed by an earlier one."""
-    if context.gathered.identity is not None:
-        return context.gathered.identity
+    if context.cache.identity is not None:
+        return context.cache.identity
     return generations.source(context.ports.files, paths.ACTIVE).load(context.ports)
 
 
-def _decide(site: Site) -> Sequence[Action]:
+def _decide(site: ChosenSite) -> Sequence[Action]:
     value: JsonObject = {"id": site.id, "name": site.name, "public_address": site.public_address}
     joined = StoreAnswer(name="joined-site", value=value)
     placed = certificate.STEP.decide(site.certificate) if site.certificate else ()
@@ -222,4 +223,4 @@ def _missing(context: Context) -> Sequence[str]:
     return () if remembered(context.receipt, "joined-site") else ("site",)
 
 
-STEP = Step("site", "Site to join", gather, _decide, missing=_missing, needs=("sign-in",))
+STEP = Step("site", text("Site to join"), gather, _decide, missing=_missing, needs=("sign-in",))

@@ -8,13 +8,14 @@ from mstunnel_setup.actions.certificate_schedule import pending_imports
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import fold_all
+from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import title
 from mstunnel_setup.certificates.identity_source import IdentitySource
 from mstunnel_setup.certificates.load import fingerprint
 from mstunnel_setup.certificates.model import Finding, Identity
+from mstunnel_setup.install import certificate_source
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
@@ -53,7 +54,7 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
     with installed_run(operator, {}) as run:
         problems = tuple(placement_findings(run.context.ports.files))
         if not problems:
-            return Result("unchanged", text=["The link and the certificate in use are intact."])
+            return Result("unchanged", text=[text("The link and the certificate in use are intact.")])
         mend_modes(run.files)
         wanted = _wanted(run)
         chosen = _choose(run.context, wanted, agreed=agreed)
@@ -62,10 +63,10 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
         _clear_way(run.context)
         apply_actions(run, "Switch to the certificate", [certificate.switching(chosen.name)])
         serving = prove(run.context, serving_port(run.context))
-    text = [f"Repaired: {finding.message}." for finding in problems]
-    text.append(f"In use is the certificate of {title(chosen.identity.leaf)} from {chosen.place}.")
+    lines = [text("Repaired: {message}.", message=finding.message) for finding in problems]
+    lines.append(f"In use is the certificate of {title(chosen.identity.leaf)} from {chosen.place}.")
     data: JsonObject = {"serving": serving, "generation": chosen.name, "from": chosen.place}
-    return Result("changed", data, text=fold_all(text))
+    return Result("changed", data, text=fold_all(lines))
 
 
 def placement_findings(files: Files) -> Iterator[Finding]:
@@ -85,7 +86,7 @@ def _generation_findings(files: Files, name: str) -> Iterator[Finding]:
     directory = generations.directory(name)
     try:
         if fingerprint(generations.read(files, directory)) != name:
-            yield GENERATION_DAMAGED(directory=directory, reason="its name is not that of its content")
+            yield GENERATION_DAMAGED(directory=directory, reason=text("its name is not that of its content"))
     except CertificateError as error:
         yield GENERATION_DAMAGED(directory=directory, reason=error.message)
 
@@ -123,8 +124,15 @@ def _choose(context: Context, wanted: str | None, *, agreed: bool) -> _Candidate
 
 def _require_agreement(context: Context, best: _Candidate, *, agreed: bool) -> None:
     ends = f"{best.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
-    question = f"the certificate that was in use is lost; the newest other one ends on {ends} ({best.place})"
-    if agreed or (context.prompter.interactive and context.prompter.confirm(f"{question}. Use it?")):
+    question = text(
+        "the certificate that was in use is lost; the newest other one ends on {ends} ({place})",
+        ends=ends,
+        place=best.place,
+    )
+    if agreed or (
+        context.prompter.interactive
+        and context.prompter.confirm(text("{question}. Use it?", question=question))
+    ):
         return
     raise CertificateError(
         "repair-unsure",
@@ -141,7 +149,7 @@ def _candidates(context: Context) -> Iterator[_Candidate]:
     names = context.ports.files.names(paths.GENERATIONS)
     directories = (paths.ACTIVE, *(generations.directory(name) for name in names))
     places = [(place, generations.source(context.ports.files, place)) for place in directories]
-    usual = zip((paths.SITE_CERTIFICATE, paths.SITE_PFX), certificate.usual(context), strict=True)
+    usual = zip((paths.SITE_CERTIFICATE, paths.SITE_PFX), certificate_source.usual(context), strict=True)
     for place, source in (*places, *usual):
         try:
             identity = source.load(context.ports)

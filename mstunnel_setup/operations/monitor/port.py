@@ -4,6 +4,7 @@ from typing import Final
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, port_in_use, with_port
@@ -29,9 +30,9 @@ def move(run: Run, port: int) -> None:
     if not _published(run, port):
         _refuse_taken(run.files, port)
     try:
-        run.runner.run([launch.again(port)], run.context)
+        run.runner.run([launch.step_for_port(port)], run.context)
     except SetupError:
-        run.runner.run([launch.again(before)], run.context)
+        run.runner.run([launch.step_for_port(before)], run.context)
         raise
     configuration = run.files.read(paths.OCSERV_CONF) or b""
     run.files.write(paths.OCSERV_CONF, with_port(configuration, port), CONFIGURATION_MODE)
@@ -42,13 +43,13 @@ def move(run: Run, port: int) -> None:
 
 def _published(run: Run, port: int) -> bool:
     """Whether an interrupted move has made the container already; it then holds the port itself."""
-    made_for = launch.again(port).gather(run.context).specifications[0].labels[CONFIGURATION_LABEL]
+    made_for = launch.step_for_port(port).gather(run.context).specifications[0].labels[CONFIGURATION_LABEL]
     found = run.context.ports.engine.inspect(paths.SERVER)
     return found is not None and found.labels.get(CONFIGURATION_LABEL) == made_for
 
 
 def _refuse_taken(files: Files, port: int) -> None:
     """The container that runs would be gone before the engine finds that it cannot publish the port."""
-    taken = [item.program or "an unknown program" for item in listening(files.given, port)]
+    taken = [item.program or text("an unknown program") for item in listening(files.given, port)]
     if taken:
         raise PORT_IN_USE(port=port, programs=", ".join(sorted(set(taken))))

@@ -4,7 +4,7 @@ from mstunnel_setup.answers.variables import KNOWN, PROXIES, refuse_wrong
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Verbatim
+from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.operator import Operator
@@ -57,12 +57,16 @@ def put(operator: Operator, name: str, value: str | None) -> Result:
         data = {"name": name, "value": value, "then": then}
         unknown = () if value is None or _spellings(name)[0] in KNOWN else (unknown_setting(name),)
         if after == before:
-            return Result("unchanged", data, unknown, text=["It has this value already."])
+            return Result("unchanged", data, unknown, text=[text("It has this value already.")])
         run.files.write(paths.ENVIRONMENT, after.encode(), _MODE)
-    text = [f"{name} is not set any more." if value is None else f"{name} is set."]
+    lines = [
+        text("{name} is not set any more.", name=name) if value is None else text("{name} is set.", name=name)
+    ]
     if _spellings(name)[0] in KNOWN:
-        text += [f"To take effect: `{command}`." for command in then] or ["It takes effect within a minute."]
-    return Result("changed", data, unknown, text=text)
+        lines += [text("To take effect: `{command}`.", command=command) for command in then] or [
+            text("It takes effect within a minute.")
+        ]
+    return Result("changed", data, unknown, text=lines)
 
 
 def _spellings(name: str) -> tuple[str, ...]:
