@@ -14,8 +14,8 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.containers import compose, kubernetes, quadlet
-from mstunnel_setup.containers.kubernetes import ConfigurationFile
+from mstunnel_setup.containers import manifests, quadlet
+from mstunnel_setup.containers.manifests import ConfigurationFile
 from mstunnel_setup.gateway.ocserv_conf import (
     DEVICE_AUTHORITY,
     DEVICE_REVOCATIONS,
@@ -107,20 +107,18 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
         specs = (server, agent)
         return (), {f"{spec.name}.container": quadlet.render(spec, rootless=paths.ROOTLESS) for spec in specs}
     if request.format == "compose":
-        return (), {"compose.yaml": compose.render((server, agent))}
+        return (), {"compose.yaml": manifests.compose_file((server, agent))}
     files = [*_configuration(context, port)]
     radius = context.answers.authentication == "radius"
     unknown = [
-        file.content
-        for file in files
-        if file.content in (kubernetes.placeholder(file.path), kubernetes.NODES)
+        file.content for file in files if file.content in (manifests.placeholder(file.path), manifests.NODES)
     ]
     if request.format == "helm":
-        return unknown, {"values.yaml": kubernetes.values(server, agent, files, access_log=host.traced)}
+        return unknown, {"values.yaml": manifests.helm_values(server, agent, files, access_log=host.traced)}
     secrets = map(
-        kubernetes.placeholder, (*kubernetes.SECRET_FILES, *(kubernetes.RADIUS_FILES if radius else ()))
+        manifests.placeholder, (*manifests.SECRET_FILES, *(manifests.RADIUS_FILES if radius else ()))
     )
-    return (*secrets, *unknown), {"mstunnel.yaml": kubernetes.render(server, agent, files, radius=radius)}
+    return (*secrets, *unknown), {"mstunnel.yaml": manifests.manifest(server, agent, files, radius=radius)}
 
 
 def _configuration(context: Context, port: int) -> Iterator[ConfigurationFile]:
@@ -133,8 +131,8 @@ def _configuration(context: Context, port: int) -> Iterator[ConfigurationFile]:
             content = with_port(content, port) if path == paths.OCSERV_CONF else content
             yield ConfigurationFile(path, content.decode("utf-8", errors="replace"))
         elif path in needed:
-            yield ConfigurationFile(path, kubernetes.placeholder(path))
-    yield ConfigurationFile(paths.HOST_ADDRESSES, kubernetes.NODES)
+            yield ConfigurationFile(path, manifests.placeholder(path))
+    yield ConfigurationFile(paths.HOST_ADDRESSES, manifests.NODES)
 
 
 def _shown(texts: Mapping[str, str]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.load import AnswersError
 from mstunnel_setup.answers.merge import Answers
@@ -32,7 +33,6 @@ from mstunnel_setup.install.preflight import ca_pem, refuse_unready, refuse_vend
 from mstunnel_setup.install.programs import FILE
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.run_answers import answers, refuse_unsupported
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import chosen_steps, open_run, require_answers
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.install.steps.eula import ACCEPTED_KEY
@@ -41,7 +41,7 @@ from mstunnel_setup.io.accounts import Account, own_name
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import OPENED_BY_CALLER, Files
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.io.own_code import changeable
+from mstunnel_setup.io.own_process import changeable
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.readiness.parse import proxy_places
 from mstunnel_setup.transaction.receipt import Receipt

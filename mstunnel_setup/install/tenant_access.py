@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mstunnel_setup.actions.agent_credential import UseAppIdentity
+from mstunnel_setup.actions.agent_identity import UseAppIdentity
 from mstunnel_setup.actions.certificates import TESTED_SHA256, CreateAgentCredential
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
 from mstunnel_setup.answers.rules import needed_to_sign_in

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from mstunnel_setup.actions.containers import MakeStateDirectory
+from mstunnel_setup.actions.directories import GiveToAgent
 from mstunnel_setup.actions.files import CopyFile, LinkInPlace, MakeDirectory, MergeFile, WriteFile
-from mstunnel_setup.actions.give_to_agent import GiveToAgent
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.variables import PROXIES, refuse_wrong, without_login
 from mstunnel_setup.base import paths
@@ -20,7 +20,6 @@ from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.readiness.read import text_of
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
@@ -177,8 +176,8 @@ def _digest(context: Context, ca_file: str | None) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _decide(environment: Environment) -> Sequence[Action[Ports]]:
-    actions: list[Action[Ports]] = [MakeDirectory(path=path, mode=mode) for path, mode in DIRECTORIES]
+def _decide(environment: Environment) -> Sequence[Action]:
+    actions: list[Action] = [MakeDirectory(path=path, mode=mode) for path, mode in DIRECTORIES]
     actions.append(MakeStateDirectory(path=paths.AGENT_DIRECTORY))
     actions += given_to_agent(paths.AGENT_DIRECTORY, rootless=environment.rootless)
     # Remembered after the file is written: a run cut off in between must still know the older lines as ours.
@@ -239,7 +238,7 @@ def _problem(context: Context) -> str:
 STEP = Step("environment", text("Settings of the gateway (env.sh)"), _gather, _decide, _prove)
 
 
-def given_to_agent(directory: str, *, rootless: bool) -> Sequence[Action[Ports]]:
+def given_to_agent(directory: str, *, rootless: bool) -> Sequence[Action]:
     """The action that lets the agent write into a directory; none without root, where it is the account."""
     return () if rootless else (GiveToAgent(path=directory),)
 

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mstunnel_setup.actions.agent_credential import (
+from mstunnel_setup.actions.agent_identity import (
+    CreateAgentSecret,
     CredentialSource,
     PlaceAgentCredential,
+    PlaceAgentSecret,
     UseAppIdentity,
     certificate_sha256,
 )
-from mstunnel_setup.actions.agent_secret import CreateAgentSecret, PlaceAgentSecret
 from mstunnel_setup.actions.certificates import CreateAgentCredential
 from mstunnel_setup.actions.files import WriteJson
 from mstunnel_setup.actions.tenant_objects import (
@@ -31,7 +32,6 @@ from mstunnel_setup.base.values import output
 from mstunnel_setup.certificates.agent_credential import CREDENTIAL_DAYS
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import environment, site
 from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.tenant.clouds import Cloud
@@ -232,7 +232,7 @@ def _machine(context: Context) -> str:
     return hashlib.sha256(b"mstunnel-gateway " + machine_id.strip()).hexdigest()[:8]
 
 
-def _decide(registration: Registration) -> Sequence[Action[Ports]]:
+def _decide(registration: Registration) -> Sequence[Action]:
     application = _application(registration)
     credential = _credential(registration, application.key)
     # An application is made with its certificate, but it must be there before it can have a secret.
@@ -271,7 +271,7 @@ def _decide(registration: Registration) -> Sequence[Action[Ports]]:
     )
 
 
-def _application(registration: Registration) -> Action[Ports]:
+def _application(registration: Registration) -> Action:
     """As which application the agent signs in."""
     existing = registration.existing
     if existing is not None:
@@ -282,7 +282,7 @@ def _application(registration: Registration) -> Action[Ports]:
     )
 
 
-def _credential(registration: Registration, application: str) -> Action[Ports]:
+def _credential(registration: Registration, application: str) -> Action:
     """What the agent signs in with; `application` is the key of the action that makes its application."""
     path, existing = registration.credential_path, registration.existing
     if existing is None and registration.secret:

@@ -13,7 +13,6 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.model import Identity
 from mstunnel_setup.install import certificate_source
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import certificate, eula
 from mstunnel_setup.install.steps.certificate import Certificate, examine
 from mstunnel_setup.tenant.graph import is_guid
@@ -208,10 +207,10 @@ def _identity(context: Context) -> Identity:
     """The identity judged in this run, or the one placed by an earlier one."""
     if context.cache.identity is not None:
         return context.cache.identity
-    return generations.source(context.ports, paths.ACTIVE).load(context.ports)
+    return generations.source(context.ports.files, paths.ACTIVE).load(context.ports)
 
 
-def _decide(site: ChosenSite) -> Sequence[Action[Ports]]:
+def _decide(site: ChosenSite) -> Sequence[Action]:
     value: JsonObject = {"id": site.id, "name": site.name, "public_address": site.public_address}
     joined = StoreAnswer(name="joined-site", value=value)
     placed = certificate.STEP.decide(site.certificate) if site.certificate else ()

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mstunnel_setup.install.scope import LAST_STEP, Scope
+from mstunnel_setup.actions.host import Scope
+from mstunnel_setup.install.scope import LAST_STEP
 from mstunnel_setup.install.step_list import ORDER, steps_of
 
 # Journals, `step NAME`, `--skip` and scripts use these; a name never changes.

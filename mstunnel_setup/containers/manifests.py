@@ -1,7 +1,8 @@
-"""Kubernetes manifests: both containers in one pod, with what they read as ConfigMap, Secrets and a claim.
+"""Manifests for hosts that others prepare: Kubernetes, the values of the Helm chart, and Compose.
 
-The pod has no host to prepare it: a ConfigMap stands for the files in /etc/mstunnel, and two init containers
-lay out the volumes. Secrets have placeholders; what is secret is never read here.
+Kubernetes runs both containers in one pod, with what they read as ConfigMap, Secrets and a claim. The pod has
+no host to prepare it: a ConfigMap stands for the files in /etc/mstunnel, and two init containers lay out the
+volumes. Secrets have placeholders; what is secret is never read here.
 """
 
 import hashlib
@@ -11,7 +12,8 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from mstunnel_setup.base import paths, rendering
-from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
+from mstunnel_setup.containers.run_arguments import mount_words
+from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, DIGEST_LABEL, ContainerSpec, split_reference
 
 _CONFIGURATION: Final = "mstunnel-configuration"
 _CERTIFICATE: Final = "mstunnel-certificate"
@@ -79,7 +81,7 @@ def placeholder(path: str) -> str:
     return f"<{form} of {path}>"
 
 
-def render(
+def manifest(
     server: ContainerSpec, agent: ContainerSpec, files: Sequence[ConfigurationFile], *, radius: bool = False
 ) -> str:
     """The text of `mstunnel.yaml`; with `radius` also the Secret with the RADIUS servers.
@@ -131,7 +133,7 @@ def render(
     )
 
 
-def values(
+def helm_values(
     server: ContainerSpec,
     agent: ContainerSpec,
     files: Sequence[ConfigurationFile],
@@ -200,3 +202,17 @@ def _digest(server: ContainerSpec, agent: ContainerSpec, files: Sequence[Configu
         *(line for each in files for line in each.lines),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def compose_file(specs: Sequence[ContainerSpec]) -> str:
+    """The text of `compose.yaml`. Raises StepError `value-unquotable`."""
+    mounts = {spec.name: [mount_words(volume, "docker") for volume in spec.volumes] for spec in specs}
+    memory = {spec.name: [mount_words(place, "docker") for place in spec.tmpfs] for spec in specs}
+    return rendering.render(
+        "compose/compose.yaml",
+        specs=specs,
+        mounts=mounts,
+        memory=memory,
+        digest_label=DIGEST_LABEL,
+        digests={spec.name: split_reference(spec.image)[1] for spec in specs},
+    )

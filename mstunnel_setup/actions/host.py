@@ -1,8 +1,9 @@
-"""The ports of one run: built once, passed on; the expensive ones are opened when first used."""
+"""The host of one run, as actions see it: built once; what is expensive is opened at its first use."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -13,10 +14,9 @@ from mstunnel_setup.base.errors import EngineError, SignInError, StepError, Usag
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.certificates import ca_trust
 from mstunnel_setup.containers.choice import Chosen, EnginePreference, open_engine
-from mstunnel_setup.containers.engine import ContainerEngine, Progress
+from mstunnel_setup.containers.engine import ContainerEngine
 from mstunnel_setup.containers.errors import ENGINE_FAILED
-from mstunnel_setup.containers.spec import Volume
-from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.containers.spec import Progress, Volume
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
@@ -35,6 +35,14 @@ _NOT_STARTED, _NO_SUCH_PROGRAM = 126, 127
 OpenedEngine: TypeAlias = tuple[ContainerEngine, Chosen]
 Passphrases: TypeAlias = Callable[[str | None], bytes | None]
 """The passphrase that a reference names; without a reference the one typed during this run, if any."""
+
+
+class Scope(StrEnum):
+    """All of an installation with root, or a part of a rootless one."""
+
+    ALL = "whole"
+    HOST = "host"
+    ACCOUNT = "account"
 
 
 def no_tenant() -> "Graph":
@@ -59,8 +67,8 @@ def no_passphrases(reference: str | None) -> bytes | None:
 
 
 @dataclass(frozen=True)
-class Ports:
-    """What the actions of a run act on.
+class Host:
+    """What the actions of a run act on: files, programs, engine, service manager, tenant.
 
     `engine_opener` and `tenant` are called when the engine or the tenant is first needed.
     """
@@ -163,17 +171,17 @@ class Ports:
 
 
 @contextmanager
-def open_ports(
+def build_host(
     operator: Operator,
     scope: Scope,
     preference: EnginePreference,
     *,
     tenant: "Callable[[], Graph]" = no_tenant,
     passphrases: Passphrases = no_passphrases,
-) -> Iterator[Ports]:
-    """The ports of one run on the operator's host. What was started for the run alone ends with it."""
+) -> Iterator[Host]:
+    """The operator's host for one run. What was started for the run alone ends with it."""
     with ExitStack() as stack:
-        yield Ports(
+        yield Host(
             operator.files,
             operator.processes,
             operator.clock,

@@ -1,11 +1,14 @@
-"""Refuse to run as root when another user can change the code."""
+"""Protect this process from code that others can change, and from readers of its memory."""
 
+import ctypes
 import os
+import resource
 import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from mstunnel_setup.base.errors import CheckError
 from mstunnel_setup.io.accounts import is_own_group, is_service_group
@@ -85,3 +88,22 @@ def changeable_below(directory: str | Path) -> Iterator[Path]:
                     yield Path(entry.path)
             if entry.is_dir(follow_symlinks=False):
                 yield from changeable_below(entry.path)
+
+
+# linux/prctl.h
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_DUMPABLE: Final = 4
+
+
+def keep_private() -> None:
+    """Deny other programs of the account access to this process's memory, and disable core dumps.
+
+    Clears PR_SET_DUMPABLE (prctl(2)), which execve(2) resets; the core limit is inherited.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def end_with_parent(signal: int) -> None:
+    """Have the kernel send `signal` to this process when its parent ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal, 0, 0, 0)

@@ -1,14 +1,16 @@
-"""Wait until a container runs and is healthy."""
+"""Start, stop and look at a container of ours, through its service if it has one; wait until it is up."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.text import printable
-from mstunnel_setup.containers.engine import ContainerState
-from mstunnel_setup.containers.ports import HasEngine
+from mstunnel_setup.containers.engine import ContainerState, LogOptions
 
+_UNDECIDED = "starting"
+_LOG_TIMEOUT = 180.0
 LOG_LINES = 10
 _POLL_SECONDS = 0.5
 _PROBE_SECONDS = 1.0
@@ -23,6 +25,69 @@ _CRASH_SECONDS = 15.0
 _SETTLE_SECONDS = 2.0
 
 
+def state_of(host: Host, name: str) -> ContainerState | None:
+    """The state of a container; after a health check where the engine makes none, or has not yet."""
+    state = host.engine.inspect(name)
+    if state is None or state.status != "running" or state.health is None:
+        return state
+    if host.systemd.running() and state.health != _UNDECIDED:
+        return state
+    passed = host.engine.probe(name)
+    state = host.engine.inspect(name)
+    # Docker itself counts only the checks that it makes.
+    well = passed and state is not None and state.health == _UNDECIDED
+    return replace(state, health="healthy") if well and state is not None else state
+
+
+def start(host: Host, container: str) -> None:
+    """Start a container."""
+    if host.systemd.known(f"{container}.service"):
+        host.systemd.start(f"{container}.service")
+    else:
+        host.engine.start(container)
+
+
+def stop(host: Host, container: str) -> None:
+    """Stop a container."""
+    if host.systemd.known(f"{container}.service"):
+        host.systemd.stop(f"{container}.service")
+    else:
+        host.engine.stop(container)
+
+
+def restart(host: Host, container: str) -> None:
+    """Stop and start a container."""
+    if host.systemd.known(f"{container}.service"):
+        host.systemd.restart(f"{container}.service")
+    else:
+        host.engine.restart(container)
+
+
+def restarts(host: Host, container: str) -> int:
+    """How often its service, or the engine, has restarted the container since it was last started."""
+    unit = f"{container}.service"
+    return host.systemd.restarts(unit) if host.systemd.known(unit) else engine_restarts(host, container)
+
+
+def engine_restarts(host: Host, container: str) -> int:
+    """How often the engine has restarted the container."""
+    state = host.engine.inspect(container)
+    return state.restarts if state is not None else 0
+
+
+def last_log(host: Host, container: str, lines: int) -> str:
+    """The last lines of its log, also of a container that its service has removed."""
+    unit = f"{container}.service"
+    return host.systemd.log(unit, lines) if host.systemd.known(unit) else engine_log(host, container, lines)
+
+
+def engine_log(host: Host, container: str, lines: int) -> str:
+    """The last lines of the log that the engine has of a container."""
+    command = host.engine.logs_command(container, LogOptions(lines=lines))
+    done = host.processes.run(command, timeout=_LOG_TIMEOUT, check=False)
+    return done.output + done.error
+
+
 @dataclass
 class _Steady:
     """Since when (monotonic seconds) the container has been running without a restart."""
@@ -32,7 +97,7 @@ class _Steady:
 
 
 def wait_until_up(
-    ports: HasEngine, name: str, timeout: float, log: Callable[[], str], restarts: Callable[[], int]
+    host: Host, name: str, timeout: float, log: Callable[[], str], restarts: Callable[[], int]
 ) -> None:
     """Return once the container `name` is healthy, or, without a health check, keeps running.
 
@@ -43,10 +108,10 @@ def wait_until_up(
     """
     steady = _Steady()
     failed = 0
-    begun = probe_at = ports.clock.monotonic()
+    begun = probe_at = host.clock.monotonic()
     while True:
-        now = ports.clock.monotonic()
-        state = ports.engine.inspect(name)
+        now = host.clock.monotonic()
+        state = host.engine.inspect(name)
         if _up(state, steady, now):
             return
         unhealthy = state is not None and state.health == "unhealthy"
@@ -54,12 +119,12 @@ def wait_until_up(
         if now - begun >= timeout or crashing or (unhealthy and failed >= _FAILED_PROBES):
             raise launch_failure(name, state, log())
         if state is not None and state.health is not None and _running(state) and now >= probe_at:
-            if ports.engine.probe(name):
+            if host.engine.probe(name):
                 return
             failed += 1
             probe_at = now + _PROBE_SECONDS
         else:
-            ports.clock.sleep(_POLL_SECONDS)
+            host.clock.sleep(_POLL_SECONDS)
 
 
 def launch_failure(name: str, state: ContainerState | None, log: str) -> EngineError:
