@@ -56,7 +56,7 @@ def run() -> int:
         return _USAGE
     except KeyboardInterrupt:
         # While it is loaded: nothing of it can report that.
-        _written(2, "\nstopped: interrupted\n")
+        _written(2, "\nstopped[interrupted]: interrupted\n")
         return _INTERRUPTED
 
 

@@ -125,7 +125,7 @@ def test_refusals_of_a_running_lab(
 ) -> None:
     done = run(lab_program, *arguments, "--dir", str(process.directory))
     assert done.returncode == code
-    assert done.stderr.startswith("error: ")
+    assert done.stderr.startswith("error[")
     assert says in done.stderr
 
 
