@@ -123,7 +123,7 @@ def _wanted(context: Context) -> dict[str, str]:
 
 def _shell_proxies(context: Context) -> dict[str, str]:
     """The plain assignments in the file for all shells; none where an earlier run wrote it."""
-    # That of an administrator may be root's alone, and the account of a rootless gateway goes on without it.
+    # That of an administrator may be root's alone; the account of a rootless gateway continues without it.
     profile = text_of(context.ports.files, _SHELL_PROXIES)
     written = context.receipt.entries.get(f"file:{_SHELL_PROXIES}")
     if written is not None and written.versions[-1].get("text") == profile:

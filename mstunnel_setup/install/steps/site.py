@@ -68,7 +68,7 @@ def gather(
             if not context.prompter.interactive:
                 raise
             replaced = _choose_again(context, site, error)
-    typed = eula.told(context) if context.cache.person_answered else None
+    typed = eula.answers_to_store(context) if context.cache.person_answered else None
     return ChosenSite(site.id, plain(site.display_name), plain(site.public_address or ""), typed, replaced)
 
 
@@ -208,8 +208,8 @@ def _decide(site: ChosenSite) -> Sequence[Action[Ports]]:
     joined = StoreAnswer(name="joined-site", value=value)
     placed = certificate.STEP.decide(site.certificate) if site.certificate else ()
     # A later run asks none of the questions again that were answered after the terms.
-    told = () if site.answers is None else (StoreAnswer(name="answers", value=site.answers),)
-    return (*placed, *told, joined)
+    answers = () if site.answers is None else (StoreAnswer(name="answers", value=site.answers),)
+    return (*placed, *answers, joined)
 
 
 def _missing(context: Context) -> Sequence[str]:
