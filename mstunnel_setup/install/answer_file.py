@@ -13,7 +13,8 @@ from mstunnel_setup.answers.values import pem_certificates
 from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Verbatim, text, verbatim
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.release_images import release_images
@@ -96,7 +97,7 @@ def save(operator: Operator, file: Path) -> Result:
     variables, withheld = _variables(operator.files)
     given = {**_portable(receipt, operator.files), "environment": variables}
     _write_new(operator.files, file, describe.new_file(merge({}, {}, None, given)))
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[Problem, ...] = ()
     if withheld:
         left_out = warning(
             "proxy-left-out",

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers import compose, kubernetes, quadlet
@@ -56,7 +57,7 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
     with open_run(operator, settings, exclusively=False) as run:
         require_answers(run, [images.STEP])
         placeholders, texts = _texts(run.context, request)
-    warnings: tuple[Notice, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     if placeholders:
         left = warning(
             "placeholders-left",
