@@ -8,9 +8,7 @@ from mst_admin.carry_out import read_tenant
 from mst_admin.carry_out_many import Done, carry_out_many
 from mst_admin.change import Change
 from mst_admin.declared import Declared, load_declarations
-from mst_admin.export import shared_names
-from mst_admin.export_contents import PATTERNS, contents_of, not_in
-from mst_admin.export_format import Format
+from mst_admin.export import SCHEMA_FILE, declarations_of, shared_names, unsaid
 from mst_admin.named_files import write_named
 from mst_admin.objects import Declarations
 from mst_admin.plan import Tenant, plan
@@ -69,27 +67,30 @@ def apply(
     )
 
 
-def export(operator: Operator, settings: Settings, directory: Path, wanted: Format, *, force: bool) -> Result:
-    """Write the tenant in a format. Raises UsageError `export-exists` rather than overwrite files."""
+def export(operator: Operator, settings: Settings, directory: Path, *, force: bool) -> Result:
+    """Write the tenant as declarations. Raises UsageError `export-exists` rather than overwrite files."""
     tenant = read_tenant(open_tenant(operator, settings))
-    contents = contents_of(tenant, wanted)
+    contents = {
+        **declarations_of(tenant),
+        SCHEMA_FILE: f"{json.dumps(describe.schema(Declarations), indent=2)}\n",
+    }
     target = directory.absolute()
-    present = sorted(item.name for item in target.glob(PATTERNS[wanted]))
-    strangers = [name for name in present if name not in contents]
-    if strangers or (present and not force):
-        remedy = "remove them first" if strangers else "overwrite them with --force"
+    present = sorted(item.name for item in target.glob("*.y*ml"))
+    unrelated_files = [name for name in present if name not in contents]
+    if unrelated_files or (present and not force):
+        remedy = "remove them first" if unrelated_files else "overwrite them with --force"
         raise UsageError(
             "export-exists",
             "{directory} already has declarations: {names}",
             hint="Use an empty directory, or {remedy}.",
             directory=target,
-            names=", ".join(strangers or present),
+            names=", ".join(unrelated_files or present),
             remedy=remedy,
         )
     write_named(target, contents)
     names = sorted(contents)
     data = {"directory": str(target), "files": names}
-    warnings = tuple(map(notice_of, (*shared_names(tenant), *not_in(tenant, wanted))))
+    warnings = tuple(map(notice_of, (*shared_names(tenant), *unsaid(tenant))))
     return Result("changed", data, warnings, text=[f"{target}/{name}" for name in names])
 
 

@@ -34,7 +34,7 @@ LOCALE: Final = PACKAGES[0] / "data" / "locale"
 _SILENT: Final = frozenset(
     {
         *("redaction.py", "metrics.py", "fixed_rules.py", "issuers.py", "oidc.py", "translation.py"),
-        *("log_lines.py", "export_m365dsc.py", "export_terraform.py", "hcl.py", "powershell.py"),
+        *("log_lines.py"),
     }
 )
 # What is put together elsewhere: words of click and pydantic, of the renderer, and states in tables.

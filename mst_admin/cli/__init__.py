@@ -1,6 +1,7 @@
 """The command line of `mst-admin`: the tenant's side, from the command line and as files."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,6 @@ from mst_admin.cli.server import server_app
 from mst_admin.cli.site import site_app
 from mst_admin.cli.store_app import store_app_app
 from mst_admin.cli.threshold import threshold_app
-from mst_admin.export_format import Format
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.cli.framework.entry import run_program
 from mstunnel_setup.cli.framework.options import CommonOptions, SignInOptions, Yes, new_app, with_options
@@ -67,6 +67,12 @@ OneSite = Annotated[
 Declarations = Annotated[
     Path, typer.Argument(metavar="DIR", help="Directory with YAML files, or one such file.")
 ]
+
+
+class ExportFormat(StrEnum):
+    """The format of an export."""
+
+    YAML = "yaml"
 
 
 @dataclass(frozen=True)
@@ -136,10 +142,9 @@ def export(
     common: CommonOptions,
     sign_in: SignInOptions,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to write to.")],
-    wanted: Annotated[
-        Format,
-        typer.Option("--format", help="Declarations for `apply`, or files for Microsoft365DSC or Terraform."),
-    ] = Format.YAML,
+    _wanted: Annotated[
+        ExportFormat, typer.Option("--format", help="Declarations for `apply`.")
+    ] = ExportFormat.YAML,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
     """Write the tenant as files, with a JSON Schema for editors."""
@@ -148,7 +153,7 @@ def export(
     run_command(
         f"{_PROGRAM} export",
         common,
-        lambda operator: apply.export(operator, sign_in.settings(), directory, wanted, force=force),
+        lambda operator: apply.export(operator, sign_in.settings(), directory, force=force),
     )
 
 
