@@ -9,7 +9,6 @@ from ssl import DER_cert_to_PEM_cert
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from mst_admin import findings
 from mst_admin.apps import app_wire, wire
 from mst_admin.apps.app_wire import app_object
 from mst_admin.apps.app_wire import is_about_tunnel as is_tunnel_app
@@ -17,15 +16,15 @@ from mst_admin.apps.mam_policies import mam_object
 from mst_admin.apps.wire import PresentAppConfiguration, app_configuration_object, is_about_tunnel
 from mst_admin.assignments import assignees
 from mst_admin.change import Wire
+from mst_admin.findings import PROFILE_NOT_DECLARABLE
 from mst_admin.mam_changes import policies_of_mam
 from mst_admin.plan import Tenant
 from mst_admin.present_profiles import PresentProfile, is_tunnel
-from mst_admin.profiles.findings import PROFILE_NOT_DECLARABLE
 from mst_admin.profiles.objects import ProfileObject, TrustedRootObject
 from mst_admin.profiles.present import extra, not_declared, profile_object
 from mst_admin.profiles.wire import ROOT_PLATFORMS, is_root_name, root_name
 from mst_admin.wire import configuration_object, site_object, threshold_object
-from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.base.text import plain
 
 SCHEMA_FILE = "schema.json"
@@ -66,7 +65,16 @@ def shared_names(tenant: Tenant) -> Iterator[Finding]:
         for name, count in Counter(map(str.casefold, names)).items():
             if count > 1:
                 shown = plain(next(item for item in names if item.casefold() == name))
-                yield findings.NAME_SHARED(count=count, kind=what, name=shown)
+                yield finding(
+                    "name",
+                    "name-ambiguous",
+                    "{count} objects of the kind {kind} are called {name}",
+                    hint=("Rename all but one in the tenant: `apply` and `diff` find objects by name."),
+                    fatal=False,
+                    count=count,
+                    kind=what,
+                    name=shown,
+                )
 
 
 def unsaid(tenant: Tenant) -> Iterator[Finding]:

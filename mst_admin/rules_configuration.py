@@ -13,7 +13,7 @@ from mst_admin import findings
 from mst_admin.change import Body
 from mst_admin.objects import ConfigurationObject
 from mst_admin.wire import SESSION_TIMEOUT, configuration_body
-from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.base.errors import Declared
 from mstunnel_setup.base.text import quoted
 from mstunnel_setup.gateway import fields
@@ -68,18 +68,18 @@ def judge_networks(networks: Sequence[str]) -> Iterator[Finding]:
 
 def _served(body: Body) -> Iterator[Finding]:
     """What the gateway refuses of each property alone."""
-    for name, (key, finding) in _FIELDS.items():
+    for name, (key, refused) in _FIELDS.items():
         values = body[name] if isinstance(body[name], list) else [body[name]]
         for value in values:
             try:
                 ServerConfiguration.from_wire({**_VALID, name: [value] if body[name] is values else value})
             except PropertyError as error:
-                yield _refusal(finding, key, value, error)
+                yield _refusal(refused, key, value, error)
 
 
-def _refusal(finding: Declared[Finding], key: str, value: object, error: PropertyError) -> Finding:
+def _refusal(refused: Declared[Finding], key: str, value: object, error: PropertyError) -> Finding:
     reason = "it is a mask, not a network" if _is_mask(str(value)) else error.reason
-    return finding(key=key, value=quoted(value), reason=reason, advice=_sentence(error.advice)).at(key)
+    return refused(key=key, value=quoted(value), reason=reason, advice=_sentence(error.advice)).at(key)
 
 
 def _is_mask(text: str) -> bool:
@@ -94,12 +94,23 @@ def _settings(declared: ConfigurationObject) -> Iterator[Finding]:
     """What the gateway refuses of advanced settings and of the session timeout."""
     for name, value in declared.advanced_settings.items():
         if not (_SETTING.fullmatch(name) and value):
-            yield findings.ADVANCED_SETTING_MALFORMED(name=quoted(name), value=quoted(value))
+            yield finding(
+                "advanced_settings",
+                "advanced-setting-malformed",
+                "advanced_settings has {name} = {value}: this is not a valid setting",
+                hint="Write the ocserv name of a setting, such as idle-timeout, with a value.",
+                name=quoted(name),
+                value=quoted(value),
+            )
             continue
         try:
             ServerConfiguration.from_wire({**_VALID, "advancedSettings": [{"name": name, "value": value}]})
         except PropertyError as error:
-            yield findings.ADVANCED_SETTING_INVALID(
+            yield finding(
+                "advanced_settings",
+                "advanced-setting-invalid",
+                "{key} is {value}: {reason}",
+                hint="{advice}",
                 key=f"advanced_settings.{name}",
                 value=quoted(value),
                 reason=error.reason,
@@ -108,9 +119,21 @@ def _settings(declared: ConfigurationObject) -> Iterator[Finding]:
     if declared.session_timeout is None:
         return
     if SESSION_TIMEOUT in declared.advanced_settings:
-        yield findings.SESSION_TIMEOUT_TWICE(name=SESSION_TIMEOUT)
+        yield finding(
+            "session_timeout",
+            "session-timeout-twice",
+            "session_timeout is also given as advanced setting {name}",
+            hint="Remove one of them.",
+            name=SESSION_TIMEOUT,
+        )
     if not 0 < declared.session_timeout < _LONGEST_SESSION:
-        yield findings.SESSION_TIMEOUT_INVALID(value=quoted(declared.session_timeout))
+        yield finding(
+            "session_timeout",
+            "session-timeout-invalid",
+            "session_timeout is {value}: out of range",
+            hint="Write a whole number of seconds from 1; 3600 is the default.",
+            value=quoted(declared.session_timeout),
+        )
 
 
 def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
@@ -131,7 +154,14 @@ def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
     count = len(declared.route_includes) + len(declared.route_excludes)
     if count > _MOST_RULES:
         key = "route_includes" if declared.route_includes else "route_excludes"
-        yield findings.ROUTES_TOO_MANY(count=count, most=_MOST_RULES).at(key)
+        yield finding(
+            key,
+            "routes-too-many",
+            "there are {count} split tunnelling rules: more than {most} are not allowed in total",
+            hint="Join neighbouring ranges.",
+            count=count,
+            most=_MOST_RULES,
+        )
 
 
 def _as_a_whole(body: Body) -> Iterator[Finding]:
@@ -149,11 +179,33 @@ def _advice(declared: ConfigurationObject, corporate_networks: Sequence[str]) ->
         for other in own:
             if network.version == other.version and network.overlaps(other):
                 key = "network" if isinstance(network, IPv4Network) else "ipv6_network"
-                yield findings.NETWORK_OVERLAP(network=network, other=other).at(key)
+                yield finding(
+                    key,
+                    "network-overlap",
+                    "the address range for devices {network} overlaps your network {other}",
+                    hint=("Devices cannot reach that network: use another range, such as 169.254.0.0/16."),
+                    fatal=False,
+                    network=network,
+                    other=other,
+                )
     if not own and not (isinstance(devices[0], IPv4Network) and devices[0].subnet_of(_APIPA)):
-        yield findings.NETWORK_NOT_APIPA(network=quoted(declared.network), safe=_APIPA)
+        yield finding(
+            "network",
+            "network-not-apipa",
+            "network is {network}: not checked against your networks",
+            hint=("List your networks in `corporate_networks`, or use {safe}, which cannot overlap them."),
+            fatal=False,
+            network=quoted(declared.network),
+            safe=_APIPA,
+        )
     if declared.disable_udp_connections:
-        yield findings.UDP_OFF()
+        yield finding(
+            "disable_udp_connections",
+            "udp-off",
+            "without UDP, only devices with Microsoft Defender for Endpoint can connect",
+            hint="Move all devices to Microsoft Defender for Endpoint first.",
+            fatal=False,
+        )
 
 
 def _host_bits(declared: ConfigurationObject) -> Iterator[Finding]:
@@ -162,7 +214,16 @@ def _host_bits(declared: ConfigurationObject) -> Iterator[Finding]:
         for text in (given,) if isinstance(given, str) else given:
             network = ip_network(text, strict=False) if "/" in text else None
             if network is not None and not text.startswith(f"{network.network_address}/"):
-                yield findings.HOST_BITS_CUT(key=key, value=quoted(text), network=network).at(key)
+                yield finding(
+                    key,
+                    "host-bits-cut",
+                    "{key} has {value}, which is an address in {network}",
+                    hint="Write {network}; this network is sent.",
+                    fatal=False,
+                    key=key,
+                    value=quoted(text),
+                    network=network,
+                )
 
 
 def _sentence(advice: str) -> str:

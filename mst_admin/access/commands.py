@@ -159,7 +159,7 @@ def _review(graph: AdminGraph, file: PolicyFile, users: Sequence[str], *, enable
     if graph.service_principal(GATEWAY_APP_ID, APPLICATION_READ) is None:
         raise TenantError(
             "cloud-app-missing",
-            ("the tenant does not have the cloud app Microsoft Tunnel Gateway, so policies cannot name it"),
+            "the tenant does not have the cloud app Microsoft Tunnel Gateway, so policies cannot name it",
             hint=(
                 "Run `mst-admin conditional-access provision`, wait a few minutes, then run the "
                 "command again."

@@ -71,7 +71,7 @@ def warnings_of_tenant(
     if not any(item.state == ENABLED and concerns_tunnel(item) for item in active):
         yield warning(
             "no-enforced-policy",
-            ("no policy in force applies to the tunnel: every licensed user can connect from any device"),
+            "no policy in force applies to the tunnel: every licensed user can connect from any device",
             hint=(
                 "Evaluate a policy in report-only mode, then run `mst-admin conditional-access apply "
                 "FILE --enable`."

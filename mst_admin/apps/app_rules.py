@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from mst_admin.apps import findings
+from mst_admin import findings
 from mst_admin.apps.app_objects import StoreAppObject
 from mst_admin.assignments import identity, targets
 from mst_admin.profiles.objects import ProfileObject
 from mst_admin.profiles.rules import PACKAGE
 from mst_admin.profiles.rules_assignment import judge_assignment
-from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.answers.finding import Finding, finding
 
 _IOS_ONLY = ("description", "publisher", "store_url")
 
@@ -27,7 +27,14 @@ def judge_per_app(profile: ProfileObject, apps: Iterable[StoreAppObject]) -> Ite
     """Whether any of the apps that are declared with a per-app VPN profile uses it."""
     named = {item.vpn_profile.casefold() for app in apps for item in app.assignments if item.vpn_profile}
     if profile.is_ios and profile.per_app and profile.name.casefold() not in named:
-        yield findings.PER_APP_WITHOUT_APP(profile=profile.name)
+        yield finding(
+            "per_app",
+            "per-app-without-app",
+            "no declared app is assigned with the per-app VPN profile {profile}, so none of them uses it",
+            hint="Name it as vpn_profile in the assignments of the apps that use the tunnel.",
+            fatal=False,
+            profile=profile.name,
+        )
 
 
 def _properties(declared: StoreAppObject) -> Iterator[Finding]:
@@ -35,9 +42,21 @@ def _properties(declared: StoreAppObject) -> Iterator[Finding]:
         yield findings.APP_CONFIG_APP_ID(name=declared.id[:80]).at("id")
     if declared.is_ios:
         if not declared.publisher:
-            yield findings.APP_INCOMPLETE(key="publisher").at("publisher")
+            yield finding(
+                "publisher",
+                "app-incomplete",
+                "an app for iOS needs {key}",
+                hint="Copy it from the page in the App Store.",
+                key="publisher",
+            )
         if not declared.store_url.startswith("https://"):
-            yield findings.APP_STORE_URL(url=declared.store_url[:80])
+            yield finding(
+                "store_url",
+                "app-store-url",
+                "store_url is “{url}”: it is not an https address",
+                hint="Write the address of the page in the App Store.",
+                url=declared.store_url[:80],
+            )
         return
     for key in _IOS_ONLY:
         if getattr(declared, key):
@@ -46,8 +65,8 @@ def _properties(declared: StoreAppObject) -> Iterator[Finding]:
 
 def _assignments(declared: StoreAppObject) -> Iterator[Finding]:
     for item in declared.assignments:
-        for finding in judge_assignment(item, "app"):
-            yield finding.at("assignments")
+        for found in judge_assignment(item, "app"):
+            yield found.at("assignments")
         if item.vpn_profile and not declared.is_ios:
             yield findings.APP_KEY(key="vpn_profile", other="apps for iOS").at("assignments")
         if item.updates != "default" and declared.is_ios:
@@ -55,13 +74,31 @@ def _assignments(declared: StoreAppObject) -> Iterator[Finding]:
     all_targets = Counter(identity(target) for item in declared.assignments for target in targets(item))
     for (kind, group), count in all_targets.items():
         if count > 1:
-            yield findings.APP_ASSIGNED_TWICE(target=group or kind.rpartition(".")[2])
+            yield finding(
+                "assignments",
+                "app-assigned-twice",
+                "{target} is in more than one assignment",
+                hint="Remove it from all but one of them.",
+                target=group or kind.rpartition(".")[2],
+            )
     if not declared.assignments:
-        yield findings.APP_NOT_ASSIGNED()
+        yield finding(
+            "assignments",
+            "app-not-assigned",
+            "the app is not assigned to any user",
+            hint="Add assignments.",
+            fatal=False,
+        )
 
 
 def _vpn_profiles(declared: StoreAppObject, profiles: dict[str, ProfileObject]) -> Iterator[Finding]:
     for item in declared.assignments:
         profile = profiles.get((item.vpn_profile or "").casefold())
         if profile is not None and not (profile.is_ios and profile.per_app):
-            yield findings.APP_VPN_NOT_PER_APP(profile=profile.name)
+            yield finding(
+                "assignments",
+                "app-vpn-not-per-app",
+                "the VPN profile {profile} is not a per-app VPN for iOS",
+                hint="Name a VPN profile with per_app: true, or remove vpn_profile.",
+                profile=profile.name,
+            )

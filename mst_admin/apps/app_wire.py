@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
-from mst_admin.apps import findings
+from mst_admin import findings
 from mst_admin.apps.app_objects import AppPlatform, AssignmentObject, StoreAppObject
 from mst_admin.apps.objects import DEFENDER
 from mst_admin.apps.store import IOS_APP, IOS_APPS

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from mst_admin.apps import findings
+from mst_admin import findings
 from mst_admin.apps.mam_objects import MamObject
 from mst_admin.apps.mam_policies import EDGE_ANDROID
 from mst_admin.assignments import Assignable
@@ -10,7 +10,7 @@ from mst_admin.profiles.objects import ProfileObject
 from mst_admin.profiles.rules import PACKAGE, judge_proxy
 from mst_admin.profiles.rules_assignment import judge_assignment
 from mstunnel_setup.answers.address import is_host
-from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.answers.finding import Finding, finding
 
 
 def judge_mam(
@@ -36,9 +36,20 @@ def judge_mam(
 
 def _apps(declared: MamObject) -> Iterator[Finding]:
     if declared.is_ios and not declared.apps:
-        yield findings.MAM_APPS_MISSING()
+        yield finding(
+            "apps",
+            "mam-apps-missing",
+            "on iOS the tunnel is for single apps, and there is none",
+            hint="Add their bundle ids.",
+        )
     if not declared.is_ios and declared.apps and EDGE_ANDROID not in declared.apps:
-        yield findings.MAM_APPS_WITHOUT_EDGE(edge=EDGE_ANDROID)
+        yield finding(
+            "apps",
+            "mam-apps-without-edge",
+            "the list of apps that use the tunnel does not have Edge, which starts it",
+            hint="Add {edge}.",
+            edge=EDGE_ANDROID,
+        )
     for name in declared.apps:
         if not PACKAGE.fullmatch(name):
             yield findings.APP_CONFIG_APP_ID(name=name[:80])
@@ -51,22 +62,51 @@ def _ios(declared: MamObject, *, split_rules: bool | None) -> Iterator[Finding]:
         return
     for host in declared.bypassed_urls:
         if not is_host(host):
-            yield findings.MAM_BYPASSED_HOST(host=host[:80])
+            yield finding(
+                "bypassed_urls",
+                "mam-bypassed-host",
+                "“{host}” is not a host name",
+                hint="Write the host alone.",
+                host=host[:80],
+            )
     if declared.proxy and declared.proxy.address and split_rules is not False:
-        yield findings.MAM_PROXY_WITHOUT_PAC(has="has" if split_rules else "may have")
+        yield finding(
+            "proxy",
+            "mam-proxy-without-pac",
+            "with a direct proxy, iOS ignores the split tunnelling rules that the site {has}",
+            hint="Set proxy.pac_url instead.",
+            fatal=False,
+            has="has" if split_rules else "may have",
+        )
 
 
 def _others(declared: MamObject, others: Iterable[MamObject]) -> Iterator[Finding]:
     """A device takes one policy with tunnel settings, and so one site."""
     for other in others:
         if other is not declared and other.platform is declared.platform and _share(declared, other):
-            yield findings.MAM_TWICE(other=other.name)
+            yield finding(
+                "groups",
+                "mam-twice",
+                "a group also gets {other}, but a device takes the tunnel settings of one policy only",
+                hint="Remove the group from one of them.",
+                other=other.name,
+            )
 
 
 def _profiles(declared: MamObject, profiles: Iterable[ProfileObject]) -> Iterator[Finding]:
     for profile in profiles:
         if profile.is_ios is declared.is_ios and _share(declared, profile):
-            yield findings.MAM_BESIDE_PROFILE(profile=profile.name)
+            yield finding(
+                "groups",
+                "mam-beside-profile",
+                (
+                    "a group also gets the VPN profile {profile}, but a device uses the tunnel of "
+                    "one of them only"
+                ),
+                hint=("Check that enrolled devices and devices that are not are in different groups."),
+                fatal=False,
+                profile=profile.name,
+            )
 
 
 def _share(first: Assignable, second: Assignable) -> bool:

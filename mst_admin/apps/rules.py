@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from mst_admin.apps import findings
+from mst_admin import findings
 from mst_admin.apps.keys import DEFENDER_KEYS, Key, Value, allows, known_keys
 from mst_admin.apps.objects import AppConfigurationObject, Channel, Platform
 from mst_admin.assignments import Assignable
@@ -12,7 +12,7 @@ from mst_admin.profiles.objects import ProfileObject
 from mst_admin.profiles.rules import PACKAGE
 from mst_admin.profiles.rules_assignment import judge_assignment
 from mst_admin.profiles.rules_settings import judge_switches
-from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.answers.finding import Finding, finding
 
 _MAM_CONFIGS: Final = "DefenderMAMConfigs"
 _OF_THE_PROFILE: Final = "defendertoggle"
@@ -43,19 +43,36 @@ def judge_app_configuration(
 
 def _channel(declared: AppConfigurationObject) -> Iterator[Finding]:
     if not declared.on_devices and declared.platform not in {Platform.ANDROID, Platform.IOS}:
-        yield findings.APP_CONFIG_PLATFORM(platform=declared.platform)
+        yield finding(
+            "platform",
+            "app-config-platform",
+            "platform is {platform}, which managed apps do not distinguish",
+            hint="Write android or ios.",
+            platform=declared.platform,
+        )
     if declared.permissions and (declared.is_ios or not declared.on_devices):
-        finding = findings.APP_CONFIG_KEY(key="permissions", other="managed devices with Android")
-        yield finding.at("permissions")
+        other = "managed devices with Android"
+        yield findings.APP_CONFIG_KEY(key="permissions", other=other).at("permissions")
     if declared.all_devices and not declared.on_devices:
         yield findings.APP_CONFIG_KEY(key="all_devices", other="managed devices").at("all_devices")
 
 
 def _apps(declared: AppConfigurationObject) -> Iterator[Finding]:
     if not declared.apps:
-        yield findings.APP_CONFIG_WITHOUT_APPS()
+        yield finding(
+            "apps",
+            "app-config-without-apps",
+            "there is no app",
+            hint="Write the ids of one or more apps.",
+        )
     if declared.on_devices and len(declared.apps) > 1:
-        yield findings.APP_CONFIG_APPS(count=len(declared.apps))
+        yield finding(
+            "apps",
+            "app-config-apps",
+            "an app configuration for managed devices is for exactly one app, not {count}",
+            hint="Write one app configuration for each app.",
+            count=len(declared.apps),
+        )
     for name in declared.apps:
         if not PACKAGE.fullmatch(name):
             yield findings.APP_CONFIG_APP_ID(name=name[:80])
@@ -64,7 +81,13 @@ def _apps(declared: AppConfigurationObject) -> Iterator[Finding]:
 def _blanks(declared: AppConfigurationObject) -> Iterator[Finding]:
     for name, value in declared.settings.items():
         if name != name.strip() or str(value) != str(value).strip():
-            yield findings.APP_SETTING_BLANKS(name=name)
+            yield finding(
+                "settings",
+                "app-setting-blanks",
+                "settings.{name} begins or ends with a blank",
+                hint="Remove the blanks around name and value: apps read them as part of it.",
+                name=name,
+            )
 
 
 def _defender(declared: AppConfigurationObject) -> Iterator[Finding]:
@@ -82,7 +105,15 @@ def _defender(declared: AppConfigurationObject) -> Iterator[Finding]:
 
 def _value(name: str, value: Value, key: Key) -> Iterator[Finding]:
     if not allows(key, value):
-        yield findings.APP_SETTING_VALUE(name=name, value=str(value)[:80], allowed=" or ".join(key.allowed))
+        yield finding(
+            "settings",
+            "app-setting-value",
+            "settings.{name} is “{value}”: it must be {allowed}",
+            hint="Write {allowed}.",
+            name=name,
+            value=str(value)[:80],
+            allowed=" or ".join(key.allowed),
+        )
 
 
 def _unknown(declared: AppConfigurationObject, name: str) -> Iterator[Finding]:
@@ -91,15 +122,50 @@ def _unknown(declared: AppConfigurationObject, name: str) -> Iterator[Finding]:
     spelled = next((item for item in known if item.lower() == name.lower()), None)
     other = next((item for item in Channel if name in DEFENDER_KEYS[item, declared.is_ios]), None)
     if spelled:
-        yield findings.APP_SETTING_SPELLING(name=name, spelled=spelled)
+        yield finding(
+            "settings",
+            "app-setting-spelling",
+            "settings.{name} is spelled differently: the key is {spelled}",
+            hint="Write {spelled}.",
+            name=name,
+            spelled=spelled,
+        )
     elif other:
-        yield findings.APP_SETTING_CHANNEL(name=name, other=other, here=declared.channel)
+        yield finding(
+            "settings",
+            "app-setting-channel",
+            "settings.{name} is documented for {other} only, not for {here}",
+            hint="Remove it, or declare it in an app configuration for {other}.",
+            name=name,
+            other=other,
+            here=declared.channel,
+        )
     elif not declared.is_ios and name.lower() == _OF_THE_PROFILE:
-        yield findings.APP_SETTING_PROFILE(name=name)
+        yield finding(
+            "settings",
+            "app-setting-profile",
+            "settings.{name} is a setting of the VPN profile",
+            hint="Write it into custom_settings of the VPN profile.",
+            name=name,
+        )
     elif not declared.is_ios and name.lower().replace(" ", "") == "webprotection":
-        yield findings.APP_SETTING_DEPRECATED(name=name)
+        yield finding(
+            "settings",
+            "app-setting-deprecated",
+            "settings.{name} is deprecated on Android",
+            hint="Write antiphishing and vpn instead.",
+            name=name,
+        )
     elif "." not in name:
-        yield findings.APP_SETTING_UNKNOWN(name=name, known=", ".join(known))
+        yield finding(
+            "settings",
+            "app-setting-unknown",
+            "settings.{name} is not documented for Microsoft Defender here",
+            hint="Check the name: documented are {known}. Others are passed on unchanged.",
+            fatal=False,
+            name=name,
+            known=", ".join(known),
+        )
 
 
 def _setting(declared: AppConfigurationObject, name: str, default: str) -> str:
@@ -109,22 +175,47 @@ def _setting(declared: AppConfigurationObject, name: str, default: str) -> str:
 def _managed_apps(declared: AppConfigurationObject) -> Iterator[Finding]:
     names = [name for name in _NEED_MAM_CONFIGS if name in declared.settings]
     if names and _MAM_CONFIGS not in declared.settings:
-        yield findings.MAM_CONFIGS_MISSING(names=", ".join(names))
+        yield finding(
+            "settings",
+            "mam-configs-missing",
+            "{names} count in managed apps only with DefenderMAMConfigs",
+            hint="Add DefenderMAMConfigs: 1.",
+            names=", ".join(names),
+        )
 
 
 def _tunnel_only(declared: AppConfigurationObject) -> Iterator[Finding]:
     on = [name for name in ("WebProtection", "AutoOnboard") if _setting(declared, name, "false") == "true"]
     if on and _setting(declared, "TunnelOnly", "false") == "true":
-        yield findings.TUNNEL_ONLY_BESIDE_PROTECTION(names=" and ".join(on))
+        yield finding(
+            "settings",
+            "tunnel-only-beside-protection",
+            "settings.TunnelOnly switches Defender off, so {names} cannot be on",
+            hint="Remove them, or TunnelOnly.",
+            names=" and ".join(on),
+        )
 
 
 def _data_boundary(declared: AppConfigurationObject) -> Iterator[Finding]:
     if not declared.eu_data_boundary:
         return
     if not (declared.is_ios and declared.on_devices and declared.for_defender):
-        yield findings.DATA_BOUNDARY_ELSEWHERE()
+        yield finding(
+            "eu_data_boundary",
+            "data-boundary-elsewhere",
+            "eu_data_boundary is kept by an app configuration for iOS on managed devices only",
+            hint=("Remove it; on Android set defendertoggle: 0 in custom_settings of the VPN profile."),
+        )
     elif _setting(declared, "TunnelOnly", "false") != "true":
-        yield findings.DATA_BOUNDARY_NEEDS_TUNNEL_ONLY()
+        yield finding(
+            "eu_data_boundary",
+            "data-boundary-needs-tunnel-only",
+            (
+                "eu_data_boundary is wanted, but Defender's threat protection is on, which does not "
+                "comply with it"
+            ),
+            hint="Add the setting TunnelOnly: true.",
+        )
 
 
 def _conflicts(declared: AppConfigurationObject, profiles: Iterable[ProfileObject]) -> Iterator[Finding]:
@@ -134,7 +225,19 @@ def _conflicts(declared: AppConfigurationObject, profiles: Iterable[ProfileObjec
     for profile in profiles:
         protects = bool(profile.custom_settings) and profile.custom(_OF_THE_PROFILE, "1") != "0"
         if profile.platform is ProfilePlatform.ANDROID_WORK_PROFILE and protects and _meet(declared, profile):
-            yield findings.APP_CONFIG_CONFLICT(profile=profile.name)
+            yield finding(
+                "platform",
+                "app-config-conflict",
+                (
+                    "in a personally-owned work profile it conflicts with the custom settings of the "
+                    "VPN profile {profile}"
+                ),
+                hint=(
+                    "Move the settings into custom_settings of the profile and delete the app "
+                    "configuration, or assign them to different groups."
+                ),
+                profile=profile.name,
+            )
 
 
 def _meet(first: Assignable, second: Assignable) -> bool:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from mst_admin.apps import findings, settings_wire
+from mst_admin import findings
+from mst_admin.apps import settings_wire
 from mst_admin.apps.objects import DEFENDER, AppConfigurationObject, Channel, Platform
 from mst_admin.assignments import TYPE, assignees, undeclarable_targets
 from mst_admin.change import Body, Wire

@@ -9,8 +9,7 @@ import typer
 from mst_admin import object_commands
 from mst_admin.change import Body, Wire
 from mst_admin.cli.objects import ObjectCommands
-from mst_admin.findings import SETTING_MALFORMED
-from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.cli.framework.options import option_names
 
 
@@ -90,7 +89,13 @@ class ConfigurationOptions:
         """Values that cannot be parsed."""
         for text in filter(None, self.advanced_settings or ()):
             if "=" not in text:
-                yield SETTING_MALFORMED(text=text[:80])
+                yield finding(
+                    "advanced_settings",
+                    "setting-malformed",
+                    "--advanced {text} has no value",
+                    hint="Write NAME=VALUE.",
+                    text=text[:80],
+                )
 
 
 config_app = ObjectCommands(

@@ -5,9 +5,8 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mst_admin.profiles import findings
 from mstunnel_setup.answers.address import is_host, is_ip_address
-from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.answers.finding import Finding, finding
 
 _HEADS: Final = frozenset({"exclusion", "exclusions", "url", "proxyexclusionlist", "address", "value"})
 
@@ -19,9 +18,27 @@ def judge_exclusions(entries: Iterable[str]) -> list[Finding]:
     for entry in entries:
         reason = _reason(entry)
         if reason:
-            found.append(findings.EXCLUSION_MALFORMED(entry=entry[:80], reason=reason))
+            found.append(
+                finding(
+                    "proxy_exclusions",
+                    "exclusion-malformed",
+                    "“{entry}”: {reason}",
+                    hint="Write sub.contoso.com, *.contoso.com, or an IPv4 or IPv6 address.",
+                    entry=entry[:80],
+                    reason=reason,
+                )
+            )
         elif entry.casefold() in seen:
-            found.append(findings.EXCLUSION_REPEATED(entry=entry))
+            found.append(
+                finding(
+                    "proxy_exclusions",
+                    "exclusion-repeated",
+                    "“{entry}” is listed more than once",
+                    hint="Remove one of them.",
+                    fatal=False,
+                    entry=entry,
+                )
+            )
         seen.add(entry.casefold())
     return found
 

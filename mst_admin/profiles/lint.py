@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from mst_admin.profiles import findings
+from mst_admin import findings
 from mst_admin.profiles.objects import ConnectionType, ProfileObject
 from mst_admin.profiles.present import addresses_of, extra, is_tunnel_profile, profile_object
 from mst_admin.profiles.rules import judge_profile
 from mst_admin.profiles.wire import server_address
-from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelSite
 
 
@@ -30,7 +30,13 @@ def split_rules(site: TunnelSite) -> bool | None:
 
 def _connection(found: DeviceConfiguration, profile: ProfileObject) -> Iterator[Finding]:
     if not is_tunnel_profile(found):
-        yield findings.NOT_A_TUNNEL_PROFILE(connection=extra(found).get("connectionType"))
+        yield finding(
+            "connection",
+            "not-a-tunnel-profile",
+            "the connection type is {connection}, not Microsoft Tunnel",
+            hint="Choose another profile.",
+            connection=extra(found).get("connectionType"),
+        )
     elif profile.connection is ConnectionType.TUNNEL and not profile.is_ios:
         yield replace(findings.RETIRED_CLIENT(connection="microsoftTunnel"), key="connection", fatal=True)
 
@@ -38,11 +44,24 @@ def _connection(found: DeviceConfiguration, profile: ProfileObject) -> Iterator[
 def _site(found: DeviceConfiguration, site: TunnelSite | None) -> Iterator[Finding]:
     wire = extra(found)
     if site is None:
-        yield findings.SITE_MISSING(site=wire.get("microsoftTunnelSiteId") or "none")
+        yield finding(
+            "site",
+            "site-missing",
+            "the site that the profile names ({site}) does not exist",
+            hint="Choose a site.",
+            site=wire.get("microsoftTunnelSiteId") or "none",
+        )
         return
     addresses = addresses_of(found)
     configuration = site.microsoft_tunnel_configuration
     port = (configuration.listen_port if configuration else None) or 443
     wanted = server_address(site.public_address or "", port)
     if [text.casefold() for text in addresses] != [wanted.casefold()]:
-        yield findings.SERVER_ADDRESS_DIFFERS(servers=", ".join(addresses) or "no server", address=wanted)
+        yield finding(
+            "site",
+            "server-address-differs",
+            "the profile names {servers}, the site is at {address}",
+            hint="Select the site again in the profile, or create a new profile.",
+            servers=", ".join(addresses) or "no server",
+            address=wanted,
+        )

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from mst_admin import findings
 from mst_admin.assignments import assignees, undeclarable_targets
 from mst_admin.change import Body, Wire
 from mst_admin.comparison import canonical
-from mst_admin.profiles import findings
 from mst_admin.profiles.objects import AppObject, Platform, ProfileObject, ProxyObject, RuleObject
 from mst_admin.profiles.wire import CLIENT_KEYS, CONNECTIONS, TYPES, profile_body
 from mstunnel_setup.answers.finding import Finding

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from mst_admin.profiles import findings
+from mst_admin import findings
 from mst_admin.profiles.exclusions import judge_exclusions
 from mst_admin.profiles.objects import ConnectionType, Platform, ProfileObject, ProxyObject, TrustedRootObject
 from mst_admin.profiles.rules_assignment import judge_assignment
@@ -12,7 +12,7 @@ from mst_admin.profiles.rules_on_demand import judge_on_demand
 from mst_admin.profiles.rules_settings import judge_settings
 from mst_admin.profiles.wire import is_root_name
 from mstunnel_setup.answers.address import is_host, is_web_address
-from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.answers.finding import Finding, finding
 
 PACKAGE: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 """The form of a package or bundle id."""
@@ -50,7 +50,13 @@ def judge_profile(profile: ProfileObject, *, split_rules: bool | None = None) ->
 def judge_root(declared: TrustedRootObject) -> Iterator[Finding]:
     """All findings about a trusted root: one that only a policy names needs no assignment."""
     if is_root_name(declared.name):
-        yield findings.TRUSTED_ROOT_NAME(name=declared.name)
+        yield finding(
+            "name",
+            "trusted-root-name",
+            "{name} is the name of a trusted root that goes with a VPN profile",
+            hint="Write another name, or set trusted_root in the profile.",
+            name=declared.name,
+        )
     yield from (item for item in judge_assignment(declared, "trusted root") if item.fatal)
 
 
@@ -58,19 +64,48 @@ def _platform(profile: ProfileObject) -> Iterator[Finding]:
     for key in _ANDROID_ONLY if profile.is_ios else _IOS_ONLY:
         if getattr(profile, key):
             other = "Android" if profile.is_ios else "iOS"
-            yield findings.KEY_OF_ANOTHER_PLATFORM(key=key, other=other).at(key)
+            yield finding(
+                key,
+                "key-of-another-platform",
+                "{key} is for {other} only",
+                hint="Remove it.",
+                key=key,
+                other=other,
+            )
 
 
 def judge_proxy(proxy: ProxyObject) -> Iterator[Finding]:
     """All findings about a proxy."""
     if (proxy.pac_url is None) == (proxy.address is None):
-        yield findings.PROXY_INCOMPLETE()
+        yield finding(
+            "proxy",
+            "proxy-incomplete",
+            "proxy needs either address and port, or pac_url",
+            hint="Set one of the two.",
+        )
     elif proxy.pac_url is not None and not is_web_address(proxy.pac_url):
-        yield findings.PAC_URL_INVALID(url=proxy.pac_url[:80])
+        yield finding(
+            "proxy",
+            "pac-url-invalid",
+            "proxy.pac_url is “{url}”: it is not an http or https address",
+            hint="Write the full address of the script.",
+            url=proxy.pac_url[:80],
+        )
     elif proxy.address is not None and not is_host(proxy.address):
-        yield findings.PROXY_ADDRESS_INVALID(address=proxy.address[:80])
+        yield finding(
+            "proxy",
+            "proxy-address-invalid",
+            "proxy.address is “{address}”: it is neither a host name nor an IP address",
+            hint="Write the host alone, the port in proxy.port.",
+            address=proxy.address[:80],
+        )
     elif proxy.address is not None and (proxy.port is None or proxy.port not in _PORTS):
-        yield findings.PROXY_PORT_INVALID()
+        yield finding(
+            "proxy",
+            "proxy-port-invalid",
+            "proxy.port is missing or not a port",
+            hint="Write 1 to 65535.",
+        )
 
 
 def _exclusions(profile: ProfileObject) -> Iterator[Finding]:
@@ -78,7 +113,12 @@ def _exclusions(profile: ProfileObject) -> Iterator[Finding]:
         return
     yield from judge_exclusions(profile.proxy_exclusions)
     if profile.proxy is None or profile.proxy.address is None:
-        yield findings.EXCLUSIONS_ALONE()
+        yield finding(
+            "proxy_exclusions",
+            "exclusions-without-direct-proxy",
+            "proxy_exclusions count only with one direct proxy",
+            hint="Give proxy.address and proxy.port, or remove them.",
+        )
 
 
 def _connection(profile: ProfileObject) -> Iterator[Finding]:
@@ -88,39 +128,105 @@ def _connection(profile: ProfileObject) -> Iterator[Finding]:
 
 def _android(profile: ProfileObject) -> Iterator[Finding]:
     if profile.lockdown and not profile.always_on:
-        yield findings.LOCKDOWN_NEEDS_ALWAYS_ON()
+        yield finding(
+            "lockdown",
+            "lockdown-needs-always-on",
+            "lockdown requires always-on VPN",
+            hint="Add always_on: true.",
+        )
     if profile.lockdown_exclusions and not profile.lockdown:
-        yield findings.LOCKDOWN_EXCLUSIONS_ALONE()
+        yield finding(
+            "lockdown_exclusions",
+            "lockdown-exclusions-alone",
+            "lockdown_exclusions count only with lockdown",
+            hint="Add lockdown: true, or remove them.",
+        )
     if profile.apps and not profile.always_on:
-        yield findings.PER_APP_STARTS_BY_HAND()
+        yield finding(
+            "apps",
+            "per-app-starts-by-hand",
+            "on Android, starting an app does not start the VPN",
+            hint="Add always_on: true, or ask users to connect first.",
+            fatal=False,
+        )
     if profile.proxy is not None:
-        yield findings.PROXY_NEEDS_ANDROID_10()
+        yield finding(
+            "proxy",
+            "proxy-needs-android-10",
+            "devices with a version of Android before 10 do not use the proxy",
+            hint="Exclude them with a group or filter.",
+            fatal=False,
+        )
     if profile.always_on and profile.platform is Platform.ANDROID_DEVICE_OWNER:
-        yield findings.ALWAYS_ON_NEEDS_RESTRICTIONS()
+        yield finding(
+            "always_on",
+            "always-on-needs-restrictions",
+            "corporate-owned devices also need always-on VPN in a device restrictions profile",
+            hint="Set it there, under Connectivity.",
+            fatal=False,
+        )
 
 
 def _ipv6(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Finding]:
     """A full tunnel gives devices an IPv6 address; a client that asks for none leaves IPv6 to the network."""
     if split_rules is False and not profile.is_ios and not profile.lockdown:
-        yield findings.IPV6_BESIDE_TUNNEL()
+        yield finding(
+            "lockdown",
+            "ipv6-beside-tunnel",
+            "a client without an IPv6 address sends the device's IPv6 traffic outside the full tunnel",
+            hint=(
+                "Add always_on: true and lockdown: true: Android then blocks what the tunnel does not carry."
+            ),
+            fatal=False,
+        )
 
 
 def _apps(profile: ProfileObject) -> Iterator[Finding]:
     if len(profile.apps) > _MOST:
-        yield findings.APPS_TOO_MANY(most=_MOST)
+        yield finding(
+            "apps",
+            "apps-too-many",
+            "there are more than {most} apps",
+            hint="Remove some.",
+            most=_MOST,
+        )
     for name in (*(app.id for app in profile.apps), *profile.lockdown_exclusions):
         if not PACKAGE.fullmatch(name):
             key = "apps" if name in {app.id for app in profile.apps} else "lockdown_exclusions"
-            yield findings.APP_ID_INVALID(name=name[:80]).at(key)
+            yield finding(
+                key,
+                "app-id-invalid",
+                "“{name}” is not the id of a package or bundle",
+                hint="Write one such as com.microsoft.emmx.",
+                name=name[:80],
+            )
 
 
 def _ios(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Finding]:
     yield from judge_on_demand(profile.on_demand_rules)
     if profile.per_app and profile.on_demand_rules:
-        yield findings.PER_APP_AND_ON_DEMAND()
+        yield finding(
+            "on_demand_rules",
+            "per-app-and-on-demand",
+            "per-app VPN and on-demand rules together start the VPN in two ways",
+            hint="Choose one of them.",
+            fatal=False,
+        )
     if profile.per_app and split_rules is not False:
-        yield findings.PER_APP_IGNORES_SPLIT_RULES(has="has" if split_rules else "may have")
+        yield finding(
+            "per_app",
+            "per-app-ignores-split-rules",
+            "with per-app VPN, iOS ignores the split tunnelling rules that the site {has}",
+            hint="Expect all traffic of the apps in the tunnel, or remove the rules.",
+            fatal=False,
+            has="has" if split_rules else "may have",
+        )
     if not profile.per_app and (
         profile.safari_domains or profile.associated_domains or profile.excluded_domains
     ):
-        yield findings.DOMAINS_WITHOUT_PER_APP()
+        yield finding(
+            "per_app",
+            "domains-without-per-app",
+            "domains for Safari, associated and excluded domains count only with per-app VPN",
+            hint="Add per_app: true, or remove them.",
+        )

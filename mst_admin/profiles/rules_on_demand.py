@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from mst_admin.profiles import findings
+from mst_admin import findings
 from mst_admin.profiles.objects import RuleObject
 from mstunnel_setup.answers.address import is_web_address
-from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.answers.finding import Finding, finding
 
 _MOST: Final = 500
 
@@ -14,7 +14,13 @@ _MOST: Final = 500
 def judge_on_demand(rules: Sequence[RuleObject]) -> Iterator[Finding]:
     """What is wrong with the rules, in their order."""
     if len(rules) > _MOST:
-        yield findings.RULES_TOO_MANY(most=_MOST)
+        yield finding(
+            "on_demand_rules",
+            "rules-too-many",
+            "there are more than {most} on-demand rules",
+            hint="Join some.",
+            most=_MOST,
+        )
     for number, rule in enumerate(rules, 1):
         yield from _one(number, rule)
 
@@ -22,7 +28,13 @@ def judge_on_demand(rules: Sequence[RuleObject]) -> Iterator[Finding]:
 def _one(number: int, rule: RuleObject) -> Iterator[Finding]:
     evaluates = rule.action == "evaluate"
     if evaluates and not (rule.domain_action and rule.domains):
-        yield findings.RULE_INCOMPLETE(number=number)
+        yield finding(
+            "on_demand_rules",
+            "rule-incomplete",
+            "on-demand rule {number}: evaluate needs domain_action and domains",
+            hint="Add them, or choose another action.",
+            number=number,
+        )
     if not evaluates and (rule.domain_action or rule.domains):
         yield findings.RULE_KEY_WITHOUT_EFFECT(
             number=number, keys="domain_action and domains", needed="evaluate", instead="action: evaluate"
@@ -37,4 +49,11 @@ def _one(number: int, rule: RuleObject) -> Iterator[Finding]:
     for name in ("probe_url", "probe_required_url"):
         url = getattr(rule, name)
         if url and not is_web_address(url):
-            yield findings.RULE_URL_INVALID(number=number, key=name)
+            yield finding(
+                "on_demand_rules",
+                "rule-url-invalid",
+                "on-demand rule {number}: {key} is not an http or https address",
+                hint="Write a full address.",
+                number=number,
+                key=name,
+            )

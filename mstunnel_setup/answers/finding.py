@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from mstunnel_setup.base.errors import Declared, declare
+from mstunnel_setup.base.text import sentence
 
 PAGE: Final = "docs/reference/mst-admin.md"
 
@@ -26,10 +27,20 @@ class Finding:
         return replace(self, key=key)
 
 
+def finding(
+    key: str, code: str, message: str, /, hint: str = "", *, fatal: bool = True, **values: object
+) -> Finding:
+    """A finding about `key`, written where it is found; its texts have parameters in braces as those of errors.
+
+    `code` is a contract: its meaning never changes. docs/reference/mst-admin.md is extracted from these calls.
+    """
+    return Finding(code, key, sentence(message, values), sentence(hint, values), fatal)
+
+
 def declare_finding(
     key: str, code: str, message: str, hint: str = "", *, fatal: bool = True
 ) -> Declared[Finding]:
-    """Declare a finding about `key`. `code` is a contract: its meaning never changes."""
+    """Declare a finding about `key` that several rules report."""
 
     def made(code: str, message: str, hint: str) -> Finding:
         return Finding(code, key, message, hint, fatal)
