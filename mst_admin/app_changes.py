@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
-from mst_admin.apps.app_objects import StoreAppObject
-from mst_admin.apps.app_wire import (
+from mst_admin.change import ASSIGNMENTS, TYPE, Change, differences, update
+from mst_admin.errors import NAME_AMBIGUOUS, PROFILE_UNKNOWN
+from mst_admin.objects.app import (
     PresentApp,
+    StoreAppObject,
     app_body,
     app_object,
     assignment_bodies,
@@ -12,11 +14,7 @@ from mst_admin.apps.app_wire import (
     same_assignments,
     wanted_assignments,
 )
-from mst_admin.assignments import ASSIGNMENTS, TYPE
-from mst_admin.change import Change
-from mst_admin.comparison import differences, update
-from mst_admin.errors import NAME_AMBIGUOUS, PROFILE_UNKNOWN
-from mst_admin.wire import without_empty
+from mst_admin.objects.parts import without_empty
 
 PACKAGE = "packageId"
 

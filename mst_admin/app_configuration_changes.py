@@ -2,23 +2,20 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
-from mst_admin.apps.app_objects import AppPlatform
-from mst_admin.apps.objects import AppConfigurationObject
-from mst_admin.apps.settings_wire import LISTS
-from mst_admin.apps.store import app_ids
-from mst_admin.apps.wire import (
+from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, differences, update
+from mst_admin.errors import NAME_AMBIGUOUS
+from mst_admin.objects.app import AppPlatform, app_ids
+from mst_admin.objects.app_configuration import (
     ENCODED,
+    LISTS,
     PACKAGES,
+    AppConfigurationObject,
     PresentAppConfiguration,
     app_configuration_body,
     app_configuration_object,
     others_of,
 )
-from mst_admin.assignments import ASSIGNMENTS, TYPE, target_of, targets, wanted_targets
-from mst_admin.change import Body, Change
-from mst_admin.comparison import differences, update
-from mst_admin.errors import NAME_AMBIGUOUS
-from mst_admin.wire import without_empty
+from mst_admin.objects.parts import target_of, targets, wanted_targets, without_empty
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.tenant.wire_apps import MobileApp
 

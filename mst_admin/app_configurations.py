@@ -8,13 +8,18 @@ from mst_admin.app_configuration_changes import (
     app_configuration_deletion,
     require_app,
 )
-from mst_admin.apps.objects import AppConfigurationFile, AppConfigurationObject
-from mst_admin.apps.rules import judge_app_configuration
-from mst_admin.apps.wire import PresentAppConfiguration, app_configuration_object, is_about_tunnel
 from mst_admin.carry_out import tunnel_profiles
 from mst_admin.carry_out_apps import read_app_configurations
 from mst_admin.change import Change
 from mst_admin.file_commands import FileObjects
+from mst_admin.objects.app_configuration import (
+    AppConfigurationFile,
+    AppConfigurationObject,
+    PresentAppConfiguration,
+    app_configuration_object,
+    is_about_tunnel,
+)
+from mst_admin.objects.app_configuration_rules import judge_app_configuration
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.graph_apps import MOBILE_APPS

@@ -7,10 +7,9 @@ from pathlib import Path
 from mst_admin.carry_out import read_tenant
 from mst_admin.carry_out_many import Done, carry_out_many
 from mst_admin.change import Change
-from mst_admin.declared import Declared, load_declarations
+from mst_admin.declarations import Declarations, DeclarationSet, load_declarations
 from mst_admin.export import SCHEMA_FILE, declarations_of, shared_names, unsaid
 from mst_admin.named_files import write_named
-from mst_admin.objects import Declarations
 from mst_admin.plan import Tenant, plan
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
@@ -100,7 +99,7 @@ def schema() -> Result:
     return Result(data=data, text=verbatim(json.dumps(data, indent=2)))
 
 
-def _read(graph: AdminGraph, declared: Declared) -> Tenant:
+def _read(graph: AdminGraph, declared: DeclarationSet) -> Tenant:
     """The tenant; some objects cost requests each, so only those that the declarations speak about."""
     apps = {item.value.key for item in declared.apps}
     return read_tenant(graph, declared.sections, apps, {item.value.name for item in declared.mam})

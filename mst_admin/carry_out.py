@@ -3,8 +3,6 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from mst_admin.apps.app_wire import PresentApp
-from mst_admin.assignments import ASSIGNMENTS, TYPE
 from mst_admin.carry_out_apps import (
     create_app_configuration,
     delete_app_configuration,
@@ -13,15 +11,15 @@ from mst_admin.carry_out_apps import (
 )
 from mst_admin.carry_out_mam import create_protection, delete_protection, read_protections, update_protection
 from mst_admin.carry_out_store import create_app, delete_app, read_apps, update_app
-from mst_admin.change import CONFIGURATION, Body, Change
+from mst_admin.change import ASSIGNMENTS, CONFIGURATION, TYPE, Body, Change
+from mst_admin.declarations import Declarations
 from mst_admin.mam_changes import protection_names
-from mst_admin.objects import Declarations
+from mst_admin.objects.app import PresentApp
+from mst_admin.objects.profile import ProfileObject
+from mst_admin.objects.profile_wire import ROOT_TYPES, is_tunnel_profile, profile_object
 from mst_admin.plan import Tenant
 from mst_admin.present_profiles import PresentProfile, is_tunnel, profile_names
 from mst_admin.profile_changes import SITE, SITE_ID
-from mst_admin.profiles.objects import ProfileObject
-from mst_admin.profiles.present import is_tunnel_profile, profile_object
-from mst_admin.profiles.wire import ROOT_TYPES
 from mst_admin.references import References
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.graph_apps import MOBILE_APPS

@@ -3,21 +3,23 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from mst_admin.apps import settings_wire
-from mst_admin.apps.mam_policies import ROOTS_KEY, SITE_KEY, root_entries, root_names
-from mst_admin.apps.store import app_ids
-from mst_admin.apps.wire import (
+from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, Wire
+from mst_admin.errors import TRUSTED_ROOT_UNKNOWN
+from mst_admin.objects.app import app_ids
+from mst_admin.objects.app_configuration import (
+    ANDROID,
     ANDROID_TYPE,
     BUNDLES,
     IOS_TYPE,
+    MANAGED,
     MANAGED_TYPE,
     PACKAGES,
+    PAYLOAD,
     PresentAppConfiguration,
+    payload,
 )
-from mst_admin.assignments import ASSIGNMENTS, TYPE
-from mst_admin.change import Body, Change, Wire
-from mst_admin.errors import TRUSTED_ROOT_UNKNOWN
-from mst_admin.profiles.wire import ROOT_TYPES
+from mst_admin.objects.mam import ROOTS_KEY, SITE_KEY, root_entries, root_names
+from mst_admin.objects.profile_wire import ROOT_TYPES
 from mst_admin.references import References
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -95,15 +97,15 @@ def delete_app_configuration(change: Change, graph: AdminGraph) -> None:
 
 def _body(change: Change, kind: str, references: References) -> Body:
     """The properties to write: apps by their ids in the tenant, the settings of Android encoded."""
-    apart = {ASSIGNMENTS, PACKAGES, BUNDLES, settings_wire.ANDROID}
+    apart = {ASSIGNMENTS, PACKAGES, BUNDLES, ANDROID}
     body = {name: value for name, value in change.after.items() if name not in apart}
-    if settings_wire.ANDROID in change.after:
+    if ANDROID in change.after:
         packages = change.after.get(PACKAGES) or change.before[PACKAGES]
-        body[settings_wire.PAYLOAD] = settings_wire.payload(packages[0], change.after[settings_wire.ANDROID])
+        body[PAYLOAD] = payload(packages[0], change.after[ANDROID])
     if kind != MANAGED_TYPE:
         body |= _device_apps(change.after, references.graph)
-    elif settings_wire.MANAGED in body:
-        body[settings_wire.MANAGED] = [_looked_up(item, references) for item in body[settings_wire.MANAGED]]
+    elif MANAGED in body:
+        body[MANAGED] = [_looked_up(item, references) for item in body[MANAGED]]
     return {TYPE: kind, **body}
 
 

@@ -3,12 +3,11 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
-from mst_admin.apps.mam_policies import PresentProtection
-from mst_admin.apps.wire import BUNDLES, PACKAGES
-from mst_admin.assignments import ASSIGNMENTS, TYPE
 from mst_admin.carry_out_apps import managed_apps
-from mst_admin.change import Change
+from mst_admin.change import ASSIGNMENTS, TYPE, Change
 from mst_admin.mam_changes import ANDROID_PROTECTION, IOS_PROTECTION
+from mst_admin.objects.app_configuration import BUNDLES, PACKAGES
+from mst_admin.objects.mam import PresentProtection
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.graph_apps import ANDROID_PROTECTIONS, IOS_PROTECTIONS, AppCollection
 from mstunnel_setup.tenant.wire import IntuneObject

@@ -4,12 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from mst_admin.app_changes import PACKAGE
-from mst_admin.apps.app_wire import VPN, VPN_ID, PresentApp, is_store_app
-from mst_admin.apps.store import IOS_APP
-from mst_admin.assignments import ASSIGNMENTS, TYPE
-from mst_admin.change import Body, Change, Wire
+from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, Wire
 from mst_admin.errors import NAME_AMBIGUOUS, PROFILE_UNKNOWN
-from mst_admin.profiles.present import is_for_ios, is_tunnel_profile
+from mst_admin.objects.app import IOS_APP, VPN, VPN_ID, PresentApp, is_store_app
+from mst_admin.objects.profile_wire import is_for_ios, is_tunnel_profile
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.graph_apps import MOBILE_APPS
 from mstunnel_setup.tenant.wire_apps import PLAY_APP, MobileApp

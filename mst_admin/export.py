@@ -9,21 +9,32 @@ from ssl import DER_cert_to_PEM_cert
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from mst_admin.apps import app_wire, wire
-from mst_admin.apps.app_wire import app_object
-from mst_admin.apps.app_wire import is_about_tunnel as is_tunnel_app
-from mst_admin.apps.mam_policies import mam_object
-from mst_admin.apps.wire import PresentAppConfiguration, app_configuration_object, is_about_tunnel
-from mst_admin.assignments import assignees
 from mst_admin.change import Wire
-from mst_admin.findings import PROFILE_NOT_DECLARABLE
 from mst_admin.mam_changes import policies_of_mam
+from mst_admin.objects.app import app_not_declared, app_object, is_tunnel_app
+from mst_admin.objects.app_configuration import (
+    PresentAppConfiguration,
+    app_configuration_not_declared,
+    app_configuration_object,
+    is_about_tunnel,
+)
+from mst_admin.objects.configuration import configuration_object
+from mst_admin.objects.mam import mam_object
+from mst_admin.objects.parts import assignees
+from mst_admin.objects.profile import ProfileObject, TrustedRootObject
+from mst_admin.objects.profile_wire import (
+    PROFILE_NOT_DECLARABLE,
+    ROOT_PLATFORMS,
+    extra,
+    is_root_name,
+    not_declared,
+    profile_object,
+    root_name,
+)
+from mst_admin.objects.site import site_object
+from mst_admin.objects.threshold import threshold_object
 from mst_admin.plan import Tenant
 from mst_admin.present_profiles import PresentProfile, is_tunnel
-from mst_admin.profiles.objects import ProfileObject, TrustedRootObject
-from mst_admin.profiles.present import extra, not_declared, profile_object
-from mst_admin.profiles.wire import ROOT_PLATFORMS, is_root_name, root_name
-from mst_admin.wire import configuration_object, site_object, threshold_object
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.base.text import plain
 
@@ -92,9 +103,9 @@ def unsaid(tenant: Tenant) -> Iterator[Finding]:
                 profile=plain(name), what="a trusted root of that name, as no VPN profile has it"
             )
     for app in filter(is_tunnel_app, tenant.apps):
-        yield from app_wire.not_declared(app)
+        yield from app_not_declared(app)
     for configuration in _tunnel_configurations(tenant):
-        yield from wire.not_declared(configuration)
+        yield from app_configuration_not_declared(configuration)
 
 
 def _tunnel_configurations(tenant: Tenant) -> list[PresentAppConfiguration]:

@@ -17,7 +17,7 @@ from mst_admin.find import require_name
 from mst_admin.judged_values import judged
 from mst_admin.lines import NOTHING, details, table
 from mst_admin.named_files import names_file
-from mst_admin.named_object import NamedObject
+from mst_admin.objects.parts import NamedObject
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.document import Document, DocumentError, Problem, read

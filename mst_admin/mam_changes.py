@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from mst_admin.app_configuration_changes import app_configuration_changes, app_configuration_deletion, named
-from mst_admin.apps.mam_objects import MamObject
-from mst_admin.apps.mam_policies import (
+from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, differences, update
+from mst_admin.errors import NAME_AMBIGUOUS, TRUSTED_ROOT_UNKNOWN
+from mst_admin.objects.app_configuration import BUNDLES, PACKAGES, Channel, PresentAppConfiguration
+from mst_admin.objects.mam import (
     EDGE,
     PROTECTION,
     TUNNEL,
+    MamObject,
     PresentMam,
     PresentProtection,
     configurations_of,
@@ -18,15 +21,9 @@ from mst_admin.apps.mam_policies import (
     protected_apps,
     root_entries,
 )
-from mst_admin.apps.objects import Channel
-from mst_admin.apps.wire import BUNDLES, PACKAGES, PresentAppConfiguration
-from mst_admin.assignments import ASSIGNMENTS, TYPE, target_of, targets, wanted_targets
-from mst_admin.change import Body, Change
-from mst_admin.comparison import differences, update
-from mst_admin.errors import NAME_AMBIGUOUS, TRUSTED_ROOT_UNKNOWN
+from mst_admin.objects.parts import target_of, targets, wanted_targets, without_empty
 from mst_admin.present_profiles import PresentProfile, is_tunnel
 from mst_admin.profile_changes import Place
-from mst_admin.wire import without_empty
 
 ANDROID_PROTECTION: Final = "#microsoft.graph.androidManagedAppProtection"
 IOS_PROTECTION: Final = "#microsoft.graph.iosManagedAppProtection"

@@ -3,9 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from mst_admin.apps.mam_objects import MamFile, MamObject
-from mst_admin.apps.mam_policies import PresentMam, find_mam, mam_object
-from mst_admin.apps.mam_rules import judge_mam
 from mst_admin.carry_out import read_profiles, tunnel_profiles
 from mst_admin.carry_out_apps import read_app_configurations
 from mst_admin.carry_out_mam import read_protections
@@ -13,6 +10,7 @@ from mst_admin.change import Change
 from mst_admin.file_commands import FileObjects
 from mst_admin.find import find_site
 from mst_admin.mam_changes import MamPolicies, mam_changes, mam_deletions, protection_names, roots_value
+from mst_admin.objects.mam import MamFile, MamObject, PresentMam, find_mam, judge_mam, mam_object
 from mst_admin.plan import place_of
 from mst_admin.profiles.lint import split_rules
 from mstunnel_setup.answers.finding import Finding

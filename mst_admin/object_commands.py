@@ -11,12 +11,16 @@ from mst_admin.errors import NAME_TAKEN
 from mst_admin.find import find_configuration, find_site
 from mst_admin.judged_values import judged, renamed
 from mst_admin.lines import details, result_of, table
-from mst_admin.objects import ConfigurationObject, SiteObject
+from mst_admin.objects.configuration import (
+    DEFAULT_SESSION_SECONDS,
+    ConfigurationObject,
+    configuration_object,
+    judge_configuration,
+    judge_networks,
+)
+from mst_admin.objects.site import SiteObject, judge_site, site_object
 from mst_admin.plan import configuration_change, site_change
-from mst_admin.rules_configuration import judge_configuration, judge_networks
-from mst_admin.rules_site import judge_site
 from mst_admin.session import make_sure, open_tenant
-from mst_admin.wire import DEFAULT_SESSION_SECONDS, configuration_object, site_object
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problems import validated
 from mstunnel_setup.base.errors import ValuesError

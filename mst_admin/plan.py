@@ -11,13 +11,8 @@ from mst_admin.app_configuration_changes import (
     app_configuration_deletion,
     require_app,
 )
-from mst_admin.apps.app_wire import PresentApp
-from mst_admin.apps.mam_objects import MamObject
-from mst_admin.apps.mam_policies import PresentMam, PresentProtection, find_mam
-from mst_admin.apps.objects import AppConfigurationObject
-from mst_admin.apps.wire import PresentAppConfiguration, is_about_tunnel
 from mst_admin.change import CONFIGURATION, Change, update_of
-from mst_admin.declared import DeclarationError, Declared, Placed
+from mst_admin.declarations import DeclarationError, DeclarationSet, PlacedObject
 from mst_admin.errors import NAME_AMBIGUOUS
 from mst_admin.mam_changes import (
     MamPolicies,
@@ -27,23 +22,27 @@ from mst_admin.mam_changes import (
     policy_names,
     roots_value,
 )
-from mst_admin.objects import ConfigurationObject, SiteObject, ThresholdObject
-from mst_admin.present_profiles import PresentProfile, is_tunnel, profile_names
-from mst_admin.profile_changes import Place, profile_changes, profile_deletions
-from mst_admin.profiles.objects import ProfileObject
-from mst_admin.profiles.present import is_for_ios
-from mst_admin.profiles.wire import server_address
-from mst_admin.root_changes import root_changes
-from mst_admin.wire import (
+from mst_admin.objects.app import PresentApp
+from mst_admin.objects.app_configuration import (
+    AppConfigurationObject,
+    PresentAppConfiguration,
+    is_about_tunnel,
+)
+from mst_admin.objects.configuration import (
+    ConfigurationObject,
     changed,
     configuration_body,
     configuration_object,
-    site_body,
-    site_object,
-    threshold_body,
-    threshold_object,
-    without_empty,
 )
+from mst_admin.objects.mam import MamObject, PresentMam, PresentProtection, find_mam
+from mst_admin.objects.parts import without_empty
+from mst_admin.objects.profile import ProfileObject
+from mst_admin.objects.profile_wire import is_for_ios, server_address
+from mst_admin.objects.site import SiteObject, site_body, site_object
+from mst_admin.objects.threshold import ThresholdObject, threshold_body, threshold_object
+from mst_admin.present_profiles import PresentProfile, is_tunnel, profile_names
+from mst_admin.profile_changes import Place, profile_changes, profile_deletions
+from mst_admin.root_changes import root_changes
 from mstunnel_setup.gateway.configuration import DEFAULT_PORT
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
 from mstunnel_setup.tenant.wire_apps import MobileApp
@@ -76,7 +75,7 @@ class Tenant:
         return list(find_mam(self.app_configurations, self.protections, sites))
 
 
-def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = False) -> list[Change]:
+def plan(declared: DeclarationSet, tenant: Tenant, now: datetime, *, prune: bool = False) -> list[Change]:
     """The changes that make the tenant as declared; with `prune` also the deletion of what is not declared.
 
     Only of the kinds that the declarations speak about, even with an empty list. Objects are found again by
@@ -117,7 +116,7 @@ def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = Fal
     return [*(change for change in changes if change), *deletions]
 
 
-def _apps(declared: Declared, tenant: Tenant, deleted: Container[str]) -> Iterator[Change]:
+def _apps(declared: DeclarationSet, tenant: Tenant, deleted: Container[str]) -> Iterator[Change]:
     """Apps, which name profiles, and then app configurations, which name apps.
 
     `deleted` are the ids of what will not stay.
@@ -188,7 +187,7 @@ def only(objects: Sequence[Named], name: str, what: str) -> Named | None:
     return found[0] if found else None
 
 
-def _deletions(declared: Declared, tenant: Tenant) -> Iterator[Change]:
+def _deletions(declared: DeclarationSet, tenant: Tenant) -> Iterator[Change]:
     """What is used goes after what uses it: profiles, sites, server configurations. Thresholds stay.
 
     Each kind goes only where declarations speak about it at all, and a configuration not while a site that
@@ -228,17 +227,20 @@ def _deletions(declared: Declared, tenant: Tenant) -> Iterator[Change]:
 
 
 def _others(
-    present: Sequence[Named], declared: Sequence[Placed[ConfigurationObject]] | Sequence[Placed[SiteObject]]
+    present: Sequence[Named],
+    declared: Sequence[PlacedObject[ConfigurationObject]] | Sequence[PlacedObject[SiteObject]],
 ) -> list[Named]:
     kept = _names(declared)
     return [item for item in present if item.display_name.casefold() not in kept]
 
 
-def _names(declared: Sequence[Placed[NamedObject]]) -> set[str]:
+def _names(declared: Sequence[PlacedObject[NamedObject]]) -> set[str]:
     return {item.value.name.casefold() for item in declared}
 
 
-def _place(item: Placed[ProfileObject] | Placed[MamObject], declared: Declared, tenant: Tenant) -> Place:
+def _place(
+    item: PlacedObject[ProfileObject] | PlacedObject[MamObject], declared: DeclarationSet, tenant: Tenant
+) -> Place:
     """Where the site that is named is, or will be.
 
     Raises DeclarationError when there is none, TenantError `name-ambiguous` when there are several.
@@ -264,7 +266,7 @@ def place_of(site: TunnelSite) -> Place:
     return Place(site.display_name, site.id, server_address(site.public_address or "", port))
 
 
-def _port(configuration: str, declared: Declared, tenant: Tenant) -> int:
+def _port(configuration: str, declared: DeclarationSet, tenant: Tenant) -> int:
     """The port of a server configuration by its name or id, as it will be."""
     wanted = configuration.casefold()
     found = next(

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mst_admin.assignments import ASSIGNMENTS, target_of
-from mst_admin.change import Body
+from mst_admin.change import ASSIGNMENTS, Body
 from mst_admin.errors import NAME_AMBIGUOUS
-from mst_admin.profiles.present import is_tunnel_profile
+from mst_admin.objects.parts import target_of
+from mst_admin.objects.profile_wire import is_tunnel_profile
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
 
 

@@ -4,16 +4,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mst_admin.assignments import ASSIGNMENTS, targets, wanted_targets
-from mst_admin.change import Body, Change, Wire
-from mst_admin.comparison import differences, update
+from mst_admin.change import ASSIGNMENTS, Body, Change, Wire, differences, update
 from mst_admin.errors import PROFILE_PLATFORM_FIXED
+from mst_admin.objects.parts import targets, wanted_targets, without_empty
+from mst_admin.objects.profile import ProfileObject
+from mst_admin.objects.profile_wire import (
+    CLIENT_KEYS,
+    TYPES,
+    extra,
+    present_body,
+    profile_body,
+    profile_object,
+    root_name,
+)
 from mst_admin.present_profiles import PresentProfile, named, properties_of
-from mst_admin.profiles.objects import ProfileObject
-from mst_admin.profiles.present import extra, present_body, profile_object
-from mst_admin.profiles.wire import CLIENT_KEYS, TYPES, profile_body, root_name
 from mst_admin.root_changes import root_changes, root_deletion, root_of
-from mst_admin.wire import without_empty
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 

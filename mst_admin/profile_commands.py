@@ -10,16 +10,15 @@ from mst_admin.find import find_one, find_site
 from mst_admin.judged_values import judged
 from mst_admin.lines import details, table
 from mst_admin.named_files import names_file
+from mst_admin.objects.profile import ProfileFile
+from mst_admin.objects.profile_rules import judge_profile
+from mst_admin.objects.profile_wire import is_tunnel_profile, profile_object, root_name
 from mst_admin.plan import place_of
 from mst_admin.present_profiles import PresentProfile, is_tunnel
 from mst_admin.profile_changes import profile_changes, profile_deletions
 from mst_admin.profiles.lint import lint as lint_present
 from mst_admin.profiles.lint import split_rules
-from mst_admin.profiles.objects import ProfileFile
-from mst_admin.profiles.present import is_tunnel_profile, profile_object
 from mst_admin.profiles.root import with_root
-from mst_admin.profiles.rules import judge_profile
-from mst_admin.profiles.wire import root_name
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.document import Document, DocumentError, read

@@ -4,13 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from cryptography.x509 import load_pem_x509_certificate
 
-from mst_admin.assignments import ASSIGNMENTS, TYPE, targets, wanted_targets
-from mst_admin.change import Change
-from mst_admin.comparison import differences, update
+from mst_admin.change import ASSIGNMENTS, TYPE, Change, differences, update
 from mst_admin.errors import PROFILE_PLATFORM_FIXED
+from mst_admin.objects.parts import targets, wanted_targets
+from mst_admin.objects.profile import ProfileObject, TrustedRootObject
+from mst_admin.objects.profile_wire import root_body, root_name
 from mst_admin.present_profiles import PresentProfile, named, properties_of
-from mst_admin.profiles.objects import ProfileObject, TrustedRootObject
-from mst_admin.profiles.wire import root_body, root_name
 
 
 def root_of(profile: ProfileObject) -> TrustedRootObject | None:

@@ -4,13 +4,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from mst_admin.app_changes import app_changes, app_deletion, require_profiles
-from mst_admin.apps.app_objects import StoreAppFile, StoreAppObject
-from mst_admin.apps.app_rules import judge_app
-from mst_admin.apps.app_wire import PresentApp, app_object, is_store_app
 from mst_admin.carry_out import read_profiles, tunnel_profiles
 from mst_admin.carry_out_store import read_apps
 from mst_admin.change import Change
 from mst_admin.file_commands import FileObjects
+from mst_admin.objects.app import (
+    PresentApp,
+    StoreAppFile,
+    StoreAppObject,
+    app_object,
+    is_store_app,
+    judge_app,
+)
 from mst_admin.present_profiles import profile_names
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.tenant.graph_admin import AdminGraph

@@ -6,9 +6,8 @@ from mst_admin.find import find_threshold
 from mst_admin.judged_values import judged
 from mst_admin.lines import details, result_of, table
 from mst_admin.metrics import KINDS, kind_of
-from mst_admin.objects import ThresholdObject
+from mst_admin.objects.threshold import ThresholdObject, judge_threshold
 from mst_admin.plan import threshold_change
-from mst_admin.rules_site import judge_threshold
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers.problems import validated
 from mstunnel_setup.base.errors import UsageError

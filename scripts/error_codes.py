@@ -22,8 +22,9 @@ from mstunnel_setup.readiness.model import Group
 from scripts.written_errors import written_errors
 
 Item: TypeAlias = Declared[object]
-# Modules that hold declarations; the lab's own `errors` are those of Graph and OAuth.
+# Modules that hold declarations, and a package of them; the lab's own `errors` are those of Graph and OAuth.
 _MODULES = ("errors", "findings", "warning", "rendering", "log_lines")
+_RULES = "mst_admin.objects."
 _WARNINGS = max(ExitCode) + 1
 
 
@@ -42,13 +43,16 @@ def declarations() -> dict[str, Item]:
     ]
     for module in modules:
         content = vars(import_module(module))
-        if module.endswith(_MODULES):
+        if module.endswith(_MODULES) or module.startswith(_RULES):
             for name, value in content.items():
                 table = value.values() if name.isupper() and isinstance(value, Mapping) else ()
                 found |= {
                     f"{module}.{name}.{item.code}": item for item in table if isinstance(item, Declared)
                 }
                 if name.isupper() and isinstance(value, Declared):
+                    # Rules import the findings of others.
+                    if module.startswith(_RULES) and any(item is value for item in found.values()):
+                        continue
                     found[f"{module}.{name}"] = value
     return found | written_errors()
 
@@ -152,7 +156,9 @@ def tables() -> dict[str, str]:
 
 def _rules_about(name: str) -> str:
     """What a rule, by its name in the source, is about: the table that lists it begins so."""
-    return next((kind for kind in ("profile", "app") if f".{kind}s." in name), "object")
+    kinds = {"profile": "profile", "proxy_exclusions": "profile", "app": "app", "mam": "app"}
+    module = name.rpartition(".")[0].rpartition(".")[2]
+    return next((kind for start, kind in kinds.items() if module.startswith(start)), "object")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -3,11 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from mst_admin import findings
-from mst_admin.profiles.objects import ConnectionType, ProfileObject
-from mst_admin.profiles.present import addresses_of, extra, is_tunnel_profile, profile_object
-from mst_admin.profiles.rules import judge_profile
-from mst_admin.profiles.wire import server_address
+from mst_admin.objects.profile import ConnectionType, ProfileObject
+from mst_admin.objects.profile_rules import RETIRED_CLIENT, judge_profile
+from mst_admin.objects.profile_wire import (
+    addresses_of,
+    extra,
+    is_tunnel_profile,
+    profile_object,
+    server_address,
+)
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelSite
 
@@ -38,7 +42,7 @@ def _connection(found: DeviceConfiguration, profile: ProfileObject) -> Iterator[
             connection=extra(found).get("connectionType"),
         )
     elif profile.connection is ConnectionType.TUNNEL and not profile.is_ios:
-        yield replace(findings.RETIRED_CLIENT(connection="microsoftTunnel"), key="connection", fatal=True)
+        yield replace(RETIRED_CLIENT(connection="microsoftTunnel"), key="connection", fatal=True)
 
 
 def _site(found: DeviceConfiguration, site: TunnelSite | None) -> Iterator[Finding]:

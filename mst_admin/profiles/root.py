@@ -3,7 +3,7 @@
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import BasicConstraints, Certificate, ExtensionNotFound
 
-from mst_admin.profiles.objects import PEM_START, ProfileObject, TrustedRootObject
+from mst_admin.objects.profile import PEM_START, ProfileObject, TrustedRootObject
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.io.files import Files

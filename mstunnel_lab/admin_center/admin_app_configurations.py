@@ -7,21 +7,23 @@ from typing import Final
 from starlette.requests import Request
 from typing_extensions import override
 
-from mst_admin.apps.objects import AppConfigurationObject
-from mst_admin.apps.rules import judge_app_configuration
-from mst_admin.apps.settings_wire import ANDROID, PAYLOAD, payload
-from mst_admin.apps.store import app_ids
-from mst_admin.apps.wire import (
+from mst_admin.objects.app import app_ids
+from mst_admin.objects.app_configuration import (
+    ANDROID,
     BUNDLES,
     PACKAGES,
+    PAYLOAD,
+    AppConfigurationObject,
     PresentAppConfiguration,
     app_configuration_body,
     app_configuration_object,
     others_of,
+    payload,
 )
-from mst_admin.assignments import targets
-from mst_admin.profiles.objects import ProfileObject
-from mst_admin.profiles.present import is_tunnel_profile, profile_object
+from mst_admin.objects.app_configuration_rules import judge_app_configuration
+from mst_admin.objects.parts import targets
+from mst_admin.objects.profile import ProfileObject
+from mst_admin.objects.profile_wire import is_tunnel_profile, profile_object
 from mstunnel_lab.admin_center import app_configuration_form as texts
 from mstunnel_lab.admin_center.changes import RefusedError, Subject, Wish, stored
 from mstunnel_lab.admin_center.forms import Values, problems_of

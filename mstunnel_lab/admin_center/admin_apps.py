@@ -8,19 +8,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import override
 
-from mst_admin.apps.app_objects import AppPlatform, StoreAppObject
-from mst_admin.apps.app_rules import judge_app
-from mst_admin.apps.app_wire import (
+from mst_admin.objects.app import (
     VPN,
     VPN_ID,
+    AppPlatform,
     PresentApp,
+    StoreAppObject,
     app_body,
     app_object,
     assignment_bodies,
     is_store_app,
+    judge_app,
     wanted_assignments,
 )
-from mst_admin.profiles.present import is_tunnel_profile, profile_object
+from mst_admin.objects.profile_wire import is_tunnel_profile, profile_object
 from mstunnel_lab.admin_center import app_form as texts
 from mstunnel_lab.admin_center.changes import RefusedError, Subject, Wish, stored
 from mstunnel_lab.admin_center.forms import Values, problems_of

@@ -6,8 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mst_admin.rules_configuration import judge_configuration
-from mst_admin.wire import configuration_body, configuration_object
+from mst_admin.objects.configuration import configuration_body, configuration_object, judge_configuration
 from mstunnel_lab import tunnel
 from mstunnel_lab.admin_center import configuration_form as texts
 from mstunnel_lab.admin_center.changes import (

@@ -11,8 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mst_admin.metrics import TRENDS
-from mst_admin.objects import ThresholdObject
-from mst_admin.rules_site import judge_threshold
+from mst_admin.objects.threshold import ThresholdObject, judge_threshold
 from mstunnel_lab import health, trends, tunnel
 from mstunnel_lab.admin_center.changes import RefusedError
 from mstunnel_lab.admin_center.charts import HEIGHT, WIDTH, Chart, chart

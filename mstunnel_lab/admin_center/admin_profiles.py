@@ -10,12 +10,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import override
 
-from mst_admin.assignments import targets
-from mst_admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
-from mst_admin.profiles.objects import Platform, ProfileObject
-from mst_admin.profiles.present import is_tunnel_profile, profile_object
-from mst_admin.profiles.rules import judge_profile
-from mst_admin.profiles.wire import TYPES, profile_body, server_address
+from mst_admin.objects.parts import targets
+from mst_admin.objects.profile import ProfileObject, ProfilePlatform
+from mst_admin.objects.profile_rules import judge_profile
+from mst_admin.objects.profile_wire import (
+    TYPES,
+    is_tunnel_profile,
+    profile_body,
+    profile_object,
+    server_address,
+)
+from mst_admin.objects.proxy_exclusions import judge_exclusions, read_csv, write_csv
 from mstunnel_lab.admin_center import on_demand_form, render
 from mstunnel_lab.admin_center import profile_form as texts
 from mstunnel_lab.admin_center.changes import RefusedError, Subject, Wish, form_page, stored
@@ -55,7 +60,7 @@ _COLUMNS: Final = (
 class _Editor(Editor):
     """The form of a profile: a new one for a platform, or one that is there (`found`, as `present`)."""
 
-    platform: Platform
+    platform: ProfilePlatform
     rules: int = 0
     found: DeviceConfiguration | None = None
     present: ProfileObject | None = None
@@ -162,7 +167,7 @@ SECTION: Final = Section(
     text=_CHOICE,
     columns=_COLUMNS,
     each=lambda lab: [item for item in lab.store.each(DeviceConfiguration) if is_tunnel_profile(item)],
-    new=lambda lab, kind: _Editor(lab, Platform(kind)),
+    new=lambda lab, kind: _Editor(lab, ProfilePlatform(kind)),
     present=_editor,
     remove=lambda request, lab: PROFILES.remove(lab, _found(request, lab)[0]),
 )

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mst_admin.rules_site import judge_site
-from mst_admin.wire import site_body, without_empty
+from mst_admin.objects.parts import without_empty
+from mst_admin.objects.site import judge_site, site_body
 from mstunnel_lab import tunnel
 from mstunnel_lab.admin_center import site_form as texts
 from mstunnel_lab.admin_center.changes import (

@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-from mst_admin.apps.objects import DEFENDER, AppConfigurationObject, Channel, Platform, Setting
+from mst_admin.objects.app_configuration import (
+    DEFENDER,
+    AppConfigurationObject,
+    AppConfigurationPlatform,
+    AppSetting,
+    Channel,
+)
 from mstunnel_lab.admin_center.assignment_fields import ASSIGNMENT_FIELDS, assigned, shown_assignment
 from mstunnel_lab.admin_center.forms import Field, Group, Values, fields_of, lines, pairs
 
@@ -57,23 +63,25 @@ _BOUNDARY: Final = Field(
 )
 
 
-def kind_of(channel: Channel, platform: Platform) -> str:
+def kind_of(channel: Channel, platform: AppConfigurationPlatform) -> str:
     """Return the kind of an app configuration, a key of `KINDS`."""
     return f"{next(name for name, value in _CHANNELS.items() if value is channel)}-{platform}"
 
 
-def parts_of(kind: str) -> tuple[Channel, Platform]:
+def parts_of(kind: str) -> tuple[Channel, AppConfigurationPlatform]:
     """Return channel and platform of a kind."""
     channel, _, platform = kind.partition("-")
-    return _CHANNELS[channel], Platform(platform)
+    return _CHANNELS[channel], AppConfigurationPlatform(platform)
 
 
 def groups(kind: str) -> tuple[Group, ...]:
     """Return the fields of a kind."""
     channel, platform = parts_of(kind)
     on_devices = channel is Channel.DEVICES
-    settings = (_SETTINGS, _BOUNDARY) if platform is Platform.IOS and on_devices else (_SETTINGS,)
-    has_permissions = on_devices and platform is not Platform.IOS
+    settings = (
+        (_SETTINGS, _BOUNDARY) if platform is AppConfigurationPlatform.IOS and on_devices else (_SETTINGS,)
+    )
+    has_permissions = on_devices and platform is not AppConfigurationPlatform.IOS
     return (
         Group("Basics", (*_BASICS.fields, _APP if on_devices else _APPS)),
         Group("Settings", (*settings, _PERMISSIONS) if has_permissions else settings),
@@ -86,13 +94,13 @@ def new(kind: str) -> Values:
     return dict.fromkeys((item.name for item in fields_of(groups(kind))), "") | {"apps": DEFENDER}
 
 
-def declared(kind: str, values: Values, present: Mapping[str, Setting]) -> AppConfigurationObject:
+def declared(kind: str, values: Values, present: Mapping[str, AppSetting]) -> AppConfigurationObject:
     """Return what was typed as an object to judge; raises `pydantic.ValidationError`.
 
     `present` are the settings that are there: one that reads the same keeps its type.
     """
     channel, platform = parts_of(kind)
-    settings: dict[str, Setting] = {}
+    settings: dict[str, AppSetting] = {}
     for name, text in pairs(values["settings"]).items():
         settings[name] = present[name] if str(present.get(name)) == text else text
     return AppConfigurationObject.model_validate(

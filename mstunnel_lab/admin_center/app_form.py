@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from mst_admin.apps.app_objects import AppPlatform, AssignmentObject, StoreAppObject
-from mst_admin.apps.objects import DEFENDER
+from mst_admin.objects.app import AppPlatform, AssignmentObject, StoreAppObject
+from mst_admin.objects.app_configuration import DEFENDER
 from mstunnel_lab.admin_center.assignment_fields import ASSIGNMENT_FIELDS, assigned, shown_assignment
 from mstunnel_lab.admin_center.forms import Field, Group, Values, fields_of, renamed
 

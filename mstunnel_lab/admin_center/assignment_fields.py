@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mst_admin.assignments import Assignable
+from mst_admin.objects.parts import Assignable
 from mstunnel_lab.admin_center.forms import Field, Values, lines
 
 ASSIGNMENT_FIELDS: Final = (

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mst_admin.objects import ConfigurationObject
+from mst_admin.objects.configuration import ConfigurationObject
 from mstunnel_lab.admin_center.forms import Field, Group, Values, lines, number
 from mstunnel_setup.tenant.wire import TunnelConfiguration
 

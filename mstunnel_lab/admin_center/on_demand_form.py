@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from mst_admin.profiles.objects import RuleObject
+from mst_admin.objects.profile import RuleObject
 from mstunnel_lab.admin_center.forms import Field, Group, Values, lines, renamed
 from mstunnel_setup.base.parsing import whole_number
 

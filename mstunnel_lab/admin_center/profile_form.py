@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from mst_admin.profiles.objects import AppObject, Platform, ProfileObject
+from mst_admin.objects.profile import AppObject, ProfileObject, ProfilePlatform
 from mstunnel_lab.admin_center import on_demand_form
 from mstunnel_lab.admin_center.assignment_fields import ASSIGNMENT_FIELDS, assigned, shown_assignment
 from mstunnel_lab.admin_center.forms import Field, Group, Values, fields_of, lines, number, pairs
 from mstunnel_lab.records import SiteRecord
 
 KINDS: Final = {
-    Platform.ANDROID_DEVICE_OWNER.value: "Android Enterprise: corporate-owned work profile (VPN)",
-    Platform.ANDROID_WORK_PROFILE.value: "Android Enterprise: personally-owned work profile (VPN)",
-    Platform.IOS.value: "iOS/iPadOS (VPN)",
+    ProfilePlatform.ANDROID_DEVICE_OWNER.value: "Android Enterprise: corporate-owned work profile (VPN)",
+    ProfilePlatform.ANDROID_WORK_PROFILE.value: "Android Enterprise: personally-owned work profile (VPN)",
+    ProfilePlatform.IOS.value: "iOS/iPadOS (VPN)",
 }
 """Platform and profile type, as the admin center of Intune calls them."""
 FIELD_OF: Final = {"proxy": "proxy_address"}
@@ -124,7 +124,7 @@ _IOS_SETTINGS: Final = Field(
 )
 
 
-def groups(platform: Platform, sites: Sequence[SiteRecord], rules: int) -> tuple[Group, ...]:
+def groups(platform: ProfilePlatform, sites: Sequence[SiteRecord], rules: int) -> tuple[Group, ...]:
     """Return the fields for a platform, with the sites to choose from and so many on-demand rules."""
     base = Group(
         "Base VPN",
@@ -141,20 +141,22 @@ def groups(platform: Platform, sites: Sequence[SiteRecord], rules: int) -> tuple
         ),
     )
     assignments = Group("Assignments", ASSIGNMENT_FIELDS)
-    if platform is Platform.IOS:
+    if platform is ProfilePlatform.IOS:
         own = (_IOS_APPS, *on_demand_form.groups(rules), Group("Proxy", _PROXY_FIELDS))
         return (_BASICS, base, *own, Group("Custom settings", (_IOS_SETTINGS,)), assignments)
     own = (_ANDROID_APPS, _ALWAYS_ON, _ANDROID_PROXY, _EXCLUSIONS)
     return (_BASICS, base, *own, Group("Custom settings", (_ANDROID_SETTINGS,)), assignments)
 
 
-def new(platform: Platform, sites: Sequence[SiteRecord]) -> Values:
+def new(platform: ProfilePlatform, sites: Sequence[SiteRecord]) -> Values:
     """Return what the form of a new profile begins with."""
     only = sites[0].id if len(sites) == 1 else ""
     return dict.fromkeys((item.name for item in fields_of(groups(platform, sites, 0))), "") | {"site": only}
 
 
-def declared(platform: Platform, values: Values, rules: int, known: Mapping[str, AppObject]) -> ProfileObject:
+def declared(
+    platform: ProfilePlatform, values: Values, rules: int, known: Mapping[str, AppObject]
+) -> ProfileObject:
     """Return what was typed as an object to judge; raises `pydantic.ValidationError`.
 
     `known` are the apps that the profile has, by their ids: the form does not show all of them.

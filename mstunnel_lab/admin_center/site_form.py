@@ -4,7 +4,7 @@ import re
 from typing import Final
 from zoneinfo import available_timezones
 
-from mst_admin.objects import SiteObject
+from mst_admin.objects.site import SiteObject
 from mstunnel_lab.admin_center.forms import Field, Group, Values
 from mstunnel_lab.records import SiteRecord
 from mstunnel_setup.base.values import JsonObject

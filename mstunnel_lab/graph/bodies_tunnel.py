@@ -11,10 +11,9 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, StrictBool, StrictInt, StrictStr, model_validator
 
-from mst_admin.objects import ThresholdObject
-from mst_admin.rules_configuration import judge_configuration
-from mst_admin.rules_site import judge_site, judge_threshold
-from mst_admin.wire import SESSION_TIMEOUT, configuration_object, site_object
+from mst_admin.objects.configuration import SESSION_TIMEOUT, configuration_object, judge_configuration
+from mst_admin.objects.site import judge_site, site_object
+from mst_admin.objects.threshold import ThresholdObject, judge_threshold
 from mstunnel_lab.graph.bodies import Body, Guid, Name, Part, Text
 from mstunnel_lab.health import metric_in_graph
 from mstunnel_setup.answers.finding import Finding

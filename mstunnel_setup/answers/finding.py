@@ -30,9 +30,9 @@ class Finding:
 def finding(
     key: str, code: str, message: str, /, hint: str = "", *, fatal: bool = True, **values: object
 ) -> Finding:
-    """A finding about `key`, written where it is found; its texts have parameters in braces as those of errors.
+    """A finding about `key`, written where it is found; its texts have parameters in braces as an error's.
 
-    `code` is a contract: its meaning never changes. docs/reference/mst-admin.md is extracted from these calls.
+    `code` is a contract: its meaning never changes. docs/reference/mst-admin.md lists what these calls have.
     """
     return Finding(code, key, sentence(message, values), sentence(hint, values), fatal)
 

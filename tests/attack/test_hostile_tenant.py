@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 import trustme
 
-from mst_admin.apps.mam_policies import TUNNEL
-from mst_admin.apps.objects import DEFENDER
-from mst_admin.apps.wire import TUNNEL_KEYS, PresentAppConfiguration
 from mst_admin.export import declarations_of
+from mst_admin.objects.app_configuration import DEFENDER, TUNNEL_KEYS, PresentAppConfiguration
+from mst_admin.objects.mam import TUNNEL
 from mst_admin.plan import Tenant
 from mstunnel_setup.base.errors import SetupError, TenantError
 from mstunnel_setup.io.http import HttpSession

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mst_admin.declared import parse_declarations
-from mst_admin.profiles.objects import ProfileFile
-from mst_admin.profiles.rules import judge_profile
+from mst_admin.declarations import parse_declarations
+from mst_admin.objects.profile import ProfileFile
+from mst_admin.objects.profile_rules import judge_profile
 from mstunnel_setup.answers.load import parse
 from mstunnel_setup.answers.problems import parse_as
 

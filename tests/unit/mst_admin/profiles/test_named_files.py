@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mst_admin.declared import load_declarations
+from mst_admin.declarations import load_declarations
 from mst_admin.named_files import write_named
 from mst_admin.profile_commands import lint
 from mst_admin.proxy_exclusions import check

@@ -1,4 +1,4 @@
-"""Tunnel for MAM as policies: what it consists of, and how it is found again among those of a tenant.
+"""Tunnel for MAM: as it is declared, the policies it consists of, how they are found again, and its rules.
 
 Names of settings: docs/reference/mst-admin.md. On Android, Defender connects for Edge, too; on iOS each
 app connects on its own.
@@ -7,24 +7,82 @@ app connects on its own.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from mst_admin.apps.app_objects import AppPlatform
-from mst_admin.apps.mam_objects import MamObject
-from mst_admin.apps.objects import DEFENDER, AppConfigurationObject, Channel, Platform
-from mst_admin.apps.wire import (
+from pydantic import ConfigDict, Field, StrictBool
+
+from mst_admin.change import TYPE, Body
+from mst_admin.objects.app import APP_CONFIG_APP_ID, APP_KEY, AppPlatform
+from mst_admin.objects.app_configuration import (
     AVAILABLE_KEY,
+    DEFENDER,
     STRICT_KEY,
     TUNNEL_KEYS,
+    AppConfigurationObject,
+    AppConfigurationPlatform,
+    Channel,
     PresentAppConfiguration,
     app_configuration_object,
 )
-from mst_admin.assignments import TYPE
-from mst_admin.change import Body
-from mst_admin.profiles.objects import ProxyObject
+from mst_admin.objects.parts import Assignable, ExcludedGroups, Groups, NamedObject, judge_assignment
+from mst_admin.objects.profile import ProfileObject, ProxyObject
+from mst_admin.objects.profile_rules import PACKAGE, judge_proxy
+from mstunnel_setup.answers.address import is_host
+from mstunnel_setup.answers.finding import Finding, finding
+from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.parsing import json_value, whole_number
 from mstunnel_setup.tenant.wire import DeviceConfiguration, IntuneObject
 from mstunnel_setup.tenant.wire_apps import AppAssignment
+
+
+class MamObject(NamedObject):
+    """The tunnel for apps on devices that are not enrolled: three policies, declared as one object."""
+
+    model_config = ConfigDict(str_strip_whitespace=True)
+
+    platform: AppPlatform = Field(description="android or ios")
+    connection_name: Line = Field(description="Name that users see", examples=["Contoso"])
+    site: Line = Field(description="Name or id of the site", examples=["Berlin"])
+    apps: tuple[str, ...] = Field(
+        default=(),
+        description="Package or bundle ids of the apps that use the tunnel; Android: none means all",
+        examples=[["com.microsoft.emmx"]],
+    )
+    proxy: ProxyObject | None = Field(default=None, description="Proxy")
+    trusted_roots: tuple[Line, ...] = Field(
+        default=(), description="Names of the trusted root profiles whose certificates the apps trust"
+    )
+    bypassed_urls: tuple[str, ...] = Field(
+        default=(), description="iOS, federated tenants: hosts of the sign-in service, not in the tunnel"
+    )
+    strict_tunnel: StrictBool = Field(
+        default=False, description="Edge: no traffic of the work account while the tunnel is down"
+    )
+    groups: Groups = ()
+    excluded_groups: ExcludedGroups = ()
+    role_scope_tag_ids: tuple[str, ...] = Field(default=("0",), description="Ids of scope tags")
+
+    @property
+    def is_ios(self) -> bool:
+        """Whether it is for iOS and iPadOS."""
+        return self.platform is AppPlatform.IOS
+
+    @property
+    def all_users(self) -> bool:
+        """Policies for managed apps are assigned to groups here."""
+        return False
+
+    @property
+    def all_devices(self) -> bool:
+        """Devices that are not enrolled cannot be assigned anything."""
+        return False
+
+
+class MamFile(MamObject):
+    """A file with one object."""
+
+    version: Literal[1] = Field(description="Version of this format")
+
 
 EDGE_ANDROID: Final = "com.microsoft.emmx"
 EDGE_IOS: Final = "com.microsoft.msedge"
@@ -179,7 +237,7 @@ def _configuration(
     return AppConfigurationObject(
         name=f"{declared.name}{suffix}",
         channel=Channel.APPS,
-        platform=Platform.IOS if declared.is_ios else Platform.ANDROID,
+        platform=AppConfigurationPlatform.IOS if declared.is_ios else AppConfigurationPlatform.ANDROID,
         apps=apps,
         settings=dict(settings),
         groups=declared.groups,
@@ -233,3 +291,103 @@ def _json(text: str) -> object:
         return json_value(text.encode())
     except ValueError:
         return None
+
+
+def judge_mam(
+    declared: MamObject,
+    others: Iterable[MamObject] = (),
+    profiles: Iterable[ProfileObject] = (),
+    *,
+    split_rules: bool | None = None,
+) -> tuple[Finding, ...]:
+    """All findings about a declared object; `others` and `profiles` are what is declared with it.
+
+    `split_rules` is whether the site's server configuration has split tunnelling rules, None: unknown.
+    """
+    return (
+        *_apps(declared),
+        *(judge_proxy(declared.proxy) if declared.proxy else ()),
+        *_ios(declared, split_rules=split_rules),
+        *judge_assignment(declared, "tunnel for MAM"),
+        *_others(declared, others),
+        *_profiles(declared, profiles),
+    )
+
+
+def _apps(declared: MamObject) -> Iterator[Finding]:
+    if declared.is_ios and not declared.apps:
+        yield finding(
+            "apps",
+            "mam-apps-missing",
+            "on iOS the tunnel is for single apps, and there is none",
+            hint="Add their bundle ids.",
+        )
+    if not declared.is_ios and declared.apps and EDGE_ANDROID not in declared.apps:
+        yield finding(
+            "apps",
+            "mam-apps-without-edge",
+            "the list of apps that use the tunnel does not have Edge, which starts it",
+            hint="Add {edge}.",
+            edge=EDGE_ANDROID,
+        )
+    for name in declared.apps:
+        if not PACKAGE.fullmatch(name):
+            yield APP_CONFIG_APP_ID(name=name[:80])
+
+
+def _ios(declared: MamObject, *, split_rules: bool | None) -> Iterator[Finding]:
+    if not declared.is_ios:
+        if declared.bypassed_urls:
+            yield APP_KEY(key="bypassed_urls", other="iOS").at("bypassed_urls")
+        return
+    for host in declared.bypassed_urls:
+        if not is_host(host):
+            yield finding(
+                "bypassed_urls",
+                "mam-bypassed-host",
+                "“{host}” is not a host name",
+                hint="Write the host alone.",
+                host=host[:80],
+            )
+    if declared.proxy and declared.proxy.address and split_rules is not False:
+        yield finding(
+            "proxy",
+            "mam-proxy-without-pac",
+            "with a direct proxy, iOS ignores the split tunnelling rules that the site {has}",
+            hint="Set proxy.pac_url instead.",
+            fatal=False,
+            has="has" if split_rules else "may have",
+        )
+
+
+def _others(declared: MamObject, others: Iterable[MamObject]) -> Iterator[Finding]:
+    """A device takes one policy with tunnel settings, and so one site."""
+    for other in others:
+        if other is not declared and other.platform is declared.platform and _share(declared, other):
+            yield finding(
+                "groups",
+                "mam-twice",
+                "a group also gets {other}, but a device takes the tunnel settings of one policy only",
+                hint="Remove the group from one of them.",
+                other=other.name,
+            )
+
+
+def _profiles(declared: MamObject, profiles: Iterable[ProfileObject]) -> Iterator[Finding]:
+    for profile in profiles:
+        if profile.is_ios is declared.is_ios and _share(declared, profile):
+            yield finding(
+                "groups",
+                "mam-beside-profile",
+                (
+                    "a group also gets the VPN profile {profile}, but a device uses the tunnel of "
+                    "one of them only"
+                ),
+                hint=("Check that enrolled devices and devices that are not are in different groups."),
+                fatal=False,
+                profile=profile.name,
+            )
+
+
+def _share(first: Assignable, second: Assignable) -> bool:
+    return not set(first.groups).isdisjoint(second.groups)

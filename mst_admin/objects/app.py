@@ -1,31 +1,117 @@
-"""Between declared apps and the mobileApps of Graph.
+"""An app: as it is declared, as Graph has it, and its rules.
 
 Types and values: docs/reference/mst-admin.md. An app of managed Google Play, and one that was licensed in
 volume, has nothing but its assignments to write. An assignment names a VPN profile by its name.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import groupby
-from typing import Final
+from typing import Annotated, Final, Literal
 
-from mst_admin import findings
-from mst_admin.apps.app_objects import AppPlatform, AssignmentObject, StoreAppObject
-from mst_admin.apps.objects import DEFENDER
-from mst_admin.apps.store import IOS_APP, IOS_APPS
-from mst_admin.assignments import (
-    TYPE,
+from pydantic import Field
+
+from mst_admin.change import TYPE, Body, Wire, identity
+from mst_admin.objects.app_configuration import APP_CONFIG_NOT_DECLARABLE, DEFENDER
+from mst_admin.objects.parts import (
+    AllDevices,
+    AllUsers,
+    ExcludedGroups,
+    Groups,
+    NamedObject,
     assignees,
-    identity,
     is_declarable,
+    judge_assignment,
     target_of,
     targets,
     undeclarable_targets,
 )
-from mst_admin.change import Body, Wire
-from mstunnel_setup.answers.finding import Finding
+from mst_admin.objects.profile import ProfileObject
+from mst_admin.objects.profile_rules import PACKAGE
+from mstunnel_setup.answers.finding import Finding, declare_finding, finding
+from mstunnel_setup.answers.values import Line, Part, matching
 from mstunnel_setup.base.text import plain
 from mstunnel_setup.tenant.wire_apps import PLAY_APP, AppAssignment, MobileApp
+
+IOS_APP: Final = "#microsoft.graph.iosStoreApp"
+IOS_APPS: Final = frozenset({IOS_APP, "#microsoft.graph.iosVppApp"})
+
+
+def app_ids(apps: Iterable[MobileApp], name: str, *, is_ios: bool) -> list[str]:
+    """The ids in the tenant of the app with this package or bundle id; iOS may have it from two stores."""
+    types = IOS_APPS if is_ios else {PLAY_APP}
+    return [
+        app.id for app in apps if app.odata_type in types and app.identifier.casefold() == name.casefold()
+    ]
+
+
+class AppPlatform(StrEnum):
+    """The store of an app."""
+
+    ANDROID = "android"
+    IOS = "ios"
+
+
+OsVersion = Annotated[str, matching(r"[0-9]{1,2}\.0", "must be a version such as `16.0`: correct it")]
+
+
+class AssignmentObject(Part):
+    """Who gets the app, and how."""
+
+    intent: Literal["required", "available", "available-without-enrollment", "uninstall"] = Field(
+        description="required, available, available-without-enrollment or uninstall"
+    )
+    all_users: AllUsers = False
+    all_devices: AllDevices = False
+    groups: Groups = ()
+    excluded_groups: ExcludedGroups = ()
+    vpn_profile: Line | None = Field(
+        default=None, description="iOS: name of the per-app VPN profile whose tunnel the app uses"
+    )
+    updates: Literal["default", "postponed", "high-priority"] = Field(
+        default="default", description="Android: when the app is updated"
+    )
+
+
+class StoreAppObject(NamedObject):
+    """An app from the App Store or from managed Google Play."""
+
+    platform: AppPlatform = Field(description="android or ios")
+    id: str = Field(description="Package or bundle id", examples=["com.microsoft.scmx"])
+    description: str = Field(default="", description="iOS: description")
+    publisher: str = Field(default="", description="iOS: publisher")
+    store_url: str = Field(default="", description="iOS: page in the App Store")
+    minimum_os: OsVersion = Field(default="16.0", description="iOS: oldest version that gets the app")
+    assignments: tuple[AssignmentObject, ...] = Field(default=(), description="Who gets the app")
+    role_scope_tag_ids: tuple[str, ...] = Field(default=("0",), description="iOS: ids of scope tags")
+
+    @property
+    def is_ios(self) -> bool:
+        """Whether the app is for iOS and iPadOS."""
+        return self.platform is AppPlatform.IOS
+
+    @property
+    def key(self) -> str:
+        """By what the app is found again: its store and its id there."""
+        return f"{self.platform}:{self.id}".casefold()
+
+
+class StoreAppFile(StoreAppObject):
+    """A file with one app."""
+
+    version: Literal[1] = Field(description="Version of this format")
+
+
+APP_KEY = declare_finding("platform", "app-key", "{key} is only for {other}", "Remove it.")
+APP_CONFIG_APP_ID = declare_finding(
+    "apps",
+    "app-config-app-id",
+    "“{name}” is not the id of a package or bundle",
+    "Write one such as com.microsoft.scmx.",
+)
+
 
 VPN: Final = "vpnConfiguration"
 """Name under which the VPN profile of an assignment stands among its settings."""
@@ -87,7 +173,7 @@ def is_store_app(found: MobileApp) -> bool:
     return found.odata_type in IOS_APPS | {PLAY_APP}
 
 
-def is_about_tunnel(present: PresentApp) -> bool:
+def is_tunnel_app(present: PresentApp) -> bool:
     """Whether the app is the client of the tunnel, or uses it by a per-app VPN."""
     vpn = any(VPN in _settings(item, present) for item in present.assignments)
     return vpn or present.found.identifier.casefold() == DEFENDER
@@ -166,12 +252,12 @@ def same_assignments(first: Sequence[Wire], second: Sequence[Wire]) -> bool:
     return {_who(item): _how(item) for item in first} == {_who(item): _how(item) for item in second}
 
 
-def not_declared(present: PresentApp) -> Iterator[Finding]:
+def app_not_declared(present: PresentApp) -> Iterator[Finding]:
     """What a file cannot say: a tenant that is made from the file does not get it."""
     settings = [setting for item in present.assignments for setting in _settings(item, present).items()]
     lost = [f"{name} of an assignment" for name, value in settings if value and name not in _SAID]
     for what in dict.fromkeys([*lost, *undeclarable_targets(present.assignments)]):
-        yield findings.APP_CONFIG_NOT_DECLARABLE(name=plain(present.name), what=plain(what))
+        yield APP_CONFIG_NOT_DECLARABLE(name=plain(present.name), what=plain(what))
 
 
 def _assignment_objects(present: PresentApp) -> Iterator[AssignmentObject]:
@@ -208,3 +294,96 @@ def _who(item: Wire) -> tuple[str, tuple[str, str]]:
 def _how(item: Wire) -> tuple[str, str]:
     settings = item["settings"]
     return str(settings.get(VPN) or "").casefold(), str(settings.get(_UPDATES) or "default")
+
+
+_IOS_ONLY = ("description", "publisher", "store_url")
+
+
+def judge_app(declared: StoreAppObject, profiles: Iterable[ProfileObject] = ()) -> tuple[Finding, ...]:
+    """All findings about an app; `profiles` are the VPN profiles that are known."""
+    return (
+        *_properties(declared),
+        *_assignments(declared),
+        *_vpn_profiles(declared, {item.name.casefold(): item for item in profiles}),
+    )
+
+
+def judge_per_app(profile: ProfileObject, apps: Iterable[StoreAppObject]) -> Iterator[Finding]:
+    """Whether any of the apps that are declared with a per-app VPN profile uses it."""
+    named = {item.vpn_profile.casefold() for app in apps for item in app.assignments if item.vpn_profile}
+    if profile.is_ios and profile.per_app and profile.name.casefold() not in named:
+        yield finding(
+            "per_app",
+            "per-app-without-app",
+            "no declared app is assigned with the per-app VPN profile {profile}, so none of them uses it",
+            hint="Name it as vpn_profile in the assignments of the apps that use the tunnel.",
+            fatal=False,
+            profile=profile.name,
+        )
+
+
+def _properties(declared: StoreAppObject) -> Iterator[Finding]:
+    if not PACKAGE.fullmatch(declared.id):
+        yield APP_CONFIG_APP_ID(name=declared.id[:80]).at("id")
+    if declared.is_ios:
+        if not declared.publisher:
+            yield finding(
+                "publisher",
+                "app-incomplete",
+                "an app for iOS needs {key}",
+                hint="Copy it from the page in the App Store.",
+                key="publisher",
+            )
+        if not declared.store_url.startswith("https://"):
+            yield finding(
+                "store_url",
+                "app-store-url",
+                "store_url is “{url}”: it is not an https address",
+                hint="Write the address of the page in the App Store.",
+                url=declared.store_url[:80],
+            )
+        return
+    for key in _IOS_ONLY:
+        if getattr(declared, key):
+            yield APP_KEY(key=key, other="apps for iOS").at(key)
+
+
+def _assignments(declared: StoreAppObject) -> Iterator[Finding]:
+    for item in declared.assignments:
+        for found in judge_assignment(item, "app"):
+            yield found.at("assignments")
+        if item.vpn_profile and not declared.is_ios:
+            yield APP_KEY(key="vpn_profile", other="apps for iOS").at("assignments")
+        if item.updates != "default" and declared.is_ios:
+            yield APP_KEY(key="updates", other="apps for Android").at("assignments")
+    all_targets = Counter(identity(target) for item in declared.assignments for target in targets(item))
+    for (kind, group), count in all_targets.items():
+        if count > 1:
+            yield finding(
+                "assignments",
+                "app-assigned-twice",
+                "{target} is in more than one assignment",
+                hint="Remove it from all but one of them.",
+                target=group or kind.rpartition(".")[2],
+            )
+    if not declared.assignments:
+        yield finding(
+            "assignments",
+            "app-not-assigned",
+            "the app is not assigned to any user",
+            hint="Add assignments.",
+            fatal=False,
+        )
+
+
+def _vpn_profiles(declared: StoreAppObject, profiles: dict[str, ProfileObject]) -> Iterator[Finding]:
+    for item in declared.assignments:
+        profile = profiles.get((item.vpn_profile or "").casefold())
+        if profile is not None and not (profile.is_ios and profile.per_app):
+            yield finding(
+                "assignments",
+                "app-vpn-not-per-app",
+                "the VPN profile {profile} is not a per-app VPN for iOS",
+                hint="Name a VPN profile with per_app: true, or remove vpn_profile.",
+                profile=profile.name,
+            )

@@ -1,20 +1,108 @@
-"""Rules for sites and thresholds. Source: docs/reference/mst-admin.md."""
+"""A site: as it is declared, as Graph has it, and its rules. Source: docs/reference/mst-admin.md."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import time
+from datetime import datetime, time
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, TypeAlias
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
-from mst_admin.metrics import KINDS, Kind, kind_of
-from mst_admin.objects import SiteObject, ThresholdObject, WindowObject
+from pydantic import Field, StrictBool, StrictInt
+
+from mst_admin.change import Body
+from mst_admin.objects.parts import DEFAULT_SCOPE_TAGS, Prose, Trimmed
 from mstunnel_setup.answers.address import web_address_problem
 from mstunnel_setup.answers.document import suggest
 from mstunnel_setup.answers.finding import Finding, finding
+from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.text import quoted
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.errors import PropertyError
+from mstunnel_setup.tenant.wire import TunnelSite
+
+
+class WindowObject(Trimmed):
+    """When the upgrade of a site may begin. The tenant keeps the offset of the time zone, not its name."""
+
+    start: str = Field(description="Earliest start, HH:MM", examples=["22:00"])
+    end: str = Field(description="Latest start, HH:MM, at least one hour later", examples=["04:00"])
+    time_zone: str | None = Field(default=None, description="IANA time zone", examples=["Europe/Berlin"])
+    utc_offset_minutes: StrictInt | None = Field(
+        default=None, description="Instead of a time zone: minutes that local time is ahead of UTC"
+    )
+
+
+class SiteObject(Trimmed):
+    """A site: servers with one public address and one server configuration."""
+
+    name: Line = Field(description="Name", examples=["Berlin"])
+    description: Prose = Field(default="", description="Description")
+    public_address: str = Field(
+        description="Public IP address or FQDN that devices connect to", examples=["gateway.contoso.com"]
+    )
+    configuration: Line = Field(description="Name or id of the server configuration", examples=["Main"])
+    internal_network_probe_url: str = Field(
+        default="", description="URL for internal network access check (http or https)"
+    )
+    upgrade_automatically: StrictBool = Field(
+        default=True, description="Automatically upgrade servers at this site"
+    )
+    upgrade_window: WindowObject | None = Field(
+        default=None, description="Limit server upgrades to a maintenance window"
+    )
+    role_scope_tag_ids: tuple[str, ...] = Field(default=DEFAULT_SCOPE_TAGS, description="Ids of scope tags")
+
+
+def site_body(declared: SiteObject, now: datetime) -> Body:
+    """The body of a site, without its server configuration. `now` decides about summer time."""
+    window = declared.upgrade_window
+    return {
+        "displayName": declared.name,
+        "description": declared.description or None,
+        "publicAddress": declared.public_address,
+        "internalNetworkProbeUrl": declared.internal_network_probe_url or None,
+        "upgradeAutomatically": declared.upgrade_automatically,
+        "upgradeWindowStartTime": window and _clock(window.start),
+        "upgradeWindowEndTime": window and _clock(window.end),
+        "upgradeWindowUtcOffsetInMinutes": window and utc_offset(window, now),
+        "roleScopeTagIds": list(declared.role_scope_tag_ids),
+    }
+
+
+def site_object(found: TunnelSite) -> SiteObject:
+    """A site of the tenant as it would be declared; its values are not judged."""
+    configuration = found.microsoft_tunnel_configuration
+    return SiteObject.model_construct(
+        name=found.display_name,
+        description=found.description or "",
+        public_address=found.public_address or "",
+        configuration=configuration.display_name if configuration else "",
+        internal_network_probe_url=found.internal_network_probe_url or "",
+        upgrade_automatically=bool(found.upgrade_automatically),
+        upgrade_window=_present_window(found),
+        role_scope_tag_ids=found.role_scope_tag_ids or DEFAULT_SCOPE_TAGS,
+    )
+
+
+def utc_offset(window: WindowObject, now: datetime) -> int:
+    """Minutes that the window's local time is ahead of UTC at the moment `now` (aware)."""
+    if window.time_zone is None:
+        return window.utc_offset_minutes or 0
+    offset = now.astimezone(ZoneInfo(window.time_zone)).utcoffset()
+    return round(offset.total_seconds() / 60) if offset else 0
+
+
+def _clock(text: str) -> str:
+    return time.fromisoformat(text).isoformat()
+
+
+def _present_window(found: TunnelSite) -> WindowObject | None:
+    start, end = found.upgrade_window_start_time, found.upgrade_window_end_time
+    if start is None or end is None:
+        return None
+    offset = found.upgrade_window_utc_offset_in_minutes or 0
+    return WindowObject(start=start.strftime("%H:%M"), end=end.strftime("%H:%M"), utc_offset_minutes=offset)
+
 
 Resolve: TypeAlias = Callable[[str], Sequence[str]]
 """Addresses of a host name, as text; none when it has none."""
@@ -34,65 +122,6 @@ def judge_site(declared: SiteObject, resolve: Resolve | None = None) -> tuple[Fi
     if fatal:
         return tuple(fatal)
     return (*_reachable(declared.public_address, resolve), *_zone_advice(declared.upgrade_window))
-
-
-def judge_threshold(declared: ThresholdObject) -> tuple[Finding, ...]:
-    """All findings about the thresholds of a metric."""
-    kind = kind_of(declared.metric)
-    if declared.healthy == declared.unhealthy:
-        return (
-            finding(
-                "unhealthy",
-                "thresholds-equal",
-                "healthy and unhealthy are both {value}: they must differ",
-                hint="Write two different values.",
-                value=declared.healthy,
-            ),
-        )
-    if kind is None:
-        words = ", ".join(item.word for item in KINDS)
-        return (
-            finding(
-                "metric",
-                "metric-not-known",
-                "{metric} is not a known metric with thresholds",
-                hint="Use a name with one of these words: {words}. Gateways ignore others.",
-                fatal=False,
-                metric=quoted(declared.metric),
-                words=words,
-            ),
-        )
-    return (*_range(declared, kind), *_direction(declared, kind))
-
-
-def _range(declared: ThresholdObject, kind: Kind) -> Iterator[Finding]:
-    for key, value in (("healthy", declared.healthy), ("unhealthy", declared.unhealthy)):
-        if kind.highest is not None and value > kind.highest:
-            yield finding(
-                key,
-                "threshold-out-of-range",
-                "{key} is {value}: {metric} never exceeds {highest}",
-                hint="Write 0 to {highest}.",
-                key=key,
-                value=value,
-                metric=declared.metric,
-                highest=kind.highest,
-            )
-
-
-def _direction(declared: ThresholdObject, kind: Kind) -> Iterator[Finding]:
-    if (declared.healthy > declared.unhealthy) is not kind.more_is_better:
-        better, order = ("more", "above") if kind.more_is_better else ("less", "below")
-        yield finding(
-            "unhealthy",
-            "thresholds-reversed",
-            "healthy is {healthy}, unhealthy {unhealthy}: {better} is better",
-            hint="Write a value for healthy that is {order} the one for unhealthy.",
-            healthy=declared.healthy,
-            unhealthy=declared.unhealthy,
-            better=better,
-            order=order,
-        )
 
 
 def _address(text: str) -> Iterator[Finding]:

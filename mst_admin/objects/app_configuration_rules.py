@@ -3,16 +3,26 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from mst_admin import findings
-from mst_admin.apps.keys import DEFENDER_KEYS, Key, Value, allows, known_keys
-from mst_admin.apps.objects import AppConfigurationObject, Channel, Platform
-from mst_admin.assignments import Assignable
-from mst_admin.profiles.objects import Platform as ProfilePlatform
-from mst_admin.profiles.objects import ProfileObject
-from mst_admin.profiles.rules import PACKAGE
-from mst_admin.profiles.rules_assignment import judge_assignment
-from mst_admin.profiles.rules_settings import judge_switches
-from mstunnel_setup.answers.finding import Finding, finding
+from mst_admin.objects.app import APP_CONFIG_APP_ID
+from mst_admin.objects.app_configuration import (
+    DEFENDER_KEYS,
+    AppConfigurationObject,
+    AppConfigurationPlatform,
+    Channel,
+    KnownSetting,
+    Value,
+    allows,
+    known_keys,
+)
+from mst_admin.objects.parts import Assignable, judge_assignment
+from mst_admin.objects.profile import ProfileObject, ProfilePlatform
+from mst_admin.objects.profile_rules import PACKAGE, judge_switches
+from mstunnel_setup.answers.finding import Finding, declare_finding, finding
+
+APP_CONFIG_KEY = declare_finding(
+    "channel", "app-config-key", "{key} is only for {other}", "Remove it, or change channel or platform."
+)
+
 
 _MAM_CONFIGS: Final = "DefenderMAMConfigs"
 _OF_THE_PROFILE: Final = "defendertoggle"
@@ -23,7 +33,9 @@ _NEED_MAM_CONFIGS: Final = (
     "DefenderOptionalVPN",
     "DefenderOptionalAccessibility",
 )
-_EITHER_WORK_PROFILE: Final = frozenset({Platform.ANDROID, Platform.ANDROID_WORK_PROFILE})
+_EITHER_WORK_PROFILE: Final = frozenset(
+    {AppConfigurationPlatform.ANDROID, AppConfigurationPlatform.ANDROID_WORK_PROFILE}
+)
 
 
 def judge_app_configuration(
@@ -42,7 +54,10 @@ def judge_app_configuration(
 
 
 def _channel(declared: AppConfigurationObject) -> Iterator[Finding]:
-    if not declared.on_devices and declared.platform not in {Platform.ANDROID, Platform.IOS}:
+    if not declared.on_devices and declared.platform not in {
+        AppConfigurationPlatform.ANDROID,
+        AppConfigurationPlatform.IOS,
+    }:
         yield finding(
             "platform",
             "app-config-platform",
@@ -52,9 +67,9 @@ def _channel(declared: AppConfigurationObject) -> Iterator[Finding]:
         )
     if declared.permissions and (declared.is_ios or not declared.on_devices):
         other = "managed devices with Android"
-        yield findings.APP_CONFIG_KEY(key="permissions", other=other).at("permissions")
+        yield APP_CONFIG_KEY(key="permissions", other=other).at("permissions")
     if declared.all_devices and not declared.on_devices:
-        yield findings.APP_CONFIG_KEY(key="all_devices", other="managed devices").at("all_devices")
+        yield APP_CONFIG_KEY(key="all_devices", other="managed devices").at("all_devices")
 
 
 def _apps(declared: AppConfigurationObject) -> Iterator[Finding]:
@@ -75,7 +90,7 @@ def _apps(declared: AppConfigurationObject) -> Iterator[Finding]:
         )
     for name in declared.apps:
         if not PACKAGE.fullmatch(name):
-            yield findings.APP_CONFIG_APP_ID(name=name[:80])
+            yield APP_CONFIG_APP_ID(name=name[:80])
 
 
 def _blanks(declared: AppConfigurationObject) -> Iterator[Finding]:
@@ -103,7 +118,7 @@ def _defender(declared: AppConfigurationObject) -> Iterator[Finding]:
         yield from _tunnel_only(declared)
 
 
-def _value(name: str, value: Value, key: Key) -> Iterator[Finding]:
+def _value(name: str, value: Value, key: KnownSetting) -> Iterator[Finding]:
     if not allows(key, value):
         yield finding(
             "settings",

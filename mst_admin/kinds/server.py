@@ -2,17 +2,26 @@
 
 from collections.abc import Sequence
 
+from pydantic import Field
+
 from mst_admin.change import Body, Change
 from mst_admin.errors import NAME_TAKEN
 from mst_admin.find import find_server, find_site
 from mst_admin.fleet import Place, places
 from mst_admin.lines import details, result_of, table
-from mst_admin.objects import ServerObject
+from mst_admin.objects.parts import Trimmed
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers.problems import validated
+from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.io.operator import Operator, Settings
+
+
+class ServerObject(Trimmed):
+    """What an administrator may change of a server."""
+
+    name: Line = Field(description="Name")
 
 
 def list_servers(operator: Operator, settings: Settings, site: str | None) -> Result:

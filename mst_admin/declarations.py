@@ -3,26 +3,47 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from mst_admin.apps.app_objects import StoreAppObject
-from mst_admin.apps.app_rules import judge_app, judge_per_app
-from mst_admin.apps.mam_objects import MamObject
-from mst_admin.apps.mam_rules import judge_mam
-from mst_admin.apps.objects import AppConfigurationObject
-from mst_admin.apps.rules import judge_app_configuration
-from mst_admin.objects import ConfigurationObject, Declarations, SiteObject, ThresholdObject
-from mst_admin.profiles.objects import ProfileObject, TrustedRootObject
+from mst_admin.objects.app import StoreAppObject, judge_app, judge_per_app
+from mst_admin.objects.app_configuration import AppConfigurationObject
+from mst_admin.objects.app_configuration_rules import judge_app_configuration
+from mst_admin.objects.configuration import ConfigurationObject, judge_configuration, judge_networks
+from mst_admin.objects.mam import MamObject, judge_mam
+from mst_admin.objects.parts import Trimmed
+from mst_admin.objects.profile import ProfileObject, TrustedRootObject
+from mst_admin.objects.profile_rules import judge_profile, judge_root
+from mst_admin.objects.site import Resolve, SiteObject, judge_site
+from mst_admin.objects.threshold import ThresholdObject, judge_threshold
 from mst_admin.profiles.root import with_certificate, with_root
-from mst_admin.profiles.rules import judge_profile, judge_root
-from mst_admin.rules_configuration import judge_configuration, judge_networks
-from mst_admin.rules_site import Resolve, judge_site, judge_threshold
 from mstunnel_setup.answers.document import Document, DocumentError, Problem, read
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.base.errors import CertificateError, UsageError
+
+
+class Declarations(Trimmed):
+    """Objects of a tenant, as one file declares them."""
+
+    version: Literal[1] = Field(description="Version of this format")
+    corporate_networks: tuple[str, ...] = Field(
+        default=(), description="Your own networks (CIDR), which address ranges for devices must not overlap"
+    )
+    configurations: tuple[ConfigurationObject, ...] = Field(default=(), description="Server configurations")
+    sites: tuple[SiteObject, ...] = Field(default=(), description="Sites")
+    thresholds: tuple[ThresholdObject, ...] = Field(default=(), description="Health thresholds")
+    trusted_roots: tuple[TrustedRootObject, ...] = Field(
+        default=(), description="Trusted root profiles that do not go with a VPN profile"
+    )
+    profiles: tuple[ProfileObject, ...] = Field(default=(), description="VPN profiles")
+    apps: tuple[StoreAppObject, ...] = Field(default=(), description="Apps and their assignments")
+    app_configurations: tuple[AppConfigurationObject, ...] = Field(
+        default=(), description="App configurations"
+    )
+    mam: tuple[MamObject, ...] = Field(default=(), description="Tunnel for MAM")
+
 
 T = TypeVar("T", bound=BaseModel)
 T_co = TypeVar("T_co", bound=BaseModel, covariant=True)
@@ -44,7 +65,7 @@ class DeclarationError(UsageError):
 
 
 @dataclass(frozen=True)
-class Placed(Generic[T_co]):
+class PlacedObject(Generic[T_co]):
     """A declared object and where it stands."""
 
     value: T_co
@@ -58,22 +79,22 @@ class Placed(Generic[T_co]):
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclarationSet:
     """All objects of all files, the keys that the files have, even if empty, and the warnings there are."""
 
-    configurations: tuple[Placed[ConfigurationObject], ...] = ()
-    sites: tuple[Placed[SiteObject], ...] = ()
-    thresholds: tuple[Placed[ThresholdObject], ...] = ()
-    trusted_roots: tuple[Placed[TrustedRootObject], ...] = ()
-    profiles: tuple[Placed[ProfileObject], ...] = ()
-    apps: tuple[Placed[StoreAppObject], ...] = ()
-    app_configurations: tuple[Placed[AppConfigurationObject], ...] = ()
-    mam: tuple[Placed[MamObject], ...] = ()
+    configurations: tuple[PlacedObject[ConfigurationObject], ...] = ()
+    sites: tuple[PlacedObject[SiteObject], ...] = ()
+    thresholds: tuple[PlacedObject[ThresholdObject], ...] = ()
+    trusted_roots: tuple[PlacedObject[TrustedRootObject], ...] = ()
+    profiles: tuple[PlacedObject[ProfileObject], ...] = ()
+    apps: tuple[PlacedObject[StoreAppObject], ...] = ()
+    app_configurations: tuple[PlacedObject[AppConfigurationObject], ...] = ()
+    mam: tuple[PlacedObject[MamObject], ...] = ()
     sections: frozenset[str] = frozenset()
     warnings: tuple[Finding, ...] = ()
 
 
-def load_declarations(path: Path, resolve: Resolve | None = None) -> Declared:
+def load_declarations(path: Path, resolve: Resolve | None = None) -> DeclarationSet:
     """Read the YAML file at `path`, or those directly in the directory, in the order of their names.
 
     Raises DeclarationError with every problem of every file at once, UsageError `declarations-missing`.
@@ -88,7 +109,9 @@ def load_declarations(path: Path, resolve: Resolve | None = None) -> Declared:
     return parse_declarations(contents, resolve)
 
 
-def parse_declarations(contents: Sequence[tuple[str, bytes]], resolve: Resolve | None = None) -> Declared:
+def parse_declarations(
+    contents: Sequence[tuple[str, bytes]], resolve: Resolve | None = None
+) -> DeclarationSet:
     """Judge the files given as names and contents, together. Raises DeclarationError."""
     lines: list[str] = []
     parsed: list[tuple[Document, Declarations]] = []
@@ -97,7 +120,7 @@ def parse_declarations(contents: Sequence[tuple[str, bytes]], resolve: Resolve |
             parsed.append(parse_as(Declarations, content, name, "declarations", _SECTIONS))
         except DocumentError as error:
             lines += error.problems
-    found = Declared(
+    found = DeclarationSet(
         tuple(_placed(parsed, "configurations")),
         tuple(_placed(parsed, "sites")),
         tuple(_placed(parsed, "thresholds")),
@@ -140,21 +163,21 @@ def _missing(path: Path, reason: str) -> UsageError:
     )
 
 
-def _placed(parsed: Sequence[tuple[Document, Declarations]], section: str) -> Iterator[Placed[Any]]:
+def _placed(parsed: Sequence[tuple[Document, Declarations]], section: str) -> Iterator[PlacedObject[Any]]:
     for document, declarations in parsed:
         for number, value in enumerate(getattr(declarations, section)):
-            yield Placed(value, document, (section, str(number)))
+            yield PlacedObject(value, document, (section, str(number)))
 
 
 def _networks(parsed: Sequence[tuple[Document, Declarations]]) -> Iterator[tuple[str, Finding]]:
     for document, declarations in parsed:
-        whole = Placed(declarations, document, ())
+        whole = PlacedObject(declarations, document, ())
         for finding in judge_networks(declarations.corporate_networks):
             yield whole.line(finding.key, finding.message), finding
 
 
 def _judged(
-    found: Declared, networks: Sequence[str], resolve: Resolve | None
+    found: DeclarationSet, networks: Sequence[str], resolve: Resolve | None
 ) -> Iterator[tuple[str, Finding]]:
     """The findings for every object, each with its line; bad networks are reported by themselves."""
     usable = [] if list(judge_networks(networks)) else networks
@@ -173,7 +196,7 @@ def _judged(
     yield from _judged_mam(found)
 
 
-def _judged_mam(found: Declared) -> Iterator[tuple[str, Finding]]:
+def _judged_mam(found: DeclarationSet) -> Iterator[tuple[str, Finding]]:
     others, profiles = [item.value for item in found.mam], [item.value for item in found.profiles]
     yield from _told(
         found.mam,
@@ -182,14 +205,14 @@ def _judged_mam(found: Declared) -> Iterator[tuple[str, Finding]]:
 
 
 def _told(
-    objects: Iterable[Placed[T]], judge: Callable[[T], Iterable[Finding]]
+    objects: Iterable[PlacedObject[T]], judge: Callable[[T], Iterable[Finding]]
 ) -> Iterator[tuple[str, Finding]]:
     for item in objects:
         for finding in judge(item.value):
             yield item.line(finding.key, finding.message), finding
 
 
-def _split_rules(profile: ProfileObject | MamObject, found: Declared) -> bool | None:
+def _split_rules(profile: ProfileObject | MamObject, found: DeclarationSet) -> bool | None:
     """Whether the site that is named has split tunnelling rules; None when it is not declared here."""
     sites = {item.value.name.casefold(): item.value.configuration.casefold() for item in found.sites}
     for item in found.configurations:
@@ -198,7 +221,7 @@ def _split_rules(profile: ProfileObject | MamObject, found: Declared) -> bool | 
     return None
 
 
-def _with_certificates(found: Declared) -> Declared:
+def _with_certificates(found: DeclarationSet) -> DeclarationSet:
     """The same with certificates in place of paths. Raises DeclarationError with all that are unusable."""
     lines: list[str] = []
     roots = tuple(_read(found.trusted_roots, with_certificate, "certificate", lines))
@@ -209,8 +232,8 @@ def _with_certificates(found: Declared) -> Declared:
 
 
 def _read(
-    objects: Iterable[Placed[T]], read_certificate: Callable[[T], T], key: str, lines: list[str]
-) -> Iterator[Placed[T]]:
+    objects: Iterable[PlacedObject[T]], read_certificate: Callable[[T], T], key: str, lines: list[str]
+) -> Iterator[PlacedObject[T]]:
     """The objects with their certificates; what is wrong with others is added to `lines`."""
     for item in objects:
         try:
@@ -219,7 +242,7 @@ def _read(
             lines.append(item.line(key, error.message))
 
 
-def _twins(found: Declared) -> Iterator[str]:
+def _twins(found: DeclarationSet) -> Iterator[str]:
     """Objects declared twice: names are compared as Graph does, without regard to case."""
     for key, objects in (
         ("name", found.configurations),
@@ -231,7 +254,7 @@ def _twins(found: Declared) -> Iterator[str]:
         ("name", found.app_configurations),
         ("name", found.mam),
     ):
-        first: dict[str, Placed[BaseModel]] = {}
+        first: dict[str, PlacedObject[BaseModel]] = {}
         for item in objects:
             name = str(getattr(item.value, key))
             earlier = first.setdefault(name.casefold(), item)

@@ -1,4 +1,4 @@
-"""A VPN profile as it is written in YAML. Types are judged here, values in `rules`."""
+"""A VPN profile and a trusted root as they are written in YAML. Values are judged in `profile_rules`."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -13,8 +13,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from mst_admin.assignments import AllDevices, AllUsers, ExcludedGroups, Groups
-from mst_admin.named_object import NamedObject
+from mst_admin.objects.parts import AllDevices, AllUsers, ExcludedGroups, Groups, NamedObject
 from mstunnel_setup.answers.values import Guid, Line, Part
 
 PEM_START = "-----BEGIN CERTIFICATE-----"
@@ -22,7 +21,7 @@ CONNECT: tuple[str, ...] = ("connect", "establish")
 """Two names of one action: the admin center has used both."""
 
 
-class Platform(StrEnum):
+class ProfilePlatform(StrEnum):
     """For which devices a profile is."""
 
     ANDROID_WORK_PROFILE = "android-work-profile"
@@ -55,7 +54,9 @@ def _setting(value: object) -> str:
     return str(value)
 
 
-Setting = Annotated[str, PlainValidator(_setting), WithJsonSchema({"type": ["string", "integer", "boolean"]})]
+CustomSetting = Annotated[
+    str, PlainValidator(_setting), WithJsonSchema({"type": ["string", "integer", "boolean"]})
+]
 
 
 def _root(text: str) -> str:
@@ -66,7 +67,7 @@ def _root(text: str) -> str:
     return text
 
 
-Root = Annotated[str, AfterValidator(_root)]
+CertificateText = Annotated[str, AfterValidator(_root)]
 
 
 class ProxyObject(Part):
@@ -124,7 +125,7 @@ class RuleObject(Part):
 class ProfileObject(Part):
     """A VPN profile for Microsoft Tunnel."""
 
-    platform: Annotated[Platform, BeforeValidator(_with_user)] = Field(
+    platform: Annotated[ProfilePlatform, BeforeValidator(_with_user)] = Field(
         description="android-work-profile, android-device-owner or ios"
     )
     name: Line = Field(description="Name in the admin center", examples=["Tunnel for Android"])
@@ -148,11 +149,11 @@ class ProfileObject(Part):
     excluded_domains: tuple[str, ...] = Field(default=(), description="iOS per-app: excluded domains")
     proxy: ProxyObject | None = Field(default=None, description="Proxy")
     proxy_exclusions: tuple[str, ...] = Field(default=(), description="Android: what bypasses the proxy")
-    custom_settings: dict[str, Setting] = Field(
+    custom_settings: dict[str, CustomSetting] = Field(
         default_factory=dict, description="Settings of Microsoft Defender for Endpoint"
     )
     eu_data_boundary: StrictBool = Field(default=False, description="Keep data in the EU data boundary")
-    trusted_root: Root | None = Field(
+    trusted_root: CertificateText | None = Field(
         default=None,
         description="Root certificate of a private CA, sent to the devices: the full path of a PEM or "
         "DER file, or the PEM itself",
@@ -166,7 +167,7 @@ class ProfileObject(Part):
     @property
     def is_ios(self) -> bool:
         """Whether the profile is for iOS and iPadOS."""
-        return self.platform is Platform.IOS
+        return self.platform is ProfilePlatform.IOS
 
     @property
     def connection(self) -> ConnectionType:
@@ -181,8 +182,8 @@ class ProfileObject(Part):
 class TrustedRootObject(NamedObject):
     """A certificate of a private authority, root or intermediate, that devices and apps trust."""
 
-    platform: Platform = Field(description="android-work-profile, android-device-owner or ios")
-    certificate: Root = Field(description="The full path of a PEM or DER file, or the PEM itself")
+    platform: ProfilePlatform = Field(description="android-work-profile, android-device-owner or ios")
+    certificate: CertificateText = Field(description="The full path of a PEM or DER file, or the PEM itself")
     all_users: AllUsers = False
     all_devices: AllDevices = False
     groups: Groups = ()

@@ -1,4 +1,4 @@
-"""Rules for server configurations: the gateway's, field by field, and what only an administrator knows.
+"""A server configuration: as it is declared, as Graph has it, and its rules.
 
 The gateway's own reader judges every field, so nothing passes here that a server would refuse later. Source:
 docs/reference/mst-admin.md.
@@ -7,33 +7,156 @@ docs/reference/mst-admin.md.
 import re
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network, ip_network
-from typing import Final
+from typing import Any, Final
 
-from mst_admin import findings
-from mst_admin.change import Body
-from mst_admin.objects import ConfigurationObject
-from mst_admin.wire import SESSION_TIMEOUT, configuration_body
-from mstunnel_setup.answers.finding import Finding, finding
+from pydantic import Field, StrictBool, StrictInt
+
+from mst_admin.change import Body, Wire
+from mst_admin.objects.parts import DEFAULT_SCOPE_TAGS, Prose, Trimmed
+from mstunnel_setup.answers.finding import Finding, declare_finding, finding
+from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.errors import Declared
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import quoted
 from mstunnel_setup.gateway import fields
-from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
+from mstunnel_setup.gateway.configuration import DEFAULT_PORT, EVERYTHING, ServerConfiguration
 from mstunnel_setup.gateway.errors import PropertyError
+from mstunnel_setup.tenant.wire import TunnelConfiguration
+
+
+class ConfigurationObject(Trimmed):
+    """A server configuration: settings that the servers of all its sites share."""
+
+    name: Line = Field(description="Name", examples=["Main"])
+    description: Prose = Field(default="", description="Description")
+    network: str = Field(
+        description="IP address range: IPv4 network that devices get their addresses from (CIDR)",
+        examples=["169.254.0.0/16"],
+    )
+    ipv6_network: str = Field(default="", description="IPv6 network for devices (CIDR)")
+    dns_servers: tuple[str, ...] = Field(default=(), description="DNS servers, by address")
+    default_domain_suffix: str = Field(default="", description="DNS suffix search: one domain")
+    split_dns: tuple[str, ...] = Field(default=(), description="Domains to look up with the DNS servers only")
+    route_includes: tuple[str, ...] = Field(
+        default=(), description="IP ranges to include (CIDR); none: all traffic goes through the tunnel"
+    )
+    route_excludes: tuple[str, ...] = Field(default=(), description="IP ranges to exclude (CIDR)")
+    listen_port: StrictInt = Field(default=443, description="Server port, TCP and UDP")
+    disable_udp_connections: StrictBool = Field(default=False, description="Disable UDP connections (DTLS)")
+    session_timeout: StrictInt | None = Field(
+        default=None, description="Seconds until a session ends; 3600 when it is not set"
+    )
+    advanced_settings: dict[str, str] = Field(
+        default_factory=dict, description="Further settings by their ocserv names"
+    )
+    role_scope_tag_ids: tuple[str, ...] = Field(default=DEFAULT_SCOPE_TAGS, description="Ids of scope tags")
+
+
+_REFUSED = "{key} is {value}: {reason}"
+NETWORK_INVALID = declare_finding("network", "network-invalid", _REFUSED, "{advice}")
+IPV6_NETWORK_INVALID = declare_finding("ipv6_network", "ipv6-network-invalid", _REFUSED, "{advice}")
+DNS_SERVER_INVALID = declare_finding("dns_servers", "dns-server-invalid", _REFUSED, "{advice}")
+DNS_SUFFIX_INVALID = declare_finding("default_domain_suffix", "dns-suffix-invalid", _REFUSED, "{advice}")
+SPLIT_DNS_INVALID = declare_finding("split_dns", "split-dns-invalid", _REFUSED, "{advice}")
+ROUTE_INVALID = declare_finding("route_includes", "route-invalid", _REFUSED, "{advice}")
+PORT_INVALID = declare_finding("listen_port", "port-invalid", _REFUSED, "{advice}")
+CORPORATE_NETWORK_INVALID = declare_finding(
+    "corporate_networks", "corporate-network-invalid", _REFUSED, "{advice}"
+)
+
+
+SESSION_TIMEOUT: Final = "session-timeout"
+DEFAULT_SESSION_SECONDS: Final = 3600
+_SETTINGS: Final = "advancedSettings"
+
+
+def configuration_body(declared: ConfigurationObject) -> Body:
+    """The body of a server configuration; networks are written without host bits."""
+    settings = dict(declared.advanced_settings)
+    if declared.session_timeout is not None:
+        settings[SESSION_TIMEOUT] = str(declared.session_timeout)
+    return {
+        "displayName": declared.name,
+        "description": declared.description or None,
+        "network": _network(declared.network),
+        "ipv6Network": _network(declared.ipv6_network) or None,
+        "dnsServers": list(declared.dns_servers),
+        "defaultDomainSuffix": declared.default_domain_suffix or None,
+        "routeIncludes": [_network(text) for text in declared.route_includes],
+        "routeExcludes": [_network(text) for text in declared.route_excludes],
+        "splitDNS": list(declared.split_dns),
+        "listenPort": declared.listen_port,
+        "disableUdpConnections": declared.disable_udp_connections,
+        _SETTINGS: [{"name": name, "value": value} for name, value in settings.items()],
+        "roleScopeTagIds": list(declared.role_scope_tag_ids),
+    }
+
+
+def configuration_object(found: TunnelConfiguration) -> ConfigurationObject:
+    """A server configuration of the tenant as it would be declared; its values are not judged."""
+    settings = {item.name: item.value for item in found.advanced_settings}
+    seconds = whole_number(settings.get(SESSION_TIMEOUT, ""))
+    if seconds is not None:
+        del settings[SESSION_TIMEOUT]
+    return ConfigurationObject.model_construct(
+        name=found.display_name,
+        description=found.description or "",
+        network=found.network or "",
+        ipv6_network=found.ipv6_network or "",
+        dns_servers=found.dns_servers,
+        default_domain_suffix=found.default_domain_suffix or "",
+        split_dns=found.split_dns,
+        route_includes=found.includes,
+        route_excludes=found.excludes,
+        listen_port=DEFAULT_PORT if found.listen_port is None else found.listen_port,
+        disable_udp_connections=bool(found.disable_udp_connections),
+        session_timeout=seconds,
+        advanced_settings=settings,
+        role_scope_tag_ids=found.role_scope_tag_ids or DEFAULT_SCOPE_TAGS,
+    )
+
+
+def changed(before: Wire, after: Wire) -> Body:
+    """The properties of `after` that are not so in `before`."""
+    return {
+        name: value
+        for name, value in after.items()
+        if _canonical(name, value) != _canonical(name, before.get(name))
+    }
+
+
+def _canonical(name: str, value: Any) -> Any:
+    """A value for comparison: settings have no order, and a session timeout of an hour is the default."""
+    if name != _SETTINGS:
+        return value
+    settings = {item["name"]: item["value"] for item in value or ()}
+    if settings.get(SESSION_TIMEOUT) == str(DEFAULT_SESSION_SECONDS):
+        del settings[SESSION_TIMEOUT]
+    return settings
+
+
+def _network(text: str) -> str:
+    """The network without host bits; what is none is left for the rules to find."""
+    try:
+        return str(ip_network(text, strict=False)) if "/" in text else text
+    except ValueError:
+        return text
+
 
 _APIPA: Final = IPv4Network("169.254.0.0/16")
 _LONGEST_SESSION: Final = 2**31 - 1
 _MOST_RULES: Final = 500
-_SETTING: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
+_SETTING_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 _VALID: Final = {"network": "169.254.0.0/16"}
 _FIELDS: Final = {
-    "network": ("network", findings.NETWORK_INVALID),
-    "ipv6Network": ("ipv6_network", findings.IPV6_NETWORK_INVALID),
-    "dnsServers": ("dns_servers", findings.DNS_SERVER_INVALID),
-    "defaultDomainSuffix": ("default_domain_suffix", findings.DNS_SUFFIX_INVALID),
-    "splitDNS": ("split_dns", findings.SPLIT_DNS_INVALID),
-    "routeIncludes": ("route_includes", findings.ROUTE_INVALID),
-    "routeExcludes": ("route_excludes", findings.ROUTE_INVALID),
-    "listenPort": ("listen_port", findings.PORT_INVALID),
+    "network": ("network", NETWORK_INVALID),
+    "ipv6Network": ("ipv6_network", IPV6_NETWORK_INVALID),
+    "dnsServers": ("dns_servers", DNS_SERVER_INVALID),
+    "defaultDomainSuffix": ("default_domain_suffix", DNS_SUFFIX_INVALID),
+    "splitDNS": ("split_dns", SPLIT_DNS_INVALID),
+    "routeIncludes": ("route_includes", ROUTE_INVALID),
+    "routeExcludes": ("route_excludes", ROUTE_INVALID),
+    "listenPort": ("listen_port", PORT_INVALID),
 }
 """Property on the wire: key in declarations, and the finding about a value that the gateway refuses."""
 _KEYS: Final = {
@@ -51,7 +174,7 @@ def judge_configuration(
 ) -> tuple[Finding, ...]:
     """All findings about a server configuration; warnings only when nothing is fatal."""
     body = configuration_body(declared)
-    fatal = [*_served(body), *_settings(declared), *_limits(declared)]
+    fatal = [*_served(body), *_refused_settings(declared), *_limits(declared)]
     if fatal:
         return tuple(fatal)
     return (*_as_a_whole(body), *_advice(declared, corporate_networks))
@@ -63,7 +186,7 @@ def judge_networks(networks: Sequence[str]) -> Iterator[Finding]:
         try:
             fields.network("corporate_networks", network)
         except PropertyError as error:
-            yield _refusal(findings.CORPORATE_NETWORK_INVALID, "corporate_networks", network, error)
+            yield _refusal(CORPORATE_NETWORK_INVALID, "corporate_networks", network, error)
 
 
 def _served(body: Body) -> Iterator[Finding]:
@@ -90,10 +213,10 @@ def _is_mask(text: str) -> bool:
         return False
 
 
-def _settings(declared: ConfigurationObject) -> Iterator[Finding]:
+def _refused_settings(declared: ConfigurationObject) -> Iterator[Finding]:
     """What the gateway refuses of advanced settings and of the session timeout."""
     for name, value in declared.advanced_settings.items():
-        if not (_SETTING.fullmatch(name) and value):
+        if not (_SETTING_NAME.fullmatch(name) and value):
             yield finding(
                 "advanced_settings",
                 "advanced-setting-malformed",
@@ -138,14 +261,14 @@ def _settings(declared: ConfigurationObject) -> Iterator[Finding]:
 
 def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
     if len(declared.default_domain_suffix.replace(",", " ").split()) > 1:
-        yield findings.DNS_SUFFIX_INVALID(
+        yield DNS_SUFFIX_INVALID(
             key="default_domain_suffix",
             value=quoted(declared.default_domain_suffix),
             reason="it is more than one domain",
             advice="Write one domain.",
         )
     if EVERYTHING in declared.route_includes and len(declared.route_includes) > 1:
-        yield findings.ROUTE_INVALID(
+        yield ROUTE_INVALID(
             key="route_includes",
             value=quoted(EVERYTHING),
             reason="it is all traffic, so there must be no other rules",

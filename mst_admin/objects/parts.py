@@ -1,17 +1,46 @@
-"""To whom objects of Intune are assigned: as files say it, and as Graph has it."""
+"""What declared objects have in common: names, texts, and to whom they are assigned."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Final, Protocol
 
-from pydantic import Field, StrictBool
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 
-from mst_admin.change import Body, Wire
-from mstunnel_setup.answers.values import Guid
+from mst_admin.change import TYPE, Body, Wire, identity
+from mstunnel_setup.answers.finding import Finding, finding
+from mstunnel_setup.answers.values import Guid, Line, Part
 from mstunnel_setup.tenant.wire import AssignmentTarget
 
-ASSIGNMENTS: Final = "assignments"
-"""Name under which the assignments of an object stand among its properties."""
-TYPE: Final = "@odata.type"
+DEFAULT_SCOPE_TAGS = ("0",)
+"""The default scope tag (docs/reference/mst-admin.md)."""
+
+_LONGEST_TEXT = 1500
+
+
+def _prose(text: str) -> str:
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError(f"must be at most {_LONGEST_TEXT} characters long: shorten it")
+    return text
+
+
+Prose = Annotated[str, AfterValidator(_prose)]
+
+
+class Trimmed(Part):
+    """A section whose texts lose the spaces around them."""
+
+    model_config = ConfigDict(str_strip_whitespace=True)
+
+
+def without_empty(body: Wire) -> Body:
+    """A body to create something with: what is null is left out."""
+    return {name: value for name, value in body.items() if value is not None}
+
+
+class NamedObject(Part):
+    """An object that is found again by its name."""
+
+    name: Line = Field(description="Name in the admin center", examples=["Defender"])
+
 
 _ALL_USERS: Final = "#microsoft.graph.allLicensedUsersAssignmentTarget"
 _ALL_DEVICES: Final = "#microsoft.graph.allDevicesAssignmentTarget"
@@ -95,11 +124,6 @@ def wanted_targets(declared: Assignable, present: Iterable[Assignment]) -> list[
     return [*(known.get(identity(item), item) for item in targets(declared)), *others]
 
 
-def same_targets(first: Sequence[Wire], second: Sequence[Wire]) -> bool:
-    """Whether both name the same: a filter only narrows a target."""
-    return {identity(item) for item in first} == {identity(item) for item in second}
-
-
 def is_declarable(target: Wire) -> bool:
     """Whether a file can say the kind of a target."""
     return target[TYPE] in _DECLARABLE
@@ -121,6 +145,23 @@ def _groups(there: Iterable[AssignmentTarget], kind: str) -> Iterator[str]:
             yield item.group_id
 
 
-def identity(target: Wire) -> tuple[str, str]:
-    """Who a target means, whatever its filter: type, and group if there is one."""
-    return str(target[TYPE]), str(target.get("groupId") or "").casefold()
+def judge_assignment(declared: Assignable, what: str) -> Iterator[Finding]:
+    """All findings about the assignment of an object; `what` is what people call it."""
+    both = set(declared.groups) & set(declared.excluded_groups)
+    if both:
+        yield finding(
+            "excluded_groups",
+            "group-both-ways",
+            "the group {group} is both included and excluded",
+            hint="Remove it from one list.",
+            group=min(both),
+        )
+    if not (declared.groups or declared.all_users or declared.all_devices):
+        yield finding(
+            "groups",
+            "not-assigned",
+            "the {what} is not assigned to any user",
+            hint="Add groups by id, or all_users: true.",
+            fatal=False,
+            what=what,
+        )
