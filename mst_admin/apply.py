@@ -1,21 +1,19 @@
 """`mst-admin apply`, `diff`, `export`, `schema`: the tenant as files."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from mst_admin.carry_out import read_tenant
-from mst_admin.carry_out_many import Done, carry_out_many
+from mst_admin.carry_out import ApplyOutcome, carry_out_many
 from mst_admin.change import Change
-from mst_admin.declarations import Declarations, DeclarationSet, load_declarations
-from mst_admin.export import SCHEMA_FILE, declarations_of, shared_names, unsaid
+from mst_admin.declarations import DeclarationSet, load_declarations
+from mst_admin.export import files_of, warnings_of
+from mst_admin.kinds import read_tenant
+from mst_admin.kinds.tenant import Tenant
 from mst_admin.named_files import write_named
-from mst_admin.plan import Tenant, plan
+from mst_admin.plan import plan
 from mst_admin.session import make_sure, open_tenant
-from mstunnel_setup.answers import describe
 from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
-from mstunnel_setup.base.text import verbatim
 from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -69,10 +67,7 @@ def apply(
 def export(operator: Operator, settings: Settings, directory: Path, *, force: bool) -> Result:
     """Write the tenant as declarations. Raises UsageError `export-exists` rather than overwrite files."""
     tenant = read_tenant(open_tenant(operator, settings))
-    contents = {
-        **declarations_of(tenant),
-        SCHEMA_FILE: f"{json.dumps(describe.schema(Declarations), indent=2)}\n",
-    }
+    contents = files_of(tenant)
     target = directory.absolute()
     present = sorted(item.name for item in target.glob("*.y*ml"))
     unrelated_files = [name for name in present if name not in contents]
@@ -89,23 +84,18 @@ def export(operator: Operator, settings: Settings, directory: Path, *, force: bo
     write_named(target, contents)
     names = sorted(contents)
     data = {"directory": str(target), "files": names}
-    warnings = tuple(map(notice_of, (*shared_names(tenant), *unsaid(tenant))))
+    warnings = tuple(map(notice_of, warnings_of(tenant)))
     return Result("changed", data, warnings, text=[f"{target}/{name}" for name in names])
-
-
-def schema() -> Result:
-    """The JSON Schema of declarations."""
-    data = describe.schema(Declarations)
-    return Result(data=data, text=verbatim(json.dumps(data, indent=2)))
 
 
 def _read(graph: AdminGraph, declared: DeclarationSet) -> Tenant:
     """The tenant; some objects cost requests each, so only those that the declarations speak about."""
-    apps = {item.value.key for item in declared.apps}
-    return read_tenant(graph, declared.sections, apps, {item.value.name for item in declared.mam})
+    objects = declared.objects
+    apps = {app.key for app in objects.apps}
+    return read_tenant(graph, objects.model_fields_set, apps, {mam.name for mam in objects.mam})
 
 
-def _result(done: Done, total: int, warnings: tuple[Notice, ...]) -> Result:
+def _result(done: ApplyOutcome, total: int, warnings: tuple[Notice, ...]) -> Result:
     data = {"changes": [change.document() for change in done.made]}
     lines = _lines(done.made, "made")
     refused = tuple(

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from mstunnel_setup.base.text import plain
 
-Kind: TypeAlias = Literal[
+KindName: TypeAlias = Literal[
     "configuration",
     "site",
     "threshold",
@@ -45,7 +45,7 @@ class Change:
     """
 
     verb: Verb
-    kind: Kind
+    kind: KindName
     name: str
     identifier: str = ""
     after: Wire = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Change:
         return re.sub("[A-Z]+", lambda capitals: f"_{capitals[0].lower()}", name)
 
 
-def update_of(kind: Kind, name: str, identifier: str, before: Wire, after: Wire) -> Change | None:
+def update_of(kind: KindName, name: str, identifier: str, before: Wire, after: Wire) -> Change | None:
     """The change that writes `after`; None when that is nothing."""
     if not after:
         return None
@@ -119,7 +119,7 @@ def differences(before: Wire, body: Wire) -> Body:
 
 
 def update(
-    kind: Kind, name: str, identifier: str, before: Wire, differs: Wire, *, also: Sequence[str] = ()
+    kind: KindName, name: str, identifier: str, before: Wire, differs: Wire, *, also: Sequence[str] = ()
 ) -> Iterator[Change]:
     """The change, if any; `before` also tells the type, which every write has to name, and what is `also`."""
     if differs:

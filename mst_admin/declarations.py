@@ -1,54 +1,22 @@
 """Declarations from files: read, judged, and kept with the place of every object."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel, Field
-
-from mst_admin.objects.app import StoreAppObject, judge_app, judge_per_app
-from mst_admin.objects.app_configuration import AppConfigurationObject
-from mst_admin.objects.app_configuration_rules import judge_app_configuration
-from mst_admin.objects.configuration import ConfigurationObject, judge_configuration, judge_networks
-from mst_admin.objects.mam import MamObject, judge_mam
-from mst_admin.objects.parts import Trimmed
-from mst_admin.objects.profile import ProfileObject, TrustedRootObject
-from mst_admin.objects.profile_rules import judge_profile, judge_root
-from mst_admin.objects.site import Resolve, SiteObject, judge_site
-from mst_admin.objects.threshold import ThresholdObject, judge_threshold
-from mst_admin.profiles.root import with_certificate, with_root
+from mst_admin.kinds import KINDS
+from mst_admin.kinds.kind import Kind
+from mst_admin.kinds.tenant import Declarations
+from mst_admin.objects.configuration import judge_networks
+from mst_admin.objects.site import Resolve
 from mstunnel_setup.answers.document import Document, DocumentError, Problem, read
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.base.errors import CertificateError, UsageError
 
-
-class Declarations(Trimmed):
-    """Objects of a tenant, as one file declares them."""
-
-    version: Literal[1] = Field(description="Version of this format")
-    corporate_networks: tuple[str, ...] = Field(
-        default=(), description="Your own networks (CIDR), which address ranges for devices must not overlap"
-    )
-    configurations: tuple[ConfigurationObject, ...] = Field(default=(), description="Server configurations")
-    sites: tuple[SiteObject, ...] = Field(default=(), description="Sites")
-    thresholds: tuple[ThresholdObject, ...] = Field(default=(), description="Health thresholds")
-    trusted_roots: tuple[TrustedRootObject, ...] = Field(
-        default=(), description="Trusted root profiles that do not go with a VPN profile"
-    )
-    profiles: tuple[ProfileObject, ...] = Field(default=(), description="VPN profiles")
-    apps: tuple[StoreAppObject, ...] = Field(default=(), description="Apps and their assignments")
-    app_configurations: tuple[AppConfigurationObject, ...] = Field(
-        default=(), description="App configurations"
-    )
-    mam: tuple[MamObject, ...] = Field(default=(), description="Tunnel for MAM")
-
-
-T = TypeVar("T", bound=BaseModel)
-T_co = TypeVar("T_co", bound=BaseModel, covariant=True)
-_SUFFIXES = frozenset({".yaml", ".yml"})
-_SECTIONS = frozenset((name,) for name in Declarations.model_fields if name != "version")
+_SUFFIXES: Final = frozenset({".yaml", ".yml"})
+_SECTIONS: Final = frozenset((name,) for name in Declarations.model_fields if name != "version")
 
 
 class DeclarationError(UsageError):
@@ -58,17 +26,16 @@ class DeclarationError(UsageError):
         made = UsageError(
             "declarations-invalid",
             "{problems}",
-            hint=("Correct the files; `mst-admin schema` prints a JSON Schema that editors check them with."),
+            hint="Correct the files; `mst-admin schema` prints a JSON Schema that editors check them with.",
             problems="\n".join(lines),
         )
         super().__init__(made.code, made.message, made.hint)
 
 
 @dataclass(frozen=True)
-class PlacedObject(Generic[T_co]):
-    """A declared object and where it stands."""
+class ObjectPlace:
+    """Where a declared object stands."""
 
-    value: T_co
     document: Document = field(repr=False)
     path: tuple[str, ...]
 
@@ -78,20 +45,28 @@ class PlacedObject(Generic[T_co]):
         return f"{self.document.name}:{at.line}:{at.column}: {message}"
 
 
+class PlacedObject(NamedTuple):
+    """A declared object and where it stands."""
+
+    value: Any
+    place: ObjectPlace
+
+
 @dataclass(frozen=True)
 class DeclarationSet:
-    """All objects of all files, the keys that the files have, even if empty, and the warnings there are."""
+    """All objects of all files, the places of the objects by section, and the warnings there are.
 
-    configurations: tuple[PlacedObject[ConfigurationObject], ...] = ()
-    sites: tuple[PlacedObject[SiteObject], ...] = ()
-    thresholds: tuple[PlacedObject[ThresholdObject], ...] = ()
-    trusted_roots: tuple[PlacedObject[TrustedRootObject], ...] = ()
-    profiles: tuple[PlacedObject[ProfileObject], ...] = ()
-    apps: tuple[PlacedObject[StoreAppObject], ...] = ()
-    app_configurations: tuple[PlacedObject[AppConfigurationObject], ...] = ()
-    mam: tuple[PlacedObject[MamObject], ...] = ()
-    sections: frozenset[str] = frozenset()
+    The fields that are set of `objects` are the keys that the files have, even if empty.
+    """
+
+    objects: Declarations
+    places: dict[str, list[ObjectPlace]]
     warnings: tuple[Finding, ...] = ()
+
+    def of(self, kind: Kind[Any, Any]) -> Iterator[PlacedObject]:
+        """The objects of a kind."""
+        values = getattr(self.objects, kind.section)
+        yield from map(PlacedObject, values, self.places[kind.section])
 
 
 def load_declarations(path: Path, resolve: Resolve | None = None) -> DeclarationSet:
@@ -99,7 +74,12 @@ def load_declarations(path: Path, resolve: Resolve | None = None) -> Declaration
 
     Raises DeclarationError with every problem of every file at once, UsageError `declarations-missing`.
     """
-    files = _files(path)
+    try:
+        files = [path] if path.is_file() else sorted(item for item in path.iterdir() if _is_yaml(item))
+    except OSError as error:
+        raise _missing(path, error.strerror or "it does not exist") from error
+    if not files:
+        raise _missing(path, "there is no .yaml file in it")
     contents = []
     for file in files:
         try:
@@ -120,37 +100,32 @@ def parse_declarations(
             parsed.append(parse_as(Declarations, content, name, "declarations", _SECTIONS))
         except DocumentError as error:
             lines += error.problems
-    found = DeclarationSet(
-        tuple(_placed(parsed, "configurations")),
-        tuple(_placed(parsed, "sites")),
-        tuple(_placed(parsed, "thresholds")),
-        tuple(_placed(parsed, "trusted_roots")),
-        tuple(_placed(parsed, "profiles")),
-        tuple(_placed(parsed, "apps")),
-        tuple(_placed(parsed, "app_configurations")),
-        tuple(_placed(parsed, "mam")),
-        frozenset(name for _, declarations in parsed for name in declarations.model_fields_set),
-    )
-    networks = [network for _, declarations in parsed for network in declarations.corporate_networks]
-    judged = [*_networks(parsed), *_judged(found, [] if lines else networks, resolve)]
+    networks = [network for _, file in parsed for network in file.corporate_networks]
+    # Networks that cannot be used are reported by themselves; those of a file with problems are not known.
+    usable = [] if lines or any(judge_networks(networks)) else networks
+    found = _joined(parsed, usable)
+    judged = [
+        (ObjectPlace(document, ()).line(finding.key, finding.message), finding)
+        for document, file in parsed
+        for finding in judge_networks(file.corporate_networks)
+    ]
+    judged += [
+        (place.line(finding.key, finding.message), finding)
+        for kind in KINDS
+        for value, place in found.of(kind)
+        for finding in kind.judge(value, found.objects, resolve)
+    ]
     lines += [line for line, finding in judged if finding.fatal]
-    lines += _twins(found)
+    lines += [line for kind in KINDS for line in _duplicates(kind, found)]
     if lines:
         raise DeclarationError(lines)
-    warnings = tuple(replace(item, message=line) for line, item in judged)
-    return replace(_with_certificates(found), warnings=warnings)
+    return replace(
+        _with_certificates(found), warnings=tuple(replace(item, message=line) for line, item in judged)
+    )
 
 
-def _files(path: Path) -> list[Path]:
-    try:
-        if path.is_file():
-            return [path]
-        found = sorted(item for item in path.iterdir() if item.suffix in _SUFFIXES and item.is_file())
-    except OSError as error:
-        raise _missing(path, error.strerror or "it does not exist") from error
-    if not found:
-        raise _missing(path, "there is no .yaml file in it")
-    return found
+def _is_yaml(path: Path) -> bool:
+    return path.suffix in _SUFFIXES and path.is_file()
 
 
 def _missing(path: Path, reason: str) -> UsageError:
@@ -163,101 +138,52 @@ def _missing(path: Path, reason: str) -> UsageError:
     )
 
 
-def _placed(parsed: Sequence[tuple[Document, Declarations]], section: str) -> Iterator[PlacedObject[Any]]:
-    for document, declarations in parsed:
-        for number, value in enumerate(getattr(declarations, section)):
-            yield PlacedObject(value, document, (section, str(number)))
-
-
-def _networks(parsed: Sequence[tuple[Document, Declarations]]) -> Iterator[tuple[str, Finding]]:
-    for document, declarations in parsed:
-        whole = PlacedObject(declarations, document, ())
-        for finding in judge_networks(declarations.corporate_networks):
-            yield whole.line(finding.key, finding.message), finding
-
-
-def _judged(
-    found: DeclarationSet, networks: Sequence[str], resolve: Resolve | None
-) -> Iterator[tuple[str, Finding]]:
-    """The findings for every object, each with its line; bad networks are reported by themselves."""
-    usable = [] if list(judge_networks(networks)) else networks
-    yield from _told(found.configurations, lambda value: judge_configuration(value, usable))
-    yield from _told(found.sites, lambda value: judge_site(value, resolve))
-    yield from _told(found.thresholds, judge_threshold)
-    yield from _told(
-        found.profiles, lambda value: judge_profile(value, split_rules=_split_rules(value, found))
+def _joined(parsed: Sequence[tuple[Document, Declarations]], networks: Sequence[str]) -> DeclarationSet:
+    """The objects of all files together."""
+    sections = [kind.section for kind in KINDS]
+    values = {name: tuple(item for _, file in parsed for item in getattr(file, name)) for name in sections}
+    places = {
+        name: [
+            ObjectPlace(document, (name, str(number)))
+            for document, file in parsed
+            for number, _ in enumerate(getattr(file, name))
+        ]
+        for name in sections
+    }
+    given = {name for _, file in parsed for name in file.model_fields_set}
+    objects = Declarations.model_construct(
+        _fields_set=given, version=1, corporate_networks=tuple(networks), **values
     )
-    yield from _told(found.trusted_roots, judge_root)
-    profiles, apps = [item.value for item in found.profiles], [item.value for item in found.apps]
-    if "apps" in found.sections:
-        yield from _told(found.profiles, lambda value: judge_per_app(value, apps))
-    yield from _told(found.apps, lambda value: judge_app(value, profiles))
-    yield from _told(found.app_configurations, lambda value: judge_app_configuration(value, profiles))
-    yield from _judged_mam(found)
-
-
-def _judged_mam(found: DeclarationSet) -> Iterator[tuple[str, Finding]]:
-    others, profiles = [item.value for item in found.mam], [item.value for item in found.profiles]
-    yield from _told(
-        found.mam,
-        lambda value: judge_mam(value, others, profiles, split_rules=_split_rules(value, found)),
-    )
-
-
-def _told(
-    objects: Iterable[PlacedObject[T]], judge: Callable[[T], Iterable[Finding]]
-) -> Iterator[tuple[str, Finding]]:
-    for item in objects:
-        for finding in judge(item.value):
-            yield item.line(finding.key, finding.message), finding
-
-
-def _split_rules(profile: ProfileObject | MamObject, found: DeclarationSet) -> bool | None:
-    """Whether the site that is named has split tunnelling rules; None when it is not declared here."""
-    sites = {item.value.name.casefold(): item.value.configuration.casefold() for item in found.sites}
-    for item in found.configurations:
-        if item.value.name.casefold() == sites.get(profile.site.casefold()):
-            return bool(item.value.route_includes or item.value.route_excludes)
-    return None
+    return DeclarationSet(objects, places)
 
 
 def _with_certificates(found: DeclarationSet) -> DeclarationSet:
     """The same with certificates in place of paths. Raises DeclarationError with all that are unusable."""
     lines: list[str] = []
-    roots = tuple(_read(found.trusted_roots, with_certificate, "certificate", lines))
-    profiles = tuple(_read(found.profiles, with_root, "trusted_root", lines))
+    values: dict[str, tuple[Any, ...]] = {}
+    for kind in KINDS:
+        completed = []
+        for value, place in found.of(kind):
+            try:
+                completed.append(kind.completed(value))
+            except CertificateError as error:
+                lines.append(place.line(kind.certificate_key, error.message))
+        values[kind.section] = tuple(completed)
     if lines:
         raise DeclarationError(lines)
-    return replace(found, trusted_roots=roots, profiles=profiles)
+    given = found.objects.model_fields_set
+    objects = Declarations.model_construct(
+        _fields_set=given, version=1, corporate_networks=found.objects.corporate_networks, **values
+    )
+    return replace(found, objects=objects)
 
 
-def _read(
-    objects: Iterable[PlacedObject[T]], read_certificate: Callable[[T], T], key: str, lines: list[str]
-) -> Iterator[PlacedObject[T]]:
-    """The objects with their certificates; what is wrong with others is added to `lines`."""
-    for item in objects:
-        try:
-            yield replace(item, value=read_certificate(item.value))
-        except CertificateError as error:
-            lines.append(item.line(key, error.message))
-
-
-def _twins(found: DeclarationSet) -> Iterator[str]:
+def _duplicates(kind: Kind[Any, Any], found: DeclarationSet) -> Iterator[str]:
     """Objects declared twice: names are compared as Graph does, without regard to case."""
-    for key, objects in (
-        ("name", found.configurations),
-        ("name", found.sites),
-        ("metric", found.thresholds),
-        ("name", found.trusted_roots),
-        ("name", found.profiles),
-        ("key", found.apps),
-        ("name", found.app_configurations),
-        ("name", found.mam),
-    ):
-        first: dict[str, PlacedObject[BaseModel]] = {}
-        for item in objects:
-            name = str(getattr(item.value, key))
-            earlier = first.setdefault(name.casefold(), item)
-            if earlier is not item:
-                place = earlier.line(key, "").removesuffix(": ")
-                yield item.line(key, f"`{name}` is already declared at {place}: remove one of them")
+    first: dict[str, ObjectPlace] = {}
+    for value, place in found.of(kind):
+        name = str(getattr(value, kind.key))
+        earlier = first.setdefault(name.casefold(), place)
+        if earlier is not place:
+            at = earlier.line(kind.key, "").removesuffix(": ")
+            yield place.line(kind.key, f"`{name}` is already declared at {at}: remove one of them")

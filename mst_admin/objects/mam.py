@@ -113,6 +113,16 @@ class PresentProtection:
     apps: tuple[str, ...] = ()
     assignments: tuple[AppAssignment, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.found.display_name
+
+    @property
+    def id(self) -> str:
+        """Its id in the tenant."""
+        return self.found.id
+
 
 @dataclass(frozen=True)
 class PresentMam:
@@ -363,7 +373,8 @@ def _ios(declared: MamObject, *, split_rules: bool | None) -> Iterator[Finding]:
 def _others(declared: MamObject, others: Iterable[MamObject]) -> Iterator[Finding]:
     """A device takes one policy with tunnel settings, and so one site."""
     for other in others:
-        if other is not declared and other.platform is declared.platform and _share(declared, other):
+        is_same = other.name.casefold() == declared.name.casefold()
+        if not is_same and other.platform is declared.platform and _share(declared, other):
             yield finding(
                 "groups",
                 "mam-twice",

@@ -7,14 +7,15 @@ retired stand-alone client; Defender is `microsoftProtect`.
 import base64
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
 
-from mst_admin.change import Body, Wire, canonical
-from mst_admin.objects.parts import assignees, undeclarable_targets
+from mst_admin.change import ASSIGNMENTS, Body, Wire, canonical
+from mst_admin.objects.parts import assignees, target_of, undeclarable_targets
 from mst_admin.objects.profile import (
     AppObject,
     ConnectionType,
@@ -327,3 +328,36 @@ def _present_rule(wire: Wire) -> RuleObject:
         probe_url=wire.get("probeUrl"),
         probe_required_url=wire.get("probeRequiredUrl"),
     )
+
+
+@dataclass(frozen=True)
+class PresentProfile:
+    """A device configuration of the tenant, VPN profile or trusted root, and to whom it is assigned."""
+
+    found: DeviceConfiguration
+    assignments: tuple[DeviceConfigurationAssignment, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.found.display_name
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.found.id
+
+    @property
+    def wire(self) -> Body:
+        """Its properties."""
+        return self.found.model_dump(mode="json", by_alias=True)
+
+    @property
+    def is_tunnel(self) -> bool:
+        """Whether this is a VPN profile for Microsoft Tunnel, and not a trusted root."""
+        return is_tunnel_profile(self.found)
+
+    @property
+    def properties(self) -> Body:
+        """What the tenant has of it, with the targets of its assignments."""
+        return {**self.wire, ASSIGNMENTS: [target_of(item) for item in self.assignments]}

@@ -14,9 +14,9 @@ import pytest
 import trustme
 
 from mst_admin.export import declarations_of
+from mst_admin.kinds.tenant import Tenant
 from mst_admin.objects.app_configuration import DEFENDER, TUNNEL_KEYS, PresentAppConfiguration
 from mst_admin.objects.mam import TUNNEL
-from mst_admin.plan import Tenant
 from mstunnel_setup.base.errors import SetupError, TenantError
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud

@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from mst_admin.kinds.profile import lint
 from mst_admin.objects.configuration import (
     ConfigurationObject,
     configuration_body,
@@ -19,7 +20,6 @@ from mst_admin.objects.profile import ProfileObject, ProfilePlatform
 from mst_admin.objects.profile_rules import judge_profile
 from mst_admin.objects.profile_wire import profile_body
 from mst_admin.objects.site import SiteObject, judge_site, site_body
-from mst_admin.profiles.lint import lint
 from mstunnel_lab.graph.bodies import judge
 from mstunnel_lab.graph.bodies_tunnel import ConfigurationBody, SiteBody
 from mstunnel_setup.answers.finding import Finding

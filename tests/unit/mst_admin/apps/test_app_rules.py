@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from mst_admin.app_changes import app_changes
+from mst_admin.kinds.app import app_changes
 from mst_admin.objects.app import (
     PresentApp,
     StoreAppObject,

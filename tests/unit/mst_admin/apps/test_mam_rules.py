@@ -8,7 +8,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from mst_admin.export import shared_names
-from mst_admin.mam_changes import mam_deletions
+from mst_admin.kinds.mam import mam_deletions
+from mst_admin.kinds.tenant import Tenant
 from mst_admin.objects.app_configuration import PresentAppConfiguration, app_configuration_body
 from mst_admin.objects.mam import (
     MamObject,
@@ -21,7 +22,6 @@ from mst_admin.objects.mam import (
 )
 from mst_admin.objects.parts import targets
 from mst_admin.objects.profile import ProfileObject
-from mst_admin.plan import Tenant
 from mstunnel_setup.tenant.wire import DeviceConfiguration, IntuneObject
 from mstunnel_setup.tenant.wire_apps import AppAssignment, TargetedManagedAppConfiguration
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from mst_admin.app_configuration_changes import app_configuration_changes
+from mst_admin.kinds.app_configuration import app_configuration_changes
 from mst_admin.objects.app_configuration import (
     AppConfigurationObject,
     PresentAppConfiguration,

@@ -27,7 +27,7 @@ def test_a_profile(example: str) -> None:
 
 @pytest.mark.parametrize("example", _examples("declare-a-tenant.md"))
 def test_declarations(example: str) -> None:
-    declared = parse_declarations([("example.yaml", example.encode())])
+    declared = parse_declarations([("example.yaml", example.encode())]).objects
     assert (len(declared.configurations), len(declared.sites), len(declared.profiles)) == (1, 1, 1)
     assert (len(declared.apps), len(declared.app_configurations), len(declared.mam)) == (1, 1, 1)
 

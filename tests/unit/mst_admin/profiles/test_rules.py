@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from mst_admin.kinds.profile import lint
 from mst_admin.objects.parts import targets
 from mst_admin.objects.profile import ProfileObject, TrustedRootObject
 from mst_admin.objects.profile_rules import judge_profile, judge_root
 from mst_admin.objects.profile_wire import profile_body, profile_object, server_address
 from mst_admin.objects.proxy_exclusions import judge_exclusions, read_csv, write_csv
-from mst_admin.profiles.lint import lint
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelSite
 
 HERE = Path(__file__).parent

@@ -2,26 +2,99 @@
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import wait
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import partial
 from io import StringIO
-from typing import Final
+from typing import Final, TypeVar
 
 from mst_admin.change import Body, Wire
 from mst_admin.errors import CSV_ALONE
-from mst_admin.fleet import Seen, at_once, look, missing_figures, places, release_of
-from mst_admin.lines import ago, table
+from mst_admin.kinds.server import ServerPlace, places
 from mst_admin.metrics import METRICS
+from mst_admin.results import ago, table
 from mst_admin.session import open_tenant
-from mstunnel_setup.base.errors import NetworkError, TenantError
-from mstunnel_setup.base.result import Result, notice_of
+from mstunnel_setup import __version__
+from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError
+from mstunnel_setup.base.result import Notice, Result, notice_of, warning
 from mstunnel_setup.base.text import WIDTH, Verbatim, plain
-from mstunnel_setup.exchange.releases import Catalogue, published
+from mstunnel_setup.containers.release_images import release_images
+from mstunnel_setup.exchange.releases import Catalogue, Digests, published
 from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.io.threads import DaemonPool
 from mstunnel_setup.tenant.graph_admin import AdminGraph
-from mstunnel_setup.tenant.wire import HealthStatus
+from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer
+
+_AT_ONCE: Final = 8
+_LOOK_SECONDS: Final = 0.5
+_NAMED: Final = 5
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class ServerReading:
+    """A server with the last figures of its metrics, by row; `problem` is why the tenant gave none."""
+
+    place: ServerPlace
+    figures: Mapping[str, int] = field(default_factory=dict)
+    problem: SetupError | None = None
+
+
+def at_once(work: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
+    """`work` on each item, a few at a time: the tenant throttles more. Raises what one of them raises.
+
+    Ctrl-C does not wait for the requests that are under way.
+    """
+    with DaemonPool(_AT_ONCE) as pool:
+        running = [pool.submit(work, item) for item in items]
+        # Python sees a signal that comes just before a wait when that ends.
+        while wait(running, timeout=_LOOK_SECONDS).not_done:
+            pass
+        return [each.result() for each in running]
+
+
+def look(graph: AdminGraph, place: ServerPlace, names: Mapping[str, str]) -> ServerReading:
+    """A server with its figures; `names` are those of the metrics in Graph, by row. Raises SignInError."""
+    if place.server.last_checkin_date_time is None:
+        return ServerReading(place)
+    try:
+        found = graph.metrics(place.site.id, place.server.id, names.values())
+    except (NetworkError, TenantError) as error:
+        return ServerReading(place, problem=error)
+    return ServerReading(place, {row: found[name] for row, name in names.items() if name in found})
+
+
+def missing_figures(seen: Sequence[ServerReading]) -> tuple[Notice, ...]:
+    """The warning about servers whose figures the tenant did not give, if there are any."""
+    without = [item for item in seen if item.problem is not None]
+    if not without:
+        return ()
+    names = [item.place.server.display_name for item in without]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    reason = str(without[0].problem)
+    return (
+        warning(
+            "figures-missing",
+            "the tenant did not return the metrics of {servers}: {reason}",
+            hint="Run the command again; until then they are shown as unknown.",
+            servers=", ".join(names[:_NAMED]) + more,
+            reason=reason,
+        ),
+    )
+
+
+def release_of(server: TunnelServer, known: Catalogue) -> str | None:
+    """The name of the release that a server runs; None when its images are no known release."""
+    if server.server_image_digest is None or server.agent_image_digest is None:
+        return None
+    digests, own = Digests(server.server_image_digest, server.agent_image_digest), release_images()
+    if named := known.named(digests):
+        return named[0].name
+    return __version__ if own and Digests(own.gateway, own.agent) == digests else None
+
 
 _HEAD: Final = ("SITE", "SERVER", "HEALTH", "CHECK-IN", "VERSION", "CERT", "SESSIONS")
 _UNKNOWN: Final = "unknown"
@@ -38,7 +111,7 @@ _FIGURES: Final = {
     "releases_behind": "server-version",
 }
 """The metrics that are read of each server, by their names in the result."""
-_NAMES: Final = {item.name: item.graph_name for item in METRICS if item.name in _FIGURES.values()}
+_METRIC_NAMES: Final = {item.name: item.graph_name for item in METRICS if item.name in _FIGURES.values()}
 # A cell that begins so is a formula to a spreadsheet, and a gateway chooses its own name.
 _FORMULA: Final = ("=", "+", "-", "@")
 
@@ -107,7 +180,7 @@ def watch(
 
 
 def _read(operator: Operator, graph: AdminGraph, site: str | None, *, as_csv: bool = False) -> Result:
-    seen = at_once(partial(look, graph, names=_NAMES), places(graph, site))
+    seen = at_once(partial(look, graph, names=_METRIC_NAMES), places(graph, site))
     now, known = operator.clock.now(), published()
     rows = [_row(item, known) for item in seen]
     data: Body = {"at": now.isoformat(timespec="seconds"), "servers": [row.document() for row in rows]}
@@ -115,7 +188,7 @@ def _read(operator: Operator, graph: AdminGraph, site: str | None, *, as_csv: bo
     return Result(data=data, warnings=missing_figures(seen), text=text)
 
 
-def _row(seen: Seen, known: Catalogue) -> ServerRow:
+def _row(seen: ServerReading, known: Catalogue) -> ServerRow:
     site, server = seen.place
     return ServerRow(
         site.display_name,
