@@ -20,13 +20,7 @@ from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 
 def diff(
-    operator: Operator,
-    settings: Settings,
-    directory: Path,
-    *,
-    prune: bool,
-    resolve: bool,
-    exit_code: bool,
+    operator: Operator, settings: Settings, directory: Path, *, prune: bool, resolve: bool, exit_code: bool
 ) -> Result:
     """What `apply` would change."""
     declared = load_declarations(directory.absolute(), addresses_of if resolve else None)

@@ -99,12 +99,7 @@ def _read(operator: Operator, file: Path) -> tuple[str, ...]:
     path = str(file.absolute())
     content = operator.files.read_given(path)
     if content is None:
-        raise UsageError(
-            "exclusions-missing",
-            "there is no file {path}",
-            hint="Check the path.",
-            path=path,
-        )
+        raise UsageError("exclusions-missing", "there is no file {path}", hint="Check the path.", path=path)
     try:
         return read_csv(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

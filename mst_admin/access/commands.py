@@ -213,12 +213,7 @@ def _load(file: Path) -> PolicyFile:
     except DocumentError as error:
         raise ValuesError(
             [
-                UsageError(
-                    "policy-file-invalid",
-                    "{problem}",
-                    hint="Correct the file.",
-                    problem=line,
-                )
+                UsageError("policy-file-invalid", "{problem}", hint="Correct the file.", problem=line)
                 for line in error.problems
             ]
         ) from error

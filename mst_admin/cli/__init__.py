@@ -196,8 +196,7 @@ class FleetOptions:
     site: OneSite = None
     watch: Annotated[bool, typer.Option("--watch", help="Read and show again, until Ctrl-C.")] = False
     interval: Annotated[
-        int,
-        typer.Option("--interval", metavar="SECONDS", min=5, max=3600, help="Time between two readings."),
+        int, typer.Option("--interval", metavar="SECONDS", min=5, max=3600, help="Time between two readings.")
     ] = 30
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False
 

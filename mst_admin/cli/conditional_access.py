@@ -79,11 +79,7 @@ def plan(
 @access_app.command()
 @with_options
 def apply(
-    common: CommonOptions,
-    sign_in: SignInOptions,
-    how: PolicyOptions,
-    file: PolicyFile,
-    yes: Yes = False,
+    common: CommonOptions, sign_in: SignInOptions, how: PolicyOptions, file: PolicyFile, yes: Yes = False
 ) -> None:
     """Show the plan, ask, and create or change policies, in report-only mode first."""
     from mst_admin.access import commands

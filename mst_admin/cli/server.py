@@ -74,11 +74,7 @@ def update(
 @server_app.command()
 @with_options
 def delete(
-    common: CommonOptions,
-    sign_in: SignInOptions,
-    site: Site,
-    wanted: Wanted,
-    yes: Yes = False,
+    common: CommonOptions, sign_in: SignInOptions, site: Site, wanted: Wanted, yes: Yes = False
 ) -> None:
     """Delete the record of a server that no longer exists; otherwise use `mst-cli uninstall` there."""
     from mst_admin.kinds import server as server_commands

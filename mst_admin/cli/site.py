@@ -35,12 +35,10 @@ class SiteOptions:
 
     description: Annotated[str | None, typer.Option("--description", help="Description.")] = None
     public_address: Annotated[
-        str | None,
-        typer.Option("--public-address", metavar="NAME_OR_IP", help="Public IP address or FQDN."),
+        str | None, typer.Option("--public-address", metavar="NAME_OR_IP", help="Public IP address or FQDN.")
     ] = None
     configuration: Annotated[
-        str | None,
-        typer.Option("--configuration", metavar="NAME_OR_ID", help="The server configuration."),
+        str | None, typer.Option("--configuration", metavar="NAME_OR_ID", help="The server configuration.")
     ] = None
     internal_network_probe_url: Annotated[
         str | None, typer.Option("--probe-url", metavar="URL", help="Internal page that servers probe.")
@@ -114,10 +112,7 @@ class SiteOptions:
 
 
 site_app = ObjectCommands(
-    SITE,
-    option_help("sites", "site", "that has no servers"),
-    wanted="The site.",
-    options=SiteOptions,
+    SITE, option_help("sites", "site", "that has no servers"), wanted="The site.", options=SiteOptions
 ).app()
 
 

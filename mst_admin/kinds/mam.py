@@ -142,9 +142,7 @@ class MamKind(FileKind[MamObject, PresentMam]):
         site = find_site(graph, declared.site)
         used = site.microsoft_tunnel_configuration
         tenant = Tenant(
-            configurations=(used,) if used else (),
-            sites=(site,),
-            profiles=tuple(read_profiles(graph)),
+            configurations=(used,) if used else (), sites=(site,), profiles=tuple(read_profiles(graph))
         )
         named = declared.model_copy(update={"site": site.display_name})
         return named, _with_policies(tenant, graph, declared.name)

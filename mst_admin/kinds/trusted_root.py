@@ -102,10 +102,7 @@ def certificate_in(given: str, key: str) -> str:
     content = given.encode() if inline else Files().read(given)
     if content is None:
         raise CertificateError(
-            "trusted-root-missing",
-            "there is no certificate at {path}",
-            hint="Check the path.",
-            path=given,
+            "trusted-root-missing", "there is no certificate at {path}", hint="Check the path.", path=given
         )
     (root, *others) = read_material(content).certificates or (None,)
     if root is None or others or not _is_authority(root):

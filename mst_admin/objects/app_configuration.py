@@ -189,11 +189,7 @@ LISTS: Final = (IOS, ANDROID, MANAGED)
 PAYLOAD: Final = "payloadJson"
 
 _KIND: Final = "androidenterprise#managedConfiguration"
-_IOS_TYPES: Final[Mapping[type[Value], str]] = {
-    bool: "booleanType",
-    int: "integerType",
-    str: "stringType",
-}
+_IOS_TYPES: Final[Mapping[type[Value], str]] = {bool: "booleanType", int: "integerType", str: "stringType"}
 _ANDROID_VALUES: Final[Mapping[type[Value], str]] = {
     bool: "valueBool",
     int: "valueInteger",

@@ -75,10 +75,7 @@ def _channel(declared: AppConfigurationObject) -> Iterator[Finding]:
 def _apps(declared: AppConfigurationObject) -> Iterator[Finding]:
     if not declared.apps:
         yield finding(
-            "apps",
-            "app-config-without-apps",
-            "there is no app",
-            hint="Write the ids of one or more apps.",
+            "apps", "app-config-without-apps", "there is no app", hint="Write the ids of one or more apps."
         )
     if declared.on_devices and len(declared.apps) > 1:
         yield finding(

@@ -130,10 +130,7 @@ def judge_proxy(proxy: ProxyObject) -> Iterator[Finding]:
         )
     elif proxy.address is not None and (proxy.port is None or proxy.port not in _PORTS):
         yield finding(
-            "proxy",
-            "proxy-port-invalid",
-            "proxy.port is missing or not a port",
-            hint="Write 1 to 65535.",
+            "proxy", "proxy-port-invalid", "proxy.port is missing or not a port", hint="Write 1 to 65535."
         )
 
 
@@ -213,11 +210,7 @@ def _ipv6(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Findi
 def _apps(profile: ProfileObject) -> Iterator[Finding]:
     if len(profile.apps) > _MOST:
         yield finding(
-            "apps",
-            "apps-too-many",
-            "there are more than {most} apps",
-            hint="Remove some.",
-            most=_MOST,
+            "apps", "apps-too-many", "there are more than {most} apps", hint="Remove some.", most=_MOST
         )
     for name in (*(app.id for app in profile.apps), *profile.lockdown_exclusions):
         if not PACKAGE.fullmatch(name):

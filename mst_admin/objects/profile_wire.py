@@ -55,10 +55,7 @@ _IOS_CLIENT: Final = {"key": "MSTunnelProtectMode", "value": "1"}
 CLIENT_KEYS: Final = frozenset({str(_ANDROID_CLIENT["key"]), str(_IOS_CLIENT["key"])})
 """Entries of customData that make Defender the client; they are not settings of an administrator."""
 
-CONNECTIONS: Final = {
-    ConnectionType.TUNNEL: "microsoftTunnel",
-    ConnectionType.PROTECT: "microsoftProtect",
-}
+CONNECTIONS: Final = {ConnectionType.TUNNEL: "microsoftTunnel", ConnectionType.PROTECT: "microsoftProtect"}
 _ACTIONS: Final = {
     "connect": "connect",
     "establish": "connect",

@@ -164,7 +164,7 @@ def test_ctrl_c_ends_a_watch_with_an_envelope_for_each_reading(fleet: Tenant) ->
 
 WAITING = """
 import os, time
-from mst_admin.fleet import at_once
+from mst_admin.servers import at_once
 
 def request(seconds):
     os.write(1, b"under way\\n")
