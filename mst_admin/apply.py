@@ -14,6 +14,7 @@ from mst_admin.plan import plan
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -30,7 +31,11 @@ def diff(
     code = ExitCode.CHANGES_PENDING if changes and exit_code else ExitCode.DONE
     data = {"changes": [change.document() for change in changes]}
     return Result(
-        "ok", data, tuple(map(notice_of, declared.warnings)), text=_lines(changes, "to make"), exit_code=code
+        "ok",
+        data,
+        tuple(map(notice_of, declared.warnings)),
+        text=_lines(changes, text("to make")),
+        exit_code=code,
     )
 
 
@@ -47,7 +52,7 @@ def apply(
     # Show the plan and ask for confirmation; without a terminal only deletions need --yes.
     names = [f"{change.kind} {change.name}" for change in changes if change.verb == "delete"]
     if operator.console.interactive and changes and not yes:
-        operator.console.say("\n".join(_lines(changes, "to make")))
+        operator.console.say("\n".join(_lines(changes, text("to make"))))
         make_sure(operator, "Make them?", yes=False)
     elif names:
         make_sure(operator, f"Delete {len(names)} objects ({', '.join(names)})?", yes=yes)
@@ -66,7 +71,7 @@ def export(operator: Operator, settings: Settings, directory: Path, *, force: bo
     present = sorted(item.name for item in target.glob("*.y*ml"))
     unrelated_files = [name for name in present if name not in contents]
     if unrelated_files or (present and not force):
-        remedy = "remove them first" if unrelated_files else "overwrite them with --force"
+        remedy = text("remove them first") if unrelated_files else text("overwrite them with --force")
         raise UsageError(
             "export-exists",
             "{directory} already has declarations: {names}",
@@ -91,7 +96,7 @@ def _read(graph: AdminGraph, declared: DeclarationSet) -> Tenant:
 
 def _result(done: ApplyOutcome, total: int, warnings: tuple[Notice, ...]) -> Result:
     data = {"changes": [change.document() for change in done.made]}
-    lines = _lines(done.made, "made")
+    lines = _lines(done.made, text("made"))
     refused = tuple(
         Notice(error.code, f"{change.verb} {change.kind} {change.name}: {error.message}", error.hint)
         for change, error in done.refused
@@ -112,4 +117,5 @@ def _result(done: ApplyOutcome, total: int, warnings: tuple[Notice, ...]) -> Res
 
 def _lines(changes: Sequence[Change], what: str) -> list[str]:
     lines = [line for change in changes for line in change.lines()]
-    return [*lines, f"{len(changes)} change{'' if len(changes) == 1 else 's'} {what}."]
+    plural = "" if len(changes) == 1 else "s"
+    return [*lines, text("{changes} change{plural} {what}.", changes=len(changes), plural=plural, what=what)]

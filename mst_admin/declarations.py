@@ -14,6 +14,7 @@ from mstunnel_setup.answers.document import Document, DocumentError, Problem, re
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.base.errors import CertificateError, UsageError
+from mstunnel_setup.base.text import text
 
 _SUFFIXES: Final = frozenset({".yaml", ".yml"})
 _SECTIONS: Final = frozenset((name,) for name in Declarations.model_fields if name != "version")
@@ -42,7 +43,13 @@ class ObjectPlace:
     def line(self, key: str, message: str) -> str:
         """The message with the place of the object's key (or else of the object) in front."""
         at = self.document.position(Problem((*self.path, key), ""))
-        return f"{self.document.name}:{at.line}:{at.column}: {message}"
+        return text(
+            "{name}:{line}:{column}: {message}",
+            name=self.document.name,
+            line=at.line,
+            column=at.column,
+            message=message,
+        )
 
 
 class PlacedObject(NamedTuple):
@@ -186,4 +193,5 @@ def _duplicates(kind: Kind[Any, Any], found: DeclarationSet) -> Iterator[str]:
         earlier = first.setdefault(name.casefold(), place)
         if earlier is not place:
             at = earlier.line(kind.key, "").removesuffix(": ")
-            yield place.line(kind.key, f"`{name}` is already declared at {at}: remove one of them")
+            message = text("`{name}` is already declared at {place}: remove one of them", name=name, place=at)
+            yield place.line(kind.key, message)

@@ -16,7 +16,7 @@ from mst_admin.servers import at_once, look, missing_figures, release_of
 from mst_admin.session import open_tenant
 from mstunnel_setup.base.errors import ExitCode, NetworkError, TenantError
 from mstunnel_setup.base.result import Notice, Result, warning
-from mstunnel_setup.base.text import fold, folded, plain
+from mstunnel_setup.base.text import fold, folded, plain, text
 from mstunnel_setup.exchange.releases import published
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -25,9 +25,9 @@ from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabCheck, 
 _CHECK_IN: Final = timedelta(minutes=5)
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _WORDS: Final = {
-    "agent-certificate": "days left",
-    "tls-certificate": "days left",
-    "server-version": "releases behind",
+    "agent-certificate": text("days left"),
+    "tls-certificate": text("days left"),
+    "server-version": text("releases behind"),
 }
 """What a figure without a unit counts."""
 
@@ -94,7 +94,7 @@ def _text(metric: Metric, value: int | None, own: LabCheck | None) -> str:
     if own is not None and not (metric.unit and value is not None):
         return plain(own.text)
     if value is None:
-        return "not known to the tenant"
+        return text("not known to the tenant")
     return f"{value} {metric.unit or _WORDS.get(metric.name, '')}".rstrip()
 
 
@@ -138,11 +138,11 @@ class Trend:
     def line(self, start: datetime, end: datetime, columns: int) -> str:
         """The trend for people."""
         if not self.points:
-            return f"{self.metric.title:20} {'unknown' if self.points is None else 'nothing reported'}"
+            return f"{self.metric.title:20} {'unknown' if self.points is None else text('nothing reported')}"
         values = [point.value for point in self.points]
         course = sparkline(self.points, start, end, columns)
         span = f"{min(values)} to {max(values)} {self.metric.unit}".rstrip()
-        return f"{self.metric.title:20} {course}  {span}"
+        return text("{title:20} {course}  {span}", title=self.metric.title, course=course, span=span)
 
 
 def health(operator: Operator, settings: Settings, site: str | None, wanted: str, days: int) -> Result:
@@ -204,12 +204,17 @@ def _lines(place: ServerPlace, status: HealthStatus, rows: Sequence[HealthRow]) 
     yield f"{place.server.display_name}, site {place.site.display_name}: {status.value}"
     yield ""
     for row in rows:
-        line = f"{row.title:30}  {row.status.value:10} {row.text}"
+        line = text("{title:30}  {value:10} {words}", title=row.title, value=row.status.value, words=row.text)
         yield from folded(fold(line), row.title, row.status.value, row.text)
 
 
 def _trend_lines(trends: Sequence[Trend], start: datetime, end: datetime, days: int) -> Iterator[str]:
     columns = min(days * _BLOCKS_A_DAY, _MOST_COLUMNS)
-    yield f"Last {days} day{'' if days == 1 else 's'}, {24 * days / columns:g} hours a bar:"
+    yield text(
+        "Last {days} day{plural}, {columns:g} hours a bar:",
+        days=days,
+        plural="" if days == 1 else "s",
+        columns=24 * days / columns,
+    )
     for trend in trends:
         yield trend.line(start, end, columns)

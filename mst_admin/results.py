@@ -10,10 +10,10 @@ from mstunnel_setup.answers.document import Document, Problem
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import ExitCode, UsageError, ValuesError
 from mstunnel_setup.base.result import Notice, Result, notice_of
-from mstunnel_setup.base.text import Line, padded, plain, width
+from mstunnel_setup.base.text import Line, padded, plain, text, width
 
 _WIDEST = 60
-NOTHING = "Nothing to change."
+NOTHING = text("Nothing to change.")
 
 
 def result_of(change: Change | None, data: Wire, warnings: tuple[Notice, ...] = ()) -> Result:
@@ -44,7 +44,8 @@ def details(document: Wire) -> list[str]:
 
 def _words(value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_words(item)}" for name, item in value.items() if item is not None)
+        items = ((name, _words(item)) for name, item in value.items() if item is not None)
+        return ", ".join(text("{name}: {item}", name=name, item=item) for name, item in items)
     if isinstance(value, list | tuple):
         return ", ".join(_words(item) for item in value)
     return "" if value is None else plain(value)
@@ -105,8 +106,10 @@ def linted(key: str, wanted: str, findings: Sequence[Finding]) -> Result:
     warnings = tuple(notice_of(item) for item in findings if not item.fatal)
     if fatal:
         return Result("error", {key: wanted}, warnings, fatal, exit_code=ExitCode.USAGE)
-    text = [f"No error found in {wanted}." if warnings else f"No problem found in {wanted}."]
-    return Result("warning" if warnings else "ok", {key: wanted}, warnings, text=text)
+    line = text("No problem found in {wanted}.", wanted=wanted)
+    if warnings:
+        line = text("No error found in {wanted}.", wanted=wanted)
+    return Result("warning" if warnings else "ok", {key: wanted}, warnings, text=[line])
 
 
 def written(changes: Sequence[Change], data: Wire, warnings: tuple[Notice, ...] = ()) -> Result:

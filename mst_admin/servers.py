@@ -19,7 +19,7 @@ from mst_admin.session import open_tenant
 from mstunnel_setup import __version__
 from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
-from mstunnel_setup.base.text import WIDTH, Verbatim, plain
+from mstunnel_setup.base.text import WIDTH, Verbatim, plain, text
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.exchange.releases import Catalogue, Digests, published
 from mstunnel_setup.io.operator import Operator, Settings
@@ -73,7 +73,7 @@ def missing_figures(seen: Sequence[ServerReading]) -> tuple[Notice, ...]:
     if not without:
         return ()
     names = [item.place.server.display_name for item in without]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    more = text(" and {count} more", count=len(names) - _NAMED) if len(names) > _NAMED else ""
     reason = str(without[0].problem)
     return (
         warning(
@@ -101,7 +101,7 @@ _UNKNOWN: Final = "unknown"
 _SHORT_DIGEST: Final = 8
 _WORDS: Final = {
     HealthStatus.UPGRADE_IN_PROGRESS: "upgrading",
-    HealthStatus.UPGRADE_FAILED: "upgrade failed",
+    HealthStatus.UPGRADE_FAILED: text("upgrade failed"),
     HealthStatus.UNKNOWN_FUTURE_VALUE: _UNKNOWN,
 }
 """What the table says for a status whose name in Graph is long or no word."""
@@ -206,11 +206,13 @@ def _row(seen: ServerReading, known: Catalogue) -> ServerRow:
 
 def _table(rows: Sequence[ServerRow], now: datetime) -> list[str]:
     cells = [row.cells(now) for row in rows]
-    lines = table(_fitted(cells), _HEAD, "There is no server yet.")
+    lines = table(_fitted(cells), _HEAD, text("There is no server yet."))
     if not rows:
         return lines
     counts = ", ".join(f"{count} {word}" for word, count in Counter(row[2] for row in cells).most_common())
-    return [*lines, "", f"{len(rows)} server{'' if len(rows) == 1 else 's'}: {counts}."]
+    plural = "" if len(rows) == 1 else "s"
+    total = text("{rows} server{plural}: {counts}.", rows=len(rows), plural=plural, counts=counts)
+    return [*lines, "", total]
 
 
 def _fitted(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:

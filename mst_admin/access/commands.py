@@ -14,6 +14,7 @@ from mstunnel_setup.answers.document import DocumentError, read
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.base.errors import ExitCode, SetupError, TenantError, UsageError, ValuesError
 from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -30,13 +31,14 @@ def status(operator: Operator, settings: Settings) -> Result:
     """Whether the tenant has the cloud app."""
     found = _open(operator, settings).service_principal(GATEWAY_APP_ID)
     if found is None:
-        text = [
-            "The tenant does not have the cloud app Microsoft Tunnel Gateway.",
-            "Policies cannot name it. Add it with `mst-admin conditional-access provision`.",
+        lines = [
+            text("The tenant does not have the cloud app Microsoft Tunnel Gateway."),
+            text("Policies cannot name it. Add it with `mst-admin conditional-access provision`."),
         ]
-        return Result(data={"provisioned": False, "app_id": GATEWAY_APP_ID}, text=text)
+        return Result(data={"provisioned": False, "app_id": GATEWAY_APP_ID}, text=lines)
     data = {"provisioned": True, "app_id": GATEWAY_APP_ID, "id": found.id, "name": found.display_name}
-    return Result(data=data, text=[f"{found.display_name} is there (object id {found.id})."])
+    line = text("{name} is there (object id {id}).", name=found.display_name, id=found.id)
+    return Result(data=data, text=[line])
 
 
 def provision(operator: Operator, settings: Settings) -> Result:
@@ -45,9 +47,13 @@ def provision(operator: Operator, settings: Settings) -> Result:
     found = graph.service_principal(GATEWAY_APP_ID)
     created = found or graph.create_service_principal(GATEWAY_APP_ID)
     data = {"provisioned": True, "app_id": GATEWAY_APP_ID, "id": created.id, "name": created.display_name}
-    words = "is there already" if found else "was added; policies can name it in a few minutes"
-    text = [f"{created.display_name} {words} (object id {created.id})."]
-    return Result("unchanged" if found else "changed", data, text=text)
+    name, identifier = created.display_name, created.id
+    line = text(
+        "{name} was added; policies can name it in a few minutes (object id {id}).", name=name, id=identifier
+    )
+    if found:
+        line = text("{name} is there already (object id {id}).", name=name, id=identifier)
+    return Result("unchanged" if found else "changed", data, text=[line])
 
 
 def _open(operator: Operator, settings: Settings) -> AdminGraph:
@@ -74,7 +80,7 @@ class PolicyReview:
 
     def before(self) -> Result:
         """The result of a plan."""
-        return self._result(self.due, self.lines(self.due, "to make", "has now"), self.present)
+        return self._result(self.due, self.lines(self.due, text("to make"), text("has now")), self.present)
 
     def after(self, done: Sequence[PlannedPolicy]) -> Result:
         """The result when these changes were made."""
@@ -83,16 +89,21 @@ class PolicyReview:
             *(item.after for item in done),
             *(each for each in self.present if each.id not in changed),
         ]
-        return self._result(done, self.lines(done, "made", "had before these changes"), policies)
+        return self._result(done, self.lines(done, text("made"), text("had before these changes")), policies)
 
     def lines(self, done: Sequence[PlannedPolicy], what: str, when: str) -> Iterator[str]:
         """Changes, what becomes or became of them, and the evaluation."""
         changes = [item.change for item in done if item.change is not None]
         for change in changes:
             yield from change.lines()
-        yield f"{len(changes)} change{'' if len(changes) == 1 else 's'} {what}."
+        yield text(
+            "{changes} change{plural} {what}.",
+            changes=len(changes),
+            plural="" if len(changes) == 1 else "s",
+            what=what,
+        )
         if self.cases:
-            yield from ("", f"Evaluated with the policies that the tenant {when}:")
+            yield from ("", text("Evaluated with the policies that the tenant {when}:", when=when))
         for case in self.cases:
             yield from case.lines()
 
@@ -153,7 +164,7 @@ def apply(
             names=", ".join(enforced),
         )
     if operator.console.interactive and not yes:
-        operator.console.say("\n".join(review.lines(review.due, "to make", "has now")))
+        operator.console.say("\n".join(review.lines(review.due, text("to make"), text("has now"))))
     make_sure(operator, f"Change {len(review.due)} Conditional Access policies?", yes=yes)
     return _made(graph, review)
 

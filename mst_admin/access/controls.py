@@ -13,22 +13,23 @@ from mst_admin.access.objects import STATES, Pattern, PolicyFile
 from mst_admin.change import Body
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.result import Notice, warning
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
 from mstunnel_setup.tenant.wire_access import DISABLED, ENABLED, ConditionalAccessPolicy, WhatIfResult
 
 EFFECTS: Final[Mapping[str, str]] = {
-    "approvedApplication": "Microsoft Defender is no approved client app",
-    "compliantApplication": "Microsoft Defender is not in the list of apps for it, and requests the token on "
-    "Android",
-    "domainJoinedDevice": "it is for Windows, so it blocks phones",
-    "mfa": "an always-on tunnel cannot prompt, nor can the iOS apps of unenrolled devices",
-    "passwordChange": "an always-on tunnel cannot prompt",
-    "authenticationStrength": "an always-on tunnel cannot prompt",
-    "termsOfUse": "an always-on tunnel cannot prompt",
-    "signInFrequency": "devices prompt each time it is over",
+    "approvedApplication": text("Microsoft Defender is no approved client app"),
+    "compliantApplication": text(
+        "Microsoft Defender is not in the list of apps for it, and requests the token on Android"
+    ),
+    "domainJoinedDevice": text("it is for Windows, so it blocks phones"),
+    "mfa": text("an always-on tunnel cannot prompt, nor can the iOS apps of unenrolled devices"),
+    "passwordChange": text("an always-on tunnel cannot prompt"),
+    "authenticationStrength": text("an always-on tunnel cannot prompt"),
+    "termsOfUse": text("an always-on tunnel cannot prompt"),
+    "signInFrequency": text("devices prompt each time it is over"),
 }
 STATE_WORDS: Final = {wire: word for word, wire in STATES.items()}
 
@@ -157,15 +158,25 @@ class SignInCase:
 
     def lines(self) -> Iterator[str]:
         """The case for people."""
-        compliance = "compliant" if self.compliant else "not compliant"
-        yield f"{self.user}, {self.platform}, {compliance}:"
+        compliance = "compliant" if self.compliant else text("not compliant")
+        yield text(
+            "{user}, {platform}, {compliance}:", user=self.user, platform=self.platform, compliance=compliance
+        )
         for item in self.applying:
-            controls = ", ".join(controls_of(item)) or "no control that is known"
-            yield f"    {controls}: {plain(item.display_name)} ({STATE_WORDS.get(item.state, item.state)})"
+            controls = ", ".join(controls_of(item)) or text("no control that is known")
+            yield text(
+                "    {controls}: {display_name} ({state})",
+                controls=controls,
+                display_name=plain(item.display_name),
+                state=STATE_WORDS.get(item.state, item.state),
+            )
         for item in self.undecided:
-            yield f"    unknown: {plain(item.display_name)} has conditions that were not evaluated"
+            yield text(
+                "    unknown: {display_name} has conditions that were not evaluated",
+                display_name=plain(item.display_name),
+            )
         if not self.applying and not self.undecided:
-            yield "    no policy applies"
+            yield text("    no policy applies")
 
 
 def evaluate(graph: AdminGraph, users: Sequence[str]) -> list[SignInCase]:

@@ -32,6 +32,7 @@ from mst_admin.objects.parts import without_empty
 from mst_admin.objects.profile_wire import is_for_ios, is_tunnel_profile
 from mst_admin.objects.site import Resolve
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.graph_apps import MOBILE_APPS
 from mstunnel_setup.tenant.wire_apps import PLAY_APP, MobileApp
@@ -55,7 +56,7 @@ class AppKind(FileKind[StoreAppObject, PresentApp]):
     command = "app"
     result = "app"
     head = ("NAME", "PLATFORM", "PACKAGE OR BUNDLE", "ID")
-    nothing = "There is no app yet."
+    nothing = text("There is no app yet.")
     file = StoreAppFile
     empty = frozenset({("assignments",)})
     documents = "app"

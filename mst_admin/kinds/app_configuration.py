@@ -39,6 +39,7 @@ from mst_admin.objects.profile_wire import ROOT_TYPES
 from mst_admin.objects.site import Resolve
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.graph_apps import (
@@ -65,12 +66,12 @@ class AppConfigurationKind(FileKind[AppConfigurationObject, PresentAppConfigurat
     """App configurations: settings that Defender and other apps receive."""
 
     name = "app configuration"
-    what = label = "app configuration"
+    what = label = text("app configuration")
     section = "app_configurations"
     command = "app-config"
     result = "app_configuration"
     head = ("NAME", "CHANNEL", "PLATFORM", "ID")
-    nothing = "There is no app configuration yet."
+    nothing = text("There is no app configuration yet.")
     file = AppConfigurationFile
     empty = frozenset({("settings",), ("groups",)})
     documents = "app-config"

@@ -20,6 +20,7 @@ from mst_admin.objects.parts import without_empty
 from mst_admin.objects.site import Resolve
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problems import validated
+from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import TunnelConfiguration
 
@@ -28,12 +29,12 @@ class ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
     """Server configurations: settings that the servers of all their sites share."""
 
     name = "configuration"
-    what = label = "server configuration"
+    what = label = text("server configuration")
     section = "configurations"
     command = "config"
     result = "configuration"
     head = ("NAME", "NETWORK", "PORT", "ID")
-    nothing = "There is no server configuration yet."
+    nothing = text("There is no server configuration yet.")
 
     @override
     def judge(

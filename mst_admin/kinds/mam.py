@@ -40,6 +40,7 @@ from mst_admin.objects.mam import (
 from mst_admin.objects.parts import target_of, targets, wanted_targets, without_empty
 from mst_admin.objects.site import Resolve
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.graph_apps import ANDROID_PROTECTIONS, IOS_PROTECTIONS, AppCollection
 from mstunnel_setup.tenant.wire import IntuneObject
@@ -57,12 +58,12 @@ class MamKind(FileKind[MamObject, PresentMam]):
     """Tunnel for MAM. Its changes are those of app configurations, and of app protection policies."""
 
     name = "app protection"
-    what = label = "tunnel for MAM"
+    what = label = text("tunnel for MAM")
     section = "mam"
     command = "mam"
     result = "mam_tunnel"
     head = ("NAME", "PLATFORM", "SITE", "ID")
-    nothing = "There is no tunnel for MAM yet."
+    nothing = text("There is no tunnel for MAM yet.")
     file = MamFile
     empty = frozenset({("groups",), ("apps",)})
     documents = "mam"
@@ -81,7 +82,7 @@ class MamKind(FileKind[MamObject, PresentMam]):
     @override
     def missing(self, declared: MamObject, planning: Planning) -> Iterator[tuple[str, str]]:
         if planning.site(declared.site) is None:
-            yield "site", f"no site is called `{declared.site}`"
+            yield "site", text("no site is called `{site}`", site=declared.site)
 
     @override
     def changes(self, declared: MamObject, planning: Planning) -> Iterator[Change]:

@@ -37,7 +37,7 @@ from mst_admin.objects.profile_wire import (
 from mst_admin.objects.site import Resolve
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.base.errors import TenantError, UsageError
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.gateway.configuration import DEFAULT_PORT
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -59,7 +59,7 @@ class ProfileKind(FileKind[ProfileObject, PresentProfile]):
     command = "profile"
     result = "profile"
     head = ("NAME", "TYPE", "ID")
-    nothing = "There is no VPN profile yet."
+    nothing = text("There is no VPN profile yet.")
     file = ProfileFile
     empty = frozenset({("custom_settings",), ("groups",)})
     documents = "profiles"
@@ -99,13 +99,13 @@ class ProfileKind(FileKind[ProfileObject, PresentProfile]):
         of_profiles = {root_name(item.name).casefold() for item in tenant.tunnel_profiles}
         for root in roots_of_mam(tenant):
             if is_root_name(root.name) and root.name.casefold() not in of_profiles:
-                what = "a trusted root of that name, as no VPN profile has it"
+                what = text("a trusted root of that name, as no VPN profile has it")
                 yield PROFILE_NOT_DECLARABLE(profile=plain(root.name), what=what)
 
     @override
     def missing(self, declared: ProfileObject, planning: Planning) -> Iterator[tuple[str, str]]:
         if planning.site(declared.site) is None:
-            yield "site", f"no site is called `{declared.site}`"
+            yield "site", text("no site is called `{site}`", site=declared.site)
 
     @override
     def changes(self, declared: ProfileObject, planning: Planning) -> Iterator[Change]:
@@ -202,7 +202,7 @@ class ProfileKind(FileKind[ProfileObject, PresentProfile]):
         found = self.find(graph, wanted).found
         named = str(extra(found).get(_SITE_ID) or "")
         site = graph.site(named) if is_guid(named) else None
-        return lint(found, site, graph.assignments(found.id))
+        return list(lint(found, site, graph.assignments(found.id)))
 
     @override
     def made(self, graph: AdminGraph, declared: ProfileObject) -> Body:
@@ -370,13 +370,13 @@ def lint(
         addresses = addresses_of(found)
         port = (configuration.listen_port if configuration else None) or DEFAULT_PORT
         wanted = server_address(site.public_address or "", port)
-        if [text.casefold() for text in addresses] != [wanted.casefold()]:
+        if [address.casefold() for address in addresses] != [wanted.casefold()]:
             yield finding(
                 "site",
                 "server-address-differs",
                 "the profile names {servers}, the site is at {address}",
                 hint="Select the site again in the profile, or create a new profile.",
-                servers=", ".join(addresses) or "no server",
+                servers=", ".join(addresses) or text("no server"),
                 address=wanted,
             )
     declared = profile.model_copy(update={"connection_type": None})  # what is there is judged here

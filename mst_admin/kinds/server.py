@@ -16,6 +16,7 @@ from mstunnel_setup.answers.problems import validated
 from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import TunnelServer, TunnelSite
@@ -71,7 +72,8 @@ def find_place(graph: AdminGraph, site: str | None, wanted: str) -> ServerPlace:
     if not found:
         raise NAME_UNKNOWN(place="tenant", kind="server", name=wanted, command="server")
     if len(found) > 1:
-        ids = ", ".join(f"{item.server.id} ({item.site.display_name})" for item in found)
+        known = ((item.server.id, item.site.display_name) for item in found)
+        ids = ", ".join(text("{id} ({site})", id=identifier, site=name) for identifier, name in known)
         raise NAME_AMBIGUOUS(count=len(found), kind="server", name=wanted, ids=ids)
     return found[0]
 
@@ -93,11 +95,11 @@ def list_servers(operator: Operator, settings: Settings, site: str | None) -> Re
         )
         for site_of, item in found
     ]
-    head = ("SITE", "NAME", "HEALTH", "LAST CHECK-IN", "ID")
+    head = ("SITE", "NAME", "HEALTH", text(text("LAST CHECK-IN")), "ID")
     if site is None:
-        return Result(data=_listed(found), text=table(rows, head, "No site has a server yet."))
+        return Result(data=_listed(found), text=table(rows, head, text(text("No site has a server yet."))))
     own = [row[1:] for row in rows]
-    return Result(data=_listed(found), text=table(own, head[1:], "The site has no server yet."))
+    return Result(data=_listed(found), text=table(own, head[1:], text(text("The site has no server yet."))))
 
 
 def _listed(found: Sequence[ServerPlace]) -> Body:
@@ -140,7 +142,7 @@ def update(operator: Operator, settings: Settings, site: str, wanted: str, name:
         return result_of(None, {"id": found.id})
     others = [item.display_name.casefold() for item in graph.servers(place) if item.id != found.id]
     if declared.casefold() in others:
-        raise NAME_TAKEN(place="site", kind="server", name=declared, command="server update")
+        raise NAME_TAKEN(place="site", kind="server", name=declared, command=text("server update"))
     graph.rename_server(place, found.id, declared)
     names = {"displayName": declared}, {"displayName": found.display_name}
     return result_of(Change("update", "server", found.display_name, found.id, *names), {"id": found.id})

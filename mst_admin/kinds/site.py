@@ -16,6 +16,7 @@ from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problems import validated
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import TunnelSite
@@ -32,7 +33,7 @@ class SiteKind(OptionKind[SiteObject, TunnelSite]):
     command = "site"
     result = "site"
     head = ("NAME", "PUBLIC ADDRESS", "ID")
-    nothing = "There is no site yet."
+    nothing = text("There is no site yet.")
 
     @override
     def judge(
@@ -49,7 +50,13 @@ class SiteKind(OptionKind[SiteObject, TunnelSite]):
         staying = [item for item in planning.tenant.configurations if item.id not in planning.deleted]
         known = {name.casefold() for item in staying for name in (item.display_name, item.id)}
         if declared.configuration.casefold() not in known | names_of(planning.declared.configurations):
-            yield "configuration", f"no server configuration is called `{declared.configuration}`"
+            yield (
+                "configuration",
+                text(
+                    "no server configuration is called `{configuration}`",
+                    configuration=declared.configuration,
+                ),
+            )
 
     @override
     def deletions(self, planning: Planning) -> Iterator[Change]:
@@ -135,14 +142,16 @@ def request_upgrade(operator: Operator, settings: Settings, wanted: str, *, yes:
     graph = open_tenant(operator, settings)
     found = find_site(graph, wanted)
     if found.upgrade_available is False:
-        text = [f"No server of the site {found.display_name} can be upgraded: nothing was approved."]
-        return Result("unchanged", {"id": found.id}, text=text)
+        line = text(
+            "No server of the site {name} can be upgraded: nothing was approved.", name=found.display_name
+        )
+        return Result("unchanged", {"id": found.id}, text=[line])
     make_sure(
         operator, f"Upgrade all servers of the site {found.display_name}? It cannot be undone.", yes=yes
     )
     graph.request_upgrade(found.id)
-    text = [f"The upgrade of the site {found.display_name} is approved."]
-    return Result("changed", {"id": found.id}, text=text)
+    line = text("The upgrade of the site {name} is approved.", name=found.display_name)
+    return Result("changed", {"id": found.id}, text=[line])
 
 
 def _without_reference(change: Change) -> Body:

@@ -17,6 +17,7 @@ from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problems import validated
 from mstunnel_setup.base.errors import TenantError, UsageError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import HealthThreshold
@@ -32,7 +33,7 @@ class ThresholdKind(CommandKind[ThresholdObject, HealthThreshold]):
     command = "threshold"
     result = "threshold"
     head = ("METRIC", "HEALTHY", "UNHEALTHY", "DEFAULTS")
-    nothing = "There are no thresholds."
+    nothing = text("There are no thresholds.")
 
     @override
     def judge(

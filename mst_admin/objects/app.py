@@ -32,7 +32,7 @@ from mst_admin.objects.profile import ProfileObject
 from mst_admin.objects.profile_rules import PACKAGE
 from mstunnel_setup.answers.finding import Finding, declare_finding, finding
 from mstunnel_setup.answers.values import Line, Part, matching
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.tenant.wire_apps import PLAY_APP, AppAssignment, MobileApp
 
 IOS_APP: Final = "#microsoft.graph.iosStoreApp"
@@ -345,7 +345,7 @@ def _properties(declared: StoreAppObject) -> Iterator[Finding]:
         return
     for key in _IOS_ONLY:
         if getattr(declared, key):
-            yield APP_KEY(key=key, other="apps for iOS").at(key)
+            yield APP_KEY(key=key, other=text("apps for iOS")).at(key)
 
 
 def _assignments(declared: StoreAppObject) -> Iterator[Finding]:
@@ -353,9 +353,9 @@ def _assignments(declared: StoreAppObject) -> Iterator[Finding]:
         for found in judge_assignment(item, "app"):
             yield found.at("assignments")
         if item.vpn_profile and not declared.is_ios:
-            yield APP_KEY(key="vpn_profile", other="apps for iOS").at("assignments")
+            yield APP_KEY(key="vpn_profile", other=text("apps for iOS")).at("assignments")
         if item.updates != "default" and declared.is_ios:
-            yield APP_KEY(key="updates", other="apps for Android").at("assignments")
+            yield APP_KEY(key="updates", other=text("apps for Android")).at("assignments")
     all_targets = Counter(identity(target) for item in declared.assignments for target in targets(item))
     for (kind, group), count in all_targets.items():
         if count > 1:

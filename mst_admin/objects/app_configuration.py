@@ -27,7 +27,7 @@ from mst_admin.objects.parts import (
 )
 from mstunnel_setup.answers.finding import Finding, declare_finding
 from mstunnel_setup.base.parsing import json_value, signed_number
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.tenant.wire_apps import (
     AppAssignment,
     MobileAppConfiguration,
@@ -401,7 +401,7 @@ def app_configuration_not_declared(present: PresentAppConfiguration) -> Iterator
 
 def _lost(present: PresentAppConfiguration) -> Iterator[str]:
     for entry in others_of(present):
-        yield f"the setting {entry.get('appConfigKey') or entry.get('key')}"
+        yield text("the setting {key}", key=entry.get("appConfigKey") or entry.get("key"))
     for name in (ENCODED, "connectedAppsEnabled"):
         if present.wire.get(name):
             yield name

@@ -18,6 +18,7 @@ from mst_admin.objects.parts import Assignable, judge_assignment
 from mst_admin.objects.profile import ProfileObject, ProfilePlatform
 from mst_admin.objects.profile_rules import PACKAGE, judge_switches
 from mstunnel_setup.answers.finding import Finding, declare_finding, finding
+from mstunnel_setup.base.text import text
 
 APP_CONFIG_KEY = declare_finding(
     "channel", "app-config-key", "{key} is only for {other}", "Remove it, or change channel or platform."
@@ -49,7 +50,7 @@ def judge_app_configuration(
         *(_defender(declared) if declared.for_defender else ()),
         *_data_boundary(declared),
         *_conflicts(declared, profiles),
-        *judge_assignment(declared, "app configuration"),
+        *judge_assignment(declared, text("app configuration")),
     )
 
 
@@ -66,10 +67,10 @@ def _channel(declared: AppConfigurationObject) -> Iterator[Finding]:
             platform=declared.platform,
         )
     if declared.permissions and (declared.is_ios or not declared.on_devices):
-        other = "managed devices with Android"
+        other = text("managed devices with Android")
         yield APP_CONFIG_KEY(key="permissions", other=other).at("permissions")
     if declared.all_devices and not declared.on_devices:
-        yield APP_CONFIG_KEY(key="all_devices", other="managed devices").at("all_devices")
+        yield APP_CONFIG_KEY(key="all_devices", other=text("managed devices")).at("all_devices")
 
 
 def _apps(declared: AppConfigurationObject) -> Iterator[Finding]:

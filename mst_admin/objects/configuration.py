@@ -17,7 +17,7 @@ from mstunnel_setup.answers.finding import Finding, declare_finding, finding
 from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.errors import Declared
 from mstunnel_setup.base.parsing import whole_number
-from mstunnel_setup.base.text import quoted
+from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.configuration import DEFAULT_PORT, EVERYTHING, ServerConfiguration
 from mstunnel_setup.gateway.errors import PropertyError
@@ -201,7 +201,7 @@ def _served(body: Body) -> Iterator[Finding]:
 
 
 def _refusal(refused: Declared[Finding], key: str, value: object, error: PropertyError) -> Finding:
-    reason = "it is a mask, not a network" if _is_mask(str(value)) else error.reason
+    reason = text("it is a mask, not a network") if _is_mask(str(value)) else error.reason
     return refused(key=key, value=quoted(value), reason=reason, advice=_sentence(error.advice)).at(key)
 
 
@@ -264,15 +264,15 @@ def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
         yield DNS_SUFFIX_INVALID(
             key="default_domain_suffix",
             value=quoted(declared.default_domain_suffix),
-            reason="it is more than one domain",
-            advice="Write one domain.",
+            reason=text("it is more than one domain"),
+            advice=text("Write one domain."),
         )
     if EVERYTHING in declared.route_includes and len(declared.route_includes) > 1:
         yield ROUTE_INVALID(
             key="route_includes",
             value=quoted(EVERYTHING),
-            reason="it is all traffic, so there must be no other rules",
-            advice="Remove it or the others.",
+            reason=text("it is all traffic, so there must be no other rules"),
+            advice=text("Remove it or the others."),
         )
     count = len(declared.route_includes) + len(declared.route_excludes)
     if count > _MOST_RULES:
@@ -334,9 +334,9 @@ def _advice(declared: ConfigurationObject, corporate_networks: Sequence[str]) ->
 def _host_bits(declared: ConfigurationObject) -> Iterator[Finding]:
     for key in ("network", "ipv6_network", "route_includes", "route_excludes"):
         given = getattr(declared, key)
-        for text in (given,) if isinstance(given, str) else given:
-            network = ip_network(text, strict=False) if "/" in text else None
-            if network is not None and not text.startswith(f"{network.network_address}/"):
+        for written in (given,) if isinstance(given, str) else given:
+            network = ip_network(written, strict=False) if "/" in written else None
+            if network is not None and not written.startswith(f"{network.network_address}/"):
                 yield finding(
                     key,
                     "host-bits-cut",
@@ -344,7 +344,7 @@ def _host_bits(declared: ConfigurationObject) -> Iterator[Finding]:
                     hint="Write {network}; this network is sent.",
                     fatal=False,
                     key=key,
-                    value=quoted(text),
+                    value=quoted(written),
                     network=network,
                 )
 

@@ -31,6 +31,7 @@ from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.parsing import json_value, whole_number
+from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.wire import DeviceConfiguration, IntuneObject
 from mstunnel_setup.tenant.wire_apps import AppAssignment
 
@@ -318,7 +319,7 @@ def judge_mam(
         *_apps(declared),
         *(judge_proxy(declared.proxy) if declared.proxy else ()),
         *_ios(declared, split_rules=split_rules),
-        *judge_assignment(declared, "tunnel for MAM"),
+        *judge_assignment(declared, text("tunnel for MAM")),
         *_others(declared, others),
         *_profiles(declared, profiles),
     )
@@ -366,7 +367,7 @@ def _ios(declared: MamObject, *, split_rules: bool | None) -> Iterator[Finding]:
             "with a direct proxy, iOS ignores the split tunnelling rules that the site {has}",
             hint="Set proxy.pac_url instead.",
             fatal=False,
-            has="has" if split_rules else "may have",
+            has="has" if split_rules else text("may have"),
         )
 
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 from mst_admin.change import TYPE, Body, Wire, identity
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.answers.values import Guid, Line, Part
+from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.wire import AssignmentTarget
 
 DEFAULT_SCOPE_TAGS = ("0",)
@@ -134,9 +135,10 @@ def undeclarable_targets(assignments: Iterable[Assignment]) -> Iterator[str]:
     for item in assignments:
         target = item.target
         if target.odata_type not in _DECLARABLE:
-            yield f"the assignment {target.odata_type.rpartition('.')[2]}"
+            yield text("the assignment {kind}", kind=target.odata_type.rpartition(".")[2])
         elif (target.model_extra or {}).get(_FILTER):
-            yield f"the filter of the assignment to {target.group_id or target.odata_type.rpartition('.')[2]}"
+            whom = target.group_id or target.odata_type.rpartition(".")[2]
+            yield text("the filter of the assignment to {whom}", whom=whom)
 
 
 def _groups(there: Iterable[AssignmentTarget], kind: str) -> Iterator[str]:

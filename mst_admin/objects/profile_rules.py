@@ -21,6 +21,7 @@ from mst_admin.objects.profile_wire import is_root_name
 from mst_admin.objects.proxy_exclusions import judge_exclusions
 from mstunnel_setup.answers.address import is_host, is_web_address
 from mstunnel_setup.answers.finding import Finding, declare_finding, finding
+from mstunnel_setup.base.text import text
 
 RETIRED_CLIENT = declare_finding(
     "connection_type",
@@ -86,7 +87,7 @@ def judge_root(declared: TrustedRootObject) -> Iterator[Finding]:
             hint="Write another name, or set trusted_root in the profile.",
             name=declared.name,
         )
-    yield from (item for item in judge_assignment(declared, "trusted root") if item.fatal)
+    yield from (item for item in judge_assignment(declared, text("trusted root")) if item.fatal)
 
 
 def _other_platform(profile: ProfileObject) -> Iterator[Finding]:
@@ -241,7 +242,7 @@ def _ios(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Findin
             "with per-app VPN, iOS ignores the split tunnelling rules that the site {has}",
             hint="Expect all traffic of the apps in the tunnel, or remove the rules.",
             fatal=False,
-            has="has" if split_rules else "may have",
+            has="has" if split_rules else text("may have"),
         )
     if not profile.per_app and (
         profile.safari_domains or profile.associated_domains or profile.excluded_domains
@@ -283,13 +284,16 @@ def _on_demand_rule(number: int, rule: RuleObject) -> Iterator[Finding]:
         )
     if not evaluates and (rule.domain_action or rule.domains):
         yield RULE_KEY_WITHOUT_EFFECT(
-            number=number, keys="domain_action and domains", needed="evaluate", instead="action: evaluate"
+            number=number,
+            keys=text("domain_action and domains"),
+            needed="evaluate",
+            instead="action: evaluate",
         )
     if rule.probe_required_url and not (evaluates and rule.domain_action == "connect-if-needed"):
         yield RULE_KEY_WITHOUT_EFFECT(
             number=number,
             keys="probe_required_url",
-            needed="evaluate and connect-if-needed",
+            needed=text("evaluate and connect-if-needed"),
             instead="probe_url",
         )
     for name in ("probe_url", "probe_required_url"):
@@ -351,7 +355,7 @@ def _custom_setting(name: str, value: str, known: tuple[str, ...]) -> Iterator[F
     if name in known:
         allowed = ("true", "false") if known is _IOS_SETTINGS else ("0", "1")
         if value.lower() not in allowed:
-            words = "True or False" if known is _IOS_SETTINGS else "1 or 0"
+            words = text("True or False") if known is _IOS_SETTINGS else text("1 or 0")
             yield finding(
                 "custom_settings",
                 "custom-setting-value",

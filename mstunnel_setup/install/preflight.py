@@ -22,6 +22,7 @@ from mstunnel_setup.install.steps import (
     register,
     sign_in,
     site,
+    uplink,
 )
 from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.readiness import checks
@@ -193,6 +194,7 @@ def planned(facts: Facts, steps: Collection[str]) -> Facts:
     changes: dict[str, Section] = {}
     if vendor_gateway.ADOPT in steps:
         changes["vendor"] = VendorFacts()
+    connected = "uplink" in steps and facts.rootless is not None and not facts.rootless.uplink_obstacle
     if "kernel" in steps and facts.kernel is not None:
         port = facts.settings.port if facts.settings.mode == "rootless" else None
         forwards_ipv6 = (
@@ -200,9 +202,10 @@ def planned(facts: Facts, steps: Collection[str]) -> Facts:
             and facts.engine is not None
             and not without_ipv6(facts.settings, facts.addresses, facts.engine)
         )
-        changes["kernel"] = kernel.expected(facts.kernel, port, forwards_ipv6=forwards_ipv6)
+        changes["kernel"] = kernel.expected(facts.kernel, port, forwards_ipv6=forwards_ipv6, uplink=connected)
     if "account" in steps and facts.rootless is not None:
-        changes["rootless"] = account.expected(facts.rootless)
+        rootless = account.expected(facts.rootless)
+        changes["rootless"] = uplink.expected(rootless, facts.settings.port) if connected else rootless
         if facts.engine is not None:
             changes["engine"] = _answering(facts.engine)
     if "proxy" in steps and facts.security is not None and facts.proxies is not None:

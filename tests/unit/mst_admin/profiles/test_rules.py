@@ -100,10 +100,12 @@ def test_a_profile_of_the_tenant_is_judged(case: dict[str, Any]) -> None:
         "moved": TunnelSite(id=SITE_ID, public_address="new.contoso.com"),
         "": TunnelSite(id=SITE_ID, public_address="gw.contoso.com"),
     }
-    findings = lint(
-        DeviceConfiguration.from_wire(wire),
-        sites[case.get("site", "")],
-        [DeviceConfigurationAssignment.from_wire({"target": item}) for item in assigned],
+    findings = list(
+        lint(
+            DeviceConfiguration.from_wire(wire),
+            sites[case.get("site", "")],
+            [DeviceConfigurationAssignment.from_wire({"target": item}) for item in assigned],
+        )
     )
     assert [item.code for item in findings if item.fatal] == case["refused"]
     assert [item.code for item in findings if not item.fatal] == case.get("codes", [])
