@@ -95,7 +95,7 @@ def configuration_body(declared: ConfigurationObject) -> Body:
 def configuration_object(found: TunnelConfiguration) -> ConfigurationObject:
     """A server configuration of the tenant as it would be declared; its values are not judged."""
     settings = {item.name: item.value for item in found.advanced_settings}
-    seconds = whole_number(settings.get(SESSION_TIMEOUT, ""))
+    seconds = whole_number(settings.get(SESSION_TIMEOUT, ""), len(str(_LONGEST_SESSION)))
     if seconds is not None:
         del settings[SESSION_TIMEOUT]
     return ConfigurationObject.model_construct(

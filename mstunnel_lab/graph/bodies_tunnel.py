@@ -79,7 +79,7 @@ class SettingBody(Part):
 
     @model_validator(mode="after")
     def _timeout_is_seconds(self) -> Self:
-        if self.name == SESSION_TIMEOUT and whole_number(self.value) is None:
+        if self.name == SESSION_TIMEOUT and whole_number(self.value, 10) is None:
             raise ValueError(f"{SESSION_TIMEOUT} must be a number of seconds")
         return self
 
