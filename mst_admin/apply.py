@@ -8,7 +8,7 @@ from mst_admin.change import Change
 from mst_admin.declarations import DeclarationSet, load_declarations
 from mst_admin.export import files_of, warnings_of
 from mst_admin.kinds import read_tenant
-from mst_admin.kinds.tenant import Tenant
+from mst_admin.kinds.tenant import TenantObjects
 from mst_admin.named_files import write_named
 from mst_admin.plan import plan
 from mst_admin.session import make_sure, open_tenant
@@ -87,7 +87,7 @@ def export(operator: Operator, settings: Settings, directory: Path, *, force: bo
     return Result("changed", data, warnings, text=[f"{target}/{name}" for name in names])
 
 
-def _read(graph: AdminGraph, declared: DeclarationSet) -> Tenant:
+def _read(graph: AdminGraph, declared: DeclarationSet) -> TenantObjects:
     """The tenant; some objects cost requests each, so only those that the declarations speak about."""
     objects = declared.objects
     apps = {app.key for app in objects.apps}

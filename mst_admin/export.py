@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from mst_admin.change import Wire
 from mst_admin.kinds import KINDS
 from mst_admin.kinds.kind import CommandKind
-from mst_admin.kinds.tenant import Declarations, Tenant
+from mst_admin.kinds.tenant import Declarations, TenantObjects
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.base.text import plain
@@ -20,13 +20,13 @@ _SCHEMA_FILE: Final = "schema.json"
 _HEAD: Final = f"# yaml-language-server: $schema={_SCHEMA_FILE}\n"
 
 
-def files_of(tenant: Tenant) -> dict[str, str]:
+def files_of(tenant: TenantObjects) -> dict[str, str]:
     """The files of an export by name: declarations, and the JSON Schema for editors."""
     schema = json.dumps(describe.schema(Declarations), indent=2) + "\n"
     return {**declarations_of(tenant), _SCHEMA_FILE: schema}
 
 
-def declarations_of(tenant: Tenant) -> dict[str, str]:
+def declarations_of(tenant: TenantObjects) -> dict[str, str]:
     """YAML files by name. Values are written as the tenant has them, also such as the rules would refuse."""
     files = {}
     for kind in KINDS:
@@ -36,14 +36,14 @@ def declarations_of(tenant: Tenant) -> dict[str, str]:
     return files
 
 
-def warnings_of(tenant: Tenant) -> Iterator[Finding]:
+def warnings_of(tenant: TenantObjects) -> Iterator[Finding]:
     """What no declaration can tell apart, and what the tenant has beside what a file can hold."""
     yield from shared_names(tenant)
     for kind in KINDS:
         yield from kind.not_declarable(tenant)
 
 
-def shared_names(tenant: Tenant) -> Iterator[Finding]:
+def shared_names(tenant: TenantObjects) -> Iterator[Finding]:
     """What no declaration can tell apart: objects of one kind that have one name."""
     for kind in KINDS:
         if not isinstance(kind, CommandKind) or kind.key != "name":

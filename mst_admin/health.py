@@ -10,7 +10,7 @@ from typing import Final
 
 from mst_admin.change import Body
 from mst_admin.kinds.server import ServerPlace, find_place
-from mst_admin.metrics import METRICS, TRENDS, Metric, kind_of
+from mst_admin.metrics import METRICS, TRENDS, HealthMetric, kind_of
 from mst_admin.results import ago
 from mst_admin.servers import at_once, look, missing_figures, release_of
 from mst_admin.session import open_tenant
@@ -72,7 +72,7 @@ def _last_check_in(seen: datetime | None, now: datetime) -> HealthRow:
     return HealthRow("last-check-in", title, status, f"{ago(age)} ago", int(age.total_seconds()))
 
 
-def _bounds(metric: Metric, thresholds: Sequence[HealthThreshold]) -> tuple[int, int] | None:
+def _bounds(metric: HealthMetric, thresholds: Sequence[HealthThreshold]) -> tuple[int, int] | None:
     """Where the tenant says that a metric turns healthy and unhealthy."""
     if metric.kind is None:
         return None
@@ -83,13 +83,13 @@ def _bounds(metric: Metric, thresholds: Sequence[HealthThreshold]) -> tuple[int,
     return None
 
 
-def _verdict(metric: Metric, value: int | None, bounds: tuple[int, int] | None) -> HealthStatus:
+def _verdict(metric: HealthMetric, value: int | None, bounds: tuple[int, int] | None) -> HealthStatus:
     if metric.kind is None or value is None:
         return HealthStatus.UNKNOWN
     return HealthStatus(metric.kind.verdict(value, *(bounds or metric.limits)))
 
 
-def _text(metric: Metric, value: int | None, own: LabCheck | None) -> str:
+def _text(metric: HealthMetric, value: int | None, own: LabCheck | None) -> str:
     """The figure in its unit; without a unit the server's own words say more."""
     if own is not None and not (metric.unit and value is not None):
         return plain(own.text)
@@ -120,7 +120,7 @@ _DOWN: Final = frozenset({HealthStatus.UNHEALTHY, HealthStatus.OFFLINE, HealthSt
 class Trend:
     """A metric over time; None for its points is what the tenant did not give."""
 
-    metric: Metric
+    metric: HealthMetric
     points: Sequence[MetricPoint] | None
 
     def document(self) -> Body:

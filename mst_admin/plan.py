@@ -5,10 +5,12 @@ from datetime import datetime
 from mst_admin.change import Change
 from mst_admin.declarations import DeclarationError, DeclarationSet
 from mst_admin.kinds import KINDS
-from mst_admin.kinds.tenant import Planning, Tenant
+from mst_admin.kinds.tenant import Planning, TenantObjects
 
 
-def plan(declared: DeclarationSet, tenant: Tenant, now: datetime, *, prune: bool = False) -> list[Change]:
+def plan(
+    declared: DeclarationSet, tenant: TenantObjects, now: datetime, *, prune: bool = False
+) -> list[Change]:
     """The changes that make the tenant as declared; with `prune` also the deletion of what is not declared.
 
     Only of the kinds that the declarations speak about, even with an empty list. Objects are found again by

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from mst_admin.metrics import METRICS, Metric, kind_of
+from mst_admin.metrics import METRICS, HealthMetric, kind_of
 from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabCheck, LabHealth
 
 _CHECKIN: Final = timedelta(minutes=5)
@@ -23,12 +23,12 @@ class Check:
     status: HealthStatus
 
 
-def metric_called(name: str) -> Metric:
+def metric_called(name: str) -> HealthMetric:
     """Return a metric by its name; raises `KeyError`."""
     return {metric.name: metric for metric in METRICS}[name]
 
 
-def metric_in_graph(name: str) -> Metric | None:
+def metric_in_graph(name: str) -> HealthMetric | None:
     """Return the metric that Graph calls so, or None."""
     return next((metric for metric in METRICS if metric.graph_name == name), None)
 
@@ -52,7 +52,7 @@ def checks(
 
 
 def _check(
-    metric: Metric, said: LabCheck | None, figure: int | None, thresholds: Mapping[str, HealthThreshold]
+    metric: HealthMetric, said: LabCheck | None, figure: int | None, thresholds: Mapping[str, HealthThreshold]
 ) -> Check:
     status = (said.status if said else None) or HealthStatus.UNKNOWN
     text = said.text if said else "not reported"

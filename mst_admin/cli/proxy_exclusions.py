@@ -23,7 +23,7 @@ def check(
     ],
 ) -> None:
     """Show which entries Android accepts."""
-    from mst_admin import profile_exclusions as work
+    from mst_admin import proxy_exclusions as work
 
     run_command(f"{_PROGRAM} check", common, lambda operator: work.check(operator, entries))
 
@@ -37,7 +37,7 @@ def import_(
     profile: Profile,
 ) -> None:
     """Replace the list of a profile with that of a CSV file."""
-    from mst_admin import profile_exclusions as work
+    from mst_admin import proxy_exclusions as work
 
     run_command(
         f"{_PROGRAM} import",
@@ -57,7 +57,7 @@ def export(
     ] = None,
 ) -> None:
     """Write the list of a profile as CSV."""
-    from mst_admin import profile_exclusions as work
+    from mst_admin import proxy_exclusions as work
 
     run_command(
         f"{_PROGRAM} export",

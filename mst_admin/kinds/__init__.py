@@ -10,12 +10,11 @@ from mst_admin.kinds.kind import Kind
 from mst_admin.kinds.mam import MAM, protection_names, read_protections
 from mst_admin.kinds.profile import PROFILE, read_profiles
 from mst_admin.kinds.site import SITE
-from mst_admin.kinds.tenant import Declarations, Tenant
+from mst_admin.kinds.tenant import Declarations, TenantObjects
 from mst_admin.kinds.threshold import THRESHOLD
 from mst_admin.kinds.trusted_root import TRUSTED_ROOT
 from mst_admin.objects.app import PresentApp
-from mstunnel_setup.tenant.graph_admin import AdminGraph
-from mstunnel_setup.tenant.graph_apps import MOBILE_APPS
+from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, AdminGraph
 
 KINDS: Final[tuple[Kind[Any, Any], ...]] = (
     CONFIGURATION,
@@ -35,7 +34,7 @@ def read_tenant(
     sections: Collection[str] = Declarations.model_fields,
     apps: Collection[str] | None = None,
     mam: Collection[str] = (),
-) -> Tenant:
+) -> TenantObjects:
     """What these sections of declarations can hold, as the tenant has it now; sites and their like always.
 
     `apps` are the keys of those whose assignments are read, None: all that may be about the tunnel. `mam` are
@@ -48,8 +47,8 @@ def read_tenant(
     with_configurations = bool({"app_configurations", "mam"} & wanted)
     configurations = tuple(read_app_configurations(graph, every)) if with_configurations else ()
     some = [app for app in every if apps is None or PresentApp(app).key in apps]
-    names = Tenant(profiles=profiles).profile_names
-    return Tenant(
+    names = TenantObjects(profiles=profiles).profile_names
+    return TenantObjects(
         tuple(graph.configurations()),
         tuple(graph.site_list()),
         tuple(graph.thresholds()),

@@ -9,7 +9,7 @@ from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, Wire, differences,
 from mst_admin.errors import PROFILE_UNKNOWN
 from mst_admin.kinds.kind import FileKind, References, only
 from mst_admin.kinds.profile import read_profiles
-from mst_admin.kinds.tenant import Declarations, Planning, Tenant
+from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects
 from mst_admin.objects.app import (
     IOS_APP,
     VPN,
@@ -33,8 +33,7 @@ from mst_admin.objects.profile_wire import is_for_ios, is_tunnel_profile
 from mst_admin.objects.site import Resolve
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.text import text
-from mstunnel_setup.tenant.graph_admin import AdminGraph
-from mstunnel_setup.tenant.graph_apps import MOBILE_APPS
+from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, AdminGraph
 from mstunnel_setup.tenant.wire_apps import PLAY_APP, MobileApp
 
 _PACKAGE: Final = "packageId"
@@ -68,11 +67,11 @@ class AppKind(FileKind[StoreAppObject, PresentApp]):
         return judge_app(declared, beside.profiles)
 
     @override
-    def declared_of(self, tenant: Tenant) -> Sequence[StoreAppObject]:
+    def declared_of(self, tenant: TenantObjects) -> Sequence[StoreAppObject]:
         return [app_object(item) for item in tenant.apps if is_tunnel_app(item)]
 
     @override
-    def not_declarable(self, tenant: Tenant) -> Iterator[Finding]:
+    def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
         for item in filter(is_tunnel_app, tenant.apps):
             yield from app_not_declared(item)
 
@@ -118,7 +117,7 @@ class AppKind(FileKind[StoreAppObject, PresentApp]):
             names = {app.id, app.display_name.casefold(), app.identifier.casefold(), PresentApp(app).key}
             if is_store_app(app) and (not wanted or key in names):
                 found.append(app)
-        profiles = Tenant(profiles=tuple(read_profiles(graph))).profile_names
+        profiles = TenantObjects(profiles=tuple(read_profiles(graph))).profile_names
         return list(read_apps(graph, found, profiles))
 
     @override
@@ -142,8 +141,8 @@ class AppKind(FileKind[StoreAppObject, PresentApp]):
     @override
     def surroundings(
         self, graph: AdminGraph, declared: StoreAppObject, present: Sequence[PresentApp]
-    ) -> tuple[StoreAppObject, Tenant]:
-        return declared, Tenant(profiles=tuple(read_profiles(graph)), apps=tuple(present))
+    ) -> tuple[StoreAppObject, TenantObjects]:
+        return declared, TenantObjects(profiles=tuple(read_profiles(graph)), apps=tuple(present))
 
 
 APP = AppKind()

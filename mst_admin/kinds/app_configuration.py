@@ -9,7 +9,7 @@ from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, Wire, differences,
 from mst_admin.errors import TRUSTED_ROOT_UNKNOWN
 from mst_admin.kinds.kind import FileKind, References, only
 from mst_admin.kinds.profile import read_profiles
-from mst_admin.kinds.tenant import Declarations, Planning, Tenant, names_of
+from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, names_of
 from mst_admin.objects.app import AppPlatform, app_ids
 from mst_admin.objects.app_configuration import (
     ANDROID,
@@ -41,11 +41,11 @@ from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph import is_guid
-from mstunnel_setup.tenant.graph_admin import AdminGraph
-from mstunnel_setup.tenant.graph_apps import (
+from mstunnel_setup.tenant.graph_admin import (
     DEVICE_APP_CONFIGURATIONS,
     MANAGED_APP_CONFIGURATIONS,
     MOBILE_APPS,
+    AdminGraph,
     AppCollection,
 )
 from mstunnel_setup.tenant.wire import IntuneObject
@@ -83,11 +83,11 @@ class AppConfigurationKind(FileKind[AppConfigurationObject, PresentAppConfigurat
         return judge_app_configuration(declared, beside.profiles)
 
     @override
-    def declared_of(self, tenant: Tenant) -> Sequence[AppConfigurationObject]:
+    def declared_of(self, tenant: TenantObjects) -> Sequence[AppConfigurationObject]:
         return [app_configuration_object(item) for item in tenant.tunnel_configurations]
 
     @override
-    def not_declarable(self, tenant: Tenant) -> Iterator[Finding]:
+    def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
         for item in tenant.tunnel_configurations:
             yield from app_configuration_not_declared(item)
 
@@ -166,8 +166,8 @@ class AppConfigurationKind(FileKind[AppConfigurationObject, PresentAppConfigurat
     @override
     def surroundings(
         self, graph: AdminGraph, declared: AppConfigurationObject, present: Sequence[PresentAppConfiguration]
-    ) -> tuple[AppConfigurationObject, Tenant]:
-        return declared, Tenant(
+    ) -> tuple[AppConfigurationObject, TenantObjects]:
+        return declared, TenantObjects(
             profiles=tuple(read_profiles(graph)),
             mobile_apps=tuple(graph.app_objects(MOBILE_APPS)),
             app_configurations=tuple(present),

@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from mst_admin.change import Body, Change, update_of
 from mst_admin.kinds.kind import OptionKind, References, find_one
-from mst_admin.kinds.tenant import Declarations, Planning, Tenant, names_of
+from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, names_of
 from mst_admin.objects.configuration import (
     DEFAULT_SESSION_SECONDS,
     ConfigurationObject,
@@ -43,7 +43,7 @@ class ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
         return judge_configuration(declared, beside.corporate_networks)
 
     @override
-    def of(self, tenant: Tenant) -> Sequence[TunnelConfiguration]:
+    def of(self, tenant: TenantObjects) -> Sequence[TunnelConfiguration]:
         return tenant.configurations
 
     @override

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from mst_admin.change import Body, Change, KindName
 from mst_admin.errors import NAME_UNKNOWN
-from mst_admin.kinds.tenant import Declarations, Planning, Tenant, ambiguous
+from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, ambiguous
 from mst_admin.objects.configuration import ConfigurationObject, configuration_object
 from mst_admin.objects.mam import mam_object
 from mst_admin.objects.parts import NamedObject
@@ -116,10 +116,10 @@ class Kind(ABC, Generic[Declared, Present]):
         return declared
 
     @abstractmethod
-    def declared_of(self, tenant: Tenant) -> Sequence[Declared]:
+    def declared_of(self, tenant: TenantObjects) -> Sequence[Declared]:
         """What declarations can say of a tenant; values are not judged."""
 
-    def not_declarable(self, tenant: Tenant) -> Iterator[Finding]:  # noqa: ARG002 (some kinds have none)
+    def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:  # noqa: ARG002 (some kinds have none)
         """What the objects of a tenant have beside what declarations can say."""
         yield from ()
 
@@ -192,7 +192,7 @@ class OptionKind(CommandKind[Simple, Tunnel]):
     """A kind whose objects are created and changed by options."""
 
     @abstractmethod
-    def of(self, tenant: Tenant) -> Sequence[Tunnel]:
+    def of(self, tenant: TenantObjects) -> Sequence[Tunnel]:
         """Those of a tenant."""
 
     @abstractmethod
@@ -212,7 +212,7 @@ class OptionKind(CommandKind[Simple, Tunnel]):
         """What makes `present` (None: nothing yet) as declared; None when it is so already."""
 
     @override
-    def declared_of(self, tenant: Tenant) -> Sequence[Simple]:
+    def declared_of(self, tenant: TenantObjects) -> Sequence[Simple]:
         return [self.declared(item) for item in self.of(tenant)]
 
     @override
@@ -251,7 +251,7 @@ class FileKind(CommandKind[Named, PresentNamed]):
     @abstractmethod
     def surroundings(
         self, graph: AdminGraph, declared: Named, present: Sequence[PresentNamed]
-    ) -> tuple[Named, Tenant]:
+    ) -> tuple[Named, TenantObjects]:
         """A declared object with names in place of ids, and what its rules and changes need of the tenant."""
 
     @abstractmethod
@@ -302,7 +302,7 @@ class FileKind(CommandKind[Named, PresentNamed]):
         declared, tenant = self.surroundings(graph, self.declared(self.find(graph, wanted)), ())
         return self.judge(declared, self.beside(tenant))
 
-    def beside(self, tenant: Tenant) -> Declarations:
+    def beside(self, tenant: TenantObjects) -> Declarations:
         """What the tenant has, for the rules about what is declared together."""
         return Declarations.model_construct(
             configurations=tuple(map(configuration_object, tenant.configurations)),

@@ -20,7 +20,7 @@ from mst_admin.kinds.app_configuration import (
 from mst_admin.kinds.kind import FileKind, References, only
 from mst_admin.kinds.profile import read_profiles
 from mst_admin.kinds.site import find_site
-from mst_admin.kinds.tenant import Declarations, Planning, SiteAddress, Tenant, names_of
+from mst_admin.kinds.tenant import Declarations, Planning, SiteAddress, TenantObjects, names_of
 from mst_admin.objects.app_configuration import BUNDLES, PACKAGES, Channel, PresentAppConfiguration
 from mst_admin.objects.mam import (
     EDGE,
@@ -41,8 +41,7 @@ from mst_admin.objects.parts import target_of, targets, wanted_targets, without_
 from mst_admin.objects.site import Resolve
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.text import text
-from mstunnel_setup.tenant.graph_admin import AdminGraph
-from mstunnel_setup.tenant.graph_apps import ANDROID_PROTECTIONS, IOS_PROTECTIONS, AppCollection
+from mstunnel_setup.tenant.graph_admin import ANDROID_PROTECTIONS, IOS_PROTECTIONS, AdminGraph, AppCollection
 from mstunnel_setup.tenant.wire import IntuneObject
 
 _ANDROID_PROTECTION: Final = "#microsoft.graph.androidManagedAppProtection"
@@ -76,7 +75,7 @@ class MamKind(FileKind[MamObject, PresentMam]):
         return judge_mam(declared, beside.mam, beside.profiles, split_rules=rules)
 
     @override
-    def declared_of(self, tenant: Tenant) -> Sequence[MamObject]:
+    def declared_of(self, tenant: TenantObjects) -> Sequence[MamObject]:
         return list(map(mam_object, tenant.mam))
 
     @override
@@ -119,7 +118,7 @@ class MamKind(FileKind[MamObject, PresentMam]):
 
     @override
     def matching(self, graph: AdminGraph, wanted: str) -> Sequence[PresentMam]:
-        found = _with_policies(Tenant(sites=tuple(graph.sites())), graph).mam
+        found = _with_policies(TenantObjects(sites=tuple(graph.sites())), graph).mam
         key = wanted.casefold()
         return [item for item in found if not key or key in {item.name.casefold(), item.id.casefold()}]
 
@@ -139,10 +138,10 @@ class MamKind(FileKind[MamObject, PresentMam]):
     @override
     def surroundings(
         self, graph: AdminGraph, declared: MamObject, present: Sequence[PresentMam]
-    ) -> tuple[MamObject, Tenant]:
+    ) -> tuple[MamObject, TenantObjects]:
         site = find_site(graph, declared.site)
         used = site.microsoft_tunnel_configuration
-        tenant = Tenant(
+        tenant = TenantObjects(
             configurations=(used,) if used else (), sites=(site,), profiles=tuple(read_profiles(graph))
         )
         named = declared.model_copy(update={"site": site.display_name})
@@ -152,7 +151,7 @@ class MamKind(FileKind[MamObject, PresentMam]):
 MAM = MamKind()
 
 
-def _with_policies(tenant: Tenant, graph: AdminGraph, *declared: str) -> Tenant:
+def _with_policies(tenant: TenantObjects, graph: AdminGraph, *declared: str) -> TenantObjects:
     configurations = tuple(read_app_configurations(graph, ()))
     protections = tuple(read_protections(graph, protection_names(configurations, declared)))
     return replace(tenant, app_configurations=configurations, protections=protections)
@@ -179,7 +178,9 @@ def protection_names(present: Iterable[PresentAppConfiguration], declared: Itera
     return {f"{name}{PROTECTION}".casefold() for name in (*found, *declared)}
 
 
-def mam_changes(declared: MamObject, site: SiteAddress, roots: str, tenant: Tenant) -> Iterator[Change]:
+def mam_changes(
+    declared: MamObject, site: SiteAddress, roots: str, tenant: TenantObjects
+) -> Iterator[Change]:
     """What makes the tenant's policies as declared; `roots` is the value for the trusted roots."""
     present = tenant.app_configurations
     for item in configurations_of(declared, site.site_id or site.name, site.address, roots):

@@ -11,7 +11,7 @@ from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, Wire, differences,
 from mst_admin.errors import NAME_UNKNOWN, PROFILE_PLATFORM_FIXED, PROFILE_UNKNOWN
 from mst_admin.kinds.kind import FileKind, References, find_one, only
 from mst_admin.kinds.site import find_site
-from mst_admin.kinds.tenant import Declarations, Planning, SiteAddress, Tenant, names_of
+from mst_admin.kinds.tenant import Declarations, Planning, SiteAddress, TenantObjects, names_of
 from mst_admin.kinds.trusted_root import certificate_in, pem_of, root_changes, root_deletion, roots_of_mam
 from mst_admin.objects.app import judge_per_app
 from mst_admin.objects.parts import targets, wanted_targets, without_empty
@@ -80,7 +80,7 @@ class ProfileKind(FileKind[ProfileObject, PresentProfile]):
         return declared.model_copy(update={"trusted_root": certificate})
 
     @override
-    def declared_of(self, tenant: Tenant) -> Sequence[ProfileObject]:
+    def declared_of(self, tenant: TenantObjects) -> Sequence[ProfileObject]:
         """With sites by name, and with the certificates of the trusted roots that go with them."""
         sites = {site.id: site.display_name for site in tenant.sites}
         roots = {item.name.casefold(): item for item in tenant.profiles if not item.is_tunnel}
@@ -93,7 +93,7 @@ class ProfileKind(FileKind[ProfileObject, PresentProfile]):
         return found
 
     @override
-    def not_declarable(self, tenant: Tenant) -> Iterator[Finding]:
+    def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
         for item in tenant.tunnel_profiles:
             yield from not_declared(item.found, item.assignments)
         of_profiles = {root_name(item.name).casefold() for item in tenant.tunnel_profiles}
@@ -190,11 +190,11 @@ class ProfileKind(FileKind[ProfileObject, PresentProfile]):
     @override
     def surroundings(
         self, graph: AdminGraph, declared: ProfileObject, present: Sequence[PresentProfile]
-    ) -> tuple[ProfileObject, Tenant]:
+    ) -> tuple[ProfileObject, TenantObjects]:
         site = find_site(graph, declared.site)
         used = site.microsoft_tunnel_configuration
         known = (*present, *read_profiles(graph, root_name(declared.name)))
-        tenant = Tenant(configurations=(used,) if used else (), sites=(site,), profiles=known)
+        tenant = TenantObjects(configurations=(used,) if used else (), sites=(site,), profiles=known)
         return declared.model_copy(update={"site": site.display_name}), tenant
 
     @override

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from mst_admin.change import CONFIGURATION, Body, Change, update_of
 from mst_admin.kinds.kind import OptionKind, References, find_one
-from mst_admin.kinds.tenant import Declarations, Planning, Tenant, names_of
+from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, names_of
 from mst_admin.objects.configuration import changed
 from mst_admin.objects.parts import without_empty
 from mst_admin.objects.site import Resolve, SiteObject, judge_site, site_body, site_object
@@ -42,7 +42,7 @@ class SiteKind(OptionKind[SiteObject, TunnelSite]):
         return judge_site(declared, resolve)
 
     @override
-    def of(self, tenant: Tenant) -> Sequence[TunnelSite]:
+    def of(self, tenant: TenantObjects) -> Sequence[TunnelSite]:
         return tenant.sites
 
     @override

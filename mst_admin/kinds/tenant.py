@@ -58,7 +58,7 @@ class Declarations(Trimmed):
 
 
 @dataclass(frozen=True)
-class Tenant:
+class TenantObjects:
     """What the tenant has; what stands after the thresholds is there only when it was requested.
 
     Among the profiles are trusted roots. `mobile_apps` are all apps, `apps` those with their assignments that
@@ -110,7 +110,7 @@ class Planning:
     """A plan while it is made: `declared` is what the tenant shall have, `changes` are those so far."""
 
     declared: Declarations
-    tenant: Tenant
+    tenant: TenantObjects
     now: datetime
     deletions: list[Change] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)

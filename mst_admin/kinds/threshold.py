@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from mst_admin.change import Body, Change, update_of
 from mst_admin.kinds.kind import CommandKind, References
-from mst_admin.kinds.tenant import Declarations, Planning, Tenant
+from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects
 from mst_admin.metrics import KINDS, kind_of
 from mst_admin.objects.configuration import changed
 from mst_admin.objects.site import Resolve
@@ -42,7 +42,7 @@ class ThresholdKind(CommandKind[ThresholdObject, HealthThreshold]):
         return judge_threshold(declared)
 
     @override
-    def declared_of(self, tenant: Tenant) -> Sequence[ThresholdObject]:
+    def declared_of(self, tenant: TenantObjects) -> Sequence[ThresholdObject]:
         return [threshold_object(item) for item in tenant.thresholds]
 
     @override

@@ -11,7 +11,7 @@ from typing_extensions import override
 from mst_admin.change import ASSIGNMENTS, TYPE, Change, differences, update
 from mst_admin.errors import PROFILE_PLATFORM_FIXED
 from mst_admin.kinds.kind import Kind, References, only
-from mst_admin.kinds.tenant import Declarations, Planning, Tenant
+from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects
 from mst_admin.objects.mam import mam_object
 from mst_admin.objects.parts import assignees, targets, wanted_targets
 from mst_admin.objects.profile import PEM_START, TrustedRootObject
@@ -44,7 +44,7 @@ class TrustedRootKind(Kind[TrustedRootObject, PresentProfile]):
         return declared.model_copy(update={"certificate": certificate})
 
     @override
-    def declared_of(self, tenant: Tenant) -> Sequence[TrustedRootObject]:
+    def declared_of(self, tenant: TenantObjects) -> Sequence[TrustedRootObject]:
         """Those that Tunnel for MAM names and that do not go with a VPN profile."""
         return [
             TrustedRootObject.model_construct(
@@ -84,7 +84,7 @@ class TrustedRootKind(Kind[TrustedRootObject, PresentProfile]):
 TRUSTED_ROOT = TrustedRootKind()
 
 
-def roots_of_mam(tenant: Tenant) -> list[PresentProfile]:
+def roots_of_mam(tenant: TenantObjects) -> list[PresentProfile]:
     """The trusted roots that Tunnel for MAM names, compared as Graph does: without regard to case."""
     wanted = {name.casefold() for mam in tenant.mam for name in mam_object(mam).trusted_roots}
     return [item for item in tenant.profiles if not item.is_tunnel and item.name.casefold() in wanted]

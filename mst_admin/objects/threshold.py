@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pydantic import Field, StrictInt
 
 from mst_admin.change import Body
-from mst_admin.metrics import KINDS, Kind, kind_of
+from mst_admin.metrics import KINDS, MetricKind, kind_of
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.answers.values import Line, Part
 from mstunnel_setup.base.text import quoted
@@ -60,7 +60,7 @@ def judge_threshold(declared: ThresholdObject) -> tuple[Finding, ...]:
     return (*_range(declared, kind), *_direction(declared, kind))
 
 
-def _range(declared: ThresholdObject, kind: Kind) -> Iterator[Finding]:
+def _range(declared: ThresholdObject, kind: MetricKind) -> Iterator[Finding]:
     for key, value in (("healthy", declared.healthy), ("unhealthy", declared.unhealthy)):
         if kind.highest is not None and value > kind.highest:
             yield finding(
@@ -75,7 +75,7 @@ def _range(declared: ThresholdObject, kind: Kind) -> Iterator[Finding]:
             )
 
 
-def _direction(declared: ThresholdObject, kind: Kind) -> Iterator[Finding]:
+def _direction(declared: ThresholdObject, kind: MetricKind) -> Iterator[Finding]:
     if (declared.healthy > declared.unhealthy) is not kind.more_is_better:
         better, order = ("more", "above") if kind.more_is_better else ("less", "below")
         yield finding(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from mst_admin.metrics import Metric
+from mst_admin.metrics import HealthMetric
 from mstunnel_lab.trends import Point
 
 WIDTH: Final = 640
@@ -38,7 +38,7 @@ class Chart:
     rows: tuple[tuple[str, str], ...]
 
 
-def chart(metric: Metric, points: Sequence[Point], start: float, end: float) -> Chart:
+def chart(metric: HealthMetric, points: Sequence[Point], start: float, end: float) -> Chart:
     """Draw the points of a metric over [start, end] (Unix times)."""
     top = _ceiling(max((point.value for point in points), default=0))
     dots = tuple((_x(point.at, start, end), _y(point.value, top)) for point in points)

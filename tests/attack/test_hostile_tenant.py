@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from mst_admin.export import declarations_of
-from mst_admin.kinds.tenant import Tenant
+from mst_admin.kinds.tenant import TenantObjects
 from mst_admin.objects.app_configuration import DEFENDER, TUNNEL_KEYS, PresentAppConfiguration
 from mst_admin.objects.mam import TUNNEL
 from mstunnel_setup.base.errors import SetupError, TenantError
@@ -360,7 +360,7 @@ def test_no_number_in_a_text_breaks_an_export(place: Place, number: str) -> None
         "proxy_port": number,
     }
     custom = [{"name": f"{TUNNEL_KEYS}{name}", "value": value} for name, value in proxy.items()]
-    tenant = Tenant(
+    tenant = TenantObjects(
         configurations=tuple(place.admin().configurations()),
         app_configurations=(
             _app_configuration(MobileAppConfiguration, settings=[setting]),

@@ -151,7 +151,7 @@ def test_an_export_applied_to_an_empty_tenant_gives_an_equal_one(
 
 def test_an_export_reports_what_no_declaration_can_distinguish() -> None:
     sites = [TunnelSite(display_name=name) for name in ("Berlin", "Oslo", "BERLIN")]
-    (found,) = shared_names(tenants.Tenant(sites=tuple(sites)))
+    (found,) = shared_names(tenants.TenantObjects(sites=tuple(sites)))
     assert (found.code, found.message) == ("name-ambiguous", "2 objects of the kind site are called Berlin")
 
 

@@ -8,7 +8,7 @@ from mst_admin.declarations import load_declarations
 from mst_admin.kinds.profile import PROFILE
 from mst_admin.named_files import write_named
 from mst_admin.object_commands import lint
-from mst_admin.profile_exclusions import check
+from mst_admin.proxy_exclusions import check
 from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.io.errors import FileError
 from tests.unit.operators import operator_of
