@@ -13,7 +13,8 @@ from mst_admin.named_files import write_named
 from mst_admin.plan import plan
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.base.errors import ExitCode, UsageError
-from mstunnel_setup.base.result import Notice, Result, notice_of, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
@@ -33,7 +34,7 @@ def diff(
     return Result(
         "ok",
         data,
-        tuple(map(notice_of, declared.warnings)),
+        declared.warnings,
         text=_lines(changes, text("to make")),
         exit_code=code,
     )
@@ -59,7 +60,7 @@ def apply(
     return _result(
         carry_out_many(changes, graph, operator.counted),
         len(changes),
-        tuple(map(notice_of, declared.warnings)),
+        declared.warnings,
     )
 
 
@@ -83,7 +84,7 @@ def export(operator: Operator, settings: Settings, directory: Path, *, force: bo
     write_named(target, contents)
     names = sorted(contents)
     data = {"directory": str(target), "files": names}
-    warnings = tuple(map(notice_of, warnings_of(tenant)))
+    warnings = tuple(warnings_of(tenant))
     return Result("changed", data, warnings, text=[f"{target}/{name}" for name in names])
 
 
@@ -94,11 +95,19 @@ def _read(graph: AdminGraph, declared: DeclarationSet) -> TenantObjects:
     return read_tenant(graph, objects.model_fields_set, apps, {mam.name for mam in objects.mam})
 
 
-def _result(done: ApplyOutcome, total: int, warnings: tuple[Notice, ...]) -> Result:
+def _result(done: ApplyOutcome, total: int, warnings: tuple[Problem, ...]) -> Result:
     data = {"changes": [change.document() for change in done.made]}
     lines = _lines(done.made, text("made"))
     refused = tuple(
-        Notice(error.code, f"{change.verb} {change.kind} {change.name}: {error.message}", error.hint)
+        Problem(
+            error.code,
+            text(
+                "{change}: {problem}",
+                change=f"{change.verb} {change.kind} {change.name}",
+                problem=error.message,
+            ),
+            error.hint,
+        )
         for change, error in done.refused
     )
     if done.interrupted:

@@ -10,7 +10,7 @@ from mst_admin.kinds.kind import Kind
 from mst_admin.kinds.tenant import Declarations
 from mst_admin.objects.configuration import judge_networks
 from mst_admin.objects.site import Resolve
-from mstunnel_setup.answers.document import Document, DocumentError, Problem, read
+from mstunnel_setup.answers.document import Document, DocumentError, KeyProblem, read
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.base.errors import CertificateError, UsageError
@@ -42,7 +42,7 @@ class ObjectPlace:
 
     def line(self, key: str, message: str) -> str:
         """The message with the place of the object's key (or else of the object) in front."""
-        at = self.document.position(Problem((*self.path, key), ""))
+        at = self.document.position(KeyProblem((*self.path, key), ""))
         return text(
             "{name}:{line}:{column}: {message}",
             name=self.document.name,

@@ -15,7 +15,8 @@ from mst_admin.results import ago
 from mst_admin.servers import at_once, look, missing_figures, release_of
 from mst_admin.session import open_tenant
 from mstunnel_setup.base.errors import ExitCode, NetworkError, TenantError
-from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold, folded, plain, text
 from mstunnel_setup.exchange.releases import published
 from mstunnel_setup.io.operator import Operator, Settings
@@ -189,7 +190,7 @@ def _points(
         return None
 
 
-def _not_healthy(place: ServerPlace, status: HealthStatus) -> Iterator[Notice]:
+def _not_healthy(place: ServerPlace, status: HealthStatus) -> Iterator[Problem]:
     if status in _DOWN or status is HealthStatus.WARNING:
         yield warning(
             "server-not-healthy",

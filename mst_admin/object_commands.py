@@ -19,8 +19,9 @@ from mstunnel_setup.answers.document import Document, DocumentError, read
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.base.errors import ValuesError
-from mstunnel_setup.base.result import Notice, Result
-from mstunnel_setup.base.text import verbatim
+from mstunnel_setup.base.problem import Problem
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -59,7 +60,7 @@ def list_objects(kind: CommandKind[Any, Any], operator: Operator, settings: Sett
     """All objects of a kind."""
     found = kind.all(open_tenant(operator, settings))
     data = {f"{kind.result}s": [kind.wire(item) for item in found]}
-    nothing = kind.nothing
+    nothing = kind.nothing or text("There is no {what} yet.", what=kind.label)
     return Result(data=data, text=lambda: table([kind.row(item) for item in found], kind.head, nothing))
 
 
@@ -124,7 +125,7 @@ def update_from_options(
 
 def _declared(
     kind: OptionKind[Simple, Tunnel], options: ObjectOptions, values: Body
-) -> tuple[Simple, tuple[Notice, ...]]:
+) -> tuple[Simple, tuple[Problem, ...]]:
     """The object that is wanted, and the warnings. Raises ValuesError in the words of the options."""
     names = options.names
     try:

@@ -6,17 +6,18 @@ from dataclasses import replace
 from datetime import timedelta
 
 from mst_admin.change import Change, Wire
-from mstunnel_setup.answers.document import Document, Problem
+from mstunnel_setup.answers.document import Document, KeyProblem
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import ExitCode, UsageError, ValuesError
-from mstunnel_setup.base.result import Notice, Result, notice_of
-from mstunnel_setup.base.text import Line, padded, plain, text, width
+from mstunnel_setup.base.problem import Problem
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Line, Text, padded, plain, text, width
 
 _WIDEST = 60
 NOTHING = text("Nothing to change.")
 
 
-def result_of(change: Change | None, data: Wire, warnings: tuple[Notice, ...] = ()) -> Result:
+def result_of(change: Change | None, data: Wire, warnings: tuple[Problem, ...] = ()) -> Result:
     """The result of a command that makes at most one change."""
     if change is None:
         return Result("unchanged", data, warnings, text=[NOTHING])
@@ -60,16 +61,16 @@ def ago(age: timedelta) -> str:
     return f"{seconds} s"
 
 
-def judged(findings: Iterable[Finding], names: Mapping[str, str] | None = None) -> tuple[Notice, ...]:
+def judged(findings: Iterable[Finding], names: Mapping[str, str] | None = None) -> tuple[Problem, ...]:
     """The warnings. Raises ValuesError with everything that is fatal; `names` are options by key."""
-    told = [
+    found = [
         replace(item, message=in_options(item.message, names or {}), hint=in_options(item.hint, names or {}))
         for item in findings
     ]
-    fatal = [UsageError(item.code, item.message, item.hint) for item in told if item.fatal]
+    fatal = [UsageError(item.code, item.message, item.hint) for item in found if item.fatal]
     if fatal:
         raise ValuesError(fatal)
-    return tuple(map(notice_of, told))
+    return tuple(found)
 
 
 def renamed(error: ValuesError, names: Mapping[str, str]) -> ValuesError:
@@ -84,6 +85,12 @@ def renamed(error: ValuesError, names: Mapping[str, str]) -> ValuesError:
 
 def in_options(text: str, names: Mapping[str, str]) -> str:
     """A text in which keys are options: a key of one plain word only at the start, or in backticks."""
+    if isinstance(text, Text):
+        values = text.values and {
+            name: in_options(str(value), names) if name == "key" else value
+            for name, value in text.values.items()
+        }
+        return Text(in_options(str(text.template), names), values)
     for key in sorted(names, key=len, reverse=True):
         end = r"\b" if key[-1].isalnum() else ""
         begin = r"(?<![\w.-])" if "_" in key else r"(^|(?<=`))"
@@ -95,15 +102,16 @@ def placed(findings: Iterable[Finding], document: Document) -> list[Finding]:
     """Each finding with its place in the file in front of its message."""
     found = []
     for item in findings:
-        at = document.position(Problem((item.key,), ""))
-        found.append(replace(item, message=f"{document.name}:{at.line}:{at.column}: {item.message}"))
+        at = document.position(KeyProblem((item.key,), ""))
+        place = f"{document.name}:{at.line}:{at.column}"
+        found.append(replace(item, message=text("{place}: {problem}", place=place, problem=item.message)))
     return found
 
 
 def linted(key: str, wanted: str, findings: Sequence[Finding]) -> Result:
     """The result of a lint; its exit code is that of `create` and `update`, which refuse what is fatal."""
-    fatal = tuple(notice_of(item) for item in findings if item.fatal)
-    warnings = tuple(notice_of(item) for item in findings if not item.fatal)
+    fatal = tuple(item for item in findings if item.fatal)
+    warnings = tuple(item for item in findings if not item.fatal)
     if fatal:
         return Result("error", {key: wanted}, warnings, fatal, exit_code=ExitCode.USAGE)
     line = text("No problem found in {wanted}.", wanted=wanted)
@@ -112,7 +120,7 @@ def linted(key: str, wanted: str, findings: Sequence[Finding]) -> Result:
     return Result("warning" if warnings else "ok", {key: wanted}, warnings, text=[line])
 
 
-def written(changes: Sequence[Change], data: Wire, warnings: tuple[Notice, ...] = ()) -> Result:
+def written(changes: Sequence[Change], data: Wire, warnings: tuple[Problem, ...] = ()) -> Result:
     """The result of a command that made these changes."""
     documents = {**data, "changes": [change.document() for change in changes]}
     lines = [line for change in changes for line in change.lines()]

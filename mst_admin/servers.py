@@ -18,7 +18,8 @@ from mst_admin.results import ago, table
 from mst_admin.session import open_tenant
 from mstunnel_setup import __version__
 from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError
-from mstunnel_setup.base.result import Notice, Result, notice_of, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import WIDTH, Verbatim, plain, text
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.exchange.releases import Catalogue, Digests, published
@@ -67,7 +68,7 @@ def look(graph: AdminGraph, place: ServerPlace, names: Mapping[str, str]) -> Ser
     return ServerReading(place, {row: found[name] for row, name in names.items() if name in found})
 
 
-def missing_figures(seen: Sequence[ServerReading]) -> tuple[Notice, ...]:
+def missing_figures(seen: Sequence[ServerReading]) -> tuple[Problem, ...]:
     """The warning about servers whose figures the tenant did not give, if there are any."""
     without = [item for item in seen if item.problem is not None]
     if not without:
@@ -175,7 +176,7 @@ def watch(
         try:
             result = _read(operator, graph, site)
         except (NetworkError, TenantError) as error:
-            result = replace(result, status="error", warnings=(), errors=(notice_of(error),))
+            result = replace(result, status="error", warnings=(), errors=(error.problem,))
     return result
 
 

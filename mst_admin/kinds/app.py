@@ -32,7 +32,6 @@ from mst_admin.objects.parts import without_empty
 from mst_admin.objects.profile_wire import is_for_ios, is_tunnel_profile
 from mst_admin.objects.site import Resolve
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, AdminGraph
 from mstunnel_setup.tenant.wire_apps import PLAY_APP, MobileApp
 
@@ -55,7 +54,6 @@ class AppKind(FileKind[StoreAppObject, PresentApp]):
     command = "app"
     result = "app"
     head = ("NAME", "PLATFORM", "PACKAGE OR BUNDLE", "ID")
-    nothing = text("There is no app yet.")
     file = StoreAppFile
     empty = frozenset({("assignments",)})
     documents = "app"

@@ -71,7 +71,6 @@ class AppConfigurationKind(FileKind[AppConfigurationObject, PresentAppConfigurat
     command = "app-config"
     result = "app_configuration"
     head = ("NAME", "CHANNEL", "PLATFORM", "ID")
-    nothing = text("There is no app configuration yet.")
     file = AppConfigurationFile
     empty = frozenset({("settings",), ("groups",)})
     documents = "app-config"

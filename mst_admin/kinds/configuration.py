@@ -34,7 +34,6 @@ class ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
     command = "config"
     result = "configuration"
     head = ("NAME", "NETWORK", "PORT", "ID")
-    nothing = text("There is no server configuration yet.")
 
     @override
     def judge(

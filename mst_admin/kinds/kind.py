@@ -154,14 +154,15 @@ class CommandKind(Kind[Declared, Present]):
     """A kind with commands about one object of the tenant.
 
     `command`, `result` and `head` are the word after `mst-admin`, the key in results, and the head of the
-    table of its list; `nothing` is shown instead of it. `label` is what people call one among other kinds.
+    table of its list; `nothing` is shown instead if it is not the usual text. `label` is what people
+    call one among other kinds.
     """
 
     command: ClassVar[str]
     result: ClassVar[str]
     head: ClassVar[tuple[str, ...]]
     label: ClassVar[str]
-    nothing: ClassVar[str]
+    nothing: ClassVar[str] = ""
 
     @abstractmethod
     def all(self, graph: AdminGraph) -> Sequence[Present]:

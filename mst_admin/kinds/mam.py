@@ -62,7 +62,6 @@ class MamKind(FileKind[MamObject, PresentMam]):
     command = "mam"
     result = "mam_tunnel"
     head = ("NAME", "PLATFORM", "SITE", "ID")
-    nothing = text("There is no tunnel for MAM yet.")
     file = MamFile
     empty = frozenset({("groups",), ("apps",)})
     documents = "mam"

@@ -37,6 +37,7 @@ from mst_admin.objects.profile_wire import (
 from mst_admin.objects.site import Resolve
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.base.errors import TenantError, UsageError
+from mstunnel_setup.base.problem import Severity
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.gateway.configuration import DEFAULT_PORT
 from mstunnel_setup.tenant.graph import is_guid
@@ -356,7 +357,7 @@ def lint(
             connection=wire.get("connectionType"),
         )
     elif profile.connection is ConnectionType.TUNNEL and not profile.is_ios:
-        yield replace(RETIRED_CLIENT(connection="microsoftTunnel"), key="connection", fatal=True)
+        yield replace(RETIRED_CLIENT(connection="microsoftTunnel"), key="connection", severity=Severity.ERROR)
     configuration = site.microsoft_tunnel_configuration if site else None
     if site is None:
         yield finding(

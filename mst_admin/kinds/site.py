@@ -33,7 +33,6 @@ class SiteKind(OptionKind[SiteObject, TunnelSite]):
     command = "site"
     result = "site"
     head = ("NAME", "PUBLIC ADDRESS", "ID")
-    nothing = text("There is no site yet.")
 
     @override
     def judge(

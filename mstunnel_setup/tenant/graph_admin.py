@@ -14,8 +14,7 @@ from urllib.parse import quote
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.text import plain
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.tenant.errors import ID_MALFORMED
-from mstunnel_setup.tenant.graph import LARGEST_PAGE, Graph, guid, read_entity, server_path
+from mstunnel_setup.tenant.graph import ID_MALFORMED, LARGEST_PAGE, Graph, guid, read_entity, server_path
 from mstunnel_setup.tenant.transport import equals, query
 from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,

@@ -21,7 +21,7 @@ from mst_admin.objects.profile_rules import judge_profile
 from mst_admin.objects.profile_wire import profile_body
 from mst_admin.objects.site import SiteObject, judge_site, site_body
 from mstunnel_lab.graph.bodies import judge
-from mstunnel_lab.graph.bodies_tunnel import ConfigurationBody, SiteBody
+from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 

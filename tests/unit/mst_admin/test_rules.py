@@ -20,7 +20,7 @@ from mst_admin.objects.site import SiteObject, WindowObject, judge_site, site_bo
 from mst_admin.objects.threshold import ThresholdObject, judge_threshold, threshold_body
 from mstunnel_lab.errors import GraphError
 from mstunnel_lab.graph.bodies import judge
-from mstunnel_lab.graph.bodies_tunnel import ConfigurationBody, SiteBody, ThresholdBody
+from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody, ThresholdBody
 from mstunnel_setup.answers.finding import Finding
 
 CASES = YAML(typ="safe").load(Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8"))
