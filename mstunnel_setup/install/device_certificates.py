@@ -37,7 +37,7 @@ def missing(context: Context) -> Sequence[str]:
 
 
 def refuse_unusable(answers: AnswerFile, files: Files, now: datetime) -> None:
-    """Judge those of the files that lie on this machine. Raises CertificateError or UsageError."""
+    """Judge the files that exist on this machine. Raises CertificateError or UsageError."""
     _judge(answers.devices.ca_file or "", answers.devices.crl_file or "", files.read_given, now)
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from mstunnel_setup.answers.merge import Answers
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result
@@ -58,34 +57,21 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
     with open_run(operator, settings, exclusively=False) as run:
         require_answers(run, [images.STEP])
         placeholders, texts = _texts(run.context, request)
-    warnings: tuple[Problem, ...] = (
-        (
-            warning(
-                "placeholders-left",
-                "the manifest has placeholders: {placeholders}",
-                hint=(
-                    "Replace each one with what it names, or create the Secrets with the commands at the top."
-                ),
-                placeholders=", ".join(placeholders),
-            ),
+    warnings: tuple[Problem, ...] = ()
+    if placeholders:
+        left = warning(
+            "placeholders-left",
+            "the manifest has placeholders: {placeholders}",
+            hint="Replace each one with what it names, or create the Secrets with the commands at the top.",
+            placeholders=", ".join(placeholders),
         )
-        if placeholders
-        else ()
-    )
+        warnings = (left,)
     data: JsonObject = {"format": request.format, "files": [*texts], "placeholders": [*placeholders]}
     if request.directory is None:
         return Result("ok", {**data, "texts": {**texts}}, warnings, text=[*map(Verbatim, _shown(texts))])
     written = _written(operator.files.given, request.directory, texts)
     lines = [text("Written: {name}.", name=name) for name in written] or [text("All files are as they were.")]
     return Result("changed" if written else "unchanged", data, warnings, text=lines)
-
-
-def _presented(answers: Answers) -> Iterator[str]:
-    """The files by which the gateway judges what devices present."""
-    if answers.authentication == "oidc":
-        yield paths.OIDC_JSON
-    if answers.certificates_of_devices:
-        yield DEVICE_AUTHORITY
 
 
 def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Mapping[str, str]]:
@@ -123,7 +109,13 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
 
 def _configuration(context: Context, port: int) -> Iterator[ConfigurationFile]:
     """The files for the ConfigMap, for a gateway on this port; none of them holds a secret."""
-    files, needed = context.ports.files, [*_NEEDED, *_presented(context.answers)]
+    files, answers = context.ports.files, context.answers
+    # By these the gateway judges what devices present.
+    judged = {
+        paths.OIDC_JSON: answers.authentication == "oidc",
+        DEVICE_AUTHORITY: answers.certificates_of_devices,
+    }
+    needed = [*_NEEDED, *(path for path, wanted in judged.items() if wanted)]
     roots = [f"{paths.CA_TRUST}/{name}" for name in files.names(paths.CA_TRUST) if name.endswith(".crt")]
     for path in (*needed, *_FURTHER, *roots):
         content = files.read(path)

@@ -227,9 +227,11 @@ def by_sudo(
 def relayed(done: Completed) -> Result | None:
     """The result of a command of ours that ran in another process; None when it was not even begun."""
     try:
-        told: Any = json_value(done.output)
-        warnings, errors = (tuple(Problem(**item) for item in told[name]) for name in ("warnings", "errors"))
-        return Result(told["status"], told["data"], warnings, errors, exit_code=ExitCode(done.code))
+        output: Any = json_value(done.output)
+        warnings, errors = (
+            tuple(Problem(**item) for item in output[name]) for name in ("warnings", "errors")
+        )
+        return Result(output["status"], output["data"], warnings, errors, exit_code=ExitCode(done.code))
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -248,13 +250,13 @@ def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
     )
 
 
-def answers_of_account(told: bytes) -> JsonObject:
+def answers_of_account(given: bytes) -> JsonObject:
     """The answers that `have_root_do` passes on, by setting path. Raises AnswersError for anything else.
 
     The account may run the command itself, with what it likes.
     """
     try:
-        found = json_value(told)
+        found = json_value(given)
     except ValueError:
         found = None
     if not isinstance(found, dict) or not set(found) <= _FOR_ROOT:

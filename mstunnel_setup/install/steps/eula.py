@@ -41,11 +41,11 @@ def terms() -> str:
 
 
 def _gather(context: Context) -> Acceptance:
-    return Acceptance(told(context), _record(context))
+    return Acceptance(answers_to_store(context), _record(context))
 
 
-def told(context: Context) -> JsonObject:
-    """What was answered until now, for later runs; what a step asks for and remembers is left to that step.
+def answers_to_store(context: Context) -> JsonObject:
+    """The answers to store for later runs; what a step asks for and remembers is left to that step.
 
     Acceptance of one text says nothing about the next, so it is remembered with its digest only.
     """

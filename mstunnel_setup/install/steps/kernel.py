@@ -60,7 +60,7 @@ class Kernel:
 def _wanted(
     facts: KernelFacts, rootless_port: int | None, *, forwards_ipv6: bool, uplink: bool
 ) -> Mapping[str, str]:
-    """Without those of a module that is not to be had."""
+    """Without those of a module that is not available."""
     bounds = wanted(rootless_port, facts.advertised if forwards_ipv6 else None, uplink=uplink)
     tracks = bool((facts.loadable | facts.built_in) & {*CONNTRACK_MODULE_FILES})
     return {
@@ -128,7 +128,7 @@ def _decide(kernel: Kernel) -> Sequence[Action]:
 
 
 def _module(name: str, file: str, kernel: Kernel) -> list[Action]:
-    """What is built in, or not to be had, needs no loading; any file that names a module loads it at boot."""
+    """What is built in, or not available, needs no loading; any file that names a module loads it at boot."""
     actions: list[Action] = []
     if name not in kernel.facts.loadable:
         return actions

@@ -90,7 +90,7 @@ def _digest(context: Context, source: str) -> str | None:
 
 
 def _archive(context: Context) -> Sequence[Action]:
-    """Nothing where the account finds the archive already, or none lies beside the program."""
+    """Nothing where the account finds the archive already, or there is none beside the program."""
     own = release_images()
     if own is None or context.ports.scope is not Scope.HOST:
         return ()
