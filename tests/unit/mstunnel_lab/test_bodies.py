@@ -157,7 +157,9 @@ def test_a_quoted_value_comes_back(value: str) -> None:
 
 
 OPTIONS = st.sampled_from(["$filter", "$top", "$skip", "$orderby", "$select", "$x"])
-OPTION_VALUES = st.text() | st.integers(-2, 2000).map(str) | st.sampled_from(["displayName", "id,displayName"])
+OPTION_VALUES = (
+    st.text() | st.integers(-2, 2000).map(str) | st.sampled_from(["displayName", "id,displayName"])
+)
 
 
 @given(st.dictionaries(OPTIONS, OPTION_VALUES))
