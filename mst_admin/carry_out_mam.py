@@ -20,7 +20,7 @@ _COLLECTIONS: Final[Mapping[str, AppCollection[IntuneObject]]] = {
 
 
 def read_protections(graph: AdminGraph, names: Collection[str]) -> Iterator[PresentProtection]:
-    """The app protection policies with these names, in small letters."""
+    """The app protection policies with these names, in lower case."""
     for of in (ANDROID_PROTECTIONS, IOS_PROTECTIONS):
         for found in graph.app_objects(of):
             if found.display_name.casefold() in names:

@@ -134,12 +134,12 @@ def policies_of_mam(present: Iterable[PresentMam]) -> set[str]:
 
 
 def policy_names(declared: Iterable[str]) -> set[str]:
-    """The names, in small letters, of the app configurations that declared objects with these names have."""
+    """The names, in lower case, of the app configurations that declared objects with these names have."""
     return {f"{name}{ending}".casefold() for name in declared for ending in (TUNNEL, EDGE)}
 
 
 def protection_names(present: Iterable[PresentAppConfiguration], declared: Iterable[str] = ()) -> set[str]:
-    """The names, in small letters, that app protection policies of Tunnel for MAM may have.
+    """The names, in lower case, that app protection policies of Tunnel for MAM may have.
 
     In a tenant with these app configurations, and those of declared objects with these names.
     """

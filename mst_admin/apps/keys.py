@@ -13,7 +13,7 @@ _SWITCH: Final = ("0", "1")
 
 @dataclass(frozen=True)
 class Key:
-    """One setting: the type that Defender reads, and in small letters what it may be, if that is known."""
+    """One setting: the type that Defender reads, and in lower case what it may be, if that is known."""
 
     type: type[Value]
     allowed: tuple[str, ...] = ()

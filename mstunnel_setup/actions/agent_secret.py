@@ -85,6 +85,6 @@ class PlaceAgentSecret(FileAction[HasPassphrases]):
 
     @override
     def apply(self, ports: HasPassphrases, outputs: Outputs) -> JsonObject:
-        """Write it. When it ends is known to who made it alone."""
+        """Write it. Its expiry is unknown here."""
         ports.files.write(self.path, ports.passphrase(self.secret) or b"", 0o600)
         return {}

@@ -59,7 +59,7 @@ def _work(operator: Operator, *, once: bool) -> Result:
     wanted = partial(agent_settings.wants_requests, operator.files)
     with (
         closing(monitor),
-        request_log.requests_told(lambda text: tell(log_lines.REQUEST(request=text)), wanted),
+        request_log.log_requests(lambda text: tell(log_lines.REQUEST(request=text)), wanted),
     ):
         service.ready()
         if once:

@@ -80,7 +80,11 @@ def lines(found: Installed) -> list[str]:
     return list(
         chain(
             [text("The gateway is installed.")],
-            (Line(f"  {name + ':':13}{value}", f"{name}:", value) for name, value in rows if value),
+            (
+                Line(f"  {name + ':':13}{value}", text("{name}:", name=name), value)
+                for name, value in rows
+                if value
+            ),
             fold_all(
                 [
                     text(

@@ -15,7 +15,7 @@ _LONGEST_ID: Final = 64
 
 
 @contextmanager
-def requests_told(tell: Callable[[str], None], wanted: Callable[[], bool] = lambda: True) -> Iterator[None]:
+def log_requests(tell: Callable[[str], None], wanted: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """Meanwhile `tell` gets a line about each request, without anything that could be a secret.
 
     `wanted` is asked at each request: a setting may change while a service runs.

@@ -55,7 +55,7 @@ _LONGEST_SIGN_IN: Final = 3600
 _LONGEST_PAUSE: Final = 60
 
 
-def _nobody_looks(_seconds_left: float) -> None:
+def _no_countdown(_seconds_left: float) -> None:
     """Nothing is shown while the user signs in."""
 
 
@@ -91,7 +91,7 @@ class SignIn:
         self,
         show: Callable[[DeviceCode], None],
         permissions: Sequence[str] = SETUP_PERMISSIONS,
-        waiting: Callable[[float], None] = _nobody_looks,
+        waiting: Callable[[float], None] = _no_countdown,
     ) -> AccessToken:
         """Let a person sign in on another device; `show` is called once, then this waits.
 

@@ -15,7 +15,7 @@ from mstunnel_setup.actions.files import CopyFile, Link, MakeDirectory, WriteFil
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError, UsageError
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import joined, text, with_hint
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys, readable_keys
 from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
@@ -31,7 +31,7 @@ from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
-_LIES_ALREADY = text("Or type the path where it lies already")
+_EXISTING_PATH = text("Or enter the path of an existing certificate")
 _USUAL_PLACES = text(
     "put the chain in PEM at {site_certificate} and its key at {site_key}, or both in "
     "one PFX file at {site_pfx}",
@@ -134,7 +134,13 @@ def _renewed(context: Context, given: IdentitySource, usual_one: Certificate | N
     try:
         leaf = given.load(context.ports).leaf
     except SetupError as error:  # also a passphrase that is not to be had
-        context.note(f"Certificate: {' and '.join(given.paths)} is not used: {error.message}.")
+        context.note(
+            text(
+                "Certificate: {paths} is not used: {problem}.",
+                paths=" and ".join(given.paths),
+                problem=error.message,
+            )
+        )
         return None
     others = [generations.leaf_in_use(context.ports), usual_one and usual_one.identity.leaf]
     later = all(generations.is_later(leaf, other) for other in others if other)
@@ -179,7 +185,11 @@ def _kept(context: Context, found: Certificate) -> Certificate:
     else:
         lies_here = context.ports.files.state(generations.directory(found.fingerprint)) is not None
         return replace(found, returning=lies_here)
-    context.note(f"Certificate: the one in {' and '.join(found.source.paths)} {reason}.")
+    context.note(
+        text(
+            "Certificate: the one in {paths} {reason}.", paths=" and ".join(found.source.paths), reason=reason
+        )
+    )
     return Certificate(generations.source(context.ports, paths.ACTIVE), current)
 
 
@@ -247,7 +257,9 @@ def refuse(found: Sequence[Finding]) -> None:
     """Raise CertificateError where there are errors: it names them all, code and hint are the first one's."""
     errors = [finding for finding in found if finding.severity is Severity.ERROR]
     if errors:
-        raise CertificateError(errors[0].id, "; ".join(error.message for error in errors), errors[0].hint)
+        raise CertificateError(
+            errors[0].id, joined((error.message for error in errors), "; "), errors[0].hint
+        )
 
 
 def tell(context: Context, found: Sequence[Finding]) -> None:
@@ -255,7 +267,7 @@ def tell(context: Context, found: Sequence[Finding]) -> None:
     refuse(found)
     for finding in found:
         if finding.severity is Severity.WARNING or finding.hint:
-            context.note(f"Certificate: {finding.message}. {finding.hint}".rstrip())
+            context.note(text("Certificate: {problem}", problem=with_hint(finding.message, finding.hint)))
 
 
 def _given(context: Context) -> IdentitySource:
@@ -314,7 +326,9 @@ def _source_in_use(context: Context) -> IdentitySource | None:
     if generations.in_use(context.ports) is None:
         return None
     if gone := _gone(context):
-        context.note(f"Certificate: {' and '.join(gone)} cannot be found; the one in use is kept.")
+        context.note(
+            text("Certificate: {paths} cannot be found; the one in use is kept.", paths=" and ".join(gone))
+        )
     return generations.source(context.ports, paths.ACTIVE)
 
 
@@ -347,7 +361,7 @@ def _wait(context: Context, public_address: str | None) -> IdentitySource:
         )
     )
     while _problem(context, public_address) is not None:
-        if path := context.prompter.ask_until(_LIES_ALREADY, lambda: _problem(context, public_address)):
+        if path := context.prompter.ask_until(_EXISTING_PATH, lambda: _problem(context, public_address)):
             _take_from(context, path)
     return _source(context) or _missing(context)
 
@@ -356,7 +370,7 @@ def _ask_again(context: Context, error: CertificateError) -> None:
     """Ask for another certificate than the one refused with `error`, which is raised unattended."""
     if not context.prompter.interactive:
         raise error
-    context.prompter.say(f"Certificate: {error.message}. {error.hint}".rstrip())
+    context.prompter.say(text("Certificate: {problem}", problem=with_hint(error.message, error.hint)))
     ask_for_another(context, error)
 
 
@@ -364,7 +378,7 @@ def _has_it_typed(context: Context, source: IdentitySource, error: SetupError) -
     """Have a person type the passphrase where `source` refers to a file that is missing or holds another."""
     if source.passphrase is None or not context.prompter.interactive:
         return False
-    context.prompter.say(f"Certificate: {error.message}. {error.hint}".rstrip())
+    context.prompter.say(text("Certificate: {problem}", problem=with_hint(error.message, error.hint)))
     _forget_passphrase(context)
     return True
 
@@ -372,7 +386,7 @@ def _has_it_typed(context: Context, source: IdentitySource, error: SetupError) -
 def ask_for_another(context: Context, error: CertificateError) -> None:
     """Have a person name another certificate, or mend the files that are named.
 
-    Raises `error` when they stop, and when the input has ended: nobody is there.
+    Raises `error` when they stop, and at the end of the input.
     """
     try:
         while typed := context.prompter.ask(_ANOTHER, default=""):
@@ -411,7 +425,7 @@ def _content_of(context: Context, path: str) -> bytes | None:
     try:
         content = context.ports.files.read_given(path) if path.startswith("/") else None
     except UsageError as error:
-        context.prompter.say(f"{error.message}. {error.hint}".rstrip())
+        context.prompter.say(with_hint(error.message, error.hint))
         return None
     if content is None:
         context.prompter.say(
@@ -459,7 +473,7 @@ def _problem(context: Context, public_address: str | None) -> str | None:
         )
     found = findings(context, identity, public_address)
     errors = [finding.message for finding in found if finding.severity is Severity.ERROR]
-    return text("Not usable yet: {errors}.", errors="; ".join(errors)) if errors else None
+    return text("Not usable yet: {errors}.", errors=joined(errors, "; ")) if errors else None
 
 
 def copies(context: Context, source: IdentitySource, identity: Identity) -> Iterator[Action[Ports]]:

@@ -15,7 +15,7 @@ from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.variables import PROXIES, refuse_wrong, without_login
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, CertificateError, UsageError, WaitingError
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.errors import EnvironmentFileError
@@ -89,12 +89,12 @@ def content(context: Context) -> bytes:
 
 
 def settings(context: Context) -> Mapping[str, str]:
-    """The settings in `env.sh` once its step is done. Raises EnvironmentFileError for what is none."""
+    """The settings in `env.sh`. Raises EnvironmentFileError if the file cannot be parsed."""
     return env_file.parse(env_file.decode(content(context), paths.ENVIRONMENT), paths.ENVIRONMENT)
 
 
 def _before(context: Context) -> Mapping[str, str]:
-    """What an earlier run wanted; the other lines of the file are the administrator's."""
+    """Settings chosen by an earlier run; the other lines of the file are the administrator's."""
     earlier = remembered(context.receipt, WANTED)
     return {name: str(value) for name, value in earlier.items()} if isinstance(earlier, dict) else {}
 
@@ -109,7 +109,7 @@ def _edited_proxies(present: Mapping[str, str], before: Mapping[str, str]) -> di
 def _wanted(context: Context) -> dict[str, str]:
     """Proxies of the shell, of /etc/profile.d or of an earlier run, in both cases; then what the answers say.
 
-    A later run comes from another shell (sudo drops the proxies), which is no wish to have none.
+    A later run comes from another shell (sudo drops the proxies), that does not mean the proxy was removed.
     """
     found = {**_before(context), **_assignments(_profile(context)), **os.environ}
     wanted = dict(context.answers.environment)
@@ -195,7 +195,7 @@ def _prove(context: Context, _environment: Environment) -> None:
     """A person gets the time to edit `env.sh` before anything is built on it; once is enough."""
     if not context.prompter.interactive or STEP.name in context.receipt.steps:
         return
-    context.prompter.say("\n".join(described(settings(context))))
+    context.prompter.say(joined(described(settings(context)), "\n"))
     while True:
         typed = context.prompter.ask(_EDIT, default="")
         if typed.lower() == _STOP:
@@ -206,7 +206,7 @@ def _prove(context: Context, _environment: Environment) -> None:
                 path=paths.ENVIRONMENT,
             )
         context.gathered.environment = None
-        problem = text('"{typed}" is no answer here.', typed=typed) if typed else _problem(context)
+        problem = text("Press Enter to continue, or type stop.") if typed else _problem(context)
         if not problem:
             return
         context.prompter.say(problem)

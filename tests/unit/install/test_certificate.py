@@ -257,7 +257,7 @@ def test_a_person_may_name_the_place_where_the_certificate_lies_already(scene: S
     scene.prompter.typed = [chain, key]
     scene.run(certificate.STEP, scene.context())
     assert scene.prompter.asked == [
-        "Or type the path where it lies already",
+        "Or enter the path of an existing certificate",
         "Path of its private key (PEM)",
     ]
     assert scene.files.read(paths.SITE_CERTIFICATE)
