@@ -270,7 +270,9 @@ def _with_tenant(context: Context, facts: Facts) -> Facts:
 def _refuse(context: Context, failed: Iterable[Finding]) -> None:
     errors: list[CheckError] = []
     for item in failed:
-        error = CheckError(item.id, text("{title}: {seen}", title=text(item.title), seen=item.seen), item.hint)
+        error = CheckError(
+            item.id, text("{title}: {seen}", title=text(item.title), seen=item.seen), item.hint
+        )
         if item.id in context.ignored_checks:
             context.note(text("Ignored (--ignore-check): {problem}", problem=error.message))
         else:

@@ -9,12 +9,14 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.redaction import Redactor
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.cli.framework.options import OutputFormat
@@ -22,8 +24,11 @@ from mstunnel_setup.cli.framework.render import Renderer, run_app
 from mstunnel_setup.cli.framework.translation import use
 from mstunnel_setup.cli.readiness import app as readiness
 from mstunnel_setup.containers.errors import ENGINE_MISSING, ENGINE_NOT_RUNNING
+from mstunnel_setup.operations.readiness_report import lines
+from mstunnel_setup.readiness.checks import CHECKS, judge
 from tests.crash import kernel
 from tests.crash.arena import Arena, Ended
+from tests.unit.readiness.known import BROKEN, facts
 
 SCREENS = Path(__file__).with_name("screens")
 LANGUAGES = {"en": "English", "ja": "日本語"}
@@ -39,7 +44,7 @@ _VOLATILE = (
     (re.compile(r"gw1 [0-9a-f]{8}"), "gw1 DIGEST"),
     # The terms, and the files of a plan, which are the same in every language.
     (re.compile(r"LICENCE AND TERMS.*?of the project\.\n", re.DOTALL), "(the terms)\n"),
-    (re.compile(r"^      .*\n", re.MULTILINE), ""),
+    (re.compile(r"^      [-+@].*\n", re.MULTILINE), ""),
 )
 
 
@@ -79,9 +84,7 @@ def installed(stage: Stage, language: str) -> Iterator[tuple[str, str]]:
     given = ("--answers", str(stage.answers))
     yield (
         "plan",
-        stage.shown(
-            stage.run("mstunnel-setup", "plan", *given, typed=typed, language=language, manner="", live=False)
-        ),
+        stage.shown(stage.run("mstunnel-setup", "plan", *given, typed=typed, language=language, live=False)),
     )
     yield "installation", stage.shown(stage.run("mstunnel-setup", *given, typed=typed, language=language))
     for name, words in {
@@ -125,6 +128,24 @@ def failed(stage: Stage, language: str) -> Iterator[tuple[str, str]]:
         yield f"error-{error.code}", error_shown(error, language)
 
 
+def judged(language: str) -> Iterator[tuple[str, str]]:
+    """The checks of a good host, and what each one finds on a bad one."""
+    good = judge(CHECKS, facts({}))
+    bad = [
+        item
+        for name, cases in BROKEN.items()
+        for item in judge(CHECKS, facts(cases[0][0]))
+        if item.id == name
+    ]
+    for name, found in (("readiness-good", good), ("readiness-bad", bad)):
+        problems = tuple(Problem(item.id, item.seen, item.hint) for item in found if item.hint)
+        result = Result(text=[*lines(found, verbose=True)], warnings=problems)
+        yield (
+            name,
+            printed(partial(Renderer("mst-readiness", OutputFormat.TEXT, Redactor()).show, result), language),
+        )
+
+
 def error_shown(error: SetupError, language: str) -> str:
     def show() -> None:
         problems = (error.problem,)
@@ -156,8 +177,9 @@ def screens() -> Iterator[Screens]:
         try:
             found: dict[str, list[str]] = {}
             for language, title in LANGUAGES.items():
-                explained = (("readiness-explain", readiness_shows(language, ("explain", "ip-forward"))),)
-                for name, text in (*installed(stage, language), *failed(stage, language), *explained):
+                explained = ("readiness-explain", readiness_shows(language, ("explain", "ip-forward")))
+                every = (*installed(stage, language), *failed(stage, language), *judged(language), explained)
+                for name, text in every:
                     found.setdefault(name, []).append(f"== {title}\n\n{text}")
             yield {name: "\n".join(both) for name, both in found.items()}
         finally:
