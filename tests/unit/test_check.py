@@ -28,17 +28,19 @@ TESTS = {
         # The unit tests of the package, and whatever imports the module, if only through a helper.
         (
             ["mstunnel_setup/io/files.py"],
-            ["host/test_clock.py", "host/test_files.py", "install/test_launch.py"],
+            ["install/test_launch.py", "io/test_clock.py", "io/test_files.py"],
         ),
-        (["mstunnel_setup/io/clock.py"], ["host/test_clock.py", "host/test_files.py"]),
-        (["mstunnel_setup/certificates/order.py"], ["tls/test_order.py"]),
-        (["mstunnel_setup/base/paths.py"], ["test_docs.py"]),
+        (["mstunnel_setup/io/clock.py"], ["io/test_clock.py", "io/test_files.py"]),
+        (["mstunnel_setup/certificates/order.py"], ["certificates/test_order.py"]),
         (["tests/unit/install/test_order.py"], ["install/test_order.py"]),
         (["tests/unit/install/scenes.py"], ["install/test_launch.py"]),
         (["tests/unit/install/conftest.py"], ["install/test_launch.py", "install/test_order.py"]),
         (["docs/how-to/proxy.md"], ["test_docs.py"]),
         (["scripts/packages.txt"], ["cli/test_packages.py", "test_docs.py"]),
-        (["mstunnel_setup/certificates/order.py", "README.md"], ["test_docs.py", "tls/test_order.py"]),
+        (
+            ["mstunnel_setup/certificates/order.py", "README.md"],
+            ["certificates/test_order.py", "test_docs.py"],
+        ),
     ],
 )
 def test_the_tests_that_a_change_touches(files: Sequence[str], tests: Sequence[str]) -> None:
@@ -59,9 +61,9 @@ def test_slow_tests_are_run_only_when_they_themselves_change() -> None:
 def test_every_package_has_unit_tests_of_the_same_name() -> None:
     """Else a change of a module would run too few."""
     packages = {path.parent.name for path in (check.ROOT / check.PACKAGES[0]).glob("*/__init__.py")}
-    assert {
-        name for name in packages if not any((check.ROOT / "tests/unit" / name).glob("**/test_*.py"))
-    } == set()
+    without = {name for name in packages if not any((check.ROOT / "tests/unit" / name).glob("**/test_*.py"))}
+    # That of `adopt` needs a whole host: tests/crash/test_adopt.py.
+    assert without == {"adopt"}
 
 
 def tools(files: Sequence[str], tests: Sequence[str] = ()) -> dict[str, list[str]]:

@@ -46,7 +46,7 @@ from mstunnel_setup.cli.framework.translation import translated, translated_line
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.io.own_code import refuse_code_of_others
+from mstunnel_setup.io.own_process import refuse_code_of_others
 from mstunnel_setup.io.request_log import log_requests
 from mstunnel_setup.io.safe_paths import explain
 

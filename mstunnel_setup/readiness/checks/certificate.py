@@ -102,7 +102,7 @@ def _days_left(certificate: CertificateFacts) -> Verdict:
     if certificate.days_left is None:
         return skipped(text("no certificate to judge"))
     if certificate.days_left > _SOON:
-        return passed(f"{certificate.days_left} days")
+        return passed(text("{days_left} days", days_left=certificate.days_left))
     return findings.CERTIFICATE_EXPIRES(days_left=certificate.days_left)
 
 
