@@ -13,7 +13,7 @@ from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.rules import foreign_keys
 from mstunnel_setup.answers.settings import BY_PATH, SETTINGS, Setting
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.base.text import quoted, text
+from mstunnel_setup.base.text import joined, quoted, text
 from mstunnel_setup.base.values import JsonObject
 
 OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "backup", "default"]
@@ -130,7 +130,7 @@ def require(answers: Answers, paths: Iterable[str]) -> None:
             "answers-missing",
             "required answers are missing:\n{settings}",
             hint="Add them, or run the command without --unattended to be prompted.",
-            settings="\n".join(lines),
+            settings=joined(lines, "\n"),
         )
 
 

@@ -45,7 +45,7 @@ ISSUERS: Final = (
 
 
 def tenant_of(issuer: str) -> str:
-    """The tenant id that an issuer names, in small letters; empty for an issuer that names none."""
+    """The tenant id that an issuer names, in lower case; empty for an issuer that names none."""
     found = _TENANT_ID.search(issuer.lower())
     return found[0] if found else ""
 

@@ -40,7 +40,11 @@ def stop(operator: Operator, container: str) -> Result:
     """Stop a container; it stays down until it is started by hand or the server reboots."""
     with existing_container(operator, container) as ports:
         control.stop(ports, container)
-    return Result("changed", {"container": container, "action": "stopped"}, text=[f"{container} stopped."])
+    return Result(
+        "changed",
+        {"container": container, "action": "stopped"},
+        text=[text("{container} stopped.", container=container)],
+    )
 
 
 def logs(operator: Operator, container: str, options: LogOptions) -> Result:

@@ -9,7 +9,7 @@ from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.answers.radius import RadiusAnswers
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CONFIGURATION_MISSING, UsageError
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import text, with_hint
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.issuers import Issuers, TokenVersion, tenant_of
@@ -70,7 +70,9 @@ def _gather(context: Context) -> Configuration:
     )
     server = pulled(context)
     for warning in server.warnings:
-        context.note(f"Server configuration: {warning.message}. {warning.hint}".rstrip())
+        context.note(
+            text("Server configuration: {problem}", problem=with_hint(warning.message, warning.hint))
+        )
     address = site.choose(context).internal_network_probe_url or ""
     return Configuration(
         server,

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, NetworkError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Line, fold_all, text
+from mstunnel_setup.base.text import Line, fold_all, text, with_hint
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys
@@ -79,7 +79,14 @@ def check(operator: Operator) -> Result:
     errors = any(finding.severity is Severity.ERROR for finding in found)
     warned = errors or any(finding.severity is Severity.WARNING for finding in found)
     data: JsonObject = {"findings": [finding.data for finding in found]}
-    lines = [f"{finding.severity.value:8} {finding.message}. {finding.hint}".rstrip() for finding in found]
+    lines = [
+        text(
+            "{severity:8} {problem}",
+            severity=text(finding.severity.value),
+            problem=with_hint(finding.message, finding.hint),
+        )
+        for finding in found
+    ]
     return Result(
         "warning" if warned else "ok",
         data,

@@ -1,4 +1,4 @@
-"""What the agent asks for: the message, and whether this server takes the release at its word."""
+"""The agent's upgrade request: the message, and whether it is allowed on this server."""
 
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
