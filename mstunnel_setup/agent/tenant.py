@@ -71,7 +71,6 @@ class Enrolment:
     tenant: Tenant
     site_id: str
     server_id: str
-    authentication: str
     object_id: str = ""
     credential: Credential | None = field(default=None, repr=False)
     credential_end: datetime | None = None
@@ -101,7 +100,6 @@ def enrol(files: Files, clock: Clock, *, timeout: float = 30) -> Enrolment:
         tenant=Graph(http, where, token_source, clock),
         site_id=settings.site_id,
         server_id=settings.server_id,
-        authentication=info.authentication,
         object_id=info.object_id or "",
         credential=certificate,
         credential_end=certificate.certificate.not_valid_after_utc if certificate else info.renewal_date,

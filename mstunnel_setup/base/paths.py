@@ -78,7 +78,9 @@ CA_TRUST = f"{CONFIGURATION}/ca-trust"
 # What the gateway serves: rendered on the host, from data that the agent hands over. The agent can read them.
 ADMIN_SETTINGS = f"{CONFIGURATION}/admin-settings.json"
 OCSERV_CONF = f"{CONFIGURATION}/ocserv.conf"
-# The balancers that speak the PROXY protocol, one a line; there while the gateway expects it.
+# The settings of this host that the gateway is rendered with (gateway/options.py).
+GATEWAY_SETTINGS = f"{CONFIGURATION}/gateway-settings.json"
+# The balancers that speak the PROXY protocol, one a line, for the traffic rules in its container.
 BALANCERS = f"{CONFIGURATION}/balancers"
 # The internal address that the gateway tries, on one line.
 PROBE_URL = f"{CONFIGURATION}/probe-url"

@@ -1,15 +1,14 @@
 """`ocserv.conf` from a server configuration, by a template. The same input always gives the same bytes."""
 
 import re
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from mstunnel_setup.base import paths, rendering
-from mstunnel_setup.base.errors import DEBUG_LEVEL_INVALID, UsageError
+from mstunnel_setup.base.errors import DEBUG_LEVEL_INVALID
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
+from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.io.files import Files
 
 CONFIGURATION_MODE: Final = 0o644
@@ -65,61 +64,6 @@ _DEFAULTS: Final = {
 }
 
 
-class Authentication(StrEnum):
-    """What devices present to the gateway."""
-
-    OIDC = "oidc"
-    CERTIFICATE = "certificate"
-    RADIUS = "radius"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "Authentication":
-        raise UsageError(
-            "authentication-unsupported",
-            "unsupported authentication method {value}",
-            hint="Use one of: {supported}.",
-            value=value,
-            supported=", ".join(cls),
-        )
-
-
-@dataclass(frozen=True)
-class GatewayOptions:
-    """Local options of a gateway.
-
-    `debug_level` is `DEBUG_LEVEL` of `env.sh`, `certificate_too` whether a certificate is enough as well,
-    `revocation_list` whether there is a list of revoked ones, and `proxy_protocol` whether every TCP
-    connection begins with a header that names the device (PROXY protocol).
-    """
-
-    authentication: Authentication = Authentication.OIDC
-    debug_level: int = 0
-    certificate_too: bool = False
-    revocation_list: bool = False
-    proxy_protocol: bool = False
-
-    @property
-    def log_level(self) -> int:
-        """What ocserv logs: no password, whatever is wanted."""
-        highest = HIGHEST_WITH_PASSWORDS if self.authentication is Authentication.RADIUS else HIGHEST_LEVEL
-        return min(self.debug_level, highest)
-
-    @property
-    def certificates(self) -> bool:
-        """Whether a certificate lets a device in."""
-        return self.certificate_too or self.authentication is Authentication.CERTIFICATE
-
-
-def has_revocation_list(files: Files) -> bool:
-    """Whether a list of the devices' revoked certificates was placed on this host."""
-    return files.state(DEVICE_REVOCATIONS) is not None
-
-
-def expects_proxy_protocol(files: Files) -> bool:
-    """Whether balancers that speak the PROXY protocol were named on this host."""
-    return files.state(paths.BALANCERS) is not None
-
-
 def debug_level(value: str) -> int:
     """The value of `DEBUG_LEVEL`: 0 (default) to 4, capped there.
 
@@ -131,12 +75,17 @@ def debug_level(value: str) -> int:
     return min(level, HIGHEST_LEVEL)
 
 
-def ocserv_conf(configuration: ServerConfiguration, options: GatewayOptions | None = None) -> str:
-    """The text of `ocserv.conf`."""
+def ocserv_conf(
+    configuration: ServerConfiguration, options: GatewayOptions | None = None, level: int = 0
+) -> str:
+    """The text of `ocserv.conf`; at no `level` does ocserv log passwords."""
+    options = options or GatewayOptions()
+    highest = HIGHEST_WITH_PASSWORDS if options.authentication is Authentication.RADIUS else HIGHEST_LEVEL
     return rendering.render(
         "gateway/ocserv.conf",
         configuration=configuration,
-        options=options or GatewayOptions(),
+        options=options,
+        log_level=min(level, highest),
         oidc=paths.OIDC_JSON,
         radius_client=paths.RADIUS_CLIENT,
         # A link that is switched atomically, so key and chain always belong together.

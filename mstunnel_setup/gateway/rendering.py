@@ -13,7 +13,8 @@ from mstunnel_setup.base.result import Notice, warning
 from mstunnel_setup.base.values import JsonObject, json_bytes
 from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, GatewayOptions, ocserv_conf, served_port
+from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, ocserv_conf, served_port
+from mstunnel_setup.gateway.options import GatewayOptions
 from mstunnel_setup.io.files import Files
 
 RESTART_KEYS: Final = (
@@ -49,7 +50,7 @@ class Rendered:
 
 
 def render(
-    configuration: ServerConfiguration, options: GatewayOptions, open_port: int | None = None
+    configuration: ServerConfiguration, options: GatewayOptions, open_port: int | None = None, level: int = 0
 ) -> Rendered:
     """Render a validated configuration.
 
@@ -59,7 +60,7 @@ def render(
     waiting = port_waiting(configuration.listen_port, open_port)
     served = configuration if open_port is None else replace(configuration, listen_port=open_port)
     return Rendered(
-        admin_settings(configuration), ocserv_conf(served, options), configuration.warnings, waiting
+        admin_settings(configuration), ocserv_conf(served, options, level), configuration.warnings, waiting
     )
 
 

@@ -16,7 +16,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, UsageError
 from mstunnel_setup.base.values import JsonObject, JsonValue, json_bytes
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
-from mstunnel_setup.gateway.ocserv_conf import Authentication
+from mstunnel_setup.gateway.options import Authentication
 from mstunnel_setup.install.context import Context, Gathered
 from mstunnel_setup.install.installed import journal_of, own_scope
 from mstunnel_setup.install.ports import open_ports

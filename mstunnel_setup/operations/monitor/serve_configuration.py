@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, NamedTuple
 
@@ -12,12 +12,13 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import LockedError, SetupError
 from mstunnel_setup.base.log_line import Tell
 from mstunnel_setup.exchange import configuration as handover
-from mstunnel_setup.exchange.agent_settings import read_gateway_options, read_log_level
+from mstunnel_setup.exchange.agent_settings import read_log_level
 from mstunnel_setup.exchange.configuration import Handed, Verdict
 from mstunnel_setup.exchange.gateway_report import read_report
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.log_level import served_level, with_level
-from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, GatewayOptions
+from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE
+from mstunnel_setup.gateway.options import GatewayOptions, read_gateway_options
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.configuration import (
@@ -128,8 +129,8 @@ class Configurations:
             self._answer(_verdict(known.handed.digest, record))
             return
         level = served_level(self._present()) or 0
-        options = replace(known.options, debug_level=level)
-        files = rendering.render(known.handed.configuration, options, rendering.open_port(present)).files
+        port = rendering.open_port(present)
+        files = rendering.render(known.handed.configuration, known.options, port, level).files
         change = _change(present, files)
         changed = rendering.changes(present, files)
         if changed and (wait := self._wait(change)):

@@ -1,7 +1,6 @@
 """`mst-cli config show|diff|pull`: the server configuration here and in the tenant."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from difflib import unified_diff
 
 from mstunnel_setup.base import paths
@@ -9,10 +8,11 @@ from mstunnel_setup.base.errors import CONFIGURATION_MISSING, ExitCode, UsageErr
 from mstunnel_setup.base.result import Notice, Result, notice_of
 from mstunnel_setup.base.text import Line, plain
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.exchange.agent_settings import read_gateway_options, read_log_level
+from mstunnel_setup.exchange.agent_settings import read_log_level
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.admin_settings import read_admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.options import read_gateway_options
 from mstunnel_setup.gateway.rendering import Rendered
 from mstunnel_setup.gateway.served import read_served
 from mstunnel_setup.install.context import Context
@@ -85,9 +85,10 @@ def _wanted(context: Context) -> Rendered:
         raise CONFIGURATION_MISSING()
     files = context.ports.files
     level = read_log_level(files, context.ports.clock.now())
-    options = replace(read_gateway_options(files), debug_level=level)
     port = rendering.open_port(rendering.current(files))
-    return rendering.render(ServerConfiguration.from_wire(found.to_wire()), options, port)
+    return rendering.render(
+        ServerConfiguration.from_wire(found.to_wire()), read_gateway_options(files), port, level
+    )
 
 
 def _diff(path: str, present: bytes, wanted: bytes) -> list[str]:

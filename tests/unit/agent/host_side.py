@@ -1,17 +1,16 @@
 """The host beside an agent: its monitor looks as soon as something is handed over, its gateway takes it."""
 
-import json
 from typing import Any
 
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange.configuration import Verdict
 from mstunnel_setup.exchange.gateway_report import REPORT
+from mstunnel_setup.gateway.options import GatewayOptions
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.configuration import digest_of
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
-from tests.unit.agent.fakes import SITE
 
 _DIRECTORIES = (
     *(paths.INBOX, paths.OUTBOX, paths.SERVER_STATE, paths.STATE, paths.AGENT_STATE),
@@ -23,8 +22,7 @@ def host_side(files: Files, clock: Clock) -> Configurations:
     """The monitor of a host whose gateway takes everything, where an agent is installed."""
     for directory in _DIRECTORIES:
         files.make_directories(directory)
-    if files.state(paths.AGENT_INFO) is None:
-        files.write(paths.AGENT_INFO, json.dumps({"AgentId": SITE, "AADTenantId": SITE}).encode())
+    files.write(paths.GATEWAY_SETTINGS, GatewayOptions().model_dump_json().encode())
 
     def taken() -> None:
         digest = digest_of(files.read(paths.OCSERV_CONF) or b"")

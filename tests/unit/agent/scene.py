@@ -33,7 +33,7 @@ class Scene:
 
     def enrol(self) -> Enrolment:
         self.attempts.append(self.clock.elapsed)
-        return Enrolment(self.tenant, SITE, SERVER, "oidc", close=self.close)
+        return Enrolment(self.tenant, SITE, SERVER, close=self.close)
 
     def close(self) -> None:
         self.closed += 1

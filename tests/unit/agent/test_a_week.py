@@ -82,7 +82,7 @@ def test_a_week_without_the_tenant(root: Path) -> None:
     def enrol() -> Enrolment:
         if tenant.trouble:
             raise away()
-        return Enrolment(tenant, SITE, SERVER, "oidc")
+        return Enrolment(tenant, SITE, SERVER)
 
     with pytest.raises(Ended):
         Agent(enrol, files, clock, log.append, note, counters, watch).run()

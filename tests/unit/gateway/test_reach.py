@@ -10,7 +10,8 @@ from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.exchange.configuration import judge
 from mstunnel_setup.gateway.advanced import NUMBERS, SWITCHES
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import GatewayOptions, ocserv_conf
+from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
+from mstunnel_setup.gateway.options import GatewayOptions
 
 # ocserv(8), 1.3.0: every key that it documents or takes, but for those that a tenant may set.
 _DOCUMENTED: Final = """

@@ -29,9 +29,14 @@ def _files(scene: Scene, **answers: Any) -> dict[str, Any]:
     return {**found, **{action.path: action.text for action in texts}}
 
 
-def test_three_files_of_one_configuration(scene: Scene) -> None:
+def test_the_files_of_one_configuration(scene: Scene) -> None:
     found = _files(scene)
-    assert list(found) == [paths.ADMIN_SETTINGS, paths.OIDC_JSON, paths.OCSERV_CONF]
+    assert list(found) == [
+        paths.ADMIN_SETTINGS,
+        paths.OIDC_JSON,
+        paths.GATEWAY_SETTINGS,
+        paths.OCSERV_CONF,
+    ]
     assert found[paths.ADMIN_SETTINGS]["ListenPort"] == 8443
     assert "tcp-port = 8443" in found[paths.OCSERV_CONF]
 
@@ -106,7 +111,7 @@ def test_the_log_level_comes_from_env_sh(scene: Scene) -> None:
 def test_env_sh_counts_as_this_run_will_write_it(scene: Scene) -> None:
     context = scene.context(**_ANSWERS, environment={"DEBUG_LEVEL": "3"})
     environment.STEP.gather(context)
-    assert configure.STEP.gather(context).options.debug_level == 3
+    assert configure.STEP.gather(context).level == 3
 
 
 def test_a_log_level_that_is_none(scene: Scene) -> None:

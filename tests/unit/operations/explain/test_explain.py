@@ -16,7 +16,8 @@ from mstunnel_setup.base.errors import EngineError, ExitCode, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers.engine import ContainerState, Finished
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, ocserv_conf
+from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
+from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.gateway.served import Served, read_served
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.io.process import Processes
@@ -196,7 +197,7 @@ def test_a_user_principal_name_alone_is_refused_with_how_to_get_the_object_id(
 
 
 def test_where_devices_present_no_token_users_have_any_name(host: Scene) -> None:
-    by_certificate = GatewayOptions(Authentication.CERTIFICATE)
+    by_certificate = GatewayOptions(authentication=Authentication.CERTIFICATE)
     host.write(paths.OCSERV_CONF, ocserv_conf(CONFIGURATION, by_certificate))
     assert outcome(explain(host, "ada@contoso.com"), "session") == "problem"
 
@@ -269,7 +270,7 @@ def test_without_ranges_all_traffic_goes_into_the_tunnel_but_what_is_excluded() 
 
 
 def test_certificates_instead_of_tokens_are_noticed_and_a_damaged_file_is_none() -> None:
-    options = GatewayOptions(Authentication.CERTIFICATE)
+    options = GatewayOptions(authentication=Authentication.CERTIFICATE)
     found = read_served(ocserv_conf(CONFIGURATION, options).encode())
     assert found is not None
     assert not found.by_token

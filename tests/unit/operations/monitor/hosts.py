@@ -11,13 +11,12 @@ from mstunnel_setup.exchange.configuration import Verdict
 from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import GatewayOptions
+from mstunnel_setup.gateway.options import GatewayOptions
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.configuration import digest_of
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from tests.unit.clocks import FakeClock
 
-_SITE = "11111111-1111-1111-1111-111111111111"
 DIRECTORIES = (
     *(paths.INBOX, paths.OUTBOX, paths.AGENT_DIRECTORY, paths.SERVER_STATE, paths.AGENT_STATE, paths.STATE),
     paths.LOCK.rpartition("/")[0],
@@ -44,18 +43,16 @@ class Host(FakeClock):
         self.files.root.mkdir(parents=True, exist_ok=True)
         for directory in DIRECTORIES:
             self.files.make_directories(directory)
-        self.inform("oidc")
+        self.inform(GatewayOptions())
         first = rendering.render(ServerConfiguration.from_wire(document()), GatewayOptions())
         rendering.write(self.files, first.files)
         self.gateway_looks()
         self.looks.clear()
         self.restart()
 
-    def inform(self, authentication: str, also: str = "none") -> None:
-        """What the installer wrote of the agent and its devices."""
-        info = {"AgentId": _SITE, "AADTenantId": _SITE, "Authentication": authentication}
-        info["AuthenticationAlso"] = also
-        self.files.write(paths.AGENT_INFO, json.dumps(info).encode())
+    def inform(self, options: GatewayOptions) -> None:
+        """What the installer recorded of this host."""
+        self.files.write(paths.GATEWAY_SETTINGS, options.model_dump_json().encode())
 
     def restart(self) -> None:
         """Start the monitor again; what it knew in memory is gone."""

@@ -12,6 +12,7 @@ from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.exchange import configuration as handover
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
+from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.configuration import read_record
 from tests.unit.operations.monitor.hosts import Host, document
@@ -186,19 +187,18 @@ def test_the_host_decides_how_devices_authenticate_and_how_much_is_logged(host: 
     host.monitor.keep_level()
     host.give(network="10.2.0.0/16")
     assert b"log-level = 3\n" in host.conf()
-    host.inform("certificate")
+    host.inform(GatewayOptions(authentication=Authentication.CERTIFICATE))
     host.monitor.look()
     assert b'auth = "certificate"\n' in host.conf()
 
 
 def test_a_certificate_as_well_and_its_revocation_list_are_what_the_installer_placed(host: Host) -> None:
     host.give(network="10.2.0.0/16")
-    host.inform("oidc", also="certificate")
+    host.inform(GatewayOptions(certificate_too=True))
     host.monitor.look()
     assert b'\nenable-auth = "certificate"\n' in host.conf()
     assert b"\ncrl = " not in host.conf()
-    host.files.make_directories(paths.CERTIFICATES)
-    host.files.write(DEVICE_REVOCATIONS, b"a list")
+    host.inform(GatewayOptions(certificate_too=True, revocation_list=True))
     host.monitor.look()
     assert f"\ncrl = {DEVICE_REVOCATIONS}\n".encode() in host.conf()
 
@@ -208,7 +208,7 @@ def test_whose_word_on_the_address_of_a_device_counts_is_what_the_installer_plac
     host.give(network="10.2.0.0/16", advancedSettings=[wanted])
     host.monitor.look()
     assert b"proxy-proto" not in host.conf()
-    host.files.write(paths.BALANCERS, b"192.0.2.10\n")
+    host.inform(GatewayOptions(balancers=("192.0.2.10",)))
     host.monitor.look()
     assert b"\nlisten-proxy-proto = true\n" in host.conf()
     host.give(network="10.3.0.0/16", advancedSettings=[{**wanted, "value": "false"}])
