@@ -59,7 +59,8 @@ def _gather(context: Context) -> Configuration:
     options = GatewayOptions(
         authentication=Authentication(answers.authentication),
         certificate_too=answers.authentication_also == "certificate",
-        revocation_list=answers.devices.crl_file is not None,
+        revocation_list=answers.devices.crl_file is not None
+        or (not answers.withdrawn("devices.crl_file") and ports.files.state(DEVICE_REVOCATIONS) is not None),
         balancers=answers.proxy_protocol_from,
     )
     server = pulled(context)
@@ -161,9 +162,12 @@ def given_up(context: Context) -> list[str]:
     """What was placed for what the answers no longer name: a way to authenticate, its secret, balancers."""
     answers = context.answers
     of_certificates = (f"file:{path}" for path in (DEVICE_AUTHORITY, DEVICE_REVOCATIONS))
+    withdrawn = answers.certificates_of_devices and answers.withdrawn("devices.crl_file")
+    of_withdrawn = (f"file:{DEVICE_REVOCATIONS}",) if withdrawn else ()
     of_radius = (f"file:{paths.RADIUS_CLIENT}", f"file:{paths.RADIUS_SERVERS}", f"directory:{paths.RADIUS}")
     return [
         *(() if answers.certificates_of_devices else of_certificates),
+        *of_withdrawn,
         *(() if answers.authentication == "radius" else of_radius),
         *(() if answers.proxy_protocol_from else (f"file:{paths.BALANCERS}",)),
     ]

@@ -6,9 +6,11 @@ import pytest
 
 from mstunnel_setup.actions.files import WriteFile, WriteJson
 from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
+from mstunnel_setup.answers.merge import Origin
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, TenantError, UsageError
 from mstunnel_setup.containers.engine import Finished
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
 from mstunnel_setup.install.steps import configure, environment
 from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Accepting, Scene, configuration
 
@@ -198,3 +200,16 @@ def test_balancers_are_taken_where_it_does_not(
 ) -> None:
     _ipv6(scene, disabled)
     assert _files(scene, engine=engine, proxy_protocol_from=balancers)
+
+
+def test_a_list_of_revoked_certificates_stays_until_it_is_withdrawn(scene: Scene) -> None:
+    given = {**_ANSWERS, "authentication": "certificate"}
+    scene.files.make_directories(paths.CERTIFICATES)
+    scene.files.write(DEVICE_REVOCATIONS, b"a list")
+    assert configure.STEP.gather(scene.context(**given)).options.revocation_list
+
+    context = scene.context(**given)
+    context.answers.origins["devices.crl_file"] = Origin("file", "answers.yaml:3:3")
+
+    assert not configure.STEP.gather(context).options.revocation_list
+    assert configure.given_up(context).count(f"file:{DEVICE_REVOCATIONS}") == 1
