@@ -23,10 +23,9 @@ from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.answers.address import web_address_problem
 from mstunnel_setup.base.errors import CONFIGURATION_MISSING, SetupError, TenantError, declared
 from mstunnel_setup.base.log_line import Tell, error_line
-from mstunnel_setup.exchange.health_state import State
-from mstunnel_setup.exchange.last_decision import HIDDEN_BY_GRAPH, standing, write_standing
+from mstunnel_setup.exchange.health_report import State
 from mstunnel_setup.exchange.status_file import Failure, Status
-from mstunnel_setup.exchange.upgrade_decision import Verdict
+from mstunnel_setup.exchange.upgrade_decision import HIDDEN_BY_GRAPH, Verdict, standing, write_standing
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files

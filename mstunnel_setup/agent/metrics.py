@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias
 from mstunnel_setup import __version__
 from mstunnel_setup.agent.health_rows import Observation, Row, current_report
 from mstunnel_setup.base import paths
-from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.health_report import State
 
 TEXTFILE: Final = f"{paths.AGENT_STATE}/metrics.prom"
 

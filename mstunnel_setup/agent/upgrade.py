@@ -13,9 +13,8 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import Tell
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.maintenance_window import Window
 from mstunnel_setup.exchange.releases import Digests, Release
-from mstunnel_setup.exchange.upgrade_decision import Member, Site, Status, Verdict, decide
+from mstunnel_setup.exchange.upgrade_decision import Member, Site, Status, Verdict, Window, decide
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer, TunnelSite
 

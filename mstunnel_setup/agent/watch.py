@@ -13,10 +13,16 @@ from mstunnel_setup.agent.registry import Ask, RegistryWatch
 from mstunnel_setup.base.errors import SetupError, StepError, declared
 from mstunnel_setup.base.log_line import Tell, error_line
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN, read_report
-from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, write_health
-from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.health_report import (
+    HealthReport,
+    ReportedRow,
+    State,
+    Thresholds,
+    read_thresholds,
+    with_tenant,
+    write_health,
+)
 from mstunnel_setup.exchange.status_file import Failure
-from mstunnel_setup.exchange.thresholds import Thresholds, read_thresholds, with_tenant
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import proxy_for

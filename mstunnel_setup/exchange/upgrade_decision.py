@@ -6,11 +6,72 @@ If Graph does not show the releases of the others, each server has fixed time sl
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from typing import Final, Literal, TypeAlias
+from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
+from typing import Annotated, Final, Literal, TypeAlias
 
-from mstunnel_setup.exchange.maintenance_window import Window
+from pydantic import BaseModel, ConfigDict, Field
+
+from mstunnel_setup.base import paths
 from mstunnel_setup.exchange.releases import Digests, Release
+from mstunnel_setup.io import messages
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.messages import UtcTime
+
+_MINUTE: Final = timedelta(minutes=1)
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Window:
+    """From `start` to `end` in local time of `zone`; both are whole minutes.
+
+    An end that is not after the start is on the next day. A local time that occurs twice (end of daylight
+    saving time) counts twice, one that is skipped does not occur.
+    """
+
+    start: time
+    end: time
+    zone: tzinfo = UTC
+
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M} {self.zone}"
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it has a fixed UTC offset, without daylight saving time."""
+        return isinstance(self.zone, timezone)
+
+    def contains(self, moment: datetime) -> bool:
+        """Whether a cycle may begin at `moment` (aware); the end is excluded."""
+        now = moment.astimezone(self.zone).time()
+        if self.start < self.end:
+            return self.start <= now < self.end
+        return now >= self.start or now < self.end
+
+    def slot(self, moment: datetime, length: timedelta) -> int | None:
+        """The number of the slot of this length that contains `moment`, counted across windows.
+
+        None outside the window, and in a remainder at its end that is shorter than a slot.
+        """
+        if not self.contains(moment):
+            return None
+        local = moment.astimezone(self.zone).replace(tzinfo=None)
+        opening = datetime.combine(local.date(), self.start)
+        opening -= _DAY * (opening > local)
+        whole = (datetime.combine(opening.date(), self.end) - opening) % _DAY or _DAY
+        slots = max(whole // length, 1)
+        place = (local - opening) // length
+        return opening.toordinal() * slots + place if place < slots else None
+
+    def opens(self, moment: datetime) -> datetime:
+        """When it opens next, in UTC; `moment` itself while it is open."""
+        opening = moment.astimezone(UTC)
+        while not self.contains(opening):
+            # Around changes of daylight saving time only checking each minute is correct.
+            opening = opening.replace(second=0, microsecond=0) + _MINUTE
+        return opening
+
 
 Status: TypeAlias = Literal["healthy", "warning", "unhealthy", "offline", "upgrading", "failed", "unknown"]
 
@@ -148,3 +209,58 @@ def _in_slot(window: Window, own: Member, others: Sequence[Member], now: datetim
 
 def _wait(code: str, reason: str) -> Verdict:
     return Verdict(begin=False, code=code, reason=reason)
+
+
+STANDING: Final = f"{paths.AGENT_STATE}/upgrade.json"
+_LARGEST: Final = 4096
+_Hidden: TypeAlias = Literal["approval", "releases", "state"]
+HIDDEN_BY_GRAPH: Final[tuple[_Hidden, ...]] = ("approval", "releases", "state")
+"""What Microsoft Graph has no place for: that an upgrade was approved, which release another server runs,
+and how its upgrade stands."""
+
+_AT_REST: Final = frozenset({"no-release", "up-to-date", "begin"})
+
+
+class LastDecision(BaseModel):
+    """The last decision, as of `at` (UTC). An agent of another version may add fields.
+
+    `window` is the site's maintenance window as text, if any; `fixed`: it does not follow daylight saving
+    time. `unseen` is what the tenant does not show of an upgrade.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    version: Literal[1] = 1
+    at: UtcTime
+    code: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=40)]
+    reason: str
+    window: str = ""
+    fixed: bool = False
+    unseen: tuple[_Hidden, ...] = ()
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is a release that this server does not install yet."""
+        return self.code not in _AT_REST
+
+
+def standing(
+    verdict: "Verdict", now: datetime, window: "Window | None", unseen: Sequence[_Hidden] = ()
+) -> LastDecision:
+    """The record of a decision."""
+    found = LastDecision(at=now, code=verdict.code, reason=verdict.reason, unseen=tuple(unseen))
+    return found.model_copy(update={"window": str(window), "fixed": window.fixed}) if window else found
+
+
+def write_standing(files: Files, found: LastDecision) -> None:
+    """Replace the file. Raises FileError."""
+    files.make_directories(paths.AGENT_STATE)
+    files.write(STANDING, found.model_dump_json(indent=2).encode() + b"\n")
+
+
+def read_standing(files: Files) -> LastDecision | None:
+    """The last decision; None when there is no valid one (the file belongs to the agent)."""
+    try:
+        return messages.read(files, STANDING, LastDecision, _LARGEST)
+    except FileError:
+        return None

@@ -6,8 +6,7 @@ from typing import Final
 
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.result import Notice
-from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow
-from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, State
 from mstunnel_setup.exchange.status_file import Failure
 from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
 

@@ -8,8 +8,7 @@ from mstunnel_setup.base.result import Notice, Result, notice_of, warning
 from mstunnel_setup.base.text import Line
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers import control
-from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, read_health
-from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, State, read_health
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.install.scope import Scope

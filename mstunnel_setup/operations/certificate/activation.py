@@ -10,7 +10,7 @@ from mstunnel_setup.base.errors import CertificateError, NetworkError, SetupErro
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.gateway.ocserv_conf import port_in_use
-from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
+from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import require_installed
 from mstunnel_setup.install.ports import Ports

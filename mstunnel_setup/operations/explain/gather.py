@@ -15,7 +15,7 @@ from mstunnel_setup.certificates.findings import KEY_EXPOSED, KEY_MODE
 from mstunnel_setup.certificates.model import Finding, Severity
 from mstunnel_setup.containers import control
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
-from mstunnel_setup.gateway.served import Address, Served, read_served
+from mstunnel_setup.gateway.ocserv_conf import Address, Served, read_served
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files

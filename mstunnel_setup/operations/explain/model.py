@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.model import Finding
-from mstunnel_setup.gateway.served import Address, Served
+from mstunnel_setup.gateway.ocserv_conf import Address, Served
 from mstunnel_setup.operations.explain.refusals import LogFindings
 
 _NAMES: Final = ("upn", "unique_name", "preferred_username", "email")

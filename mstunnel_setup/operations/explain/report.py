@@ -9,7 +9,7 @@ from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold, folded
 from mstunnel_setup.gateway.occtl import judge_word
-from mstunnel_setup.gateway.served import read_served
+from mstunnel_setup.gateway.ocserv_conf import read_served
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import installed_run

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from mstunnel_setup.agent.log_lines import HEALTH_CHANGED
 from mstunnel_setup.base.log_line import LogLine, Tell, error_line
 from mstunnel_setup.base.text import plain
-from mstunnel_setup.exchange.health_report import HealthReport, read_health
-from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.health_report import HealthReport, State, read_health
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.agent_findings import agent_problem
 

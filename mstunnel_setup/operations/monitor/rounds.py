@@ -17,7 +17,7 @@ from mstunnel_setup.exchange.mailbox import Answer
 from mstunnel_setup.exchange.release_feed import offered, read_feed
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
-from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
+from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.install.installed import journal_of, open_host
 from mstunnel_setup.install.ports import Ports

@@ -4,8 +4,8 @@ import hashlib
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange.gateway_report import Applied, read_report
-from mstunnel_setup.gateway.admin_settings import listen_port
 from mstunnel_setup.gateway.ocserv_conf import served_port
+from mstunnel_setup.gateway.rendering import listen_port
 from mstunnel_setup.io.files import Files
 
 

@@ -10,11 +10,10 @@ from mstunnel_setup.base.text import Line, plain
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.agent_settings import read_log_level
 from mstunnel_setup.gateway import rendering
-from mstunnel_setup.gateway.admin_settings import read_admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.ocserv_conf import read_served
 from mstunnel_setup.gateway.options import read_gateway_options
-from mstunnel_setup.gateway.rendering import Rendered
-from mstunnel_setup.gateway.served import read_served
+from mstunnel_setup.gateway.rendering import Rendered, read_admin_settings
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import images, sign_in, site
 from mstunnel_setup.io.operator import Operator, Settings

@@ -7,9 +7,9 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
 from mstunnel_setup.base.text import plain
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.exchange.last_decision import LastDecision, read_standing
 from mstunnel_setup.exchange.release_feed import offered, read_known
 from mstunnel_setup.exchange.releases import CATALOGUE, Catalogue, Digests, Release
+from mstunnel_setup.exchange.upgrade_decision import LastDecision, read_standing
 from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.io.operator import Operator

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.result import Notice, notice_of, warning
 from mstunnel_setup.base.text import plain
-from mstunnel_setup.exchange.last_decision import read_standing
+from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import MONITOR_UNIT

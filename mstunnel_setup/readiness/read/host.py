@@ -14,7 +14,7 @@ from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.containers import ipv6
 from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.gateway.configuration import OWN_NETWORKS
-from mstunnel_setup.gateway.served import read_served
+from mstunnel_setup.gateway.ocserv_conf import read_served
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness import parse

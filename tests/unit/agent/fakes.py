@@ -9,7 +9,7 @@ from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.health_report import State
 from mstunnel_setup.tenant.wire import (
     HealthThreshold,
     KeyCredential,

@@ -8,7 +8,7 @@ from mstunnel_setup.agent.metrics import Counters, Round
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
-from mstunnel_setup.exchange.thresholds import Thresholds
+from mstunnel_setup.exchange.health_report import Thresholds
 
 URL = "http://intranet.example/"
 

@@ -15,8 +15,7 @@ from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.agent.watch import Watch
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
-from mstunnel_setup.exchange.health_report import read_health
-from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.health_report import State, read_health
 from mstunnel_setup.exchange.status_file import Status, judge
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations

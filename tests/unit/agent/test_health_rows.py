@@ -9,8 +9,7 @@ from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows, ove
 from mstunnel_setup.agent.measure import Machine
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
-from mstunnel_setup.exchange.health_state import State
-from mstunnel_setup.exchange.thresholds import Threshold, Thresholds
+from mstunnel_setup.exchange.health_report import State, Threshold, Thresholds
 from tests.unit.clocks import START
 
 NOW = START + timedelta(days=1)

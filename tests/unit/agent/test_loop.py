@@ -9,7 +9,7 @@ from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.watch import Watch
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange import configuration as handover
-from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.health_report import State
 from mstunnel_setup.exchange.status_file import Status
 from mstunnel_setup.tenant.wire import TunnelSite
 from tests.unit.agent.fakes import SERVER, SITE, Ended, FakeRenewal, FakeWatch

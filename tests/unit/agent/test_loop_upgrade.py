@@ -8,10 +8,9 @@ from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.watch import Watch
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.health_report import read_health
-from mstunnel_setup.exchange.health_state import State
-from mstunnel_setup.exchange.last_decision import STANDING, read_standing
+from mstunnel_setup.exchange.health_report import State, read_health
 from mstunnel_setup.exchange.releases import Release
+from mstunnel_setup.exchange.upgrade_decision import STANDING, read_standing
 from mstunnel_setup.tenant.wire import TunnelSite
 from tests.unit.agent.fakes import SITE, Ended
 from tests.unit.agent.scene import AWAY, Scene

@@ -5,7 +5,7 @@ import pytest
 from mstunnel_lab.graph.intune import DEFAULT_THRESHOLDS, default_threshold
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
-from mstunnel_setup.exchange.thresholds import Threshold, Thresholds, read_thresholds, with_tenant
+from mstunnel_setup.exchange.health_report import Threshold, Thresholds, read_thresholds, with_tenant
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthThreshold
 

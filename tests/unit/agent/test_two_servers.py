@@ -14,10 +14,10 @@ from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.health_state import State
-from mstunnel_setup.exchange.last_decision import read_standing
+from mstunnel_setup.exchange.health_report import State
 from mstunnel_setup.exchange.mailbox import Answer
 from mstunnel_setup.exchange.releases import Digests, Release
+from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, LabHealth, TunnelServer, TunnelSite

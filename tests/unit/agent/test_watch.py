@@ -12,8 +12,7 @@ from mstunnel_setup.agent.watch import Known, Watch
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN
-from mstunnel_setup.exchange.health_report import read_health
-from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.health_report import State, read_health
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthThreshold
 from tests.unit.clocks import START, FakeClock

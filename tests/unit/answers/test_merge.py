@@ -306,7 +306,7 @@ def test_the_schema_has_titles_and_null_for_what_can_be_withdrawn() -> None:
     properties = found["properties"]
     assert isinstance(properties, dict)
     assert list(properties) == list(parse(b"version: 1", "x").answers.model_dump())
-    nullable = {name for name, value in properties.items() if {"type": "null"} in value.get("anyOf", [])}
+    nullable = {name for name, value in properties.items() if "{'type': 'null'}" in str(value)}
     assert nullable == {"eula", "bridge", "server_name", "site"}
 
 

@@ -6,8 +6,13 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.exchange.last_decision import STANDING, read_standing, standing, write_standing
-from mstunnel_setup.exchange.upgrade_decision import Verdict
+from mstunnel_setup.exchange.upgrade_decision import (
+    STANDING,
+    Verdict,
+    read_standing,
+    standing,
+    write_standing,
+)
 from mstunnel_setup.io.files import Files
 
 NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)

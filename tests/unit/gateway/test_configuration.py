@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.base.errors import ExitCode, TenantError
-from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import debug_level, ocserv_conf
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
+from mstunnel_setup.gateway.rendering import admin_settings
 
 CASES = {
     path.stem: json.loads(path.read_text()) for path in Path(__file__).parent.glob("configurations/*.json")

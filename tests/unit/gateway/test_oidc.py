@@ -2,8 +2,7 @@
 
 import pytest
 
-from mstunnel_setup.gateway.issuers import ISSUERS, Issuers, TokenVersion
-from mstunnel_setup.gateway.oidc import TokenRules
+from mstunnel_setup.gateway.oidc import ISSUERS, Issuers, TokenRules, TokenVersion
 
 TENANT = "0b5e1c6e-30f6-4c5e-9d6f-2f4a4d8f6a10"
 V1 = f"https://sts.windows.net/{TENANT}/"

@@ -8,8 +8,8 @@ import pytest
 
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.exchange.configuration import judge
-from mstunnel_setup.gateway.advanced import NUMBERS, SWITCHES
 from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.fields import NUMBERS, SWITCHES
 from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
 from mstunnel_setup.gateway.options import GatewayOptions
 

@@ -17,10 +17,8 @@ from mstunnel_setup.base.errors import CertificateError, EngineError, NetworkErr
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.exchange import gateway_report as report
-from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, write_health
-from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, State, Thresholds, write_health
 from mstunnel_setup.exchange.status_file import Failure
-from mstunnel_setup.exchange.thresholds import Thresholds
 from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.install.steps import certificate, verify
 from mstunnel_setup.tenant.wire import TunnelServer

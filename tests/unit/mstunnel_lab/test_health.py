@@ -17,7 +17,7 @@ from mstunnel_lab.trends import Point
 from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows
 from mstunnel_setup.agent.measure import Machine
 from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
-from mstunnel_setup.exchange.thresholds import Threshold, Thresholds
+from mstunnel_setup.exchange.health_report import Threshold, Thresholds
 from mstunnel_setup.tenant.wire import HealthThreshold, LabHealth
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)

@@ -13,10 +13,8 @@ from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.containers.engine import ContainerState
-from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, write_health
-from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, State, Thresholds, write_health
 from mstunnel_setup.exchange.status_file import Failure
-from mstunnel_setup.exchange.thresholds import Thresholds
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import status
 from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, agent_troubles, is_serious, row_notice

@@ -16,9 +16,8 @@ from mstunnel_setup.base.errors import EngineError, ExitCode, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers.engine import ContainerState, Finished
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
+from mstunnel_setup.gateway.ocserv_conf import Served, ocserv_conf, read_served
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
-from mstunnel_setup.gateway.served import Served, read_served
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.explain import report

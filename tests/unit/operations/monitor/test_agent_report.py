@@ -7,10 +7,15 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import LogLine
-from mstunnel_setup.exchange.health_report import REPORT, HealthReport, ReportedRow, write_health
-from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.health_report import (
+    REPORT,
+    HealthReport,
+    ReportedRow,
+    State,
+    Thresholds,
+    write_health,
+)
 from mstunnel_setup.exchange.status_file import Failure
-from mstunnel_setup.exchange.thresholds import Thresholds
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.agent_report import AgentReports
 

@@ -9,10 +9,8 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers import control
 from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.health_report import HealthReport, write_health
-from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.health_report import HealthReport, State, Thresholds, write_health
 from mstunnel_setup.exchange.status_file import Failure
-from mstunnel_setup.exchange.thresholds import Thresholds
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.rounds import Monitor
 from tests.unit.clocks import FakeClock

@@ -10,10 +10,14 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.exchange.last_decision import HIDDEN_BY_GRAPH, standing, write_standing
-from mstunnel_setup.exchange.maintenance_window import Window
 from mstunnel_setup.exchange.releases import CATALOGUE
-from mstunnel_setup.exchange.upgrade_decision import Verdict
+from mstunnel_setup.exchange.upgrade_decision import (
+    HIDDEN_BY_GRAPH,
+    Verdict,
+    Window,
+    standing,
+    write_standing,
+)
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.upgrade import commands
