@@ -11,7 +11,7 @@ from mstunnel_setup import __version__
 from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError
 from mstunnel_setup.base.result import Notice, warning
 from mstunnel_setup.containers.release_images import release_images
-from mstunnel_setup.exchange.releases import Catalogue, Digests
+from mstunnel_setup.exchange.releases import Digests, ReleaseCatalogue
 from mstunnel_setup.io.threads import DaemonPool
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import TunnelServer, TunnelSite
@@ -112,7 +112,7 @@ def missing_figures(seen: Sequence[Seen]) -> tuple[Notice, ...]:
     )
 
 
-def release_of(server: TunnelServer, known: Catalogue) -> str | None:
+def release_of(server: TunnelServer, known: ReleaseCatalogue) -> str | None:
     """The name of the release that a server runs; None when its images are no known release."""
     if server.server_image_digest is None or server.agent_image_digest is None:
         return None

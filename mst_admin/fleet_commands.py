@@ -18,7 +18,7 @@ from mst_admin.session import open_tenant
 from mstunnel_setup.base.errors import NetworkError, TenantError
 from mstunnel_setup.base.result import Result, notice_of
 from mstunnel_setup.base.text import WIDTH, Verbatim, plain
-from mstunnel_setup.exchange.releases import Catalogue, published
+from mstunnel_setup.exchange.releases import ReleaseCatalogue, published
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import HealthStatus
@@ -115,7 +115,7 @@ def _read(operator: Operator, graph: AdminGraph, site: str | None, *, as_csv: bo
     return Result(data=data, warnings=missing_figures(seen), text=text)
 
 
-def _row(seen: Seen, known: Catalogue) -> ServerRow:
+def _row(seen: Seen, known: ReleaseCatalogue) -> ServerRow:
     site, server = seen.place
     return ServerRow(
         site.display_name,

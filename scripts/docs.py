@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mstunnel_setup.agent.metrics import METRICS, Metric
+from mstunnel_setup.agent.metrics import METRICS, AgentMetric
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
@@ -161,7 +161,7 @@ def metrics() -> str:
     return head + "".join(_metric(item) for item in METRICS)
 
 
-def _metric(item: Metric) -> str:
+def _metric(item: AgentMetric) -> str:
     name = f'{item.name}{{{item.label}="…"}}' if item.label else item.name
     return f"| `{name}` | {item.kind} | {item.unit} | {item.source} | {item.about} |\n"
 

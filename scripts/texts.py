@@ -33,7 +33,7 @@ LOCALE: Final = PACKAGES[0] / "data" / "locale"
 # The lab has its own languages, in its pages; the others hold patterns, names and rules for programs.
 _SILENT: Final = frozenset(
     {
-        *("redaction.py", "metrics.py", "fixed_rules.py", "issuers.py", "oidc.py", "translation.py"),
+        *("redaction.py", "metrics.py", "fixed_rules.py", "oidc.py", "translation.py"),
         *("log_lines.py", "export_m365dsc.py", "export_terraform.py", "hcl.py", "powershell.py"),
     }
 )

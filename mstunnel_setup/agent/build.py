@@ -5,15 +5,14 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
-from mstunnel_setup.agent.log_lines import REQUEST
 from mstunnel_setup.agent.loop import Agent, Note
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.registry import asking
 from mstunnel_setup.agent.renewal import Renewal
 from mstunnel_setup.agent.tenant import enrol
-from mstunnel_setup.agent.watch import Watch
+from mstunnel_setup.agent.watch import HealthWatch, asking
 from mstunnel_setup.base.log_line import LogLine, Tell, as_json
 from mstunnel_setup.exchange.agent_settings import wants_json, wants_requests
+from mstunnel_setup.exchange.log_lines import REQUEST
 from mstunnel_setup.exchange.status_file import write_status
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
@@ -27,7 +26,7 @@ def assembled(root: Path, *, watching: bool) -> Agent:
     """
     files, clock, counters = Files(root), SystemClock(), Counters()
     tell = log_of(files)
-    watch = Watch(files, clock, tell, counters, asking(clock)) if watching else None
+    watch = HealthWatch(files, clock, tell, counters, asking(clock)) if watching else None
     note: Note = partial(write_status, files) if watching else lambda _status: None
     renewal = Renewal(files, clock, tell, counters) if watching else None
     return Agent(lambda: enrol(files, clock), files, clock, tell, note, counters, watch, renewal)

@@ -6,18 +6,18 @@ The agent writes data, once for each change. What becomes of it the monitor of t
 from dataclasses import dataclass, field
 from typing import Final
 
-from mstunnel_setup.agent.log_lines import (
-    CONFIGURATION_APPLIED,
-    CONFIGURATION_HANDED_OVER,
-    CONFIGURATION_REFUSED,
-    CONFIGURATION_WAITS,
-)
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import Priority, Tell, error_line
 from mstunnel_setup.base.result import Notice
 from mstunnel_setup.exchange import configuration as handover
 from mstunnel_setup.exchange.configuration import Verdict
+from mstunnel_setup.exchange.log_lines import (
+    CONFIGURATION_APPLIED,
+    CONFIGURATION_HANDED_OVER,
+    CONFIGURATION_REFUSED,
+    CONFIGURATION_WAITS,
+)
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.fields import Document

@@ -9,23 +9,29 @@ from typing import Final
 
 from mstunnel_setup.agent import upgrade
 from mstunnel_setup.agent.hand_over import HandOver
-from mstunnel_setup.agent.log_lines import (
+from mstunnel_setup.agent.metrics import Counters
+from mstunnel_setup.agent.renewal import Renewal
+from mstunnel_setup.agent.tenant import Enrolment
+from mstunnel_setup.agent.watch import HealthWatch, SyncState
+from mstunnel_setup.answers.address import web_address_problem
+from mstunnel_setup.base.errors import CONFIGURATION_MISSING, SetupError, TenantError, declared
+from mstunnel_setup.base.log_line import Tell, error_line
+from mstunnel_setup.exchange.health_report import HealthState
+from mstunnel_setup.exchange.log_lines import (
     CHECKED_IN,
     PROBE_URL_INVALID,
     RECOVERED,
     THRESHOLDS_NOT_LEARNT,
     UPGRADE_WAITS,
 )
-from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.renewal import Renewal
-from mstunnel_setup.agent.tenant import Enrolment
-from mstunnel_setup.agent.watch import Known, Watch
-from mstunnel_setup.answers.address import web_address_problem
-from mstunnel_setup.base.errors import CONFIGURATION_MISSING, SetupError, TenantError, declared
-from mstunnel_setup.base.log_line import Tell, error_line
-from mstunnel_setup.exchange.health_report import State
-from mstunnel_setup.exchange.status_file import Failure, Status
-from mstunnel_setup.exchange.upgrade_decision import HIDDEN_BY_GRAPH, Verdict, standing, write_standing
+from mstunnel_setup.exchange.releases import running_images
+from mstunnel_setup.exchange.status_file import AgentStatus, SyncFailure
+from mstunnel_setup.exchange.upgrade_decision import (
+    HIDDEN_BY_GRAPH,
+    UpgradeDecision,
+    standing,
+    write_standing,
+)
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
@@ -48,7 +54,7 @@ _LAB_TEXT: Final = 300
 _THRESHOLDS_SECONDS: Final = 300.0
 
 Enrol = Callable[[], Enrolment]
-Note = Callable[[Status], None]
+Note = Callable[[AgentStatus], None]
 
 
 def wait_seconds(failures: int) -> float:
@@ -70,18 +76,18 @@ class Agent:
     tell: Tell
     note: Note
     counters: Counters = field(default_factory=Counters)
-    watch: Watch | None = None
+    watch: HealthWatch | None = None
     renewal: Renewal | None = None
     _enrolment: Enrolment | None = field(default=None, init=False)
-    _status: Status = field(init=False)
-    _known: Known = field(default_factory=Known, init=False)
+    _status: AgentStatus = field(init=False)
+    _known: SyncState = field(default_factory=SyncState, init=False)
     _failures: int = field(default=0, init=False)
     _thresholds_at: float | None = field(default=None, init=False)
-    _verdict: Verdict | None = field(default=None, init=False)
+    _verdict: UpgradeDecision | None = field(default=None, init=False)
     _extensions: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self._status = Status(started=self.clock.now())
+        self._status = AgentStatus(started=self.clock.now())
         self._hand_over = HandOver(self.files, self.clock, self.tell, self.counters)
 
     def run(self) -> None:
@@ -201,7 +207,7 @@ class Agent:
             )
         except SetupError as error:
             # Devices get their configuration all the same.
-            verdict = Verdict(begin=False, code="undecided", reason=error.message)
+            verdict = UpgradeDecision(begin=False, code="undecided", reason=error.message)
         window = upgrade.window(site, self.files)
         found = standing(verdict, now, window, () if self._extensions else HIDDEN_BY_GRAPH)
         if found.waits and verdict != self._verdict:
@@ -237,7 +243,7 @@ class Agent:
 
     def _lab_health(self) -> LabHealth | None:
         """What only a lab tenant accepts; Graph has no property for it."""
-        if self.watch is None or self.watch.state is State.UNKNOWN:
+        if self.watch is None or self.watch.state is HealthState.UNKNOWN:
             return None
         rows = self.watch.rows
         figures = {
@@ -247,7 +253,7 @@ class Agent:
             LabCheck(id=row.id, status=HealthStatus(row.state.value), text=row.text[:_LAB_TEXT])
             for row in rows
         )
-        images = upgrade.running(self.files)
+        images = running_images(self.files)
         return LabHealth(
             status=upgrade.reported(self.files) or HealthStatus(self.watch.state.value),
             server_image_digest=images.server if images else None,
@@ -259,19 +265,21 @@ class Agent:
     def _failed(self, error: SetupError) -> None:
         """Remember the error; it is logged once, not once a minute."""
         before = self._status.last_error
-        failure = Failure(code=error.code, message=error.message, hint=error.hint, at=self.clock.now())
+        failure = SyncFailure(code=error.code, message=error.message, hint=error.hint, at=self.clock.now())
         if before is None or (before.code, before.message) != (failure.code, failure.message):
             self.tell(error_line(error))
         self._update(last_error=failure)
         self._learn(last_error=failure)
 
-    def _update(self, **changes: datetime | Failure | str | None) -> None:
+    def _update(self, **changes: datetime | SyncFailure | str | None) -> None:
         self._status = self._status.model_copy(update=changes)
         # A status that cannot be written grows old, which is what the container's health check looks at.
         with suppress(FileError):
             self.note(self._status)
 
-    def _learn(self, **changes: datetime | str | int | tuple[HealthThreshold, ...] | Failure | None) -> None:
+    def _learn(
+        self, **changes: datetime | str | int | tuple[HealthThreshold, ...] | SyncFailure | None
+    ) -> None:
         self._known = replace(self._known, **changes)  # type: ignore[arg-type]  # the names are its own
 
 

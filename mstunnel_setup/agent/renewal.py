@@ -11,13 +11,13 @@ from typing import Final
 
 from cryptography.x509.oid import NameOID
 
-from mstunnel_setup.agent.log_lines import IDENTITY_NOT_RENEWED, IDENTITY_RENEWED
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, SignInError
 from mstunnel_setup.base.log_line import Tell
 from mstunnel_setup.certificates.agent_credential import CREDENTIAL_DAYS, new_agent_credential
+from mstunnel_setup.exchange.log_lines import IDENTITY_NOT_RENEWED, IDENTITY_RENEWED
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.credential import Credential, read_credential

@@ -31,7 +31,7 @@ _ROOTS: Final = f"{paths.AGENT_STATE}/roots.pem"
 _DEADLINE_SECONDS: Final = 60
 
 
-class Tenant(Protocol):
+class AgentGraph(Protocol):
     """The part of Graph that the agent needs."""
 
     def server(self, site_id: str, server_id: str) -> TunnelServer | None:
@@ -68,7 +68,7 @@ class Enrolment:
     SignInError; `close` gives the connections back.
     """
 
-    tenant: Tenant
+    tenant: AgentGraph
     site_id: str
     server_id: str
     object_id: str = ""

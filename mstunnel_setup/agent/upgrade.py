@@ -8,20 +8,25 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
 
-from mstunnel_setup.agent.log_lines import UPGRADE_REQUESTED
-from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import Tell
-from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.releases import Digests, Release
-from mstunnel_setup.exchange.upgrade_decision import Member, Site, Status, Verdict, Window, decide
+from mstunnel_setup.exchange.log_lines import UPGRADE_REQUESTED
+from mstunnel_setup.exchange.releases import Digests, Release, running_images
+from mstunnel_setup.exchange.upgrade_decision import (
+    Member,
+    MemberStatus,
+    UpgradeDecision,
+    UpgradePolicy,
+    Window,
+    decide,
+)
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer, TunnelSite
 
 # The lab tenant's extension: Graph shows nowhere that an upgrade was approved.
 _APPROVED: Final = "labUpgradeRequestedDateTime"
 
-_STATUS: Final[Mapping[HealthStatus | None, Status]] = {
+_STATUS: Final[Mapping[HealthStatus | None, MemberStatus]] = {
     HealthStatus.HEALTHY: "healthy",
     HealthStatus.WARNING: "warning",
     HealthStatus.UNHEALTHY: "unhealthy",
@@ -31,7 +36,7 @@ _STATUS: Final[Mapping[HealthStatus | None, Status]] = {
 }
 
 
-class Servers(Protocol):
+class ServerList(Protocol):
     """What this needs of the tenant."""
 
     def servers(self, site_id: str) -> Sequence[TunnelServer]:
@@ -40,7 +45,7 @@ class Servers(Protocol):
 
 
 def ask(
-    tenant: Servers,
+    tenant: ServerList,
     site: TunnelSite,
     server_id: str,
     files: Files,
@@ -48,14 +53,14 @@ def ask(
     now: datetime,
     tell: Tell,
     approval_shown: bool = True,
-) -> Verdict:
+) -> UpgradeDecision:
     """Write a request for the offered release when this server's turn has come; remove it when it is over.
 
     `approval_shown`: the tenant would show that the site's upgrade was approved.
 
     Raises SetupError as Graph does.
     """
-    target, present, under_way = _offered(files), running(files), _under_way(files)
+    target, present, under_way = _offered(files), running_images(files), _under_way(files)
     own = Member(server_id, "this server", "unknown", present, now)
     # A server that upgrades, or whose images are the wanted ones, need not look at the others.
     settled = under_way is not None or target is None or present == target.digests
@@ -63,12 +68,14 @@ def ask(
         [] if settled else [_member(server) for server in tenant.servers(site.id) if server.id != server_id]
     )
     held = mailbox.read_summary(files.read(mailbox.SUMMARY)).held
-    settings = Site(bool(site.upgrade_automatically), _approved(site), window(site, files), approval_shown)
+    settings = UpgradePolicy(
+        bool(site.upgrade_automatically), _approved(site), window(site, files), approval_shown
+    )
     verdict = under_way or decide(settings, own, others, target, failed=_failed(files), held=held, now=now)
     requested = files.state(mailbox.REQUEST) is not None
     if verdict.begin and requested:
         reason = "the monitor of the host has not taken the agent's request yet"
-        return Verdict(begin=False, code="requested", reason=reason)
+        return UpgradeDecision(begin=False, code="requested", reason=reason)
     if verdict.begin and target is not None:
         files.write(mailbox.REQUEST, mailbox.render(target.digests))
         tell(UPGRADE_REQUESTED(reason=verdict.reason))
@@ -77,11 +84,11 @@ def ask(
     return verdict
 
 
-def _under_way(files: Files) -> Verdict | None:
+def _under_way(files: Files) -> UpgradeDecision | None:
     """Why to wait while an upgrade of this server is under way; None when none is."""
     answer = mailbox.read_answer(files.read(mailbox.ANSWER))
     if answer is not None and answer.state == "upgrading":
-        return Verdict(begin=False, code="upgrading", reason="the upgrade is under way")
+        return UpgradeDecision(begin=False, code="upgrading", reason="the upgrade is under way")
     return None
 
 
@@ -98,15 +105,6 @@ def reported(files: Files) -> HealthStatus | None:
         return None
     states = {"upgrading": HealthStatus.UPGRADE_IN_PROGRESS, "failed": HealthStatus.UPGRADE_FAILED}
     return states.get(answer.state)
-
-
-def running(files: Files) -> Digests | None:
-    """The images of this server, as `images_configured` names them. Raises FileError when it is no file."""
-    try:
-        found = json_value(files.read_untrusted(paths.IMAGES_CONFIGURED, mailbox.LONGEST) or b"")
-        return Digests(str(found["serverImageDigest"]), str(found["agentImageDigest"]))
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def behind(site: TunnelSite, files: Files) -> int | None:
@@ -162,5 +160,5 @@ def _member(server: TunnelServer) -> Member:
     digests = None
     if server.server_image_digest and server.agent_image_digest:
         digests = Digests(server.server_image_digest, server.agent_image_digest)
-    status: Status = _STATUS.get(server.tunnel_server_health_status, "unknown")
+    status: MemberStatus = _STATUS.get(server.tunnel_server_health_status, "unknown")
     return Member(server.id, server.display_name, status, digests, server.last_checkin_date_time)

@@ -123,6 +123,8 @@ RESTORED = f"{STATE}/restored"
 AGENT_STATE_INSIDE = "/var/lib/mstunnel-agent"
 SERVER_STATE_INSIDE = "/var/lib/mstunnel-server"
 AGENT_STATE = _state(AGENT_STATE_INSIDE, "mstunnel-agent")
+# For the textfile collector of a node exporter.
+AGENT_METRICS = f"{AGENT_STATE}/metrics.prom"
 SERVER_DIRECTORY = _state("/var/lib/mstunnel-gateway", "mstunnel-gateway")
 SERVER_STATE = f"{SERVER_DIRECTORY}/state"
 # That of root, for every caller.

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
-from mstunnel_setup.exchange.status_file import Failure, Words
+from mstunnel_setup.exchange.status_file import PlainText, SyncFailure
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
@@ -16,7 +16,7 @@ from mstunnel_setup.io.messages import UtcTime
 from mstunnel_setup.tenant.wire import HealthThreshold
 
 
-class State(StrEnum):
+class HealthState(StrEnum):
     """Health of one row, or of the server as a whole."""
 
     HEALTHY = "healthy"
@@ -91,10 +91,10 @@ class ReportedRow(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
-    id: Words
-    title: Words
-    state: State
-    text: Words
+    id: PlainText
+    title: PlainText
+    state: HealthState
+    text: PlainText
     value: float | None = None
 
 
@@ -108,10 +108,10 @@ class HealthReport(BaseModel):
 
     version: Literal[1] = 1
     at: UtcTime
-    state: State
+    state: HealthState
     rows: tuple[ReportedRow, ...]
     thresholds: Thresholds
-    last_error: Failure | None = None
+    last_error: SyncFailure | None = None
 
 
 def write_health(files: Files, report: HealthReport) -> None:

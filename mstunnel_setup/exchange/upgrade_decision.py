@@ -73,7 +73,9 @@ class Window:
         return opening
 
 
-Status: TypeAlias = Literal["healthy", "warning", "unhealthy", "offline", "upgrading", "failed", "unknown"]
+MemberStatus: TypeAlias = Literal[
+    "healthy", "warning", "unhealthy", "offline", "upgrading", "failed", "unknown"
+]
 
 # The service reports a server as offline after five minutes; a reboot must not cost its turn.
 _PRESENT: Final = timedelta(minutes=15)
@@ -87,7 +89,7 @@ class Member:
 
     id: str
     name: str
-    status: Status
+    status: MemberStatus
     digests: Digests | None
     seen: datetime | None
 
@@ -97,7 +99,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Site:
+class UpgradePolicy:
     """Upgrade settings of the site. `approved` is the last approval by an administrator.
 
     Without `approval_shown` the tenant has no place for it.
@@ -110,7 +112,7 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class UpgradeDecision:
     """Whether to begin now; `code` and `reason` explain it."""
 
     begin: bool
@@ -119,7 +121,7 @@ class Verdict:
 
 
 def decide(
-    site: Site,
+    site: UpgradePolicy,
     own: Member,
     others: Sequence[Member],
     target: Release | None,
@@ -127,7 +129,7 @@ def decide(
     failed: Collection[Digests],
     held: bool = False,
     now: datetime,
-) -> Verdict:
+) -> UpgradeDecision:
     """Whether the server `own` begins its upgrade to `target` at `now`; `failed` are those that failed here.
 
     `held`: an administrator chose another release.
@@ -146,7 +148,7 @@ def decide(
         _permitted(site, target, now, begun=_begun(others, target))
         or _in_turn(own, [other for other in others if other.present(now)], target)
         or _in_slot(site.window or _ALWAYS, own, others, now)
-        or Verdict(begin=True, code="begin", reason=f"release {target.name} is next")
+        or UpgradeDecision(begin=True, code="begin", reason=f"release {target.name} is next")
     )
 
 
@@ -155,7 +157,7 @@ def _begun(others: Sequence[Member], target: Release) -> bool:
     return any(other.status == "upgrading" or other.digests == target.digests for other in others)
 
 
-def _permitted(site: Site, target: Release, now: datetime, *, begun: bool) -> Verdict | None:
+def _permitted(site: UpgradePolicy, target: Release, now: datetime, *, begun: bool) -> UpgradeDecision | None:
     """The reason when the site's settings forbid it."""
     published = datetime.combine(target.published, time(), UTC)
     approved = site.approved is not None and site.approved >= published
@@ -168,14 +170,14 @@ def _permitted(site: Site, target: Release, now: datetime, *, begun: bool) -> Ve
     return None
 
 
-def _unapproved(site: Site, target: Release) -> str:
+def _unapproved(site: UpgradePolicy, target: Release) -> str:
     if site.approval_shown:
         return f"release {target.name} waits for approval of the site's upgrade"
     by_hand = "run `mst-cli upgrade apply`, or have the site upgrade its servers automatically"
     return f"release {target.name} is not installed automatically at this site; {by_hand}"
 
 
-def _in_turn(own: Member, others: Sequence[Member], target: Release) -> Verdict | None:
+def _in_turn(own: Member, others: Sequence[Member], target: Release) -> UpgradeDecision | None:
     """The reason when another server of the site comes first."""
     for other in others:
         if other.status == "upgrading":
@@ -190,7 +192,7 @@ def _in_turn(own: Member, others: Sequence[Member], target: Release) -> Verdict 
     return None
 
 
-def _in_slot(window: Window, own: Member, others: Sequence[Member], now: datetime) -> Verdict | None:
+def _in_slot(window: Window, own: Member, others: Sequence[Member], now: datetime) -> UpgradeDecision | None:
     """The reason when it is not this server's slot and the tenant does not show the releases of all others.
 
     Digests are read-only in Graph: waiting for one to change could last forever.
@@ -207,8 +209,8 @@ def _in_slot(window: Window, own: Member, others: Sequence[Member], now: datetim
     return _wait("slot", f"the tenant does not show the release of {min(unknown)}; waiting for a time slot")
 
 
-def _wait(code: str, reason: str) -> Verdict:
-    return Verdict(begin=False, code=code, reason=reason)
+def _wait(code: str, reason: str) -> UpgradeDecision:
+    return UpgradeDecision(begin=False, code=code, reason=reason)
 
 
 STANDING: Final = f"{paths.AGENT_STATE}/upgrade.json"
@@ -245,7 +247,7 @@ class LastDecision(BaseModel):
 
 
 def standing(
-    verdict: "Verdict", now: datetime, window: "Window | None", unseen: Sequence[_Hidden] = ()
+    verdict: "UpgradeDecision", now: datetime, window: "Window | None", unseen: Sequence[_Hidden] = ()
 ) -> LastDecision:
     """The record of a decision."""
     found = LastDecision(at=now, code=verdict.code, reason=verdict.reason, unseen=tuple(unseen))

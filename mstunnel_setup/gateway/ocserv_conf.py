@@ -144,7 +144,7 @@ _IPV4: Final = 4
 
 
 @dataclass(frozen=True)
-class Served:
+class TunnelSettings:
     """`includes` empty: all traffic goes through the tunnel. `pools` are the addresses for devices.
 
     `session_timeout` is in seconds, 0 without one.
@@ -185,13 +185,13 @@ class Served:
         return not domains or any(lower == domain or lower.endswith(f".{domain}") for domain in domains)
 
 
-def read_served(configuration: bytes) -> Served | None:
+def read_tunnel_settings(configuration: bytes) -> TunnelSettings | None:
     """What the text of an `ocserv.conf` serves; None for one that is not ours or was damaged."""
     settings: dict[str, list[str]] = {}
     for name, value in _SETTING.findall(configuration.decode(errors="replace")):
         settings.setdefault(name, []).append(value.strip('"'))
     try:
-        return Served(
+        return TunnelSettings(
             port=int(settings["tcp-port"][0]),
             by_token=settings["auth"][0].startswith("oidc"),
             pools=tuple(_pools(settings)),

@@ -57,7 +57,7 @@ def tenant_of(issuer: str) -> str:
 
 
 @dataclass(frozen=True)
-class Issuers:
+class TokenIssuers:
     """The issuers of one tenant's tokens, and where its OpenID documents are.
 
     `authority` is the sign-in host's URL.

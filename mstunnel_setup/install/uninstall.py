@@ -273,7 +273,7 @@ def forget(files: Files, journal: Journal) -> None:
         files.remove(revocation.LAST)
         files.remove(CANDIDATE)
         files.remove(record.HISTORY)
-        files.remove(feed.KNOWN)
+        files.remove(feed.FEED_RECORD)
         files.remove_tree(feed.WORK)
         files.remove(paths.SERVED_CONFIGURATION)
         files.remove(paths.AGENT_CHANGES)

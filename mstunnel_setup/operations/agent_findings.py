@@ -6,8 +6,8 @@ from typing import Final
 
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.result import Notice
-from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, State
-from mstunnel_setup.exchange.status_file import Failure
+from mstunnel_setup.exchange.health_report import HealthReport, HealthState, ReportedRow
+from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
@@ -50,7 +50,8 @@ def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ..
         return report.rows
     text = f"not looked at since {report.at:%Y-%m-%d %H:%M} UTC"
     return tuple(
-        row.model_copy(update={"state": State.UNKNOWN, "text": text, "value": None}) for row in report.rows
+        row.model_copy(update={"state": HealthState.UNKNOWN, "text": text, "value": None})
+        for row in report.rows
     )
 
 
@@ -61,16 +62,16 @@ def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Notic
     if report.last_error is not None:
         yield agent_problem(report.last_error)
     for row in report.rows:
-        if row.state is State.UNHEALTHY and row.id not in SAID_ELSEWHERE:
+        if row.state is HealthState.UNHEALTHY and row.id not in SAID_ELSEWHERE:
             yield row_notice(row, report.last_error)
 
 
 def is_serious(report: HealthReport | None, now: datetime) -> bool:
     """Whether a row is unhealthy without which the site is not served as it should be."""
-    return any(row.id in _SERIOUS and row.state is State.UNHEALTHY for row in rows_of(report, now))
+    return any(row.id in _SERIOUS and row.state is HealthState.UNHEALTHY for row in rows_of(report, now))
 
 
-def row_notice(row: ReportedRow, error: Failure | None) -> Notice:
+def row_notice(row: ReportedRow, error: SyncFailure | None) -> Notice:
     """A row that is not well; `error` is what the agent fails at, which explains why the tenant is away."""
     hint = _ROWS.get(row.id, "See its limits with `mst-cli help health`.")
     if error is not None and row.id == "last-check-in":
@@ -78,7 +79,7 @@ def row_notice(row: ReportedRow, error: Failure | None) -> Notice:
     return Notice(f"health-{row.state.value}", f"{row.title}: {row.text}", hint)
 
 
-def agent_problem(error: Failure) -> Notice:
+def agent_problem(error: SyncFailure) -> Notice:
     """What the agent fails at, in its words, and what to do about it in ours.
 
     A code that we do not declare is not passed on: it is `agent-problem`.
@@ -93,7 +94,7 @@ def agent_problem(error: Failure) -> Notice:
     return Notice(code, found.message, _fix_of(error))
 
 
-def _fix_of(error: Failure) -> str:
+def _fix_of(error: SyncFailure) -> str:
     """How to fix an error of the agent, with a command in it."""
     hint = _ENROL_AGAIN if error.code in _UNKNOWN_IDENTITY else agent_hints().get(error.code, "")
     return hint if "`" in hint else f"{hint} {AGENT_LOGS}".lstrip()

@@ -8,7 +8,7 @@ from mstunnel_setup.base.result import Notice, Result, notice_of, warning
 from mstunnel_setup.base.text import Line
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers import control
-from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, State, read_health
+from mstunnel_setup.exchange.health_report import HealthReport, HealthState, ReportedRow, read_health
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.install.scope import Scope
@@ -78,7 +78,7 @@ def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Itera
             since=report.at,
         )
     for row in rows:
-        if row.id not in SAID_ELSEWHERE and row.state in (State.WARNING, State.UNHEALTHY):
+        if row.id not in SAID_ELSEWHERE and row.state in (HealthState.WARNING, HealthState.UNHEALTHY):
             yield row_notice(row, report.last_error if report else None)
 
 

@@ -13,7 +13,7 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.log_level import log_level
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
-from mstunnel_setup.gateway.oidc import Issuers, TokenRules, TokenVersion, tenant_of
+from mstunnel_setup.gateway.oidc import TokenIssuers, TokenRules, TokenVersion, tenant_of
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.gateway.rendering import render
 from mstunnel_setup.install import ipv6
@@ -84,7 +84,7 @@ def _token_rules(context: Context) -> TokenRules:
         context.answers.token,
         context.answers.tenant.issuer,
     )
-    issuers = Issuers(cloud.name, cloud.authority, context.ports.graph.tenant_id())
+    issuers = TokenIssuers(cloud.name, cloud.authority, context.ports.graph.tenant_id())
     if issuer and tenant_of(issuer) not in ("", issuers.tenant_id.lower()):
         raise UsageError(
             "issuer-of-another-tenant",

@@ -5,10 +5,10 @@ The agent cannot write into the journal itself, and is not to be believed: its r
 
 from dataclasses import dataclass
 
-from mstunnel_setup.agent.log_lines import HEALTH_CHANGED
 from mstunnel_setup.base.log_line import LogLine, Tell, error_line
 from mstunnel_setup.base.text import plain
-from mstunnel_setup.exchange.health_report import HealthReport, State, read_health
+from mstunnel_setup.exchange.health_report import HealthReport, HealthState, read_health
+from mstunnel_setup.exchange.log_lines import HEALTH_CHANGED
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.agent_findings import agent_problem
 
@@ -19,7 +19,7 @@ class AgentReports:
 
     files: Files
     tell: Tell
-    _state: State = State.UNKNOWN
+    _state: HealthState = HealthState.UNKNOWN
     _problem: LogLine | None = None
 
     def look(self) -> str:
@@ -28,7 +28,7 @@ class AgentReports:
         if report is None:
             return ""
         troubled = "; ".join(f"{row.title}: {row.text}" for row in report.rows if row.state is report.state)
-        why = "" if report.state is State.HEALTHY else f": {troubled}"
+        why = "" if report.state is HealthState.HEALTHY else f": {troubled}"
         if report.state is not self._state:
             self.tell(HEALTH_CHANGED(state=report.state, why=why))
         self._state = report.state

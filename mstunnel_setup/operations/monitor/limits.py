@@ -9,9 +9,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import LogLine, Tell
+from mstunnel_setup.exchange.log_lines import LOG_LIMITED
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.log_lines import LOG_LIMITED
 
 Change: TypeAlias = Literal["reload", "restart", "port", "upgrade", "probe", "log"]
 """What the agent can cause: `restart` is of ocserv, `port` and `upgrade` re-create the container."""

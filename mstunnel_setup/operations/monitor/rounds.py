@@ -13,22 +13,7 @@ from mstunnel_setup.base.errors import LockedError, SetupError, StepError, decla
 from mstunnel_setup.base.log_line import LogLine, Tell, error_line
 from mstunnel_setup.containers import control
 from mstunnel_setup.exchange import LONGEST_DRAIN, mailbox
-from mstunnel_setup.exchange.mailbox import Answer
-from mstunnel_setup.exchange.release_feed import offered, read_feed
-from mstunnel_setup.exchange.releases import Digests
-from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
-from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
-from mstunnel_setup.install import tunnel_device
-from mstunnel_setup.install.installed import journal_of, open_host
-from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.io.changes import Changes
-from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.io.service_manager import ServiceManager
-from mstunnel_setup.operations.monitor import modules, request
-from mstunnel_setup.operations.monitor.agent_report import AgentReports
-from mstunnel_setup.operations.monitor.limits import Ledger, LimitedLog
-from mstunnel_setup.operations.monitor.log_lines import (
+from mstunnel_setup.exchange.log_lines import (
     ADDRESSES,
     CERTIFICATE,
     MODULES,
@@ -40,11 +25,25 @@ from mstunnel_setup.operations.monitor.log_lines import (
     UPGRADE_DONE,
     UPGRADE_ENDED,
 )
-from mstunnel_setup.operations.monitor.offer import show_offer
+from mstunnel_setup.exchange.mailbox import Answer
+from mstunnel_setup.exchange.release_feed import offered, read_feed
+from mstunnel_setup.exchange.releases import Digests
+from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, read_history
+from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
+from mstunnel_setup.install import tunnel_device
+from mstunnel_setup.install.installed import journal_of, open_host
+from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.io.changes import Changes
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.service_manager import ServiceManager
+from mstunnel_setup.operations.monitor import modules, upgrades
+from mstunnel_setup.operations.monitor.agent_report import AgentReports
+from mstunnel_setup.operations.monitor.configuration import Configurations, wanted_port
+from mstunnel_setup.operations.monitor.limits import Ledger, LimitedLog
 from mstunnel_setup.operations.monitor.own_program import OwnProgram
-from mstunnel_setup.operations.monitor.serve_configuration import Configurations
-from mstunnel_setup.operations.monitor.wanted_port import wanted_port
-from mstunnel_setup.operations.monitor.watch import Condition, Watch
+from mstunnel_setup.operations.monitor.upgrades import show_offer
+from mstunnel_setup.operations.monitor.watch import Condition, RestartWatch
 from mstunnel_setup.readiness.read.host import own_addresses
 from mstunnel_setup.transaction.lock import exclusive
 
@@ -87,7 +86,7 @@ class Monitor:
     tell: Tell
     service: ServiceManager = field(default_factory=ServiceManager)
     program: OwnProgram = field(default_factory=OwnProgram)
-    _watch: Watch = field(default_factory=Watch)
+    _watch: RestartWatch = field(default_factory=RestartWatch)
     _open: ExitStack = field(default_factory=ExitStack)
     _ports: Ports | None = None
     _next_load: float = 0.0
@@ -98,7 +97,7 @@ class Monitor:
     _lost: Sequence[str] = ()
     _not_loaded: str = ""
     _next_request: float = 0.0
-    _asked: request.Asked | None = None
+    _asked: upgrades.Asked | None = None
     _said: dict[str, str] = field(default_factory=dict)
     _well: bool = False
     _at_rest: bool = False
@@ -232,7 +231,7 @@ class Monitor:
         now, left = self._clock.monotonic(), self._files.state(mailbox.REQUEST) is not None
         if left and now >= self._next_request and not self._stopped():
             self._next_request = now + _REQUEST_PAUSE
-            self._asked = request.take(self._files)
+            self._asked = upgrades.take(self._files)
 
     def _upgrade(self) -> None:
         """Bring an upgrade to its end; begin what the agent asks for; drop it if the gateway is stopped."""
@@ -258,9 +257,9 @@ class Monitor:
         from mstunnel_setup.operations.upgrade import run as upgrade_run  # noqa: PLC0415 (see above)
 
         catalogue = offered(run.files, self._clock.now())
-        if why := request.refusal(run.files, catalogue, asked):
+        if why := upgrades.refusal(run.files, catalogue, asked):
             _refuse(run, asked, why)
-        request.count_upgrade(run.files, self._clock.now())
+        upgrades.count_upgrade(run.files, self._clock.now())
         name = releases.release_names(catalogue, asked)[0]
         self.tell(UPGRADE_BEGUN(release=name))
         drain = catalogue.drain_minutes
@@ -404,7 +403,7 @@ def _refuse(run: "Run", asked: Digests, why: str) -> None:
 
 
 def _upgrade_line(ended: Upgrade) -> LogLine:
-    if ended.outcome is Outcome.DONE:
+    if ended.outcome is UpgradeOutcome.DONE:
         away = ", but no device that was connected has come back yet" if ended.unproved else ""
         return UPGRADE_DONE(release=ended.release, away=away)
     return UPGRADE_ENDED(outcome=ended.outcome, release=ended.release, reason=ended.reason)

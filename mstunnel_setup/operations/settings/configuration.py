@@ -11,7 +11,7 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.agent_settings import read_log_level
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import read_served
+from mstunnel_setup.gateway.ocserv_conf import read_tunnel_settings
 from mstunnel_setup.gateway.options import read_gateway_options
 from mstunnel_setup.gateway.rendering import Rendered, read_admin_settings
 from mstunnel_setup.install.context import Context
@@ -27,7 +27,7 @@ def show(operator: Operator) -> Result:
     """
     with installed_run(operator, {}, exclusively=False) as run:
         settings = read_admin_settings(run.files)
-        served = read_served(run.files.read(paths.OCSERV_CONF) or b"")
+        served = read_tunnel_settings(run.files.read(paths.OCSERV_CONF) or b"")
     if settings is None:
         raise UsageError(
             "configuration-not-pulled",

@@ -15,10 +15,9 @@ from typing import Any
 
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.registry import asking
 from mstunnel_setup.agent.renewal import Renewal
 from mstunnel_setup.agent.tenant import enrol
-from mstunnel_setup.agent.watch import Watch
+from mstunnel_setup.agent.watch import HealthWatch, asking
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import LogLine
 from mstunnel_setup.exchange import mailbox
@@ -169,7 +168,7 @@ def main(root: Path, hours: float) -> None:
         # Its text alone: the parts of a line would count as objects that the agent keeps.
         log.append(str(line))
 
-    watch = Watch(files, clock, tell, counters, asking(clock))
+    watch = HealthWatch(files, clock, tell, counters, asking(clock))
     renewal = Renewal(files, clock, tell, counters)
     agent = Agent(
         lambda: enrol(files, clock, timeout=0.05),

@@ -9,8 +9,7 @@ from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.gateway.options import GatewayOptions
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.configuration import digest_of
-from mstunnel_setup.operations.monitor.serve_configuration import Configurations
+from mstunnel_setup.operations.monitor.configuration import Configurations, digest_of
 
 _DIRECTORIES = (
     *(paths.INBOX, paths.OUTBOX, paths.SERVER_STATE, paths.STATE, paths.AGENT_STATE),

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.watch import Watch
+from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.health_report import State, read_health
+from mstunnel_setup.exchange.health_report import HealthState, read_health
 from mstunnel_setup.exchange.releases import Release
 from mstunnel_setup.exchange.upgrade_decision import STANDING, read_standing
 from mstunnel_setup.tenant.wire import TunnelSite
@@ -91,24 +91,24 @@ def test_a_place_that_cannot_be_written_does_not_stop_the_agent(scene: Scene) ->
 @pytest.mark.parametrize(
     ("counted", "available", "state"),
     [
-        (0, None, State.HEALTHY),
-        (0, True, State.WARNING),
-        (2, False, State.UNHEALTHY),
-        (1, None, State.WARNING),
-        (2, True, State.UNHEALTHY),
-        (None, True, State.WARNING),
-        (None, False, State.HEALTHY),
-        (None, None, State.UNKNOWN),
+        (0, None, HealthState.HEALTHY),
+        (0, True, HealthState.WARNING),
+        (2, False, HealthState.UNHEALTHY),
+        (1, None, HealthState.WARNING),
+        (2, True, HealthState.UNHEALTHY),
+        (None, True, HealthState.WARNING),
+        (None, False, HealthState.HEALTHY),
+        (None, None, HealthState.UNKNOWN),
     ],
 )
 def test_the_version_is_judged_by_the_releases_that_the_host_counts(
-    scene: Scene, counted: int | None, available: bool | None, state: State
+    scene: Scene, counted: int | None, available: bool | None, state: HealthState
 ) -> None:
     """From the host's message and the tenant's site to the row of the health report."""
     scene.files.make_directories(mailbox.OUTBOX)
     scene.files.write(mailbox.SUMMARY, mailbox.Summary(behind=counted).model_dump_json().encode())
     scene.tenant.site_record = TunnelSite(id=SITE, upgrade_available=available)
-    watch = Watch(scene.files, scene.clock, scene.log.append, Counters(), lambda _address: None)
+    watch = HealthWatch(scene.files, scene.clock, scene.log.append, Counters(), lambda _address: None)
     scene.clock.rounds = 1
     with pytest.raises(Ended):
         scene.agent(watch).run()

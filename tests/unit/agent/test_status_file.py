@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.exchange.status_file import STATUS, Failure, Status, judge, read_status, write_status
+from mstunnel_setup.exchange.status_file import (
+    STATUS,
+    AgentStatus,
+    SyncFailure,
+    agent_condition,
+    read_status,
+    write_status,
+)
 from mstunnel_setup.io.files import Files
 from tests.unit.clocks import START
 
@@ -33,23 +40,23 @@ def at(seconds: float | None) -> datetime | None:
 def test_it_is_healthy_while_it_goes_round(
     last_round: float | None, checked_in: float | None, now: float, healthy: bool, reason: str
 ) -> None:
-    status = Status(started=START, last_round=at(last_round), last_check_in=at(checked_in))
-    verdict = judge(status, START + timedelta(seconds=now))
+    status = AgentStatus(started=START, last_round=at(last_round), last_check_in=at(checked_in))
+    verdict = agent_condition(status, START + timedelta(seconds=now))
 
     assert verdict.healthy is healthy
     assert reason in verdict.reason
 
 
 def test_the_reason_names_the_last_error() -> None:
-    failure = Failure(code="network-unreachable", message="graph.example is away", hint="", at=START)
-    verdict = judge(Status(started=START, last_error=failure), START)
+    failure = SyncFailure(code="network-unreachable", message="graph.example is away", hint="", at=START)
+    verdict = agent_condition(AgentStatus(started=START, last_error=failure), START)
 
     assert verdict.reason.endswith(": graph.example is away")
 
 
 def test_the_status_survives_its_file(tmp_path: Path) -> None:
     files = Files(tmp_path)
-    status = Status(started=START, last_check_in=START, configuration_digest="00")
+    status = AgentStatus(started=START, last_check_in=START, configuration_digest="00")
     assert read_status(files) is None
 
     write_status(files, status)
@@ -60,7 +67,7 @@ def test_the_status_survives_its_file(tmp_path: Path) -> None:
 def test_the_status_of_the_container_before_says_nothing_of_this_one(tmp_path: Path) -> None:
     files = Files(tmp_path)
 
-    write_status(files, Status(started=START, container="another"))
+    write_status(files, AgentStatus(started=START, container="another"))
 
     assert read_status(files) is None
 
@@ -72,7 +79,7 @@ def test_the_status_of_the_container_before_says_nothing_of_this_one(tmp_path: P
 def test_the_container_is_judged_alike(tmp_path: Path, container: str, minutes: int, healthy: bool) -> None:
     """By the script of the image, which knows nothing of the program."""
     files = Files(tmp_path)
-    write_status(files, Status(started=START, container=container))
+    write_status(files, AgentStatus(started=START, container=container))
     files.set_modified(STATUS, time.time() - 60 * minutes)
     script = CHECK.read_text().replace(STATUS, str(files.locate(STATUS)))
 
@@ -101,7 +108,7 @@ def test_a_check_in_the_first_minute_of_a_container_waits_for_its_first_round(
 
     with subprocess.Popen(["sh", "-c", script], stderr=subprocess.DEVNULL) as check:
         time.sleep(0.5)
-        write_status(files, Status(started=START, container=platform.node()))
+        write_status(files, AgentStatus(started=START, container=platform.node()))
 
     assert (check.returncode == 0) is healthy
 
@@ -113,4 +120,4 @@ def test_a_broken_status_is_none(tmp_path: Path, content: bytes) -> None:
     files.write(STATUS, content)
 
     assert read_status(files) is None
-    assert not judge(None, START).healthy
+    assert not agent_condition(None, START).healthy

@@ -14,7 +14,7 @@ from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.health_report import State
+from mstunnel_setup.exchange.health_report import HealthState
 from mstunnel_setup.exchange.mailbox import Answer
 from mstunnel_setup.exchange.releases import Digests, Release
 from mstunnel_setup.exchange.upgrade_decision import read_standing
@@ -50,7 +50,7 @@ class Server:
         self.agent = Agent(
             lambda: enrol(self.files, clock), self.files, clock, self.log.append, lambda _status: None
         )
-        self.agent.watch = FakeWatch(State.HEALTHY)
+        self.agent.watch = FakeWatch(HealthState.HEALTHY)
         with_host(self.agent)
 
     def runs(self, digests: Digests) -> None:

@@ -12,7 +12,7 @@ from mstunnel_setup.agent import upgrade
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.mailbox import Answer
-from mstunnel_setup.exchange.releases import Digests, Release
+from mstunnel_setup.exchange.releases import Digests, Release, running_images
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer, TunnelSite
 
@@ -193,4 +193,4 @@ def test_files_that_cannot_be_read_are_no_upgrade(files: Files, content: str) ->
     files.write(mailbox.ANSWER, b"{")
     files.write(paths.IMAGES_CONFIGURED, content.encode())
     assert upgrade.reported(files) is None
-    assert upgrade.running(files) is None
+    assert running_images(files) is None

@@ -13,7 +13,7 @@ from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS, ocserv_conf
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions, read_gateway_options
 from mstunnel_setup.install.steps import configure
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.serve_configuration import Configurations
+from mstunnel_setup.operations.monitor.configuration import Configurations
 from tests.unit.clocks import FakeClock
 from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Accepting, Scene, configuration
 from tests.unit.operations.monitor.hosts import DIRECTORIES

@@ -15,7 +15,7 @@ from mstunnel_lab.admin_center.charts import HEIGHT, WIDTH, chart
 from mstunnel_lab.store import Store
 from mstunnel_lab.trends import Point
 from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows
-from mstunnel_setup.agent.measure import Machine
+from mstunnel_setup.agent.measure import MachineLoad
 from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
 from mstunnel_setup.exchange.health_report import Threshold, Thresholds
 from mstunnel_setup.tenant.wire import HealthThreshold, LabHealth
@@ -61,7 +61,7 @@ def test_lab_and_agent_judge_a_figure_alike(word: str, value: int, one: int, oth
         "latency": ("latency", "latency"),
     }[word]
     own = Thresholds().model_copy(update={field: Threshold(healthy=better, unhealthy=worse)})
-    machine = Machine(cpu_percent=value, memory_percent=value, disk_free_bytes=value * 1024**3)
+    machine = MachineLoad(cpu_percent=value, memory_percent=value, disk_free_bytes=value * 1024**3)
     probe = Probe(NOW, "http://x/", {"http_code": 200, "time_connect": value / 1000})
     report = GatewayReport(at=NOW, connections=1, probe=probe)
     seen = Observation(NOW, NOW, machine=machine, report=report, probe_url="http://x/")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.releases import CATALOGUE, Digests
-from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade
+from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.operations.monitor.rounds import Monitor
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest
@@ -39,7 +39,7 @@ class Asking:
 
     def upgrade(self, _run: Run, wish: UpgradeRequest) -> Upgrade:
         self.upgraded.append(wish.digests)
-        return upgrade("b", wish.release, Outcome.DONE)
+        return upgrade("b", wish.release, UpgradeOutcome.DONE)
 
     def write(self, name: str, seconds_ago: float = 0) -> None:
         self.files.write(mailbox.REQUEST, mailbox.render(images(name).digests))

@@ -13,8 +13,7 @@ from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.options import GatewayOptions
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.configuration import digest_of
-from mstunnel_setup.operations.monitor.serve_configuration import Configurations
+from mstunnel_setup.operations.monitor.configuration import Configurations, digest_of
 from tests.unit.clocks import FakeClock
 
 DIRECTORIES = (

@@ -9,8 +9,8 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers import control
 from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.health_report import HealthReport, State, Thresholds, write_health
-from mstunnel_setup.exchange.status_file import Failure
+from mstunnel_setup.exchange.health_report import HealthReport, HealthState, Thresholds, write_health
+from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.rounds import Monitor
 from tests.unit.clocks import FakeClock
@@ -19,8 +19,8 @@ from tests.unit.install.scenes import container
 from tests.unit.operators import operator_of
 
 
-def report_health(files: Files, state: State, now: datetime, number: int) -> None:
-    error = Failure(code="network-unreachable", message=f"try {number}", hint="", at=now)
+def report_health(files: Files, state: HealthState, now: datetime, number: int) -> None:
+    error = SyncFailure(code="network-unreachable", message=f"try {number}", hint="", at=now)
     write_health(files, HealthReport(at=now, state=state, rows=(), thresholds=Thresholds(), last_error=error))
 
 
@@ -44,7 +44,12 @@ def test_a_flood_of_the_agent_hides_neither_what_is_done_nor_what_fails(
         monitor.operator.files.make_directories(directory)
     for number in range(150):
         clock.elapsed += 8
-        report_health(monitor.operator.files, [State.HEALTHY, State.WARNING][number % 2], clock.now(), number)
+        report_health(
+            monitor.operator.files,
+            [HealthState.HEALTHY, HealthState.WARNING][number % 2],
+            clock.now(),
+            number,
+        )
         monitor.operator.files.write(paths.CONFIGURATION_HANDED, b"{" * (number % 3))
         monitor.round()
     codes = [line.partition(":")[0] for line in said]

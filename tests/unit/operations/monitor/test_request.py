@@ -7,11 +7,11 @@ import pytest
 
 from mstunnel_setup.base.errors import LockedError
 from mstunnel_setup.exchange import LONGEST_DRAIN, mailbox
-from mstunnel_setup.exchange.upgrade_history import Phase, write_history
+from mstunnel_setup.exchange.upgrade_history import UpgradePhase, write_history
 from mstunnel_setup.install import session
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.request import take
 from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.operations.monitor.upgrades import take
 from mstunnel_setup.operations.upgrade import run
 from tests.unit.exchange.test_record import history, images, upgrade
 from tests.unit.operations.monitor.asking import Asking
@@ -101,7 +101,7 @@ def test_an_upgrade_that_was_begun_is_finished_though_the_gateway_is_stopped(
     finished: list[object] = []
     monkeypatch.setattr(Monitor, "_stopped", lambda _self: True)
     monkeypatch.setattr(run, "finish", finished.append)
-    write_history(asking.files, history(upgrade("b", "c", None, phase=Phase.SWITCH)))
+    write_history(asking.files, history(upgrade("b", "c", None, phase=UpgradePhase.SWITCH)))
     asking.monitor.round()
     assert len(finished) == 1
 

@@ -14,7 +14,7 @@ from mstunnel_setup.base.errors import EngineError, LockedError
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.exchange.releases import CATALOGUE
-from mstunnel_setup.exchange.upgrade_history import Outcome, write_history
+from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, write_history
 from mstunnel_setup.install import session
 from mstunnel_setup.operations.monitor import port, rounds
 from mstunnel_setup.operations.monitor.limits import Ledger
@@ -244,7 +244,7 @@ def test_the_agent_gets_no_earlier_release_though_the_catalogue_lists_it(
 
 def test_the_agent_gets_neither_other_images_nor_a_release_that_failed(asking: Asking) -> None:
     assert asking.ask("d") == "no release that is offered to this server has these images"
-    write_history(asking.files, history(upgrade("b", "c", Outcome.WENT_BACK)))
+    write_history(asking.files, history(upgrade("b", "c", UpgradeOutcome.WENT_BACK)))
     assert asking.ask("c") == "it failed on this host before"
     assert asking.upgraded == []
 
@@ -253,11 +253,11 @@ def test_the_agent_gets_neither_other_images_nor_a_release_that_failed(asking: A
 def test_a_release_that_an_administrator_did_not_want_is_neither_offered_nor_given(
     asking: Asking, chosen: dict[str, Any]
 ) -> None:
-    write_history(asking.files, history(upgrade("c", "b", Outcome.DONE, **chosen)))
+    write_history(asking.files, history(upgrade("c", "b", UpgradeOutcome.DONE, **chosen)))
     assert asking.ask("c") == "an administrator chose another release"
     assert asking.upgraded == []
     assert mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).held
-    write_history(asking.files, history(upgrade("a", "b", Outcome.DONE)))
+    write_history(asking.files, history(upgrade("a", "b", UpgradeOutcome.DONE)))
     asking.ask("c")
     assert asking.upgraded == [images("c").digests]
     assert not mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).held

@@ -79,9 +79,9 @@ def test_the_monitor_leaves_the_feed_alone_while_a_command_refreshes_it(root: Pa
     monitor = Monitor(operator_of(root, clock=clock), list[str]().append)
     with exclusive(files, clock, paths.FEED_LOCK), pytest.raises(LockedError):
         monitor._feed()
-    assert files.read(feed.KNOWN) is None
+    assert files.read(feed.FEED_RECORD) is None
     monitor._feed()
-    assert files.read(feed.KNOWN) is not None, "the next round does it, not the one in an hour"
+    assert files.read(feed.FEED_RECORD) is not None, "the next round does it, not the one in an hour"
 
 
 def test_other_commands_do_not_wait_for_the_monitor_to_fetch(

@@ -1,15 +1,57 @@
 """What the agent asks for: the message, and whether this server takes the release at its word."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from mstunnel_setup.base.errors import StepError
+from pydantic import BaseModel
+
+from mstunnel_setup.base.errors import SetupError, StepError
 from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.releases import Catalogue, Digests
+from mstunnel_setup.exchange.agent_settings import read_agent_settings
+from mstunnel_setup.exchange.mailbox import Summary
+from mstunnel_setup.exchange.release_feed import offered
+from mstunnel_setup.exchange.releases import Digests, Release, ReleaseCatalogue, running_images
 from mstunnel_setup.exchange.upgrade_history import read_history
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.limits import Ledger
-from mstunnel_setup.operations.monitor.offer import offer_here
+
+
+def show_offer(files: Files, now: datetime) -> None:
+    """Have the agent find which release it may ask for, and what else it needs of the list."""
+    catalogue = offered(files, now)
+    if files.state(mailbox.OUTBOX) is None:
+        return
+    offer = offer_here(files, catalogue)
+    _show(files, mailbox.OFFER, offer)
+    present = running_images(files)
+    behind = catalogue.behind(present) if present else None
+    held = offer is not None and offer.digests in read_history(files).held
+    summary = Summary(time_zone=catalogue.time_zone, behind=behind, held=held)
+    # Without a list there is nothing to say, and nothing appears that no run has made.
+    _show(files, mailbox.SUMMARY, summary if summary != Summary() else None)
+
+
+def offer_here(files: Files, catalogue: ReleaseCatalogue) -> Release | None:
+    """The release that the agent may request at this site; an unknown site gets what every site gets."""
+    site, present = "", None
+    with suppress(SetupError):
+        site = read_agent_settings(files).site_id
+    with suppress(SetupError):
+        present = running_images(files)
+    return catalogue.newest_for(site, present)
+
+
+def _show(files: Files, path: str, message: BaseModel | None) -> None:
+    """Have the agent find this message there, or none; what stands there already is not written again."""
+    content = message.model_dump_json(indent=2).encode() + b"\n" if message else None
+    if files.read(path) == content:
+        return
+    if content is None:
+        files.remove(path)
+    else:
+        files.write(path, content)
+
 
 # What is removed at once of a directory that lies in the place of a request: a second of work.
 _MOST_ENTRIES: Final = 10_000
@@ -50,7 +92,7 @@ def take(files: Files) -> Asked | None:
         files.discard(mailbox.REQUEST, _MOST_ENTRIES)
 
 
-def refusal(files: Files, catalogue: Catalogue, asked: Digests) -> str:
+def refusal(files: Files, catalogue: ReleaseCatalogue, asked: Digests) -> str:
     """Why this server does not take a release at the agent's word; empty when it does.
 
     Only the newest is taken, and it once: a compromised agent cannot end sessions with it repeatedly.
