@@ -49,7 +49,7 @@ class OpenMailbox(Action[HasFiles]):
         if ports.files.state(paths.MESSAGES) is None:
             return Undone(Undo.ABSENT)
         ports.files.empty(paths.INBOX)
-        for message in (mailbox.ANSWER, mailbox.OFFER, mailbox.SUMMARY, paths.CONFIGURATION_VERDICT):
+        for message in (*(kind.reply for kind in mailbox.KINDS), mailbox.OFFER, mailbox.SUMMARY):
             ports.files.remove(message)
         gone = [
             ports.files.state(directory) is None or ports.files.remove_directory(directory)

@@ -8,7 +8,7 @@ from random import SystemRandom
 from typing import Final
 
 from mstunnel_setup.agent import upgrade
-from mstunnel_setup.agent.hand_over import HandOver
+from mstunnel_setup.agent.configuration import ConfigurationRequests
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.renewal import Renewal
 from mstunnel_setup.agent.tenant import Enrolment
@@ -88,7 +88,7 @@ class Agent:
 
     def __post_init__(self) -> None:
         self._status = AgentStatus(started=self.clock.now())
-        self._hand_over = HandOver(self.files, self.clock, self.tell, self.counters)
+        self.configuration = ConfigurationRequests(self.files, self.clock, self.tell, self.counters)
 
     def run(self) -> None:
         """Work until the process is ended. A tenant that is away is waited for."""
@@ -185,11 +185,11 @@ class Agent:
         if found is None:
             raise CONFIGURATION_MISSING()
         try:
-            digest = self._hand_over.give(found.to_wire(), self._known.probe_url or "")
+            digest = self.configuration.request(found.to_wire(), self._known.probe_url or "")
         except SetupError as error:
             self._learn(refusal=error.message)
             raise
-        self._learn(refusal=self._hand_over.refusal, configuration_id=found.id)
+        self._learn(refusal=self.configuration.refusal, configuration_id=found.id)
         self._update(configuration_id=found.id, configuration_digest=digest)
 
     def _ask_for_upgrade(self, enrolment: Enrolment, site: TunnelSite) -> None:

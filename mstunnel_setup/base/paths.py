@@ -89,9 +89,6 @@ PROBE_URL = f"{CONFIGURATION}/probe-url"
 MESSAGES = f"{CONFIGURATION}/messages"
 INBOX = f"{MESSAGES}/in"
 OUTBOX = f"{MESSAGES}/out"
-# The server configuration as the agent got it from the tenant, and what became of it on the host.
-CONFIGURATION_HANDED = f"{INBOX}/server-configuration.json"
-CONFIGURATION_VERDICT = f"{OUTBOX}/server-configuration.json"
 
 # The agent owns the files that it changes, in a separate directory; the names of the reference are links.
 AGENT_DIRECTORY = f"{CONFIGURATION}/agent"

@@ -1,11 +1,15 @@
-"""The server configuration on its way from agent to gateway: judged, rendered and proved by the host."""
+"""The server configuration on its way from agent to gateway: validated, rendered and proved by the host.
+
+The record of what was written last lies beside the journal, where the agent cannot write. It is written
+before the gateway's files, so whatever a kill leaves half done is recognised by the file that stands there.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -13,9 +17,8 @@ from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import LockedError, SetupError
 from mstunnel_setup.base.log_line import Tell
-from mstunnel_setup.exchange import configuration as handover
+from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.agent_settings import read_log_level
-from mstunnel_setup.exchange.configuration import Handed, Verdict
 from mstunnel_setup.exchange.gateway_report import Applied, read_report
 from mstunnel_setup.exchange.log_lines import (
     CONFIGURATION_ACCEPTED,
@@ -23,22 +26,29 @@ from mstunnel_setup.exchange.log_lines import (
     CONFIGURATION_WRITTEN,
     LOG_LEVEL_CHANGED,
 )
+from mstunnel_setup.exchange.mailbox import CONFIGURATION, Reply, Request
 from mstunnel_setup.gateway import rendering
+from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.log_level import served_level, with_level
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, served_port
 from mstunnel_setup.gateway.options import GatewayOptions, read_gateway_options
-from mstunnel_setup.gateway.rendering import listen_port
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.limits import Change, Ledger
+from mstunnel_setup.operations.monitor.limits import ChangeKind, RateLimiter
 from mstunnel_setup.transaction.lock import exclusive
 
-Outcome: TypeAlias = Literal["applying", "accepted", "refused"]
-Turn: TypeAlias = Literal["rest", "hear", "go-back", "again"]
+NextStep: TypeAlias = Literal["settled", "awaiting", "rollback", "retry"]
+
+# The gateway reloads at once when it gets the signal; a restart of ocserv takes a second or two.
+_PATIENCE: Final = 10.0
+_PAUSE: Final = 0.25
+# A gateway that reported so long ago does not answer within seconds either.
+_ALIVE: Final = timedelta(minutes=1)
+_HINT: Final = "The earlier one is in use again. Correct the server configuration in the admin center."
 
 
-class Served(BaseModel):
-    """What was made of the agent's last data.
+class ConfigurationRecord(BaseModel):
+    """What became of the agent's last request.
 
     `wanted` names what it was rendered to, whatever the port and the log level. `written` and `settings` are
     the SHA-256 of the `ocserv.conf` and of the `admin-settings.json` that were written; an earlier release
@@ -51,30 +61,26 @@ class Served(BaseModel):
     wanted: str
     written: str
     settings: str = ""
-    outcome: Outcome
+    outcome: Literal["applying", "accepted", "refused"]
     reason: str = ""
     previous: dict[str, str] = {}
 
-    def turn(self, present: Mapping[str, bytes | None]) -> Turn:
+    def next_step(self, present: Mapping[str, bytes | None]) -> NextStep:
         """What is left to do while the two files are as `present`.
 
-        `hear` what the gateway says of it, `go-back` to what was before, apply it `again` because a kill came
-        before both were written, or `rest`: also when another command has written a configuration since.
+        `awaiting` the gateway's report on it, `rollback` to what was before, `retry` because a kill came
+        before both were written, or `settled`: also when another command has written a configuration since.
         """
-        stands = digest_of(present.get(paths.OCSERV_CONF) or b"") == self.written
+        in_place = digest_of(present.get(paths.OCSERV_CONF) or b"") == self.written
         if self.outcome == "refused":
-            return "go-back" if stands and self._refused_left(present) else "rest"
+            return "rollback" if in_place and self._leaves_refused(present) else "settled"
         if self.outcome == "accepted":
-            return "rest"
-        if self._cut_off(present):
-            return "again"
-        return "hear" if stands else "rest"
+            return "settled"
+        if self._is_interrupted(present):
+            return "retry"
+        return "awaiting" if in_place else "settled"
 
-    @property
-    def _digests(self) -> Mapping[str, str]:
-        return {paths.OCSERV_CONF: self.written, paths.ADMIN_SETTINGS: self.settings}
-
-    def _refused_left(self, present: Mapping[str, bytes | None]) -> bool:
+    def _leaves_refused(self, present: Mapping[str, bytes | None]) -> bool:
         """Whether a file is still the refused one; a file that the change left alone is not."""
         for path, written in self._digests.items():
             content, before = present.get(path) or b"", self.previous.get(path)
@@ -82,7 +88,7 @@ class Served(BaseModel):
                 return True
         return False
 
-    def _cut_off(self, present: Mapping[str, bytes | None]) -> bool:
+    def _is_interrupted(self, present: Mapping[str, bytes | None]) -> bool:
         """Whether one of the files is still the one before."""
         for path, written in self._digests.items():
             content = present.get(path)
@@ -91,16 +97,16 @@ class Served(BaseModel):
                 return True
         return False
 
-    def after(self, refusal: str | None) -> "Served":
-        """The record once the gateway has spoken; `refusal` is None when it serves what was written."""
-        if refusal is None:
-            return self.model_copy(update={"outcome": "accepted", "previous": {}})
-        return self.model_copy(update={"outcome": "refused", "reason": refusal})
-
     @property
-    def files_before(self) -> Mapping[str, bytes]:
-        """The two files to go back to, in the order to write them; empty when there were none."""
-        return {path: text.encode() for path, text in self.previous.items()}
+    def _digests(self) -> Mapping[str, str]:
+        return {paths.OCSERV_CONF: self.written, paths.ADMIN_SETTINGS: self.settings}
+
+    def reply(self, request: Request) -> Reply:
+        """The reply to the request that it is about."""
+        if self.outcome == "refused":
+            reason = f"the gateway refuses the configuration: {self.reason}"
+            return Reply.to(request, "refused", reason, _HINT)
+        return Reply.to(request, self.outcome)
 
 
 def digest_of(configuration: bytes) -> str:
@@ -108,80 +114,77 @@ def digest_of(configuration: bytes) -> str:
     return hashlib.sha256(configuration).hexdigest()
 
 
-def read_record(files: Files) -> Served | None:
+def read_record(files: Files) -> ConfigurationRecord | None:
     """The record; one that is damaged, or of a newer version, is none: all is judged again then."""
     try:
-        return Served.model_validate_json(files.read(paths.SERVED_CONFIGURATION) or b"")
+        return ConfigurationRecord.model_validate_json(files.read(paths.SERVED_CONFIGURATION) or b"")
     except ValidationError:
         return None
 
 
-def write_record(files: Files, served: Served) -> None:
+def write_record(files: Files, record: ConfigurationRecord) -> None:
     """Replace the record; it is on the disk when this returns."""
-    files.write(paths.SERVED_CONFIGURATION, served.model_dump_json(indent=2).encode() + b"\n", 0o600)
+    files.write(paths.SERVED_CONFIGURATION, record.model_dump_json(indent=2).encode() + b"\n", 0o600)
 
 
-# The gateway reloads at once when it gets the signal; a restart of ocserv takes a second or two.
-_PATIENCE: Final = 10.0
-_PAUSE: Final = 0.25
-# A gateway that reported so long ago does not answer within seconds either.
-_ALIVE: Final = timedelta(minutes=1)
-_HINT: Final = "The earlier one is in use again. Correct the server configuration in the admin center."
+@dataclass(frozen=True)
+class _ValidRequest:
+    """A request that was validated for these options; `wanted` names what it is rendered to."""
 
-
-class _Known(NamedTuple):
-    """Data that was judged, for devices that authenticate so, and the name of what is to be served."""
-
-    content: bytes
+    request: Request
     options: GatewayOptions
-    handed: Handed
+    configuration: ServerConfiguration
+    probe_url: str
     wanted: str
 
 
 @dataclass
 class Configurations:
-    """Serves what the agent hands over.
+    """Serves the configurations that the agent requests.
 
-    `nudge` has the gateway look at its files now instead of a few seconds later.
+    `reload_gateway` has the gateway look at its files now instead of a few seconds later.
     """
 
     files: Files
     clock: Clock
     reload_gateway: Callable[[], None]
     tell: Tell
-    _known: _Known | None = field(default=None, init=False)
+    _valid: _ValidRequest | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        """Use the limits that are kept on this host."""
+        self._limiter = RateLimiter(self.files)
 
     def look(self) -> None:
-        """Hear what became of the last configuration, then serve another one if the agent handed it over.
+        """Complete the last change, then serve another configuration if the agent requests it.
 
-        Raises SetupError for what cannot be served; the agent gets the reason as its verdict.
+        Raises SetupError for what cannot be served; the agent gets the reason as its reply.
         """
         if self.files.state(paths.OUTBOX) is None:
             return
         self._settle()
-        content = handover.read_handed(self.files)
-        if content is None:
+        request = mailbox.receive(self.files, CONFIGURATION)
+        if request is None:
             return
         try:
-            known = self._judge(content)
+            valid = self._validate(request)
         except SetupError as error:
-            self._answer(Verdict.refused(handover.name_of(content), error.message, error.hint))
+            mailbox.write_reply(self.files, Reply.to(request, "refused", error.message, error.hint))
             raise
-        self._show_address(known.handed.probe_url)
-        self._serve(known)
+        self._show_address(valid.probe_url)
+        mailbox.write_reply(self.files, self._serve(valid))
 
     @property
     def settled(self) -> bool:
         """Whether the gateway has taken or refused what was written last."""
-        record = read_record(self.files)
-        return record is None or self._turn(record) == "rest"
+        return self._next_step(read_record(self.files)) == "settled"
 
     def keep_level(self) -> None:
         """Have the gateway log as much as this host wants now. Raises SetupError: env.sh is wrong."""
-        present, record = self._present(), read_record(self.files)
+        present = self.files.read(paths.OCSERV_CONF) or b""
         served = served_level(present)
-        # While the gateway has not spoken, what stands there is known by its digest.
-        if served is None or (record is not None and self._turn(record) != "rest"):
+        # While the gateway has not reported, what stands there is recognised by its digest.
+        if served is None or not self.settled:
             return
         if (level := read_log_level(self.files, self.clock.now())) != served:
             with self._changing():
@@ -189,75 +192,66 @@ class Configurations:
             self.tell(LOG_LEVEL_CHANGED(level=level))
             self.reload_gateway()
 
-    def _judge(self, content: bytes) -> _Known:
-        """The data, judged and rendered once: at most looks the same bytes lie there."""
+    def _validate(self, request: Request) -> _ValidRequest:
+        """The request, validated and rendered once: at most looks the same bytes lie there."""
         options = read_gateway_options(self.files)
-        known = self._known
-        if known is None or (known.content, known.options) != (content, options):
-            handed = handover.judge(content)
-            wanted = rendering.render(handed.configuration, options).digest
-            known = _Known(content, options, handed, wanted)
-            self._known = known
-        return known
+        valid = self._valid
+        if valid is None or (valid.request.payload, valid.options) != (request.payload, options):
+            configuration, probe_url = request.configuration()
+            wanted = rendering.render(configuration, options).digest
+            valid = self._valid = _ValidRequest(request, options, configuration, probe_url, wanted)
+        return valid
 
     def _show_address(self, address: str) -> None:
         """Have the gateway try the site's internal address, and none that is no address."""
-        content = (address if is_probe_address(address) else "").encode() + b"\n"
-        if self.files.read(paths.PROBE_URL) != content and not self._wait("probe"):
+        content, now = (address if is_probe_address(address) else "").encode() + b"\n", self.clock.now()
+        if self.files.read(paths.PROBE_URL) != content and not self._limiter.wait("probe", now):
             with self._changing():
-                self._ledger.take("probe", self.clock.now())
+                self._limiter.record("probe", now)
                 self.files.write(paths.PROBE_URL, content)
 
-    def _serve(self, known: _Known) -> None:
-        present, record = rendering.current(self.files), read_record(self.files)
-        if record is not None and record.wanted == known.wanted and self._turn(record) != "again":
-            self._answer(_verdict(known.handed.digest, record))
-            return
-        level = served_level(self._present()) or 0
-        port = rendering.open_port(present)
-        files = rendering.render(known.handed.configuration, known.options, port, level).files
-        change = _change(present, files)
+    def _serve(self, valid: _ValidRequest) -> Reply:
+        """Serve the configuration unless it is served, or was refused, already; returns the reply."""
+        present, record, now = rendering.current(self.files), read_record(self.files), self.clock.now()
+        if record is not None and record.wanted == valid.wanted and record.next_step(present) != "retry":
+            return record.reply(valid.request)
+        before = present.get(paths.OCSERV_CONF) or b""
+        port, level = rendering.open_port(present), served_level(before) or 0
+        files = rendering.render(valid.configuration, valid.options, port, level).files
         changed = rendering.changes(present, files)
-        if changed and (wait := self._wait(change)):
-            until = f"{self.clock.now() + wait:%H:%M} UTC"
-            reason = f"too many changes in a short time; the next one is made after {until}"
-            self._answer(Verdict(digest=known.handed.digest, state="waiting", reason=reason))
-            return
-        self._apply(known, present, files, change)
-
-    def _apply(
-        self, known: _Known, present: Mapping[str, bytes | None], files: Mapping[str, bytes], change: Change
-    ) -> None:
-        """Write the record, then the files; an interruption in between is recognised by what stands there."""
-        changed = rendering.changes(present, files)
-        served = Served(
-            wanted=known.wanted,
+        change: ChangeKind = (
+            "restart" if rendering.needs_restart(before, files[paths.OCSERV_CONF]) else "reload"
+        )
+        if changed and (wait := self._limiter.wait(change, now)):
+            reason = f"too many changes in a short time; the next one is made after {now + wait:%H:%M} UTC"
+            return Reply.to(valid.request, "waiting", reason)
+        # While the gateway has not reported, the way back leads to what it served before.
+        if record is not None and record.next_step(present) in ("awaiting", "retry"):
+            previous = record.previous
+        else:
+            previous = {path: text.decode(errors="replace") for path, text in present.items() if text}
+        record = ConfigurationRecord(
+            wanted=valid.wanted,
             written=digest_of(files[paths.OCSERV_CONF]),
             settings=digest_of(files[paths.ADMIN_SETTINGS]),
             outcome="applying",
-            previous=self._proved(present) if changed else {},
+            previous=previous if changed else {},
         )
         with self._changing():
             if changed:
-                self._ledger.take(change, self.clock.now())
-            write_record(self.files, served)
+                self._limiter.record(change, now)
+            # An interruption between the files is recognised by what stands there.
+            write_record(self.files, record)
             rendering.write(self.files, changed)
-        self._answer(_verdict(known.handed.digest, served))
+        mailbox.write_reply(self.files, record.reply(valid.request))
         if changed:
             self.tell(CONFIGURATION_WRITTEN(paths=", ".join(changed)))
             self.reload_gateway()
-        self._await()
-        self._answer(_verdict(known.handed.digest, read_record(self.files) or served))
+        self._await_report()
+        return (read_record(self.files) or record).reply(valid.request)
 
-    def _proved(self, present: Mapping[str, bytes | None]) -> dict[str, str]:
-        """The files to go back to: what stands there, or what stood there before that was proved."""
-        record = read_record(self.files)
-        if record is not None and self._turn(record) in ("hear", "again"):
-            return record.previous
-        return {path: content.decode(errors="replace") for path, content in present.items() if content}
-
-    def _await(self) -> None:
-        """Wait a little for the gateway's word, when one was heard of lately."""
+    def _await_report(self) -> None:
+        """Wait a little for the gateway's report, when there was one lately."""
         report = read_report(self.files)
         if report is None or abs(self.clock.now() - report.at) > _ALIVE:
             return
@@ -266,45 +260,35 @@ class Configurations:
             self.clock.sleep(_PAUSE)
 
     def _settle(self) -> bool:
-        """Bring the last change to its end; whether the gateway's word on it is still to come."""
+        """Complete the last change; whether the gateway's report on it is still to come."""
         record = read_record(self.files)
-        if record is not None and self._turn(record) == "hear":
-            record = self._heard(record)
-        if record is not None and self._turn(record) == "go-back":
+        if record is not None and self._next_step(record) == "awaiting":
+            record = self._with_report(record)
+        if record is not None and self._next_step(record) == "rollback":
+            before = {path: text.encode() for path, text in record.previous.items()}
             with self._changing():
-                rendering.write(self.files, record.files_before)
+                rendering.write(self.files, before)
             self.reload_gateway()
-        return record is not None and self._turn(record) == "hear"
+        return self._next_step(record) == "awaiting"
 
-    def _heard(self, record: Served) -> Served:
-        """The record after the gateway's word on what stands there; the same while there is none."""
+    def _with_report(self, record: ConfigurationRecord) -> ConfigurationRecord:
+        """The record after the gateway's report on what stands there; the same while there is none."""
         report = read_report(self.files)
         applied = report.configuration if report is not None else None
         if applied is None or applied.digest != record.written:
             return record
-        ended = record.after(applied.refusal)
+        if applied.refusal is None:
+            ended = record.model_copy(update={"outcome": "accepted", "previous": {}})
+            line = CONFIGURATION_ACCEPTED()
+        else:
+            ended = record.model_copy(update={"outcome": "refused", "reason": applied.refusal})
+            line = CONFIGURATION_REFUSED(reason=applied.refusal, advice=_HINT)
         write_record(self.files, ended)
-        refused = ended.outcome == "refused"
-        self.tell(
-            CONFIGURATION_REFUSED(reason=ended.reason, advice=_HINT) if refused else CONFIGURATION_ACCEPTED()
-        )
+        self.tell(line)
         return ended
 
-    def _answer(self, verdict: Verdict) -> None:
-        handover.write_verdict(self.files, verdict)
-
-    def _turn(self, record: Served) -> Turn:
-        return record.turn(rendering.current(self.files))
-
-    def _present(self) -> bytes:
-        return self.files.read(paths.OCSERV_CONF) or b""
-
-    def _wait(self, change: Change) -> timedelta:
-        return self._ledger.wait(change, self.clock.now())
-
-    @property
-    def _ledger(self) -> Ledger:
-        return Ledger(self.files)
+    def _next_step(self, record: ConfigurationRecord | None) -> NextStep:
+        return "settled" if record is None else record.next_step(rendering.current(self.files))
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -318,18 +302,6 @@ class Configurations:
             yield
 
 
-def _change(present: Mapping[str, bytes | None], files: Mapping[str, bytes]) -> Change:
-    """What serving these files takes: a restart of ocserv, or a reload."""
-    before = present.get(paths.OCSERV_CONF) or b""
-    return "restart" if rendering.needs_restart(before, files[paths.OCSERV_CONF]) else "reload"
-
-
-def _verdict(digest: str, record: Served) -> Verdict:
-    if record.outcome == "refused":
-        return Verdict.refused(digest, f"the gateway refuses the configuration: {record.reason}", _HINT)
-    return Verdict(digest=digest, state=record.outcome)
-
-
 def wanted_port(files: Files) -> int | None:
     """The port to move to; None when it is in use already, or the gateway has not taken what stands there.
 
@@ -340,5 +312,5 @@ def wanted_port(files: Files) -> int | None:
         return None
     if report.configuration != Applied(digest_of(configuration)):
         return None
-    wanted = listen_port(files)
+    wanted = rendering.listen_port(files)
     return None if wanted == served_port(configuration) else wanted

@@ -25,9 +25,8 @@ from mstunnel_setup.exchange.log_lines import (
     UPGRADE_DONE,
     UPGRADE_ENDED,
 )
-from mstunnel_setup.exchange.mailbox import Answer
+from mstunnel_setup.exchange.mailbox import UPGRADE, Request
 from mstunnel_setup.exchange.release_feed import offered, read_feed
-from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, read_history
 from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install import tunnel_device
@@ -40,7 +39,7 @@ from mstunnel_setup.io.service_manager import ServiceManager
 from mstunnel_setup.operations.monitor import modules, upgrades
 from mstunnel_setup.operations.monitor.agent_report import AgentReports
 from mstunnel_setup.operations.monitor.configuration import Configurations, wanted_port
-from mstunnel_setup.operations.monitor.limits import Ledger, LimitedLog
+from mstunnel_setup.operations.monitor.limits import LimitedLog, RateLimiter
 from mstunnel_setup.operations.monitor.own_program import OwnProgram
 from mstunnel_setup.operations.monitor.upgrades import show_offer
 from mstunnel_setup.operations.monitor.watch import Condition, RestartWatch
@@ -97,7 +96,7 @@ class Monitor:
     _lost: Sequence[str] = ()
     _not_loaded: str = ""
     _next_request: float = 0.0
-    _asked: upgrades.Asked | None = None
+    _requested: Request | None = None
     _said: dict[str, str] = field(default_factory=dict)
     _well: bool = False
     _at_rest: bool = False
@@ -121,7 +120,7 @@ class Monitor:
 
         Returns between two rounds, without work that is pending, once the program was replaced.
         """
-        while self._asked is not None or not self._replaced():
+        while self._requested is not None or not self._replaced():
             changes.watch(_WATCHED)
             self.round()
             self.service.alive(_REST_SECONDS)
@@ -228,15 +227,15 @@ class Monitor:
 
         While the gateway is stopped, the agent may withdraw it. Raises StepError: it is no request.
         """
-        now, left = self._clock.monotonic(), self._files.state(mailbox.REQUEST) is not None
-        if left and now >= self._next_request and not self._stopped():
+        now, pending = self._clock.monotonic(), mailbox.is_pending(self._files, UPGRADE)
+        if pending and now >= self._next_request and not self._stopped():
             self._next_request = now + _REQUEST_PAUSE
-            self._asked = upgrades.take(self._files)
+            self._requested = upgrades.take(self._files)
 
     def _upgrade(self) -> None:
         """Bring an upgrade to its end; begin what the agent asks for; drop it if the gateway is stopped."""
-        if read_history(self._files).unfinished is None and (self._asked is None or self._stopped()):
-            self._asked = None
+        if read_history(self._files).unfinished is None and (self._requested is None or self._stopped()):
+            self._requested = None
             return
         from mstunnel_setup.install import session  # noqa: PLC0415 (see above)
         from mstunnel_setup.operations.upgrade import run as upgrade_run  # noqa: PLC0415 (see above)
@@ -246,24 +245,22 @@ class Monitor:
             self.service.status("Upgrading the gateway")
             if (ended := upgrade_run.finish(run)) is not None:
                 self.tell(_upgrade_line(ended))
-            asked, self._asked = self._asked, None
-            if asked is not None and asked.digests != upgrade_run.running(run).digests:
-                asked.refuse_old(self._clock.now())
-                self._obey(run, asked.digests)
+            request, self._requested = self._requested, None
+            if request is not None and request.images() != upgrade_run.running(run).digests:
+                self._carry_out(run, request)
 
-    def _obey(self, run: "Run", asked: Digests) -> None:
-        """Carry out what the agent asks for, if it may. Raises StepError: it may not."""
+    def _carry_out(self, run: "Run", request: Request) -> None:
+        """Carry out the upgrade that the agent requests. Raises StepError: it is not allowed."""
         from mstunnel_setup.operations.upgrade import releases  # noqa: PLC0415 (see above)
         from mstunnel_setup.operations.upgrade import run as upgrade_run  # noqa: PLC0415 (see above)
 
-        catalogue = offered(run.files, self._clock.now())
-        if why := upgrades.refusal(run.files, catalogue, asked):
-            _refuse(run, asked, why)
-        upgrades.count_upgrade(run.files, self._clock.now())
-        name = releases.release_names(catalogue, asked)[0]
+        now, images = self._clock.now(), request.images()
+        catalogue = offered(run.files, now)
+        upgrades.admit(run.files, catalogue, request, now)
+        name = releases.release_names(catalogue, images)[0]
         self.tell(UPGRADE_BEGUN(release=name))
         drain = catalogue.drain_minutes
-        upgrade = upgrade_run.UpgradeRequest(name, asked, "agent", drain_minutes=drain)
+        upgrade = upgrade_run.UpgradeRequest(name, images, "agent", drain_minutes=drain)
         self.tell(_upgrade_line(upgrade_run.upgrade_to(run, upgrade)))
 
     def _imports(self) -> None:
@@ -288,25 +285,25 @@ class Monitor:
 
         A gateway that an administrator stopped moves once it is started again.
         """
-        now, ledger = self._clock.now(), Ledger(self._files)
-        cut_off = ledger.moving
-        wanted = cut_off or wanted_port(self._files)
-        if wanted is None or (cut_off is None and (ledger.wait("port", now) or self._stopped())):
+        now, limiter = self._clock.now(), RateLimiter(self._files)
+        interrupted = limiter.moving
+        wanted = interrupted or wanted_port(self._files)
+        if wanted is None or (interrupted is None and (limiter.wait("port", now) or self._stopped())):
             return
         from mstunnel_setup.install import session  # noqa: PLC0415 (see above)
         from mstunnel_setup.operations.monitor import port  # noqa: PLC0415 (see above)
 
         with session.open_run(self.operator, {}) as run:
-            if cut_off is None:
-                ledger.begin_move(wanted, now)
+            if interrupted is None:
+                limiter.begin_move(wanted, now)
             self.service.status(f"Moving the gateway to port {wanted}")
             self.tell(PORT(port=wanted))
             try:
                 port.move(run, wanted)
             except Exception:
-                ledger.end_move()
+                limiter.end_move()
                 raise
-            ledger.end_move()
+            limiter.end_move()
 
     def _stopped(self) -> bool:
         """Whether an administrator stopped the gateway. Without systemd this is unknown."""
@@ -386,20 +383,6 @@ def condition(ports: Ports, container: str) -> Condition:
     if found is None or found.status != "running":
         return "stopped"
     return "well" if found.health is None or found.health == "healthy" else found.health
-
-
-def _refuse(run: "Run", asked: Digests, why: str) -> None:
-    """Let the agent know, so that it does not ask again every minute."""
-    answer = Answer(
-        state="refused", server=asked.server, agent=asked.agent, reason=why, at=run.context.ports.clock.now()
-    )
-    mailbox.write_answer(run.files, answer)
-    raise StepError(
-        "upgrade-refused",
-        "the agent's request for {image} is refused: {reason}",
-        image=asked.server,
-        reason=why,
-    )
 
 
 def _upgrade_line(ended: Upgrade) -> LogLine:

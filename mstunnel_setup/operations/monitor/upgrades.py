@@ -1,26 +1,32 @@
-"""What the agent asks for: the message, and whether this server takes the release at its word."""
+"""Upgrades that the agent requests: the release it is offered, and whether its request is allowed."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from pydantic import BaseModel
 
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, StepError
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.agent_settings import read_agent_settings
-from mstunnel_setup.exchange.mailbox import Summary
+from mstunnel_setup.exchange.mailbox import UPGRADE, Reply, Request, Summary
 from mstunnel_setup.exchange.release_feed import offered
 from mstunnel_setup.exchange.releases import Digests, Release, ReleaseCatalogue, running_images
 from mstunnel_setup.exchange.upgrade_history import read_history
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.limits import Ledger
+from mstunnel_setup.operations.monitor.limits import RateLimiter
+
+# What is removed at once of a directory that lies in the place of a request: a second of work.
+_MOST_ENTRIES: Final = 10_000
+# It was this server's turn when the agent wrote the request; that is over when the window closes.
+_LIFE: Final = timedelta(minutes=15)
 
 
 def show_offer(files: Files, now: datetime) -> None:
-    """Have the agent find which release it may ask for, and what else it needs of the list."""
+    """Write the release that the agent may request, and what else it needs of the list, into the outbox."""
     catalogue = offered(files, now)
-    if files.state(mailbox.OUTBOX) is None:
+    if files.state(paths.OUTBOX) is None:
         return
     offer = offer_here(files, catalogue)
     _show(files, mailbox.OFFER, offer)
@@ -43,7 +49,7 @@ def offer_here(files: Files, catalogue: ReleaseCatalogue) -> Release | None:
 
 
 def _show(files: Files, path: str, message: BaseModel | None) -> None:
-    """Have the agent find this message there, or none; what stands there already is not written again."""
+    """Replace a message unless it is the same; None removes it."""
     content = message.model_dump_json(indent=2).encode() + b"\n" if message else None
     if files.read(path) == content:
         return
@@ -53,71 +59,69 @@ def _show(files: Files, path: str, message: BaseModel | None) -> None:
         files.write(path, content)
 
 
-# What is removed at once of a directory that lies in the place of a request: a second of work.
-_MOST_ENTRIES: Final = 10_000
-# The agent asked because it was this server's turn, which is over at the latest when the window closes.
-_LIFE: Final = timedelta(minutes=15)
+def take(files: Files) -> Request | None:
+    """The agent's request, which is removed; None when it was withdrawn meanwhile.
 
-
-class Asked(NamedTuple):
-    """The release the agent asks for, and when it did, by the time of its file: seconds since 1970."""
-
-    digests: Digests
-    at: float
-
-    def refuse_old(self, now: datetime) -> None:
-        """Raise StepError when it is not from the last minutes; a time after `now` is not, either."""
-        if abs(now.timestamp() - self.at) > _LIFE.total_seconds():
-            raise StepError(
-                "upgrade-request-old",
-                ("the agent's request for an upgrade is not from the last {minutes} minutes, and is dropped"),
-                hint=(
-                    "The agent requests it again when it is this server's turn; to upgrade now, run "
-                    "`mst-cli upgrade apply`."
-                ),
-                minutes=_LIFE // timedelta(minutes=1),
-            )
-
-
-def take(files: Files) -> Asked | None:
-    """What the agent asks for; None when it withdrew it meanwhile. The message is gone afterwards.
-
-    Raises StepError: it is no request.
+    Raises StepError or FileError: it is no request.
     """
-    at = files.modified(mailbox.REQUEST)
     try:
-        content = files.read_untrusted(mailbox.REQUEST, mailbox.LONGEST)
-        return None if at is None or content is None else Asked(mailbox.parse(content), at)
+        request = mailbox.receive(files, UPGRADE)
+        if request is not None:
+            request.images()
+        return request
     finally:
-        files.discard(mailbox.REQUEST, _MOST_ENTRIES)
+        files.discard(UPGRADE.request, _MOST_ENTRIES)
 
 
-def refusal(files: Files, catalogue: ReleaseCatalogue, asked: Digests) -> str:
-    """Why this server does not take a release at the agent's word; empty when it does.
+def admit(files: Files, catalogue: ReleaseCatalogue, request: Request, now: datetime) -> None:
+    """Record one more upgrade that the agent requested.
 
-    Only the newest is taken, and it once: a compromised agent cannot end sessions with it repeatedly.
+    Raises StepError: the request is old, is refused for good, which the agent gets as the reply, or comes
+    after too many others; then the agent may request it again later.
     """
-    if not catalogue.named(asked):
-        return "no release that is offered to this server has these images"
-    offer = offer_here(files, catalogue)
-    if offer is None or asked != offer.digests:
-        return "it is not the newest release that is offered to this site"
-    history = read_history(files)
-    if asked in history.failed:
-        return "it failed on this host before"
-    if asked in history.held:
-        return "an administrator chose another release"
-    return ""
-
-
-def count_upgrade(files: Files, now: datetime) -> None:
-    """Note one more upgrade. Raises StepError when the agent has had too many; it may ask again later."""
-    ledger = Ledger(files)
-    if wait := ledger.wait("upgrade", now):
+    # A time after `now` is from before the clock was set back.
+    if abs(now.timestamp() - request.at) > _LIFE.total_seconds():
+        raise StepError(
+            "upgrade-request-old",
+            ("the agent's request for an upgrade is not from the last {minutes} minutes, and is dropped"),
+            hint=(
+                "The agent requests it again when it is this server's turn; to upgrade now, run "
+                "`mst-cli upgrade apply`."
+            ),
+            minutes=_LIFE // timedelta(minutes=1),
+        )
+    images, limiter = request.images(), RateLimiter(files)
+    if reason := _refusal(files, catalogue, images):
+        mailbox.write_reply(files, Reply.about(images, "refused", reason, now))
+        raise StepError(
+            "upgrade-refused",
+            "the agent's request for {image} is refused: {reason}",
+            image=images.server,
+            reason=reason,
+        )
+    if wait := limiter.wait("upgrade", now):
         raise StepError(
             "upgrade-limited",
             ("the agent requested too many upgrades; the next one is allowed after {next:%H:%M} UTC"),
             hint="To upgrade now, run `mst-cli upgrade apply`.",
             next=now + wait,
         )
-    ledger.take("upgrade", now)
+    limiter.record("upgrade", now)
+
+
+def _refusal(files: Files, catalogue: ReleaseCatalogue, images: Digests) -> str:
+    """Why an agent may not have this server upgraded to these images; empty when it may.
+
+    Only to the newest release, and once: a compromised agent cannot end sessions with it repeatedly.
+    """
+    if not catalogue.named(images):
+        return "no release that is offered to this server has these images"
+    offer = offer_here(files, catalogue)
+    if offer is None or images != offer.digests:
+        return "it is not the newest release that is offered to this site"
+    history = read_history(files)
+    if images in history.failed:
+        return "it failed on this host before"
+    if images in history.held:
+        return "an administrator chose another release"
+    return ""

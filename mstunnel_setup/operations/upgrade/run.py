@@ -13,8 +13,7 @@ from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, SetupError, StepError, UsageError
-from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.mailbox import Answer, State
+from mstunnel_setup.exchange.mailbox import Reply, ReplyState, write_reply
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.exchange.upgrade_history import (
     ImagePair,
@@ -228,18 +227,8 @@ def _ended(run: Run, upgrade: Upgrade, outcome: UpgradeOutcome, reason: str = ""
 def _note(run: Run, upgrade: Upgrade) -> None:
     """Put the state on the disk, and what the agent reports to the tenant into the mailbox."""
     write_history(run.files, read_history(run.files).with_last(upgrade))
-    digests = upgrade.target.digests
-    answer = Answer(
-        state=_state(upgrade),
-        server=digests.server,
-        agent=digests.agent,
-        reason=upgrade.reason,
-        at=run.context.ports.clock.now(),
-    )
-    mailbox.write_answer(run.files, answer)
-
-
-def _state(upgrade: Upgrade) -> State:
-    if upgrade.outcome is None:
-        return "upgrading"
-    return "done" if upgrade.outcome is UpgradeOutcome.DONE else "failed"
+    state: ReplyState = "applying"
+    if upgrade.outcome is not None:
+        state = "accepted" if upgrade.outcome is UpgradeOutcome.DONE else "failed"
+    now = run.context.ports.clock.now()
+    write_reply(run.files, Reply.about(upgrade.target.digests, state, upgrade.reason, now))

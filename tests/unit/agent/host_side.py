@@ -4,8 +4,8 @@ from typing import Any
 
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.base import paths
-from mstunnel_setup.exchange.configuration import Verdict
 from mstunnel_setup.exchange.gateway_report import REPORT
+from mstunnel_setup.exchange.mailbox import Reply, Request
 from mstunnel_setup.gateway.options import GatewayOptions
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
@@ -33,15 +33,15 @@ def host_side(files: Files, clock: Clock) -> Configurations:
 def with_host(agent: Agent) -> Agent:
     """The agent, on a host whose monitor need not be waited for."""
     monitor = host_side(agent.files, agent.clock)
-    hand_over: Any = agent._hand_over
-    hear = hand_over._verdict
+    configuration: Any = agent.configuration
+    await_reply = configuration.await_reply
 
-    def at_once(digest: str, _patience: float) -> Verdict | None:
+    def at_once(request: Request, _patience: float) -> Reply | None:
         monitor.look()
         # The gateway first answers with its report, after the monitor's signal.
         monitor.look()
-        found: Verdict | None = hear(digest, 0)
+        found: Reply | None = await_reply(request, 0)
         return found
 
-    hand_over._verdict = at_once
+    configuration.await_reply = at_once
     return agent

@@ -8,8 +8,8 @@ from mstunnel_setup.agent.loop import wait_seconds
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
-from mstunnel_setup.exchange import configuration as handover
 from mstunnel_setup.exchange.health_report import HealthState
+from mstunnel_setup.exchange.mailbox import CONFIGURATION, receive
 from mstunnel_setup.exchange.status_file import AgentStatus
 from mstunnel_setup.tenant.wire import TunnelSite
 from tests.unit.agent.fakes import SERVER, SITE, Ended, FakeRenewal, FakeWatch
@@ -215,8 +215,10 @@ def test_an_internal_address_that_cannot_be_used_stops_nothing(scene: Scene, add
         assert agent.round() is None
         agent._look()
 
-    handed = handover.judge(handover.read_handed(scene.files) or b"")
-    assert (str(handed.configuration.network), handed.probe_url) == ("10.20.0.0/16", "")
+    request = receive(scene.files, CONFIGURATION)
+    assert request is not None
+    configuration, probe_url = request.configuration()
+    assert (str(configuration.network), probe_url) == ("10.20.0.0/16", "")
     assert scene.codes().count("probe-url-invalid") == 1
     row = next(row for row in watch.rows if row.id == "internal-network")
     assert (row.state, "cannot be used" in row.text) == (HealthState.WARNING, True)

@@ -15,7 +15,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.health_report import HealthState
-from mstunnel_setup.exchange.mailbox import Answer
+from mstunnel_setup.exchange.mailbox import UPGRADE, Reply, Request
 from mstunnel_setup.exchange.releases import Digests, Release
 from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.io.clock import SystemClock
@@ -42,7 +42,7 @@ class Server:
 
     def __post_init__(self) -> None:
         clock = SystemClock()
-        for directory in (mailbox.INBOX, mailbox.OUTBOX):
+        for directory in (paths.INBOX, paths.OUTBOX):
             self.files.make_directories(directory)
         self.runs(OLD)
         offer = Release(label="2.0", published=clock.now().date(), server=NEW.server, agent=NEW.agent)
@@ -54,12 +54,12 @@ class Server:
         with_host(self.agent)
 
     def runs(self, digests: Digests) -> None:
-        self.files.write(paths.IMAGES_CONFIGURED, mailbox.render(digests))
+        self.files.write(paths.IMAGES_CONFIGURED, Request.to_upgrade(digests).payload)
 
     def goes_round(self) -> str:
         """One round of the agent; what it waits for, or `asked` when it asks the monitor."""
         assert self.agent.round() is None
-        if self.files.state(mailbox.REQUEST) is not None:
+        if self.files.state(UPGRADE.request) is not None:
             return "asked"
         found = read_standing(self.files)
         assert found is not None
@@ -67,11 +67,10 @@ class Server:
 
     def obeyed(self, state: Any) -> None:
         """The monitor has begun (`upgrading`), or is through (`done`)."""
-        self.files.remove(mailbox.REQUEST)
+        self.files.remove(UPGRADE.request)
         if state == "done":
             self.runs(NEW)
-        answer = Answer(state=state, server=NEW.server, agent=NEW.agent, at=datetime.now(UTC))
-        mailbox.write_answer(self.files, answer)
+        mailbox.write_reply(self.files, Reply.about(NEW, state, "", datetime.now(UTC)))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from mstunnel_setup.agent import upgrade
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.mailbox import Answer
+from mstunnel_setup.exchange.mailbox import UPGRADE, Reply, Request
 from mstunnel_setup.exchange.releases import Digests, Release, running_images
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer, TunnelSite
@@ -38,9 +38,9 @@ class Site:
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     found = Files(tmp_path)
-    for directory in (mailbox.INBOX, mailbox.OUTBOX):
+    for directory in (paths.INBOX, paths.OUTBOX):
         found.make_directories(directory)
-    found.write(paths.IMAGES_CONFIGURED, mailbox.render(OLD))
+    found.write(paths.IMAGES_CONFIGURED, Request.to_upgrade(OLD).payload)
     found.write(mailbox.OFFER, OFFER.model_dump_json().encode())
     return found
 
@@ -55,19 +55,18 @@ def ask(files: Files, *others: TunnelServer, **settings: Any) -> str:
 
 
 def answer(files: Files, state: Any, digests: Digests = NEW) -> None:
-    found = Answer(state=state, server=digests.server, agent=digests.agent, at=NOW)
-    mailbox.write_answer(files, found)
+    mailbox.write_reply(files, Reply.about(digests, state, "", NOW))
 
 
 def test_it_requests_in_the_format_that_the_monitor_reads(files: Files) -> None:
     assert ask(files) == "begin"
-    assert mailbox.parse(files.read(mailbox.REQUEST) or b"") == NEW
+    assert Request(UPGRADE, files.read(UPGRADE.request) or b"").images() == NEW
 
 
 def test_it_does_not_ask_twice(files: Files) -> None:
     assert ask(files) == "begin"
     assert ask(files) == "requested"
-    files.remove(mailbox.REQUEST)
+    files.remove(UPGRADE.request)
     answer(files, "upgrading")
     assert ask(files) == "upgrading"
 
@@ -78,7 +77,7 @@ def test_a_request_that_the_monitor_has_not_taken_is_withdrawn_when_the_window_c
     assert ask(files, **hours) == "begin"
     assert ask(files, **hours) == "requested"
     assert ask(files, **hours, upgrade_window_utc_offset_in_minutes=600) == "window-closed"
-    assert files.state(mailbox.REQUEST) is None
+    assert files.state(UPGRADE.request) is None
     assert ask(files, **hours) == "begin"
 
 
@@ -87,20 +86,20 @@ def test_a_request_is_withdrawn_once_it_is_answered(files: Files, state: str) ->
     assert ask(files) == "begin"
     answer(files, state)
     assert ask(files) in ("upgrading", "failed-before")
-    assert files.state(mailbox.REQUEST) is None
+    assert files.state(UPGRADE.request) is None
 
 
 @pytest.mark.parametrize("state", ["failed", "refused"])
 def test_a_release_that_did_not_work_is_not_asked_for_again(files: Files, state: str) -> None:
     answer(files, state)
     assert ask(files) == "failed-before"
-    assert files.state(mailbox.REQUEST) is None
+    assert files.state(UPGRADE.request) is None
 
 
 def test_a_release_that_an_administrator_passed_over_is_not_asked_for(files: Files) -> None:
     files.write(mailbox.SUMMARY, mailbox.Summary(held=True).model_dump_json().encode())
     assert ask(files) == "held"
-    assert files.state(mailbox.REQUEST) is None
+    assert files.state(UPGRADE.request) is None
     files.remove(mailbox.SUMMARY)
     assert ask(files) == "begin"
 
@@ -112,7 +111,7 @@ def test_without_an_offer_or_a_mailbox_nothing_is_asked(files: Files, tmp_path: 
 
 
 def test_a_server_that_is_up_to_date_does_not_look_at_the_others(files: Files) -> None:
-    files.write(paths.IMAGES_CONFIGURED, mailbox.render(NEW))
+    files.write(paths.IMAGES_CONFIGURED, Request.to_upgrade(NEW).payload)
     site = Site()
     wire = TunnelSite(id="site", upgrade_automatically=True)
     verdict = upgrade.ask(site, wire, "b", files, now=NOW, tell=lambda _line: None)
@@ -190,7 +189,7 @@ def test_an_upgrade_is_reported_to_the_tenant(files: Files, state: str, expected
 
 @pytest.mark.parametrize("content", ["[" * 4_000, "[]", json.dumps({"serverImageDigest": "x"})])
 def test_files_that_cannot_be_read_are_no_upgrade(files: Files, content: str) -> None:
-    files.write(mailbox.ANSWER, b"{")
+    files.write(UPGRADE.reply, b"{")
     files.write(paths.IMAGES_CONFIGURED, content.encode())
     assert upgrade.reported(files) is None
     assert running_images(files) is None

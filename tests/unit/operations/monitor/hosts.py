@@ -6,9 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.exchange import configuration as handover
-from mstunnel_setup.exchange.configuration import Verdict
 from mstunnel_setup.exchange.gateway_report import REPORT
+from mstunnel_setup.exchange.mailbox import CONFIGURATION, Reply, Request, reply_to
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.options import GatewayOptions
@@ -69,14 +68,14 @@ class Host(FakeClock):
             self.files.write(REPORT, report.encode())
 
     def hand(self, content: bytes) -> None:
-        self.files.write(paths.CONFIGURATION_HANDED, content)
+        self.files.write(CONFIGURATION.request, content)
 
-    def give(self, probe_url: str = "", **properties: Any) -> Verdict | None:
-        """Hand a configuration over and have the monitor look; what it answers."""
-        content = handover.encode(document(**properties), probe_url)
-        self.hand(content)
+    def give(self, probe_url: str = "", **properties: Any) -> Reply | None:
+        """Hand a configuration over and have the monitor look; what it replies."""
+        request = Request.to_configure(document(**properties), probe_url)
+        self.hand(request.payload)
         self.monitor.look()
-        return handover.read_verdict(self.files, handover.name_of(content))
+        return reply_to(self.files, request)
 
     def conf(self) -> bytes:
         return self.files.read(paths.OCSERV_CONF) or b""

@@ -8,8 +8,8 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers import control
-from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.health_report import HealthReport, HealthState, Thresholds, write_health
+from mstunnel_setup.exchange.mailbox import CONFIGURATION
 from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.rounds import Monitor
@@ -40,7 +40,7 @@ def test_a_flood_of_the_agent_hides_neither_what_is_done_nor_what_fails(
     monkeypatch.setattr(Monitor, "_modules", broken)
     monkeypatch.setattr(control, "restart", lambda _ports, name: restarted.append(name))
     monitor = Monitor(operator_of(tmp_path, clock=clock), said.append)
-    for directory in (paths.AGENT_STATE, mailbox.INBOX, mailbox.OUTBOX):
+    for directory in (paths.AGENT_STATE, paths.INBOX, paths.OUTBOX):
         monitor.operator.files.make_directories(directory)
     for number in range(150):
         clock.elapsed += 8
@@ -50,7 +50,7 @@ def test_a_flood_of_the_agent_hides_neither_what_is_done_nor_what_fails(
             clock.now(),
             number,
         )
-        monitor.operator.files.write(paths.CONFIGURATION_HANDED, b"{" * (number % 3))
+        monitor.operator.files.write(CONFIGURATION.request, b"{" * (number % 3))
         monitor.round()
     codes = [line.partition(":")[0] for line in said]
     assert len(restarted) > 3

@@ -10,6 +10,7 @@ from typing import NoReturn
 import pytest
 
 from mstunnel_setup.cli import monitor as command
+from mstunnel_setup.exchange.mailbox import Request
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.changes import Changes
@@ -19,7 +20,6 @@ from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.monitor import rounds
 from mstunnel_setup.operations.monitor.own_program import OwnProgram
 from mstunnel_setup.operations.monitor.rounds import Monitor
-from mstunnel_setup.operations.monitor.upgrades import Asked
 from tests.unit.clocks import FakeClock
 from tests.unit.operators import operator_of
 
@@ -195,11 +195,11 @@ def test_the_monitor_ends_between_two_rounds_and_says_why(
 
 def test_a_request_that_was_taken_is_carried_out_first(tmp_path: Path, rounds_done: list[Monitor]) -> None:
     def carry_out() -> None:
-        monitor._asked = None
+        monitor._requested = None
 
     clock = FakeClock(during=[*[lambda: None] * 4, carry_out])
     monitor = Monitor(operator_of(tmp_path, clock=clock), lambda _line: None, program=Replaced())
-    monitor._asked = Asked(Digests("sha256:1", "sha256:2"), 0.0)
+    monitor._requested = Request.to_upgrade(Digests("sha256:1", "sha256:2"))
     run(monitor, tmp_path)
     assert len(rounds_done) == 5 + 2
 

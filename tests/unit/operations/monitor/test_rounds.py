@@ -13,11 +13,12 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, LockedError
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.gateway_report import REPORT
+from mstunnel_setup.exchange.mailbox import CONFIGURATION, UPGRADE, Request, last_reply
 from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, write_history
 from mstunnel_setup.install import session
 from mstunnel_setup.operations.monitor import port, rounds
-from mstunnel_setup.operations.monitor.limits import Ledger
+from mstunnel_setup.operations.monitor.limits import RateLimiter
 from mstunnel_setup.operations.monitor.rounds import Monitor
 from tests.unit.clocks import FakeClock
 from tests.unit.exchange.test_record import history, images, upgrade
@@ -122,7 +123,7 @@ def test_a_gateway_that_an_administrator_stopped_moves_once_it_runs_again(
     stopped = Monitor(operator_of(tmp_path, clock=clock), list[str]().append)
     stopped._files.make_directories(paths.STATE)
     if cut_off:
-        Ledger(stopped._files).begin_move(8443, clock.now())
+        RateLimiter(stopped._files).begin_move(8443, clock.now())
     stopped._port()
     assert moves == ([8443] if cut_off else [])
     systemd.start(f"{paths.SERVER}.service")
@@ -169,7 +170,7 @@ def long(place: Path) -> None:
 
 
 @pytest.mark.parametrize("put", [directory, pipe, link, deep, long])
-@pytest.mark.parametrize("path", [mailbox.REQUEST, paths.CONFIGURATION_HANDED, REPORT])
+@pytest.mark.parametrize("path", [UPGRADE.request, CONFIGURATION.request, REPORT])
 def test_whatever_lies_in_a_directory_of_a_container_ends_no_round(
     asking: Asking, said: list[str], monkeypatch: pytest.MonkeyPatch, put: Any, path: str
 ) -> None:
@@ -194,7 +195,7 @@ def test_upgrades_requested_by_the_agent_are_rate_limited(asking: Asking, said: 
         asking.ask("c")
     assert len(asking.upgraded) == 2
     assert said[-1].startswith("upgrade-limited: ")
-    assert mailbox.read_answer(asking.files.read(mailbox.ANSWER)) is None, "it may ask again"
+    assert last_reply(asking.files, UPGRADE) is None, "it may ask again"
 
 
 def test_the_agent_gets_the_newest_release(asking: Asking) -> None:
@@ -204,16 +205,16 @@ def test_the_agent_gets_the_newest_release(asking: Asking) -> None:
 
 @pytest.mark.parametrize(("runs", "behind"), [("a", 2), ("b", 1), ("c", 0), ("d", None)])
 def test_the_agent_finds_how_many_releases_are_newer(asking: Asking, runs: str, behind: int | None) -> None:
-    asking.files.write(paths.IMAGES_CONFIGURED, mailbox.render(images(runs).digests))
+    asking.files.write(paths.IMAGES_CONFIGURED, Request.to_upgrade(images(runs).digests).payload)
     asking.monitor.round()
-    assert mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).behind == behind
+    assert mailbox.read_summary(asking.files).behind == behind
 
 
 def test_without_a_list_nothing_appears_that_no_run_has_made(asking: Asking) -> None:
     asking.files.remove(CATALOGUE)
-    before = asking.files.names(mailbox.OUTBOX)
+    before = asking.files.names(paths.OUTBOX)
     asking.monitor.round()
-    assert asking.files.names(mailbox.OUTBOX) == before
+    assert asking.files.names(paths.OUTBOX) == before
 
 
 def test_a_pipe_in_place_of_a_file_of_the_agent_blocks_nothing(asking: Asking, said: list[str]) -> None:
@@ -228,10 +229,10 @@ def test_the_agent_finds_the_time_zone_of_the_list(asking: Asking) -> None:
     listed = asking.files.read(CATALOGUE) or b""
     asking.files.write(CATALOGUE, b'time_zone = "Europe/Berlin"\n' + listed)
     asking.monitor.round()
-    assert mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).time_zone == "Europe/Berlin"
+    assert mailbox.read_summary(asking.files).time_zone == "Europe/Berlin"
     asking.files.write(CATALOGUE, listed)
     asking.monitor.round()
-    assert mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).time_zone is None
+    assert mailbox.read_summary(asking.files).time_zone is None
 
 
 def test_the_agent_gets_no_earlier_release_though_the_catalogue_lists_it(
@@ -256,11 +257,11 @@ def test_a_release_that_an_administrator_did_not_want_is_neither_offered_nor_giv
     write_history(asking.files, history(upgrade("c", "b", UpgradeOutcome.DONE, **chosen)))
     assert asking.ask("c") == "an administrator chose another release"
     assert asking.upgraded == []
-    assert mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).held
+    assert mailbox.read_summary(asking.files).held
     write_history(asking.files, history(upgrade("a", "b", UpgradeOutcome.DONE)))
     asking.ask("c")
     assert asking.upgraded == [images("c").digests]
-    assert not mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).held
+    assert not mailbox.read_summary(asking.files).held
 
 
 def test_an_agent_that_asks_all_the_time_is_heard_once_a_minute(asking: Asking, said: list[str]) -> None:
@@ -268,7 +269,7 @@ def test_an_agent_that_asks_all_the_time_is_heard_once_a_minute(asking: Asking, 
         asking.clock.elapsed -= 52
         asking.ask("a")
     assert len(said) == 8
-    assert asking.files.state(mailbox.REQUEST) is not None
+    assert asking.files.state(UPGRADE.request) is not None
 
 
 @pytest.mark.parametrize("put", [directory, pipe, link, deep, long])
@@ -277,9 +278,9 @@ def test_what_is_no_request_is_removed_without_the_lock(
 ) -> None:
     opened: list[str] = []
     monkeypatch.setattr(session, "open_run", lambda *_arguments: opened.append("opened"))
-    put(asking.files.locate(mailbox.REQUEST))
+    put(asking.files.locate(UPGRADE.request))
     asking.monitor.round()
-    assert (asking.files.state(mailbox.REQUEST), opened, len(said)) == (None, [], 1)
+    assert (asking.files.state(UPGRADE.request), opened, len(said)) == (None, [], 1)
 
 
 def test_a_request_waits_until_another_run_has_ended(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ def root(publisher: Publisher, tmp_path: Path) -> Iterator[Path]:
     with served(publisher) as url:
         (tmp_path / "host").mkdir()
         files = Files(tmp_path / "host")
-        for directory in ("/etc/mstunnel-setup", "/run", mailbox.OUTBOX):
+        for directory in ("/etc/mstunnel-setup", "/run", paths.OUTBOX):
             files.make_directories(directory)
         files.write(feed.SETTINGS, f'url = "{url}"\n'.encode())
         files.write("/etc/mstunnel-setup/release-feed-root.json", publisher.root)
