@@ -11,24 +11,11 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import UsageError, declare
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import problem_of, toml_table
+from mstunnel_setup.exchange.errors import FEED_SETTINGS_INVALID
 from mstunnel_setup.exchange.releases import CATALOGUE, ReleaseCatalogue, parse
 from mstunnel_setup.io.files import Files
-
-FEED_SETTINGS_INVALID = declare(
-    UsageError,
-    "feed-settings-invalid",
-    "{path}: {reason}",
-    'Write url = "https://…", the address of the release feed, and root = "FILE", its trusted root.',
-)
-FEED_ARCHIVE_INVALID = declare(
-    UsageError,
-    "feed-archive-invalid",
-    "{path} is not an archive of a release feed: {reason}",
-    "Copy the archive again from the publisher, and compare its checksum.",
-)
-
 
 SETTINGS: Final = "/etc/mstunnel-setup/release-feed.toml"
 ROOT: Final = "/etc/mstunnel-setup/release-feed-root.json"
