@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mstunnel_setup.agent.measure import MachineLoad
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, GatewayReport, Probe
 from mstunnel_setup.exchange.health_report import HealthState, Threshold, Thresholds
@@ -90,8 +91,8 @@ def overall(rows: Sequence[HealthRow]) -> HealthState:
 def _last_check_in(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.last_check_in is None:
         fresh = abs(seen.now - seen.started) <= _LATEST_CHECK_IN
-        text = "none since the agent started"
-        return RowResult(HealthState.UNKNOWN if fresh else HealthState.UNHEALTHY, text)
+        content = text("none since the agent started")
+        return RowResult(HealthState.UNKNOWN if fresh else HealthState.UNHEALTHY, content)
     age = abs(seen.now - seen.last_check_in)
     state = HealthState.HEALTHY if age <= _LATEST_CHECK_IN else HealthState.UNHEALTHY
     return RowResult(state, f"{_ago(age)} ago", age.total_seconds())
@@ -136,11 +137,11 @@ def _disk(seen: Observation, thresholds: Thresholds) -> RowResult:
         return RowResult(HealthState.UNKNOWN, "the file system does not report it")
     limit = thresholds.disk_space
     gigabytes = free / _GIGABYTE
-    text = f"{gigabytes:.1f} GB free"
+    content = text("{gigabytes:.1f} GB free", gigabytes=gigabytes)
     if gigabytes > limit.healthy:
-        return RowResult(HealthState.HEALTHY, text, free)
+        return RowResult(HealthState.HEALTHY, content, free)
     return RowResult(
-        HealthState.WARNING if gigabytes >= limit.unhealthy else HealthState.UNHEALTHY, text, free
+        HealthState.WARNING if gigabytes >= limit.unhealthy else HealthState.UNHEALTHY, content, free
     )
 
 
@@ -169,12 +170,16 @@ def _revocation(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.revocation is None:
         return RowResult(HealthState.UNKNOWN, "not asked yet")
     if seen.revocation is RevocationState.NOT_OFFERED:
-        return RowResult(HealthState.UNKNOWN, "the certificate names no OCSP responder or CRL")
+        return RowResult(HealthState.UNKNOWN, text("the certificate names no OCSP responder or CRL"))
     if seen.revocation is RevocationState.GOOD:
         return RowResult(HealthState.HEALTHY, "not revoked")
     if seen.revocation is RevocationState.REVOKED:
         return RowResult(HealthState.UNHEALTHY, "revoked")
-    why = f": {seen.revocation_problem}" if seen.revocation_problem else ""
+    why = (
+        text(": {revocation_problem}", revocation_problem=seen.revocation_problem)
+        if seen.revocation_problem
+        else ""
+    )
     return RowResult(HealthState.WARNING, f"cannot be determined{why}")
 
 
@@ -189,7 +194,9 @@ def _internal_network(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if probe is None:
         return RowResult(HealthState.UNKNOWN, f"{seen.probe_url} has not been tried yet")
     if probe.reached:
-        return RowResult(HealthState.HEALTHY, f"{probe.url} returned HTTP {probe.status}")
+        return RowResult(
+            HealthState.HEALTHY, text("{url} returned HTTP {status}", url=probe.url, status=probe.status)
+        )
     return RowResult(HealthState.UNHEALTHY, f"{probe.url}: {probe.words} ({_way(seen)})")
 
 
@@ -208,14 +215,19 @@ def _upgradeability(seen: Observation, _thresholds: Thresholds) -> RowResult:
         return RowResult(
             HealthState.HEALTHY, f"{seen.registry} answered {_ago(age)} ago", age.total_seconds()
         )
-    text = f"{seen.registry} answered last {_ago(age)} ago: {seen.registry_problem}"
-    return RowResult(HealthState.UNHEALTHY, text, age.total_seconds())
+    content = text(
+        "{registry} answered last {age} ago: {registry_problem}",
+        registry=seen.registry,
+        age=_ago(age),
+        registry_problem=seen.registry_problem,
+    )
+    return RowResult(HealthState.UNHEALTHY, content, age.total_seconds())
 
 
 def _version(seen: Observation, _thresholds: Thresholds) -> RowResult:
     behind = seen.releases_behind
     if behind is None:
-        return RowResult(HealthState.UNKNOWN, "the tenant does not report it")
+        return RowResult(HealthState.UNKNOWN, text("the tenant does not report it"))
     if behind <= 0:
         return RowResult(HealthState.HEALTHY, "the newest", 0)
     if behind == 1:
@@ -256,23 +268,23 @@ def _logs(seen: Observation, _thresholds: Thresholds) -> RowResult:
 
 
 TABLE: Final[tuple[tuple[str, str, Rule], ...]] = (
-    ("last-check-in", "Last check-in", _last_check_in),
-    ("connections", "Current connections", _connections),
-    ("throughput", "Throughput", _throughput),
-    ("cpu-usage", "CPU usage", _cpu),
-    ("cpu-cores", "CPU cores", _cores),
-    ("memory-usage", "Memory usage", _memory),
-    ("disk-space", "Disk space", _disk),
-    ("latency", "Latency", _latency),
-    ("agent-certificate", "Management agent certificate", _agent_certificate),
-    ("tls-certificate", "TLS certificate", _certificate),
-    ("tls-revocation", "TLS certificate revocation", _revocation),
-    ("internal-network", "Internal network accessibility", _internal_network),
-    ("upgradeability", "Upgradeability", _upgradeability),
-    ("server-version", "Server version", _version),
-    ("server-container", "Server container", _server_container),
-    ("server-configuration", "Server configuration", _configuration),
-    ("server-logs", "Server logs", _logs),
+    ("last-check-in", text("Last check-in"), _last_check_in),
+    ("connections", text("Current connections"), _connections),
+    ("throughput", text("Throughput"), _throughput),
+    ("cpu-usage", text("CPU usage"), _cpu),
+    ("cpu-cores", text("CPU cores"), _cores),
+    ("memory-usage", text("Memory usage"), _memory),
+    ("disk-space", text("Disk space"), _disk),
+    ("latency", text("Latency"), _latency),
+    ("agent-certificate", text("Management agent certificate"), _agent_certificate),
+    ("tls-certificate", text("TLS certificate"), _certificate),
+    ("tls-revocation", text("TLS certificate revocation"), _revocation),
+    ("internal-network", text("Internal network accessibility"), _internal_network),
+    ("upgradeability", text("Upgradeability"), _upgradeability),
+    ("server-version", text("Server version"), _version),
+    ("server-container", text("Server container"), _server_container),
+    ("server-configuration", text("Server configuration"), _configuration),
+    ("server-logs", text("Server logs"), _logs),
 )
 """Id, title and rule of every row, in the order of the vendor's table."""
 
@@ -294,7 +306,7 @@ def _current_probe(seen: Observation) -> Probe | None:
 def _way(seen: Observation) -> str:
     """How the gateway went: what a person needs to try the same."""
     servers = ", ".join(seen.report.nameservers) if seen.report else ""
-    proxy = f"proxy {seen.proxy}" if seen.proxy else "no proxy"
+    proxy = f"proxy {seen.proxy}" if seen.proxy else text("no proxy")
     return f"{proxy}, DNS {servers or 'unknown'}"
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import Tell
+from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.log_lines import UPGRADE_REQUESTED
 from mstunnel_setup.exchange.mailbox import UPGRADE, Request
@@ -63,10 +64,10 @@ def ask(
     Raises SetupError as Graph does.
     """
     target, present, reply = _offered(files), running_images(files), mailbox.last_reply(files, UPGRADE)
-    own = Member(server_id, "this server", "unknown", present, now)
+    own = Member(server_id, text("this server"), "unknown", present, now)
     upgrading = reply is not None and reply.state == "applying"
     if upgrading:
-        decision = UpgradeDecision(begin=False, code="upgrading", reason="the upgrade is under way")
+        decision = UpgradeDecision(begin=False, code="upgrading", reason=text("the upgrade is under way"))
     else:
         # A server whose images are the wanted ones need not look at the others.
         settled = target is None or present == target.digests
@@ -80,7 +81,7 @@ def ask(
         decision = decide(policy, own, others, target, failed=failed, held=held, now=now)
     pending = mailbox.is_pending(files, UPGRADE)
     if decision.begin and pending:
-        reason = "the monitor of the host has not taken the agent's request yet"
+        reason = text("the monitor of the host has not taken the agent's request yet")
         return UpgradeDecision(begin=False, code="requested", reason=reason)
     if decision.begin and target is not None:
         mailbox.send(files, Request.to_upgrade(target.digests))

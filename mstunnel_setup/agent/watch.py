@@ -15,6 +15,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, NetworkError, SetupError, StepError, declared
 from mstunnel_setup.base.log_line import Tell, error_line
 from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates import generations, revocation, revocation_record
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
@@ -270,8 +271,16 @@ class HealthWatch:
 
     def _say_changes(self, state: HealthState) -> None:
         if state is not self.state:
-            worst = "; ".join(f"{row.title}: {row.text}" for row in self.rows if row.state is state)
-            self.tell(HEALTH_CHANGED(state=state, why="" if state is HealthState.HEALTHY else f": {worst}"))
+            worst = "; ".join(
+                text("{title}: {words}", title=row.title, words=row.text)
+                for row in self.rows
+                if row.state is state
+            )
+            self.tell(
+                HEALTH_CHANGED(
+                    state=state, why="" if state is HealthState.HEALTHY else text(": {worst}", worst=worst)
+                )
+            )
         self.state = state
 
     def _write(self, observation: Observation, thresholds: Thresholds, error: SyncFailure | None) -> None:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import json_value, problem_of, toml_table
+from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import LONGEST_DRAIN
 from mstunnel_setup.io.files import Files
 
@@ -163,5 +164,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "a release"
-        return f"{place}: {problem_of(first)}"
+        return text("{place}: {first}", place=place, first=problem_of(first))
     return str(error)

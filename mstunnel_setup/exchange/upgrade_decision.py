@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange.releases import Digests, Release
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.errors import FileError
@@ -148,7 +149,7 @@ def decide(
         _permitted(site, target, now, begun=_begun(others, target))
         or _in_turn(own, [other for other in others if other.present(now)], target)
         or _in_slot(site.window or _ALWAYS, own, others, now)
-        or UpgradeDecision(begin=True, code="begin", reason=f"release {target.name} is next")
+        or UpgradeDecision(begin=True, code="begin", reason=text("release {name} is next", name=target.name))
     )
 
 
@@ -172,9 +173,13 @@ def _permitted(site: UpgradePolicy, target: Release, now: datetime, *, begun: bo
 
 def _unapproved(site: UpgradePolicy, target: Release) -> str:
     if site.approval_shown:
-        return f"release {target.name} waits for approval of the site's upgrade"
+        return text("release {name} waits for approval of the site's upgrade", name=target.name)
     by_hand = "run `mst-cli upgrade apply`, or have the site upgrade its servers automatically"
-    return f"release {target.name} is not installed automatically at this site; {by_hand}"
+    return text(
+        "release {name} is not installed automatically at this site; {by_hand}",
+        name=target.name,
+        by_hand=by_hand,
+    )
 
 
 def _in_turn(own: Member, others: Sequence[Member], target: Release) -> UpgradeDecision | None:

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import DEBUG_LEVEL_INVALID
 from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import text
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
@@ -131,7 +132,7 @@ def port_in_use(files: Files) -> int:
     """
     port = served_port(files.read(paths.OCSERV_CONF) or b"")
     if port is None:
-        raise SETTINGS_UNREADABLE(path=paths.OCSERV_CONF, reason="it contains no port")
+        raise SETTINGS_UNREADABLE(path=paths.OCSERV_CONF, reason=text("it contains no port"))
     return port
 
 

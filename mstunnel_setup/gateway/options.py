@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
 from mstunnel_setup.io.files import Files
 
@@ -68,11 +69,11 @@ def read_gateway_options(files: Files) -> GatewayOptions:
     try:
         return GatewayOptions.model_validate_json(files.read(paths.GATEWAY_SETTINGS) or b"")
     except (ValidationError, UsageError):
-        text = (files.read(paths.OCSERV_CONF) or b"").decode(errors="replace")
-    rendered = {name: value.strip('"') for name, value in _SETTING.findall(text)}
+        served = (files.read(paths.OCSERV_CONF) or b"").decode(errors="replace")
+    rendered = {name: value.strip('"') for name, value in _SETTING.findall(served)}
     if "auth" not in rendered:
         raise SETTINGS_UNREADABLE(
-            path=paths.GATEWAY_SETTINGS, reason="nor does ocserv.conf show the settings"
+            path=paths.GATEWAY_SETTINGS, reason=text("nor does ocserv.conf show the settings")
         )
     balancers = (files.read(paths.BALANCERS) or b"").decode().split()
     return GatewayOptions(

@@ -17,6 +17,7 @@ from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import LockedError, SetupError
 from mstunnel_setup.base.log_line import Tell
+from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.agent_settings import read_log_level
 from mstunnel_setup.exchange.gateway_report import Applied, read_report
@@ -44,7 +45,7 @@ _PATIENCE: Final = 10.0
 _PAUSE: Final = 0.25
 # A gateway that reported so long ago does not answer within seconds either.
 _ALIVE: Final = timedelta(minutes=1)
-_HINT: Final = "The earlier one is in use again. Correct the server configuration in the admin center."
+_HINT: Final = text("The earlier one is in use again. Correct the server configuration in the admin center.")
 
 
 class ConfigurationRecord(BaseModel):
@@ -104,7 +105,7 @@ class ConfigurationRecord(BaseModel):
     def reply(self, request: Request) -> Reply:
         """The reply to the request that it is about."""
         if self.outcome == "refused":
-            reason = f"the gateway refuses the configuration: {self.reason}"
+            reason = text("the gateway refuses the configuration: {reason}", reason=self.reason)
             return Reply.to(request, "refused", reason, _HINT)
         return Reply.to(request, self.outcome)
 
@@ -223,7 +224,10 @@ class Configurations:
             "restart" if rendering.needs_restart(before, files[paths.OCSERV_CONF]) else "reload"
         )
         if changed and (wait := self._limiter.wait(change, now)):
-            reason = f"too many changes in a short time; the next one is made after {now + wait:%H:%M} UTC"
+            reason = text(
+                "too many changes in a short time; the next one is made after {time:%H:%M} UTC",
+                time=now + wait,
+            )
             return Reply.to(valid.request, "waiting", reason)
         # While the gateway has not reported, the way back leads to what it served before.
         if record is not None and record.next_step(present) in ("awaiting", "retry"):

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, StepError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.agent_settings import read_agent_settings
 from mstunnel_setup.exchange.mailbox import UPGRADE, Reply, Request, Summary
@@ -115,13 +116,13 @@ def _refusal(files: Files, catalogue: ReleaseCatalogue, images: Digests) -> str:
     Only to the newest release, and once: a compromised agent cannot end sessions with it repeatedly.
     """
     if not catalogue.named(images):
-        return "no release that is offered to this server has these images"
+        return text("no release that is offered to this server has these images")
     offer = offer_here(files, catalogue)
     if offer is None or images != offer.digests:
-        return "it is not the newest release that is offered to this site"
+        return text("it is not the newest release that is offered to this site")
     history = read_history(files)
     if images in history.failed:
-        return "it failed on this host before"
+        return text("it failed on this host before")
     if images in history.held:
-        return "an administrator chose another release"
+        return text("an administrator chose another release")
     return ""

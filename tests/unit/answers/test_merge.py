@@ -91,6 +91,12 @@ def test_a_variable_that_means_nothing_is_refused(environment: Mapping[str, str]
     with pytest.raises(UsageError, match=next(iter(environment))) as caught:
         merge({}, environment)
     assert caught.value.code == "environment-invalid"
+    assert f"“{next(iter(environment.values()))}”" in caught.value.message
+
+
+def test_the_cloud_of_21vianet_is_refused_with_the_reason() -> None:
+    with pytest.raises(UsageError, match="not available in the cloud of 21Vianet"):
+        merge({}, {"intune_env": "MCP"})
 
 
 def test_problems_name_the_origin_and_come_all_at_once() -> None:
