@@ -16,7 +16,7 @@ from mstunnel_setup.exchange.log_lines import (
     CONFIGURATION_REFUSED,
     CONFIGURATION_WAITS,
 )
-from mstunnel_setup.exchange.mailbox import Reply, Request, reply_to, send
+from mstunnel_setup.exchange.mailbox import AgentRequest, Reply, reply_to, send
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.fields import Document
@@ -57,7 +57,7 @@ class ConfigurationRequests:
         cannot be served.
         """
         configuration = ServerConfiguration.from_wire(document)
-        request = Request.to_configure(document, probe_url)
+        request = AgentRequest.to_configure(document, probe_url)
         changed = send(self.files, request)
         if changed:
             self.tell(CONFIGURATION_HANDED_OVER())
@@ -65,7 +65,7 @@ class ConfigurationRequests:
         self._say_warnings(configuration)
         return request.digest
 
-    def await_reply(self, request: Request, patience: float) -> Reply | None:
+    def await_reply(self, request: AgentRequest, patience: float) -> Reply | None:
         """The host's reply; waits so many seconds while there is none, or it is still being carried out."""
         end = self.clock.monotonic() + patience
         while True:

@@ -12,7 +12,7 @@ from mstunnel_setup.agent.measure import MachineLoad
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, GatewayReport, Probe
-from mstunnel_setup.exchange.health_report import HealthState, Threshold, Thresholds
+from mstunnel_setup.exchange.health_report import HealthState, ReportedRow, Threshold, Thresholds
 
 _LATEST_CHECK_IN: Final = timedelta(minutes=5)
 _LATEST_REPORT: Final = timedelta(minutes=2)
@@ -53,17 +53,6 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class HealthRow:
-    """One verdict; `value` is the figure behind it, in the unit that the row's definition names."""
-
-    id: str
-    title: str
-    state: HealthState
-    text: str
-    value: float | None = None
-
-
-@dataclass(frozen=True)
 class RowResult:
     """What a row's rule returns."""
 
@@ -75,13 +64,16 @@ class RowResult:
 Rule = Callable[[Observation, Thresholds], RowResult]
 
 
-def judge_rows(observation: Observation, thresholds: Thresholds) -> tuple[HealthRow, ...]:
+def judge_rows(observation: Observation, thresholds: Thresholds) -> tuple[ReportedRow, ...]:
     """Every row, in the order of the table."""
     found = [(name, title, rule(observation, thresholds)) for name, title, rule in TABLE]
-    return tuple(HealthRow(name, title, item.state, item.text, item.value) for name, title, item in found)
+    return tuple(
+        ReportedRow(id=name, title=title, state=item.state, text=item.text, value=item.value)
+        for name, title, item in found
+    )
 
 
-def overall(rows: Sequence[HealthRow]) -> HealthState:
+def overall(rows: Sequence[ReportedRow]) -> HealthState:
     """The worst row; what is not known does not count."""
     states = {row.state for row in rows}
     worst = (HealthState.UNHEALTHY, HealthState.WARNING, HealthState.HEALTHY)

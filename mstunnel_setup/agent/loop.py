@@ -1,40 +1,45 @@
 """The agent's loop: check in, keep the configuration in step, look at this server, wait."""
 
+import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from random import SystemRandom
 from typing import Final
 
 from mstunnel_setup.agent import upgrade
 from mstunnel_setup.agent.configuration import ConfigurationRequests
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.renewal import Renewal
-from mstunnel_setup.agent.tenant import Enrolment
-from mstunnel_setup.agent.watch import HealthWatch, SyncState
+from mstunnel_setup.agent.tenant import Enrolment, Renewal, enrol
+from mstunnel_setup.agent.watch import HealthWatch, SyncState, asking
 from mstunnel_setup.answers.address import web_address_problem
 from mstunnel_setup.base.errors import CONFIGURATION_MISSING, SetupError, TenantError, declared
-from mstunnel_setup.base.log_line import Tell, error_line
+from mstunnel_setup.base.log_line import LogLine, Tell, as_json, error_line
+from mstunnel_setup.exchange.agent_settings import wants_json, wants_requests
 from mstunnel_setup.exchange.health_report import HealthState
 from mstunnel_setup.exchange.log_lines import (
     CHECKED_IN,
     PROBE_URL_INVALID,
     RECOVERED,
+    REQUEST,
     THRESHOLDS_NOT_LEARNT,
     UPGRADE_WAITS,
 )
 from mstunnel_setup.exchange.releases import running_images
-from mstunnel_setup.exchange.status_file import AgentStatus, SyncFailure
+from mstunnel_setup.exchange.status_file import AgentStatus, SyncFailure, write_status
 from mstunnel_setup.exchange.upgrade_decision import (
     HIDDEN_BY_GRAPH,
     UpgradeDecision,
     standing,
     write_standing,
 )
-from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.clock import Clock, SystemClock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.request_log import requests_told
 from mstunnel_setup.tenant.wire import (
     HealthStatus,
     HealthThreshold,
@@ -307,3 +312,34 @@ def check_in(enrolment: Enrolment, health: LabHealth | None = None) -> bool:
         changes = TunnelServer(display_name=found.display_name, lab_health=health)
     enrolment.tenant.update_server(enrolment.site_id, enrolment.server_id, changes)
     return extended
+
+
+def assembled(root: Path, *, watching: bool) -> Agent:
+    """An agent of the host below `root`, `watching` to stay there and show its status.
+
+    One that is not only checks in and brings into step; the status of a running agent stays as it is.
+    """
+    files, clock, counters = Files(root), SystemClock(), Counters()
+    tell = log_of(files)
+    watch = HealthWatch(files, clock, tell, counters, asking(clock)) if watching else None
+    note: Note = partial(write_status, files) if watching else lambda _status: None
+    renewal = Renewal(files, clock, tell, counters) if watching else None
+    return Agent(lambda: enrol(files, clock), files, clock, tell, note, counters, watch, renewal)
+
+
+def requests_in_log(root: Path) -> AbstractContextManager[None]:
+    """Meanwhile each request to the tenant is a log line, whenever `env.sh` wants that."""
+    files = Files(root)
+    tell = log_of(files)
+    return requests_told(lambda text: tell(REQUEST(request=text)), partial(wants_requests, files))
+
+
+def log_of(files: Files) -> Tell:
+    """What writes the log: lines on standard output, as JSON for as long as `env.sh` wants that."""
+    clock = SystemClock()
+
+    def tell(line: LogLine) -> None:
+        sys.stdout.write(f"{as_json(line, clock.now()) if wants_json(files) else line}\n")
+        sys.stdout.flush()
+
+    return tell

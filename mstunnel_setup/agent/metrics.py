@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup import __version__
-from mstunnel_setup.agent.health_rows import HealthRow, Observation, current_report
-from mstunnel_setup.exchange.health_report import HealthState
+from mstunnel_setup.agent.health_rows import Observation, current_report
+from mstunnel_setup.exchange.health_report import HealthState, ReportedRow
 
 _NUMBERS: Final = {
     HealthState.UNKNOWN: 0,
@@ -39,7 +39,7 @@ class Round:
     """What one round of the agent saw."""
 
     observation: Observation
-    rows: Sequence[HealthRow]
+    rows: Sequence[ReportedRow]
     counters: Counters
 
     def figure(self, row_id: str, divisor: float = 1) -> float | None:

@@ -1,19 +1,20 @@
 """The agent's part in upgrades: it sees that this server's turn has come, and asks the monitor."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, time, timedelta, timezone, tzinfo
-from typing import Final, Protocol
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
 
+from mstunnel_setup.agent.tenant import AgentGraph
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import Tell
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.log_lines import UPGRADE_REQUESTED
-from mstunnel_setup.exchange.mailbox import UPGRADE, Request
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.releases import Digests, Release, running_images
 from mstunnel_setup.exchange.upgrade_decision import (
     Member,
@@ -39,16 +40,8 @@ _STATUS: Final[Mapping[HealthStatus | None, MemberStatus]] = {
 }
 
 
-class ServerList(Protocol):
-    """What this needs of the tenant."""
-
-    def servers(self, site_id: str) -> Sequence[TunnelServer]:
-        """Return all servers of a site."""
-        ...
-
-
 def ask(
-    tenant: ServerList,
+    tenant: AgentGraph,
     site: TunnelSite,
     server_id: str,
     files: Files,
@@ -84,7 +77,7 @@ def ask(
         reason = text("the monitor of the host has not taken the agent's request yet")
         return UpgradeDecision(begin=False, code="requested", reason=reason)
     if decision.begin and target is not None:
-        mailbox.send(files, Request.to_upgrade(target.digests))
+        mailbox.send(files, AgentRequest.to_upgrade(target.digests))
         tell(UPGRADE_REQUESTED(reason=decision.reason))
     elif pending:
         mailbox.withdraw(files, UPGRADE)

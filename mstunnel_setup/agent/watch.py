@@ -1,6 +1,5 @@
 """Looks at everything once a minute, judges it, and writes report and metrics."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,7 +7,7 @@ from typing import Final
 
 from cryptography import x509
 
-from mstunnel_setup.agent.health_rows import HealthRow, Observation, judge_rows, overall
+from mstunnel_setup.agent.health_rows import Observation, judge_rows, overall
 from mstunnel_setup.agent.measure import Measure
 from mstunnel_setup.agent.metrics import Counters, Round, render
 from mstunnel_setup.base import paths
@@ -209,7 +208,7 @@ class HealthWatch:
     counters: Counters
     ask_registry: AskRegistry
     state: HealthState = field(default=HealthState.UNKNOWN, init=False)
-    rows: tuple[HealthRow, ...] = field(default=(), init=False)
+    rows: tuple[ReportedRow, ...] = field(default=(), init=False)
     _complaint: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
@@ -284,9 +283,8 @@ class HealthWatch:
         self.state = state
 
     def _write(self, observation: Observation, thresholds: Thresholds, error: SyncFailure | None) -> None:
-        rows = tuple(ReportedRow(**dataclasses.asdict(row)) for row in self.rows)
         report = HealthReport(
-            at=observation.now, state=self.state, rows=rows, thresholds=thresholds, last_error=error
+            at=observation.now, state=self.state, rows=self.rows, thresholds=thresholds, last_error=error
         )
         write_health(self.files, report)
         self.files.write(paths.AGENT_METRICS, render(Round(observation, self.rows, self.counters)).encode())

@@ -37,7 +37,7 @@ def run(root: Root = _HOST) -> None:
 @app.command("check-in")
 def check_in(root: Root = _HOST) -> None:
     """Check in and sync the configuration once; the status of a running agent stays as it is."""
-    from mstunnel_setup.agent.build import assembled, requests_in_log
+    from mstunnel_setup.agent.loop import assembled, requests_in_log
 
     with requests_in_log(root):
         error = assembled(root, watching=False).round()

@@ -54,7 +54,7 @@ def _work(operator: Operator, *, once: bool) -> Result:
     environment = dict(os.environ)
     service = service_manager.ServiceManager.of(os.environ)
     tell = _log_of(operator, system_journal.SystemJournal.of(os.environ, sys.stderr.fileno()))
-    monitor = rounds.Monitor(operator, tell, service)
+    monitor = rounds.GatewayMonitor(operator, tell, service)
     wanted = partial(agent_settings.wants_requests, operator.files)
     with (
         closing(monitor),

@@ -74,7 +74,7 @@ class _UpgradePayload(BaseModel):
 
 
 @dataclass(frozen=True)
-class Request:
+class AgentRequest:
     """A request as it is in its file, not validated. `at` is the time of the file: seconds since 1970."""
 
     kind: RequestKind
@@ -150,7 +150,7 @@ class Reply(BaseModel):
     at: UtcTime | None = None
 
     @classmethod
-    def to(cls, request: Request, state: ReplyState, reason: str = "", hint: str = "") -> Self:
+    def to(cls, request: AgentRequest, state: ReplyState, reason: str = "", hint: str = "") -> Self:
         """The reply to a request for a configuration."""
         return cls(digest=request.digest, state=state, reason=reason, hint=hint)
 
@@ -180,7 +180,7 @@ class Reply(BaseModel):
         return Digests(self.server or "", self.agent or "")
 
 
-def send(files: Files, request: Request) -> bool:
+def send(files: Files, request: AgentRequest) -> bool:
     """Leave a request for the host, in place of one before; whether it is another one.
 
     Nothing happens without a mailbox, which the step `launch` makes.
@@ -201,10 +201,10 @@ def withdraw(files: Files, kind: RequestKind) -> None:
     files.remove(kind.request)
 
 
-def receive(files: Files, kind: RequestKind) -> Request | None:
+def receive(files: Files, kind: RequestKind) -> AgentRequest | None:
     """The request that lies in the inbox, if any. Raises FileError for anything but a file of its size."""
     at, payload = files.modified(kind.request), files.read_untrusted(kind.request, kind.largest)
-    return None if at is None or payload is None else Request(kind, payload, at)
+    return None if at is None or payload is None else AgentRequest(kind, payload, at)
 
 
 def write_reply(files: Files, reply: Reply) -> None:
@@ -223,7 +223,7 @@ def last_reply(files: Files, kind: RequestKind) -> Reply | None:
     return found if found is not None and found.kind is kind else None
 
 
-def reply_to(files: Files, request: Request) -> Reply | None:
+def reply_to(files: Files, request: AgentRequest) -> Reply | None:
     """The reply to this configuration; None when there is none yet."""
     found = last_reply(files, request.kind)
     return found if found is not None and found.digest == request.digest else None

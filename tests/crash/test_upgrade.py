@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.exchange.mailbox import UPGRADE, Request
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.releases import CATALOGUE, Digests
 from mstunnel_setup.exchange.upgrade_history import HISTORY
 from tests.crash import plugin
@@ -51,7 +51,7 @@ class Upgrading:
     def ask(self) -> None:
         """Put a request into the mailbox, as the agent does every minute until it is answered."""
         path = self.arena.root / UPGRADE.request.lstrip("/")
-        path.write_bytes(Request.to_upgrade(Digests(self.image, AGENT)).payload)
+        path.write_bytes(AgentRequest.to_upgrade(Digests(self.image, AGENT)).payload)
 
     def asked(self, **options: Any) -> Ended:
         self.ask()

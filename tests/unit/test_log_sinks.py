@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.agent.build import log_of
+from mstunnel_setup.agent.loop import log_of
 from mstunnel_setup.base import paths
 from mstunnel_setup.cli import monitor
 from mstunnel_setup.exchange.log_lines import CHECKED_IN, RESTART

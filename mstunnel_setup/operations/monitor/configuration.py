@@ -27,7 +27,7 @@ from mstunnel_setup.exchange.log_lines import (
     CONFIGURATION_WRITTEN,
     LOG_LEVEL_CHANGED,
 )
-from mstunnel_setup.exchange.mailbox import CONFIGURATION, Reply, Request
+from mstunnel_setup.exchange.mailbox import CONFIGURATION, AgentRequest, Reply
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.log_level import served_level, with_level
@@ -102,7 +102,7 @@ class ConfigurationRecord(BaseModel):
     def _digests(self) -> Mapping[str, str]:
         return {paths.OCSERV_CONF: self.written, paths.ADMIN_SETTINGS: self.settings}
 
-    def reply(self, request: Request) -> Reply:
+    def reply(self, request: AgentRequest) -> Reply:
         """The reply to the request that it is about."""
         if self.outcome == "refused":
             reason = text("the gateway refuses the configuration: {reason}", reason=self.reason)
@@ -132,7 +132,7 @@ def write_record(files: Files, record: ConfigurationRecord) -> None:
 class _ValidRequest:
     """A request that was validated for these options; `wanted` names what it is rendered to."""
 
-    request: Request
+    request: AgentRequest
     options: GatewayOptions
     configuration: ServerConfiguration
     probe_url: str
@@ -193,7 +193,7 @@ class Configurations:
             self.tell(LOG_LEVEL_CHANGED(level=level))
             self.reload_gateway()
 
-    def _validate(self, request: Request) -> _ValidRequest:
+    def _validate(self, request: AgentRequest) -> _ValidRequest:
         """The request, validated and rendered once: at most looks the same bytes lie there."""
         options = read_gateway_options(self.files)
         valid = self._valid

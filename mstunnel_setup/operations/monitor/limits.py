@@ -53,7 +53,7 @@ LIMITS: Final[Mapping[ChangeKind, Limit]] = {
 }
 
 
-class _Changes(BaseModel):
+class _ChangeRecord(BaseModel):
     """`ends` is called `debts` in the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -93,21 +93,21 @@ class RateLimiter:
         """Record that the move is over, well or not. Raises FileError."""
         self._write(self._read().model_copy(update={"moving": None}))
 
-    def _after(self, change: ChangeKind, now: datetime) -> _Changes:
+    def _after(self, change: ChangeKind, now: datetime) -> _ChangeRecord:
         found = self._read()
         end = LIMITS[change].after_one_more(found.ends.get(change), now)
         return found.model_copy(update={"ends": {**found.ends, change: end}})
 
-    def _write(self, changes: _Changes) -> None:
+    def _write(self, changes: _ChangeRecord) -> None:
         content = changes.model_dump_json(indent=2, by_alias=True).encode() + b"\n"
         self.files.write(paths.AGENT_CHANGES, content, 0o600)
 
-    def _read(self) -> _Changes:
+    def _read(self) -> _ChangeRecord:
         """What was recorded; a file that was damaged, or that a newer version wrote, counts as none."""
         try:
-            return _Changes.model_validate_json(self.files.read(paths.AGENT_CHANGES) or b"{}")
+            return _ChangeRecord.model_validate_json(self.files.read(paths.AGENT_CHANGES) or b"{}")
         except ValidationError:
-            return _Changes()
+            return _ChangeRecord()
 
 
 class LimitedLog:

@@ -26,7 +26,7 @@ from mstunnel_setup.exchange.log_lines import (
     UPGRADE_DONE,
     UPGRADE_ENDED,
 )
-from mstunnel_setup.exchange.mailbox import UPGRADE, Request
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.release_feed import offered, read_feed
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, read_history
 from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
@@ -79,7 +79,7 @@ _UPGRADE_SECONDS: Final = 60.0 * LONGEST_DRAIN + 21600.0
 
 
 @dataclass
-class Monitor:
+class GatewayMonitor:
     """Looks after the gateway of this server."""
 
     operator: Operator
@@ -97,7 +97,7 @@ class Monitor:
     _lost: Sequence[str] = ()
     _not_loaded: str = ""
     _next_request: float = 0.0
-    _requested: Request | None = None
+    _requested: AgentRequest | None = None
     _said: dict[str, str] = field(default_factory=dict)
     _well: bool = False
     _at_rest: bool = False
@@ -250,7 +250,7 @@ class Monitor:
             if request is not None and request.images() != upgrade_run.running(run).digests:
                 self._carry_out(run, request)
 
-    def _carry_out(self, run: "Run", request: Request) -> None:
+    def _carry_out(self, run: "Run", request: AgentRequest) -> None:
         """Carry out the upgrade that the agent requests. Raises StepError: it is not allowed."""
         from mstunnel_setup.operations.upgrade import releases  # noqa: PLC0415 (see above)
         from mstunnel_setup.operations.upgrade import run as upgrade_run  # noqa: PLC0415 (see above)

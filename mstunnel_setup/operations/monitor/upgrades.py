@@ -11,7 +11,7 @@ from mstunnel_setup.base.errors import SetupError, StepError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.agent_settings import read_agent_settings
-from mstunnel_setup.exchange.mailbox import UPGRADE, Reply, Request, Summary
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, Reply, Summary
 from mstunnel_setup.exchange.release_feed import offered
 from mstunnel_setup.exchange.releases import Digests, Release, ReleaseCatalogue, running_images
 from mstunnel_setup.exchange.upgrade_history import read_history
@@ -60,7 +60,7 @@ def _show(files: Files, path: str, message: BaseModel | None) -> None:
         files.write(path, content)
 
 
-def take(files: Files) -> Request | None:
+def take(files: Files) -> AgentRequest | None:
     """The agent's request, which is removed; None when it was withdrawn meanwhile.
 
     Raises StepError or FileError: it is no request.
@@ -74,7 +74,7 @@ def take(files: Files) -> Request | None:
         files.discard(UPGRADE.request, _MOST_ENTRIES)
 
 
-def admit(files: Files, catalogue: ReleaseCatalogue, request: Request, now: datetime) -> None:
+def admit(files: Files, catalogue: ReleaseCatalogue, request: AgentRequest, now: datetime) -> None:
     """Record one more upgrade that the agent requested.
 
     Raises StepError: the request is old, is refused for good, which the agent gets as the reply, or comes

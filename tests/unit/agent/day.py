@@ -15,13 +15,12 @@ from typing import Any
 
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.renewal import Renewal
-from mstunnel_setup.agent.tenant import enrol
+from mstunnel_setup.agent.tenant import Renewal, enrol
 from mstunnel_setup.agent.watch import HealthWatch, asking
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import LogLine
 from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.mailbox import UPGRADE, Request
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.releases import Digests, Release
 from mstunnel_setup.exchange.status_file import write_status
 from mstunnel_setup.io.files import Files
@@ -52,7 +51,7 @@ class Host:
     def look(self, hours: float) -> None:
         """Take the agent's request, if there is one; offer what has come out meanwhile."""
         if self.files.state(UPGRADE.request) is not None:
-            asked = Request(UPGRADE, self.files.read(UPGRADE.request) or b"").images()
+            asked = AgentRequest(UPGRADE, self.files.read(UPGRADE.request) or b"").images()
             self.files.remove(UPGRADE.request)
             self.taken.append(int(asked.server[7:], 16))
             self._run(asked)

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 
 from typing_extensions import override
 
-from mstunnel_setup.agent.renewal import Renewal
-from mstunnel_setup.agent.tenant import Enrolment
+from mstunnel_setup.agent.tenant import Enrolment, Renewal
 from mstunnel_setup.agent.watch import HealthWatch, SyncState
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.values import JsonObject

@@ -5,7 +5,7 @@ from typing import Any
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange.gateway_report import REPORT
-from mstunnel_setup.exchange.mailbox import Reply, Request
+from mstunnel_setup.exchange.mailbox import AgentRequest, Reply
 from mstunnel_setup.gateway.options import GatewayOptions
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
@@ -36,7 +36,7 @@ def with_host(agent: Agent) -> Agent:
     configuration: Any = agent.configuration
     await_reply = configuration.await_reply
 
-    def at_once(request: Request, _patience: float) -> Reply | None:
+    def at_once(request: AgentRequest, _patience: float) -> Reply | None:
         monitor.look()
         # The gateway first answers with its report, after the monitor's signal.
         monitor.look()

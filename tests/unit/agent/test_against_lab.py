@@ -12,8 +12,7 @@ import pytest
 
 from mstunnel_lab import remote
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity
-from mstunnel_setup.agent.build import requests_in_log
-from mstunnel_setup.agent.loop import Agent
+from mstunnel_setup.agent.loop import Agent, requests_in_log
 from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange.status_file import AgentStatus

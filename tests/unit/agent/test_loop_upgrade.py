@@ -9,7 +9,7 @@ from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.health_report import HealthState, read_health
-from mstunnel_setup.exchange.mailbox import UPGRADE, Request
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.releases import Release
 from mstunnel_setup.exchange.upgrade_decision import STANDING, read_standing
 from mstunnel_setup.tenant.wire import TunnelSite
@@ -23,7 +23,7 @@ def offer(scene: Scene) -> None:
     """A newer release than the one that runs, for a site with a maintenance window at night."""
     for directory in (paths.INBOX, paths.OUTBOX):
         scene.files.make_directories(directory)
-    scene.files.write(paths.IMAGES_CONFIGURED, Request.to_upgrade(images("a").digests).payload)
+    scene.files.write(paths.IMAGES_CONFIGURED, AgentRequest.to_upgrade(images("a").digests).payload)
     new = images("b").digests
     release = Release(label="2.0", published=START.date(), server=new.server, agent=new.agent)
     scene.files.write(mailbox.OFFER, release.model_dump_json().encode())

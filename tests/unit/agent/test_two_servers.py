@@ -15,7 +15,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.health_report import HealthState
-from mstunnel_setup.exchange.mailbox import UPGRADE, Reply, Request
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, Reply
 from mstunnel_setup.exchange.releases import Digests, Release
 from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.io.clock import SystemClock
@@ -54,7 +54,7 @@ class Server:
         with_host(self.agent)
 
     def runs(self, digests: Digests) -> None:
-        self.files.write(paths.IMAGES_CONFIGURED, Request.to_upgrade(digests).payload)
+        self.files.write(paths.IMAGES_CONFIGURED, AgentRequest.to_upgrade(digests).payload)
 
     def goes_round(self) -> str:
         """One round of the agent; what it waits for, or `asked` when it asks the monitor."""

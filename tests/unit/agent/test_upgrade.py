@@ -11,7 +11,7 @@ import pytest
 from mstunnel_setup.agent import upgrade
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.mailbox import UPGRADE, Reply, Request
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, Reply
 from mstunnel_setup.exchange.releases import Digests, Release, running_images
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer, TunnelSite
@@ -40,7 +40,7 @@ def files(tmp_path: Path) -> Files:
     found = Files(tmp_path)
     for directory in (paths.INBOX, paths.OUTBOX):
         found.make_directories(directory)
-    found.write(paths.IMAGES_CONFIGURED, Request.to_upgrade(OLD).payload)
+    found.write(paths.IMAGES_CONFIGURED, AgentRequest.to_upgrade(OLD).payload)
     found.write(mailbox.OFFER, OFFER.model_dump_json().encode())
     return found
 
@@ -49,7 +49,8 @@ def ask(files: Files, *others: TunnelServer, **settings: Any) -> str:
     """The code of the verdict."""
     wire = TunnelSite.model_validate({"id": "site", "upgrade_automatically": True, **settings})
     said: list[str] = []
-    verdict = upgrade.ask(Site(*others), wire, "b", files, now=NOW, tell=said.append)
+    tenant: Any = Site(*others)
+    verdict = upgrade.ask(tenant, wire, "b", files, now=NOW, tell=said.append)
     assert bool(said) == verdict.begin
     return verdict.code
 
@@ -60,7 +61,7 @@ def answer(files: Files, state: Any, digests: Digests = NEW) -> None:
 
 def test_it_requests_in_the_format_that_the_monitor_reads(files: Files) -> None:
     assert ask(files) == "begin"
-    assert Request(UPGRADE, files.read(UPGRADE.request) or b"").images() == NEW
+    assert AgentRequest(UPGRADE, files.read(UPGRADE.request) or b"").images() == NEW
 
 
 def test_it_does_not_ask_twice(files: Files) -> None:
@@ -111,8 +112,8 @@ def test_without_an_offer_or_a_mailbox_nothing_is_asked(files: Files, tmp_path: 
 
 
 def test_a_server_that_is_up_to_date_does_not_look_at_the_others(files: Files) -> None:
-    files.write(paths.IMAGES_CONFIGURED, Request.to_upgrade(NEW).payload)
-    site = Site()
+    files.write(paths.IMAGES_CONFIGURED, AgentRequest.to_upgrade(NEW).payload)
+    site: Any = Site()
     wire = TunnelSite(id="site", upgrade_automatically=True)
     verdict = upgrade.ask(site, wire, "b", files, now=NOW, tell=lambda _line: None)
     assert verdict.code == "up-to-date"

@@ -15,9 +15,9 @@ from mstunnel_setup.exchange.mailbox import (
     CONFIGURATION,
     KINDS,
     UPGRADE,
+    AgentRequest,
     Reply,
     ReplyState,
-    Request,
     RequestKind,
     is_pending,
     last_reply,
@@ -32,8 +32,8 @@ from mstunnel_setup.io.files import Files
 
 IMAGES = Digests(f"sha256:{'a' * 64}", f"sha256:{'b' * 64}")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-GOOD = json.loads(Request.to_upgrade(IMAGES).payload)
-CONFIGURE = Request.to_configure({"id": "c1", "network": "10.0.0.0/8"}, "https://intranet.test/")
+GOOD = json.loads(AgentRequest.to_upgrade(IMAGES).payload)
+CONFIGURE = AgentRequest.to_configure({"id": "c1", "network": "10.0.0.0/8"}, "https://intranet.test/")
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def files(tmp_path: Path) -> Files:
 
 
 def test_what_the_agent_requests_the_monitor_reads(files: Files) -> None:
-    for request in (Request.to_upgrade(IMAGES), CONFIGURE):
+    for request in (AgentRequest.to_upgrade(IMAGES), CONFIGURE):
         assert send(files, request)
         assert not send(files, request), "it lies there already"
         found = receive(files, request.kind)
@@ -55,7 +55,7 @@ def test_what_the_agent_requests_the_monitor_reads(files: Files) -> None:
         withdraw(files, request.kind)
         assert not is_pending(files, request.kind)
         assert receive(files, request.kind) is None
-    assert Request.to_upgrade(IMAGES).images() == IMAGES
+    assert AgentRequest.to_upgrade(IMAGES).images() == IMAGES
     configuration, probe_url = CONFIGURE.configuration()
     assert (str(configuration.network), probe_url) == ("10.0.0.0/8", "https://intranet.test/")
 
@@ -80,21 +80,21 @@ def test_the_monitor_reads_no_more_than_the_limit(files: Files, kind: RequestKin
         json.dumps({**GOOD, "agentImageDigest": GOOD["agentImageDigest"] + "\n"}).encode(),
         json.dumps({**GOOD, "mst_use_custom_image": 2}).encode(),
         json.dumps({"serverImageDigest": GOOD["serverImageDigest"]}).encode(),
-        Request.to_upgrade(IMAGES).payload + b" " * UPGRADE.largest,
+        AgentRequest.to_upgrade(IMAGES).payload + b" " * UPGRADE.largest,
     ],
 )
 def test_anything_else_is_refused(content: bytes) -> None:
     with pytest.raises(StepError) as refused:
-        Request(UPGRADE, content).images()
+        AgentRequest(UPGRADE, content).images()
     assert refused.value.code == "upgrade-request-invalid"
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_bring_more_than_a_refusal(content: bytes) -> None:
     with pytest.raises(StepError):
-        Request(UPGRADE, content).images()
+        AgentRequest(UPGRADE, content).images()
     with pytest.raises(SetupError):
-        Request(CONFIGURATION, content).configuration()
+        AgentRequest(CONFIGURATION, content).configuration()
 
 
 STATES: list[tuple[ReplyState, str]] = [
@@ -153,7 +153,7 @@ def test_a_reply_of_an_earlier_release_is_read(files: Files, reply: Reply, writt
 def test_a_reply_to_another_request_is_none(files: Files) -> None:
     write_reply(files, Reply.to(CONFIGURE, "accepted"))
     assert reply_to(files, CONFIGURE) is not None
-    assert reply_to(files, Request.to_configure({"id": "c2"}, "")) is None
+    assert reply_to(files, AgentRequest.to_configure({"id": "c2"}, "")) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

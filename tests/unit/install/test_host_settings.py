@@ -7,7 +7,7 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
-from mstunnel_setup.exchange.mailbox import CONFIGURATION, Request
+from mstunnel_setup.exchange.mailbox import CONFIGURATION, AgentRequest
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS, ocserv_conf
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions, read_gateway_options
@@ -47,7 +47,7 @@ def installed(scene: Scene, **answers: Any) -> bytes:
 def rendered_by_the_monitor(scene: Scene, clock: FakeClock) -> bytes:
     """What `ocserv.conf` is after the agent has handed over what the step got from the tenant."""
     wire = (scene.graph.configuration or configuration(8443)).to_wire()
-    scene.files.write(CONFIGURATION.request, Request.to_configure(wire, "").payload)
+    scene.files.write(CONFIGURATION.request, AgentRequest.to_configure(wire, "").payload)
     Configurations(scene.files, clock, lambda: None, lambda _line: None).look()
     return scene.files.read(paths.OCSERV_CONF) or b""
 

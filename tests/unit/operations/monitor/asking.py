@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.exchange.mailbox import UPGRADE, Request, last_reply
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, last_reply
 from mstunnel_setup.exchange.releases import CATALOGUE, Digests
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome
 from mstunnel_setup.install.session import Run
-from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest
 from tests.unit.exchange.test_record import images, upgrade
 from tests.unit.install.scenes import Scene
@@ -21,7 +21,7 @@ class Asking:
     """A host that runs release b of the releases a, b and c, and an agent that is not to be trusted."""
 
     scene: Scene
-    monitor: Monitor
+    monitor: GatewayMonitor
     upgraded: list[Digests] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -42,7 +42,7 @@ class Asking:
         return upgrade("b", wish.release, UpgradeOutcome.DONE)
 
     def write(self, name: str, seconds_ago: float = 0) -> None:
-        self.files.write(UPGRADE.request, Request.to_upgrade(images(name).digests).payload)
+        self.files.write(UPGRADE.request, AgentRequest.to_upgrade(images(name).digests).payload)
         at = self.clock.now().timestamp() - seconds_ago
         os.utime(self.files.locate(UPGRADE.request), (at, at))
 

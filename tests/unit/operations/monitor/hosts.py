@@ -7,7 +7,7 @@ from typing import Any
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange.gateway_report import REPORT
-from mstunnel_setup.exchange.mailbox import CONFIGURATION, Reply, Request, reply_to
+from mstunnel_setup.exchange.mailbox import CONFIGURATION, AgentRequest, Reply, reply_to
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.options import GatewayOptions
@@ -72,7 +72,7 @@ class Host(FakeClock):
 
     def give(self, probe_url: str = "", **properties: Any) -> Reply | None:
         """Hand a configuration over and have the monitor look; what it replies."""
-        request = Request.to_configure(document(**properties), probe_url)
+        request = AgentRequest.to_configure(document(**properties), probe_url)
         self.hand(request.payload)
         self.monitor.look()
         return reply_to(self.files, request)

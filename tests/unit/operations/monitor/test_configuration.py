@@ -9,7 +9,7 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
-from mstunnel_setup.exchange.mailbox import CONFIGURATION, Request, reply_to
+from mstunnel_setup.exchange.mailbox import CONFIGURATION, AgentRequest, reply_to
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
@@ -130,7 +130,7 @@ def test_a_monitor_that_is_killed_at_any_write_ends_where_one_that_was_not_does(
     kill_at = 0
     for kill_at in itertools.count(1):
         host = Host(files=Files(tmp_path / str(kill_at)))
-        host.hand(Request.to_configure(document(**change), "").payload)
+        host.hand(AgentRequest.to_configure(document(**change), "").payload)
         left = [kill_at]
 
         def killed(self: Files, *arguments: object, left: list[int] = left, **more: object) -> None:
@@ -168,7 +168,7 @@ def test_what_is_no_configuration_is_refused_with_a_reason(host: Host, content: 
     host.hand(content)
     with pytest.raises(SetupError):
         host.monitor.look()
-    verdict = reply_to(host.files, Request(CONFIGURATION, content))
+    verdict = reply_to(host.files, AgentRequest(CONFIGURATION, content))
     assert verdict is not None
     assert verdict.state == "refused"
     assert verdict.reason
@@ -283,7 +283,7 @@ def test_what_another_command_wrote_meanwhile_stays(host: Host) -> None:
 
 
 def test_without_a_mailbox_nothing_is_done(host: Host) -> None:
-    host.hand(Request.to_configure(document(network="10.2.0.0/16"), "").payload)
+    host.hand(AgentRequest.to_configure(document(network="10.2.0.0/16"), "").payload)
     host.files.remove_tree(paths.OUTBOX)
     before = host.conf()
     host.monitor.look()

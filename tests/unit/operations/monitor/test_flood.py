@@ -12,7 +12,7 @@ from mstunnel_setup.exchange.health_report import HealthReport, HealthState, Thr
 from mstunnel_setup.exchange.mailbox import CONFIGURATION
 from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.install.scenes import container
@@ -31,15 +31,15 @@ def test_a_flood_of_the_agent_hides_neither_what_is_done_nor_what_fails(
     restarted: list[str] = []
     clock = FakeClock(elapsed=1000.0)
 
-    def broken(_self: Monitor) -> None:
+    def broken(_self: GatewayMonitor) -> None:
         if clock.elapsed > 2000:
             raise EngineError("engine-unreachable", "the engine does not answer", "")
 
     sick = {paths.SERVER: container(health="unhealthy"), paths.AGENT: container()}
-    monkeypatch.setattr(Monitor, "_host", ports_of(tmp_path, engine=FakeEngine(sick), clock=clock))
-    monkeypatch.setattr(Monitor, "_modules", broken)
+    monkeypatch.setattr(GatewayMonitor, "_host", ports_of(tmp_path, engine=FakeEngine(sick), clock=clock))
+    monkeypatch.setattr(GatewayMonitor, "_modules", broken)
     monkeypatch.setattr(control, "restart", lambda _ports, name: restarted.append(name))
-    monitor = Monitor(operator_of(tmp_path, clock=clock), said.append)
+    monitor = GatewayMonitor(operator_of(tmp_path, clock=clock), said.append)
     for directory in (paths.AGENT_STATE, paths.INBOX, paths.OUTBOX):
         monitor.operator.files.make_directories(directory)
     for number in range(150):

@@ -12,7 +12,7 @@ from mstunnel_setup.exchange.mailbox import UPGRADE
 from mstunnel_setup.exchange.upgrade_history import UpgradePhase, write_history
 from mstunnel_setup.install import session
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from mstunnel_setup.operations.monitor.upgrades import take
 from mstunnel_setup.operations.upgrade import run
 from tests.unit.exchange.test_record import history, images, upgrade
@@ -71,13 +71,13 @@ def test_a_gateway_that_an_administrator_stopped_is_upgraded_once_it_runs_again(
     asking: Asking, monkeypatch: pytest.MonkeyPatch, minutes: int
 ) -> None:
     """Not for a request of long ago; the agent makes another one when it is time."""
-    monkeypatch.setattr(Monitor, "_stopped", lambda _self: True)
+    monkeypatch.setattr(GatewayMonitor, "_stopped", lambda _self: True)
     asking.ask("c")
     assert asking.files.state(UPGRADE.request) is not None, "the agent may withdraw it"
     asking.clock.elapsed += minutes * MINUTE
     asking.monitor.round()
     assert asking.upgraded == []
-    monkeypatch.setattr(Monitor, "_stopped", lambda _self: False)
+    monkeypatch.setattr(GatewayMonitor, "_stopped", lambda _self: False)
     asking.monitor.round()
     assert asking.upgraded == ([images("c").digests] if minutes < 15 else [])
 
@@ -88,7 +88,7 @@ def test_a_gateway_that_is_stopped_after_its_request_was_taken_stays_stopped(
     """The agent asks again; until then a request that is held would hold up other work of the monitor."""
     ask_during_another_run(asking, monkeypatch)
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(Monitor, "_stopped", lambda _self: True)
+        meanwhile.setattr(GatewayMonitor, "_stopped", lambda _self: True)
         asking.monitor.round()
     asking.monitor.round()
     assert asking.upgraded == []
@@ -101,7 +101,7 @@ def test_an_upgrade_that_was_begun_is_finished_though_the_gateway_is_stopped(
 ) -> None:
     """In the middle of an upgrade the gateway may be stopped, too."""
     finished: list[object] = []
-    monkeypatch.setattr(Monitor, "_stopped", lambda _self: True)
+    monkeypatch.setattr(GatewayMonitor, "_stopped", lambda _self: True)
     monkeypatch.setattr(run, "finish", finished.append)
     write_history(asking.files, history(upgrade("b", "c", None, phase=UpgradePhase.SWITCH)))
     asking.monitor.round()

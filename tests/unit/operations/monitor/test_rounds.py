@@ -13,13 +13,13 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, LockedError
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.gateway_report import REPORT
-from mstunnel_setup.exchange.mailbox import CONFIGURATION, UPGRADE, Request, last_reply
+from mstunnel_setup.exchange.mailbox import CONFIGURATION, UPGRADE, AgentRequest, last_reply
 from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, write_history
 from mstunnel_setup.install import session
 from mstunnel_setup.operations.monitor import port, rounds
 from mstunnel_setup.operations.monitor.limits import RateLimiter
-from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from tests.unit.clocks import FakeClock
 from tests.unit.exchange.test_record import history, images, upgrade
 from tests.unit.fakes import FakeSystemd, Forgetful, ports_of
@@ -34,7 +34,9 @@ def spoil(root: Path, text: str) -> None:
     path.write_text(text)
 
 
-def test_a_persistent_problem_is_reported_once(monitor: Monitor, said: list[str], tmp_path: Path) -> None:
+def test_a_persistent_problem_is_reported_once(
+    monitor: GatewayMonitor, said: list[str], tmp_path: Path
+) -> None:
     spoil(tmp_path, "[[release]\n")
     for _ in range(10):
         monitor.round()
@@ -45,7 +47,9 @@ def test_a_persistent_problem_is_reported_once(monitor: Monitor, said: list[str]
     assert len(said) == 2
 
 
-def test_a_recurring_problem_is_reported_again(monitor: Monitor, said: list[str], tmp_path: Path) -> None:
+def test_a_recurring_problem_is_reported_again(
+    monitor: GatewayMonitor, said: list[str], tmp_path: Path
+) -> None:
     for text in ("[[release]\n", "", "[[release]\n"):
         spoil(tmp_path, text)
         monitor.round()
@@ -53,31 +57,31 @@ def test_a_recurring_problem_is_reported_again(monitor: Monitor, said: list[str]
 
 
 def test_one_part_that_fails_does_not_stop_the_others(
-    monitor: Monitor, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monitor: GatewayMonitor, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(_self: Monitor) -> None:
+    def away(_self: GatewayMonitor) -> None:
         raise EngineError("engine-unreachable", "the engine does not answer", "")
 
-    monkeypatch.setattr(Monitor, "_containers", away)
+    monkeypatch.setattr(GatewayMonitor, "_containers", away)
     spoil(tmp_path, "[[release]\n")
     monitor.round()
     assert [line.partition(":")[0] for line in said] == ["releases-invalid", "engine-unreachable"]
 
 
 def test_nothing_is_changed_while_another_run_is_active(
-    monitor: Monitor, said: list[str], monkeypatch: pytest.MonkeyPatch
+    monitor: GatewayMonitor, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def locked(_self: Monitor) -> None:
+    def locked(_self: GatewayMonitor) -> None:
         raise LockedError("locked", "another run is at work", "")
 
-    monkeypatch.setattr(Monitor, "_upgrade", locked)
-    monkeypatch.setattr(Monitor, "_containers", lambda _self: said.append("looked"))
+    monkeypatch.setattr(GatewayMonitor, "_upgrade", locked)
+    monkeypatch.setattr(GatewayMonitor, "_containers", lambda _self: said.append("looked"))
     monitor.round()
     assert said == []
 
 
 def test_a_move_that_did_not_work_is_tried_again_ten_minutes_later(
-    monitor: Monitor, said: list[str], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    monitor: GatewayMonitor, said: list[str], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moves: list[int] = []
     monitor._files.make_directories(paths.STATE)
@@ -96,7 +100,7 @@ def test_a_move_that_did_not_work_is_tried_again_ten_minutes_later(
 
 
 def test_a_move_that_worked_is_followed_by_no_other_within_ten_minutes(
-    monitor: Monitor, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    monitor: GatewayMonitor, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agent that wants another port at every look, of a monitor that starts again at every look."""
     moves: list[int] = []
@@ -105,7 +109,7 @@ def test_a_move_that_worked_is_followed_by_no_other_within_ten_minutes(
     monkeypatch.setattr(session, "open_run", lambda *_arguments: nullcontext())
     monkeypatch.setattr(port, "move", lambda _run, port: moves.append(port))
     for clock.elapsed in range(0, 3600, 8):
-        Monitor(monitor.operator, lambda _text: None).round()
+        GatewayMonitor(monitor.operator, lambda _text: None).round()
     assert len(moves) == 6
 
 
@@ -116,11 +120,11 @@ def test_a_gateway_that_an_administrator_stopped_moves_once_it_runs_again(
     """A move that was begun before is brought to its end."""
     moves: list[int] = []
     systemd = FakeSystemd(units={f"{paths.SERVER}.service"})
-    monkeypatch.setattr(Monitor, "_host", ports_of(tmp_path, systemd=systemd))
+    monkeypatch.setattr(GatewayMonitor, "_host", ports_of(tmp_path, systemd=systemd))
     monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8443)
     monkeypatch.setattr(session, "open_run", lambda *_arguments: nullcontext())
     monkeypatch.setattr(port, "move", lambda _run, port: moves.append(port))
-    stopped = Monitor(operator_of(tmp_path, clock=clock), list[str]().append)
+    stopped = GatewayMonitor(operator_of(tmp_path, clock=clock), list[str]().append)
     stopped._files.make_directories(paths.STATE)
     if cut_off:
         RateLimiter(stopped._files).begin_move(8443, clock.now())
@@ -132,15 +136,15 @@ def test_a_gateway_that_an_administrator_stopped_moves_once_it_runs_again(
 
 
 def test_an_unexpected_error_in_one_part_is_reported_once_and_stops_nothing(
-    monitor: Monitor, said: list[str], monkeypatch: pytest.MonkeyPatch
+    monitor: GatewayMonitor, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[str] = []
 
-    def surprised(_self: Monitor) -> None:
+    def surprised(_self: GatewayMonitor) -> None:
         raise TypeError("can't compare offset-naive and offset-aware datetimes")
 
-    monkeypatch.setattr(Monitor, "_upgrade", surprised)
-    monkeypatch.setattr(Monitor, "_containers", lambda _self: looked.append("looked"))
+    monkeypatch.setattr(GatewayMonitor, "_upgrade", surprised)
+    monkeypatch.setattr(GatewayMonitor, "_containers", lambda _self: looked.append("looked"))
     for _ in range(3):
         monitor.round()
     assert len(looked) == 3
@@ -175,7 +179,7 @@ def test_whatever_lies_in_a_directory_of_a_container_ends_no_round(
     asking: Asking, said: list[str], monkeypatch: pytest.MonkeyPatch, put: Any, path: str
 ) -> None:
     looked: list[str] = []
-    monkeypatch.setattr(Monitor, "_containers", lambda _self: looked.append("looked"))
+    monkeypatch.setattr(GatewayMonitor, "_containers", lambda _self: looked.append("looked"))
     asking.files.make_directories(paths.SERVER_STATE)
     asking.files.write(paths.OCSERV_CONF, b"tcp-port = 443\n")
     asking.files.write(paths.ADMIN_SETTINGS, b'{"ListenPort": 1e999}')
@@ -205,7 +209,7 @@ def test_the_agent_gets_the_newest_release(asking: Asking) -> None:
 
 @pytest.mark.parametrize(("runs", "behind"), [("a", 2), ("b", 1), ("c", 0), ("d", None)])
 def test_the_agent_finds_how_many_releases_are_newer(asking: Asking, runs: str, behind: int | None) -> None:
-    asking.files.write(paths.IMAGES_CONFIGURED, Request.to_upgrade(images(runs).digests).payload)
+    asking.files.write(paths.IMAGES_CONFIGURED, AgentRequest.to_upgrade(images(runs).digests).payload)
     asking.monitor.round()
     assert mailbox.read_summary(asking.files).behind == behind
 
@@ -307,7 +311,7 @@ def test_without_systemd_the_health_is_checked_at_every_look(
 
 
 def test_the_gateway_learns_new_addresses_of_the_host(
-    monitor: Monitor, said: list[str], tmp_path: Path
+    monitor: GatewayMonitor, said: list[str], tmp_path: Path
 ) -> None:
     table = tmp_path / "proc/net/fib_trie"
     table.parent.mkdir(parents=True)
