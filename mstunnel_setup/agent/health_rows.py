@@ -106,10 +106,6 @@ def _throughput(seen: Observation, _thresholds: Thresholds) -> RowResult:
     return RowResult(HealthState.HEALTHY, f"{bits / 1e6:.1f} Mbit/s", bits)
 
 
-def _cpu(seen: Observation, thresholds: Thresholds) -> RowResult:
-    return _percent(seen.machine.cpu_percent, thresholds.cpu_usage)
-
-
 def _cores(seen: Observation, _thresholds: Thresholds) -> RowResult:
     cores = seen.machine.cores
     if cores is None:
@@ -117,10 +113,6 @@ def _cores(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if cores >= _FEW_CORES:
         return RowResult(HealthState.HEALTHY, f"{cores}", cores)
     return RowResult(HealthState.WARNING if cores else HealthState.UNHEALTHY, f"{cores}", cores)
-
-
-def _memory(seen: Observation, thresholds: Thresholds) -> RowResult:
-    return _percent(seen.machine.memory_percent, thresholds.memory_usage)
 
 
 def _disk(seen: Observation, thresholds: Thresholds) -> RowResult:
@@ -148,14 +140,6 @@ def _latency(seen: Observation, thresholds: Thresholds) -> RowResult:
         return RowResult(HealthState.HEALTHY, text, seconds)
     worse = HealthState.UNHEALTHY if milliseconds > thresholds.latency.unhealthy else HealthState.WARNING
     return RowResult(worse, text, seconds)
-
-
-def _agent_certificate(seen: Observation, thresholds: Thresholds) -> RowResult:
-    return _days(seen.agent_certificate_end, seen.now, thresholds.certificate_days)
-
-
-def _certificate(seen: Observation, thresholds: Thresholds) -> RowResult:
-    return _days(seen.certificate_end, seen.now, thresholds.certificate_days)
 
 
 def _revocation(seen: Observation, _thresholds: Thresholds) -> RowResult:
@@ -263,13 +247,29 @@ TABLE: Final[tuple[tuple[str, str, Rule], ...]] = (
     ("last-check-in", text("Last check-in"), _last_check_in),
     ("connections", text("Current connections"), _connections),
     ("throughput", text("Throughput"), _throughput),
-    ("cpu-usage", text("CPU usage"), _cpu),
+    (
+        "cpu-usage",
+        text("CPU usage"),
+        lambda seen, thresholds: _percent(seen.machine.cpu_percent, thresholds.cpu_usage),
+    ),
     ("cpu-cores", text("CPU cores"), _cores),
-    ("memory-usage", text("Memory usage"), _memory),
+    (
+        "memory-usage",
+        text("Memory usage"),
+        lambda seen, thresholds: _percent(seen.machine.memory_percent, thresholds.memory_usage),
+    ),
     ("disk-space", text("Disk space"), _disk),
     ("latency", text("Latency"), _latency),
-    ("agent-certificate", text("Management agent certificate"), _agent_certificate),
-    ("tls-certificate", text("TLS certificate"), _certificate),
+    (
+        "agent-certificate",
+        text("Management agent certificate"),
+        lambda seen, thresholds: _days(seen.agent_certificate_end, seen.now, thresholds.certificate_days),
+    ),
+    (
+        "tls-certificate",
+        text("TLS certificate"),
+        lambda seen, thresholds: _days(seen.certificate_end, seen.now, thresholds.certificate_days),
+    ),
     ("tls-revocation", text("TLS certificate revocation"), _revocation),
     ("internal-network", text("Internal network accessibility"), _internal_network),
     ("upgradeability", text("Upgradeability"), _upgradeability),

@@ -225,7 +225,16 @@ class HealthWatch:
             observation = self._observe(known)
             self.rows = judge_rows(observation, thresholds)
             self._say_changes(overall(self.rows))
-            self._write(observation, thresholds, known.last_error)
+            report = HealthReport(
+                at=observation.now,
+                state=self.state,
+                rows=self.rows,
+                thresholds=thresholds,
+                last_error=known.last_error,
+            )
+            write_health(self.files, report)
+            metrics = render(Round(observation, self.rows, self.counters))
+            self.files.write(paths.AGENT_METRICS, metrics.encode())
         except Exception as error:  # noqa: BLE001 (the agent goes on without a look)
             self._complain(declared(error))
 
@@ -281,10 +290,3 @@ class HealthWatch:
                 )
             )
         self.state = state
-
-    def _write(self, observation: Observation, thresholds: Thresholds, error: SyncFailure | None) -> None:
-        report = HealthReport(
-            at=observation.now, state=self.state, rows=self.rows, thresholds=thresholds, last_error=error
-        )
-        write_health(self.files, report)
-        self.files.write(paths.AGENT_METRICS, render(Round(observation, self.rows, self.counters)).encode())

@@ -146,40 +146,37 @@ def decide(
         take = "run `mst-cli upgrade apply` to install it"
         return _wait("held", f"an administrator chose another release than {target.name}; {take}")
     return (
-        _permitted(site, target, now, begun=_begun(others, target))
+        _permitted(site, others, target, now)
         or _in_turn(own, [other for other in others if other.present(now)], target)
         or _in_slot(site.window or _ALWAYS, own, others, now)
         or UpgradeDecision(begin=True, code="begin", reason=text("release {name} is next", name=target.name))
     )
 
 
-def _begun(others: Sequence[Member], target: Release) -> bool:
-    """Whether the site's upgrade cycle has begun: it then continues after the end of the window."""
-    return any(other.status == "upgrading" or other.digests == target.digests for other in others)
-
-
-def _permitted(site: UpgradePolicy, target: Release, now: datetime, *, begun: bool) -> UpgradeDecision | None:
+def _permitted(
+    site: UpgradePolicy, others: Sequence[Member], target: Release, now: datetime
+) -> UpgradeDecision | None:
     """The reason when the site's settings forbid it."""
     published = datetime.combine(target.published, time(), UTC)
     approved = site.approved is not None and site.approved >= published
     if not site.automatic and not approved:
-        return _wait("approval-missing", _unapproved(site, target))
+        if site.approval_shown:
+            reason = text("release {name} waits for approval of the site's upgrade", name=target.name)
+        else:
+            by_hand = "run `mst-cli upgrade apply`, or have the site upgrade its servers automatically"
+            reason = text(
+                "release {name} is not installed automatically at this site; {by_hand}",
+                name=target.name,
+                by_hand=by_hand,
+            )
+        return _wait("approval-missing", reason)
+    # An upgrade cycle that has begun continues after the end of the window.
+    begun = any(other.status == "upgrading" or other.digests == target.digests for other in others)
     if site.window is not None and not begun and not site.window.contains(now):
         return _wait(
             "window-closed", f"the maintenance window opens at {site.window.opens(now):%Y-%m-%d %H:%M} UTC"
         )
     return None
-
-
-def _unapproved(site: UpgradePolicy, target: Release) -> str:
-    if site.approval_shown:
-        return text("release {name} waits for approval of the site's upgrade", name=target.name)
-    by_hand = "run `mst-cli upgrade apply`, or have the site upgrade its servers automatically"
-    return text(
-        "release {name} is not installed automatically at this site; {by_hand}",
-        name=target.name,
-        by_hand=by_hand,
-    )
 
 
 def _in_turn(own: Member, others: Sequence[Member], target: Release) -> UpgradeDecision | None:
