@@ -13,6 +13,8 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, GatewayReport, Probe
 from mstunnel_setup.exchange.health_report import HealthState, ReportedRow, Threshold, Thresholds
+from mstunnel_setup.exchange.status_file import SyncFailure
+from mstunnel_setup.tenant.wire import HealthThreshold
 
 _LATEST_CHECK_IN: Final = timedelta(minutes=5)
 _LATEST_REPORT: Final = timedelta(minutes=2)
@@ -22,33 +24,44 @@ _FEW_CORES: Final = 4
 _GIGABYTE: Final = 1024**3
 
 
-@dataclass(frozen=True)
-class Observation:
+@dataclass(frozen=True, kw_only=True)
+class SyncState:
+    """What the loop has learnt of the tenant since the start; None is what it has not.
+
+    `probe_url` has been judged; `probe_problem` is why the site's own is not used, empty when it is.
+    `releases_behind` counts releases newer than this one; `refusal` is why the tenant's configuration is not
+    in use; `last_error` is what went wrong in the last round, None when nothing did.
+    """
+
+    last_check_in: datetime | None = None
+    probe_url: str | None = None
+    probe_problem: str = ""
+    releases_behind: int | None = None
+    thresholds: tuple[HealthThreshold, ...] = ()
+    configuration_id: str | None = None
+    refusal: str | None = None
+    agent_certificate_end: datetime | None = None
+    last_error: SyncFailure | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation(SyncState):
     """Everything the rows are judged by; None is what is not known.
 
-    `revocation` is the last answer and `revocation_problem` why there is none; `refusal` is why the tenant's
-    configuration is not in use; `probe_problem` why the internal address of the site cannot be tried;
-    `releases_behind` counts releases newer than this one.
+    `revocation` is the last answer and `revocation_problem` why there is none.
     """
 
     now: datetime
     started: datetime
-    last_check_in: datetime | None = None
     machine: MachineLoad = field(default_factory=MachineLoad)
     report: GatewayReport | None = None
-    agent_certificate_end: datetime | None = None
     certificate_end: datetime | None = None
     revocation: RevocationState | None = None
     revocation_problem: str = ""
-    probe_url: str | None = None
-    probe_problem: str = ""
     proxy: str | None = None
     registry: str | None = None
     last_registry_contact: datetime | None = None
     registry_problem: str = ""
-    releases_behind: int | None = None
-    configuration_id: str | None = None
-    refusal: str | None = None
     last_upload: datetime | None = None
 
 

@@ -12,9 +12,10 @@ from typing import Final
 
 from mstunnel_setup.agent import upgrade
 from mstunnel_setup.agent.configuration import ConfigurationRequests
+from mstunnel_setup.agent.health_rows import SyncState
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.tenant import Enrolment, Renewal, enrol
-from mstunnel_setup.agent.watch import HealthWatch, SyncState, asking
+from mstunnel_setup.agent.watch import HealthWatch, asking
 from mstunnel_setup.answers.address import web_address_problem
 from mstunnel_setup.base.errors import CONFIGURATION_MISSING, SetupError, TenantError, declared
 from mstunnel_setup.base.log_line import LogLine, Tell, as_json, error_line

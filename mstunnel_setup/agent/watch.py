@@ -7,7 +7,7 @@ from typing import Final
 
 from cryptography import x509
 
-from mstunnel_setup.agent.health_rows import Observation, judge_rows, overall
+from mstunnel_setup.agent.health_rows import Observation, SyncState, judge_rows, overall
 from mstunnel_setup.agent.measure import Measure
 from mstunnel_setup.agent.metrics import Counters, Round, render
 from mstunnel_setup.base import paths
@@ -33,11 +33,9 @@ from mstunnel_setup.exchange.health_report import (
     write_health,
 )
 from mstunnel_setup.exchange.log_lines import HEALTH_CHANGED
-from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession, proxy_for
-from mstunnel_setup.tenant.wire import HealthThreshold
 
 _REVOCATION_SECONDS: Final = 3600.0
 _REVOCATION_TIMEOUT: Final = 5.0
@@ -179,25 +177,6 @@ def _host(files: Files) -> str | None:
     return None if host in ("", "localhost") else host
 
 
-@dataclass(frozen=True)
-class SyncState:
-    """What the loop knows of the tenant; None is what it has not learnt since the start.
-
-    `probe_url` has been judged; `probe_problem` is why the site's own is not used, empty when it is.
-    `last_error` is what went wrong in the last round, None when nothing did.
-    """
-
-    last_check_in: datetime | None = None
-    probe_url: str | None = None
-    probe_problem: str = ""
-    releases_behind: int | None = None
-    thresholds: tuple[HealthThreshold, ...] = ()
-    configuration_id: str | None = None
-    refusal: str | None = None
-    agent_certificate_end: datetime | None = None
-    last_error: SyncFailure | None = None
-
-
 @dataclass
 class HealthWatch:
     """Observes this server. `state` is its health as of the last look."""
@@ -249,6 +228,7 @@ class HealthWatch:
         served = self._certificates.look()
         host = self._registry.look()
         return Observation(
+            **vars(known),
             now=self.clock.now(),
             started=self._started,
             machine=self._measure.take(report.transferred if report else None),
@@ -260,13 +240,6 @@ class HealthWatch:
             registry=host,
             last_registry_contact=self._registry.last_contact,
             registry_problem=self._registry.problem,
-            last_check_in=known.last_check_in,
-            agent_certificate_end=known.agent_certificate_end,
-            probe_url=known.probe_url,
-            probe_problem=known.probe_problem,
-            releases_behind=known.releases_behind,
-            configuration_id=known.configuration_id,
-            refusal=known.refusal,
         )
 
     def _thresholds(self) -> Thresholds:

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 from typing_extensions import override
 
+from mstunnel_setup.agent.health_rows import SyncState
 from mstunnel_setup.agent.tenant import Enrolment, Renewal
-from mstunnel_setup.agent.watch import HealthWatch, SyncState
+from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.health_report import HealthState

@@ -145,7 +145,7 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
         "r is away",
     ),
     ("upgradeability", "unhealthy", {"registry": "r", "registry_problem": "r is away"}, "r: r is away"),
-    ("upgradeability", "unknown", {"registry": "r", "started": ago(minutes=1)}, "r: "),
+    ("upgradeability", "unknown", {"registry": "r", "started": ago(minutes=1)}, "r:"),
     ("upgradeability", "unknown", {}, "is unknown"),
     ("server-version", "healthy", {"releases_behind": 0}, "the newest"),
     ("server-version", "warning", {"releases_behind": 1}, "a newer release"),

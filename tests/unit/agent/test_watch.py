@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.agent.health_rows import TABLE
+from mstunnel_setup.agent.health_rows import TABLE, SyncState
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.watch import HealthWatch, SyncState
+from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN

@@ -64,7 +64,7 @@ def test_lab_and_agent_judge_a_figure_alike(word: str, value: int, one: int, oth
     machine = MachineLoad(cpu_percent=value, memory_percent=value, disk_free_bytes=value * 1024**3)
     probe = Probe(NOW, "http://x/", {"http_code": 200, "time_connect": value / 1000})
     report = GatewayReport(at=NOW, connections=1, probe=probe)
-    seen = Observation(NOW, NOW, machine=machine, report=report, probe_url="http://x/")
+    seen = Observation(now=NOW, started=NOW, machine=machine, report=report, probe_url="http://x/")
     rows = {row.id: row.state.value for row in judge_rows(seen, own)}
     bounds = HealthThreshold(id=name, healthy_threshold=better, unhealthy_threshold=worse)
     row = next(metric.name for metric in METRICS if metric.graph_name == name)
