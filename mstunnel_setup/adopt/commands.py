@@ -8,7 +8,7 @@ from mstunnel_setup.adopt.assessment import Assessment, Fate, assess, set_aside
 from mstunnel_setup.adopt.inventory import Inventory, take_inventory
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, ExitCode, UsageError
-from mstunnel_setup.base.result import Result, notice_of
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.vendor import NAMES, vendor_containers
@@ -51,7 +51,7 @@ def plan(operator: Operator, request: InstallRequest) -> Result:
         "error" if blocked else "warning" if assessed.notices else "ok",
         data,
         assessed.notices,
-        tuple(map(notice_of, assessed.blockers)),
+        tuple(error.problem for error in assessed.blockers),
         text=fold_all(_plan_lines(found, assessed)),
         exit_code=ExitCode.CHECK if blocked else ExitCode.DONE,
     )

@@ -8,7 +8,7 @@ from typing import Final
 
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.base.log_line import Priority, Tell, error_line
-from mstunnel_setup.base.result import Notice
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange.log_lines import (
     CONFIGURATION_APPLIED,
@@ -46,7 +46,7 @@ class ConfigurationRequests:
     tell: Tell
     counters: Counters
     refusal: str | None = field(default=None, init=False)
-    _warnings: tuple[Notice, ...] = field(default=(), init=False)
+    _warnings: tuple[Problem, ...] = field(default=(), init=False)
     _reply: Reply | None = field(default=None, init=False)
     _silent_since: float | None = field(default=None, init=False)
 

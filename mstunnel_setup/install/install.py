@@ -29,7 +29,7 @@ from mstunnel_setup.install.rootless import (
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers, step_named
-from mstunnel_setup.install.steps import configure, kernel, launch, proxy
+from mstunnel_setup.install.steps import configure, kernel, launch, program, proxy
 from mstunnel_setup.install.summary import summary
 from mstunnel_setup.install.uninstall import forget_program, remove_host_setup, remove_installation
 from mstunnel_setup.io.operator import Operator
@@ -183,13 +183,16 @@ def _run(
             if any(step in steps for step in proxy.STEPS):
                 run.runner.take_back(proxy.given_up(run.context))
         done = _run_or_roll_back(operator, run, steps, roll_back=request.rollback_on_failure)
+        notes = []
+        if program.STEP in steps and run.runner.take_back(program.given_up(run.context)):
+            notes = [program.LAB_REMOVED]
         if configure.STEP in steps:
             run.runner.take_back(configure.given_up(run.context))
         if kernel.STEP in steps:
             run.runner.take_back(kernel.given_up(run.context))
         if launch.STEP in steps:
             run.runner.take_back(launch.given_up(run.context))
-        return Outcome(steps_data(done), run.context.answers.account, summary(run.context))
+        return Outcome(steps_data(done), run.context.answers.account, [*notes, *summary(run.context)])
 
 
 def _refuse_too_early(run: Run, names: Sequence[str]) -> None:

@@ -6,7 +6,8 @@ from difflib import unified_diff
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
 from mstunnel_setup.base.errors import ExitCode
-from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.problem import warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.install.install import accepted, steps_data
 from mstunnel_setup.install.lab_tenant import with_lab

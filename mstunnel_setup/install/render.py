@@ -10,7 +10,8 @@ from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup.answers.merge import Answers
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers import compose, kubernetes, quadlet
@@ -57,7 +58,7 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
     with open_run(operator, settings, exclusively=False) as run:
         require_answers(run, [images.STEP])
         placeholders, texts = _texts(run.context, request)
-    warnings: tuple[Notice, ...] = (
+    warnings: tuple[Problem, ...] = (
         (
             warning(
                 "placeholders-left",

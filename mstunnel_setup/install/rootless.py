@@ -14,7 +14,8 @@ from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, ExitCode, UsageError, WaitingError
 from mstunnel_setup.base.parsing import json_value
-from mstunnel_setup.base.result import Notice, Result
+from mstunnel_setup.base.problem import Problem
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.account_files import refuse_unreadable
@@ -191,7 +192,7 @@ def relayed(done: Completed) -> Result | None:
     """The result of a command of ours that ran in another process; None when it was not even begun."""
     try:
         told: Any = json_value(done.output)
-        warnings, errors = (tuple(Notice(**item) for item in told[name]) for name in ("warnings", "errors"))
+        warnings, errors = (tuple(Problem(**item) for item in told[name]) for name in ("warnings", "errors"))
         return Result(told["status"], told["data"], warnings, errors, exit_code=ExitCode(done.code))
     except (ValueError, KeyError, TypeError):
         return None

@@ -10,7 +10,8 @@ from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.values import pem_certificates
 from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.gateway import env_file
@@ -38,7 +39,7 @@ def save(operator: Operator, file: Path) -> Result:
     told = {**_told(receipt, operator.files), "environment": variables}
     content = describe.new_file(merge({}, {}, None, told))
     write_new(operator.files, file, content)
-    notices: tuple[Notice, ...] = (
+    notices: tuple[Problem, ...] = (
         (
             warning(
                 "proxy-left-out",

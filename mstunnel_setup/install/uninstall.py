@@ -11,7 +11,8 @@ from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterSer
 from mstunnel_setup.actions.vendor_gateway import ADOPT, SetAside
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, NetworkError, SignInError, StepError, UsageError
-from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange import release_feed as feed
@@ -229,7 +230,7 @@ def _data(receipt: Receipt) -> dict[str, str]:
     return {key: path for key, path in paths_of.items() if path.startswith(paths.CONFIGURATION)}
 
 
-def kept(removals: list[Removal]) -> tuple[Notice, ...]:
+def kept(removals: list[Removal]) -> tuple[Problem, ...]:
     """A warning for everything that was left in place."""
     return tuple(
         warning(
@@ -297,7 +298,7 @@ def forget(files: Files, journal: Journal) -> None:
     journal.remove()
 
 
-def forget_program(operator: Operator) -> list[Notice]:
+def forget_program(operator: Operator) -> list[Problem]:
     """Remove the one file as it unpacked itself: the very last act, for nothing can be loaded any more.
 
     Commands that run beside this one end first. Returns a warning for what is kept for one that does not.

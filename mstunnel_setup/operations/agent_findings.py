@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mstunnel_setup.base.errors import TenantError
-from mstunnel_setup.base.result import Notice
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.health_report import HealthReport, HealthState, ReportedRow
@@ -80,7 +80,7 @@ def of_settled_server(report: HealthReport | None, server: ContainerState | None
     return report.model_copy(update={"rows": rows})
 
 
-def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Notice]:
+def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Problem]:
     """What the agent fails at now, and every row that is unhealthy."""
     if report is None or rows_of(report, now) != report.rows:
         return
@@ -96,15 +96,15 @@ def is_serious(report: HealthReport | None, now: datetime) -> bool:
     return any(row.id in _SERIOUS and row.state is HealthState.UNHEALTHY for row in rows_of(report, now))
 
 
-def row_notice(row: ReportedRow, error: SyncFailure | None) -> Notice:
+def row_notice(row: ReportedRow, error: SyncFailure | None) -> Problem:
     """A row that is not well; `error` is what the agent fails at, which explains why the tenant is away."""
-    hint = _ROWS.get(row.id, "See its limits with `mst-cli help health`.")
+    hint = _ROWS.get(row.id, text("See its limits with `mst-cli help health`."))
     if error is not None and row.id == "last-check-in":
         hint = _fix_of(error)
-    return Notice(f"health-{row.state.value}", f"{row.title}: {row.text}", hint)
+    return Problem(f"health-{row.state.value}", text("{title}: {seen}", title=row.title, seen=row.text), hint)
 
 
-def agent_problem(error: SyncFailure) -> Notice:
+def agent_problem(error: SyncFailure) -> Problem:
     """What the agent fails at, in its words, and what to do about it in ours.
 
     A code that we do not declare is not passed on: it is `agent-problem`.
@@ -116,7 +116,7 @@ def agent_problem(error: SyncFailure) -> Notice:
         reason=error.message,
     )
     code = error.code if error.code in agent_hints() else found.code
-    return Notice(code, found.message, _fix_of(error))
+    return Problem(code, found.message, _fix_of(error))
 
 
 def _fix_of(error: SyncFailure) -> str:

@@ -13,7 +13,8 @@ from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
 from mstunnel_setup.base.parsing import whole_number
-from mstunnel_setup.base.result import Notice, Result, Status, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result, Status
 from mstunnel_setup.base.text import text
 from mstunnel_setup.install.installed import rootless_account
 from mstunnel_setup.install.release_images import with_release_images
@@ -159,8 +160,8 @@ def _result(
     )
 
 
-def _notice(item: Finding) -> Notice:
-    return Notice(item.id, f"{item.title}: {item.seen}", item.hint)
+def _notice(item: Finding) -> Problem:
+    return Problem(item.id, text("{title}: {seen}", title=item.title, seen=item.seen), item.hint)
 
 
 def _fix(operator: Operator, examiner: Examiner, proposed: Sequence[Fix]) -> Mapping[Fix, SetupError] | None:
