@@ -1,5 +1,6 @@
 """What the agent writes once a minute: the health report, the metrics, the address for the gateway to try."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from mstunnel_setup.agent.health_rows import TABLE, SyncState
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.watch import HealthWatch
+from mstunnel_setup.agent.watch import HealthWatch, RegistryWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN
@@ -16,6 +17,26 @@ from mstunnel_setup.exchange.health_report import HealthState, read_health
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthThreshold
 from tests.unit.clocks import START, FakeClock
+
+
+@pytest.mark.parametrize(
+    ("name", "host"),
+    [
+        ("localhost/mstunnel-gateway", None),
+        ("localhost:5000/gateway", "localhost:5000"),
+        ("registry.example/gateway", "registry.example"),
+        ("", None),
+    ],
+)
+def test_images_of_an_archive_came_from_no_registry(tmp_path: Path, name: str, host: str | None) -> None:
+    """An offline installation has images called `localhost/…`: no server has that name."""
+    files = Files(tmp_path)
+    files.make_directories(paths.CONFIGURATION)
+    files.write(paths.IMAGES_CONFIGURED, json.dumps({"serverImageName": name}).encode())
+    asked: list[str] = []
+    assert RegistryWatch(files, FakeClock(), asked.append).look() == host
+    assert asked == ([] if host is None else [f"https://{host}/v2/"])
+
 
 URL = "http://intranet.example/"
 
