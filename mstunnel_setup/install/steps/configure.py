@@ -119,8 +119,9 @@ def _decide(configuration: Configuration) -> Sequence[Action[Ports]]:
         WriteFile(path=paths.PROBE_URL, text=f"{configuration.probe_url}\n", managed=True),
         *_radius(configuration.radius),
         *((WriteFile(path=paths.BALANCERS, text=balancers),) if balancers else ()),
-        WriteJson(path=paths.GATEWAY_SETTINGS, value=options.model_dump(mode="json")),
         WriteGatewayConfiguration(path=paths.OCSERV_CONF, text=rendered.text, image=configuration.image),
+        # Once ocserv has accepted them: until then the monitor goes on with the earlier ones.
+        WriteJson(path=paths.GATEWAY_SETTINGS, value=options.model_dump(mode="json")),
     )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.errors import SetupError, StepError
+from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, AgentRequest
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS, ocserv_conf
@@ -71,6 +72,17 @@ def test_every_setting_of_the_host_can_be_withdrawn(scene: Scene, field: str) ->
 
     assert installed(scene) == plain
     assert rendered_by_the_monitor(scene, FakeClock()) == plain
+
+
+def test_settings_that_the_gateway_refuses_are_not_recorded(scene: Scene) -> None:
+    before = installed(scene)
+    scene.engine = Accepting(once=Finished(1, "", "bad option"))
+
+    with pytest.raises(SetupError):
+        installed(scene, **ANSWERS["authentication"])
+
+    assert read_gateway_options(scene.files) == GatewayOptions()
+    assert rendered_by_the_monitor(scene, FakeClock()) == before
 
 
 @pytest.mark.parametrize("field", FIELDS)
