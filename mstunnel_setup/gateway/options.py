@@ -1,8 +1,8 @@
 """The settings of this host that its gateway is rendered with, in one file: the record.
 
-Step `configure` writes it from the answers; the monitor and `mst-cli config` read it, so that all of them
-render the same `ocserv.conf`. What devices authenticate with is no business of the tenant or of the agent:
-the agent cannot write the record.
+Step `configure` writes it from the answers; the monitor and `mst-cli config` read it, so all of them render
+the same `ocserv.conf`. Only root can write it: neither the tenant nor the agent decides how devices
+authenticate.
 """
 
 import re

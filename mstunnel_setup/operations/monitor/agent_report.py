@@ -1,13 +1,13 @@
-"""What the agent reports as wrong, said once more by the monitor: the journal explains what that logs.
+"""Logs what the agent reports as wrong, for the journal, which the agent itself cannot write to.
 
-The agent cannot write into the journal itself, and is not to be believed: its report is judged as data.
+The report is untrusted: it is validated as data, and the hints are the host's.
 """
 
 from dataclasses import dataclass
 
 from mstunnel_setup.base.log_line import LogLine, Tell, error_line
 from mstunnel_setup.base.text import plain, text
-from mstunnel_setup.exchange.health_report import HealthReport, HealthState, read_health
+from mstunnel_setup.exchange.health_report import HealthState, read_health
 from mstunnel_setup.exchange.log_lines import HEALTH_CHANGED
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.agent_findings import agent_problem
@@ -15,7 +15,7 @@ from mstunnel_setup.operations.agent_findings import agent_problem
 
 @dataclass
 class AgentReports:
-    """The health of this server as of the last look, said when it changes; `tell` takes log lines."""
+    """Logs the health of this server, and what the agent fails at, when it changes."""
 
     files: Files
     tell: Tell
@@ -23,7 +23,7 @@ class AgentReports:
     _problem: LogLine | None = None
 
     def look(self) -> str:
-        """Say what is new; returns what the agent reports in a few words, empty while it reports nothing."""
+        """Log what is new; returns the health and its reasons on one line, empty without a report."""
         report = read_health(self.files)
         if report is None:
             return ""
@@ -32,12 +32,9 @@ class AgentReports:
         if report.state is not self._state:
             self.tell(HEALTH_CHANGED(state=report.state, why=why))
         self._state = report.state
-        self._say_problem(report)
-        return plain(f"{report.state}{why} ({report.at:%H:%M} UTC)")
-
-    def _say_problem(self, report: HealthReport) -> None:
         failure = report.last_error
         line = error_line(agent_problem(failure)) if failure is not None else None
         if line is not None and line != self._problem:
             self.tell(line)
         self._problem = line
+        return plain(f"{report.state}{why} ({report.at:%H:%M} UTC)")

@@ -103,10 +103,9 @@ class GatewayMonitor:
     _at_rest: bool = False
 
     def __post_init__(self) -> None:
-        """What the agent leaves can make neither the log grow nor one look cost more than the others.
+        """Limit the lines that the agent can cause, for each kind of work separately.
 
-        Each part has its own limit: a flood from one hides no line of another. Restarts, moves and
-        upgrades, which are limited themselves, are always said.
+        Restarts, moves and upgrades, which are limited themselves, are always logged.
         """
         self._files, self._clock = self.operator.files, self.operator.clock
         self._complaints = defaultdict[str, LimitedLog](self._limited)
@@ -177,14 +176,14 @@ class GatewayMonitor:
         return ()
 
     def _complain(self, work: str, error: SetupError) -> None:
-        """Say what is wrong when it is new, not at every look."""
+        """Log an error when it is new, not in every round."""
         line = error_line(error.problem)
         if self._said.get(work) != line:
             self._complaints[work].tell(line)
         self._said[work] = line
 
     def close(self) -> None:
-        """Let go of the engine; the next look opens it again."""
+        """Close the connection to the engine; the next round opens it again."""
         self._ports = None
         self._open.close()
 
@@ -194,7 +193,7 @@ class GatewayMonitor:
             self._host.engine.execute(paths.SERVER, NUDGE, NUDGE_SECONDS)
 
     def _configuration(self) -> None:
-        """Serve the configuration that the agent hands over, or go back from one that is refused."""
+        """Serve the configuration that the agent requests, or roll back one that was refused."""
         self._configurations.look()
 
     def _level(self) -> None:
@@ -220,7 +219,7 @@ class GatewayMonitor:
                 releases.fetch(self.operator, feed)
 
     def _offer(self) -> None:
-        """Tell the agent which release it may ask for, and what else it needs of the list."""
+        """Offer the agent the release that it may request."""
         show_offer(self._files, self._clock.now())
 
     def _request(self) -> None:
@@ -234,7 +233,7 @@ class GatewayMonitor:
             self._requested = upgrades.take(self._files)
 
     def _upgrade(self) -> None:
-        """Bring an upgrade to its end; begin what the agent asks for; drop it if the gateway is stopped."""
+        """Complete an upgrade, or begin the one that the agent requests, unless the gateway is stopped."""
         if read_history(self._files).unfinished is None and (self._requested is None or self._stopped()):
             self._requested = None
             return
@@ -282,7 +281,7 @@ class GatewayMonitor:
                 delayed_import.take(run, pending)
 
     def _port(self) -> None:
-        """Follow the port that the tenant wants, at most every ten minutes, whether it works or not.
+        """Move to the port that the tenant wants, at most every ten minutes, whether it works or not.
 
         A gateway that an administrator stopped moves once it is started again.
         """
@@ -347,7 +346,7 @@ class GatewayMonitor:
             control.restart(self._host, paths.SERVER)
 
     def _addresses(self) -> None:
-        """Keep the gateway informed of this host's addresses, which devices must not reach."""
+        """Update the list of this host's addresses, which devices must not reach."""
         files, now = self._files, self._clock.monotonic()
         written = files.read(paths.HOST_ADDRESSES)
         if written is None or now < self._next_addresses:
