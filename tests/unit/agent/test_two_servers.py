@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.health_report import HealthState
-from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, Reply
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, Reply, ReplyState
 from mstunnel_setup.exchange.releases import Digests, Release
 from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.io.clock import SystemClock
@@ -65,10 +64,10 @@ class Server:
         assert found is not None
         return found.code
 
-    def obeyed(self, state: Any) -> None:
-        """The monitor has begun (`upgrading`), or is through (`done`)."""
+    def obeyed(self, state: ReplyState) -> None:
+        """The monitor has begun (`applying`), or is through (`accepted`)."""
         self.files.remove(UPGRADE.request)
-        if state == "done":
+        if state == "accepted":
             self.runs(NEW)
         mailbox.write_reply(self.files, Reply.about(NEW, state, "", datetime.now(UTC)))
 
@@ -120,18 +119,18 @@ def test_the_servers_of_a_site_take_turns_inside_its_window(
 
     open_window(installed, timedelta(hours=-1), timedelta(hours=2))
     assert both() == ["asked", "turn"]
-    first.obeyed("upgrading")
+    first.obeyed("applying")
     assert both() == ["upgrading", "turn"]
     assert both() == ["upgrading", "other-upgrading"]
 
     # Begun inside the window, the cycle goes on past its end.
     open_window(installed, timedelta(hours=3), timedelta(hours=5))
-    first.obeyed("done")
+    first.obeyed("accepted")
     assert first.goes_round() == "up-to-date"
     assert both() == ["up-to-date", "asked"]
-    second.obeyed("upgrading")
+    second.obeyed("applying")
     assert both() == ["up-to-date", "upgrading"]
-    second.obeyed("done")
+    second.obeyed("accepted")
     assert both() == ["up-to-date", "up-to-date"]
     asked = [line for server in servers for line in server.log if line.startswith("upgrade-requested")]
     assert len(asked) == 2

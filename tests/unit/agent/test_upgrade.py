@@ -11,7 +11,7 @@ import pytest
 from mstunnel_setup.agent import upgrade
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, Reply
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, Reply, ReplyState
 from mstunnel_setup.exchange.releases import Digests, Release, running_images
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer, TunnelSite
@@ -55,7 +55,7 @@ def ask(files: Files, *others: TunnelServer, **settings: Any) -> str:
     return verdict.code
 
 
-def answer(files: Files, state: Any, digests: Digests = NEW) -> None:
+def answer(files: Files, state: ReplyState, digests: Digests = NEW) -> None:
     mailbox.write_reply(files, Reply.about(digests, state, "", NOW))
 
 
@@ -68,7 +68,7 @@ def test_it_does_not_ask_twice(files: Files) -> None:
     assert ask(files) == "begin"
     assert ask(files) == "requested"
     files.remove(UPGRADE.request)
-    answer(files, "upgrading")
+    answer(files, "applying")
     assert ask(files) == "upgrading"
 
 
@@ -82,8 +82,8 @@ def test_a_request_that_the_monitor_has_not_taken_is_withdrawn_when_the_window_c
     assert ask(files, **hours) == "begin"
 
 
-@pytest.mark.parametrize("state", ["upgrading", "failed", "refused"])
-def test_a_request_is_withdrawn_once_it_is_answered(files: Files, state: str) -> None:
+@pytest.mark.parametrize("state", ["applying", "failed", "refused"])
+def test_a_request_is_withdrawn_once_it_is_answered(files: Files, state: ReplyState) -> None:
     assert ask(files) == "begin"
     answer(files, state)
     assert ask(files) in ("upgrading", "failed-before")
@@ -91,7 +91,7 @@ def test_a_request_is_withdrawn_once_it_is_answered(files: Files, state: str) ->
 
 
 @pytest.mark.parametrize("state", ["failed", "refused"])
-def test_a_release_that_did_not_work_is_not_asked_for_again(files: Files, state: str) -> None:
+def test_a_release_that_did_not_work_is_not_asked_for_again(files: Files, state: ReplyState) -> None:
     answer(files, state)
     assert ask(files) == "failed-before"
     assert files.state(UPGRADE.request) is None
@@ -181,9 +181,9 @@ def test_another_server_comes_first(files: Files, status: str, expected: str) ->
 
 @pytest.mark.parametrize(
     ("state", "expected"),
-    [("upgrading", "upgradeInProgress"), ("failed", "upgradeFailed"), ("done", None), ("refused", None)],
+    [("applying", "upgradeInProgress"), ("failed", "upgradeFailed"), ("accepted", None), ("refused", None)],
 )
-def test_an_upgrade_is_reported_to_the_tenant(files: Files, state: str, expected: str | None) -> None:
+def test_an_upgrade_is_reported_to_the_tenant(files: Files, state: ReplyState, expected: str | None) -> None:
     answer(files, state)
     assert upgrade.reported(files) == expected
 
