@@ -34,8 +34,6 @@ from mstunnel_setup.readiness.model import Group
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("mstunnel_setup", "mst_admin", "mstunnel_lab")
 Item: TypeAlias = Declared[object]
-# Modules that hold declarations; the lab's own `errors` are those of Graph and OAuth.
-_MODULES = re.compile(r"(errors|findings\w*|warning|rendering|log_lines)$")
 _WARNINGS = max(ExitCode) + 1
 _TEXTS = 2
 # What only commands of an administrator's own computer report, which nothing writes into a journal.
@@ -57,14 +55,15 @@ def declarations() -> dict[str, Item]:
     ]
     for module in modules:
         content = vars(import_module(module))
-        if _MODULES.search(module):
-            for name, value in content.items():
-                table = value.values() if name.isupper() and isinstance(value, Mapping) else ()
-                found |= {
-                    f"{module}.{name}.{item.code}": item for item in table if isinstance(item, Declared)
-                }
-                if name.isupper() and isinstance(value, Declared):
-                    found[f"{module}.{name}"] = value
+        source = Path(str(content["__file__"])).read_text()
+        # Names that the module defines; others import them.
+        for name in re.findall(r"^([A-Z][A-Z0-9_]*)\b[^=\n]*=", source, re.MULTILINE):
+            value = content.get(name)
+            if isinstance(value, Declared):
+                found[f"{module}.{name}"] = value
+            elif isinstance(value, Mapping):
+                items = (item for item in value.values() if isinstance(item, Declared))
+                found |= {f"{module}.{name}.{item.code}": item for item in items}
     return found | written_errors()
 
 

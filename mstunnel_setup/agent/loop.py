@@ -40,7 +40,7 @@ from mstunnel_setup.exchange.upgrade_decision import (
 from mstunnel_setup.io.clock import Clock, SystemClock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.request_log import requests_told
+from mstunnel_setup.io.request_log import log_requests
 from mstunnel_setup.tenant.wire import (
     HealthStatus,
     HealthThreshold,
@@ -332,7 +332,7 @@ def requests_in_log(root: Path) -> AbstractContextManager[None]:
     """Meanwhile each request to the tenant is a log line, whenever `env.sh` wants that."""
     files = Files(root)
     tell = log_of(files)
-    return requests_told(lambda text: tell(REQUEST(request=text)), partial(wants_requests, files))
+    return log_requests(lambda text: tell(REQUEST(request=text)), partial(wants_requests, files))
 
 
 def log_of(files: Files) -> Tell:

@@ -26,10 +26,9 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import Cloud, cloud
-from mstunnel_setup.tenant.credential import Credential, own_credential, read_credential
+from mstunnel_setup.tenant.credential import Credential, own_credential, proof_of_possession, read_credential
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import SignIn
-from mstunnel_setup.tenant.signed_proofs import proof_of_possession
 from mstunnel_setup.tenant.wire import HealthThreshold, KeyCredential, TunnelServer, TunnelSite
 
 _ROOTS: Final = f"{paths.AGENT_STATE}/roots.pem"

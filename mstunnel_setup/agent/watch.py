@@ -67,7 +67,7 @@ class CertificateWatch:
             chain = ()
         if not chain:
             return GatewayCertificate()
-        name = generations.linked(_FilesOnly(self.files)) or ""
+        name = generations.linked(self.files) or ""
         self._ask_in_time(name, chain)
         # Of ours: whatever the commands have asked is not the container's to read.
         asked = revocation_record.last(self.files, name, self.clock.now())
@@ -99,12 +99,6 @@ class CertificateWatch:
                 if is_issued_by(last, candidate):
                     return (candidate,)
         return ()
-
-
-@dataclass(frozen=True)
-class _FilesOnly:
-    files: Files
-    state_directory: str = paths.STATE
 
 
 def _certificates(content: bytes | None) -> tuple[x509.Certificate, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mstunnel_setup.actions.agent_credential import UseAppIdentity
+from mstunnel_setup.actions.agent_identity import UseAppIdentity
 from mstunnel_setup.actions.certificates import TESTED_SHA256, CreateAgentCredential
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
 from mstunnel_setup.answers.rules import needed_to_sign_in
@@ -10,9 +10,8 @@ from mstunnel_setup.base.text import sentence, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import environment
-from mstunnel_setup.install.tenant_sign_in import cloud_of, roots_of, sign_in
+from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
 from mstunnel_setup.io.http import HttpSession
-from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION
 from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import (
@@ -31,7 +30,7 @@ _PUBLIC_CLIENT = text(
 
 
 def http_session(context: Context, *, timeout: float = 30, deadline: float = 120) -> HttpSession:
-    """A session that trusts the system, `tenant.ca_file` and what lies below ca-trust (times in seconds).
+    """A session that trusts the system, `tenant.ca_file` and the roots below ca-trust (times in seconds).
 
     Proxies come from the shell, else from `env.sh`. Raises NetworkError when a root cannot be read.
     """

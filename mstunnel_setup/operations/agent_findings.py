@@ -10,7 +10,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.health_report import HealthReport, HealthState, ReportedRow
 from mstunnel_setup.exchange.status_file import SyncFailure
-from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
+from mstunnel_setup.install.agent_report import AGENT_LOGS, agent_hints
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
 # A start may take a minute, and the agent judges what the gateway has written up to 20 seconds before.

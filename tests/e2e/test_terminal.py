@@ -201,7 +201,7 @@ def go_on_with_the_settings(terminal: Terminal) -> None:
     terminal.match(r"TRACE_SESSIONS +.* 2\s")
     terminal.wait_for("then press Enter")
     terminal.type("maybe")
-    terminal.wait_for('"maybe" is no answer here.')
+    terminal.wait_for("Press Enter to continue, or type stop.")
     terminal.wait_for("then press Enter")
     terminal.type("")
 
@@ -231,7 +231,7 @@ def stops(person: Person) -> tuple[Stop, ...]:
         Stop("-- more", "q"),
         Stop("Do you accept these terms?", "yes"),
         Stop("then press Enter"),
-        Stop("where it lies already", reads_input=False),
+        Stop("path of an existing certificate", reads_input=False),
         Stop("Client id, or", person.host.lab["client_id"]),
         Stop("Waiting ...", reads_input=False),
         Stop("Number or name", "Testbed"),

@@ -17,9 +17,8 @@ from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATI
 from mstunnel_setup.gateway.oidc import TokenIssuers, TokenRules, TokenVersion, tenant_of
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.gateway.rendering import render
-from mstunnel_setup.install import ipv6
+from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.radius import PlaceRadiusServers, client_conf, refuse_secret
 from mstunnel_setup.install.steps import environment, images, site
 from mstunnel_setup.install.tenant_sign_in import cloud_of
@@ -109,7 +108,7 @@ def _token_rules(context: Context) -> TokenRules:
     )
 
 
-def _decide(configuration: Configuration) -> Sequence[Action[Ports]]:
+def _decide(configuration: Configuration) -> Sequence[Action]:
     options = configuration.options
     rendered = render(configuration.server, options, level=configuration.level)
     balancers = "".join(f"{address}\n" for address in options.balancers)
@@ -125,7 +124,7 @@ def _decide(configuration: Configuration) -> Sequence[Action[Ports]]:
     )
 
 
-def _radius(given: RadiusAnswers) -> Sequence[Action[Ports]]:
+def _radius(given: RadiusAnswers) -> Sequence[Action]:
     """The actions that name the RADIUS servers to the gateway; none where it asks none."""
     if given.secret is None:
         return ()
@@ -145,7 +144,7 @@ def refuse_radius_secret(context: Context) -> None:
 
 def refuse_forgeable(context: Context) -> None:
     """Raise UsageError where others than the balancers could send the gateway an address of a device."""
-    if context.answers.proxy_protocol_from and ipv6.hides_senders(context):
+    if context.answers.proxy_protocol_from and readiness_input.hides_senders(context):
         raise UsageError(
             "proxy-protocol-forgeable",
             (
@@ -159,7 +158,7 @@ def refuse_forgeable(context: Context) -> None:
         )
 
 
-def given_up(context: Context) -> list[str]:
+def obsolete_keys(context: Context) -> list[str]:
     """What was placed for what the answers no longer name: a way to authenticate, its secret, balancers."""
     answers = context.answers
     of_certificates = (f"file:{path}" for path in (DEVICE_AUTHORITY, DEVICE_REVOCATIONS))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.actions import control
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers import control
 from mstunnel_setup.exchange.health_report import HealthReport, HealthState, Thresholds, write_health
 from mstunnel_setup.exchange.mailbox import CONFIGURATION
 from mstunnel_setup.exchange.status_file import SyncFailure
