@@ -15,7 +15,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, json_bytes
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.exchange.release_feed import portable_settings
-from mstunnel_setup.exchange.upgrade_history import History, Phase, read_history, render_history
+from mstunnel_setup.exchange.upgrade_history import History, UpgradePhase, read_history, render_history
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.session import Run
@@ -102,7 +102,7 @@ def _generation(run: Run) -> str:
 
 def _upgrades(files: Files) -> bytes:
     """The upgrades that have ended, which tell what went wrong here; one under way is of this host."""
-    ended = [upgrade for upgrade in read_history(files).upgrades if upgrade.phase is Phase.ENDED]
+    ended = [upgrade for upgrade in read_history(files).upgrades if upgrade.phase is UpgradePhase.ENDED]
     return render_history(History(upgrades=tuple(ended))) if ended else b""
 
 

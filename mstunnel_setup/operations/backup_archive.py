@@ -19,7 +19,7 @@ from mstunnel_setup.base.text import plain
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange.releases import CATALOGUE
-from mstunnel_setup.exchange.upgrade_history import History, Phase
+from mstunnel_setup.exchange.upgrade_history import History, UpgradePhase
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
 from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, decompress, read_tar
 
@@ -114,7 +114,7 @@ def _judge_upgrades(manifest: JsonObject, content: bytes | None) -> None:
         upgrades = History.model_validate_json(content).upgrades
     except ValidationError as error:
         raise _not_understood(manifest, "history of upgrades") from error
-    if any(upgrade.phase is not Phase.ENDED for upgrade in upgrades):
+    if any(upgrade.phase is not UpgradePhase.ENDED for upgrade in upgrades):
         raise _no_backup("an upgrade in it has not ended")
 
 

@@ -10,8 +10,7 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, read_health
-from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.health_report import HealthReport, HealthState, ReportedRow, read_health
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.io.operator import Operator
@@ -80,7 +79,7 @@ def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Itera
             since=report.at,
         )
     for row in rows:
-        if row.id not in SAID_ELSEWHERE and row.state in (State.WARNING, State.UNHEALTHY):
+        if row.id not in SAID_ELSEWHERE and row.state in (HealthState.WARNING, HealthState.UNHEALTHY):
             yield row_notice(row, report.last_error if report else None)
 
 

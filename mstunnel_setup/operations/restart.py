@@ -11,8 +11,8 @@ from mstunnel_setup.base.errors import EngineError, SetupError, UsageError, Valu
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import joined, text
-from mstunnel_setup.exchange.agent_settings import read_agent_info
-from mstunnel_setup.gateway.ocserv_conf import Authentication, port_in_use
+from mstunnel_setup.gateway.ocserv_conf import port_in_use
+from mstunnel_setup.gateway.options import Authentication, read_gateway_options
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.component import existing_container
@@ -81,7 +81,7 @@ def _environment_warnings(ports: Host, container: str) -> tuple[Problem, ...]:
 
 def _fetches_keys(ports: Host) -> bool:
     with suppress(SetupError):
-        return read_agent_info(ports.files).authentication == Authentication.OIDC
+        return read_gateway_options(ports.files).authentication is Authentication.OIDC
     return True
 
 

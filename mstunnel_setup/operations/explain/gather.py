@@ -17,7 +17,7 @@ from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.certificates.findings import KEY_EXPOSED, KEY_MODE
 from mstunnel_setup.certificates.model import Finding, Severity
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
-from mstunnel_setup.gateway.served import Address, Served, read_served
+from mstunnel_setup.gateway.ocserv_conf import Address, TunnelSettings, read_tunnel_settings
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
@@ -46,7 +46,7 @@ _ANSWERS: Final = ("timeout", "3", "bash", "-c", ': <"/dev/tcp/$1/53"', "bash")
 def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) -> Facts:
     """What is known now; what the gateway does not report is left out. Nothing is changed."""
     ports = run.context.ports
-    served = read_served(ports.files.read(paths.OCSERV_CONF) or b"")
+    served = read_tunnel_settings(ports.files.read(paths.OCSERV_CONF) or b"")
     state = _health(ports)
     inside = _Inside(ports) if state == "healthy" else None
     destinations = _destinations(inside, subject)
@@ -124,7 +124,7 @@ def _destinations(inside: _Inside | None, subject: Subject) -> tuple[Address, ..
     return ()
 
 
-def _answering(inside: _Inside | None, served: Served | None) -> Mapping[str, bool]:
+def _answering(inside: _Inside | None, served: TunnelSettings | None) -> Mapping[str, bool]:
     if inside is None or served is None:
         return {}
     return {server: inside.answers(server) for server in served.dns_servers[:_MOST_ADDRESSES]}

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.model import Finding
-from mstunnel_setup.gateway.served import Address, Served
+from mstunnel_setup.gateway.ocserv_conf import Address, TunnelSettings
 from mstunnel_setup.operations.explain.refusals import LogFindings
 
 _NAMES: Final = ("upn", "unique_name", "preferred_username", "email")
@@ -79,7 +79,7 @@ class Facts:
     health: str
     sessions: tuple[JsonObject, ...] | None = None
     banned: tuple[str, ...] | None = None
-    served: Served | None = None
+    served: TunnelSettings | None = None
     rules: JsonObject = field(default_factory=dict)
     token: Token | None = None
     log: LogFindings | None = None

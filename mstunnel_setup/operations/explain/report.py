@@ -9,7 +9,7 @@ from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold, folded, text
 from mstunnel_setup.gateway.occtl import judge_word
-from mstunnel_setup.gateway.served import read_served
+from mstunnel_setup.gateway.ocserv_conf import read_tunnel_settings
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import installed_run
@@ -67,7 +67,7 @@ def _known_user(run: Run, subject: Subject, token: Token | None) -> Subject:
     tokens, user names are what RADIUS or the certificates say.
     """
     files = run.context.ports.files
-    served = read_served(files.read(paths.OCSERV_CONF) or b"")
+    served = read_tunnel_settings(files.read(paths.OCSERV_CONF) or b"")
     if "@" not in subject.text or subject.is_guest or (served is not None and not served.by_token):
         return subject
     user = user_of(token.claims, read_rules(files)) if token and token.names(subject.text) else ""

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.agent.hand_over import HandOver
+from mstunnel_setup.agent.configuration import ConfigurationRequests
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import TenantError
-from mstunnel_setup.exchange.configuration import LARGEST
+from mstunnel_setup.exchange.mailbox import CONFIGURATION
 from mstunnel_setup.io.files import Files
 from tests.unit.operations.monitor.hosts import Host, document
 
@@ -39,11 +39,11 @@ class Scene:
         self.restart()
 
     def restart(self) -> None:
-        self.agent = HandOver(self.host.files, self.host, self.log.append, self.counters)
+        self.agent = ConfigurationRequests(self.host.files, self.host, self.log.append, self.counters)
 
     def give(self, **properties: Any) -> str | None:
         """Give a configuration; why it is not in use, None when it is."""
-        self.agent.give(document(**properties), "")
+        self.agent.request(document(**properties), "")
         return self.agent.refusal
 
     def codes(self) -> list[str]:
@@ -69,7 +69,7 @@ def test_the_agent_writes_nothing_but_its_data(scene: Scene) -> None:
     before = scene.host.conf()
     scene.give(network="10.2.0.0/16")
     assert scene.host.conf() == before
-    handed = json.loads(scene.host.files.read(paths.CONFIGURATION_HANDED) or b"")
+    handed = json.loads(scene.host.files.read(CONFIGURATION.request) or b"")
     assert handed == {"version": 1, "configuration": document(network="10.2.0.0/16"), "probe_url": ""}
 
 
@@ -108,13 +108,13 @@ def test_a_configuration_is_applied_while_the_gateway_is_down(scene: Scene) -> N
 def test_what_cannot_be_served_is_not_handed_over(scene: Scene) -> None:
     refused = {
         "configuration-invalid": {"network": "1.2.3.4"},
-        "configuration-too-large": {"description": "x" * LARGEST},
+        "configuration-too-large": {"description": "x" * CONFIGURATION.largest},
     }
     for code, properties in refused.items():
         with pytest.raises(TenantError) as caught:
             scene.give(**properties)
         assert caught.value.code == code
-    assert scene.host.files.state(paths.CONFIGURATION_HANDED) is None
+    assert scene.host.files.state(CONFIGURATION.request) is None
 
 
 def test_too_many_changes_are_a_configuration_not_in_use(scene: Scene) -> None:
@@ -130,9 +130,9 @@ def test_a_port_that_waits_for_the_host_is_a_configuration_not_in_use(scene: Sce
 
 
 @pytest.mark.parametrize("content", [b"", b"[", b'{"version": 1, "digest": "x", "state": "accepted"}'])
-def test_a_verdict_that_cannot_be_read_is_none(scene: Scene, content: bytes) -> None:
+def test_a_reply_that_cannot_be_read_is_none(scene: Scene, content: bytes) -> None:
     scene.host.runs = False
-    scene.host.files.write(paths.CONFIGURATION_VERDICT, content)
+    scene.host.files.write(CONFIGURATION.reply, content)
     assert scene.give(network="10.2.0.0/16") is None
 
 

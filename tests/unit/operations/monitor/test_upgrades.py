@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import LockedError
-from mstunnel_setup.exchange import LONGEST_DRAIN, mailbox
-from mstunnel_setup.exchange.upgrade_history import Phase, write_history
+from mstunnel_setup.exchange import LONGEST_DRAIN
+from mstunnel_setup.exchange.mailbox import UPGRADE
+from mstunnel_setup.exchange.upgrade_history import UpgradePhase, write_history
 from mstunnel_setup.install import session
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.request import take
-from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
+from mstunnel_setup.operations.monitor.upgrades import take
 from mstunnel_setup.operations.upgrade import run
 from tests.unit.exchange.test_record import history, images, upgrade
 from tests.unit.operations.monitor.asking import Asking
@@ -29,7 +31,7 @@ def test_a_request_is_carried_out_within_minutes_or_not_at_all(
     asking.write("c", age)
     asking.monitor.round()
     assert asking.upgraded == ([images("c").digests] if taken else [])
-    assert asking.files.state(mailbox.REQUEST) is None
+    assert asking.files.state(UPGRADE.request) is None
     assert said[-1].partition(":")[0] == ("upgrade-done" if taken else "upgrade-request-old")
 
 
@@ -38,7 +40,7 @@ def test_whatever_time_an_agent_gives_its_request_ends_no_round(
     asking: Asking, said: list[str], at: int
 ) -> None:
     asking.write("c")
-    os.utime(asking.files.locate(mailbox.REQUEST), (0, at))
+    os.utime(asking.files.locate(UPGRADE.request), (0, at))
     asking.monitor.round()
     assert [line.partition(":")[0] for line in said] == ["upgrade-request-old"]
 
@@ -69,13 +71,13 @@ def test_a_gateway_that_an_administrator_stopped_is_upgraded_once_it_runs_again(
     asking: Asking, monkeypatch: pytest.MonkeyPatch, minutes: int
 ) -> None:
     """Not for a request of long ago; the agent makes another one when it is time."""
-    monkeypatch.setattr(Monitor, "_stopped", lambda _self: True)
+    monkeypatch.setattr(GatewayMonitor, "_stopped", lambda _self: True)
     asking.ask("c")
-    assert asking.files.state(mailbox.REQUEST) is not None, "the agent may withdraw it"
+    assert asking.files.state(UPGRADE.request) is not None, "the agent may withdraw it"
     asking.clock.elapsed += minutes * MINUTE
     asking.monitor.round()
     assert asking.upgraded == []
-    monkeypatch.setattr(Monitor, "_stopped", lambda _self: False)
+    monkeypatch.setattr(GatewayMonitor, "_stopped", lambda _self: False)
     asking.monitor.round()
     assert asking.upgraded == ([images("c").digests] if minutes < 15 else [])
 
@@ -86,7 +88,7 @@ def test_a_gateway_that_is_stopped_after_its_request_was_taken_stays_stopped(
     """The agent asks again; until then a request that is held would hold up other work of the monitor."""
     ask_during_another_run(asking, monkeypatch)
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(Monitor, "_stopped", lambda _self: True)
+        meanwhile.setattr(GatewayMonitor, "_stopped", lambda _self: True)
         asking.monitor.round()
     asking.monitor.round()
     assert asking.upgraded == []
@@ -99,9 +101,9 @@ def test_an_upgrade_that_was_begun_is_finished_though_the_gateway_is_stopped(
 ) -> None:
     """In the middle of an upgrade the gateway may be stopped, too."""
     finished: list[object] = []
-    monkeypatch.setattr(Monitor, "_stopped", lambda _self: True)
+    monkeypatch.setattr(GatewayMonitor, "_stopped", lambda _self: True)
     monkeypatch.setattr(run, "finish", finished.append)
-    write_history(asking.files, history(upgrade("b", "c", None, phase=Phase.SWITCH)))
+    write_history(asking.files, history(upgrade("b", "c", None, phase=UpgradePhase.SWITCH)))
     asking.monitor.round()
     assert len(finished) == 1
 
@@ -120,5 +122,5 @@ def test_an_upgrade_may_take_longer_than_the_longest_drain(
 
 def test_a_request_that_the_agent_withdrew_meanwhile_is_none(tmp_path: Path) -> None:
     files = Files(tmp_path)
-    files.make_directories(mailbox.INBOX)
+    files.make_directories(paths.INBOX)
     assert take(files) is None
