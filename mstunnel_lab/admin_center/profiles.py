@@ -55,7 +55,7 @@ KINDS: Final = {
     ProfilePlatform.ANDROID_WORK_PROFILE.value: "Android Enterprise: personally-owned work profile (VPN)",
     ProfilePlatform.IOS.value: "iOS/iPadOS (VPN)",
 }
-"""ProfilePlatform and profile type, as the admin center of Intune calls them."""
+"""Platform and profile type, as the admin center of Intune calls them."""
 _PLATFORMS: Final = {name: platform for platform, name in TYPES.items()}
 _NO_SITE: Final = "-"
 """Stands for a site where none was chosen."""
@@ -309,7 +309,7 @@ class ProfileForm(ObjectForm[DeviceConfiguration]):
     @property
     @override
     def details(self) -> Mapping[str, object]:
-        return {"facts": [("ProfilePlatform", KINDS[self.kind]), ("Connection type", "Microsoft Tunnel")]}
+        return {"facts": [("Platform", KINDS[self.kind]), ("Connection type", "Microsoft Tunnel")]}
 
     @property
     @override
@@ -418,12 +418,12 @@ SECTION: Final = AdminSection(
     title="Configuration profiles",
     what="VPN profile",
     kinds=KINDS,
-    label="ProfilePlatform and profile",
+    label="Platform and profile",
     text="Microsoft Tunnel does not support Android Enterprise dedicated devices.",
     columns=lambda _lab: (
         Column[DeviceConfiguration]("name", "Name", lambda item: item.display_name),
         Column[DeviceConfiguration](
-            "platform", "ProfilePlatform", lambda item: KINDS[_PLATFORMS[item.odata_type]], "word"
+            "platform", "Platform", lambda item: KINDS[_PLATFORMS[item.odata_type]], "word"
         ),
         Column[DeviceConfiguration](
             "connection",
