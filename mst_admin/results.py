@@ -15,6 +15,8 @@ from mstunnel_setup.base.text import Line, Text, padded, plain, text, width
 
 _WIDEST = 60
 NOTHING = text("Nothing to change.")
+_WITH_KEYS = frozenset({"key", "problems"})
+"""Values of texts in which keys of declarations stand."""
 
 
 def result_of(change: Change | None, data: Wire, warnings: tuple[Problem, ...] = ()) -> Result:
@@ -87,7 +89,7 @@ def in_options(text: str, names: Mapping[str, str]) -> str:
     """A text in which keys are options: a key of one plain word only at the start, or in backticks."""
     if isinstance(text, Text):
         values = text.values and {
-            name: in_options(str(value), names) if name == "key" else value
+            name: in_options(str(value), names) if name in _WITH_KEYS else value
             for name, value in text.values.items()
         }
         return Text(in_options(str(text.template), names), values)

@@ -22,7 +22,7 @@ from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.safe_paths import refuse_present
 from mstunnel_setup.operations.backup_archive import pack
 from mstunnel_setup.operations.diagnose.collect import collect, known_secrets
-from mstunnel_setup.transaction.action import JournalError
+from mstunnel_setup.transaction.errors import JournalError
 
 SCHEMA = "mstunnel-diagnostic/1"
 _MANIFEST = "manifest.json"
