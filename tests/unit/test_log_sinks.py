@@ -13,7 +13,7 @@ from mstunnel_setup.cli import monitor
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.systemd import SystemJournal
 from mstunnel_setup.operations.monitor.log_lines import RESTART
-from tests.unit.io.test_system_journal import fields_of
+from tests.unit.io.test_systemd import fields_of
 from tests.unit.operators import operator_of
 
 LINE = RESTART(container="mstunnel-agent", condition="unhealthy")
