@@ -12,7 +12,7 @@ from mstunnel_setup.cli import monitor
 from mstunnel_setup.exchange.log_lines import CHECKED_IN, RESTART
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.systemd import SystemJournal
-from tests.unit.io.test_system_journal import fields_of
+from tests.unit.io.test_systemd import fields_of
 from tests.unit.operators import operator_of
 
 LINE = RESTART(container="mstunnel-agent", condition="unhealthy")

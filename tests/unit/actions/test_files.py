@@ -1,10 +1,10 @@
-"""A link that takes the place of a file: the file comes back, wherever a run was cut off."""
+"""Actions on files: copies of what an administrator named, and links in place of files."""
 
 from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.files import Link, LinkInPlace
+from mstunnel_setup.actions.files import CopyFile, Link, LinkInPlace
 from mstunnel_setup.base.errors import WaitingError
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.io.clock import SystemClock
@@ -15,6 +15,34 @@ from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import Step
 from tests.unit.transaction.ports import Ports
+
+OF_SOMETHING_ELSE = "0" * 64
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    source = tmp_path / "program"
+    source.write_text("program")
+    source.chmod(0o755)
+    return source
+
+
+def satisfied(root: Path, source: str, mode: int = 0o755) -> bool:
+    action = CopyFile(path="/program", source=source, digest=OF_SOMETHING_ELSE, mode=mode)
+    return action.satisfied(Ports(Files(root)), {})
+
+
+def test_a_file_that_is_its_own_source_is_not_read_again(source: Path) -> None:
+    assert satisfied(source.parent, str(source))
+
+
+def test_its_mode_counts_all_the_same(source: Path) -> None:
+    assert not satisfied(source.parent, str(source), 0o700)
+
+
+def test_the_same_path_of_another_root_is_another_file(source: Path) -> None:
+    assert not satisfied(source.parent, "/program")
+
 
 PLACE = "/etc/mstunnel/ocserv.conf"
 ACTION = LinkInPlace(path=PLACE, target="agent/ocserv.conf")
