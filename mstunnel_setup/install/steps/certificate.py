@@ -124,7 +124,13 @@ def _renewed(
     try:
         leaf = named.load(context.ports).leaf
     except SetupError as error:  # also a passphrase that is not available
-        context.note(f"Certificate: {' and '.join(named.paths)} is not used: {error.message}.")
+        context.note(
+            text(
+                "Certificate: {paths} is not used: {problem}.",
+                paths=" and ".join(named.paths),
+                problem=error.message,
+            )
+        )
         return None
     others = [generations.leaf_in_use(context.ports.files), at_usual_place and at_usual_place.identity.leaf]
     later = all(generations.is_later(leaf, other) for other in others if other)
@@ -172,7 +178,11 @@ def _or_in_use(context: Context, found: Certificate) -> Certificate:
     else:
         exists = context.ports.files.state(generations.directory(found.fingerprint)) is not None
         return replace(found, returning=exists)
-    context.note(f"Certificate: the one in {' and '.join(found.source.paths)} {reason}.")
+    context.note(
+        text(
+            "Certificate: the one in {paths} {reason}.", paths=" and ".join(found.source.paths), reason=reason
+        )
+    )
     return Certificate(generations.source(context.ports.files, paths.ACTIVE), current)
 
 
