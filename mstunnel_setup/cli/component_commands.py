@@ -17,13 +17,13 @@ def _component(name: str, container: str) -> typer.Typer:
         @group.command(verb, help=about)
         @with_options
         def command(common: CommonOptions) -> None:
-            from mstunnel_setup.operations import component, restart
+            from mstunnel_setup.operations import component
 
             work = {
                 "status": lambda operator: component.state(operator, container),
-                "start": lambda operator: restart.start(operator, container),
+                "start": lambda operator: component.start(operator, container),
                 "stop": lambda operator: component.stop(operator, container),
-                "restart": lambda operator: restart.restart(operator, container),
+                "restart": lambda operator: component.restart(operator, container),
             }[verb]
             run_command(f"mst-cli {name} {verb}", common, work)
 
@@ -154,9 +154,9 @@ def capture(
     megabytes: Annotated[int, typer.Option("--megabytes", min=1, max=1000, help="Stop at this size.")] = 50,
 ) -> None:
     """Record the traffic of a client or an interface, bounded in time and size."""
-    from mstunnel_setup.operations import capture
+    from mstunnel_setup.operations import sessions
 
-    bounds = capture.Bounds(seconds, megabytes * 1_000_000)
+    bounds = sessions.Bounds(seconds, megabytes * 1_000_000)
     run_command(
-        "mst-cli server capture", common, lambda operator: capture.capture(operator, what, file, bounds)
+        "mst-cli server capture", common, lambda operator: sessions.capture(operator, what, file, bounds)
     )

@@ -181,12 +181,12 @@ def uninstall(
 @with_options
 def reenroll(common: CommonOptions, options: SignInOptions, yes: Yes = False) -> None:
     """Give this server a new identity and record in the tenant; site and certificate stay."""
-    from mstunnel_setup.operations import reenroll
+    from mstunnel_setup.operations import enrolment
 
     run_command(
         f"{_PROGRAM} reenroll",
         common,
-        lambda operator: reenroll.reenroll(operator, options.settings(), yes=yes),
+        lambda operator: enrolment.reenroll(operator, options.settings(), yes=yes),
     )
 
 
@@ -210,12 +210,12 @@ def diagnose(
     ] = None,
 ) -> None:
     """Collect diagnostic data without secrets; shows a preview before it writes a file."""
-    from mstunnel_setup.operations.diagnose import report
+    from mstunnel_setup.operations import diagnose
 
     run_command(
         f"{_PROGRAM} diagnose",
         common,
-        lambda operator: report.diagnose(operator, file and file.absolute()),
+        lambda operator: diagnose.diagnose(operator, file and file.absolute()),
     )
 
 

@@ -22,9 +22,9 @@ def get_setting(
     name: Annotated[str | None, typer.Argument(help="The setting; all of them without a name.")] = None,
 ) -> None:
     """Show a setting, or all."""
-    from mstunnel_setup.operations.settings import environment_file
+    from mstunnel_setup.operations import environment
 
-    run_command("mst-cli env get", common, lambda operator: environment_file.get(operator, name))
+    run_command("mst-cli env get", common, lambda operator: environment.get(operator, name))
 
 
 @env_app.command("set")
@@ -33,34 +33,34 @@ def set_setting(
     common: CommonOptions, name: Name, value: Annotated[str, typer.Argument(help="One line of text.")]
 ) -> None:
     """Set a setting; later runs of mstunnel-setup keep it."""
-    from mstunnel_setup.operations.settings import environment_file
+    from mstunnel_setup.operations import environment
 
-    run_command("mst-cli env set", common, lambda operator: environment_file.put(operator, name, value))
+    run_command("mst-cli env set", common, lambda operator: environment.put(operator, name, value))
 
 
 @env_app.command("unset")
 @with_options
 def unset_setting(common: CommonOptions, name: Name) -> None:
     """Remove a setting."""
-    from mstunnel_setup.operations.settings import environment_file
+    from mstunnel_setup.operations import environment
 
-    run_command("mst-cli env unset", common, lambda operator: environment_file.put(operator, name, None))
+    run_command("mst-cli env unset", common, lambda operator: environment.put(operator, name, None))
 
 
 @env_app.command("check")
 @with_options
 def check_settings(common: CommonOptions) -> None:
     """Check that the gateway can use env.sh and its proxies; every restart does this first."""
-    from mstunnel_setup.operations.settings import environment_check
+    from mstunnel_setup.operations import environment
 
-    run_command("mst-cli env check", common, environment_check.env_check)
+    run_command("mst-cli env check", common, environment.env_check)
 
 
 @config_app.command("show")
 @with_options
 def show_configuration(common: CommonOptions) -> None:
     """Show the server configuration in use."""
-    from mstunnel_setup.operations.settings import configuration
+    from mstunnel_setup.operations import configuration
 
     run_command("mst-cli config show", common, configuration.show)
 
@@ -75,7 +75,7 @@ def diff_configuration(
     ] = False,
 ) -> None:
     """Compare the server configuration in use with that of the tenant."""
-    from mstunnel_setup.operations.settings import configuration
+    from mstunnel_setup.operations import configuration
 
     run_command(
         "mst-cli config diff",
@@ -88,7 +88,7 @@ def diff_configuration(
 @with_options
 def pull_configuration(common: CommonOptions, sign_in: SignInOptions) -> None:
     """Apply the tenant's server configuration now instead of within minutes."""
-    from mstunnel_setup.operations.settings import configuration
+    from mstunnel_setup.operations import configuration
 
     run_command(
         "mst-cli config pull", common, lambda operator: configuration.pull(operator, sign_in.settings())
@@ -105,18 +105,18 @@ def log_level(
     ] = None,
 ) -> None:
     """Show or set how much the server logs (DEBUG_LEVEL)."""
-    from mstunnel_setup.operations.settings import log_level
+    from mstunnel_setup.operations import environment
 
-    run_command("mst-cli log level", common, lambda operator: log_level.log_level_command(operator, level))
+    run_command("mst-cli log level", common, lambda operator: environment.log_level_command(operator, level))
 
 
 @site_app.command("show")
 @with_options
 def show_site(common: CommonOptions) -> None:
     """Show the site this server belongs to."""
-    from mstunnel_setup.operations import site
+    from mstunnel_setup.operations import enrolment
 
-    run_command("mst-cli site show", common, site.show)
+    run_command("mst-cli site show", common, enrolment.show)
 
 
 @site_app.command("change")
@@ -127,7 +127,7 @@ def change_site(
     site: Annotated[str, typer.Argument(metavar="ID_OR_NAME", help="The site to join.")],
 ) -> None:
     """Leave the site for another one; certificate and identity stay."""
-    from mstunnel_setup.operations import site as site_work
+    from mstunnel_setup.operations import enrolment as site_work
 
     run_command(
         "mst-cli site change", common, lambda operator: site_work.change(operator, sign_in.settings(), site)

@@ -1,35 +1,140 @@
 """`mst-cli health`: one verdict over containers, certificate and the agent's table, for monitoring."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base.errors import ExitCode, TenantError
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
 from mstunnel_setup.base.text import Line
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers import control
+from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, read_health
 from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.status_file import Failure
+from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, of_settled_server, row_notice, rows_of
-from mstunnel_setup.operations.certificate.errors import (
-    CERTIFICATE_EXPIRED,
-    CERTIFICATE_NOT_IN_USE,
-    CERTIFICATE_REVOKED,
-)
 from mstunnel_setup.operations.certificate.summary import (
     certificate_facts,
     certificate_lines,
     certificate_notices,
 )
 from mstunnel_setup.operations.component import health as container_health
+from mstunnel_setup.operations.errors import CERTIFICATE_EXPIRED, CERTIFICATE_NOT_IN_USE, CERTIFICATE_REVOKED
+
+_SILENT_AFTER: Final = timedelta(minutes=5)
+# A start may take a minute, and the agent judges what the gateway has written up to 20 seconds before.
+_SETTLED_AFTER: Final = timedelta(seconds=90)
+_ENROL_AGAIN: Final = "Run `mst-cli reenroll`; site and certificate stay."
+
+# Of these errors of the agent our own hints are for an installation.
+_UNKNOWN_IDENTITY: Final = ("server-unknown", "application-unknown", "credential-unknown", "secret-wrong")
+_ROWS: Final[Mapping[str, str]] = {
+    "last-check-in": f"Test the connection to the tenant with `mst-readiness network`; {AGENT_LOGS}",
+    "connections": "Add a server to the site: `mstunnel-setup --site NAME` there.",
+    "cpu-usage": "See what takes it with `top`; another server in the site shares the load.",
+    "cpu-cores": "Give this machine at least four cores.",
+    "memory-usage": "See what takes it with `top`; another server in the site shares the load.",
+    "disk-space": "Free disk space where `df /etc/mstunnel` shows; `journalctl --vacuum-size=500M` removes "
+    "old logs.",
+    "latency": "Check the route to the internal network, or set a nearer page: "
+    "`mst-admin site update NAME --probe-url URL`.",
+    "agent-certificate": _ENROL_AGAIN,
+    "internal-network": "Fix DNS, route or proxy (`mst-cli env set`), or set another page: "
+    "`mst-admin site update NAME --probe-url URL`.",
+    "upgradeability": "Test the connection to the registry with `mst-readiness network`.",
+    "server-version": "Run `mst-cli upgrade apply`.",
+    "server-container": "Run `mst-cli server restart`; `mst-cli server logs --tail 20` shows why.",
+    "server-configuration": "Correct it with `mst-admin config update NAME` or in the admin center, then run "
+    "`mst-cli config pull`.",
+}
+# Devices are not served as the site wants them, or soon will not be.
+_SERIOUS: Final = frozenset(
+    {"last-check-in", "agent-certificate", "internal-network", "server-container", "server-configuration"}
+)
+SAID_ELSEWHERE: Final = frozenset({"tls-certificate", "tls-revocation"})
+"""Rows that the commands of the host look at themselves, and report themselves."""
+
+
+def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ...]:
+    """The agent's rows; what it said too long ago is not known any more."""
+    if report is None:
+        return ()
+    if abs(now - report.at) <= _SILENT_AFTER:
+        return report.rows
+    text = f"not looked at since {report.at:%Y-%m-%d %H:%M} UTC"
+    return tuple(
+        row.model_copy(update={"state": State.UNKNOWN, "text": text, "value": None}) for row in report.rows
+    )
+
+
+def of_settled_server(report: HealthReport | None, server: ContainerState | None) -> HealthReport | None:
+    """The report, without what it says of a server that had not started yet or was still starting."""
+    started = server.started_at if server else None
+    if report is None or started is None or report.at >= started + _SETTLED_AFTER:
+        return report
+    unknown = {"state": State.UNKNOWN, "text": "the server was started a moment ago", "value": None}
+    rows = tuple(
+        row.model_copy(update=unknown) if row.id == "server-container" else row for row in report.rows
+    )
+    return report.model_copy(update={"rows": rows})
+
+
+def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Notice]:
+    """What the agent fails at now, and every row that is unhealthy."""
+    if report is None or rows_of(report, now) != report.rows:
+        return
+    if report.last_error is not None:
+        yield agent_problem(report.last_error)
+    for row in report.rows:
+        if row.state is State.UNHEALTHY and row.id not in SAID_ELSEWHERE:
+            yield row_notice(row, report.last_error)
+
+
+def is_serious(report: HealthReport | None, now: datetime) -> bool:
+    """Whether a row is unhealthy without which the site is not served as it should be."""
+    return any(row.id in _SERIOUS and row.state is State.UNHEALTHY for row in rows_of(report, now))
+
+
+def row_notice(row: ReportedRow, error: Failure | None) -> Notice:
+    """A row that is not well; `error` is what the agent fails at, which explains why the tenant is away."""
+    hint = _ROWS.get(row.id, "See its limits with `mst-cli help health`.")
+    if error is not None and row.id == "last-check-in":
+        hint = _fix_of(error)
+    return Notice(f"health-{row.state.value}", f"{row.title}: {row.text}", hint)
+
+
+def agent_problem(error: Failure) -> Notice:
+    """What the agent fails at, in its words, and what to do about it in ours.
+
+    A code that we do not declare is not passed on: it is `agent-problem`.
+    """
+    found = TenantError(
+        "agent-problem",
+        "the agent cannot sync with the tenant: {reason}",
+        hint="`mst-cli agent logs --tail 20` shows why.",
+        reason=error.message,
+    )
+    code = error.code if error.code in agent_hints() else found.code
+    return Notice(code, found.message, _fix_of(error))
+
+
+def _fix_of(error: Failure) -> str:
+    """How to fix an error of the agent, with a command in it."""
+    hint = _ENROL_AGAIN if error.code in _UNKNOWN_IDENTITY else agent_hints().get(error.code, "")
+    return hint if "`" in hint else f"{hint} {AGENT_LOGS}".lstrip()
+
 
 _CONTAINERS = (paths.SERVER, paths.AGENT)
 # A warning that leaves the gateway working does not change the exit code.
-_SERIOUS = frozenset(item.code for item in (CERTIFICATE_NOT_IN_USE, CERTIFICATE_EXPIRED, CERTIFICATE_REVOKED))
+_SERIOUS_CERTIFICATE = frozenset(
+    item.code for item in (CERTIFICATE_NOT_IN_USE, CERTIFICATE_EXPIRED, CERTIFICATE_REVOKED)
+)
 
 
 def health(operator: Operator) -> Result:
@@ -87,6 +192,6 @@ def _code(notices: Sequence[Notice]) -> ExitCode:
     codes = {notice.code for notice in notices}
     if CONTAINER_UNHEALTHY.code in codes:
         return ExitCode.ENGINE
-    if codes & _SERIOUS:
+    if codes & _SERIOUS_CERTIFICATE:
         return ExitCode.CERTIFICATE
     return ExitCode.CHECK if "health-unhealthy" in codes else ExitCode.DONE

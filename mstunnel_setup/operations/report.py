@@ -9,8 +9,7 @@ from mstunnel_setup.base.text import Line, plain
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.gateway_log import SessionRecord, log_since, session_record
-from mstunnel_setup.operations.since import since
+from mstunnel_setup.operations.gateway_log import SessionRecord, log_since, session_record, since
 
 MOST_USERS: Final = 50_000
 _TABLE: Final = "{:36} {:>5} {:>7} {:>6} {:>6} {}"

@@ -24,7 +24,7 @@ from mstunnel_setup.install.steps import eula, sign_in
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.operations.backup_archive import UPGRADES, refuse_large, unpack
+from mstunnel_setup.operations.backup import UPGRADES, refuse_large, unpack
 from mstunnel_setup.operations.certificate.activation import apply_actions
 from mstunnel_setup.operations.errors import (
     ALREADY_INSTALLED,

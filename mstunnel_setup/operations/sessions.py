@@ -1,6 +1,8 @@
-"""`mst-cli server show|disconnect|unban`: ocserv's control program, by its own words."""
+"""`mst-cli server show|disconnect|unban|capture`: sessions of devices, by ocserv's control program."""
 
 import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from mstunnel_setup.base import paths
@@ -19,6 +21,9 @@ from mstunnel_setup.gateway.occtl import (
 )
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.io.appender import Appender
+from mstunnel_setup.io.capture import enter_network_of, interfaces, record
+from mstunnel_setup.io.named import kind_at, refuse_present
 from mstunnel_setup.io.operator import Operator
 
 _SECONDS = 20.0
@@ -143,3 +148,80 @@ def _done_by_occtl(operator: Operator, *words: str) -> bool:
         return False
     _require(finished)
     return True
+
+
+_USERS = ShowCommand(("users",), "")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """When to stop: after seconds, or at a file size in bytes; Ctrl-C ends it earlier."""
+
+    seconds: int
+    size: int
+
+
+def capture(operator: Operator, what: str, file: str, bounds: Bounds) -> Result:
+    """Record into a new file of mode 0600. After an interruption the packets so far are kept.
+
+    Raises UsageError for a file that cannot be a new one, or when no such client or interface is there.
+    """
+    target = Path(file).absolute()
+    refuse_present(target)
+    if kind_at(target.parent) != "directory":
+        raise UsageError(
+            "folder-missing",
+            "there is no directory {parent}",
+            hint="Correct the path.",
+            parent=target.parent,
+        )
+    with open_gateway(operator) as ports:
+        process = server_process(ports)
+        device = _device(ports, what)
+    operator.console.say(f"Recording {device} for at most {bounds.seconds} s; Ctrl-C stops it.")
+    # Reading and writing files goes on as before: only the network is another one.
+    enter_network_of(process)
+    if device not in interfaces():
+        raise UsageError(
+            "interface-unknown",
+            "the server has no interface {device}",
+            hint="Give one of {interfaces}, or the tunnel address of a client.",
+            device=device,
+            interfaces=", ".join(interfaces()),
+        )
+    with operator.files.given.growing(str(target)) as recording:
+        packets, size = _record(recording, device, bounds)
+    data = {"file": str(target), "interface": device, "packets": packets, "bytes": size}
+    return Result("changed", data, text=[f"{packets} packets in {target}."])
+
+
+def _record(recording: Appender, device: str, bounds: Bounds) -> tuple[int, int]:
+    """Write packets as they come; how many, and the bytes of the file. An interruption keeps whole ones."""
+    pieces = size = 0
+    try:
+        for piece in record(device, bounds.seconds, bounds.size):
+            recording.append(piece)
+            pieces, size = pieces + 1, size + len(piece)
+    except KeyboardInterrupt:
+        if not pieces:
+            raise
+        recording.truncate(size)
+    return pieces - 1, size
+
+
+def _device(ports: Ports, what: str) -> str:
+    """The interface to record; each client has a separate one. Raises UsageError `client-unknown`."""
+    try:
+        address = str(ipaddress.ip_address(what))
+    except ValueError:
+        return what
+    rows = ask(ports, _USERS)
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, dict) and address in (row.get("IPv4"), row.get("IPv6")):
+            return str(row["Device"])
+    raise UsageError(
+        "client-unknown",
+        "no client has the address {address}",
+        hint="List the clients with `mst-cli server show users`.",
+        address=address,
+    )

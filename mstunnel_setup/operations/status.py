@@ -17,15 +17,15 @@ from mstunnel_setup.install.installed import complete, journal_of, open_gateway
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.agent_findings import agent_troubles, is_serious, of_settled_server
 from mstunnel_setup.operations.certificate.summary import (
     certificate_facts,
     certificate_lines,
     certificate_notices,
 )
 from mstunnel_setup.operations.component import health
+from mstunnel_setup.operations.environment import check_environment
 from mstunnel_setup.operations.errors import CONTAINER_MISSING
-from mstunnel_setup.operations.settings.environment_check import check_environment
+from mstunnel_setup.operations.health import agent_troubles, is_serious, of_settled_server
 from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_notices, waiting_notices
 from mstunnel_setup.transaction.receipt import Receipt
 

@@ -11,11 +11,7 @@ from mstunnel_setup.certificates.judge_time import WARN_DAYS, days_left
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.certificates.revocation_record import Record
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.operations.certificate.errors import (
-    CERTIFICATE_EXPIRED,
-    CERTIFICATE_NOT_IN_USE,
-    CERTIFICATE_REVOKED,
-)
+from mstunnel_setup.operations.errors import CERTIFICATE_EXPIRED, CERTIFICATE_NOT_IN_USE, CERTIFICATE_REVOKED
 from mstunnel_setup.transaction.receipt import Receipt
 
 _UNANSWERED = frozenset({RevocationState.UNKNOWN, RevocationState.UNREACHABLE, RevocationState.NOT_ASKED})

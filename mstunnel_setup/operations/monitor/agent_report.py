@@ -11,7 +11,7 @@ from mstunnel_setup.base.text import plain
 from mstunnel_setup.exchange.health_report import HealthReport, read_health
 from mstunnel_setup.exchange.health_state import State
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.agent_findings import agent_problem
+from mstunnel_setup.operations.health import agent_problem
 
 
 @dataclass

@@ -13,10 +13,7 @@ from mstunnel_setup.exchange.releases import CATALOGUE, Catalogue, Digests, Rele
 from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.upgrade.errors import (
-    NO_RELEASES,
-    UPGRADE_FAILED,
-)
+from mstunnel_setup.operations.errors import NO_RELEASES, UPGRADE_FAILED
 from mstunnel_setup.operations.upgrade.notices import kept
 from mstunnel_setup.operations.upgrade.releases import release_names
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to

@@ -29,9 +29,14 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import require_installed
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import images, launch, verify
-from mstunnel_setup.operations.upgrade.drain import drain, reopen
-from mstunnel_setup.operations.upgrade.internal_probe import reached_address, reaches_inside
-from mstunnel_setup.operations.upgrade.reconnect import await_devices, connected
+from mstunnel_setup.operations.upgrade.proof import (
+    await_devices,
+    connected,
+    drain,
+    reached_address,
+    reaches_inside,
+    reopen,
+)
 from mstunnel_setup.transaction.step import AnyStep
 
 # A gateway that serves does so within seconds; the longer the wait, the longer users are out.

@@ -19,7 +19,7 @@ from mstunnel_setup.exchange.status_file import Failure
 from mstunnel_setup.exchange.thresholds import Thresholds
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import status
-from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, agent_troubles, is_serious, row_notice
+from mstunnel_setup.operations.health import SAID_ELSEWHERE, agent_troubles, is_serious, row_notice
 from tests.unit.clocks import START
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.operators import operator_of

@@ -12,8 +12,8 @@ import pytest
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.operations import report
+from mstunnel_setup.operations.gateway_log import since
 from mstunnel_setup.operations.report import Usage, accounts_of
-from mstunnel_setup.operations.since import since
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import ports_of
 from tests.unit.operators import operator_of

@@ -1,15 +1,18 @@
 """The facts for an explanation: from files, the gateway's container, its log, and a handshake with it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, SetupError
 from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.text import plain
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.certificates.findings import KEY_EXPOSED, KEY_MODE
 from mstunnel_setup.certificates.model import Finding, Severity
@@ -21,15 +24,166 @@ from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate import check
-from mstunnel_setup.operations.certificate.errors import CERTIFICATE_REVOKED
 from mstunnel_setup.operations.certificate.findings import CHAIN_MODE, KEY_OWNER
 from mstunnel_setup.operations.certificate.summary import certificate_facts, certificate_notices
 from mstunnel_setup.operations.component import health
-from mstunnel_setup.operations.explain.model import Facts, Subject, Token
-from mstunnel_setup.operations.explain.refusals import LogFindings, read_log
-from mstunnel_setup.operations.gateway_log import log_since
+from mstunnel_setup.operations.errors import CERTIFICATE_REVOKED
+from mstunnel_setup.operations.gateway_log import SessionRecord, log_since, session_record
 from mstunnel_setup.operations.sessions import ask
+from mstunnel_setup.operations.upgrade.proof import refused_addresses
 from mstunnel_setup.tenant.token_sources import claims, header
+
+_NAMES: Final = ("upn", "unique_name", "preferred_username", "email")
+
+Outcome: TypeAlias = Literal["ok", "warning", "problem", "unknown"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: what was examined, the result, what was seen, and the next step."""
+
+    id: str
+    result: Outcome
+    seen: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whom or what to explain: an address, a host name, or a user as `server show users` names it."""
+
+    text: str
+
+    @property
+    def address(self) -> Address | None:
+        """The IP address that the text is, if it is one."""
+        try:
+            return ip_address(self.text)
+        except ValueError:
+            return None
+
+    @property
+    def kind(self) -> Literal["address", "name", "user"]:
+        """An object id has no dot, and a user name that has one has an @ too."""
+        if self.address is not None:
+            return "address"
+        return "name" if "." in self.text and "@" not in self.text else "user"
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether it is the user principal name of a guest: Entra ID writes #EXT# into all of them."""
+        return "#EXT#@" in self.text.upper()
+
+
+@dataclass(frozen=True)
+class Token:
+    """A device's access token, decoded and not verified; both parts are empty for what is no JWT."""
+
+    claims: Mapping[str, object]
+    header: Mapping[str, object]
+
+    def names(self, user: str) -> bool:
+        """Whether this is how the token calls its user, in any of the claims for people to read."""
+        return user.casefold() in {str(self.claims.get(claim, "")).casefold() for claim in _NAMES}
+
+
+@dataclass(frozen=True)
+class LogFindings:
+    """Of the subject: how many sign-ins were `refused`, why the last one, and its `last` session record.
+
+    `others` counts the refused sign-ins of all other addresses; the log names no user for a refused one.
+    """
+
+    refused: int = 0
+    reason: str = ""
+    others: int = 0
+    last: SessionRecord | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known on this host; None is what could not be found out.
+
+    `now` is Unix time in seconds, `health` that of the server's container, `sessions` and `banned` are
+    occtl's, `rules` is `oidc.json`, `destinations` are the address of the subject or those that its name has
+    on the gateway, `dns` tells of each DNS server whether it answers on TCP port 53, `protected` are the
+    destinations that the gateway's own rules refuse, `unroutable` those that it has no route to.
+    """
+
+    subject: Subject
+    now: float
+    health: str
+    sessions: tuple[JsonObject, ...] | None = None
+    banned: tuple[str, ...] | None = None
+    served: Served | None = None
+    rules: JsonObject = field(default_factory=dict)
+    token: Token | None = None
+    log: LogFindings | None = None
+    destinations: tuple[Address, ...] = ()
+    dns: Mapping[str, bool] = field(default_factory=dict)
+    protected: tuple[Address, ...] = ()
+    unroutable: tuple[Address, ...] = ()
+    certificate: tuple[Finding, ...] = ()
+    certificate_days: int | None = None
+
+    @property
+    def own_sessions(self) -> tuple[JsonObject, ...]:
+        """The sessions of the subject: of this user, or from or with this address."""
+        keys = ("Username", "Remote IP", "IPv4", "IPv6")
+        return tuple(
+            row for row in self.sessions or () if self.subject.text in [row.get(key) for key in keys]
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether the subject is a device that was let in."""
+        return any(row.get("State") == "connected" for row in self.own_sessions)
+
+    @property
+    def refused(self) -> int:
+        """How many sign-ins from the subject's address were refused."""
+        return 0 if self.log is None else self.log.refused
+
+    @property
+    def is_banned(self) -> bool:
+        """Whether the gateway has banned the subject's address."""
+        return self.subject.text in (self.banned or ())
+
+    @property
+    def is_device(self) -> bool:
+        """Whether the subject is a user, or an address that a device was seen with."""
+        known = self.own_sessions or self.refused or self.is_banned or (self.log and self.log.last)
+        return self.subject.kind == "user" or bool(known)
+
+
+_REASON: Final = re.compile(r"ocserv-oidc: (?!fetched new JWK)(.*)")
+"""What is logged of a token; the keys that the gateway downloads are logged under the same name."""
+_LONGEST: Final = 120
+
+
+def read_log(lines: Iterable[str], subject: str) -> LogFindings:
+    """The findings about `subject`, a user or an address, in the lines of a log of any length.
+
+    ocserv logs the reason on the lines before the refusal, the most exact one first; those of devices that
+    sign in at the same moment can be mixed up.
+    """
+    refused = others = 0
+    waiting = reason = ""
+    last: SessionRecord | None = None
+    for line in lines:
+        record = session_record(line)
+        if record is not None and subject in (record.user, record.client, record.assigned):
+            last = record
+        elif found := _REASON.search(line):
+            waiting = waiting or plain(found[1], _LONGEST)
+        elif addresses := refused_addresses(line):
+            if subject in addresses:
+                refused, reason = refused + 1, waiting
+            else:
+                others += 1
+            waiting = ""
+    return LogFindings(refused, reason, others, last)
+
 
 # Who may read the files concerns this host; no device can see it.
 _OF_THE_HOST: Final = frozenset(finding.code for finding in (KEY_MODE, KEY_OWNER, CHAIN_MODE, KEY_EXPOSED))

@@ -1,26 +1,37 @@
-"""The content of the diagnostic file, part by part: a part that fails is replaced by its error."""
+"""`mst-cli diagnose`: what explains a problem, in one file, without secrets; shown before it is written."""
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import unquote
 
+from mstunnel_setup import __version__
 from mstunnel_setup.actions import forwarding, uplink
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import declared
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.errors import CheckError, UsageError, declared
+from mstunnel_setup.base.redaction import Scrubber
+from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object, json_bytes
+from mstunnel_setup.containers.choice import EnginePreference
 from mstunnel_setup.containers.engine import LogOptions
-from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.installed import open_host
+from mstunnel_setup.install.ports import Ports, open_ports
+from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.named import refuse_present
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.operations.backup import pack
 from mstunnel_setup.operations.certificate.check import check
 from mstunnel_setup.operations.health import health
 from mstunnel_setup.operations.readiness import ReadinessRequest
 from mstunnel_setup.operations.readiness import run as readiness
 from mstunnel_setup.operations.status import overview
 from mstunnel_setup.operations.version import version
+from mstunnel_setup.transaction.errors import JournalError
 
 _CONFIGURATION = (
     *(paths.ENVIRONMENT, paths.ADMIN_SETTINGS, paths.AGENT_INFO, paths.AGENT_SETTINGS, paths.VERSION_INFO),
@@ -140,3 +151,112 @@ def _without_access_log(text: str) -> str:
 def _file(ports: Ports, path: str) -> str | None:
     content = ports.files.read(path)
     return None if content is None else content.decode("utf-8", errors="replace")
+
+
+SCHEMA = "mstunnel-diagnostic/1"
+_MANIFEST = "manifest.json"
+_REDACTIONS = "redactions.json"
+
+# Of each file, how many secrets of each kind were taken out of it.
+_Redactions: TypeAlias = Mapping[str, dict[str, int]]
+
+
+def diagnose(operator: Operator, file: Path | None) -> Result:
+    """Collect, redact secrets, show the preview; write it to `file` unless a person declines.
+
+    A part that fails is replaced by its error, and a journal that cannot be read stops nothing.
+    Raises UsageError when the file is there already, CheckError when a secret would have gone into it.
+    """
+    if file is not None:
+        refuse_present(file)
+    with _host(operator) as ports:
+        now = ports.clock.now().isoformat(timespec="seconds")
+        secrets = known_secrets(ports)
+        contents, redactions = _redacted(collect(operator, ports), Scrubber(secrets))
+    taken_out: JsonObject = {name: {**counts} for name, counts in redactions.items()}
+    files = {_REDACTIONS: json_bytes(taken_out), **{name: text.encode() for name, text in contents.items()}}
+    about: JsonObject = {"file": None if file is None else str(file), "redactions": taken_out}
+    manifest = {
+        "schema": SCHEMA,
+        "version": __version__,
+        "created": now,
+        **about,
+        **_listed(files, redactions),
+    }
+    files = {_MANIFEST: json_bytes(manifest), **files}
+    data: JsonObject = {**about, **_listed(files, redactions)}
+    listed = [as_object(row) for row in as_list(data["contents"])]
+    rows = [(str(row["bytes"]), str(row["redactions"]), str(row["name"])) for row in listed]
+    preview = [
+        f"{size:>9} {redacted:>9} {name}" for size, redacted, name in [("Bytes", "Redacted", "File"), *rows]
+    ]
+    if file is None:
+        text = [*preview, "Write it with `mst-cli diagnose FILE.tar.gz`."]
+        return Result("ok", data, text=text)
+    _agree(operator, preview)
+    scrubber = Scrubber(secrets)
+    if found := [name for name, content in files.items() if scrubber.holds(content.decode())]:
+        raise CheckError(
+            "secret-in-bundle",
+            "nothing was written: the file would contain a secret: {found}",
+            hint="This is an error in the program. Report it.",
+            found=json.dumps(found),
+        )
+    operator.files.given.write(str(file), pack(files), 0o600)
+    return Result(
+        "changed",
+        data,
+        (
+            warning(
+                "look-before-sending",
+                "the file contains no known secret, but it contains names and addresses",
+                hint="Review it before you send it.",
+            ),
+        ),
+        text=[f"Written: {file}."],
+    )
+
+
+@contextmanager
+def _host(operator: Operator) -> Iterator[Ports]:
+    """The ports of this host; where its journal cannot be read, with the first engine that is here."""
+    with ExitStack() as opened:
+        try:
+            ports = opened.enter_context(open_host(operator))
+        except (JournalError, FileError):
+            # A part of the report names what is wrong with it.
+            scope = Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL
+            ports = opened.enter_context(open_ports(operator, scope, EnginePreference()))
+        yield ports
+
+
+def _redacted(found: Mapping[str, str], scrubber: Scrubber) -> tuple[dict[str, str], _Redactions]:
+    contents: dict[str, str] = {}
+    redactions: dict[str, dict[str, int]] = {}
+    for name, text in found.items():
+        scrubber.counts.clear()
+        contents[name] = scrubber.clean(text)
+        redactions[name] = {kind: count for kind, count in sorted(scrubber.counts.items()) if count}
+    return contents, redactions
+
+
+def _listed(files: Mapping[str, bytes], redactions: _Redactions) -> JsonObject:
+    """Every file with its size, and how many secrets were taken out of it."""
+    contents: list[JsonValue] = [
+        {"name": name, "bytes": len(content), "redactions": sum(redactions.get(name, {}).values())}
+        for name, content in files.items()
+    ]
+    return {"contents": contents}
+
+
+def _agree(operator: Operator, preview: list[str]) -> None:
+    console = operator.console
+    if not console.interactive:
+        return
+    console.say("\n".join(preview))
+    if not console.confirm("Write these files into one archive?"):
+        raise UsageError(
+            "diagnose-declined",
+            "nothing was written",
+            hint="Run the command again and answer yes.",
+        )
