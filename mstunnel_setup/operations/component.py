@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, ExitCode, SetupError, UsageError, ValuesError, as_kind
@@ -19,6 +22,11 @@ from mstunnel_setup.operations.environment import check_environment
 from mstunnel_setup.operations.errors import CONTAINER_MISSING
 from mstunnel_setup.operations.gateway_log import since
 
+ContainerHealth: TypeAlias = Annotated[
+    str, Field(json_schema_extra={"enum": ["starting", "healthy", "unhealthy", "not reported"]})
+]
+"""Health in the engine's word, or that it reports none."""
+
 _ABSENT = "absent"
 # The journal has those of every earlier container.
 _JOURNAL_LINES = 1000
@@ -34,7 +42,7 @@ def state(operator: Operator, container: str) -> Result:
     return Result("ok" if code is ExitCode.DONE else "warning", data, text=text, exit_code=code)
 
 
-def health(found: ContainerState | None) -> str:
+def health(found: ContainerState | None) -> ContainerHealth:
     """Health in the engine's word; only a container that runs can be healthy."""
     if found is None or found.status != "running":
         return "unhealthy"

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import Field
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, TenantError
+from mstunnel_setup.base.report import Moment, Report
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
 from mstunnel_setup.base.text import Line
-from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers import control
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, read_health
@@ -20,10 +22,12 @@ from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import (
-    certificate_facts,
+    CertificateSummary,
     certificate_lines,
     certificate_notices,
+    certificate_summary,
 )
+from mstunnel_setup.operations.component import ContainerHealth
 from mstunnel_setup.operations.component import health as container_health
 from mstunnel_setup.operations.errors import CERTIFICATE_EXPIRED, CERTIFICATE_NOT_IN_USE, CERTIFICATE_REVOKED
 
@@ -130,11 +134,27 @@ def _fix_of(error: Failure) -> str:
     return hint if "`" in hint else f"{hint} {AGENT_LOGS}".lstrip()
 
 
-_CONTAINERS = (paths.SERVER, paths.AGENT)
 # A warning that leaves the gateway working does not change the exit code.
 _SERIOUS_CERTIFICATE = frozenset(
     item.code for item in (CERTIFICATE_NOT_IN_USE, CERTIFICATE_EXPIRED, CERTIFICATE_REVOKED)
 )
+
+
+class ContainersHealth(Report):
+    """Health of both containers."""
+
+    server: Annotated[ContainerHealth, Field(serialization_alias=paths.SERVER)]
+    agent: Annotated[ContainerHealth, Field(serialization_alias=paths.AGENT)]
+
+
+class HealthVerdict(Report):
+    """One verdict over containers and certificate, for monitoring."""
+
+    containers: ContainersHealth
+    certificate: CertificateSummary
+    reported: Annotated[Moment | None, Field(description="When the agent looked last.")]
+    rows: Annotated[tuple[ReportedRow, ...], Field(description="The agent's health table.")]
+    healthy: bool
 
 
 def health(operator: Operator) -> Result:
@@ -144,26 +164,29 @@ def health(operator: Operator) -> Result:
     Raises UsageError `not-installed`.
     """
     with open_gateway(operator) as ports:
-        facts = certificate_facts(ports, journal_of(Scope.ALL, operator).receipt)
-        containers = {name: container_health(control.state_of(ports, name)) for name in _CONTAINERS}
+        summary = certificate_summary(ports, journal_of(Scope.ALL, operator).receipt)
+        containers = ContainersHealth(
+            server=container_health(control.state_of(ports, paths.SERVER)),
+            agent=container_health(control.state_of(ports, paths.AGENT)),
+        )
         report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
         rows = rows_of(report, ports.clock.now())
-        notices = (*_sick(containers), *certificate_notices(facts), *_of_agent(report, rows))
-    data: JsonObject = {
-        "containers": {**containers},
-        "certificate": facts,
-        "reported": None if report is None else report.at.isoformat(timespec="seconds"),
-        "rows": [row.model_dump(mode="json") for row in rows],
-        "healthy": not _code(notices),
-    }
-    lines = [(name, value) for name, value in (*containers.items(), *certificate_lines(facts))]
+        notices = (*_sick(containers), *certificate_notices(summary), *_of_agent(report, rows))
+    found = HealthVerdict(
+        containers=containers,
+        certificate=summary,
+        reported=None if report is None else report.at.isoformat(timespec="seconds"),
+        rows=rows,
+        healthy=not _code(notices),
+    )
+    lines = [*containers.data.items(), *certificate_lines(summary)]
     lines += [(row.title, f"{row.state.value}: {row.text}") for row in rows]
     text = [Line(f"{name:30} {value}", name, value) for name, value in lines]
-    return Result("warning" if notices else "ok", data, notices, text=text, exit_code=_code(notices))
+    return Result("warning" if notices else "ok", found.data, notices, text=text, exit_code=_code(notices))
 
 
-def _sick(containers: dict[str, str]) -> Iterator[Notice]:
-    for name, state in containers.items():
+def _sick(containers: ContainersHealth) -> Iterator[Notice]:
+    for name, state in containers.data.items():
         if state != "healthy":
             component = name.removeprefix("mstunnel-")
             yield notice_of(CONTAINER_UNHEALTHY(container=name, state=state, component=component))

@@ -25,7 +25,11 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate import check
 from mstunnel_setup.operations.certificate.findings import CHAIN_MODE, KEY_OWNER
-from mstunnel_setup.operations.certificate.summary import certificate_facts, certificate_notices
+from mstunnel_setup.operations.certificate.summary import (
+    CertificateSummary,
+    certificate_notices,
+    certificate_summary,
+)
 from mstunnel_setup.operations.component import health
 from mstunnel_setup.operations.errors import CERTIFICATE_REVOKED
 from mstunnel_setup.operations.gateway_log import SessionRecord, log_since, session_record
@@ -203,8 +207,7 @@ def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) 
     state = _health(ports)
     inside = _Inside(ports) if state == "healthy" else None
     destinations = _destinations(inside, subject)
-    summary = certificate_facts(ports, run.context.receipt)
-    days = summary["days_left"]
+    summary = certificate_summary(ports, run.context.receipt)
     return Facts(
         subject=subject,
         now=operator.clock.now().timestamp(),
@@ -220,7 +223,7 @@ def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) 
         protected=tuple(address for address in destinations if inside and inside.refuses(address)),
         unroutable=tuple(address for address in destinations if inside and not inside.routes(address)),
         certificate=tuple(_certificate(run, summary)),
-        certificate_days=days if isinstance(days, int) else None,
+        certificate_days=summary.days_left,
     )
 
 
@@ -319,7 +322,7 @@ def _log(ports: Ports, subject: Subject) -> LogFindings | None:
         return None
 
 
-def _certificate(run: Run, summary: JsonObject) -> Sequence[Finding]:
+def _certificate(run: Run, summary: CertificateSummary) -> Sequence[Finding]:
     """What devices see of the certificate, with what the authority answered last; it is not asked again."""
     try:
         examined = check.examine(run, ask_authority=False)

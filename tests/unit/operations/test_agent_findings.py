@@ -19,6 +19,7 @@ from mstunnel_setup.exchange.status_file import Failure
 from mstunnel_setup.exchange.thresholds import Thresholds
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import status
+from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from mstunnel_setup.operations.health import SAID_ELSEWHERE, agent_troubles, is_serious, row_notice
 from tests.unit.clocks import START
 from tests.unit.fakes import FakeEngine, ports_of
@@ -134,8 +135,8 @@ def test_status_ends_with_what_the_agent_reports(
     ports = ports_of(tmp_path, engine=engine)
     monkeypatch.setattr(status, "open_gateway", lambda _operator: nullcontext(ports))
     monkeypatch.setattr(status, "complete", lambda _receipt: True)
-    certificate = {"days_left": 90, "not_after": "2027-01-01", "revocation": None, "pending": []}
-    monkeypatch.setattr(status, "certificate_facts", lambda *_: certificate)
+    certificate = CertificateSummary(days_left=90, not_after="2027-01-01", revocation=None, pending=())
+    monkeypatch.setattr(status, "certificate_summary", lambda *_: certificate)
     monkeypatch.setattr(status, "monitor_notices", lambda _ports: ())
     result = status.overview(operator_of(Path("/nowhere")))
     assert result.exit_code is code

@@ -16,7 +16,6 @@ import pytest
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, UsageError
-from mstunnel_setup.base.values import JsonValue
 from mstunnel_setup.containers.engine import ContainerState, Finished, LogOptions
 from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.exchange.releases import CATALOGUE, Catalogue, Digests
@@ -26,6 +25,7 @@ from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations import backup, component, sessions, status, version
 from mstunnel_setup.operations.backup import pack, unpack
+from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from mstunnel_setup.operations.diagnose import known_secrets
 from mstunnel_setup.operations.upgrade import releases
 from mstunnel_setup.transaction.receipt import Receipt
@@ -112,9 +112,19 @@ def test_what_occtl_would_take_apart_is_refused(answers: Callable[..., Control],
     assert control.asked == []
 
 
-def state(server: tuple[str, str], agent: tuple[str, str]) -> dict[str, JsonValue]:
-    found = {paths.SERVER: server, paths.AGENT: agent}
-    return {name: {"state": each[0], "health": each[1]} for name, each in found.items()}
+def state(server: tuple[str, str], agent: tuple[str, str]) -> status.StatusReport:
+    containers = [
+        status.ContainerReport(state=each[0], health=each[1], image_digest=None, reason=None)
+        for each in (server, agent)
+    ]
+    return status.StatusReport(
+        version="1",
+        site=None,
+        certificate_days_left=None,
+        certificate=CertificateSummary(days_left=None, not_after=None, revocation=None, pending=()),
+        server=containers[0],
+        agent=containers[1],
+    )
 
 
 GOOD = ("running", "healthy")

@@ -18,6 +18,7 @@ from mstunnel_setup.exchange.thresholds import Thresholds
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.operations import component, environment, status
+from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from mstunnel_setup.operations.health import agent_troubles, of_settled_server
 from tests.serving import free_port
 from tests.unit.clocks import START
@@ -59,12 +60,12 @@ class Service(FakeSystemd):
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ports]:
     """A host with that `env.sh`, whose server runs, and ends with `words` once it is restarted."""
 
-    def prepare(environment: str = "", words: str = "") -> Ports:
+    def prepare(content: str = "", words: str = "") -> Ports:
         engine = FakeEngine({paths.SERVER: WELL, paths.AGENT: WELL})
         units = {UNIT, f"{paths.AGENT}.service"}
         ports = ports_of(tmp_path, engine=engine, systemd=Service(units=units, engine=engine, words=words))
         ports.files.make_directories(paths.CONFIGURATION)
-        ports.files.write(paths.ENVIRONMENT, environment.encode())
+        ports.files.write(paths.ENVIRONMENT, content.encode())
         ports.files.write(paths.OCSERV_CONF, b"tcp-port = 443\n")
         for module in (component, environment, status):
             monkeypatch.setattr(module, "open_gateway", lambda _operator: nullcontext(ports))
@@ -185,8 +186,8 @@ def test_the_check_names_the_proxy_that_does_not_answer(host: Callable[..., Port
 
 def shown_status(monkeypatch: pytest.MonkeyPatch) -> Result:
     monkeypatch.setattr(status, "complete", lambda _receipt: True)
-    certificate = {"days_left": 90, "not_after": "2027-01-01", "revocation": None, "pending": []}
-    monkeypatch.setattr(status, "certificate_facts", lambda *_: certificate)
+    certificate = CertificateSummary(days_left=90, not_after="2027-01-01", revocation=None, pending=())
+    monkeypatch.setattr(status, "certificate_summary", lambda *_: certificate)
     monkeypatch.setattr(status, "monitor_notices", lambda _ports: ())
     return status.overview(operator_of(Path("/nowhere")))
 
