@@ -22,6 +22,7 @@ from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from scripts import command_page, coverage, error_codes, message_catalogue, token_tables
 from scripts.command_tree import flat
+from scripts.schemas import schemas
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/reference"
@@ -51,6 +52,7 @@ def pages() -> dict[Path, str]:
     return {
         **generated,
         **with_tables,
+        **schemas(),
         CATALOGUE: message_catalogue.text(),
         AGENT_HINTS: f"{json.dumps(agent_hints(), indent=1, ensure_ascii=False)}\n",
     }

@@ -4,21 +4,21 @@ import binascii
 import contextlib
 import hashlib
 from base64 import b64decode
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pydantic import Field
 
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, UsageError
 from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.report import Report
 from mstunnel_setup.base.result import Notice, Result, warning
 from mstunnel_setup.base.text import Line, verbatim
-from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.release_feed import offered
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.install.installed import open_host
@@ -30,10 +30,44 @@ from mstunnel_setup.operations.errors import SIGNATURE_WRONG
 from mstunnel_setup.operations.upgrade.releases import release_names
 
 
+class Package(Report):
+    """A package that the program brings."""
+
+    name: str
+    version: str
+    kind: Annotated[str, Field(description="`wheel`, or an architecture of Debian.")]
+
+
+class ImageDigests(Report):
+    """The images that are configured to run."""
+
+    server: str | None
+    agent: str | None
+
+
+class VersionReport(Report):
+    """Versions; `engine` is null without one, a digest is null before it is configured."""
+
+    version: str
+    engine: str | None
+    engine_name: str | None
+    release: Annotated[
+        str | None,
+        Field(description="The newest name of the images; null where no list of releases has them."),
+    ]
+    images: ImageDigests
+    packages: Annotated[
+        tuple[Package, ...],
+        Field(
+            description="With --verbose: what the program brings; empty where it came as a Python package."
+        ),
+    ] = ()
+
+
 def version(operator: Operator, *, verbose: bool = False) -> Result:
     """What is known; less without an engine, an installation or root. `verbose` adds the packages inside."""
     engine, number, release = None, None, None
-    images: dict[str, str | None] = {"server": None, "agent": None}
+    images = ImageDigests(server=None, agent=None)
     warnings: tuple[Notice, ...] = ()
     try:
         with open_host(operator) as ports:
@@ -50,30 +84,30 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
                 hint="Run `sudo mst-cli version`.",
             ),
         )
-    data: JsonObject = {
-        "version": __version__,
-        "engine": number,
-        "engine_name": engine,
-        "release": release,
-        "images": {**images},
-    }
-    rows = [("mst-cli", __version__)]
-    rows += (
-        ()
-        if warnings
-        else (
-            ("Engine", f"{engine.capitalize()} {number}" if engine else "none"),
-            ("Release", release or ("not known" if all(images.values()) else "none")),
-            *((name, digest or "none") for name, digest in images.items()),
-        )
+    packages = tuple(
+        Package(name=name, version=number, kind=kind)
+        for name, number, kind in ((bundle.packages() or ()) if verbose else ())
     )
-    inside = (bundle.packages() or ()) if verbose else ()
-    if verbose:
-        data["packages"] = [{"name": name, "version": number, "kind": kind} for name, number, kind in inside]
-        rows += [(name, f"{number} ({kind})") for name, number, kind in inside]
+    found = VersionReport(
+        version=__version__,
+        engine=number,
+        engine_name=engine,
+        release=release,
+        images=images,
+        **({"packages": packages} if verbose else {}),
+    )
+    rows = [("mst-cli", __version__)]
+    if not warnings:
+        rows += [
+            ("Engine", f"{engine.capitalize()} {number}" if engine else "none"),
+            ("Release", release or ("not known" if images.server and images.agent else "none")),
+            ("server", images.server or "none"),
+            ("agent", images.agent or "none"),
+        ]
+    rows += [(item.name, f"{item.version} ({item.kind})") for item in packages]
     width = max(8, *(len(name) for name, _value in rows))
     text = [Line(f"{name:{width}} {value}", name, value) for name, value in rows]
-    return Result("warning" if warnings else "ok", data, warnings, text=text)
+    return Result("warning" if warnings else "ok", found.data, warnings, text=text)
 
 
 def _engine(ports: Ports) -> tuple[str, str] | tuple[None, None]:
@@ -86,24 +120,25 @@ def _engine(ports: Ports) -> tuple[str, str] | tuple[None, None]:
         return None, None
 
 
-def _images(ports: Ports) -> dict[str, str | None]:
+def _images(ports: Ports) -> ImageDigests:
     """The digests that are configured to run."""
     try:
         found = json_value(ports.files.read(paths.IMAGES_CONFIGURED) or b"{}")
     except ValueError:
         found = None  # it was edited by hand
     configured = found if isinstance(found, dict) else {}
-    digests = {name: configured.get(f"{name}ImageDigest") for name in ("server", "agent")}
-    return {name: digest if isinstance(digest, str) else None for name, digest in digests.items()}
+    server, agent = (configured.get(f"{name}ImageDigest") for name in ("server", "agent"))
+    return ImageDigests(
+        server=server if isinstance(server, str) else None, agent=agent if isinstance(agent, str) else None
+    )
 
 
-def _release(files: Files, images: Mapping[str, str | None], now: datetime) -> str | None:
+def _release(files: Files, images: ImageDigests, now: datetime) -> str | None:
     """The newest name of these images, if they have any."""
-    server, agent = images["server"], images["agent"]
-    if server is None or agent is None:
+    if images.server is None or images.agent is None:
         return None
     with contextlib.suppress(UsageError):  # the list of releases was edited by hand
-        return next(iter(release_names(offered(files, now), Digests(server, agent))), None)
+        return next(iter(release_names(offered(files, now), Digests(images.server, images.agent))), None)
     return None
 
 

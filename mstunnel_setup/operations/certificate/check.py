@@ -1,16 +1,18 @@
 """`mst-cli cert show|check`: what the gateway serves, and everything there is to say about it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Annotated
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from pydantic import Field
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, NetworkError
+from mstunnel_setup.base.report import Day, Report
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, fold_all
-from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys
 from mstunnel_setup.certificates.certificate import extension, issuer_title, serial_number, title
@@ -28,37 +30,62 @@ from mstunnel_setup.operations.certificate.findings import DEVICES_NOT_CHECKED, 
 from mstunnel_setup.operations.certificate.repair import placement_findings
 
 
+class CertificateReport(Report):
+    """The certificate in use."""
+
+    subject: str
+    names: str
+    issuer: str
+    serial: Annotated[str, Field(description="Hexadecimal.")]
+    not_before: Day
+    not_after: Day
+    days_left: int
+    sha256: str
+    chain: Annotated[tuple[str, ...], Field(description="Leaf first.")]
+    generation: str | None
+    previous: Annotated[str | None, Field(description="The generation in use before.")]
+
+
+class CertificateFindings(Report):
+    """Everything there is to say about the certificate in use.
+
+    Exit code 4 with an error among the findings.
+    """
+
+    findings: tuple[Finding, ...]
+
+
 def show(operator: Operator) -> Result:
     """The certificate in use, in a few lines. Raises CertificateError when it cannot be read."""
     with installed_run(operator, {}, exclusively=False) as run:
         identity = generations.read(run.context.ports, paths.ACTIVE)
         leaf = identity.leaf
         names = extension(leaf, x509.SubjectAlternativeName)
-        chain: Sequence[str] = _titles(identity)
-        data = {
-            "subject": title(leaf),
-            "names": shown_names(names) if names else "",
-            "issuer": issuer_title(leaf),
-            "serial": f"{serial_number(leaf):x}",
-            "not_before": f"{leaf.not_valid_before_utc:%Y-%m-%d}",
-            "not_after": f"{leaf.not_valid_after_utc:%Y-%m-%d}",
-            "days_left": days_left(leaf, run.context.ports.clock.now()),
-            "sha256": leaf.fingerprint(hashes.SHA256()).hex(),
-            "chain": list(chain),
-            "generation": generations.linked(run.context.ports),
-            "previous": previous(run, str(generations.linked(run.context.ports))),
-        }
+        generation = generations.linked(run.context.ports)
+        found = CertificateReport(
+            subject=title(leaf),
+            names=shown_names(names) if names else "",
+            issuer=issuer_title(leaf),
+            serial=f"{serial_number(leaf):x}",
+            not_before=f"{leaf.not_valid_before_utc:%Y-%m-%d}",
+            not_after=f"{leaf.not_valid_after_utc:%Y-%m-%d}",
+            days_left=days_left(leaf, run.context.ports.clock.now()),
+            sha256=leaf.fingerprint(hashes.SHA256()).hex(),
+            chain=tuple(title(certificate) for certificate in identity.chain),
+            generation=generation,
+            previous=previous(run, str(generation)),
+        )
     rows = [
-        ("Subject", data["subject"]),
-        ("Names", data["names"]),
-        ("Issuer", data["issuer"]),
-        ("Serial", data["serial"]),
-        ("Valid", f"{data['not_before']} to {data['not_after']}, {data['days_left']} days left"),
-        ("SHA-256", data["sha256"]),
-        *(("Chain" if number == 0 else "", name) for number, name in enumerate(_titles(identity))),
-        ("Earlier", data["previous"] or "none"),
+        ("Subject", found.subject),
+        ("Names", found.names),
+        ("Issuer", found.issuer),
+        ("Serial", found.serial),
+        ("Valid", f"{found.not_before} to {found.not_after}, {found.days_left} days left"),
+        ("SHA-256", found.sha256),
+        *(("Chain" if number == 0 else "", name) for number, name in enumerate(found.chain)),
+        ("Earlier", found.previous or "none"),
     ]
-    return Result("ok", data, text=[Line(f"{name:8} {value}", name, value) for name, value in rows])
+    return Result("ok", found.data, text=[Line(f"{name:8} {value}", name, value) for name, value in rows])
 
 
 def check(operator: Operator) -> Result:
@@ -70,11 +97,10 @@ def check(operator: Operator) -> Result:
         found = tuple(examine(run))
     errors = any(finding.severity is Severity.ERROR for finding in found)
     warned = errors or any(finding.severity is Severity.WARNING for finding in found)
-    data: JsonObject = {"findings": [finding.data for finding in found]}
     text = [f"{finding.severity.value:8} {finding.message}. {finding.hint}".rstrip() for finding in found]
     return Result(
         "warning" if warned else "ok",
-        data,
+        CertificateFindings(findings=found).data,
         text=fold_all(text) or ["No problem found with the certificate."],
         exit_code=ExitCode.CERTIFICATE if errors else ExitCode.DONE,
     )
@@ -122,7 +148,3 @@ def _served(run: Run, identity: Identity) -> Iterator[Finding]:
         )
     except NetworkError as error:
         yield NOT_SERVED(reason=error.message, remedy=error.hint)
-
-
-def _titles(identity: Identity) -> list[str]:
-    return [title(certificate) for certificate in identity.chain]

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import Field
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, SetupError
@@ -40,16 +42,22 @@ from mstunnel_setup.tenant.token_sources import claims, header
 _NAMES: Final = ("upn", "unique_name", "preferred_username", "email")
 
 Outcome: TypeAlias = Literal["ok", "warning", "problem", "unknown"]
+RowId: TypeAlias = Literal[
+    "gateway", "token", "claims", "session", "lease", "routes", "dns", "firewall", "inbound", "certificate"
+]
 
 
 @dataclass(frozen=True)
 class Row:
     """One row: what was examined, the result, what was seen, and the next step."""
 
-    id: str
-    result: Outcome
+    id: RowId
+    result: Annotated[
+        Outcome,
+        Field(description="What this host cannot know is unknown; the hint says how to find it out."),
+    ]
     seen: str
-    hint: str = ""
+    hint: Annotated[str, Field(description="The next step; empty where none is needed.")] = ""
 
 
 @dataclass(frozen=True)

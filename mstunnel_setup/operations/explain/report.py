@@ -3,10 +3,13 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, UsageError
+from mstunnel_setup.base.report import Report
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold, folded, plain
 from mstunnel_setup.certificates.model import Severity
@@ -303,6 +306,17 @@ _ROWS: Final[Sequence[Callable[[Facts], Row]]] = (
 _TABLE: Final = "{:12} {:8} "
 
 
+class Explained(Report):
+    """Why a device cannot connect, or cannot reach an address. Exit code 3 with a problem among the rows."""
+
+    subject: Annotated[str, Field(description="Whom or what to explain, as it was given.")]
+    kind: Annotated[
+        Literal["address", "name", "user"],
+        Field(description="What the subject was taken for; a name is that of a destination."),
+    ]
+    rows: tuple[Row, ...]
+
+
 def explain(operator: Operator, who: str, token_file: Path | None) -> Result:
     """Every row about `who`: a user, an address of a device or a destination, or a host name.
 
@@ -319,7 +333,7 @@ def explain(operator: Operator, who: str, token_file: Path | None) -> Result:
     results = {row.result for row in found}
     return Result(
         "warning" if results & {"problem", "warning"} else "ok",
-        {"subject": who, "kind": subject.kind, "rows": [vars(row) for row in found]},
+        Explained(subject=who, kind=subject.kind, rows=tuple(found)).data,
         text=[*_lines(found)],
         exit_code=ExitCode.CHECK if "problem" in results else ExitCode.DONE,
     )

@@ -2,15 +2,18 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.report import Report
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
 from mstunnel_setup.base.text import plain
-from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.last_decision import LastDecision, read_standing
 from mstunnel_setup.exchange.release_feed import offered, read_known
 from mstunnel_setup.exchange.releases import CATALOGUE, Catalogue, Digests, Release
-from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
+from mstunnel_setup.exchange.upgrade_history import Images, Outcome, Phase, Upgrade, read_history
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.errors import NO_RELEASES, UPGRADE_FAILED
@@ -28,6 +31,91 @@ _INSTEAD = {
 }
 
 
+class UpgradeDecision(Report):
+    """What the agent last decided about an upgrade of this server; null before its first check-in."""
+
+    at: datetime
+    code: Annotated[str, Field(description="docs/how-to/upgrade.md lists them.")]
+    reason: str
+    window: Annotated[
+        str,
+        Field(
+            description="The site's maintenance window; empty when there is none.",
+            examples=["22:00-23:00 Europe/Berlin", "22:00-23:00 UTC+02:00"],
+        ),
+    ]
+    fixed: Annotated[
+        bool,
+        Field(description="The window does not follow the clocks of the site when they are changed."),
+    ]
+    unseen: Annotated[
+        tuple[Literal["approval", "releases", "state"], ...],
+        Field(
+            description="What the tenant does not show of an upgrade: Microsoft Graph has no place for it."
+        ),
+    ]
+
+
+class UpgradeCheck(Report):
+    """Which release runs, and which one is newest."""
+
+    running: tuple[str, ...]
+    server: str
+    agent: str
+    newest: str | None
+    behind: Annotated[int | None, Field(json_schema_extra={"minimum": 0})]
+    upgrade_available: bool
+    decision: UpgradeDecision | None
+
+
+class UpgradeReport(Report):
+    """One upgrade."""
+
+    release: str
+    source: Images
+    target: Images
+    asked_by: Literal["administrator", "agent"]
+    drain_minutes: Annotated[int, Field(json_schema_extra={"minimum": 0})]
+    probe_url: Annotated[
+        str,
+        Field(
+            description="The internal address that was reached before and has to be reached again; "
+            "may be empty."
+        ),
+    ]
+    sessions_before: Annotated[
+        int | None,
+        Field(
+            description="Devices connected before the switch; null when nobody could be asked, or nothing "
+            "was switched.",
+            json_schema_extra={"minimum": 0},
+        ),
+    ]
+    sessions_after: Annotated[
+        int | None,
+        Field(
+            description="Devices connected again when the release was proved; null when there was nobody "
+            "to wait for.",
+            json_schema_extra={"minimum": 0},
+        ),
+    ]
+    begun: datetime
+    phase: Phase
+    ended: datetime | None
+    outcome: Outcome | None
+    reason: str
+    held: Annotated[
+        bool,
+        Field(description="An administrator chose this release over another, which is not taken by itself."),
+    ]
+
+
+class UpgradeHistory(Report):
+    """The upgrades of this server, the newest first."""
+
+    upgrades: tuple[UpgradeReport, ...]
+
+
 def check(operator: Operator) -> Result:
     """Which release runs, which one is newest, and how far apart they are; nothing is fetched or changed."""
     now = operator.clock.now()
@@ -37,15 +125,15 @@ def check(operator: Operator) -> Result:
     behind = catalogue.behind(images.digests)
     newest = catalogue.newest
     names = release_names(catalogue, images.digests)
-    data: JsonObject = {
-        "running": [*names],
-        "server": images.server,
-        "agent": images.agent,
-        "newest": newest.name if newest else None,
-        "behind": behind,
-        "upgrade_available": newest is not None and newest.digests != images.digests,
-        "decision": found.model_dump(mode="json", exclude={"version"}) if found else None,
-    }
+    report = UpgradeCheck(
+        running=tuple(names),
+        server=images.server,
+        agent=images.agent,
+        newest=newest.name if newest else None,
+        behind=behind,
+        upgrade_available=newest is not None and newest.digests != images.digests,
+        decision=UpgradeDecision(**found.model_dump(exclude={"version"})) if found else None,
+    )
     notices = tuple(_notices(catalogue, behind))
     if known is not None and known.expires is not None and known.expired(now):
         notices = (
@@ -62,10 +150,10 @@ def check(operator: Operator) -> Result:
     offer = f"{newest.name}, published {newest.published}" if newest else "none is offered"
     text = [f"Running: {', '.join(names) or 'images of no known release'}", f"Newest:  {offer}"]
     text += [*_window(found), *_hidden(found)]
-    if data["upgrade_available"]:
+    if report.upgrade_available:
         text += _waits(found)
         text.append("Upgrade with `mst-cli upgrade apply`.")
-    return Result("warning" if notices else "ok", data, notices, text=text)
+    return Result("warning" if notices else "ok", report.data, notices, text=text)
 
 
 def apply(operator: Operator, name: str | None, drain_minutes: int | None = None) -> Result:
@@ -113,8 +201,8 @@ def history(operator: Operator) -> Result:
         found = read_history(run.files)
     upgrades = found.upgrades[::-1]
     lines = [line for upgrade in upgrades for line in _lines(upgrade, found.held)]
-    data: JsonObject = {"upgrades": [_data(upgrade) for upgrade in upgrades]}
-    return Result("ok", data, text=lines or ["No upgrade was made."])
+    report = UpgradeHistory(upgrades=tuple(map(_report, upgrades)))
+    return Result("ok", report.data, text=lines or ["No upgrade was made."])
 
 
 def _chosen(catalogue: Catalogue, name: str | None) -> Release:
@@ -153,7 +241,7 @@ def _runs_already(release: Release, finished: Upgrade | None) -> Result:
 
 def _given_up(upgrade: Upgrade) -> Result:
     text = f"The interrupted upgrade to {upgrade.release} was given up; the earlier release is in use."
-    return Result("changed", _data(upgrade), text=[text])
+    return Result("changed", _report(upgrade).data, text=[text])
 
 
 def _ended(upgrade: Upgrade) -> Result:
@@ -163,7 +251,7 @@ def _ended(upgrade: Upgrade) -> Result:
         text_lines = [text, *_sessions(upgrade), *_held(upgrade)]
         return Result(
             "changed",
-            _data(upgrade),
+            _report(upgrade).data,
             (
                 warning(
                     "devices-away",
@@ -235,9 +323,9 @@ def _waits(found: LastDecision | None) -> Sequence[str]:
     return [f"Waits:   {plain(found.reason)} ({found.code}, as of {found.at:%Y-%m-%d %H:%M} UTC)"]
 
 
-def _data(upgrade: Upgrade) -> JsonObject:
-    data: JsonObject = upgrade.model_dump(mode="json", exclude={"rejects_source", "passes_over", "devices"})
-    return {**data, "held": upgrade.outcome is Outcome.DONE and upgrade.held_back is not None}
+def _report(upgrade: Upgrade) -> UpgradeReport:
+    shown = upgrade.model_dump(exclude={"rejects_source", "passes_over", "devices"})
+    return UpgradeReport(**shown, held=upgrade.outcome is Outcome.DONE and upgrade.held_back is not None)
 
 
 def _lines(upgrade: Upgrade, held: Collection[Digests]) -> Sequence[str]:
