@@ -16,17 +16,17 @@ adopt_app = new_group()
 @command(adopt_app)
 def inventory() -> Work:
     """Show what Microsoft's own gateway left on this server; secrets appear as fingerprints."""
-    from mstunnel_setup.adopt import commands
+    from mstunnel_setup.adopt import plan
 
-    return commands.inventory
+    return plan.inventory
 
 
 @command(adopt_app)
 def plan(options: InstallOptions) -> Work:
     """Show what would be carried over, changed and lost, and what prevents it."""
-    from mstunnel_setup.adopt import commands
+    from mstunnel_setup.adopt import plan
 
-    return lambda operator: commands.plan(operator, options.request())
+    return lambda operator: plan.plan(operator, options.request())
 
 
 @command(adopt_app)
