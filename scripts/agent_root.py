@@ -17,8 +17,17 @@ sys.exit(main())
 """
 _ACCOUNTS = "root:x:0:0::/:\nmstunnel-agent:x:65532:65532::/:\n"
 # The agent serves no lab, has no engine, reads no release feed, makes no files, shows nothing to a person.
-_MODULES = (
-    *("mstunnel_lab", "starlette*", "uvicorn*", "python_multipart*", "multipart", "anyio*", "h11*"),
+LEFT_OUT = (
+    *(
+        "mst_admin",
+        "mstunnel_lab",
+        "starlette*",
+        "uvicorn*",
+        "python_multipart*",
+        "multipart",
+        "anyio*",
+        "h11*",
+    ),
     *("sqlite3", "lib-dynload/_sqlite3*", "docker*", "podman*", "segno*", "unittest"),
     *("tuf*", "securesystemslib*", "mstunnel_setup/templates", "jinja2*", "markupsafe*"),
     *("mstunnel_setup/data/locale", "mstunnel_setup/data/mstunnel.catalog"),
@@ -33,7 +42,7 @@ def build(target: Architecture, root: Path) -> None:
     home = root / _HOME
     home.mkdir(parents=True)
     # A process that runs for months carries no docstrings along.
-    owned = tree.build(target, home, left_out=_MODULES, optimize=2, packed=False)
+    owned = tree.build(target, home, left_out=LEFT_OUT, optimize=2, packed=False)
     inside = {name: {f"{_HOME}/{path}" for path in paths} for name, paths in owned.items()}
     given = debian.unpacked(target)
     _record(given, inside, root)

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.files import MakeDirectory, WriteFile
 from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.containers import control, quadlet
 from mstunnel_setup.containers.engine import ContainerState
@@ -27,7 +28,7 @@ class MakeStateDirectory(MakeDirectory):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"create directory {self.path} for the state of the container"
+        return text("create directory {path} for the state of the container", path=self.path)
 
     def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
         """Remove the directory with its content; links are not followed."""
@@ -49,7 +50,7 @@ class _InstallUnitFile(Action[HasEngine]):
 
     @override
     def describe(self) -> str:
-        return f"install unit {self.path}"
+        return text("install unit {path}", path=self.path)
 
     def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:
         """Whether the file matches."""
@@ -129,7 +130,7 @@ class StartService(Action[HasEngine]):
 
     @override
     def describe(self) -> str:
-        return f"start service {self.unit}"
+        return text("start service {unit}", unit=self.unit)
 
     @override
     def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:
@@ -199,7 +200,7 @@ class StartServices(Action[HasEngine]):
     @override
     def describe(self) -> str:
         units = ", ".join(self._units)
-        return f"start services {units}"
+        return text("start services {units}", units=units)
 
     @override
     def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:
@@ -246,7 +247,7 @@ class RunContainer(Action[HasEngine]):
 
     @override
     def describe(self) -> str:
-        return f"run container {self.spec.name}"
+        return text("run container {name}", name=self.spec.name)
 
     @override
     def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:
@@ -277,7 +278,9 @@ class RunContainer(Action[HasEngine]):
         if state is None:
             return Undone(Undo.ABSENT)
         if not state.ours:
-            return Undone(Undo.KEPT, f"the container {self.spec.name} was not created by mstunnel-setup")
+            return Undone(
+                Undo.KEPT, text("the container {name} was not created by mstunnel-setup", name=self.spec.name)
+            )
         ports.engine.remove(self.spec.name)
         return Undone(Undo.REMOVED)
 

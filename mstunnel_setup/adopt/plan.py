@@ -11,7 +11,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, ExitCode, UsageError
 from mstunnel_setup.base.redaction import STARS
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
-from mstunnel_setup.base.text import fold_all
+from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.containers.vendor import NAMES, vendor_containers
 from mstunnel_setup.install.lab_tenant import with_lab
@@ -27,10 +27,16 @@ _VARIABLES: Final = (*PROXIES, "TRACE_SESSIONS", "DEBUG_LEVEL")
 # Settings of ocserv.conf that follow from the site's server configuration here, or are fixed.
 _OWN_OF_OCSERV: Final = ("session-timeout", "max-clients", "mtu", "dpd", "mobile-dpd", "tls-priorities")
 _ALWAYS_LOST: Final = (
-    ("record in the tenant", "the record of Microsoft's server stays, and nothing reports to it any more"),
-    ("health, trends and logs", "the admin center shows none for this server: `mst-cli health` does"),
-    ("agent's identity", "agent.p12 is not used: the new server registers with its own identity"),
-    ("sessions", "all end at the switch; devices connect again"),
+    (
+        text("record in the tenant"),
+        text("the record of Microsoft's server stays, and nothing reports to it any more"),
+    ),
+    (
+        text("health, trends and logs"),
+        text("the admin center shows none for this server: `mst-cli health` does"),
+    ),
+    (text("agent's identity"), text("agent.p12 is not used: the new server registers with its own identity")),
+    ("sessions", text("all end at the switch; devices connect again")),
 )
 
 
@@ -95,13 +101,13 @@ def _carried(inventory: Inventory, replaced: Collection[str], *, has_certificate
     if network := inventory.configuration.get("Network"):
         port = inventory.configuration.get("ListenPort")
         yield Item(
-            "carried", "server configuration", f"clients in {network}, port {port}; read from the site"
+            "carried", text("server configuration"), f"clients in {network}, port {port}; read from the site"
         )
     for name in _carried_variables(inventory):
         if name.lower() not in replaced:
             yield Item("carried", f"{name} in env.sh", inventory.environment[name])
     for path in carried_roots(inventory):
-        yield Item("carried", "trusted root", path)
+        yield Item("carried", text("trusted root"), path)
 
 
 def _changed(inventory: Inventory, replaced: Collection[str], *, has_certificate: bool) -> Iterator[Item]:
@@ -127,11 +133,11 @@ def _changed(inventory: Inventory, replaced: Collection[str], *, has_certificate
 def _lost(inventory: Inventory) -> Iterator[Item]:
     for name, value in inventory.environment.items():
         if name not in _carried_variables(inventory):
-            reason = "it holds a password" if STARS in value else "unknown to this gateway"
+            reason = text("it holds a password") if STARS in value else text("unknown to this gateway")
             yield Item("lost", f"{name} in env.sh", reason)
     for path in inventory.roots:
         if path not in carried_roots(inventory):
-            reason = "not copied: its name does not end in .crt"
+            reason = text("not copied: its name does not end in .crt")
             yield Item("lost", path, reason)
     for subject, detail in _ALWAYS_LOST:
         yield Item("lost", subject, detail)
@@ -219,7 +225,11 @@ def _notices(inventory: Inventory) -> Iterator[Notice]:
         )
 
 
-_HEADINGS: dict[Fate, str] = {"carried": "Carried over", "changed": "Changed", "lost": "Lost"}
+_HEADINGS: dict[Fate, str] = {
+    "carried": text("Carried over"),
+    "changed": text("Changed"),
+    "lost": text("Lost"),
+}
 
 
 def inventory(operator: Operator) -> Result:
@@ -257,7 +267,7 @@ def plan(operator: Operator, request: InstallRequest) -> Result:
 def require_vendor(run: Run, *, lab: bool) -> Inventory:
     """The inventory. Raises UsageError without the vendor's gateway, and where an installation has begun."""
     if paths.ROOTLESS and run.files.live:
-        raise NOT_ROOT(what="this command")
+        raise NOT_ROOT(what=text("this command"))
     if set(run.context.receipt.entries) - {KEY}:
         raise UsageError(
             "installation-begun",
@@ -284,32 +294,54 @@ def assessment(run: Run, found: Inventory) -> Assessment:
 
 
 def _inventory_lines(found: Inventory) -> Iterator[str]:
-    yield "Microsoft's own gateway is installed here:"
-    yield from (f"  {sign}" for sign in found.signs.signs)
+    yield text("Microsoft's own gateway is installed here:")
+    yield from (text("  {sign}", sign=sign) for sign in found.signs.signs)
     for item in found.containers:
         state = "running" if item.running else "stopped"
-        ports = f", ports {', '.join(item.ports)}" if item.ports else ""
-        yield f"Container {item.name} ({item.engine}): {state}, restart policy {item.restart_policy}{ports}"
-        yield f"  image {item.image}"
+        ports = text(", ports {ports}", ports=", ".join(item.ports)) if item.ports else ""
+        yield text(
+            "Container {name} ({engine}): {state}, restart policy {restart_policy}{ports}",
+            name=item.name,
+            engine=item.engine,
+            state=state,
+            restart_policy=item.restart_policy,
+            ports=ports,
+        )
+        yield text("  image {image}", image=item.image)
     certificate = found.certificate
     if certificate.chain:
-        end = f", valid until {certificate.not_after}" if certificate.not_after else ""
-        yield f"Certificate in {certificate.chain}: {certificate.subject}{end}"
-    yield from (f"  {problem}" for problem in certificate.problems)
+        end = (
+            text(", valid until {not_after}", not_after=certificate.not_after)
+            if certificate.not_after
+            else ""
+        )
+        yield text(
+            "Certificate in {chain}: {subject}{end}",
+            chain=certificate.chain,
+            subject=certificate.subject,
+            end=end,
+        )
+    yield from (text("  {problem}", problem=problem) for problem in certificate.problems)
     for title, values in (
-        ("Server configuration", found.configuration),
+        (text("Server configuration"), found.configuration),
         ("env.sh", found.environment),
-        ("Tenant", found.tenant),
+        (text("Tenant"), found.tenant),
     ):
         if values:
             yield f"{title}:"
-            yield from (f"  {name}: {value}" for name, value in values.items())
-    yield from (f"Cron job in {path}: {line}" for path, line in found.cron)
-    yield f"{len(found.files)} files and directories; --output json lists them with their SHA-256."
+            yield from (text("  {name}: {value}", name=name, value=value) for name, value in values.items())
+    yield from (text("Cron job in {path}: {line}", path=path, line=line) for path, line in found.cron)
+    yield text(
+        "{files} files and directories; --output json lists them with their SHA-256.", files=len(found.files)
+    )
 
 
 def _plan_lines(found: Inventory, assessed: Assessment) -> Iterator[str]:
     for fate, heading in _HEADINGS.items():
         yield f"{heading}:"
-        yield from (f"  {item.subject}: {item.detail}" for item in assessed.items if item.fate == fate)
-    yield f"Plan {found.digest}"
+        yield from (
+            text("  {subject}: {detail}", subject=item.subject, detail=item.detail)
+            for item in assessed.items
+            if item.fate == fate
+        )
+    yield text("Plan {digest}", digest=found.digest)

@@ -26,6 +26,7 @@ from mstunnel_setup.answers.merge import Answers, answered, require
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, StepError, UsageError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.install.install import Outcome, installed, steps_data
@@ -147,7 +148,7 @@ def _stops(adoption: Adoption) -> Iterator[AnyAction]:
 
 
 _KINDS = frozenset(kind.kind for kind in (BackUpFiles, NoteRunning, SetAside, SetContainerAside, StopUnit))
-_STAYS = (
+_STAYS = text(
     "Microsoft's gateway is stopped and kept. Watch this one, then run `mstunnel-setup adopt commit`; to go "
     "back, run `mstunnel-setup adopt rollback`."
 )
@@ -195,12 +196,12 @@ def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result
     _refuse_account()
     with open_run(operator, settings, scope=Scope.ALL) as run:
         if vendor_gateway.KEY not in run.context.receipt.entries:
-            raise _nothing_adopted("roll back")
+            raise _nothing_adopted(text("roll back"))
         removals = remove_installation(run, offline=offline)
     in_use = forget_program(operator)
     moved = [removal.undone.reason for removal in removals if removal.undone.outcome is Undo.RESTORED]
-    text = ["Microsoft's gateway is back.", *filter(None, moved)]
-    return Result("changed", as_data(removals), (*kept(removals), *in_use), text=text)
+    lines = [text("Microsoft's gateway is back."), *filter(None, moved)]
+    return Result("changed", as_data(removals), (*kept(removals), *in_use), text=lines)
 
 
 def commit(operator: Operator) -> Result:
@@ -224,9 +225,9 @@ def commit(operator: Operator) -> Result:
         "changed",
         as_data(removals),
         text=[
-            "Kept, stopped, for you to remove:",
-            *(f"  {beside(name)}" for name in stays),
-            f"  {BACKUP}",
+            text("Kept, stopped, for you to remove:"),
+            *(text("  {name}", name=beside(name)) for name in stays),
+            text("  {backup}", backup=BACKUP),
         ],
     )
 
@@ -242,7 +243,7 @@ def _nothing_adopted(verb: str) -> UsageError:
 
 def _refuse_account() -> None:
     if paths.ROOTLESS:
-        raise NOT_ROOT(what="this command")
+        raise NOT_ROOT(what=text("this command"))
 
 
 def _agreed(run: Run, digest: str) -> Adoption:

@@ -13,7 +13,7 @@ from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.rules import foreign_keys
 from mstunnel_setup.answers.settings import BY_PATH, SETTINGS, Setting
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.base.text import quoted
+from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.base.values import JsonObject
 
 OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "backup", "default"]
@@ -125,7 +125,7 @@ def require(answers: Answers, paths: Iterable[str]) -> None:
     """Raise UsageError `answers-missing`, naming all settings of `paths` that have no value, at once."""
     missing = [BY_PATH[path] for path in paths if answers.value(path) in (None, (), {})]
     if missing:
-        lines = [f"`{setting.path}`: give {setting.ways()}" for setting in missing]
+        lines = [text("`{path}`: give {ways}", path=setting.path, ways=setting.ways()) for setting in missing]
         raise UsageError(
             "answers-missing",
             "required answers are missing:\n{settings}",
@@ -158,19 +158,19 @@ def _vendor_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, _Gi
             raise ENVIRONMENT_INVALID(
                 variable="intune_env",
                 value=quoted(cloud),
-                reason="Microsoft Tunnel is not available in the cloud of 21Vianet"
+                reason=text("Microsoft Tunnel is not available in the cloud of 21Vianet")
                 if cloud == _21VIANET
-                else "there is no such cloud",
-                expected="FXP (GCC High) or PE (public)",
+                else text("there is no such cloud"),
+                expected=text("FXP (GCC High) or PE (public)"),
             )
         yield "tenant.cloud", _Given(_VENDOR_CLOUDS[cloud], Origin("environment", "intune_env"))
 
 
-def _truth(variable: str, text: str) -> bool:
-    if text.lower() in _TRUE | _FALSE:
-        return text.lower() in _TRUE
+def _truth(variable: str, value: str) -> bool:
+    if value.lower() in _TRUE | _FALSE:
+        return value.lower() in _TRUE
     raise ENVIRONMENT_INVALID(
-        variable=variable, value=quoted(text), reason="it is on or off", expected="1 or 0"
+        variable=variable, value=quoted(value), reason=text("it is on or off"), expected=text("1 or 0")
     )
 
 
@@ -290,7 +290,14 @@ def _alternatives_of_identity(chosen: _Layer) -> Iterator[tuple[int, tuple[str, 
 def _refused(problems: Sequence[Problem], chosen: _Layer) -> AnswersError:
     """All problems, each in the words of the place where its value was given."""
     found = [(_origin(problem, chosen), problem) for problem in problems]
-    lines = tuple(sorted({f"{origin}: {_in_words_of(origin, problem)}" for origin, problem in found}))
+    lines = tuple(
+        sorted(
+            {
+                text("{origin}: {problem}", origin=origin, problem=_in_words_of(origin, problem))
+                for origin, problem in found
+            }
+        )
+    )
     return AnswersError(lines)
 
 

@@ -5,29 +5,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from mstunnel_setup.base.errors import Declared, ExitCode, declare
-from mstunnel_setup.base.text import sentence
+from mstunnel_setup.base.problem import Problem, warning
+
+__all__ = ["Lines", "Notice", "Result", "Status", "Worded", "declare_notice", "notice_of", "warning"]
 
 Status: TypeAlias = Literal["ok", "changed", "unchanged", "warning", "error"]
 Lines: TypeAlias = "Sequence[str] | Callable[[], Iterable[str]]"
 
 
-@dataclass(frozen=True)
-class Notice:
-    """A warning or an error as people and machines see it."""
-
-    code: str
-    message: str
-    hint: str = ""
-
-
-def warning(code: str, message: str, /, hint: str = "", **values: object) -> Notice:
-    """A warning, written where it is found; its texts have parameters in braces as those of errors."""
-    return Notice(code, sentence(message, values), sentence(hint, values))
+Notice = Problem
 
 
 def declare_notice(code: str, message: str, hint: str = "") -> Declared[Notice]:
     """Declare a warning, in the `errors` module of its package. `code` never changes its meaning."""
-    return declare(Notice, code, message, hint)
+    return declare(Problem, code, message, hint)
 
 
 class Worded(Protocol):
@@ -41,9 +32,9 @@ class Worded(Protocol):
     def hint(self) -> str: ...  # noqa: D102
 
 
-def notice_of(item: Worded) -> Notice:
+def notice_of(item: Worded) -> Problem:
     """What a result shows of `item`."""
-    return Notice(item.code, item.message, item.hint)
+    return Problem(item.code, item.message, item.hint)
 
 
 @dataclass(frozen=True)

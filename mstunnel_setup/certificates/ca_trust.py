@@ -7,6 +7,7 @@ from cryptography.x509 import Certificate
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import findings
 from mstunnel_setup.certificates.certificate import is_ca, title
 from mstunnel_setup.certificates.model import Finding
@@ -56,7 +57,7 @@ def root_findings(files: Files) -> Iterator[Finding]:
 def _about_file(path: str, content: bytes) -> Iterator[Finding]:
     try:
         certificates = read_material(content).certificates
-        problem = "" if certificates else "it contains no certificate"
+        problem = "" if certificates else text("it contains no certificate")
     except CertificateError as error:
         certificates, problem = (), error.message
     if problem:

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.certificates.identity_source import IdentitySource
 from mstunnel_setup.certificates.load import load_identity
@@ -35,7 +36,9 @@ class FreshenIdentity(Action[HasClock]):
 
     @override
     def describe(self) -> str:
-        return f"mark the files in {directory(self.name)} as new, so that the gateway loads them"
+        return text(
+            "mark the files in {name} as new, so that the gateway loads them", name=directory(self.name)
+        )
 
     @override
     def satisfied(self, ports: HasClock, outputs: Outputs) -> bool:

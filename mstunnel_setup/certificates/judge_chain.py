@@ -6,7 +6,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.certificates import findings
 from mstunnel_setup.certificates.certificate import extension, is_ca, is_self_signed, issuer_title, title
 from mstunnel_setup.certificates.chain_building import Path, paths
@@ -40,13 +40,13 @@ def _incomplete(path: Path, *, roots_known: bool) -> Finding:
         if description.access_method == AuthorityInformationAccessOID.CA_ISSUERS
         and isinstance(description.access_location, x509.UniformResourceIdentifier)
     ]
-    where = f" The authority offers it at {addresses[0]}." if addresses else ""
+    where = text(" The authority offers it at {addresses}.", addresses=addresses[0]) if addresses else ""
     return findings.CHAIN_INCOMPLETE(end=end, issuer=issuer, where=where)
 
 
 def _issuer_findings(issuer: x509.Certificate, depth: int) -> Iterator[Finding]:
     """`depth` is the number of intermediates below this issuer."""
-    what = f"{title(issuer)} in the chain"
+    what = text("{issuer} in the chain", issuer=title(issuer))
     if not is_ca(issuer):
         yield findings.CHAIN_NOT_CA(what=what)
     if not is_self_signed(issuer):

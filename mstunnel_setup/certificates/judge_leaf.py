@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, PublicKeyAlgorithmOID
 
 from mstunnel_setup.base.errors import Declared
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import findings
 from mstunnel_setup.certificates.certificate import (
     extension,
@@ -23,7 +24,7 @@ from mstunnel_setup.certificates.model import Finding, Severity
 _RSA_BITS = 2048
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _DIGESTS = ("sha256", "sha384", "sha512")
-_LEAF = "the certificate"
+_LEAF = text("the certificate")
 
 
 def leaf_findings(leaf: x509.Certificate, *, allow_self_signed: bool) -> Iterator[Finding]:

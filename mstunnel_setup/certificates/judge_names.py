@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import idna
 from cryptography import x509
 
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.certificates import findings
 from mstunnel_setup.certificates.certificate import LONGEST_NAME, extension
 from mstunnel_setup.certificates.model import Finding
@@ -45,12 +45,12 @@ def _address(names: x509.SubjectAlternativeName, public_address: str) -> Iterato
         yield findings.PUBLIC_ADDRESS_INVALID(address=plain(public_address))
         return
     if not covers(names, wanted):
-        remedy = "Request a certificate for this address, or correct the public address of the site."
+        remedy = text("Request a certificate for this address, or correct the public address of the site.")
         dns_names = [name.lower() for name in names.get_values_for_type(x509.DNSName)]
         if str(wanted) in dns_names:
-            remedy = "The address is there as a DNS name; request it as an IP address entry."
+            remedy = text("The address is there as a DNS name; request it as an IP address entry.")
         elif f"{wanted}." in dns_names:
-            remedy = "The name in the certificate ends in a dot; request it without the dot."
+            remedy = text("The name in the certificate ends in a dot; request it without the dot.")
         yield findings.NAME_MISMATCH(address=wanted, names=shown_names(names), remedy=remedy)
 
 
@@ -91,5 +91,5 @@ def shown_names(names: x509.SubjectAlternativeName) -> str:
         *names.get_values_for_type(x509.DNSName),
         *(str(address) for address in names.get_values_for_type(x509.IPAddress)),
     ]
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return (", ".join(plain(name, LONGEST_NAME) for name in found[:_SHOWN]) or "no host") + more
+    more = text(" and {shown} more", shown=len(found) - _SHOWN) if len(found) > _SHOWN else ""
+    return (", ".join(plain(name, LONGEST_NAME) for name in found[:_SHOWN]) or text("no host")) + more

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.certificates import findings
 from mstunnel_setup.certificates.certificate import LONGEST_NAME, identifiers_fit, is_self_signed, title
 from mstunnel_setup.certificates.chain_building import Path
@@ -31,9 +31,9 @@ _PROCESSED = frozenset(
     }
 )
 _NAMES = {
-    ExtensionOID.AUTHORITY_INFORMATION_ACCESS: "authority information access",
-    ExtensionOID.AUTHORITY_KEY_IDENTIFIER: "authority key identifier",
-    ExtensionOID.SUBJECT_KEY_IDENTIFIER: "subject key identifier",
+    ExtensionOID.AUTHORITY_INFORMATION_ACCESS: text("authority information access"),
+    ExtensionOID.AUTHORITY_KEY_IDENTIFIER: text("authority key identifier"),
+    ExtensionOID.SUBJECT_KEY_IDENTIFIER: text("subject key identifier"),
 }
 
 
@@ -56,8 +56,8 @@ def _critical_extensions(certificate: x509.Certificate, *, is_leaf: bool) -> Ite
     critical = [item.oid for item in certificate.extensions if item.critical and item.oid not in _PROCESSED]
     names = ", ".join(_NAMES.get(oid) or oid.dotted_string for oid in critical)
     if names and is_leaf:
-        yield findings.CRITICAL_EXTENSION(what="the certificate", names=names)
+        yield findings.CRITICAL_EXTENSION(what=text("the certificate"), names=names)
     elif names:
         yield findings.CHAIN[findings.CRITICAL_EXTENSION](
-            what=f"{title(certificate)} in the chain", names=names
+            what=text("{certificate} in the chain", certificate=title(certificate)), names=names
         )

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from mstunnel_setup.base.errors import NetworkError
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.certificates import findings
 from mstunnel_setup.certificates.certificate import extension, is_self_signed, title
 from mstunnel_setup.certificates.model import Finding
@@ -29,7 +29,7 @@ Fetch = Callable[[str, bytes | None], bytes]
 """POST the bytes to the address, or GET it without any; the body of the answer. Raises NetworkError."""
 
 _HTTP = ("http://", "https://")
-_NOT_HTTP = "only http and https addresses are asked"
+_NOT_HTTP = text("only http and https addresses are asked")
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,10 @@ def revocation_findings(verdicts: Sequence[Verdict]) -> Iterator[Finding]:
         elif verdict.state is RevocationState.UNKNOWN:
             yield findings.REVOCATION_UNKNOWN(subject=verdict.subject, addresses=_addresses(verdict))
         elif verdict.state is RevocationState.UNREACHABLE:
-            tried = "; ".join(f"{attempt.address}: {attempt.problem}" for attempt in verdict.attempts)
+            tried = "; ".join(
+                text("{address}: {problem}", address=attempt.address, problem=attempt.problem)
+                for attempt in verdict.attempts
+            )
             yield findings.REVOCATION_UNREACHABLE(subject=verdict.subject, tried=tried)
         elif verdict.state is RevocationState.NOT_ASKED:
             yield findings.REVOCATION_NOT_ASKED(subject=verdict.subject, addresses=_addresses(verdict))
@@ -151,7 +154,7 @@ def _revoked(verdict: Verdict) -> Finding:
     attempt = verdict.decisive
     answer = attempt.answer if attempt else None
     since = f" since {answer.since:%Y-%m-%d %H:%M} UTC" if answer and answer.since else ""
-    reason = f" ({answer.detail})" if answer and answer.detail else ""
+    reason = text(" ({detail})", detail=answer.detail) if answer and answer.detail else ""
     where = f", says {attempt.address}" if attempt else ""
     return findings.REVOKED(subject=verdict.subject, details=f"{since}{reason}{where}")
 

@@ -120,7 +120,7 @@ def eula() -> Work:
     """Show the licence and terms of use."""
     from mstunnel_setup.install.steps import eula
 
-    return lambda _operator: Result(data={"text": eula.text()}, text=verbatim(eula.text()))
+    return lambda _operator: Result(data={"text": eula.terms()}, text=verbatim(eula.terms()))
 
 
 @command(app)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Line
+from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.cli.adopt_commands import adopt_app
 from mstunnel_setup.cli.framework.command import Work, command
 from mstunnel_setup.cli.framework.entry import run_program
@@ -102,12 +102,12 @@ def steps() -> Work:
     ]
     rows = [(item["name"], item["title"]) for item in listed]
     of_account = [(item["name"], f"{item['title']} ({item['by']})") for item in rootless]
-    text = [
+    lines = [
         *(Line(f"{name:12} {title}", name, title) for name, title in rows),
-        *("", "Without root (--rootless):"),
+        *("", text("Without root (--rootless):")),
         *(Line(f"{name:12} {title}", name, title) for name, title in of_account),
     ]
-    return lambda _operator: Result(data={"steps": listed, "rootless": rootless}, text=text)
+    return lambda _operator: Result(data={"steps": listed, "rootless": rootless}, text=lines)
 
 
 @command(app)

@@ -9,6 +9,7 @@ from typing import Any
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, SetupError, UsageError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.install.account_files import refuse_unreadable
 from mstunnel_setup.install.installed import complete
@@ -79,13 +80,13 @@ def one_step(operator: Operator, request: InstallRequest, name: str) -> Result:
     step = step_named(name, scope)
     steps = [*(step_named(needed, scope) for needed in step.needs), step]
     outcome = _run(operator, request, steps, scope)
-    return installed(outcome.data, "Done. See the next step with `mstunnel-setup status`.")
+    return installed(outcome.data, text("Done. See the next step with `mstunnel-setup status`."))
 
 
 def installed(data: JsonObject, *then: str) -> Result:
     """The result of a run, whose steps are in `data`; `then` are lines for people."""
     if data["actions"] == 0:
-        return Result("unchanged", data, text=["Nothing was changed.", *then])
+        return Result("unchanged", data, text=[text("Nothing was changed."), *then])
     return Result("changed", data, text=then)
 
 
@@ -235,7 +236,7 @@ def host(
     `given` are the answers of the account that has it done. Options count more: a rule for sudo fixes them.
     """
     if paths.ROOTLESS:
-        raise NOT_ROOT(what="this command")
+        raise NOT_ROOT(what=text("this command"))
     request = with_lab(operator.clock, request)
     answers = {} if given is None else answers_of_account(given)
     request = replace(request, settings={**answers, **request.settings, "mode": "rootless"})

@@ -15,6 +15,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, ExitCode, UsageError, WaitingError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.result import Notice, Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.account_files import refuse_unreadable
 from mstunnel_setup.install.context import Context
@@ -71,7 +72,7 @@ def scope_to_install(operator: Operator, settings: Settings) -> Scope:
         raise _other_mode(receipt, rootless=begun)
     if not wanted:
         if paths.ROOTLESS and live:
-            raise NOT_ROOT(what="this command")
+            raise NOT_ROOT(what=text("this command"))
         return Scope.ALL
     if not live:
         raise UsageError(
@@ -99,7 +100,7 @@ def scope_to_install(operator: Operator, settings: Settings) -> Scope:
 
 
 def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
-    mode = "without root" if rootless else "with root"
+    mode = text("without root") if rootless else text("with root")
     if complete(receipt, Scope.HOST if rootless else Scope.ALL):
         return UsageError(
             "mode-installed",
@@ -162,8 +163,8 @@ def have_root_do(
     """
     console = operator.console
     changes = [action for item in planned for action in item.actions if not isinstance(action, StoreAnswer)]
-    lines = [f"  - {action.describe()}" for action in changes]
-    console.say("\n".join(["This needs root privileges:", *lines]))
+    lines = [text("  - {describe}", describe=action.describe()) for action in changes]
+    console.say("\n".join([text("This needs root privileges:"), *lines]))
     if console.interactive and not console.confirm("Do it now, with sudo"):
         raise _root_needed("you did not confirm it", by_hand)
     return by_sudo(operator, (*command, FROM_ACCOUNT), by_hand, json.dumps(answers).encode())
@@ -197,7 +198,9 @@ def relayed(done: Completed) -> Result | None:
 
 
 def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
-    copy = f"An administrator's own copy of this program belongs in {paths.PROGRAMS}. "
+    copy = text(
+        "An administrator's own copy of this program belongs in {programs}. ", programs=paths.PROGRAMS
+    )
     return WaitingError(
         "root-needed",
         "the steps that need root are not done: {why}",

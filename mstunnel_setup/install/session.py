@@ -14,6 +14,7 @@ from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, json_bytes
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
 from mstunnel_setup.gateway.ocserv_conf import Authentication
@@ -167,7 +168,13 @@ def _may_replace(prompter: Prompter, changed: str, *, asked: bool) -> bool:
     """Whether what was changed outside the program may be overwritten; without a person the answer is no."""
     if asked or not prompter.interactive:
         return asked
-    return prompter.confirm(f"{changed}. Replace it (their version is kept in {paths.STATE}/saved)")
+    return prompter.confirm(
+        text(
+            "{changed}. Replace it (their version is kept in {state}/saved)",
+            changed=changed,
+            state=paths.STATE,
+        )
+    )
 
 
 def answers(

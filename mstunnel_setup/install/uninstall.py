@@ -12,6 +12,7 @@ from mstunnel_setup.actions.vendor_gateway import ADOPT, SetAside
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, NetworkError, SignInError, StepError, UsageError
 from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange import upgrade_history as record
@@ -36,11 +37,11 @@ from mstunnel_setup.transaction.runner import Removal
 
 _TENANT = frozenset({CreateAppIdentity.kind, RegisterServer.kind})
 _DATA_STEPS = frozenset({"eula", "environment", "certificate", "import", ADOPT})
-_OTHER_SIGN_IN = (
+_OTHER_SIGN_IN = text(
     "Nothing was removed from this server. Sign in as an administrator who may delete both, or as the "
     "application that installed this server: `--answers FILE` with its `sign_in`."
 )
-_WAY_OUT = "To continue without the tenant: `mst-cli uninstall --offline`; it lists what remains there."
+_WAY_OUT = text("To continue without the tenant: `mst-cli uninstall --offline`; it lists what remains there.")
 
 
 def uninstall(operator: Operator, settings: Settings, *, offline: bool, keep_data: bool, yes: bool) -> Result:
@@ -58,7 +59,9 @@ def _uninstall(
     with open_run(operator, settings, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
         if not run.context.receipt.entries:
             forget(run.files, run.journal)
-            return Result("unchanged", text=["No gateway is installed here; there is nothing to remove."])
+            return Result(
+                "unchanged", text=[text("No gateway is installed here; there is nothing to remove.")]
+            )
         registered = in_tenant(run.context.receipt)
         if not yes:
             _ask(run, offline=offline, registered=registered)
@@ -67,19 +70,19 @@ def _uninstall(
             removals = remove_installation(run, offline=offline, keep_data=keep_data, counted=counted)
         except NetworkError as error:
             raise NetworkError(error.code, error.message, f"{error.hint} {_WAY_OUT}".strip()) from error
-    where = "this server and from the tenant" if registered and not offline else "this server"
+    where = text("this server and from the tenant") if registered and not offline else text("this server")
     return Result(
         "changed",
         as_data(removals),
         kept(removals),
-        text=[f"Removed from {where}.", summary(removals)],
+        text=[text("Removed from {where}.", where=where), summary(removals)],
     )
 
 
 def _ask(run: Run, *, offline: bool, registered: bool) -> None:
     prompter = run.context.prompter
-    where = "this server and the tenant" if registered and not offline else "this server only"
-    if prompter.interactive and not prompter.confirm(f"Remove the gateway from {where}?"):
+    where = text("this server and the tenant") if registered and not offline else text("this server only")
+    if prompter.interactive and not prompter.confirm(text("Remove the gateway from {where}?", where=where)):
         raise UsageError(
             "uninstall-declined",
             "nothing was removed",
@@ -103,7 +106,7 @@ def _take_back(operator: Operator, own: Callable[[], Result]) -> Result:
         name = rootless_account(operator)
         return _by_root(operator, name) if name else own()
     if rootless_account(operator) != own_name() and not journal_of(Scope.ACCOUNT, operator).receipt.entries:
-        raise NOT_ROOT(what="this command")
+        raise NOT_ROOT(what=text("this command"))
     first = own()
     if os.environ.get(ONLY) or first.errors or not journal_of(Scope.HOST, operator).receipt.entries:
         return first
@@ -132,13 +135,13 @@ def remove_host_setup(operator: Operator) -> Result:
     with open_run(operator, {}, scope=Scope.HOST) as run:
         if not run.context.receipt.entries:
             forget(run.files, run.journal)
-            return Result("unchanged", {"objects": []}, text=["There is no host part to remove."])
+            return Result("unchanged", {"objects": []}, text=[text("There is no host part to remove.")])
         removals = remove_installation(run)
     return Result(
         "changed",
         as_data(removals),
         kept(removals),
-        text=["The host part was removed.", summary(removals)],
+        text=[text("The host part was removed."), summary(removals)],
     )
 
 
@@ -146,8 +149,8 @@ def _joined(first: Result, second: Result) -> Result:
     if second.errors:
         return second
     objects = [*first.data.get("objects", ()), *second.data.get("objects", ())]
-    text = ["Removed: the account part and the host part."]
-    return Result("changed", {"objects": objects}, (*first.warnings, *second.warnings), text=text)
+    lines = [text("Removed: the account part and the host part.")]
+    return Result("changed", {"objects": objects}, (*first.warnings, *second.warnings), text=lines)
 
 
 def _uncounted(_undone: int, _total: int) -> None:
@@ -245,7 +248,12 @@ def summary(removals: list[Removal]) -> str:
     outcomes = Counter(removal.undone.outcome for removal in removals)
     restored, left = outcomes[Undo.RESTORED], outcomes[Undo.KEPT]
     removed = len(removals) - restored - left
-    return f"Changes undone: {removed} removed, {restored} restored, {left} left in place."
+    return text(
+        "Changes undone: {removed} removed, {restored} restored, {left} left in place.",
+        removed=removed,
+        restored=restored,
+        left=left,
+    )
 
 
 def as_data(removals: list[Removal]) -> JsonObject:
@@ -317,7 +325,7 @@ def _rollback(operator: Operator) -> Result:
         receipt = run.context.receipt
         if not receipt.entries:
             forget(run.files, run.journal)
-            return Result("unchanged", text=["There is nothing to roll back."])
+            return Result("unchanged", text=[text("There is nothing to roll back.")])
         if complete(receipt):
             raise UsageError(
                 "installation-finished",
@@ -325,5 +333,5 @@ def _rollback(operator: Operator) -> Result:
                 hint="To remove it, run `mst-cli uninstall`.",
             )
         removals = remove_installation(run)
-    text = ["The unfinished installation was rolled back.", summary(removals)]
-    return Result("changed", as_data(removals), kept(removals), text=text)
+    lines = [text("The unfinished installation was rolled back."), summary(removals)]
+    return Result("changed", as_data(removals), kept(removals), text=lines)

@@ -22,6 +22,7 @@ from urllib3.exceptions import NewConnectionError
 
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.base.parsing import http_date, whole_number
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io import request_log
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.endpoint import Destination, presented_issuer
@@ -106,7 +107,7 @@ class HttpSession:
             except ValueError as error:
                 # A redirect, or a proxy in the environment.
                 raise ADDRESS_UNREADABLE(
-                    address=f"a redirect of {urlsplit(url).netloc}, or its proxy"
+                    address=text("a redirect of {netloc}, or its proxy", netloc=urlsplit(url).netloc)
                 ) from error
             else:
                 wait = _retry_after(response, self._clock) or wait
@@ -229,7 +230,7 @@ def _untrusted(host: str, cause: str, issuer: str) -> NetworkError:
             "with --ca-file, or exempt {host} from inspection."
         ),
         host=host,
-        issuer=issuer or "an unknown authority",
+        issuer=issuer or text("an unknown authority"),
         cause=cause,
     )
 

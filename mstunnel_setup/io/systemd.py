@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.errors import SYSTEMD_FAILED, ProcessError
 from mstunnel_setup.io.process import Completed, Processes
 
@@ -79,7 +80,9 @@ class Systemd:
         """
         answer = self._query("show", "--property=LoadState", "--value", "--", unit)
         if answer.code and self.running() and not self._scope:
-            raise SYSTEMD_FAILED(reason=f"cannot query the unit {unit}", command="systemctl", unit=unit)
+            raise SYSTEMD_FAILED(
+                reason=text("cannot query the unit {unit}", unit=unit), command="systemctl", unit=unit
+            )
         return answer.output.strip() not in ("", "not-found")
 
     def environment(self, unit: str) -> str:

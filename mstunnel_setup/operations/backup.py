@@ -17,7 +17,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError, UsageError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.result import Result, warning
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, as_object, json_bytes
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.exchange import release_feed as feed
@@ -210,7 +210,7 @@ def backup(operator: Operator, file: Path) -> Result:
             )
         operator.files.given.write(str(file), packed, 0o600)
     data: JsonObject = {"file": str(file), "contents": [*present]}
-    return Result("changed", data, tuple(warnings), text=[f"Written: {file}."])
+    return Result("changed", data, tuple(warnings), text=[text("Written: {file}.", file=file)])
 
 
 def _too_large(packed: bytes, contents: Mapping[str, bytes]) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, ExitCode, SetupError, UsageError, ValuesError, as_kind
 from mstunnel_setup.base.result import Notice, Result, notice_of
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers import control
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.containers.launch import LOG_LINES, launch_failure, wait_until_up
@@ -38,15 +39,15 @@ def state(operator: Operator, container: str) -> Result:
         found = control.state_of(ports, container)
     data = {"state": _ABSENT if found is None else found.status, "health": health(found)}
     code = ExitCode.DONE if data["health"] == "healthy" else ExitCode.ENGINE
-    text = [f"State: {data['state']}", f"Health: {data['health']}"]
-    return Result("ok" if code is ExitCode.DONE else "warning", data, text=text, exit_code=code)
+    lines = [text("State: {state}", state=data["state"]), text("Health: {health}", health=data["health"])]
+    return Result("ok" if code is ExitCode.DONE else "warning", data, text=lines, exit_code=code)
 
 
 def health(found: ContainerState | None) -> ContainerHealth:
     """Health in the engine's word; only a container that runs can be healthy."""
     if found is None or found.status != "running":
         return "unhealthy"
-    return found.health or "not reported"
+    return found.health or text("not reported")
 
 
 def stop(operator: Operator, container: str) -> Result:

@@ -15,6 +15,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, UsageError, declared
 from mstunnel_setup.base.redaction import Scrubber
 from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object, json_bytes
 from mstunnel_setup.containers.choice import EnginePreference
 from mstunnel_setup.containers.engine import LogOptions
@@ -41,7 +42,7 @@ _CONFIGURATION = (
 )
 _TAGS = ("mstunnel-agent", "mstunnel_monitor", "mstunnel_uplink", "ocserv")
 _UNITS = (f"{paths.SERVER}.service", f"{paths.AGENT}.service", "mstunnel_monitor.service")
-_SINCE = "24 hours ago"
+_SINCE = text("24 hours ago")
 _SECONDS = 60.0
 _LOG_LINES = 20_000
 # Who went where, and what else is under the tag of the access log: the journal shows the tag before the text.
@@ -108,7 +109,7 @@ def _attempt(read: Callable[[], str | None]) -> str | None:
     except Exception as error:  # noqa: BLE001 (whatever is wrong here, the other parts may explain it)
         # Of an unforeseen error only kind and place: its text may quote anything.
         known = declared(error)
-        return f"not collected: {known.code}: {known.message}\n"
+        return text("not collected: {code}: {message}\n", code=known.code, message=known.message)
 
 
 def _readiness(operator: Operator) -> Result:
@@ -117,7 +118,7 @@ def _readiness(operator: Operator) -> Result:
 
 def _command(command: Callable[[Operator], Result], operator: Operator) -> str:
     result = command(operator)
-    problems = {"warnings": [vars(notice) for notice in result.warnings]}
+    problems = {"warnings": [notice.data for notice in result.warnings]}
     return json.dumps({"status": result.status, "data": dict(result.data), **problems}, indent=2) + "\n"
 
 
@@ -174,7 +175,7 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
         secrets = known_secrets(ports)
         contents, redactions = _redacted(collect(operator, ports), Scrubber(secrets))
     taken_out: JsonObject = {name: {**counts} for name, counts in redactions.items()}
-    files = {_REDACTIONS: json_bytes(taken_out), **{name: text.encode() for name, text in contents.items()}}
+    files = {_REDACTIONS: json_bytes(taken_out), **{name: lines.encode() for name, lines in contents.items()}}
     about: JsonObject = {"file": None if file is None else str(file), "redactions": taken_out}
     manifest = {
         "schema": SCHEMA,
@@ -191,8 +192,8 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
         f"{size:>9} {redacted:>9} {name}" for size, redacted, name in [("Bytes", "Redacted", "File"), *rows]
     ]
     if file is None:
-        text = [*preview, "Write it with `mst-cli diagnose FILE.tar.gz`."]
-        return Result("ok", data, text=text)
+        lines = [*preview, text("Write it with `mst-cli diagnose FILE.tar.gz`.")]
+        return Result("ok", data, text=lines)
     _agree(operator, preview)
     scrubber = Scrubber(secrets)
     if found := [name for name, content in files.items() if scrubber.holds(content.decode())]:
@@ -213,7 +214,7 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
                 hint="Review it before you send it.",
             ),
         ),
-        text=[f"Written: {file}."],
+        text=[text("Written: {file}.", file=file)],
     )
 
 
@@ -233,9 +234,9 @@ def _host(operator: Operator) -> Iterator[Ports]:
 def _redacted(found: Mapping[str, str], scrubber: Scrubber) -> tuple[dict[str, str], _Redactions]:
     contents: dict[str, str] = {}
     redactions: dict[str, dict[str, int]] = {}
-    for name, text in found.items():
+    for name, content in found.items():
         scrubber.counts.clear()
-        contents[name] = scrubber.clean(text)
+        contents[name] = scrubber.clean(content)
         redactions[name] = {kind: count for kind, count in sorted(scrubber.counts.items()) if count}
     return contents, redactions
 

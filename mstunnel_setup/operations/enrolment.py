@@ -9,7 +9,7 @@ from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterSer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Line
+from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers import control
 from mstunnel_setup.install.session import Run, step_named
@@ -63,8 +63,8 @@ def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result:
         site.chosen_id(run.context)
         removals = take_back(run, _IDENTITY)
         enrol(run)
-    text = ["Registered again, in the same site and with the same certificate."]
-    return Result("changed", as_data(removals), kept(removals), text=text)
+    lines = [text("Registered again, in the same site and with the same certificate.")]
+    return Result("changed", as_data(removals), kept(removals), text=lines)
 
 
 _JOINED = "joined-site"
@@ -74,10 +74,10 @@ def show(operator: Operator) -> Result:
     """Id, name and public address of the site. Raises UsageError before one is joined."""
     with installed_run(operator, {}, exclusively=False) as run:
         joined = _joined(run)
-    rows = (("Site", "name"), ("Id", "id"), ("Address", "public_address"))
+    rows = ((text("Site"), "name"), (text("Id"), "id"), (text("Address"), "public_address"))
     values = ((label, joined.get(key) or "none") for label, key in rows)
-    text = [Line(f"{label:8} {value}", label, value) for label, value in values]
-    return Result("ok", {"site": joined}, text=text)
+    lines = [Line(f"{label:8} {value}", label, value) for label, value in values]
+    return Result("ok", {"site": joined}, text=lines)
 
 
 def change(operator: Operator, settings: Settings, wanted: str) -> Result:
@@ -102,8 +102,10 @@ def change(operator: Operator, settings: Settings, wanted: str) -> Result:
         changed = enrol(run, first=("site",))
         after = _joined(run)
     if not changed:
-        return Result("unchanged", {"site": after}, text=[f"It belongs to {after['name']} already."])
-    return Result("changed", {"site": after}, text=[f"It belongs to {after['name']} now."])
+        return Result(
+            "unchanged", {"site": after}, text=[text("It belongs to {name} already.", name=after["name"])]
+        )
+    return Result("changed", {"site": after}, text=[text("It belongs to {name} now.", name=after["name"])])
 
 
 def _left(run: Run) -> bool:

@@ -9,7 +9,7 @@ from mstunnel_setup.answers.variables import KNOWN, PROXIES, proxy_place, refuse
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, NetworkError, UsageError, ValuesError
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
-from mstunnel_setup.base.text import Verbatim
+from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway import env_file, log_level
 from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, LogLevel
@@ -158,12 +158,16 @@ def put(operator: Operator, name: str, value: str | None) -> Result:
         data = {"name": name, "value": value, "then": then}
         unknown = () if value is None or _spellings(name)[0] in KNOWN else (unknown_setting(name),)
         if after == before:
-            return Result("unchanged", data, unknown, text=["It has this value already."])
+            return Result("unchanged", data, unknown, text=[text("It has this value already.")])
         run.files.write(paths.ENVIRONMENT, after.encode(), _MODE)
-    text = [f"{name} is not set any more." if value is None else f"{name} is set."]
+    lines = [
+        text("{name} is not set any more.", name=name) if value is None else text("{name} is set.", name=name)
+    ]
     if _spellings(name)[0] in KNOWN:
-        text += [f"To take effect: `{command}`." for command in then] or ["It takes effect within a minute."]
-    return Result("changed", data, unknown, text=text)
+        lines += [text("To take effect: `{command}`.", command=command) for command in then] or [
+            text("It takes effect within a minute.")
+        ]
+    return Result("changed", data, unknown, text=lines)
 
 
 def _spellings(name: str) -> tuple[str, ...]:
@@ -246,8 +250,13 @@ def _data(level: LogLevel) -> JsonObject:
 
 def _lines(level: LogLevel) -> list[str]:
     if level.until is None:
-        return [f"Level {level.level} of 0 to 4."]
+        return [text("Level {level} of 0 to 4.", level=level.level)]
     return [
-        f"Level {level.level}, until {level.until:%Y-%m-%d %H:%M} UTC; then {level.usual} again.",
-        "End it now: `mst-cli log level normal`.",
+        text(
+            "Level {level}, until {until:%Y-%m-%d %H:%M} UTC; then {usual} again.",
+            level=level.level,
+            until=level.until,
+            usual=level.usual,
+        ),
+        text("End it now: `mst-cli log level normal`."),
     ]

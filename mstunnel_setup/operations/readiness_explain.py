@@ -5,7 +5,7 @@ from fnmatch import fnmatch
 
 from mstunnel_setup.base.errors import Declared
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import fold_all
+from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.readiness import checks, findings, findings_rootless
 from mstunnel_setup.readiness.data import explanations
 from mstunnel_setup.readiness.model import Verdict
@@ -30,21 +30,31 @@ def explain(name: str) -> Result:
         "fix": more.fix,
         "findings": [{"seen": verdict.seen, "hint": verdict.hint} for verdict in found],
     }
-    text = [
-        f"{item.id}: {item.title} ({item.group}, {item.severity})",
+    lines = [
+        text(
+            "{id}: {title} ({group}, {severity})",
+            id=item.id,
+            title=item.title,
+            group=item.group,
+            severity=item.severity,
+        ),
         "",
-        "Passes when",
-        f"  {item.passes}",
-        "Why it matters",
-        f"  {more.why}",
-        "How to fix it",
-        *([f"  {more.fix}"] if more.fix else map(_remedy, found)),
+        text("Passes when"),
+        text("  {passes}", passes=item.passes),
+        text("Why it matters"),
+        text("  {why}", why=more.why),
+        text("How to fix it"),
+        *([text("  {fix}", fix=more.fix)] if more.fix else map(_remedy, found)),
     ]
-    return Result(data=data, text=fold_all(text))
+    return Result(data=data, text=fold_all(lines))
 
 
 def _remedy(found: Verdict) -> str:
-    return f"  {found.hint}" if _UNKNOWN in found.seen else f"  {found.seen}: {found.hint}"
+    return (
+        text("  {hint}", hint=found.hint)
+        if _UNKNOWN in found.seen
+        else text("  {seen}: {hint}", seen=found.seen, hint=found.hint)
+    )
 
 
 def _verdicts(name: str) -> Iterator[Verdict]:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mstunnel_setup.base.report import Moment, Report
 from mstunnel_setup.base.result import Result, warning
-from mstunnel_setup.base.text import Line, plain
+from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.gateway_log import SessionRecord, log_since, session_record, since
@@ -125,18 +125,18 @@ def report(operator: Operator, age: str) -> Result:
         if accounts.left_out
         else ()
     )
-    summary = f"Users since {begin:%Y-%m-%d %H:%M} UTC: {len(users)}"
+    summary = text("Users since {begin:%Y-%m-%d %H:%M} UTC: {ordered}", begin=begin, ordered=len(users))
     return Result("warning" if truncated else "ok", found.data, truncated, text=[*_lines(found, summary)])
 
 
 def _lines(found: UsageReport, summary: str) -> Iterator[str]:
-    head = ("User", "Sess.", "Time", "In", "Out", "Last address")
+    head = (text("User"), text("Sess."), text("Time"), text("In"), text("Out"), text("Last address"))
     yield Line(_TABLE.format(*head), *head)
     for usage in found.users:
         yield from _row(plain(usage.user, _USER_WIDTH), usage, plain(usage.client))
     yield from _row(summary, found.total)
     if found.total.open:
-        yield f"Time and bytes of {found.total.open} open sessions count when they end."
+        yield text("Time and bytes of {open} open sessions count when they end.", open=found.total.open)
 
 
 def _row(name: str, usage: Total, client: str = "") -> Iterator[str]:
@@ -146,7 +146,7 @@ def _row(name: str, usage: Total, client: str = "") -> Iterator[str]:
     cells = (name, usage.sessions, _time(usage.seconds), *sizes, client if fits else "")
     yield Line(_TABLE.format(*cells).rstrip(), *cells)
     if not fits:
-        yield f"  {client}"
+        yield text("  {client}", client=client)
 
 
 def _time(seconds: int) -> str:

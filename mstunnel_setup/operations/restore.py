@@ -10,6 +10,7 @@ from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, UsageError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.exchange.upgrade_history import HISTORY
@@ -61,7 +62,7 @@ def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool
         require_answers(run, steps_of(scope))
         _refuse(run)
         done = [*_accepted(run, digest), *_installed(run, manifest, files, replace=replace)]
-    return Result("changed", steps_data(done), text=["Restored. Look at it with `mst-cli status`."])
+    return Result("changed", steps_data(done), text=[text("Restored. Look at it with `mst-cli status`.")])
 
 
 def _scope(operator: Operator, manifest: JsonObject, file: Path) -> Scope:

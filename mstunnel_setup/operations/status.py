@@ -12,7 +12,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError
 from mstunnel_setup.base.report import Report
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
-from mstunnel_setup.base.text import Line, plain
+from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.containers import control
 from mstunnel_setup.exchange.health_report import read_health
@@ -114,12 +114,12 @@ def overview(operator: Operator) -> Result:
     code = ExitCode.CHECK if is_serious(report, now) else ExitCode.DONE
     notices = (*troubles(receipt, found), *kept_going, *certificate_notices(summary))
     rows = [
-        ("Site", found.site or "not joined yet"),
-        *([("Network", found.network)] if found.network else []),
+        (text("Site"), found.site or text("not joined yet")),
+        *([(text("Network"), found.network)] if found.network else []),
         *certificate_lines(summary),
         ("Server", f"{found.server.state}, {found.server.health}"),
         ("Agent", f"{found.agent.state}, {found.agent.health}"),
-        ("Version", found.version),
+        (text("Version"), found.version),
     ]
     return Result(
         "ok" if found.healthy and not notices else "warning",
@@ -133,7 +133,7 @@ def overview(operator: Operator) -> Result:
 def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Notice]:
     """What is wrong, each with the command that fixes it."""
     if not complete(receipt):
-        why = f": {receipt.failure.message}" if receipt.failure else ""
+        why = text(": {message}", message=receipt.failure.message) if receipt.failure else ""
         yield warning(
             "installation-unfinished",
             "the installation is not finished{why}",
@@ -152,7 +152,7 @@ def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Notice]:
                 hint="Run `mst-cli {component} start`; `mst-cli {component} logs --tail 20` shows the log.",
                 container=name,
                 component=short,
-                why=f": {container.reason}" if container.reason else "",
+                why=text(": {reason}", reason=container.reason) if container.reason else "",
             )
         elif container.health != "healthy":
             yield notice_of(CONTAINER_UNHEALTHY(container=name, state=container.health, component=short))

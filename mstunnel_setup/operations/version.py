@@ -18,7 +18,7 @@ from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, UsageEr
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.report import Report
 from mstunnel_setup.base.result import Notice, Result, warning
-from mstunnel_setup.base.text import Line, verbatim
+from mstunnel_setup.base.text import Line, text, verbatim
 from mstunnel_setup.exchange.release_feed import offered
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.install.installed import open_host
@@ -99,15 +99,15 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
     rows = [("mst-cli", __version__)]
     if not warnings:
         rows += [
-            ("Engine", f"{engine.capitalize()} {number}" if engine else "none"),
-            ("Release", release or ("not known" if images.server and images.agent else "none")),
+            (text("Engine"), f"{engine.capitalize()} {number}" if engine else "none"),
+            (text("Release"), release or (text("not known") if images.server and images.agent else "none")),
             ("server", images.server or "none"),
             ("agent", images.agent or "none"),
         ]
-    rows += [(item.name, f"{item.version} ({item.kind})") for item in packages]
+    rows += [(item.name, text("{number} ({kind})", number=item.version, kind=item.kind)) for item in packages]
     width = max(8, *(len(name) for name, _value in rows))
-    text = [Line(f"{name:{width}} {value}", name, value) for name, value in rows]
-    return Result("warning" if warnings else "ok", found.data, warnings, text=text)
+    lines = [Line(f"{name:{width}} {value}", name, value) for name, value in rows]
+    return Result("warning" if warnings else "ok", found.data, warnings, text=lines)
 
 
 def _engine(ports: Ports) -> tuple[str, str] | tuple[None, None]:
@@ -185,7 +185,14 @@ def self_verify(files: Files, key: Path | None = None, sums: Path | None = None)
             directory=directory,
             files=", ".join(wrong),
         )
-    text = [f"{file} and {directory} are as built (SHA-256 {found})."]
+    lines = [
+        text(
+            "{file} and {directory} are as built (SHA-256 {found}).",
+            file=file,
+            directory=directory,
+            found=found,
+        )
+    ]
     if key is not None:
         sums = sums or Path(file).with_name("SHA256SUMS")
         digest = files.digest_given(file)
@@ -198,9 +205,9 @@ def self_verify(files: Files, key: Path | None = None, sums: Path | None = None)
                 digest=digest,
                 sums=sums,
             )
-        text.append(f"The release is signed with the key in {key}.")
+        lines.append(f"The release is signed with the key in {key}.")
     data = {"file": file, "sha256": found, "folder": str(directory), "signed": key is not None}
-    return Result("ok", data, text=text)
+    return Result("ok", data, text=lines)
 
 
 _SUFFIX: Final = ".minisig"

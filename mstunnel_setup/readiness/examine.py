@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from mstunnel_setup.actions import forwarding
 from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.endpoint import Trust
@@ -39,7 +40,7 @@ from mstunnel_setup.readiness.read.vendor import vendor
 Reader: TypeAlias = Callable[[], Section]
 
 # What to do about an error of the host that has no declared one.
-_AFTER_FAILURE = "Fix the cause, then run the command again."
+_AFTER_FAILURE = text("Fix the cause, then run the command again.")
 # So many questions may hang one after the other, and the others are still asked in time.
 _QUESTIONS = 4
 

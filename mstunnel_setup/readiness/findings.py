@@ -6,6 +6,7 @@ different things, and its severity says how much a problem matters.
 
 from functools import partial
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness.model import Outcome, declare_verdict
 
 # Something is wrong; how bad that is depends on the severity of the check.
@@ -94,10 +95,14 @@ USERNS_REMAPPED = _problem(
 AUDITD_INACTIVE = _problem(
     "auditd",
     "auditd is installed but not active",
-    f"Start it: `systemctl enable --now auditd`, or run with --fix. {_AUDIT_RULE}",
+    text(
+        "Start it: `systemctl enable --now auditd`, or run with --fix. {audit_rule}", audit_rule=_AUDIT_RULE
+    ),
 )
 AUDITD_MISSING = _problem(
-    "auditd", "auditd is not installed", f"Install the package auditd (RHEL: audit). {_AUDIT_RULE}"
+    "auditd",
+    "auditd is not installed",
+    text("Install the package auditd (RHEL: audit). {audit_rule}", audit_rule=_AUDIT_RULE),
 )
 
 # host
@@ -262,8 +267,11 @@ INSPECTION_UNKNOWN = _unknown("inspection", "no certificate was seen", _ENDPOINT
 TLS_INSPECTED = _problem(
     "inspection",
     "{host} presents a certificate of {issuer}, {known}",
-    f"{_EXEMPT} To continue regardless, put its root below /etc/mstunnel/ca-trust and use --ignore-check "
-    "inspection.",
+    text(
+        "{exempt} To continue regardless, put its root below /etc/mstunnel/ca-trust and use "
+        "--ignore-check inspection.",
+        exempt=_EXEMPT,
+    ),
 )
 CLOCK_UNKNOWN = _unknown("clock", "no server reported its time", "Compare `date --utc` with another clock.")
 CLOCK_WRONG = _problem("clock", "{seen}", "{hint}")

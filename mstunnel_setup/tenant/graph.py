@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from mstunnel_setup.base.errors import TenantError
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.tenant.clouds import Cloud
@@ -308,5 +308,7 @@ def read_entity(model: type[Model], document: Mapping[str, object]) -> Model:
         return model.from_wire(document)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        found = f"a {model.__name__} that cannot be read (at {plain(place, 80)})"
+        found = text(
+            "a {name__} that cannot be read (at {place})", name__=model.__name__, place=plain(place, 80)
+        )
         raise ANSWER_UNEXPECTED(found=found) from error

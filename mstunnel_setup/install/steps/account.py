@@ -8,6 +8,7 @@ from mstunnel_setup.actions.directory import GiveDirectory
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io import accounts as known_accounts
@@ -96,4 +97,4 @@ def expected(facts: RootlessFacts) -> RootlessFacts:
     )
 
 
-STEP = Step("account", "Service account", _gather, _decide)
+STEP = Step("account", text("Service account"), _gather, _decide)

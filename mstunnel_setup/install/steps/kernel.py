@@ -14,6 +14,7 @@ from mstunnel_setup.actions.kernel_modules import LoadModule
 from mstunnel_setup.actions.sysctls import SetSysctl
 from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.base import rendering
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install import ipv6
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
@@ -203,4 +204,4 @@ def expected(
     )
 
 
-STEP = Step("kernel", "Kernel modules and settings", _gather, _decide)
+STEP = Step("kernel", text("Kernel modules and settings"), _gather, _decide)

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from mstunnel_setup.actions.tenant_objects import RegisterServer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError, TenantError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.containers import control
 from mstunnel_setup.exchange import gateway_report as report
@@ -131,7 +132,15 @@ def _containers_are_healthy(context: Context) -> None:
         state = control.state_of(context.ports, name)
         # The engine keeps the last health of a container that has ended.
         if state is None or state.status != "running" or state.health != "healthy":
-            seen = "missing" if state is None else f"{state.status}, {state.health or 'no health reported'}"
+            seen = (
+                "missing"
+                if state is None
+                else text(
+                    "{status}, {reported}",
+                    status=state.status,
+                    reported=state.health or text("no health reported"),
+                )
+            )
             raise CONTAINER_UNHEALTHY(container=name, state=seen, component=name.removeprefix("mstunnel-"))
 
 
@@ -143,7 +152,7 @@ def _applies_the_configuration(context: Context) -> None:
     if applied is None or configuration is None:
         return
     if applied.digest != hashlib.sha256(configuration).hexdigest():
-        raise CONFIGURATION_NOT_APPLIED(reason="it still runs an earlier one")
+        raise CONFIGURATION_NOT_APPLIED(reason=text("it still runs an earlier one"))
     if applied.refusal is not None:
         raise CONFIGURATION_NOT_APPLIED(reason=applied.refusal)
 
@@ -169,11 +178,11 @@ def _report(context: Context) -> AgentReport | None:
 
 def _not_checked_in(error: Refusal | None) -> TenantError:
     if error is None:
-        hint = (
+        hint = text(
             "`mst-cli agent logs --tail 20` shows why; `mst-readiness network` tests the way to the tenant."
         )
-        return AGENT_NOT_CHECKED_IN(reason="it has not reported why", hint=hint)
+        return AGENT_NOT_CHECKED_IN(reason=text("it has not reported why"), hint=hint)
     return AGENT_NOT_CHECKED_IN(reason=error.message, hint=agent_hints().get(error.code) or AGENT_LOGS)
 
 
-STEP = Step("verify", "Proof that the gateway serves", _gather, _decide, _prove, needs=("sign-in",))
+STEP = Step("verify", text("Proof that the gateway serves"), _gather, _decide, _prove, needs=("sign-in",))

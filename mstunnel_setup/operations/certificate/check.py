@@ -12,7 +12,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, NetworkError
 from mstunnel_setup.base.report import Day, Report
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Line, fold_all
+from mstunnel_setup.base.text import Line, fold_all, text
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys
 from mstunnel_setup.certificates.certificate import extension, issuer_title, serial_number, title
@@ -76,14 +76,22 @@ def show(operator: Operator) -> Result:
             previous=previous(run, str(generation)),
         )
     rows = [
-        ("Subject", found.subject),
-        ("Names", found.names),
-        ("Issuer", found.issuer),
-        ("Serial", found.serial),
-        ("Valid", f"{found.not_before} to {found.not_after}, {found.days_left} days left"),
+        (text("Subject"), found.subject),
+        (text("Names"), found.names),
+        (text("Issuer"), found.issuer),
+        (text("Serial"), found.serial),
+        (
+            text("Valid"),
+            text(
+                "{not_before} to {not_after}, {days_left} days left",
+                not_before=found.not_before,
+                not_after=found.not_after,
+                days_left=found.days_left,
+            ),
+        ),
         ("SHA-256", found.sha256),
-        *(("Chain" if number == 0 else "", name) for number, name in enumerate(found.chain)),
-        ("Earlier", found.previous or "none"),
+        *((text("Chain") if number == 0 else "", name) for number, name in enumerate(found.chain)),
+        (text("Earlier"), found.previous or "none"),
     ]
     return Result("ok", found.data, text=[Line(f"{name:8} {value}", name, value) for name, value in rows])
 
@@ -97,11 +105,11 @@ def check(operator: Operator) -> Result:
         found = tuple(examine(run))
     errors = any(finding.severity is Severity.ERROR for finding in found)
     warned = errors or any(finding.severity is Severity.WARNING for finding in found)
-    text = [f"{finding.severity.value:8} {finding.message}. {finding.hint}".rstrip() for finding in found]
+    lines = [f"{finding.severity.value:8} {finding.message}. {finding.hint}".rstrip() for finding in found]
     return Result(
         "warning" if warned else "ok",
         CertificateFindings(findings=found).data,
-        text=fold_all(text) or ["No problem found with the certificate."],
+        text=fold_all(lines) or [text("No problem found with the certificate.")],
         exit_code=ExitCode.CERTIFICATE if errors else ExitCode.DONE,
     )
 
@@ -144,7 +152,8 @@ def _served(run: Run, identity: Identity) -> Iterator[Finding]:
         if leaf_in_service(run.files, port) == identity.leaf.public_bytes(Encoding.DER):
             return
         yield NOT_SERVED(
-            reason=f"port {port} serves another certificate", remedy="Run `mst-cli server restart`."
+            reason=text("port {port} serves another certificate", port=port),
+            remedy=text("Run `mst-cli server restart`."),
         )
     except NetworkError as error:
         yield NOT_SERVED(reason=error.message, remedy=error.hint)

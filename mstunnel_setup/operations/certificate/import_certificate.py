@@ -14,7 +14,7 @@ from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
 from mstunnel_setup.base.result import Result, warning
-from mstunnel_setup.base.text import fold_all
+from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import title
@@ -144,7 +144,11 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
     run.runner.take_back([pending.key])
     apply_actions(run, "Place the certificate", certificate.placing(found))
     apply_actions(run, "Set the timer", [*([MakeDirectory(path=WANTED)] if timer else []), pending])
-    text = f"The certificate is checked and kept; it will be used from {_shown(pending)} on ({pending.name})."
+    content = text(
+        "The certificate is checked and kept; it will be used from {pending} on ({name}).",
+        pending=_shown(pending),
+        name=pending.name,
+    )
     return Result(
         "changed",
         {"pending": [_data(pending)]},
@@ -157,7 +161,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
                 hint="Check that the monitor runs: see `mst-cli help without-systemd`.",
             ),
         ),
-        text=fold_all([text]),
+        text=fold_all([content]),
     )
 
 
@@ -166,10 +170,16 @@ def list_pending(run: Run) -> Result:
     now = run.context.ports.clock.now()
     found = sorted(pending_imports(run.context.receipt), key=lambda pending: pending.due)
     lines = [
-        f"{pending.name}  {_shown(pending)}{'  overdue' if pending.due < now else ''}" for pending in found
+        text(
+            "{name}  {pending}{more}",
+            name=pending.name,
+            pending=_shown(pending),
+            more="  overdue" if pending.due < now else "",
+        )
+        for pending in found
     ]
     rows: JsonObject = {"pending": [_data(pending) for pending in found]}
-    return Result("ok", rows, text=lines or ["No import is pending."])
+    return Result("ok", rows, text=lines or [text("No import is pending.")])
 
 
 def cancel_pending(run: Run, name: str) -> Result:
@@ -178,7 +188,7 @@ def cancel_pending(run: Run, name: str) -> Result:
     # Killed in between, it is still listed and can be cancelled again.
     drop(run, pending.fingerprint)
     run.runner.take_back([pending.key])
-    return Result("changed", {"cancelled": name}, text=[f"The import {name} is cancelled."])
+    return Result("changed", {"cancelled": name}, text=[text("The import {name} is cancelled.", name=name)])
 
 
 def take_pending(run: Run, name: str) -> Result:
@@ -202,7 +212,11 @@ def take_pending(run: Run, name: str) -> Result:
     done = activate(run, pending.fingerprint, copies)
     revocation.keep(run.context, identity, asked)
     run.runner.take_back([pending.key])
-    return Result("changed", done.data, text=fold_all([f"The certificate {name} is in use. {done.text}"]))
+    return Result(
+        "changed",
+        done.data,
+        text=fold_all([text("The certificate {name} is in use. {words}", name=name, words=done.text)]),
+    )
 
 
 def _newer_in_use(run: Run, leaf: x509.Certificate) -> str:
@@ -298,7 +312,11 @@ def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | No
     done = activate(run, found.fingerprint, found.copies)
     revocation.keep(run.context, found.identity, asked)
     _forget_delayed(run, found)
-    return Result("changed", done.data, text=fold_all([f"The new certificate is in place. {done.text}"]))
+    return Result(
+        "changed",
+        done.data,
+        text=fold_all([text("The new certificate is in place. {words}", words=done.text)]),
+    )
 
 
 def _forget_delayed(run: Run, found: Certificate) -> None:
@@ -314,7 +332,7 @@ def _in_use_already(run: Run, found: Certificate, how: ImportRequest) -> Result:
         prove(run.context, serving_port(run.context))
     finish_switch(run, found.fingerprint, found.copies)
     _forget_delayed(run, found)
-    return Result("unchanged", text=[] if how.if_changed else ["This certificate is in use already."])
+    return Result("unchanged", text=[] if how.if_changed else [text("This certificate is in use already.")])
 
 
 def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> None:
@@ -324,7 +342,11 @@ def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> 
         return
     ends = f"{found.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
     files = " and ".join(found.source.paths)
-    question = f"The certificate in {files} is older than the one in use (it ends on {ends}). Use it"
+    question = text(
+        "The certificate in {files} is older than the one in use (it ends on {ends}). Use it",
+        files=files,
+        ends=ends,
+    )
     if context.prompter.interactive and context.prompter.confirm(question):
         return
     raise CertificateError(
@@ -349,8 +371,13 @@ def _would_import(context: Context, found: Certificate, due: datetime | None, *,
         "findings": [finding.data for finding in judged],
     }
     verdict = "it is in use already" if in_use else "it may be imported"
-    text = [
-        f"{title(leaf)}, {days_left(leaf, now)} days left: {verdict}; nothing was changed.",
+    lines = [
+        text(
+            "{leaf}, {now} days left: {verdict}; nothing was changed.",
+            leaf=title(leaf),
+            now=days_left(leaf, now),
+            verdict=verdict,
+        ),
         *(f"  {item.severity.value}: {item.message}. {item.hint}".rstrip() for item in judged),
     ]
-    return Result("ok", data, text=fold_all(text))
+    return Result("ok", data, text=fold_all(lines))

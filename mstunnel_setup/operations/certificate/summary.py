@@ -9,6 +9,7 @@ from pydantic import Field
 from mstunnel_setup.actions.certificate_schedule import pending_imports
 from mstunnel_setup.base.report import Day, Moment, Report
 from mstunnel_setup.base.result import Notice, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations, revocation_record
 from mstunnel_setup.certificates.judge_time import WARN_DAYS, days_left
 from mstunnel_setup.certificates.revocation_answers import RevocationState
@@ -94,7 +95,7 @@ def certificate_notices(summary: CertificateSummary) -> Iterator[Notice]:
             "revocation-undetermined",
             "cannot determine whether the certificate is revoked{why}",
             hint="Run `mst-cli cert check`.",
-            why=f": {why}" if why else "",
+            why=text(": {why}", why=why) if why else "",
         )
     for item in summary.pending:
         if item.overdue:
@@ -112,10 +113,16 @@ def certificate_notices(summary: CertificateSummary) -> Iterator[Notice]:
 def certificate_lines(summary: CertificateSummary) -> list[tuple[str, str]]:
     """Rows for people."""
     days, answer = summary.days_left, summary.revocation
-    rows = [("Certificate", "not installed yet" if days is None else f"{days} days left")]
+    left = text("not installed yet") if days is None else text("{days} days left", days=days)
+    rows = [(text("Certificate"), left)]
     if answer is not None and answer.state == RevocationState.NOT_OFFERED:
-        rows.append(("Revocation", "the certificate names no OCSP responder or CRL"))
+        rows.append(("Revocation", text("the certificate names no OCSP responder or CRL")))
     elif answer is not None:
         asked = datetime.fromisoformat(answer.asked)
-        rows.append(("Revocation", f"{answer.state}, asked on {asked:%Y-%m-%d %H:%M} UTC"))
-    return [*rows, *(("Next", f"{item.name} at {item.at}") for item in summary.pending)]
+        rows.append(
+            (
+                "Revocation",
+                text("{state}, asked on {asked:%Y-%m-%d %H:%M} UTC", state=answer.state, asked=asked),
+            )
+        )
+    return [*rows, *((text("Next"), f"{item.name} at {item.at}") for item in summary.pending)]

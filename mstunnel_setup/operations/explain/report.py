@@ -11,7 +11,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.base.report import Report
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import fold, folded, plain
+from mstunnel_setup.base.text import fold, folded, plain, text
 from mstunnel_setup.certificates.model import Severity
 from mstunnel_setup.gateway.fixed_rules import rule_of
 from mstunnel_setup.gateway.occtl import judge_word
@@ -37,21 +37,27 @@ from mstunnel_setup.operations.explain.token_rules import (
     user_of,
 )
 
-_ADD_FILE: Final = "Save a token of the device to a file, and add `--token-file FILE`."
-_ASK_GATEWAY: Final = "Check the gateway with `mst-cli server status`."
-_SIGN_IN_AGAIN: Final = "Compare the clocks of device and server (`timedatectl`), then sign in again there."
-_GET_FROM_ENTRA: Final = "Get an access token from Microsoft Entra for the gateway, and check that one."
-_CORRECT_CLAIMS: Final = (
+_ADD_FILE: Final = text("Save a token of the device to a file, and add `--token-file FILE`.")
+_ASK_GATEWAY: Final = text("Check the gateway with `mst-cli server status`.")
+_SIGN_IN_AGAIN: Final = text(
+    "Compare the clocks of device and server (`timedatectl`), then sign in again there."
+)
+_GET_FROM_ENTRA: Final = text("Get an access token from Microsoft Entra for the gateway, and check that one.")
+_CORRECT_CLAIMS: Final = text(
     "Use an account and an app of this tenant; the rules for tokens are `token` in the answer file."
 )
-_USE_MEMBER: Final = "Guests and personal accounts cannot use the tunnel: use an account of this tenant."
+_USE_MEMBER: Final = text(
+    "Guests and personal accounts cannot use the tunnel: use an account of this tenant."
+)
 _GUEST_RULES: Final = frozenset({"member", "home-account", "relation", "no-guest"})
 # By what the gateway logs of a refused token; the first that fits.
 _REASONS: Final[Mapping[str, str]] = {
     r"validity period|valid for more": _SIGN_IN_AGAIN,
     r"\b(acct|idp|xms_idrel)\b": _USE_MEMBER,
     r"claim|GUID": _CORRECT_CLAIMS,
-    r"JWK|kid": "The gateway needs the keys of the tenant: test the connection with `mst-readiness network`.",
+    r"JWK|kid": text(
+        "The gateway needs the keys of the tenant: test the connection with `mst-readiness network`."
+    ),
 }
 
 
@@ -59,7 +65,7 @@ def gateway(facts: Facts) -> Row:
     """Whether the server's container runs and is healthy."""
     if facts.health == "healthy":
         return Row("gateway", "ok", "running and healthy")
-    hint = "Run `mst-cli server restart`; `mst-cli server logs --tail 20` shows why."
+    hint = text("Run `mst-cli server restart`; `mst-cli server logs --tail 20` shows why.")
     return Row("gateway", "problem", f"the server is {facts.health}", hint)
 
 
@@ -73,9 +79,11 @@ def token(facts: Facts) -> Row:
         # Many devices share the address of one office or mobile network.
         result: Outcome = "warning" if facts.connected else "problem"
         rule = rule_of(facts.log.reason)
-        seen = (
-            f"{facts.refused} sign-ins refused in 24 hours; the last: {facts.log.reason or 'no reason'}"
-            f"{f' (rule {rule})' if rule else ''}"
+        seen = text(
+            "{refused} sign-ins refused in 24 hours; the last: {reason}{more}",
+            refused=facts.refused,
+            reason=facts.log.reason or text("no reason"),
+            more=f" (rule {rule})" if rule else "",
         )
         reason = facts.log.reason
         hint = next((hint for pattern, hint in _REASONS.items() if re.search(pattern, reason)), _ADD_FILE)
@@ -83,8 +91,10 @@ def token(facts: Facts) -> Row:
     if facts.connected:
         return Row("token", "ok", "accepted when the device connected")
     others = facts.log.others if facts.log else 0
-    seen = f"no token given; {others} sign-ins from other addresses refused in 24 hours"
-    hint = f"{_ADD_FILE} The log names refused devices by address: `mst-cli explain ADDRESS`."
+    seen = text("no token given; {others} sign-ins from other addresses refused in 24 hours", others=others)
+    hint = text(
+        "{add_file} The log names refused devices by address: `mst-cli explain ADDRESS`.", add_file=_ADD_FILE
+    )
     return Row("token", "unknown", seen, hint)
 
 
@@ -95,7 +105,9 @@ def _given_token(facts: Facts, given: Token) -> Row:
         return Row("token", "problem", str(problem), _GET_FROM_ENTRA)
     if problem := time_problem(given.claims, facts.rules, facts.now):
         return Row("token", "problem", str(problem), _SIGN_IN_AGAIN)
-    seen = f"valid until {moment(int(str(given.claims['exp'])))}; its signature was not verified here"
+    seen = text(
+        "valid until {exp}; its signature was not verified here", exp=moment(int(str(given.claims["exp"])))
+    )
     return Row("token", "ok", seen)
 
 
@@ -107,11 +119,11 @@ def claims(facts: Facts) -> Row:
         if facts.connected:
             return Row("claims", "ok", "accepted when the device connected")
         if facts.subject.is_guest:
-            seen = "a guest of the tenant (#EXT# in the name), whose tokens are refused (rule member)"
+            seen = text("a guest of the tenant (#EXT# in the name), whose tokens are refused (rule member)")
             return Row("claims", "problem", seen, _USE_MEMBER)
         return Row("claims", "unknown", "no token to decode", _ADD_FILE)
     if not facts.rules:
-        return Row("claims", "unknown", "no rules for tokens on this host", "Run mstunnel-setup.")
+        return Row("claims", "unknown", "no rules for tokens on this host", text("Run mstunnel-setup."))
     return _given_claims(facts, facts.token.claims)
 
 
@@ -122,7 +134,7 @@ def _given_claims(facts: Facts, given: Mapping[str, object]) -> Row:
         return Row("claims", "problem", "; ".join(map(str, problems)), hint)
     user = user_of(given, facts.rules)
     if facts.subject.kind == "user" and facts.subject.text != user:
-        hint = f"Explain that user: `mst-cli explain {user}`."
+        hint = text("Explain that user: `mst-cli explain {user}`.", user=user)
         return Row("claims", "warning", f"the token is of another user: {user or 'none'}", hint)
     return Row("claims", "ok", f"all rules met; user {user}")
 
@@ -132,30 +144,37 @@ def session(facts: Facts) -> Row:
     if facts.sessions is None:
         return Row("session", "unknown", "the gateway did not list its sessions", _ASK_GATEWAY)
     if facts.is_banned:
-        hint = f"Run `mst-cli server unban ip {facts.subject.text}`."
+        hint = text("Run `mst-cli server unban ip {words}`.", words=facts.subject.text)
         return Row("session", "problem", "the address is banned after failed sign-ins", hint)
     if own := facts.own_sessions:
         first = own[0]
-        seen = (
-            f"{first.get('State')} from {first.get('Remote IP')} since {first.get('Connected at')}"
-            f"{f', and {len(own) - 1} more' if len(own) > 1 else ''}"
+        seen = text(
+            "{state} from {ip} since {at}{more}",
+            state=first.get("State"),
+            ip=first.get("Remote IP"),
+            at=first.get("Connected at"),
+            more=text(", and {own} more", own=len(own) - 1) if len(own) > 1 else "",
         )
-        hint = "" if facts.connected else "It has not signed in yet: see the rows token and claims."
+        hint = "" if facts.connected else text("It has not signed in yet: see the rows token and claims.")
         return Row("session", "ok" if facts.connected else "warning", plain(seen), hint)
     if not facts.is_device:
-        seen = "no device with this address is connected, was refused or is banned"
+        seen = text("no device with this address is connected, was refused or is banned")
         return Row("session", "unknown", seen, "For a destination, read the rows routes, dns and firewall.")
-    hint = "Fix the first row that is not ok; then connect again on the device."
+    hint = text("Fix the first row that is not ok; then connect again on the device.")
     return Row("session", "problem", f"not connected; {_last(facts)}", hint)
 
 
 def _last(facts: Facts) -> str:
     record = None if facts.log is None else facts.log.last
     if record is None:
-        return "no session in the log of the last 24 hours"
+        return text("no session in the log of the last 24 hours")
     if record.operation == "connect":
-        return f"the last session, from {plain(record.client, 45)}, was cut off"
-    return f"the last session, from {plain(record.client, 45)}, ended after {record.seconds} s"
+        return text("the last session, from {client}, was cut off", client=plain(record.client, 45))
+    return text(
+        "the last session, from {client}, ended after {seconds} s",
+        client=plain(record.client, 45),
+        seconds=record.seconds,
+    )
 
 
 def lease(facts: Facts) -> Row:
@@ -168,7 +187,7 @@ def lease(facts: Facts) -> Row:
     # Network, broadcast and the gateway's own address are no device's.
     pool = facts.served.pools[0]
     free = max(0, pool.num_addresses - 3 - len(facts.sessions))
-    seen = f"{free} addresses free in {pool}"
+    seen = text("{free} addresses free in {pool}", free=free, pool=pool)
     if free:
         return Row("lease", "ok", seen)
     return Row(
@@ -176,8 +195,8 @@ def lease(facts: Facts) -> Row:
     )
 
 
-_WHICH: Final = "To test a destination: `mst-cli explain ADDRESS`."
-_PULL: Final = "Fetch the configuration with `mst-cli config pull`."
+_WHICH: Final = text("To test a destination: `mst-cli explain ADDRESS`.")
+_PULL: Final = text("Fetch the configuration with `mst-cli config pull`.")
 _SHOWN: Final = 3
 _LONGEST: Final = 160
 
@@ -189,16 +208,26 @@ def routes(facts: Facts) -> Row:
         return Row("routes", "unknown", "there is no server configuration to read", _PULL)
     if facts.is_device or not facts.destinations:
         more = len(served.includes) - _SHOWN
-        listed = ", ".join(map(str, served.includes[:_SHOWN])) or "all traffic"
-        seen = f"into the tunnel: {listed}{f' and {more} more' if more > 0 else ''}"
+        listed = ", ".join(map(str, served.includes[:_SHOWN])) or text("all traffic")
+        seen = text(
+            "into the tunnel: {listed}{more}",
+            listed=listed,
+            more=text(" and {more} more", more=more) if more > 0 else "",
+        )
         return Row("routes", "ok" if facts.is_device else "unknown", seen, _WHICH)
     for address in facts.destinations:
         if excluded := served.excluded_by(address):
-            hint = "Remove the range: `mst-admin config update NAME --exclude …` sets the list."
+            hint = text("Remove the range: `mst-admin config update NAME --exclude …` sets the list.")
             return Row("routes", "problem", f"{address} is excluded by {excluded}", hint)
         if served.route_to(address) is None:
-            seen = f"{address} is in no range that goes into the tunnel ({len(served.includes)} ranges)"
-            hint = "Add it: `mst-admin config update NAME --include …` sets the list; devices reconnect."
+            seen = text(
+                "{address} is in no range that goes into the tunnel ({includes} ranges)",
+                address=address,
+                includes=len(served.includes),
+            )
+            hint = text(
+                "Add it: `mst-admin config update NAME --include …` sets the list; devices reconnect."
+            )
             return Row("routes", "problem", seen, hint)
     route = served.route_to(facts.destinations[0])
     return Row("routes", "ok", f"devices send {facts.destinations[0]} into the tunnel by {route}")
@@ -210,16 +239,18 @@ def dns(facts: Facts) -> Row:
     if served is None:
         return Row("dns", "unknown", "there is no server configuration to read", _PULL)
     if not served.dns_servers:
-        hint = "Set some: `mst-admin config update NAME --dns-server ADDRESS`."
+        hint = text("Set some: `mst-admin config update NAME --dns-server ADDRESS`.")
         return Row("dns", "warning", "devices get no DNS servers; internal names stay unknown", hint)
     if silent := [server for server, answers in facts.dns.items() if not answers]:
-        seen = f"no answer on TCP port 53 at the gateway from {', '.join(silent)}"
-        hint = "Fix route or firewall to the server. One that answers on UDP alone works for short answers."
+        seen = text("no answer on TCP port 53 at the gateway from {silent}", silent=", ".join(silent))
+        hint = text(
+            "Fix route or firewall to the server. One that answers on UDP alone works for short answers."
+        )
         return Row("dns", "warning" if len(silent) < len(served.dns_servers) else "problem", seen, hint)
     if facts.subject.kind == "name":
         return _name(facts)
     if not facts.dns:
-        hint = "Check the gateway with `mst-cli server status`."
+        hint = text("Check the gateway with `mst-cli server status`.")
         return Row("dns", "unknown", f"not asked: {', '.join(served.dns_servers)}", hint)
     return Row("dns", "ok", f"answering on TCP port 53: {', '.join(served.dns_servers)}")
 
@@ -227,7 +258,7 @@ def dns(facts: Facts) -> Row:
 def _name(facts: Facts) -> Row:
     served, name = facts.served, facts.subject.text
     if served is not None and not served.asks_for(name):
-        seen = f"devices do not ask for {name} here: it is in none of the split DNS domains"
+        seen = text("devices do not ask for {name} here: it is in none of the split DNS domains", name=name)
         return Row(
             "dns",
             "problem",
@@ -235,7 +266,7 @@ def _name(facts: Facts) -> Row:
             "Add its domain: `mst-admin config update NAME --split-dns …` sets the list.",
         )
     if not facts.destinations:
-        hint = "Look it up at the DNS servers themselves: the gateway asks those of its host."
+        hint = text("Look it up at the DNS servers themselves: the gateway asks those of its host.")
         return Row("dns", "warning", f"{name} does not resolve on the gateway", hint)
     return Row("dns", "ok", f"{name} is {', '.join(map(str, facts.destinations))} on the gateway")
 
@@ -243,21 +274,26 @@ def _name(facts: Facts) -> Row:
 def firewall(facts: Facts) -> Row:
     """Whether the gateway's own rules and routes let devices reach the destinations."""
     if facts.served is None or facts.health != "healthy":
-        hint = "Check the gateway with `mst-cli server status`."
+        hint = text("Check the gateway with `mst-cli server status`.")
         return Row("firewall", "unknown", "the rules of the gateway could not be read", hint)
     if facts.is_device or not facts.destinations:
         return Row("firewall", "unknown", "the rules depend on the destination", _WHICH)
     for address in facts.destinations:
         if facts.served.is_of_device(address):
-            hint = "To allow it: `mst-cli env set CLIENT_TO_CLIENT true`, then `mst-cli server restart`."
+            hint = text(
+                "To allow it: `mst-cli env set CLIENT_TO_CLIENT true`, then `mst-cli server restart`."
+            )
             return Row("firewall", "problem", f"{address} belongs to devices, which are kept apart", hint)
         if address in facts.protected:
-            seen = f"{address} is of the gateway's host or of the cloud's services: devices are refused"
+            seen = text(
+                "{address} is of the gateway's host or of the cloud's services: devices are refused",
+                address=address,
+            )
             return Row("firewall", "problem", seen, "Serve it from another host; this rule has no exception.")
         if address in facts.unroutable:
-            hint = "Add the route on this host, see `ip route`."
+            hint = text("Add the route on this host, see `ip route`.")
             return Row("firewall", "problem", f"the gateway has no route to {address}", hint)
-    hint = (
+    hint = text(
         "Firewalls behind the gateway: record with `mst-cli server capture eth0 FILE` while a device tries."
     )
     return Row("firewall", "ok", "the gateway forwards it; what lies behind cannot be seen here", hint)
@@ -268,7 +304,9 @@ def inbound(facts: Facts) -> Row:
     if connected := [row for row in facts.sessions or () if row.get("State") == "connected"]:
         return Row("inbound", "ok", f"devices connected through it now: {len(connected)}")
     port = facts.served.port if facts.served else 443
-    seen = f"no device is connected; whether port {port} is open from outside cannot be seen here"
+    seen = text(
+        "no device is connected; whether port {port} is open from outside cannot be seen here", port=port
+    )
     return Row("inbound", "unknown", seen, "Run `mst-readiness inbound --from HOST` with a second host.")
 
 
@@ -280,8 +318,11 @@ def certificate(facts: Facts) -> Row:
             hint = f"{found[0].hint} `mst-cli cert check` shows all.".lstrip()
             return Row("certificate", result, seen, hint)
     if facts.certificate_days is None:
-        return Row("certificate", "unknown", "it could not be read", "Run `mst-cli cert check`.")
-    seen = f"served, valid for {facts.certificate_days} more days; devices need its root"
+        return Row("certificate", "unknown", "it could not be read", text("Run `mst-cli cert check`."))
+    seen = text(
+        "served, valid for {certificate_days} more days; devices need its root",
+        certificate_days=facts.certificate_days,
+    )
     return Row("certificate", "ok", seen)
 
 
@@ -369,7 +410,7 @@ def _known_user(run: Run, subject: Subject, token: Token | None) -> Subject:
 
 def _lines(found: Sequence[Row]) -> Iterator[str]:
     """The table, at most 80 columns wide; the next step is below what was seen."""
-    yield from _line("Row", "Result", "Seen, and the next step")
+    yield from _line(text("Row"), text("Result"), text("Seen, and the next step"))
     for row in found:
         yield from _line(row.id, row.result, row.seen)
         if row.hint:

@@ -16,7 +16,7 @@ from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
-from mstunnel_setup.base.text import printable
+from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, Probe, read_report
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
@@ -72,7 +72,9 @@ def await_devices(context: Context, before: tuple[str, ...]) -> int:
     clock = context.ports.clock
     end = clock.monotonic() + _PATIENCE
     if not (found := _count(context.ports)):
-        context.prompter.say(f"Waiting for a device to come back, at most {_PATIENCE:.0f} s.")
+        context.prompter.say(
+            text("Waiting for a device to come back, at most {patience:.0f} s.", patience=_PATIENCE)
+        )
     while not found and clock.monotonic() < end:
         clock.sleep(_PAUSE)
         found = _count(context.ports)
@@ -170,12 +172,18 @@ def drain(context: Context, port: int, minutes: int) -> None:
         _close(context.ports, port)
         left = len(connected(context.ports))
         if left:
-            context.prompter.say(f"Waiting for {left} sessions to end, at most {minutes} minutes.")
+            context.prompter.say(
+                text(
+                    "Waiting for {left} sessions to end, at most {minutes} minutes.",
+                    left=left,
+                    minutes=minutes,
+                )
+            )
         while left and clock.monotonic() < end:
             clock.sleep(_DRAIN_PAUSE)
             left = len(connected(context.ports))
     except SetupError as error:
-        context.prompter.say(f"Not waiting for sessions: {error.message}.")
+        context.prompter.say(text("Not waiting for sessions: {message}.", message=error.message))
 
 
 def reopen(ports: Ports) -> None:

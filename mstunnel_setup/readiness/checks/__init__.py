@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable
 
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.checks import (
     account,
@@ -20,7 +21,7 @@ from mstunnel_setup.readiness.checks import (
 from mstunnel_setup.readiness.facts import Facts, Unread
 from mstunnel_setup.readiness.model import Check, Finding, Group, Verdict, skipped
 
-_LATE = Unread(reason="this was not found out in time")
+_LATE = Unread(reason=text("this was not found out in time"))
 
 CHECKS: tuple[Check, ...] = (
     *utils.CHECKS,
@@ -57,7 +58,7 @@ def _verdict(item: Check, facts: Facts) -> Verdict:
                 else findings.NOT_IN_TIME(reason=why.reason)
             )
     if item.group is Group.ROOTLESS and facts.settings.mode != "rootless":
-        return skipped("not rootless")
+        return skipped(text("not rootless"))
     return item.judge(*sections.values())
 
 
@@ -75,5 +76,5 @@ def refuse_unknown(ignored: Iterable[str], more: Iterable[str] = ()) -> None:
                     "explain ID`."
                 ),
                 name=name,
-                suggestion=f"; did you mean {near[0]}?" if near else "",
+                suggestion=text("; did you mean {near}?", near=near[0]) if near else "",
             )

@@ -1,5 +1,6 @@
 """Group `account`: may this account register a server? Role and licence, never the token."""
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.facts import AccountFacts
 from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
@@ -7,8 +8,11 @@ from mstunnel_setup.tenant.sign_in import GLOBAL_ADMINISTRATOR, INTUNE_ADMINISTR
 
 CHECKS = Checks(Group.ACCOUNT)
 
-_ROLES = {INTUNE_ADMINISTRATOR: "Intune Administrator", GLOBAL_ADMINISTRATOR: "Global Administrator"}
-_AWAY = "not signed in"
+_ROLES = {
+    INTUNE_ADMINISTRATOR: text("Intune Administrator"),
+    GLOBAL_ADMINISTRATOR: text("Global Administrator"),
+}
+_AWAY = text("not signed in")
 
 
 @CHECKS.add(
@@ -18,10 +22,10 @@ _AWAY = "not signed in"
 )
 def _sign_in(account: AccountFacts) -> Verdict:
     if not account.tried:
-        return skipped("not signed in: sign-in is interactive", "Run `mst-readiness account`.")
+        return skipped(text("not signed in: sign-in is interactive"), text("Run `mst-readiness account`."))
     if account.error:
         return findings.SIGN_IN_FAILED(error=account.error, hint=account.hint)
-    return passed(account.name or "signed in")
+    return passed(account.name or text("signed in"))
 
 
 def _unusable(account: AccountFacts) -> Verdict | None:
@@ -61,7 +65,7 @@ def _licence(account: AccountFacts) -> Verdict:
     if account.licensed is None:
         return findings.LICENCE_UNKNOWN()
     if account.licensed:
-        return passed("the account has an Intune licence")
+        return passed(text("the account has an Intune licence"))
     return findings.LICENCE_MISSING()
 
 
@@ -91,5 +95,5 @@ def _gateway_app(account: AccountFacts) -> Verdict:
     if account.gateway_application is None:
         return findings.GATEWAY_APP_UNKNOWN()
     if account.gateway_application:
-        return passed("Microsoft Tunnel Gateway is in the tenant")
+        return passed(text("Microsoft Tunnel Gateway is in the tenant"))
     return findings.GATEWAY_APP_MISSING()

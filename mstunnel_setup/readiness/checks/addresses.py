@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.facts import AddressFacts, TunnelFacts
 from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
@@ -10,7 +11,7 @@ from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, pas
 CHECKS = Checks(Group.HOST)
 
 _SPARE = ("192.168.240.0/20", "172.30.0.0/16", "10.250.0.0/16", "100.127.0.0/16")
-_UNKNOWN = "the server configuration is not known yet"
+_UNKNOWN = text("the server configuration is not known yet")
 _LEAST_MTU = 1280
 _USUAL_MTU = 1500
 
@@ -20,11 +21,11 @@ Named = tuple[str, str]
 def overlaps(left: Iterable[Named], right: Iterable[Named]) -> Iterator[str]:
     """Each overlap of two lists of (what it is, network), named with both sides."""
     others = [(name, network, ip_network(network, strict=False)) for name, network in right]
-    for name, text in left:
-        network = ip_network(text, strict=False)
+    for name, own in left:
+        network = ip_network(own, strict=False)
         for other, other_text, other_network in others:
             if _overlap(network, other_network):
-                yield f"{name} {text} and {other} {other_text}"
+                yield f"{name} {own} and {other} {other_text}"
 
 
 def _overlap(left: IPv4Network | IPv6Network, right: IPv4Network | IPv6Network) -> bool:
@@ -34,32 +35,37 @@ def _overlap(left: IPv4Network | IPv6Network, right: IPv4Network | IPv6Network) 
 
 
 def _bridges(addresses: AddressFacts) -> list[Named]:
-    return [(f"bridge {item.name} ({item.source})", item.network) for item in addresses.bridges]
+    return [
+        (text("bridge {name} ({source})", name=item.name, source=item.source), item.network)
+        for item in addresses.bridges
+    ]
 
 
 def _routes(addresses: AddressFacts) -> list[Named]:
     """Routes of the host that lead elsewhere than to a bridge, or to devices of a running gateway."""
     names = {item.name for item in addresses.bridges}
     return [
-        (f"route via {item.device}", item.network) for item in addresses.routes if item.device not in names
+        (text("route via {device}", device=item.device), item.network)
+        for item in addresses.routes
+        if item.device not in names
     ]
 
 
 def _resolvers(addresses: AddressFacts) -> list[Named]:
-    return [("DNS server", address) for address in addresses.resolvers]
+    return [(text("DNS server"), address) for address in addresses.resolvers]
 
 
 def _pool(tunnel: TunnelFacts) -> list[Named]:
-    return [("client pool", tunnel.pool)] if tunnel.pool else []
+    return [(text("client pool"), tunnel.pool)] if tunnel.pool else []
 
 
 def _servers(tunnel: TunnelFacts) -> list[Named]:
-    return [("DNS server for clients", address) for address in tunnel.dns_servers]
+    return [(text("DNS server for clients"), address) for address in tunnel.dns_servers]
 
 
 def free_range(addresses: AddressFacts, tunnel: TunnelFacts) -> str:
     """A /24 for the bridge that nothing known here overlaps; empty when there is none left."""
-    rules = [("include rule", item) for item in tunnel.includes]
+    rules = [(text("include rule"), item) for item in tunnel.includes]
     taken = [*_routes(addresses), *_resolvers(addresses), *_servers(tunnel), *_pool(tunnel), *rules]
     candidates = (str(item) for spare in _SPARE for item in ip_network(spare).subnets(new_prefix=24))
     return next((item for item in candidates if not list(overlaps([("", item)], taken))), "")
@@ -68,7 +74,7 @@ def free_range(addresses: AddressFacts, tunnel: TunnelFacts) -> str:
 def _bridge(addresses: AddressFacts, tunnel: TunnelFacts, others: Iterable[Named]) -> Verdict:
     found = "; ".join(overlaps(_bridges(addresses), others))
     if not found:
-        return passed("nothing overlaps")
+        return passed(text("nothing overlaps"))
     if free := free_range(addresses, tunnel):
         return findings.BRIDGE_OVERLAP(overlaps=found, free=free)
     return findings.BRIDGE_OVERLAP_EVERYWHERE(overlaps=found)
@@ -78,7 +84,7 @@ def _pool_against(tunnel: TunnelFacts, others: Iterable[Named]) -> Verdict:
     if not tunnel.pool:
         return skipped(_UNKNOWN)
     found = "; ".join(overlaps(_pool(tunnel), others))
-    return findings.POOL_OVERLAP(overlaps=found) if found else passed("nothing overlaps")
+    return findings.POOL_OVERLAP(overlaps=found) if found else passed(text("nothing overlaps"))
 
 
 @CHECKS.add(
@@ -104,7 +110,7 @@ def _bridge_dns(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
 
 @CHECKS.add("bridge-rules", "Bridges and include rules", passes="No bridge overlaps an include rule.")
 def _bridge_rules(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
-    rules = [("include rule", item) for item in tunnel.includes]
+    rules = [(text("include rule"), item) for item in tunnel.includes]
     return _bridge(addresses, tunnel, rules) if tunnel.source else skipped(_UNKNOWN)
 
 
@@ -165,9 +171,9 @@ def _ipv6_leak(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
     if not tunnel.source:
         return skipped(_UNKNOWN)
     if tunnel.includes:
-        return passed("does not apply to a split tunnel")
+        return passed(text("does not apply to a split tunnel"))
     if not addresses.ipv6:
         return findings.IPV6_OFF()
     if tunnel.ipv6_pool:
-        return passed("enters the full tunnel")
-    return passed("enters the full tunnel and is blocked at the gateway")
+        return passed(text("enters the full tunnel"))
+    return passed(text("enters the full tunnel and is blocked at the gateway"))

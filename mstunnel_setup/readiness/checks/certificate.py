@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
 from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
@@ -32,7 +33,7 @@ def subject(finding: str) -> str:
 )
 def _present(certificate: CertificateFacts) -> Verdict:
     if certificate.problem:
-        return skipped(f"{certificate.place}: see certificate-readable")
+        return skipped(text("{place}: see certificate-readable", place=certificate.place))
     if certificate.place:
         return passed(certificate.place)
     return findings.CERTIFICATE_MISSING(certificate=paths.SITE_CERTIFICATE, key=paths.SITE_KEY)
@@ -45,17 +46,17 @@ def _present(certificate: CertificateFacts) -> Verdict:
 )
 def _readable(certificate: CertificateFacts) -> Verdict:
     if not certificate.place:
-        return skipped("no certificate yet")
+        return skipped(text("no certificate yet"))
     if certificate.problem:
         return findings.CERTIFICATE_UNUSABLE(problem=certificate.problem, hint=certificate.hint)
-    return passed("the key belongs to the certificate")
+    return passed(text("the key belongs to the certificate"))
 
 
 def _judged(name: str, title: str, fine: str, passes: str) -> None:
     @CHECKS.add(f"certificate-{name}", title, passes=passes)
     def certificate_judged(certificate: CertificateFacts) -> Verdict:
         if not certificate.place or certificate.problem:
-            return skipped("no certificate to judge")
+            return skipped(text("no certificate to judge"))
         found = [
             item for item in certificate.findings if subject(item.id) == name and item.severity != "note"
         ]
@@ -64,23 +65,25 @@ def _judged(name: str, title: str, fine: str, passes: str) -> None:
 
 _judged(
     "names",
-    "Names in the certificate",
+    text("Names in the certificate"),
     "the names fit",
-    "Its names match `--address`; no partial wildcards.",
+    text("Its names match `--address`; no partial wildcards."),
 )
 _judged(
     "time",
-    "Times of the certificate",
+    text("Times of the certificate"),
     "valid now and for a while",
-    "Valid now, with its whole chain, and its lifetime is not too long for devices.",
+    text("Valid now, with its whole chain, and its lifetime is not too long for devices."),
 )
 _judged(
     "chain",
-    "Chain of the certificate",
+    text("Chain of the certificate"),
     "the chain is complete",
-    "The chain is complete and every issuer may sign.",
+    text("The chain is complete and every issuer may sign."),
 )
-_judged("leaf", "Key and purpose", "key and purpose fit", "Key size and type, signature, purposes.")
+_judged(
+    "leaf", text("Key and purpose"), "key and purpose fit", text("Key size and type, signature, purposes.")
+)
 
 
 def _worst(found: Sequence[CertificateFinding]) -> Verdict:
@@ -94,7 +97,7 @@ def _worst(found: Sequence[CertificateFinding]) -> Verdict:
 @CHECKS.add("certificate-days-left", "Days left", Severity.RECOMMENDED, passes="More than 30 days are left.")
 def _days_left(certificate: CertificateFacts) -> Verdict:
     if certificate.days_left is None:
-        return skipped("no certificate to judge")
+        return skipped(text("no certificate to judge"))
     if certificate.days_left > _SOON:
         return passed(f"{certificate.days_left} days")
     return findings.CERTIFICATE_EXPIRES(days_left=certificate.days_left)
@@ -109,5 +112,5 @@ def _days_left(certificate: CertificateFacts) -> Verdict:
 )
 def _revocation(revocation: RevocationFacts) -> Verdict:
     if not revocation.asked:
-        return skipped("no certificate with an authority to ask")
-    return _worst(revocation.findings) if revocation.findings else passed("nothing is revoked")
+        return skipped(text("no certificate with an authority to ask"))
+    return _worst(revocation.findings) if revocation.findings else passed(text("nothing is revoked"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.data import Size, platforms
 from mstunnel_setup.readiness.facts import (
@@ -33,7 +34,7 @@ def gigabytes(size: int) -> str:
 @CHECKS.add("root", "Rights", _RECOMMENDED, passes="Run as root; otherwise several facts are not available.")
 def _root(system: SystemFacts) -> Verdict:
     if system.root:
-        return passed("running as root")
+        return passed(text("running as root"))
     return findings.NOT_RUN_AS_ROOT()
 
 
@@ -54,10 +55,13 @@ def _platform(system: SystemFacts) -> Verdict:
     table = platforms()
     row = table.of(system.distribution, system.version)
     if row is not None and row.vendor and row.last_listed is None:
-        return passed(f"{system.name} (table of {table.date})")
-    listed = "not in the table"
+        return passed(text("{name} (table of {date})", name=system.name, date=table.date))
+    listed = text("not in the table")
     if row is not None:
-        listed = f"{'no longer' if row.vendor else 'tested by this project, but not'} on the vendor's list"
+        listed = text(
+            "{not_} on the vendor's list",
+            not_=text("no longer") if row.vendor else text("tested by this project, but not"),
+        )
     return findings.PLATFORM_NOT_LISTED(name=system.name, listed=listed, date=table.date)
 
 
@@ -73,11 +77,11 @@ def _platform(system: SystemFacts) -> Verdict:
 def _platform_end(system: SystemFacts) -> Verdict:
     row = platforms().of(system.distribution, system.version)
     if row is None:
-        return skipped(f"{system.name} is not in the table")
+        return skipped(text("{name} is not in the table", name=system.name))
     if row.last_listed is not None:
         return findings.PLATFORM_NO_LONGER_LISTED(name=system.name, last_listed=row.last_listed)
     if row.ended is None or row.ended >= system.today:
-        return passed("supported" if row.ended is None else f"supported until {row.ended}")
+        return passed("supported" if row.ended is None else text("supported until {ended}", ended=row.ended))
     return findings.PLATFORM_ENDED(name=system.name, ended=row.ended)
 
 
@@ -94,7 +98,7 @@ def _devices(settings: Settings) -> Verdict:
     table = platforms()
     size, servers = table.size_for(settings.devices), table.servers_for(settings.devices)
     if servers == 1:
-        return passed(f"one server is enough for {settings.devices} devices")
+        return passed(text("one server is enough for {devices} devices", devices=settings.devices))
     return findings.DEVICES_TOO_MANY(
         devices=settings.devices, servers=servers, cpus=size.cpus, memory_gb=size.memory_gb
     )
@@ -103,7 +107,12 @@ def _devices(settings: Settings) -> Verdict:
 @CHECKS.add("cpus", "Processors", _RECOMMENDED, passes="Enough processors for `--devices`.")
 def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
-    seen = f"{system.cpus}, where {_served(settings, size)} devices need {size.cpus}"
+    seen = text(
+        "{cpus}, where {size} devices need {cpus_2}",
+        cpus=system.cpus,
+        size=_served(settings, size),
+        cpus_2=size.cpus,
+    )
     if system.cpus >= size.cpus:
         return passed(seen)
     return findings.CPUS_TOO_FEW(seen=seen)
@@ -117,7 +126,12 @@ def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
 )
 def _memory(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
-    seen = f"{gigabytes(system.memory)}, where {_served(settings, size)} devices need {size.memory_gb} GB"
+    seen = text(
+        "{memory}, where {size} devices need {memory_gb} GB",
+        memory=gigabytes(system.memory),
+        size=_served(settings, size),
+        memory_gb=size.memory_gb,
+    )
     if system.memory >= size.memory_gb * 2**30 * _NEARLY:
         return passed(seen)
     return findings.MEMORY_TOO_SMALL(seen=seen)
@@ -131,7 +145,12 @@ def _served(settings: Settings, size: Size) -> int:
 @CHECKS.add("disk", "Disk", _RECOMMENDED, passes="The file system of the containers is large enough.")
 def _disk(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
-    seen = f"{gigabytes(system.disk)} for {system.store}, which needs {size.disk_gb} GB"
+    seen = text(
+        "{disk} for {store}, which needs {disk_gb} GB",
+        disk=gigabytes(system.disk),
+        store=system.store,
+        disk_gb=size.disk_gb,
+    )
     if system.disk >= size.disk_gb * 10**9 * _NEARLY:
         return passed(seen)
     return findings.DISK_TOO_SMALL(seen=seen, store=system.store)
@@ -139,7 +158,7 @@ def _disk(settings: Settings, system: SystemFacts) -> Verdict:
 
 @CHECKS.add("disk-free", "Free space", passes="5 GB are free there.")
 def _disk_free(system: SystemFacts) -> Verdict:
-    seen = f"{gigabytes(system.disk_free)} free for {system.store}"
+    seen = text("{disk_free} free for {store}", disk_free=gigabytes(system.disk_free), store=system.store)
     if system.disk_free >= 5 * 10**9:
         return passed(seen)
     return findings.DISK_FULL(seen=seen)
@@ -148,7 +167,7 @@ def _disk_free(system: SystemFacts) -> Verdict:
 @CHECKS.add("cgroup", "Control groups", _RECOMMENDED, passes="Control groups version 2.")
 def _cgroup(system: SystemFacts) -> Verdict:
     if system.cgroup == CGROUP_V2:
-        return passed("version 2")
+        return passed(text("version 2"))
     if system.cgroup == 0:
         return findings.CGROUP_MISSING()
     return findings.CGROUP_OLD()
@@ -157,7 +176,7 @@ def _cgroup(system: SystemFacts) -> Verdict:
 @CHECKS.add("systemd", "systemd", _RECOMMENDED, passes="systemd is process 1.")
 def _systemd(system: SystemFacts) -> Verdict:
     if system.systemd:
-        return passed("systemd runs this host")
+        return passed(text("systemd runs this host"))
     return findings.SYSTEMD_MISSING()
 
 
@@ -178,7 +197,7 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     # ocserv asks for the queue of its security module after each connection (sockdiag.c, rate-limit-ms).
     if security.selinux == "enforcing" and security.container_netlink is False:
         return findings.SELINUX_NETLINK()
-    return passed({"enforcing": "enforcing", "absent": "not used here"}[security.selinux])
+    return passed({"enforcing": "enforcing", "absent": text("not used here")}[security.selinux])
 
 
 @CHECKS.add(
@@ -189,12 +208,14 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
 def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict:
     named = ports(proxies)
     if security.selinux != "enforcing" or not named:
-        return skipped("no proxy" if security.selinux == "enforcing" else "SELinux does not enforce")
+        return skipped(
+            text("no proxy") if security.selinux == "enforcing" else text("SELinux does not enforce")
+        )
     if security.proxy_ports is None:
         return findings.PORT_TYPES_UNKNOWN()
     missing = unlabelled(security, proxies)
     if not missing:
-        return passed(f"{_list(named)} is of type http_port_t")
+        return passed(text("{named} is of type http_port_t", named=_list(named)))
     commands = ", ".join(f"`semanage port -a -t http_port_t -p tcp {port}`" for port in missing)
     return findings.PROXY_PORT_UNLABELLED(missing=_list(missing), commands=commands)
 
@@ -214,12 +235,17 @@ def _port_free(protocol: str) -> None:
         held = [item for item in ports.holders if item.protocol == protocol]
         others = [item for item in held if item.program not in _OURS]
         if not held:
-            return passed(f"{protocol.upper()} {settings.port} is free")
+            return passed(text("{upper} {port} is free", upper=protocol.upper(), port=settings.port))
         if not others:
             return passed(
-                f"{protocol.upper()} {settings.port} is used by {held[0].program}, part of a container"
+                text(
+                    "{upper} {port} is used by {program}, part of a container",
+                    upper=protocol.upper(),
+                    port=settings.port,
+                    program=held[0].program,
+                )
             )
-        name = others[0].program or "a program visible only to root"
+        name = others[0].program or text("a program visible only to root")
         return findings.PORT_IN_USE(
             protocol=protocol.upper(), port=settings.port, name=name, address=others[0].address
         )
@@ -236,7 +262,7 @@ _port_free("udp")
 )
 def _vendor_gateway(vendor: VendorFacts) -> Verdict:
     if not vendor.signs:
-        return passed("not installed")
+        return passed(text("not installed"))
     return findings.VENDOR_PRESENT(signs=", ".join(vendor.signs))
 
 
@@ -253,18 +279,18 @@ def _firewall(protocol: str) -> None:
         wall = security.firewall
         is_open, where = getattr(wall, protocol), f"{wall.kind} and {protocol.upper()} {settings.port}"
         if wall.forwarded:
-            where += ", forwarded to the gateway"
+            where += text(", forwarded to the gateway")
         if wall.kind == "none":
             said = (
-                "no rule of nftables drops what is forwarded to the gateway"
+                text("no rule of nftables drops what is forwarded to the gateway")
                 if wall.forwarded
-                else "no firewall is active"
+                else text("no firewall is active")
             )
             return passed(said)
         if is_open is None:
             return findings.FIREWALL_UNKNOWN(where=where, protocol=protocol.upper(), port=settings.port)
         if is_open:
-            return passed(f"{where}: allowed")
+            return passed(text("{where}: allowed", where=where))
         remedies = _LET_THROUGH if wall.forwarded else _OPEN
         remedy = remedies[wall.kind].format(port=settings.port, protocol=protocol)
         return findings.FIREWALL_CLOSED(where=where, remedy=remedy)
@@ -282,5 +308,7 @@ _OPEN = {
 }
 _LET_THROUGH = {
     "ufw": "Run `ufw route allow proto {protocol} to any port {port}`.",
-    "nftables": "Add the rule `ct status dnat accept` to each chain of hook forward that drops by default.",
+    "nftables": text(
+        "Add the rule `ct status dnat accept` to each chain of hook forward that drops by default."
+    ),
 }

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.endpoint import REFUSED
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.data import REGISTRY, endpoints
@@ -18,9 +19,9 @@ _SOME_SKEW = 30.0
 _LEAST_MTU = 1280
 _SHOWN = 3
 _SERVER_ERROR = 500
-_REACHED = "every address answers with TLS; behind a proxy the proxy connects us by name."
+_REACHED = text("every address answers with TLS; behind a proxy the proxy connects us by name.")
 _PASSES = {
-    "storage": "its names are assigned later, so there is usually none to test; see `allowed-names`.",
+    "storage": text("its names are assigned later, so there is usually none to test; see `allowed-names`."),
 }
 
 
@@ -53,8 +54,8 @@ def _names_away(network: NetworkFacts) -> bool:
 def _no_way(network: NetworkFacts) -> Verdict | None:
     """The verdict of every check that needs a response from outside, when one cause prevents them all."""
     if _proxy_away(network):
-        return skipped("the proxy cannot be reached, see proxy-connects")
-    return skipped("no name resolves, see dns") if _names_away(network) else None
+        return skipped(text("the proxy cannot be reached, see proxy-connects"))
+    return skipped(text("no name resolves, see dns")) if _names_away(network) else None
 
 
 @CHECKS.add(
@@ -65,9 +66,15 @@ def _no_way(network: NetworkFacts) -> Verdict | None:
 def _dns(network: NetworkFacts) -> Verdict:
     failed = [item for item in network.endpoints if item.unresolved]
     if not failed:
-        return passed(f"{len(network.endpoints)} of {len(network.endpoints)} names")
+        return passed(text("{endpoints} of {endpoints} names", endpoints=len(network.endpoints)))
     names = ", ".join(item.host for item in failed[:_SHOWN])
-    seen = f"{len(failed)} of {len(network.endpoints)} names do not resolve ({names}: {failed[0].unresolved})"
+    seen = text(
+        "{failed} of {endpoints} names do not resolve ({names}: {unresolved})",
+        failed=len(failed),
+        endpoints=len(network.endpoints),
+        names=names,
+        unresolved=failed[0].unresolved,
+    )
     if all(any(map(_reached, _deciding(item))) for item in failed):
         return findings.DNS_BEHIND_PROXY(seen=seen)
     return findings.DNS_FAILS(seen=seen, host=failed[0].host)
@@ -77,7 +84,7 @@ def _dns(network: NetworkFacts) -> Verdict:
 def _proxy_connects(network: NetworkFacts) -> Verdict:
     attempts = _proxied(network)
     if not attempts:
-        return skipped("no proxy")
+        return skipped(text("no proxy"))
     if any(map(_reached, attempts)):
         return passed(attempts[0].through)
     through = attempts[0].through
@@ -93,9 +100,9 @@ def _endpoint(purpose: str, title: str) -> None:
         if not found:
             patterns = [name for name, of in network.patterns.items() if of == purpose]
             return skipped(
-                f"cannot be tried: any name of {', '.join(patterns)}"
+                text("cannot be tried: any name of {patterns}", patterns=", ".join(patterns))
                 if patterns
-                else "not part of this cloud"
+                else text("not part of this cloud")
             )
         if no_way := _no_way(network):
             return no_way
@@ -111,9 +118,11 @@ def _judge_endpoint(endpoint: EndpointFacts) -> Verdict:
     attempts = _deciding(endpoint)
     bad = [item for item in attempts if not _reached(item)]
     if not attempts:
-        return findings.ENDPOINT_UNRESOLVED(host=endpoint.host, reason=endpoint.unresolved or "no address")
+        return findings.ENDPOINT_UNRESOLVED(
+            host=endpoint.host, reason=endpoint.unresolved or text("no address")
+        )
     if len(bad) == len(attempts):
-        through = f" through {bad[0].through}" if bad[0].through else ""
+        through = text(" through {through}", through=bad[0].through) if bad[0].through else ""
         return findings.ENDPOINT_UNREACHABLE(host=endpoint.host, through=through, error=bad[0].error)
     if bad:
         names = ", ".join(item.target for item in bad[:_SHOWN])
@@ -130,8 +139,16 @@ def _together(found: Sequence[EndpointFacts], verdicts: Sequence[Verdict]) -> Ve
     count = sum(len(_deciding(item)) for item in found)
     hosts = ", ".join(item.host for item in found)
     issuers = dict.fromkeys(one.issuer for item in found for one in _deciding(item) if one.issuer)
-    by = f", issued by {', '.join(issuers)}" if issuers else ""
-    return passed(f"{hosts} ({count} {'try' if count == 1 else 'tries'}{by})")
+    by = text(", issued by {issuers}", issuers=", ".join(issuers)) if issuers else ""
+    return passed(
+        text(
+            "{hosts} ({count} {tries}{by})",
+            hosts=hosts,
+            count=count,
+            tries="try" if count == 1 else "tries",
+            by=by,
+        )
+    )
 
 
 @CHECKS.add(
@@ -149,7 +166,7 @@ def _http_answers(network: NetworkFacts) -> Verdict:
         return _no_way(network) or findings.HTTP_UNKNOWN()
     odd = [(item, one) for item, one in tried if not _expected(one.status, item.expect)]
     if not odd:
-        return passed(f"{len(tried)} responses are those of the service")
+        return passed(text("{tried} responses are those of the service", tried=len(tried)))
     item, one = odd[0]
     return findings.HTTP_UNEXPECTED(host=item.host, status=one.status, expected=_statuses(item.expect))
 
@@ -159,7 +176,7 @@ def _expected(status: int, wanted: Sequence[int]) -> bool:
 
 
 def _statuses(wanted: Sequence[int]) -> str:
-    return " or ".join(map(str, wanted)) if wanted else "anything below 500"
+    return " or ".join(map(str, wanted)) if wanted else text("anything below 500")
 
 
 @CHECKS.add(
@@ -174,16 +191,18 @@ def _statuses(wanted: Sequence[int]) -> str:
 def _client_certificate(network: NetworkFacts) -> Verdict:
     shown = [(item, item.with_certificate) for item in network.endpoints if item.with_certificate]
     if not shown:
-        return skipped("no endpoint of this cloud asks for one")
+        return skipped(text("no endpoint of this cloud asks for one"))
     for item, one in shown:
         if one.error:
-            seen = f"{item.host}, with a client certificate: {one.error}"
+            seen = text("{host}, with a client certificate: {error}", host=item.host, error=one.error)
             return _no_way(network) or findings.CLIENT_CERTIFICATE_FAILS(seen=seen)
         if one.status not in item.expect_certificate:
             return findings.CLIENT_CERTIFICATE_LOST(
                 host=item.host, status=one.status, expected=_statuses(item.expect_certificate)
             )
-    return passed(f"{', '.join(item.host for item, _ in shown)} received the client certificate")
+    return passed(
+        text("{shown} received the client certificate", shown=", ".join(item.host for item, _ in shown))
+    )
 
 
 @CHECKS.add(
@@ -196,7 +215,7 @@ def _client_certificate(network: NetworkFacts) -> Verdict:
 )
 def _inspection(network: NetworkFacts) -> Verdict:
     if network.private:
-        return skipped("a custom cloud may have a private CA")
+        return skipped(text("a custom cloud may have a private CA"))
     tried = [(item.host, one) for item in network.endpoints for one in item.attempts if one.trust]
     foreign = [(host, one) for host, one in tried if one.trust == "host"]
     unknown = [(host, one) for host, one in tried if one.trust == "none"]
@@ -204,9 +223,9 @@ def _inspection(network: NetworkFacts) -> Verdict:
         return _no_way(network) or findings.INSPECTION_UNKNOWN()
     if foreign or unknown:
         host, one = (foreign or unknown)[0]
-        known = "trusted by this host only" if foreign else "which no trust store has"
-        return findings.TLS_INSPECTED(host=host, issuer=one.issuer or "a CA", known=known)
-    return passed(f"{len(tried)} certificates chain to public roots")
+        known = text("trusted by this host only") if foreign else text("which no trust store has")
+        return findings.TLS_INSPECTED(host=host, issuer=one.issuer or text("a CA"), known=known)
+    return passed(text("{tried} certificates chain to public roots", tried=len(tried)))
 
 
 @CHECKS.add(
@@ -220,14 +239,16 @@ def _clock(network: NetworkFacts) -> Verdict:
     if not skews:
         return _no_way(network) or findings.CLOCK_UNKNOWN()
     skew = sorted(skews, key=abs)[len(skews) // 2]
-    seen = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the servers"
-    hint = "Synchronise it: `timedatectl set-ntp true`, or `chronyc makestep`."
+    seen = text(
+        "{skew:.0f} s {behind} the servers", skew=abs(skew), behind=text("ahead of") if skew > 0 else "behind"
+    )
+    hint = text("Synchronise it: `timedatectl set-ntp true`, or `chronyc makestep`.")
     if abs(skew) > _MOST_SKEW:
         return findings.CLOCK_WRONG(seen=seen, hint=hint)
     return (
         findings.CLOCK_DRIFTS(seen=seen, hint=hint)
         if abs(skew) > _SOME_SKEW
-        else passed(f"within {_SOME_SKEW:.0f} s of the servers")
+        else passed(text("within {some_skew:.0f} s of the servers", some_skew=_SOME_SKEW))
     )
 
 
@@ -245,7 +266,7 @@ def _path_mtu(network: NetworkFacts) -> Verdict:
     if not known:
         return _no_way(network) or findings.PATH_MTU_UNKNOWN()
     if min(known) >= _LEAST_MTU:
-        return passed(f"{min(known)} bytes or more")
+        return passed(text("{known} bytes or more", known=min(known)))
     return findings.PATH_MTU_TOO_SMALL(least=min(known), host=network.endpoints[0].host)
 
 
@@ -257,5 +278,5 @@ def _path_mtu(network: NetworkFacts) -> Verdict:
 )
 def _allowed_names(network: NetworkFacts) -> Verdict:
     if not network.patterns:
-        return skipped("this cloud has no wildcard names")
-    return passed(f"allow all of {', '.join(network.patterns)}")
+        return skipped(text("this cloud has no wildcard names"))
+    return passed(text("allow all of {patterns}", patterns=", ".join(network.patterns)))

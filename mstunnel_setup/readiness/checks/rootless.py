@@ -5,6 +5,7 @@ from collections.abc import Callable
 from packaging.version import Version
 
 from mstunnel_setup.actions import accounts
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.versions import release
 from mstunnel_setup.readiness import findings_rootless
 from mstunnel_setup.readiness.checks.host import gigabytes
@@ -37,7 +38,7 @@ def _engine(settings: Settings, engine: EngineFacts) -> Verdict:
         return findings_rootless.PODMAN_VERSION_UNKNOWN()
     if number < bound:
         return findings_rootless.PODMAN_OLD(version=found.version, least=least)
-    return passed(f"podman {found.version}")
+    return passed(text("podman {version}", version=found.version))
 
 
 @CHECKS.add(
@@ -71,7 +72,7 @@ def _subordinate(name: accounts.IdKind, kind: str, known: Callable[[RootlessFact
     def subordinate_ids(rootless: RootlessFacts) -> Verdict:
         found, free = known(rootless)
         if found >= accounts.IDS:
-            return passed(f"{found} in /etc/{name}")
+            return passed(text("{found} in /etc/{name}", found=found, name=name))
         return findings_rootless.SUBORDINATE_IDS_MISSING(
             found=found,
             wanted=accounts.IDS,
@@ -88,7 +89,7 @@ _subordinate("subgid", "group", lambda facts: (facts.subgids, facts.free_subgid)
 @CHECKS.add("rootless-linger", "Linger", passes="Its containers run without a login.")
 def _linger(rootless: RootlessFacts) -> Verdict:
     if rootless.linger:
-        return passed("containers keep running after logout")
+        return passed(text("containers keep running after logout"))
     return findings_rootless.LINGER_OFF(command=" ".join(accounts.lingering(rootless.account)))
 
 
@@ -106,7 +107,7 @@ def _home(rootless: RootlessFacts) -> Verdict:
 
 @CHECKS.add("rootless-home-space", "Space for containers", passes="10 GB are free in its home.")
 def _home_space(rootless: RootlessFacts) -> Verdict:
-    seen = f"{gigabytes(rootless.home_free)} free at {rootless.home}"
+    seen = text("{home_free} free at {home}", home_free=gigabytes(rootless.home_free), home=rootless.home)
     if rootless.home_free >= _HOME:
         return passed(seen)
     return findings_rootless.HOME_FULL(seen=seen, home=rootless.home)
@@ -115,9 +116,9 @@ def _home_space(rootless: RootlessFacts) -> Verdict:
 @CHECKS.add("rootless-folder", "Owner of /etc/mstunnel", passes="It owns `/etc/mstunnel`.")
 def _directory(rootless: RootlessFacts) -> Verdict:
     if rootless.directory_owner is None:
-        return skipped("/etc/mstunnel does not exist yet")
+        return skipped(text("/etc/mstunnel does not exist yet"))
     if rootless.directory_owner == rootless.uid:
-        return passed(f"{rootless.account} owns it")
+        return passed(text("{account} owns it", account=rootless.account))
     return findings_rootless.DIRECTORY_OWNER(uid=rootless.directory_owner, account=rootless.account)
 
 
@@ -130,7 +131,7 @@ def _port(settings: Settings, system: SystemFacts, kernel: KernelFacts, rootless
         return passed(f"port {settings.port} can have an uplink")
     start = kernel.sysctls.get(PORT_START, "1024")
     if suffices(PORT_START, start, str(settings.port)):
-        return passed(f"ports from {start} need no root")
+        return passed(text("ports from {start} need no root", start=start))
     return findings_rootless.PORT_NEEDS_ROOT(start=start, port=settings.port)
 
 
@@ -146,7 +147,11 @@ def _sysctl(name: str, least: str) -> None:
         value = kernel.sysctls.get(name)
         if suffices(name, value, least):
             return passed(f"{name} is {value}")
-        seen = f"{name} is {value}" if value is not None else f"{name} does not exist (module nf_conntrack)"
+        seen = (
+            f"{name} is {value}"
+            if value is not None
+            else text("{name} does not exist (module nf_conntrack)", name=name)
+        )
         return findings_rootless.SYSCTL_TOO_SMALL(seen=seen, name=name, least=least)
 
 
@@ -159,7 +164,7 @@ def _namespaces(kernel: KernelFacts) -> Verdict:
     value = kernel.sysctls.get(NAMESPACES, "")
     if value not in ("", "0"):
         return passed(f"{NAMESPACES} is {value}")
-    return findings_rootless.NAMESPACES_OFF(value=value or "not set")
+    return findings_rootless.NAMESPACES_OFF(value=value or text("not set"))
 
 
 @CHECKS.add(
@@ -172,7 +177,7 @@ def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
     if rootless.uplink_obstacle:
         return findings_rootless.UPLINK_OBSTRUCTED(port=settings.port, obstacle=rootless.uplink_obstacle)
     if settings.port in rootless.uplinks:
-        return passed(f"port {settings.port} has an uplink")
+        return passed(text("port {port} has an uplink", port=settings.port))
     return findings_rootless.UPLINK_MISSING(port=settings.port)
 
 
@@ -184,14 +189,14 @@ def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
 )
 def _network(engine: EngineFacts) -> Verdict:
     if engine.pasta:
-        return passed("pasta is installed")
+        return passed(text("pasta is installed"))
     if engine.slirp4netns:
-        return passed("slirp4netns is installed")
+        return passed(text("slirp4netns is installed"))
     return findings_rootless.USER_NETWORK_MISSING()
 
 
 @CHECKS.add("rootless-cgroup", "Control groups without root", passes="Control groups version 2.")
 def _cgroup(system: SystemFacts) -> Verdict:
     if system.cgroup == CGROUP_V2:
-        return passed("version 2")
+        return passed(text("version 2"))
     return findings_rootless.CGROUP_ROOTLESS()

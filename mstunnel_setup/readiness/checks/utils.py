@@ -1,6 +1,7 @@
 """Group `utils`: kernel, container engine and auditing, as the vendor's tool of that name checks them."""
 
 from mstunnel_setup.actions.forwarding import RULES
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.versions import bad_range, is_tested, release
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.data import platforms
@@ -41,7 +42,7 @@ def _loaded(module: str, severity: Severity, more: str = "") -> None:
     )
     def module_loaded(kernel: KernelFacts) -> Verdict:
         if module in kernel.modules:
-            return passed(f"{module} is loaded or built in")
+            return passed(text("{module} is loaded or built in", module=module))
         return findings.MODULE_NOT_LOADED(module=module)
 
 
@@ -55,9 +56,11 @@ def _persisted(module: str) -> None:
     )
     def module_at_boot(kernel: KernelFacts) -> Verdict:
         if module in kernel.module_files:
-            return passed(f"{kernel.module_files[module]} loads {module}")
+            return passed(
+                text("{module} loads {module_2}", module=kernel.module_files[module], module_2=module)
+            )
         if module in kernel.built_in:
-            return passed(f"{module} is built into the kernel")
+            return passed(text("{module} is built into the kernel", module=module))
         return findings.MODULE_NOT_AT_BOOT(module=module, file=MODULE_FILES[module])
 
 
@@ -75,7 +78,7 @@ _persisted("ip_tables")
 @CHECKS.add("tun-device", "Device /dev/net/tun", passes="`/dev/net/tun` exists.")
 def _tun_device(kernel: KernelFacts) -> Verdict:
     if kernel.tun_device:
-        return passed("/dev/net/tun exists")
+        return passed(text("/dev/net/tun exists"))
     return findings.TUN_MISSING()
 
 
@@ -100,10 +103,14 @@ def _ip_forward(kernel: KernelFacts) -> Verdict:
 def _ip_forward_boot(settings: Settings, kernel: KernelFacts) -> Verdict:
     file, value = kernel.sysctl_files.get(FORWARD, ("", ""))
     if value == "1":
-        return passed(f"{file} sets {FORWARD} to 1")
+        return passed(text("{file} sets {forward} to 1", file=file, forward=FORWARD))
     if not file and settings.mode != "rootless" and kernel.sysctls.get(FORWARD) == "1":
-        return passed(f"no file sets {FORWARD}; the container engine does")
-    seen = f"{file} sets {FORWARD} to {value}" if file else f"no file sets {FORWARD} at boot"
+        return passed(text("no file sets {forward}; the container engine does", forward=FORWARD))
+    seen = (
+        text("{file} sets {forward} to {value}", file=file, forward=FORWARD, value=value)
+        if file
+        else text("no file sets {forward} at boot", forward=FORWARD)
+    )
     return findings.IP_FORWARD_NOT_AT_BOOT(seen=seen)
 
 
@@ -116,14 +123,18 @@ def _ip_forward_boot(settings: Settings, kernel: KernelFacts) -> Verdict:
 )
 def _forwarding(kernel: KernelFacts) -> Verdict:
     if kernel.forwarding_rules == "loaded":
-        return passed("the host forwards for the gateway only")
+        return passed(text("the host forwards for the gateway only"))
     if kernel.forwarding_rules == "unknown":
-        return skipped("only root can read the rules of nftables")
+        return skipped(text("only root can read the rules of nftables"))
     if kernel.forwarding_rules == "unloaded":
         return findings.FORWARDING_UNLIMITED(rules=RULES)
     if kernel.sysctls.get(FORWARD) == "1":
-        return passed(f"{FORWARD} is 1 without rules of ours: the host may forward for others, too")
-    return passed("the host does not forward")
+        return passed(
+            text(
+                "{forward} is 1 without rules of ours: the host may forward for others, too", forward=FORWARD
+            )
+        )
+    return passed(text("the host does not forward"))
 
 
 @CHECKS.add(
@@ -146,27 +157,31 @@ def _how_to_install(settings: Settings, system: SystemFacts) -> str:
     row = platforms().of(system.distribution, system.version)
     named = settings.engine if settings.engine != "auto" else row.engine if row else "podman"
     if named == "docker":
-        return "Install Docker CE: https://docs.docker.com/engine/install/."
-    return f"Install it: `{_INSTALLERS.get(system.distribution, 'dnf install')} podman`."
+        return text("Install Docker CE: https://docs.docker.com/engine/install/.")
+    return text(
+        "Install it: `{install} podman`.", install=_INSTALLERS.get(system.distribution, "dnf install")
+    )
 
 
 @CHECKS.add("engine-running", "Engine answers", passes="`podman info` or `docker info` answers.")
 def _running(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     if found is None:
-        return skipped("no engine is installed")
+        return skipped(text("no engine is installed"))
     if found.running:
-        return passed(f"{found.name} answers")
+        return passed(text("{name} answers", name=found.name))
     if found.running is None:
-        seen = f"{found.name} did not respond in time"
+        seen = text("{name} did not respond in time", name=found.name)
         return findings.ENGINE_SLOW(seen=seen, name=found.name)
     hints = {
-        "docker": "Start it: `systemctl start docker.service`, or run with --fix.",
-        "podman": "Check the output of `podman info`.",
+        "docker": text("Start it: `systemctl start docker.service`, or run with --fix."),
+        "podman": text("Check the output of `podman info`."),
     }
     if not system.root and settings.mode == "rootful":
-        hints = dict.fromkeys(hints, "Run mst-readiness with sudo: the gateway uses the engine of root.")
-    why = f": {found.reason}" if found.reason else ""
+        hints = dict.fromkeys(
+            hints, text("Run mst-readiness with sudo: the gateway uses the engine of root.")
+        )
+    why = text(": {reason}", reason=found.reason) if found.reason else ""
     return findings.ENGINE_DOWN(name=found.name, why=why, remedy=hints[found.name])
 
 
@@ -178,14 +193,18 @@ def _running(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
 def _version(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     if found is None:
-        return skipped("no engine is installed")
+        return skipped(text("no engine is installed"))
     number, known = release(found.version), platforms().engines[found.name]
     least = release(known.least)
     if number is None or least is None:
         return findings.ENGINE_VERSION_UNKNOWN(name=found.name)
     if number < least:
         return findings.ENGINE_OLD(name=found.name, version=found.version, least=known.least)
-    return passed(f"{found.name} {found.version} is {known.least} or later")
+    return passed(
+        text(
+            "{name} {version} is {least} or later", name=found.name, version=found.version, least=known.least
+        )
+    )
 
 
 @CHECKS.add(
@@ -197,11 +216,11 @@ def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     number = None if found is None else release(found.version)
     if found is None or number is None:
-        return skipped("no engine version is known")
+        return skipped(text("no engine version is known"))
     bad = bad_range(found.name, number)
     if bad is not None:
         return findings.ENGINE_BAD(name=found.name, version=found.version, why=bad.why, below=bad.below)
-    return passed(f"{found.name} {found.version} has no known problem")
+    return passed(text("{name} {version} has no known problem", name=found.name, version=found.version))
 
 
 @CHECKS.add(
@@ -214,10 +233,17 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     number = None if found is None else release(found.version)
     if found is None or number is None:
-        return skipped("no engine version is known")
+        return skipped(text("no engine version is known"))
     lines = platforms().engines[found.name].tested
     if is_tested(found.name, number):
-        return passed(f"{found.name} {found.version} is of a tested release line ({', '.join(lines)})")
+        return passed(
+            text(
+                "{name} {version} is of a tested release line ({lines})",
+                name=found.name,
+                version=found.version,
+                lines=", ".join(lines),
+            )
+        )
     return findings.ENGINE_UNTESTED(name=found.name, version=found.version, tested=", ".join(lines))
 
 
@@ -230,16 +256,24 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
 def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
     row, found = platforms().of(system.distribution, system.version), chosen_engine(settings, engine)
     if row is None or found is None:
-        return skipped("no platform entry or no engine to compare with")
+        return skipped(text("no platform entry or no engine to compare with"))
     if found.name != row.engine:
         return findings.ENGINE_UNSUPPORTED(name=found.name, system=system.name, engine=row.engine)
     if not row.shipped:
-        return passed(f"{found.name}, as supported on {system.name}")
+        return passed(text("{name}, as supported on {name_2}", name=found.name, name_2=system.name))
     number, shipped = release(found.version), release(row.shipped)
     if number is None or shipped is None:
-        return skipped("no engine version is known")
+        return skipped(text("no engine version is known"))
     if number >= shipped:
-        return passed(f"{found.name} {found.version}; {system.name} came with {row.shipped}")
+        return passed(
+            text(
+                "{name} {version}; {name_2} came with {shipped}",
+                name=found.name,
+                version=found.version,
+                name_2=system.name,
+                shipped=row.shipped,
+            )
+        )
     return findings.ENGINE_NOT_UPDATED(name=found.name, version=found.version, shipped=row.shipped)
 
 
@@ -251,9 +285,9 @@ def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
 def _userns_remap(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     if found is None or found.name != "docker":
-        return skipped("Docker is not used")
+        return skipped(text("Docker is not used"))
     if not engine.userns_remap:
-        return passed("userns-remap is not set")
+        return passed(text("userns-remap is not set"))
     return findings.USERNS_REMAPPED(userns_remap=engine.userns_remap)
 
 
@@ -268,7 +302,7 @@ def _userns_remap(settings: Settings, engine: EngineFacts) -> Verdict:
 )
 def _auditd(security: SecurityFacts) -> Verdict:
     if security.auditd == "active":
-        return passed("auditd is active")
+        return passed(text("auditd is active"))
     if security.auditd == "inactive":
         return findings.AUDITD_INACTIVE()
     return findings.AUDITD_MISSING()

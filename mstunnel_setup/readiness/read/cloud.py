@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from mstunnel_setup.answers.variables import proxy_place
 from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.endpoint import Destination, Trust, reach, resolve
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
@@ -19,7 +20,7 @@ _HTTPS = 443
 _FOR_NAMES = 0.4
 # What was not answered is reported this long before the deadline, so that it can still be reported.
 _TO_TELL = 0.3
-_LATE = "no answer in time"
+_LATE = text("no answer in time")
 
 
 @dataclass(frozen=True)
