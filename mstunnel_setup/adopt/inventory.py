@@ -39,6 +39,15 @@ _PAIRS = (
     (paths.SITE_CERTIFICATE, paths.SITE_KEY),
 )
 _MOST_LINKS = 8
+# The agent and the monitor change these at any time: a plan cannot rest on them.
+_CHANGING = (paths.MESSAGES, f"{paths.CONFIGURATION}/diagnostic", paths.AGENT_SETTINGS)
+_CRON_FILES = ("/etc/crontab",)
+_CRON_DIRECTORIES = ("/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron")
+_OF_TENANT = {
+    paths.AGENT_INFO: ("AADTenantId", "IntuneTenantId", "AgentId"),
+    paths.AGENT_SETTINGS: ("SiteId", "ServerId", "ConfigId"),
+}
+_PODMAN_AT_BOOT = "/etc/systemd/system/default.target.wants/podman-restart.service"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,17 +118,6 @@ def _followed(files: Files, path: str) -> str:
             break
         path = posixpath.normpath(posixpath.join(posixpath.dirname(path), state.target))
     return path
-
-
-# The agent and the monitor change these at any time: a plan cannot rest on them.
-_CHANGING = (paths.MESSAGES, f"{paths.CONFIGURATION}/diagnostic", paths.AGENT_SETTINGS)
-_CRON_FILES = ("/etc/crontab",)
-_CRON_DIRECTORIES = ("/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron")
-_OF_TENANT = {
-    paths.AGENT_INFO: ("AADTenantId", "IntuneTenantId", "AgentId"),
-    paths.AGENT_SETTINGS: ("SiteId", "ServerId", "ConfigId"),
-}
-_PODMAN_AT_BOOT = "/etc/systemd/system/default.target.wants/podman-restart.service"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,6 +38,11 @@ _ALWAYS_LOST: Final = (
     (text("agent's identity"), text("agent.p12 is not used: the new server registers with its own identity")),
     ("sessions", text("all end at the switch; devices connect again")),
 )
+_HEADINGS: dict[Fate, str] = {
+    "carried": text("Carried over"),
+    "changed": text("Changed"),
+    "lost": text("Lost"),
+}
 
 
 @dataclass(frozen=True)
@@ -223,13 +228,6 @@ def _notices(inventory: Inventory) -> Iterator[Notice]:
             ),
             missing=" and ".join(missing),
         )
-
-
-_HEADINGS: dict[Fate, str] = {
-    "carried": text("Carried over"),
-    "changed": text("Changed"),
-    "lost": text("Lost"),
-}
 
 
 def inventory(operator: Operator) -> Result:

@@ -46,6 +46,11 @@ from mstunnel_setup.transaction.runner import Removal
 from mstunnel_setup.transaction.step import AnyStep, Step
 
 BACKUP: Final = f"{paths.HOST_STATE}/vendor-backup.tar"
+_KINDS = frozenset(kind.kind for kind in (BackUpFiles, NoteRunning, SetAside, SetContainerAside, StopUnit))
+_STAYS = text(
+    "Microsoft's gateway is stopped and kept. Watch this one, then run `mstunnel-setup adopt commit`; to go "
+    "back, run `mstunnel-setup adopt rollback`."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,13 +150,6 @@ def _stops(adoption: Adoption) -> Iterator[AnyAction]:
         yield SetContainerAside(
             engine=item.engine, name=item.name, aside=beside(item.name), for_good=item.for_good
         )
-
-
-_KINDS = frozenset(kind.kind for kind in (BackUpFiles, NoteRunning, SetAside, SetContainerAside, StopUnit))
-_STAYS = text(
-    "Microsoft's gateway is stopped and kept. Watch this one, then run `mstunnel-setup adopt commit`; to go "
-    "back, run `mstunnel-setup adopt rollback`."
-)
 
 
 def switch(operator: Operator, request: InstallRequest, digest: str) -> Result:

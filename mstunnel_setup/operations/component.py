@@ -31,6 +31,7 @@ ContainerHealth: TypeAlias = Annotated[
 _ABSENT = "absent"
 # The journal has those of every earlier container.
 _JOURNAL_LINES = 1000
+_PATIENCE = 180.0
 
 
 def state(operator: Operator, container: str) -> Result:
@@ -92,9 +93,6 @@ def existing_container(operator: Operator, container: str) -> Iterator[Ports]:
         if not ports.systemd.known(f"{container}.service") and ports.engine.inspect(container) is None:
             raise CONTAINER_MISSING(container=container)
         yield ports
-
-
-_PATIENCE = 180.0
 
 
 def start(operator: Operator, container: str) -> Result:

@@ -53,6 +53,11 @@ _SETTING = re.compile(
     r"^\s*(?:export\s+)?\w*(?:key|secret|pass|token|credential)\w*=(['\"]?)(?!/[\w./-]+\1\s*$)(.+)\1\s*$",
     re.IGNORECASE | re.MULTILINE,
 )
+SCHEMA = "mstunnel-diagnostic/1"
+_MANIFEST = "manifest.json"
+_REDACTIONS = "redactions.json"
+# Of each file, how many secrets of each kind were taken out of it.
+_Redactions: TypeAlias = Mapping[str, dict[str, int]]
 
 
 def collect(operator: Operator, ports: Ports) -> dict[str, str]:
@@ -152,14 +157,6 @@ def _without_access_log(text: str) -> str:
 def _file(ports: Ports, path: str) -> str | None:
     content = ports.files.read(path)
     return None if content is None else content.decode("utf-8", errors="replace")
-
-
-SCHEMA = "mstunnel-diagnostic/1"
-_MANIFEST = "manifest.json"
-_REDACTIONS = "redactions.json"
-
-# Of each file, how many secrets of each kind were taken out of it.
-_Redactions: TypeAlias = Mapping[str, dict[str, int]]
 
 
 def diagnose(operator: Operator, file: Path | None) -> Result:

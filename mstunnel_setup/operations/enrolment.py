@@ -25,6 +25,7 @@ _AFTERWARDS = ("register", "configure", "launch", "verify")
 _IDENTITY = frozenset(
     {CreateAgentCredential.kind, CreateAgentSecret.kind, CreateAppIdentity.kind, RegisterServer.kind}
 )
+_JOINED = "joined-site"
 
 
 def take_back(run: Run, kinds: Collection[str]) -> list[Removal]:
@@ -65,9 +66,6 @@ def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result:
         enrol(run)
     lines = [text("Registered again, in the same site and with the same certificate.")]
     return Result("changed", as_data(removals), kept(removals), text=lines)
-
-
-_JOINED = "joined-site"
 
 
 def show(operator: Operator) -> Result:

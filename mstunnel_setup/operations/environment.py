@@ -21,6 +21,8 @@ from mstunnel_setup.io.network import connect
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import installed_run, reload_gateway
 
+_MODE = 0o640
+
 
 @dataclass(frozen=True)
 class EnvironmentCheck:
@@ -110,9 +112,6 @@ def _unreachable(settings: Mapping[str, str]) -> Iterator[NetworkError]:
                 proxy=shown,
                 reason=error.message,
             )
-
-
-_MODE = 0o640
 
 
 def get(operator: Operator, name: str | None) -> Result:

@@ -19,6 +19,11 @@ _PART: Final = r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d|w)"
 _AGE: Final = re.compile(f"(?:{_PART})+", re.ASCII)
 _UNIX_DIGITS: Final = range(9, 12)
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
+Operation: TypeAlias = Literal["connect", "disconnect"]
+_MARK: Final = "OCSERV_TELEMETRY"
+_FIELDS: Final = {"connect": 9, "disconnect": 12}
+# A counter of the kernel has 64 bits.
+_DIGITS: Final = 20
 
 
 def since(text: str, now: datetime) -> datetime:
@@ -58,14 +63,6 @@ def _meant(text: str, now: datetime) -> datetime | None:
         return moment(text) if seconds is None else datetime.fromtimestamp(seconds, UTC)
     except OverflowError:
         return None
-
-
-Operation: TypeAlias = Literal["connect", "disconnect"]
-
-_MARK: Final = "OCSERV_TELEMETRY"
-_FIELDS: Final = {"connect": 9, "disconnect": 12}
-# A counter of the kernel has 64 bits.
-_DIGITS: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,6 +72,10 @@ _SERIOUS: Final = frozenset(
 )
 SAID_ELSEWHERE: Final = frozenset({"tls-certificate", "tls-revocation"})
 """Rows that the commands of the host look at themselves, and report themselves."""
+# A warning that leaves the gateway working does not change the exit code.
+_SERIOUS_CERTIFICATE = frozenset(
+    item.code for item in (CERTIFICATE_NOT_IN_USE, CERTIFICATE_EXPIRED, CERTIFICATE_REVOKED)
+)
 
 
 def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ...]:
@@ -141,12 +145,6 @@ def _fix_of(error: Failure) -> str:
     """How to fix an error of the agent, with a command in it."""
     hint = _ENROL_AGAIN if error.code in _UNKNOWN_IDENTITY else agent_hints().get(error.code, "")
     return hint if "`" in hint else f"{hint} {AGENT_LOGS}".lstrip()
-
-
-# A warning that leaves the gateway working does not change the exit code.
-_SERIOUS_CERTIFICATE = frozenset(
-    item.code for item in (CERTIFICATE_NOT_IN_USE, CERTIFICATE_EXPIRED, CERTIFICATE_REVOKED)
-)
 
 
 class ContainersHealth(Report):

@@ -27,6 +27,7 @@ from mstunnel_setup.io.named import kind_at, refuse_present
 from mstunnel_setup.io.operator import Operator
 
 _SECONDS = 20.0
+_USERS = ShowCommand(("users",), "")
 
 
 def show(operator: Operator, words: list[str]) -> Result:
@@ -158,9 +159,6 @@ def _done_by_occtl(operator: Operator, *words: str) -> bool:
         return False
     _require(finished)
     return True
-
-
-_USERS = ShowCommand(("users",), "")
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,13 @@ from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.errors import SIGNATURE_WRONG
 from mstunnel_setup.operations.upgrade.releases import release_names
 
+_SUFFIX: Final = ".minisig"
+_COMMENT: Final = b"trusted comment: "
+# Two bytes before the id of the key: the signature is of the BLAKE2b of the text, not of the text.
+_HASHED: Final = b"ED"
+_ID: Final = slice(2, 10)
+_REST: Final = slice(10, None)
+
 
 class Package(Report):
     """A package that the program brings."""
@@ -208,14 +215,6 @@ def self_verify(files: Files, key: Path | None = None, sums: Path | None = None)
         lines.append(f"The release is signed with the key in {key}.")
     data = {"file": file, "sha256": found, "folder": str(directory), "signed": key is not None}
     return Result("ok", data, text=lines)
-
-
-_SUFFIX: Final = ".minisig"
-_COMMENT: Final = b"trusted comment: "
-# Two bytes before the id of the key: the signature is of the BLAKE2b of the text, not of the text.
-_HASHED: Final = b"ED"
-_ID: Final = slice(2, 10)
-_REST: Final = slice(10, None)
 
 
 def signed_digests(files: Files, sums: str, key: str) -> frozenset[str]:

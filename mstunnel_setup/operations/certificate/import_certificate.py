@@ -41,6 +41,12 @@ from mstunnel_setup.transaction.receipt import Receipt
 _LONGEST_MINUTES = 5_256_000
 # Seconds. An upgrade holds the lock for many minutes, and a renewal hook is not called again.
 _HOOK_PATIENCE = 3600.0
+_NAME_DIGITS = 12
+# The timer's own run may wait for the lock.
+_GRACE: Final = timedelta(minutes=5)
+# One that is refused is refused again; where cron runs the monitor, only the journal remembers.
+_PAUSE: Final = timedelta(hours=1)
+_TRIED: Final = "imports-tried"
 
 
 @dataclass(frozen=True)
@@ -107,16 +113,6 @@ class ImportRequest:
                 )
             return due
         return None if not self.delay else (now + timedelta(minutes=self.delay)).replace(microsecond=0)
-
-
-_NAME_DIGITS = 12
-
-
-# The timer's own run may wait for the lock.
-_GRACE: Final = timedelta(minutes=5)
-# One that is refused is refused again; where cron runs the monitor, only the journal remembers.
-_PAUSE: Final = timedelta(hours=1)
-_TRIED: Final = "imports-tried"
 
 
 def schedule(run: Run, found: Certificate, due: datetime) -> Result:

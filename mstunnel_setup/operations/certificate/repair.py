@@ -37,6 +37,7 @@ from mstunnel_setup.transaction.ports import HasFiles
 _BY_OTHERS = 0o077
 _INTO_BY_OTHERS = _BY_OTHERS & ~paths.PRIVATE_MODE
 _WRITABLE_BY_OTHERS = 0o022
+_OURS = ("chain.pem", "root.pem", "key.pem")
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,6 @@ def _directory(path: str) -> _Place:
 
 def _is_foreign(state: FileState) -> bool:
     return state.uid not in (0, os.geteuid())
-
-
-_OURS = ("chain.pem", "root.pem", "key.pem")
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,18 @@ Outcome: TypeAlias = Literal["ok", "warning", "problem", "unknown"]
 RowId: TypeAlias = Literal[
     "gateway", "token", "claims", "session", "lease", "routes", "dns", "firewall", "inbound", "certificate"
 ]
+_REASON: Final = re.compile(r"ocserv-oidc: (?!fetched new JWK)(.*)")
+"""What is logged of a token; the keys that the gateway downloads are logged under the same name."""
+_LONGEST: Final = 120
+# Who may read the files concerns this host; no device can see it.
+_OF_THE_HOST: Final = frozenset(finding.code for finding in (KEY_MODE, KEY_OWNER, CHAIN_MODE, KEY_EXPOSED))
+_WINDOW: Final = timedelta(hours=24)
+_SECONDS: Final = 10.0
+_LARGEST_TOKEN: Final = 1 << 20
+_MOST_ADDRESSES: Final = 8
+_BY_WORDS: Final = {command.words: command for command in SHOW_COMMANDS}
+# The address is an argument of the shell, and no part of its text.
+_ANSWERS: Final = ("timeout", "3", "bash", "-c", ': <"/dev/tcp/$1/53"', "bash")
 
 
 @dataclass(frozen=True)
@@ -168,11 +180,6 @@ class Facts:
         return self.subject.kind == "user" or bool(known)
 
 
-_REASON: Final = re.compile(r"ocserv-oidc: (?!fetched new JWK)(.*)")
-"""What is logged of a token; the keys that the gateway downloads are logged under the same name."""
-_LONGEST: Final = 120
-
-
 def read_log(lines: Iterable[str], subject: str) -> LogFindings:
     """The findings about `subject`, a user or an address, in the lines of a log of any length.
 
@@ -195,17 +202,6 @@ def read_log(lines: Iterable[str], subject: str) -> LogFindings:
                 others += 1
             waiting = ""
     return LogFindings(refused, reason, others, last)
-
-
-# Who may read the files concerns this host; no device can see it.
-_OF_THE_HOST: Final = frozenset(finding.code for finding in (KEY_MODE, KEY_OWNER, CHAIN_MODE, KEY_EXPOSED))
-_WINDOW: Final = timedelta(hours=24)
-_SECONDS: Final = 10.0
-_LARGEST_TOKEN: Final = 1 << 20
-_MOST_ADDRESSES: Final = 8
-_BY_WORDS: Final = {command.words: command for command in SHOW_COMMANDS}
-# The address is an argument of the shell, and no part of its text.
-_ANSWERS: Final = ("timeout", "3", "bash", "-c", ': <"/dev/tcp/$1/53"', "bash")
 
 
 def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) -> Facts:

@@ -59,6 +59,15 @@ _REASONS: Final[Mapping[str, str]] = {
         "The gateway needs the keys of the tenant: test the connection with `mst-readiness network`."
     ),
 }
+_WHICH: Final = text("To test a destination: `mst-cli explain ADDRESS`.")
+_PULL: Final = text("Fetch the configuration with `mst-cli config pull`.")
+_SHOWN: Final = 3
+_LONGEST: Final = 160
+_RESULTS: Final[tuple[tuple[Severity, Outcome], ...]] = (
+    (Severity.ERROR, "problem"),
+    (Severity.WARNING, "warning"),
+)
+_TABLE: Final = "{:12} {:8} "
 
 
 def gateway(facts: Facts) -> Row:
@@ -195,12 +204,6 @@ def lease(facts: Facts) -> Row:
     )
 
 
-_WHICH: Final = text("To test a destination: `mst-cli explain ADDRESS`.")
-_PULL: Final = text("Fetch the configuration with `mst-cli config pull`.")
-_SHOWN: Final = 3
-_LONGEST: Final = 160
-
-
 def routes(facts: Facts) -> Row:
     """Whether devices send packets for the destinations into the tunnel."""
     served = facts.served
@@ -326,12 +329,6 @@ def certificate(facts: Facts) -> Row:
     return Row("certificate", "ok", seen)
 
 
-_RESULTS: Final[tuple[tuple[Severity, Outcome], ...]] = (
-    (Severity.ERROR, "problem"),
-    (Severity.WARNING, "warning"),
-)
-
-
 _ROWS: Final[Sequence[Callable[[Facts], Row]]] = (
     gateway,
     token,
@@ -344,7 +341,6 @@ _ROWS: Final[Sequence[Callable[[Facts], Row]]] = (
     inbound,
     certificate,
 )
-_TABLE: Final = "{:12} {:8} "
 
 
 class Explained(Report):

@@ -39,6 +39,12 @@ _USERS: Final = next(command for command in SHOW_COMMANDS if command.words == ("
 _PATIENCE: Final = 60.0
 _PAUSE: Final = 2.0
 _SECONDS: Final = 20.0
+# It tries within five seconds of its start, gives up after twenty, and reports every fifteen.
+_PROBE_PATIENCE: Final = 60.0
+_DRAIN_PAUSE: Final = 5.0
+# A separate table: the gateway rewrites its other one whenever it starts.
+_TABLE: Final = ("inet", "mstunnel_drain")
+_CHAIN: Final = (*_TABLE, "input")
 
 
 def refused_addresses(log: str) -> frozenset[str]:
@@ -105,10 +111,6 @@ def _log(ports: Ports) -> str:
     return done.output + done.error
 
 
-# It tries within five seconds of its start, gives up after twenty, and reports every fifteen.
-_PROBE_PATIENCE: Final = 60.0
-
-
 def reached_address(files: Files, now: datetime) -> str:
     """The address that the host has the gateway try, if it reached it lately; else empty.
 
@@ -153,12 +155,6 @@ def _unreachable(url: str, why: str) -> NetworkError:
         url=url,
         why=why,
     )
-
-
-_DRAIN_PAUSE: Final = 5.0
-# A separate table: the gateway rewrites its other one whenever it starts.
-_TABLE: Final = ("inet", "mstunnel_drain")
-_CHAIN: Final = (*_TABLE, "input")
 
 
 def drain(context: Context, port: int, minutes: int) -> None:
