@@ -10,6 +10,8 @@ from typing_extensions import override
 
 from mstunnel_setup.base.report import Report
 from mstunnel_setup.operations.certificate.check import CertificateFindings, CertificateReport
+from mstunnel_setup.operations.diagnose import DiagnosticReport
+from mstunnel_setup.operations.environment import LogLevelReport
 from mstunnel_setup.operations.explain.report import Explained
 from mstunnel_setup.operations.health import HealthVerdict
 from mstunnel_setup.operations.report import UsageReport
@@ -23,8 +25,10 @@ _LEFT_OUT: Final = frozenset({"title", "$ref", "$defs", "default", "properties"}
 REPORTS: Final[Mapping[str, type[Report]]] = {
     "mst-cli cert check": CertificateFindings,
     "mst-cli cert show": CertificateReport,
+    "mst-cli diagnose": DiagnosticReport,
     "mst-cli explain": Explained,
     "mst-cli health": HealthVerdict,
+    "mst-cli log level": LogLevelReport,
     "mst-cli server report": UsageReport,
     "mst-cli status": StatusReport,
     "mst-cli upgrade check": UpgradeCheck,

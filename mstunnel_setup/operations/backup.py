@@ -28,7 +28,6 @@ from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATI
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, decompress, read_tar
-from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.named import refuse_present
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import installed_run
@@ -161,7 +160,9 @@ def backup(operator: Operator, file: Path) -> Result:
     refuse_present(file)
     with installed_run(operator, {}, exclusively=False) as run:
         roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
-        in_use = _generation(run)
+        # An import may link another generation between two of its files.
+        linked = generations.linked(run.context.ports)
+        in_use = paths.ACTIVE if linked is None else generations.directory(linked)
         places = {**FILES, **{path: (path,) for path in roots}}
         contents = {
             path: b"".join(run.files.read(part.replace(paths.ACTIVE, in_use)) or b"" for part in parts)
@@ -169,7 +170,9 @@ def backup(operator: Operator, file: Path) -> Result:
         }
         if not paths.ROOTLESS:
             contents |= portable_settings(run.files)
-        contents[UPGRADES] = _upgrades(run.files)
+        # One under way is of this host; those that have ended tell what went wrong here.
+        upgrades = [item for item in read_history(run.files).upgrades if item.phase is Phase.ENDED]
+        contents[UPGRADES] = render_history(History(upgrades=tuple(upgrades))) if upgrades else b""
         present = {path: content for path, content in contents.items() if content}
         manifest = _manifest(run)
         packed = pack({MANIFEST: json_bytes(manifest), **present})
@@ -218,18 +221,6 @@ def _too_large(packed: bytes, contents: Mapping[str, bytes]) -> str:
     sizes = {path: len(content) for path, content in contents.items()}
     largest = max(sizes, key=sizes.__getitem__, default="")
     return largest if largest and max(len(packed), sizes[largest]) > LARGEST else ""
-
-
-def _generation(run: Run) -> str:
-    """Where the certificate in use lies: an import may link another one between two of its files."""
-    name = generations.linked(run.context.ports)
-    return paths.ACTIVE if name is None else generations.directory(name)
-
-
-def _upgrades(files: Files) -> bytes:
-    """The upgrades that have ended, which tell what went wrong here; one under way is of this host."""
-    ended = [upgrade for upgrade in read_history(files).upgrades if upgrade.phase is Phase.ENDED]
-    return render_history(History(upgrades=tuple(ended))) if ended else b""
 
 
 def _answers(run: Run) -> JsonObject:

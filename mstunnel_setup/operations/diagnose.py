@@ -6,17 +6,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Annotated
 from urllib.parse import unquote
+
+from pydantic import Field
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions import forwarding, uplink
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, UsageError, declared
 from mstunnel_setup.base.redaction import Scrubber
+from mstunnel_setup.base.report import Report
 from mstunnel_setup.base.result import Result, warning
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object, json_bytes
+from mstunnel_setup.base.values import json_bytes
 from mstunnel_setup.containers.choice import EnginePreference
 from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.install.installed import open_host
@@ -57,13 +60,38 @@ SCHEMA = "mstunnel-diagnostic/1"
 _MANIFEST = "manifest.json"
 _REDACTIONS = "redactions.json"
 # Of each file, how many secrets of each kind were taken out of it.
-_Redactions: TypeAlias = Mapping[str, dict[str, int]]
+
+
+class DiagnosticFile(Report):
+    """One file of the archive."""
+
+    name: str
+    bytes: int
+    redactions: Annotated[int, Field(description="How many secrets were taken out.")]
+
+
+class DiagnosticReport(Report):
+    """Where the archive is (null for a preview), and what is in it.
+
+    `redactions` says how many secrets of which kind were taken out of which part.
+    """
+
+    file: str | None
+    redactions: dict[str, dict[str, int]]
+    contents: tuple[DiagnosticFile, ...]
 
 
 def collect(operator: Operator, ports: Ports) -> dict[str, str]:
     """Contents by name in the archive, secrets still in them."""
-    found = {name: _attempt(read) for name, read in _parts(operator, ports)}
-    return {name: text for name, text in found.items() if text is not None}
+    found: dict[str, str | None] = {}
+    for name, read in _parts(operator, ports):
+        try:
+            found[name] = read()
+        except Exception as error:  # noqa: BLE001 (whatever is wrong here, the other parts may explain it)
+            # Of an unforeseen error only kind and place: its text may quote anything.
+            known = declared(error)
+            found[name] = text("not collected: {code}: {message}\n", code=known.code, message=known.message)
+    return {name: content for name, content in found.items() if content is not None}
 
 
 def known_secrets(ports: Ports) -> list[bytes]:
@@ -108,15 +136,6 @@ def _parts(operator: Operator, ports: Ports) -> Iterator[tuple[str, Callable[[],
     yield "logs/journal.log", partial(_journal, ports)
 
 
-def _attempt(read: Callable[[], str | None]) -> str | None:
-    try:
-        return read()
-    except Exception as error:  # noqa: BLE001 (whatever is wrong here, the other parts may explain it)
-        # Of an unforeseen error only kind and place: its text may quote anything.
-        known = declared(error)
-        return text("not collected: {code}: {message}\n", code=known.code, message=known.message)
-
-
 def _readiness(operator: Operator) -> Result:
     return readiness(operator, ReadinessRequest())
 
@@ -135,7 +154,7 @@ def _inspected(ports: Ports, name: str) -> str:
 def _container_log(ports: Ports, name: str) -> str:
     command = ports.engine.logs_command(name, LogOptions(lines=_LOG_LINES, since="24h", timestamps=True))
     finished = ports.processes.run(command, timeout=_SECONDS, check=False)
-    return _without_access_log(f"{finished.output}{finished.error}")
+    return _ACCESS_LOG.sub("", f"{finished.output}{finished.error}")
 
 
 def _journal(ports: Ports) -> str | None:
@@ -147,11 +166,7 @@ def _journal(ports: Ports) -> str | None:
     units = [f"{option}={unit}" for unit in _UNITS]
     tagged = ports.processes.run([*fixed, *which], timeout=_SECONDS, check=False)
     of_units = ports.processes.run([*fixed, *units], timeout=_SECONDS, check=False)
-    return _without_access_log(f"{tagged.output}{of_units.output}{of_units.error}")
-
-
-def _without_access_log(text: str) -> str:
-    return _ACCESS_LOG.sub("", text)
+    return _ACCESS_LOG.sub("", f"{tagged.output}{of_units.output}{of_units.error}")
 
 
 def _file(ports: Ports, path: str) -> str | None:
@@ -170,40 +185,38 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
     with _host(operator) as ports:
         now = ports.clock.now().isoformat(timespec="seconds")
         secrets = known_secrets(ports)
-        contents, redactions = _redacted(collect(operator, ports), Scrubber(secrets))
-    taken_out: JsonObject = {name: {**counts} for name, counts in redactions.items()}
-    files = {_REDACTIONS: json_bytes(taken_out), **{name: lines.encode() for name, lines in contents.items()}}
-    about: JsonObject = {"file": None if file is None else str(file), "redactions": taken_out}
-    manifest = {
-        "schema": SCHEMA,
-        "version": __version__,
-        "created": now,
-        **about,
-        **_listed(files, redactions),
-    }
+        collected = collect(operator, ports)
+    scrubber, redactions = Scrubber(secrets), dict[str, dict[str, int]]()
+    files: dict[str, bytes] = {}
+    for name, content in collected.items():
+        scrubber.counts.clear()
+        files[name] = scrubber.clean(content).encode()
+        redactions[name] = {kind: count for kind, count in sorted(scrubber.counts.items()) if count}
+    files = {_REDACTIONS: json_bytes({name: {**counts} for name, counts in redactions.items()}), **files}
+    about = _listed(file, files, redactions)
+    manifest = {"schema": SCHEMA, "version": __version__, "created": now, **about.data}
     files = {_MANIFEST: json_bytes(manifest), **files}
-    data: JsonObject = {**about, **_listed(files, redactions)}
-    listed = [as_object(row) for row in as_list(data["contents"])]
-    rows = [(str(row["bytes"]), str(row["redactions"]), str(row["name"])) for row in listed]
+    found = _listed(file, files, redactions)
+    rows = [(str(row.bytes), str(row.redactions), row.name) for row in found.contents]
     preview = [
         f"{size:>9} {redacted:>9} {name}" for size, redacted, name in [("Bytes", "Redacted", "File"), *rows]
     ]
     if file is None:
         lines = [*preview, text("Write it with `mst-cli diagnose FILE.tar.gz`.")]
-        return Result("ok", data, text=lines)
+        return Result("ok", found.data, text=lines)
     _agree(operator, preview)
     scrubber = Scrubber(secrets)
-    if found := [name for name, content in files.items() if scrubber.holds(content.decode())]:
+    if leaked := [name for name, content in files.items() if scrubber.holds(content.decode())]:
         raise CheckError(
             "secret-in-bundle",
             "nothing was written: the file would contain a secret: {found}",
             hint="This is an error in the program. Report it.",
-            found=json.dumps(found),
+            found=json.dumps(leaked),
         )
     operator.files.given.write(str(file), pack(files), 0o600)
     return Result(
         "changed",
-        data,
+        found.data,
         (
             warning(
                 "look-before-sending",
@@ -228,23 +241,18 @@ def _host(operator: Operator) -> Iterator[Ports]:
         yield ports
 
 
-def _redacted(found: Mapping[str, str], scrubber: Scrubber) -> tuple[dict[str, str], _Redactions]:
-    contents: dict[str, str] = {}
-    redactions: dict[str, dict[str, int]] = {}
-    for name, content in found.items():
-        scrubber.counts.clear()
-        contents[name] = scrubber.clean(content)
-        redactions[name] = {kind: count for kind, count in sorted(scrubber.counts.items()) if count}
-    return contents, redactions
-
-
-def _listed(files: Mapping[str, bytes], redactions: _Redactions) -> JsonObject:
+def _listed(
+    file: Path | None, files: Mapping[str, bytes], redactions: Mapping[str, dict[str, int]]
+) -> DiagnosticReport:
     """Every file with its size, and how many secrets were taken out of it."""
-    contents: list[JsonValue] = [
-        {"name": name, "bytes": len(content), "redactions": sum(redactions.get(name, {}).values())}
-        for name, content in files.items()
-    ]
-    return {"contents": contents}
+    return DiagnosticReport(
+        file=None if file is None else str(file),
+        redactions={**redactions},
+        contents=tuple(
+            DiagnosticFile(name=name, bytes=len(content), redactions=sum(redactions.get(name, {}).values()))
+            for name, content in files.items()
+        ),
+    )
 
 
 def _agree(operator: Operator, preview: list[str]) -> None:

@@ -86,7 +86,9 @@ def change(operator: Operator, settings: Settings, wanted: str) -> Result:
     it finishes a change that was cut off.
     """
     with installed_run(operator, {**settings, "site": wanted}) as run:
-        left = _left(run)
+        receipt = run.context.receipt
+        # A change may have been cut off when the server had left its site and joined none.
+        left = site.STEP.name in receipt.steps and remembered(receipt, _JOINED) is None
         before = {} if left else _joined(run)
         sign_in.STEP.gather(run.context)
         chosen = site.choose(run.context)
@@ -104,12 +106,6 @@ def change(operator: Operator, settings: Settings, wanted: str) -> Result:
             "unchanged", {"site": after}, text=[text("It belongs to {name} already.", name=after["name"])]
         )
     return Result("changed", {"site": after}, text=[text("It belongs to {name} now.", name=after["name"])])
-
-
-def _left(run: Run) -> bool:
-    """Whether a change was cut off when the server had left its site and joined none."""
-    receipt = run.context.receipt
-    return site.STEP.name in receipt.steps and remembered(receipt, _JOINED) is None
 
 
 def _joined(run: Run) -> JsonObject:

@@ -8,9 +8,9 @@ from datetime import timedelta
 from mstunnel_setup.answers.variables import KNOWN, PROXIES, proxy_place, refuse_wrong, without_login
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, NetworkError, UsageError, ValuesError
+from mstunnel_setup.base.report import Moment, Report
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
 from mstunnel_setup.base.text import Verbatim, text
-from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway import env_file, log_level
 from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, LogLevel
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, HIGHEST_LEVEL
@@ -192,6 +192,14 @@ def environment_text(run: Run) -> str:
     return env_file.decode(run.files.read(paths.ENVIRONMENT) or b"", paths.ENVIRONMENT)
 
 
+class LogLevelReport(Report):
+    """The level in force, the usual one, and the end of the verbose mode while it lasts."""
+
+    level: int
+    usual: int
+    verbose_until: Moment | None
+
+
 def log_level_command(operator: Operator, wanted: str | None) -> Result:
     """Show the level, set it (0 to 4), begin the verbose mode (`verbose`) or end it (`normal`).
 
@@ -209,24 +217,23 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result:
     with installed_run(operator, {}, exclusively=wanted is not None) as run:
         before = _now(run)
         if wanted is None:
-            return Result("ok", _data(before), text=_lines(before))
-        _set(run, wanted)
+            return Result("ok", _report(before).data, text=_lines(before))
+        if wanted == "verbose":
+            log_level.begin_verbose(run.files, run.context.ports.clock.now() + timedelta(hours=VERBOSE_HOURS))
+        else:
+            if wanted != "normal":
+                changed = env_file.assign(environment_text(run), "DEBUG_LEVEL", wanted, paths.ENVIRONMENT)
+                run.files.write(paths.ENVIRONMENT, changed.encode(), _MODE)
+            log_level.end_verbose(run.files)
         after = _now(run)
         if after == before:
-            return Result("unchanged", _data(after), text=_lines(after))
-        if after.level != before.level:
-            _apply(run, after.level)
-    return Result("changed", _data(after), text=_lines(after))
-
-
-def _set(run: Run, wanted: str) -> None:
-    if wanted == "verbose":
-        log_level.begin_verbose(run.files, run.context.ports.clock.now() + timedelta(hours=VERBOSE_HOURS))
-        return
-    if wanted != "normal":
-        text = env_file.assign(environment_text(run), "DEBUG_LEVEL", wanted, paths.ENVIRONMENT)
-        run.files.write(paths.ENVIRONMENT, text.encode(), 0o640)
-    log_level.end_verbose(run.files)
+            return Result("unchanged", _report(after).data, text=_lines(after))
+        present = run.files.read(paths.OCSERV_CONF)
+        if present is not None and after.level != before.level:
+            # The end of the verbose mode is the monitor's.
+            run.files.write(paths.OCSERV_CONF, log_level.with_level(present, after.level), CONFIGURATION_MODE)
+            reload_gateway(run.context)
+    return Result("changed", _report(after).data, text=_lines(after))
 
 
 def _now(run: Run) -> LogLevel:
@@ -234,17 +241,9 @@ def _now(run: Run) -> LogLevel:
     return log_level.log_level(run.files, settings, run.context.ports.clock.now())
 
 
-def _apply(run: Run, level: int) -> None:
-    """Write it into `ocserv.conf` and have the gateway look; the end of the verbose mode is the monitor's."""
-    present = run.files.read(paths.OCSERV_CONF)
-    if present is not None:
-        run.files.write(paths.OCSERV_CONF, log_level.with_level(present, level), CONFIGURATION_MODE)
-        reload_gateway(run.context)
-
-
-def _data(level: LogLevel) -> JsonObject:
+def _report(level: LogLevel) -> LogLevelReport:
     until = None if level.until is None else level.until.isoformat(timespec="seconds")
-    return {"level": level.level, "usual": level.usual, "verbose_until": until}
+    return LogLevelReport(level=level.level, usual=level.usual, verbose_until=until)
 
 
 def _lines(level: LogLevel) -> list[str]:

@@ -178,7 +178,12 @@ def health(operator: Operator) -> Result:
         )
         report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
         rows = rows_of(report, ports.clock.now())
-        notices = (*_sick(containers), *certificate_notices(summary), *_of_agent(report, rows))
+        sick = (
+            CONTAINER_UNHEALTHY(container=name, state=state, component=name.removeprefix("mstunnel-"))
+            for name, state in containers.data.items()
+            if state != "healthy"
+        )
+        notices = (*map(notice_of, sick), *certificate_notices(summary), *_of_agent(report, rows))
     found = HealthVerdict(
         containers=containers,
         certificate=summary,
@@ -190,13 +195,6 @@ def health(operator: Operator) -> Result:
     lines += [(row.title, text("{value}: {words}", value=row.state.value, words=row.text)) for row in rows]
     shown = [Line(f"{name:30} {value}", name, value) for name, value in lines]
     return Result("warning" if notices else "ok", found.data, notices, text=shown, exit_code=_code(notices))
-
-
-def _sick(containers: ContainersHealth) -> Iterator[Notice]:
-    for name, state in containers.data.items():
-        if state != "healthy":
-            component = name.removeprefix("mstunnel-")
-            yield notice_of(CONTAINER_UNHEALTHY(container=name, state=state, component=component))
 
 
 def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Iterator[Notice]:

@@ -20,7 +20,6 @@ from mstunnel_setup.certificates.judge_names import shown_names
 from mstunnel_setup.certificates.judge_time import days_left
 from mstunnel_setup.certificates.model import Finding, Identity, Severity
 from mstunnel_setup.install import device_certificates, revocation
-from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.own_gateway import leaf_in_service
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
@@ -114,13 +113,6 @@ def check(operator: Operator) -> Result:
     )
 
 
-def _about_devices(context: Context) -> Iterator[Finding]:
-    try:
-        device_certificates.judge_placed(context.ports.files, context.ports.clock.now())
-    except CertificateError as error:
-        yield DEVICES_NOT_CHECKED(problem=error.message, remedy=error.hint)
-
-
 def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Finding]:
     """The findings about placement, certificate and what is served.
 
@@ -130,7 +122,10 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Finding]:
     placement = tuple(placement_findings(context.ports))
     yield from placement
     yield from exposed_keys(context.ports)
-    yield from _about_devices(context)
+    try:
+        device_certificates.judge_placed(context.ports.files, context.ports.clock.now())
+    except CertificateError as error:
+        yield DEVICES_NOT_CHECKED(problem=error.message, remedy=error.hint)
     identity = generations.in_use(context.ports)
     if identity is None:
         if not placement:

@@ -210,20 +210,26 @@ def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) 
     served = read_served(ports.files.read(paths.OCSERV_CONF) or b"")
     state = _health(ports)
     inside = _Inside(ports) if state == "healthy" else None
-    destinations = _destinations(inside, subject)
+    destinations: tuple[Address, ...] = ()
+    if subject.address is not None:
+        destinations = (subject.address,)
+    elif subject.kind == "name" and inside is not None:
+        destinations = tuple(inside.addresses_of(subject.text))[:_MOST_ADDRESSES]
+    dns_servers = served.dns_servers[:_MOST_ADDRESSES] if inside and served else ()
+    bans = _rows(ports, "ip", "bans")
     summary = certificate_summary(ports, run.context.receipt)
     return Facts(
         subject=subject,
         now=operator.clock.now().timestamp(),
         health=state,
         sessions=_rows(ports, "users"),
-        banned=_banned(ports),
+        banned=None if bans is None else tuple(str(row.get("IP", "")) for row in bans),
         served=served,
         rules=read_rules(ports.files),
         token=token,
         log=_log(ports, subject),
         destinations=destinations,
-        dns=_answering(inside, served),
+        dns={server: inside.answers(server) for server in dns_servers} if inside else {},
         protected=tuple(address for address in destinations if inside and inside.refuses(address)),
         unroutable=tuple(address for address in destinations if inside and not inside.routes(address)),
         certificate=tuple(_certificate(run, summary)),
@@ -276,20 +282,6 @@ class _Inside:
                 yield ip_address(found)
 
 
-def _destinations(inside: _Inside | None, subject: Subject) -> tuple[Address, ...]:
-    if subject.address is not None:
-        return (subject.address,)
-    if subject.kind == "name" and inside is not None:
-        return tuple(inside.addresses_of(subject.text))[:_MOST_ADDRESSES]
-    return ()
-
-
-def _answering(inside: _Inside | None, served: Served | None) -> Mapping[str, bool]:
-    if inside is None or served is None:
-        return {}
-    return {server: inside.answers(server) for server in served.dns_servers[:_MOST_ADDRESSES]}
-
-
 def _health(ports: Ports) -> str:
     try:
         return health(control.state_of(ports, paths.SERVER))
@@ -304,11 +296,6 @@ def _rows(ports: Ports, *words: str) -> tuple[JsonObject, ...] | None:
     except SetupError:
         return None
     return tuple(map(as_object, found)) if isinstance(found, list) else ()
-
-
-def _banned(ports: Ports) -> tuple[str, ...] | None:
-    rows = _rows(ports, "ip", "bans")
-    return None if rows is None else tuple(str(row.get("IP", "")) for row in rows)
 
 
 def read_rules(files: Files) -> JsonObject:

@@ -142,21 +142,15 @@ def _switch(run: Run, upgrade: Upgrade) -> Upgrade:
     """Take the new images into use and have them prove that they serve."""
     try:
         _take(run, upgrade.target)
-        after = _prove_devices(run, upgrade) if upgrade.replaces_server else None
+        # The new server proves itself by what the earlier one did.
+        if upgrade.replaces_server and upgrade.probe_url:
+            reaches_inside(run.context, upgrade.probe_url)
+        awaited = upgrade.replaces_server and upgrade.devices
+        after = await_devices(run.context, upgrade.devices) if awaited else None
     except SetupError as error:
         return upgrade.model_copy(update={"phase": Phase.BACK, "reason": error.message})
     _drop_images(run, keep=upgrade.target, and_keep=upgrade.source)
     return _ended(run, upgrade.model_copy(update={"sessions_after": after}), Outcome.DONE)
-
-
-def _prove_devices(run: Run, upgrade: Upgrade) -> int | None:
-    """Have the new server prove itself by what the earlier one did. Returns how many devices are back.
-
-    Raises SetupError.
-    """
-    if upgrade.probe_url:
-        reaches_inside(run.context, upgrade.probe_url)
-    return await_devices(run.context, upgrade.devices) if upgrade.devices else None
 
 
 def _back(run: Run, upgrade: Upgrade) -> Upgrade:
@@ -234,17 +228,12 @@ def _note(run: Run, upgrade: Upgrade) -> None:
     """Put the state on the disk, and what the agent reports to the tenant into the mailbox."""
     write_history(run.files, read_history(run.files).with_last(upgrade))
     digests = upgrade.target.digests
+    ended: State = "done" if upgrade.outcome is Outcome.DONE else "failed"
     answer = Answer(
-        state=_state(upgrade),
+        state="upgrading" if upgrade.outcome is None else ended,
         server=digests.server,
         agent=digests.agent,
         reason=upgrade.reason,
         at=run.context.ports.clock.now(),
     )
     mailbox.write_answer(run.files, answer)
-
-
-def _state(upgrade: Upgrade) -> State:
-    if upgrade.outcome is None:
-        return "upgrading"
-    return "done" if upgrade.outcome is Outcome.DONE else "failed"
