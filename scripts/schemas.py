@@ -12,7 +12,7 @@ from mstunnel_setup.base.report import Report
 from mstunnel_setup.operations.certificate.check import CertificateFindings, CertificateReport
 from mstunnel_setup.operations.diagnose import DiagnosticReport
 from mstunnel_setup.operations.environment import LogLevelReport
-from mstunnel_setup.operations.explain.report import Explained
+from mstunnel_setup.operations.explain.report import ExplainReport
 from mstunnel_setup.operations.health import HealthVerdict
 from mstunnel_setup.operations.report import UsageReport
 from mstunnel_setup.operations.status import StatusReport
@@ -26,7 +26,7 @@ REPORTS: Final[Mapping[str, type[Report]]] = {
     "mst-cli cert check": CertificateFindings,
     "mst-cli cert show": CertificateReport,
     "mst-cli diagnose": DiagnosticReport,
-    "mst-cli explain": Explained,
+    "mst-cli explain": ExplainReport,
     "mst-cli health": HealthVerdict,
     "mst-cli log level": LogLevelReport,
     "mst-cli server report": UsageReport,

@@ -54,7 +54,7 @@ _STAYS = text(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Copy:
+class FileToCopy:
     """One file that is taken over: a real path of this machine once it lies aside, and the SHA-256 of it."""
 
     path: str
@@ -64,7 +64,7 @@ class Copy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stopped:
+class RunningContainer:
     """One container to stop; `for_good` where its engine would start it again."""
 
     engine: EngineName
@@ -78,9 +78,9 @@ class Adoption:
 
     digest: str
     units: tuple[str, ...] = ()
-    containers: tuple[Stopped, ...] = ()
+    containers: tuple[RunningContainer, ...] = ()
     aside: tuple[str, ...] = ()
-    copies: tuple[Copy, ...] = ()
+    copies: tuple[FileToCopy, ...] = ()
     answers: Mapping[str, Any]
 
     @property
@@ -270,7 +270,7 @@ def _agreed(run: Run, digest: str) -> Adoption:
         digest=found.digest,
         units=tuple(path.rpartition("/")[2] for path in found.signs.units),
         containers=tuple(
-            Stopped(
+            RunningContainer(
                 engine=item.engine,
                 name=item.name,
                 for_good=item.engine == "docker" or found.restarts_at_boot,
@@ -283,7 +283,7 @@ def _agreed(run: Run, digest: str) -> Adoption:
     )
 
 
-def _copies(run: Run, found: Inventory) -> Iterator[Copy]:
+def _copies(run: Run, found: Inventory) -> Iterator[FileToCopy]:
     """The certificate, its key and the trusted roots, from where they lie once the directory is aside."""
     digests = {file.path: file.sha256 for file in found.files}
     wanted = {path: (path, 0o644) for path in carried_roots(found)}
@@ -294,7 +294,7 @@ def _copies(run: Run, found: Inventory) -> Iterator[Copy]:
     for source, (path, mode) in wanted.items():
         digest = digests.get(source) or run.files.digest(source)
         place = str(run.files.locate(_moved(source)))
-        yield Copy(path=path, source=place, digest=str(digest), mode=mode)
+        yield FileToCopy(path=path, source=place, digest=str(digest), mode=mode)
 
 
 def _moved(path: str) -> str:

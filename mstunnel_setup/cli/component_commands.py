@@ -129,5 +129,5 @@ def capture(
     """Record the traffic of a client or an interface, bounded in time and size."""
     from mstunnel_setup.operations import sessions
 
-    bounds = sessions.Bounds(seconds, megabytes * 1_000_000)
+    bounds = sessions.CaptureBounds(seconds, megabytes * 1_000_000)
     return lambda operator: sessions.capture(operator, what, file, bounds)

@@ -70,7 +70,7 @@ _ROWS: Final[Mapping[str, str]] = {
 _SERIOUS: Final = frozenset(
     {"last-check-in", "agent-certificate", "internal-network", "server-container", "server-configuration"}
 )
-SAID_ELSEWHERE: Final = frozenset({"tls-certificate", "tls-revocation"})
+REPORTED_BY_HOST: Final = frozenset({"tls-certificate", "tls-revocation"})
 """Rows that the commands of the host look at themselves, and report themselves."""
 # A warning that leaves the gateway working does not change the exit code.
 _SERIOUS_CERTIFICATE = frozenset(
@@ -109,7 +109,7 @@ def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Notic
     if report.last_error is not None:
         yield agent_problem(report.last_error)
     for row in report.rows:
-        if row.state is State.UNHEALTHY and row.id not in SAID_ELSEWHERE:
+        if row.state is State.UNHEALTHY and row.id not in REPORTED_BY_HOST:
             yield row_notice(row, report.last_error)
 
 
@@ -212,7 +212,7 @@ def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Itera
             since=report.at,
         )
     for row in rows:
-        if row.id not in SAID_ELSEWHERE and row.state in (State.WARNING, State.UNHEALTHY):
+        if row.id not in REPORTED_BY_HOST and row.state in (State.WARNING, State.UNHEALTHY):
             yield row_notice(row, report.last_error if report else None)
 
 

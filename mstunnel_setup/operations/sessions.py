@@ -162,14 +162,14 @@ def _done_by_occtl(operator: Operator, *words: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Bounds:
+class CaptureBounds:
     """When to stop: after seconds, or at a file size in bytes; Ctrl-C ends it earlier."""
 
     seconds: int
     size: int
 
 
-def capture(operator: Operator, what: str, file: str, bounds: Bounds) -> Result:
+def capture(operator: Operator, what: str, file: str, bounds: CaptureBounds) -> Result:
     """Record into a new file of mode 0600. After an interruption the packets so far are kept.
 
     Raises UsageError for a file that cannot be a new one, or when no such client or interface is there.
@@ -211,7 +211,7 @@ def capture(operator: Operator, what: str, file: str, bounds: Bounds) -> Result:
     )
 
 
-def _record(recording: Appender, device: str, bounds: Bounds) -> tuple[int, int]:
+def _record(recording: Appender, device: str, bounds: CaptureBounds) -> tuple[int, int]:
     """Write packets as they come; how many, and the bytes of the file. An interruption keeps whole ones."""
     pieces = size = 0
     try:

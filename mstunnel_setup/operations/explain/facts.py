@@ -209,7 +209,7 @@ def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) 
     ports = run.context.ports
     served = read_served(ports.files.read(paths.OCSERV_CONF) or b"")
     state = _health(ports)
-    inside = _Inside(ports) if state == "healthy" else None
+    inside = _GatewayContainer(ports) if state == "healthy" else None
     destinations: tuple[Address, ...] = ()
     if subject.address is not None:
         destinations = (subject.address,)
@@ -247,7 +247,7 @@ def read_token(operator: Operator, file: Path) -> Token:
     return Token(claims(text), header(text))
 
 
-class _Inside:
+class _GatewayContainer:
     """What can only be found out within the gateway's container."""
 
     def __init__(self, ports: Ports) -> None:

@@ -343,7 +343,7 @@ _ROWS: Final[Sequence[Callable[[Facts], Row]]] = (
 )
 
 
-class Explained(Report):
+class ExplainReport(Report):
     """Why a device cannot connect, or cannot reach an address. Exit code 3 with a problem among the rows."""
 
     subject: Annotated[str, Field(description="Whom or what to explain, as it was given.")]
@@ -370,7 +370,7 @@ def explain(operator: Operator, who: str, token_file: Path | None) -> Result:
     results = {row.result for row in found}
     return Result(
         "warning" if results & {"problem", "warning"} else "ok",
-        Explained(subject=who, kind=subject.kind, rows=tuple(found)).data,
+        ExplainReport(subject=who, kind=subject.kind, rows=tuple(found)).data,
         text=[*_lines(found)],
         exit_code=ExitCode.CHECK if "problem" in results else ExitCode.DONE,
     )

@@ -175,10 +175,10 @@ def apply(operator: Operator, name: str | None, drain_minutes: int | None = None
         minutes = catalogue.drain_minutes if drain_minutes is None else drain_minutes
         newest = catalogue.newest.digests if catalogue.newest else release.digests
         passes_over = newest if newest != release.digests else None
-        wish = UpgradeRequest(
+        request = UpgradeRequest(
             release.name, release.digests, "administrator", passes_over=passes_over, drain_minutes=minutes
         )
-        return _ended(upgrade_to(run, wish))
+        return _ended(upgrade_to(run, request))
 
 
 def rollback(operator: Operator) -> Result:

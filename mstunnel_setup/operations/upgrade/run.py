@@ -69,7 +69,7 @@ def running(run: Run) -> Images:
     return Images(server=server, agent=agent)
 
 
-def upgrade_to(run: Run, wish: UpgradeRequest) -> Upgrade:
+def upgrade_to(run: Run, request: UpgradeRequest) -> Upgrade:
     """Upgrade to the requested release, after completing an unfinished upgrade.
 
     Returns the record; its outcome tells whether it succeeded. Raises SetupError when not even the earlier
@@ -80,13 +80,13 @@ def upgrade_to(run: Run, wish: UpgradeRequest) -> Upgrade:
     return _carry_on(
         run,
         Upgrade(
-            release=wish.release,
+            release=request.release,
             source=source,
-            target=source.moved_to(wish.digests),
-            asked_by=wish.asked_by,
-            rejects_source=wish.rejects_source,
-            passes_over=wish.passes_over,
-            drain_minutes=wish.drain_minutes,
+            target=source.moved_to(request.digests),
+            asked_by=request.asked_by,
+            rejects_source=request.rejects_source,
+            passes_over=request.passes_over,
+            drain_minutes=request.drain_minutes,
             probe_url=reached_address(run.files, now),
             begun=now,
         ),

@@ -85,7 +85,7 @@ def adopted(scene: Scene) -> Scene:
         below = path.removeprefix(paths.CONFIGURATION)
         scene.write(path, path)
         source = str(scene.files.locate(f"{beside(paths.CONFIGURATION)}{below}"))
-        copies.append(switch.Copy(path=path, source=source, digest=str(scene.files.digest(path))))
+        copies.append(switch.FileToCopy(path=path, source=source, digest=str(scene.files.digest(path))))
     agreed = switch.Adoption(
         digest="", aside=(paths.CONFIGURATION,), copies=tuple(copies), answers={"site": "Berlin"}
     )

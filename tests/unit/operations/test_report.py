@@ -53,7 +53,7 @@ def ended(
     ],
 )
 def test_sessions_and_what_they_carried_add_up(lines: list[str], usage: Usage) -> None:
-    usage.client = "192.0.2.7"
+    usage.user, usage.client = ADA, "192.0.2.7"
     assert accounts_of(lines).users[ADA] == usage
 
 
