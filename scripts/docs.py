@@ -13,14 +13,14 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.agent.metrics import METRICS, Metric
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.base.log_line import LogLine
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
-from scripts import command_page, coverage, error_codes, message_catalogue, token_tables
+from scripts import command_page, coverage, error_codes, token_tables
 from scripts.command_tree import flat
 from scripts.schemas import schemas
 
@@ -53,7 +53,7 @@ def pages() -> dict[Path, str]:
         **generated,
         **with_tables,
         **schemas(),
-        CATALOGUE: message_catalogue.text(),
+        CATALOGUE: error_codes.journal_catalogue(),
         AGENT_HINTS: f"{json.dumps(agent_hints(), indent=1, ensure_ascii=False)}\n",
     }
 

@@ -1,8 +1,17 @@
-"""The declarations of the package, and the tables of the reference pages that list them."""
+"""Every error and warning of the packages, and the tables of the reference pages that list them.
 
+Most are written where they are raised:
+
+    raise UsageError("file-exists", "{path} already exists", hint="Give the name of a new file.", path=path)
+
+A call of an error class, or of `warning`, whose code and texts are literals. Codes and texts that are only
+known at run time are those of another error, which is found where it is written.
+"""
+
+import ast
 import pkgutil
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from itertools import groupby
@@ -13,18 +22,22 @@ import mst_admin
 import mstunnel_lab
 import mstunnel_setup
 from mstunnel_setup.answers.finding import Finding as Rule
+from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import ERRORS_PAGE, Declared, ExitCode, SetupError
-from mstunnel_setup.base.log_line import DeclaredLine, message_id
+from mstunnel_setup.base.log_line import DeclaredLine, LogLine, message_id
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.certificates.model import Finding, Severity
 from mstunnel_setup.readiness.checks import CHECKS
 from mstunnel_setup.readiness.data import explanations
 from mstunnel_setup.readiness.model import Group
-from scripts.written_errors import written_errors
 
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("mstunnel_setup", "mst_admin", "mstunnel_lab")
 Item: TypeAlias = Declared[object]
-# Modules that hold declarations; the lab's own `errors` are those of Graph and OAuth.
-_MODULES = ("errors", "findings", "warning", "rendering", "log_lines")
 _WARNINGS = max(ExitCode) + 1
+_TEXTS = 2
+# What only commands of an administrator's own computer report, which nothing writes into a journal.
+_NOT_IN_JOURNAL = ("mst_admin.", "mstunnel_lab.", "mstunnel_setup.cli.")
 
 
 @cache
@@ -42,15 +55,53 @@ def declarations() -> dict[str, Item]:
     ]
     for module in modules:
         content = vars(import_module(module))
-        if module.endswith(_MODULES):
-            for name, value in content.items():
-                table = value.values() if name.isupper() and isinstance(value, Mapping) else ()
-                found |= {
-                    f"{module}.{name}.{item.code}": item for item in table if isinstance(item, Declared)
-                }
-                if name.isupper() and isinstance(value, Declared):
-                    found[f"{module}.{name}"] = value
+        source = Path(str(content["__file__"])).read_text()
+        # Names that the module defines; others import them.
+        for name in re.findall(r"^([A-Z][A-Z0-9_]*)\b[^=\n]*=", source, re.MULTILINE):
+            value = content.get(name)
+            if isinstance(value, Declared):
+                found[f"{module}.{name}"] = value
+            elif isinstance(value, Mapping):
+                items = (item for item in value.values() if isinstance(item, Declared))
+                found |= {f"{module}.{name}.{item.code}": item for item in items}
     return found | written_errors()
+
+
+@cache
+def written_errors() -> dict[str, Declared[Any]]:
+    """Each by `MODULE.CODE:LINE`. The modules that define error classes must be imported."""
+    kinds: dict[str, Any] = {kind.__name__: kind for kind in _kinds(SetupError)} | {"warning": Problem}
+    found: dict[str, Declared[Any]] = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            for line, name, code, message, hint in calls(path.read_text()):
+                if name in kinds:
+                    found[f"{module}.{code}:{line}"] = Declared(kinds[name], code, message, hint)
+    return found
+
+
+def _kinds(kind: type[SetupError]) -> Iterator[type[SetupError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from _kinds(below)
+
+
+def calls(source: str) -> Iterator[tuple[int, str, str, str, str]]:
+    """Calls with a code and texts: line, name of what is called, code, message and hint as templates."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or len(node.args) < _TEXTS:
+            continue
+        given = {keyword.arg: keyword.value for keyword in node.keywords}
+        hint = given.pop("hint", node.args[_TEXTS] if len(node.args) > _TEXTS else ast.Constant(""))
+        texts = [part.value for part in (*node.args[:_TEXTS], hint) if isinstance(part, ast.Constant)]
+        if len(texts) == _TEXTS + 1 and all(isinstance(text, str) for text in texts):
+            code, *words = map(str, texts)
+            # Without values a text is shown as it stands.
+            message, hint_text = (
+                words if given else [text.replace("{", "{{").replace("}", "}}") for text in words]
+            )
+            yield node.lineno, ast.unparse(node.func).rpartition(".")[2], code, message, hint_text
 
 
 def errors_page() -> str:
@@ -170,3 +221,28 @@ def _texts(item: Item) -> tuple[str, str]:
     made: Any = item.example()
     message, hint = (re.sub(r"…(\s*…)+", "…", " ".join(text.split())) for text in (made.message, made.hint))
     return message.replace("|", "\\|"), hint.replace("|", "\\|")
+
+
+def journal_catalogue() -> str:
+    """The journal's catalogue (https://systemd.io/CATALOG/): each line and error of agent and monitor."""
+    items = {
+        item.code: item
+        for name, item in declarations().items()
+        if isinstance(item.example(), LogLine)
+        or (isinstance(item.example(), SetupError) and not name.startswith(_NOT_IN_JOURNAL))
+    }
+    entries = [_entry(items[code]) for code in sorted(items)]
+    return rendering.render("journal/mstunnel.catalog", entries=entries)
+
+
+def _entry(item: Item) -> dict[str, str]:
+    """The texts; a hint with its own values is that of the entry that is explained."""
+    made: Any = item.example()
+    advice = "@MSTUNNEL_HINT@" if "{" in item.hint else " ".join(item.hint.split())
+    return {
+        "id": message_id(item.code),
+        "code": item.code,
+        "subject": " ".join(f"{item.code}: {made.message.splitlines()[0]}".split()),
+        "advice": advice or "Nothing needs to be done.",
+        "page": item.docs,
+    }

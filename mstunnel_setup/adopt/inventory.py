@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.parsing import json_value
@@ -24,7 +25,6 @@ from mstunnel_setup.certificates.model import Finding, Identity, Severity
 from mstunnel_setup.containers.vendor import VendorContainer, vendor_containers
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.errors import EnvironmentFileError
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files, FileState
 from mstunnel_setup.readiness.facts import VendorFacts
@@ -67,7 +67,7 @@ class VendorCertificate:
     hints: tuple[str, ...] = ()
 
 
-def vendor_certificate(ports: Ports, gateway: Mapping[str, str], *, lab: bool) -> VendorCertificate:
+def vendor_certificate(ports: Host, gateway: Mapping[str, str], *, lab: bool) -> VendorCertificate:
     """The certificate named in `gateway` (the settings of ocserv.conf), else at one of its usual places."""
     files = ports.files
     named = tuple(gateway.get(name, "") for name in _NAMES_OF_OCSERV)
@@ -95,7 +95,7 @@ def vendor_certificate(ports: Ports, gateway: Mapping[str, str], *, lab: bool) -
     )
 
 
-def _judged(ports: Ports, identity: Identity, *, lab: bool) -> Sequence[Finding]:
+def _judged(ports: Host, identity: Identity, *, lab: bool) -> Sequence[Finding]:
     return judge(
         identity,
         public_address=None,
@@ -181,7 +181,7 @@ def beside(path: str) -> str:
     return f"{path}.vendor"
 
 
-def take_inventory(ports: Ports, *, lab: bool = False) -> Inventory:
+def take_inventory(ports: Host, *, lab: bool = False) -> Inventory:
     """Read everything; `lab` says that the tenant is one that takes a self-signed certificate."""
     files = ports.files
     gateway = _gateway(text_of(files, paths.OCSERV_CONF))

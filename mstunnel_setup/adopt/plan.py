@@ -4,19 +4,19 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.vendor_gateway import KEY
 from mstunnel_setup.adopt.inventory import Inventory, beside, take_inventory
 from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, ExitCode, UsageError
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.redaction import STARS
-from mstunnel_setup.base.result import Notice, Result, notice_of, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.containers.vendor import NAMES, vendor_containers
-from mstunnel_setup.install.lab_tenant import with_lab
-from mstunnel_setup.install.request import InstallRequest
-from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.install.request import InstallRequest, with_lab
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.io.operator import Operator
 
@@ -61,7 +61,7 @@ class Assessment:
     items: tuple[Item, ...]
     answers: JsonObject
     blockers: tuple[CheckError, ...]
-    notices: tuple[Notice, ...]
+    notices: tuple[Problem, ...]
 
 
 def assess(inventory: Inventory, given: Mapping[str, Any], occupied: tuple[str, ...] = ()) -> Assessment:
@@ -210,7 +210,7 @@ def _blockers(
         )
 
 
-def _notices(inventory: Inventory) -> Iterator[Notice]:
+def _notices(inventory: Inventory) -> Iterator[Problem]:
     if inventory.waiting:
         yield warning(
             "vendor-messages-waiting",
@@ -256,7 +256,7 @@ def plan(operator: Operator, request: InstallRequest) -> Result:
         "error" if blocked else "warning" if assessed.notices else "ok",
         data,
         assessed.notices,
-        tuple(map(notice_of, assessed.blockers)),
+        tuple(error.problem for error in assessed.blockers),
         text=fold_all(_plan_lines(found, assessed)),
         exit_code=ExitCode.CHECK if blocked else ExitCode.DONE,
     )

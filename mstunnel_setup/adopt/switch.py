@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from mstunnel_setup.actions import vendor_gateway
 from mstunnel_setup.actions.files import CopyFile, MakeDirectory
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.actions.vendor_gateway import (
     ADOPT,
@@ -29,18 +30,16 @@ from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.install.install import Outcome, installed, steps_data
-from mstunnel_setup.install.lab_tenant import with_lab
+from mstunnel_setup.install.install import installed, steps_data
 from mstunnel_setup.install.preflight import judging, refuse_unready
-from mstunnel_setup.install.request import InstallRequest
-from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.install.request import InstallRequest, with_lab
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers
+from mstunnel_setup.install.status import summary
 from mstunnel_setup.install.steps import environment
-from mstunnel_setup.install.summary import summary
 from mstunnel_setup.install.uninstall import as_data, forget_program, kept, remove_installation
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.readiness.vendor_programs import MONITOR_UNIT
-from mstunnel_setup.transaction.action import AnyAction, Undo
+from mstunnel_setup.transaction.action import Action, Undo
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Removal
 from mstunnel_setup.transaction.step import AnyStep, Step
@@ -131,7 +130,7 @@ def _hand_over(adoption: Adoption) -> AnyStep:
     return Step(HAND_OVER, title, lambda _context: adoption, lambda facts: tuple(_stops(facts)))
 
 
-def _before(adoption: Adoption) -> Iterator[AnyAction]:
+def _before(adoption: Adoption) -> Iterator[Action]:
     yield StoreAnswer(name=ANSWER, value=adoption.data)
     running: list[tuple[EngineName, str]] = [(item.engine, item.name) for item in adoption.containers]
     yield NoteRunning(units=adoption.units, containers=tuple(running))
@@ -144,7 +143,7 @@ def _before(adoption: Adoption) -> Iterator[AnyAction]:
     yield from (CopyFile(**asdict(copy)) for copy in adoption.copies)
 
 
-def _stops(adoption: Adoption) -> Iterator[AnyAction]:
+def _stops(adoption: Adoption) -> Iterator[Action]:
     yield from (StopUnit(unit=unit) for unit in adoption.units if unit != MONITOR_UNIT)
     for item in adoption.containers:
         yield SetContainerAside(
@@ -171,7 +170,7 @@ def switch(operator: Operator, request: InstallRequest, digest: str) -> Result:
     ) as run:
         agreed = of_journal(run.context.receipt) or _agreed(run, digest)
         carried = carried_over(agreed, run.context.answers)
-        run.context.gathered.answers = answered(run.context.answers, carried)
+        run.context.cache.answers = answered(run.context.answers, carried)
         installation = chosen_steps(request.skip)
         steps = in_order(agreed, installation, run.context.receipt.steps)
         require_answers(run, installation)
@@ -182,8 +181,7 @@ def switch(operator: Operator, request: InstallRequest, digest: str) -> Result:
             if _is_between(run):
                 _bring_back(run, error)
             raise
-        outcome = Outcome(steps_data(done), run.context.answers.account, summary(run.context))
-    return installed(outcome.data, *outcome.summary, _STAYS)
+        return installed(steps_data(done), *summary(run.context), _STAYS)
 
 
 def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result:
@@ -337,7 +335,7 @@ def _removed(run: Run) -> list[Removal]:
     What the tenant has of us stays where it does not answer, or where a person would have to sign in.
     """
     context = run.context
-    if not context.gathered.administrator and context.answers.sign_in.method == "device-code":
+    if not context.cache.administrator and context.answers.sign_in.method == "device-code":
         return remove_installation(run, offline=True)
     try:
         return remove_installation(run)

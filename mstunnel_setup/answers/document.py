@@ -36,7 +36,7 @@ _SCALARS = frozenset(_TAG + name for name in ("str", "int", "float", "timestamp"
 
 
 @dataclass(frozen=True)
-class Problem:
+class KeyProblem:
     """What is wrong with the value at `path`, or, with `at_key`, with the key itself."""
 
     path: KeyPath
@@ -79,14 +79,14 @@ class Document:
     values: dict[KeyPath, Position] = field(default_factory=dict)
     visited: int = 0
 
-    def position(self, problem: Problem) -> Position:
+    def position(self, problem: KeyProblem) -> Position:
         """The place of a problem, or of the nearest key around it that is there."""
         if problem.at_key and problem.path in self.keys:
             return self.keys[problem.path]
         parents = (problem.path[:length] for length in range(len(problem.path), 0, -1))
         return next((self.values[path] for path in parents if path in self.values), Position(1, 1))
 
-    def lines(self, problems: Iterable[Problem]) -> tuple[str, ...]:
+    def lines(self, problems: Iterable[KeyProblem]) -> tuple[str, ...]:
         """These problems and the document's own, each with its place, in the order of the file."""
         found = {*self.problems, *((self.position(problem), problem.text) for problem in problems)}
         return tuple(f"{self.name}:{at.line}:{at.column}: {text}" for at, text in sorted(found))

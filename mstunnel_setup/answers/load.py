@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from mstunnel_setup.answers.document import DocumentError, KeyPath, Position, Problem, compose, read
+from mstunnel_setup.answers.document import DocumentError, KeyPath, KeyProblem, Position, compose, read
 from mstunnel_setup.answers.errors import ANSWERS_INVALID
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.problems import problems
@@ -32,14 +32,14 @@ class AnswersError(ValuesError):
         self.problems = problems
 
 
-def judge(raw: Mapping[str, object]) -> tuple[AnswerFile | None, list[Problem]]:
+def judge(raw: Mapping[str, object]) -> tuple[AnswerFile | None, list[KeyProblem]]:
     """The answers in `raw`, or None and everything that is wrong with them."""
     try:
         return AnswerFile.model_validate(raw), []
     except ValidationError as error:
         # What has no place comes from the rules across sections, which are reported one by one below.
         own = [problem for problem in problems(error, AnswerFile) if problem.path]
-    return None, [*own, *(Problem(path, text) for path, text in findings_of_rules(_given(raw)))]
+    return None, [*own, *(KeyProblem(path, text) for path, text in findings_of_rules(_given(raw)))]
 
 
 def _given(section: Mapping[str, object]) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Final, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from mstunnel_setup.answers.document import Document, DocumentError, KeyPath, Problem, compose, suggest
+from mstunnel_setup.answers.document import Document, DocumentError, KeyPath, KeyProblem, compose, suggest
 from mstunnel_setup.base.errors import VALUES_INVALID, ValuesError
 from mstunnel_setup.base.parsing import problem_of
 from mstunnel_setup.base.text import text
@@ -44,23 +44,23 @@ def parse_as(
     return document, found
 
 
-def problems(error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
+def problems(error: ValidationError, model: type[BaseModel]) -> Iterator[KeyProblem]:
     """Every problem, with the keys (and the numbers of list entries) that lead to it."""
     for item in error.errors(include_url=False):
         yield _problem(item, model)
 
 
-def _problem(item: ErrorDetails, model: type[BaseModel]) -> Problem:
+def _problem(item: ErrorDetails, model: type[BaseModel]) -> KeyProblem:
     path = tuple(str(part) for part in item["loc"] if part != "[key]")
     name, kind = f"`{'.'.join(path)}`", str(item["type"])
     if kind == "extra_forbidden":
         known = _keys(model, path[:-1])
         told = suggest(path[-1], known) or f": remove it; known are {', '.join(known)}"
-        return Problem(path, f"unknown key {name}{told}", at_key=True)
+        return KeyProblem(path, f"unknown key {name}{told}", at_key=True)
     if kind == "missing":
         line = text("`{path}: 1`", path=path[-1]) if path[-1] == "version" else "it"
-        return Problem(path, f"{name} is missing: add {line}")
-    return Problem(path, f"{name} {_say(kind, item)}", at_key="[key]" in item["loc"])
+        return KeyProblem(path, f"{name} is missing: add {line}")
+    return KeyProblem(path, f"{name} {_say(kind, item)}", at_key="[key]" in item["loc"])
 
 
 def _say(kind: str, item: ErrorDetails) -> str:

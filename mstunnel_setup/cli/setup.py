@@ -71,7 +71,7 @@ def plan(
     ] = False,
 ) -> Work:
     """Show what would change, as a diff."""
-    from mstunnel_setup.install.plan import plan as run
+    from mstunnel_setup.install.install import plan as run
 
     return lambda operator: run(operator, options.request(), exit_code=exit_code)
 
@@ -90,7 +90,7 @@ def step(
 @command(app)
 def steps() -> Work:
     """List the steps, in order."""
-    from mstunnel_setup.install.scope import Scope
+    from mstunnel_setup.actions.host import Scope
     from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 
     listed = [{"name": item.name, "title": item.title} for item in ORDER]
@@ -201,9 +201,9 @@ def save_answers(
     file: Annotated[Path, typer.Argument(callback=full, help="The new answer file.")],
 ) -> Work:
     """Write the answers of this installation to FILE, for the next server."""
-    from mstunnel_setup.install import saved_answers
+    from mstunnel_setup.install import answer_file
 
-    return lambda operator: saved_answers.save(operator, file)
+    return lambda operator: answer_file.save(operator, file)
 
 
 def _format(name: Literal["quadlet", "kubernetes", "helm", "compose"], about: str) -> None:

@@ -35,7 +35,7 @@ from mstunnel_setup.readiness.read.vendor import vendor
 from mstunnel_setup.transaction.step import AnyStep
 
 _GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK, Group.ROOTLESS})
-# Which port it will be, only the server configuration of the site tells; about the others it has a say.
+# These checks need the site's server configuration, the port checks for the port itself.
 _PORTS = frozenset({"port-tcp", "port-udp", "rootless-port"})
 _OF_THE_SITE = _PORTS | {"pool-route", "pool-bridge", "pool-dns", "bridge-dns", "bridge-rules"}
 # Seconds: before an installation what is slow is worth waiting for; a host that answers at once loses none.
@@ -98,7 +98,7 @@ def refuse_unready(context: Context, steps: Collection[str], later: Collection[s
         return
     environment.STEP.gather(context)
     environment.adopt_proxies(context)
-    context.gathered.host = facts = _examine(context, (*steps, *later))
+    context.cache.host = facts = _examine(context, (*steps, *later))
     _judge(context, facts, steps, _ALL - _PORTS)
     if site.STEP.name not in steps:
         _tell_closed(context, facts)
@@ -133,7 +133,7 @@ def refuse_unsuited(context: Context, steps: Collection[str]) -> None:
     """
     if not context.ports.files.live or register.STEP.name in context.receipt.steps:
         return
-    facts = _with_tenant(context, context.gathered.host or _examine(context, steps))
+    facts = _with_tenant(context, context.cache.host or _examine(context, steps))
     _judge(context, facts, steps, _OF_THE_SITE)
     _tell_closed(context, facts)
 

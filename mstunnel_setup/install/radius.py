@@ -3,30 +3,22 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final
 
 from typing_extensions import override
 
 from mstunnel_setup.actions.files import FileAction
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
-from mstunnel_setup.transaction.ports import HasFiles
 
 # In the image, from Debian's libradcli4.
 _DICTIONARY: Final = "/etc/radcli/dictionary"
 _MODE: Final = 0o600
 # radcli reads lines of 126 characters, and splits them at blanks; the longest name of a server has 63.
 _SECRET: Final = re.compile(r"[!-~]{1,60}")
-
-
-class HasPassphrases(HasFiles, Protocol):
-    """Files, and secrets by reference."""
-
-    def passphrase(self, reference: str | None) -> bytes | None:
-        """The secret that `reference` names."""
-        ...
 
 
 def client_conf(servers: Sequence[str], nas_identifier: str) -> str:
@@ -60,7 +52,7 @@ def refuse_secret(secret: str, reference: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlaceRadiusServers(FileAction[HasPassphrases]):
+class PlaceRadiusServers(FileAction):
     """Write the servers with their secret. `secret` says where it is; the journal never gets the secret."""
 
     kind: ClassVar[str] = "place-radius-servers"
@@ -73,18 +65,16 @@ class PlaceRadiusServers(FileAction[HasPassphrases]):
         return text("write {path} with the secret in {secret}", path=self.path, secret=self.secret)
 
     @override
-    def satisfied(self, ports: HasPassphrases, outputs: Outputs) -> bool:
-        state = ports.files.state(self.path)
-        return (
-            state is not None and state.mode == _MODE and ports.files.read(self.path) == self._content(ports)
-        )
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        state = host.files.state(self.path)
+        return state is not None and state.mode == _MODE and host.files.read(self.path) == self._content(host)
 
     @override
-    def apply(self, ports: HasPassphrases, outputs: Outputs) -> JsonObject:
-        ports.files.write(self.path, self._content(ports), _MODE)
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        host.files.write(self.path, self._content(host), _MODE)
         return {}
 
-    def _content(self, ports: HasPassphrases) -> bytes:
-        secret = (ports.passphrase(self.secret) or b"").decode()
+    def _content(self, host: Host) -> bytes:
+        secret = (host.passphrase(self.secret) or b"").decode()
         refuse_secret(secret, self.secret)
         return servers_file(self.servers, secret).encode()

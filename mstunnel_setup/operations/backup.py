@@ -16,7 +16,8 @@ from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError, UsageError
 from mstunnel_setup.base.parsing import json_value
-from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.problem import warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, as_object, json_bytes
 from mstunnel_setup.certificates import generations
@@ -28,8 +29,8 @@ from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATI
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, decompress, read_tar
-from mstunnel_setup.io.named import refuse_present
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.safe_paths import refuse_present
 from mstunnel_setup.operations.certificate.activation import installed_run
 
 SCHEMA = "mstunnel-backup/1"
@@ -161,7 +162,7 @@ def backup(operator: Operator, file: Path) -> Result:
     with installed_run(operator, {}, exclusively=False) as run:
         roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
         # An import may link another generation between two of its files.
-        linked = generations.linked(run.context.ports)
+        linked = generations.linked(run.context.ports.files)
         in_use = paths.ACTIVE if linked is None else generations.directory(linked)
         places = {**FILES, **{path: (path,) for path in roots}}
         contents = {

@@ -6,17 +6,18 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
+from mstunnel_setup.actions import control
+from mstunnel_setup.actions.control import LOG_LINES, launch_failure, wait_until_up
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import EngineError, ExitCode, SetupError, UsageError, ValuesError, as_kind
-from mstunnel_setup.base.result import Notice, Result, notice_of
-from mstunnel_setup.base.text import text
-from mstunnel_setup.containers import control
+from mstunnel_setup.base.errors import EngineError, ExitCode, SetupError, UsageError, ValuesError
+from mstunnel_setup.base.problem import Problem
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import joined, text, verbatim
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
-from mstunnel_setup.containers.launch import LOG_LINES, launch_failure, wait_until_up
 from mstunnel_setup.exchange.agent_settings import read_agent_info
 from mstunnel_setup.gateway.ocserv_conf import Authentication, port_in_use
 from mstunnel_setup.install.installed import open_gateway, open_host
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.environment import check_environment
@@ -40,7 +41,7 @@ def state(operator: Operator, container: str) -> Result:
         found = control.state_of(ports, container)
     data = {"state": _ABSENT if found is None else found.status, "health": health(found)}
     code = ExitCode.DONE if data["health"] == "healthy" else ExitCode.ENGINE
-    lines = [text("State: {state}", state=data["state"]), text("Health: {health}", health=data["health"])]
+    lines = verbatim(f"State: {data['state']}\nHealth: {data['health']}")
     return Result("ok" if code is ExitCode.DONE else "warning", data, text=lines, exit_code=code)
 
 
@@ -72,7 +73,7 @@ def logs(operator: Operator, container: str, options: LogOptions) -> Result:
     return Result()
 
 
-def _log_command(ports: Ports, container: str, options: LogOptions) -> tuple[str, ...]:
+def _log_command(ports: Host, container: str, options: LogOptions) -> tuple[str, ...]:
     """The engine's command; the journal's for a container that its service removed when it ended."""
     if ports.engine.inspect(container) is not None or not ports.systemd.running():
         return ports.engine.logs_command(container, options)
@@ -87,7 +88,7 @@ def _log_command(ports: Ports, container: str, options: LogOptions) -> tuple[str
 
 
 @contextmanager
-def existing_container(operator: Operator, container: str) -> Iterator[Ports]:
+def existing_container(operator: Operator, container: str) -> Iterator[Host]:
     """The ports of this host. Raises EngineError `container-missing` where nothing would start it."""
     with open_gateway(operator) as ports:
         if not ports.systemd.known(f"{container}.service") and ports.engine.inspect(container) is None:
@@ -106,14 +107,12 @@ def start(operator: Operator, container: str) -> Result:
         try:
             warnings = _environment_warnings(ports, container)
         except SetupError as error:
-            warnings = (notice_of(error),)
+            warnings = (error.problem,)
         try:
             _prove(ports, container, control.start)
         except SetupError as error:
-            reasons = "".join(
-                f"{notice.message}; " for notice in warnings if notice.code != "setting-unknown"
-            )
-            raise as_kind(type(error), error, reasons) from error
+            reasons = [item.message for item in warnings if item.code != "setting-unknown"]
+            raise type(error)(error.code, joined((*reasons, error.message), "; "), error.hint) from error
     return _done(container, "started", warnings)
 
 
@@ -128,17 +127,23 @@ def restart(operator: Operator, container: str) -> Result:
             warnings = _environment_warnings(ports, container)
         except SetupError as error:
             kind = UsageError if isinstance(error, ValuesError) else type(error)
-            raise as_kind(kind, error, f"{container} was not restarted: ") from error
+            why = text("{container} was not restarted: {problem}", container=container, problem=error.message)
+            raise kind(error.code, why, error.hint) from error
         _prove(ports, container, control.restart)
     return _done(container, "restarted", warnings)
 
 
-def _done(container: str, action: str, warnings: tuple[Notice, ...]) -> Result:
+def _done(container: str, action: str, warnings: tuple[Problem, ...]) -> Result:
     data = {"container": container, "action": action}
-    return Result("changed", data, warnings, text=[f"{container} {action}."])
+    return Result(
+        "changed",
+        data,
+        warnings,
+        text=[text("{container} {action}.", container=container, action=text(action))],
+    )
 
 
-def _environment_warnings(ports: Ports, container: str) -> tuple[Notice, ...]:
+def _environment_warnings(ports: Host, container: str) -> tuple[Problem, ...]:
     """What `env.sh` has that the container can run without; raises the rest.
 
     ocserv fetches the keys of the tenant when it starts, and ends without them. All else tries again.
@@ -150,10 +155,10 @@ def _environment_warnings(ports: Ports, container: str) -> tuple[Notice, ...]:
             fetches_keys = read_agent_info(ports.files).authentication == Authentication.OIDC
         if fetches_keys:
             raise found.unreachable[0]
-    return (*found.unknown, *map(notice_of, found.unreachable))
+    return (*found.unknown, *(error.problem for error in found.unreachable))
 
 
-def _prove(ports: Ports, container: str, switch: Callable[[Ports, str], None]) -> None:
+def _prove(ports: Host, container: str, switch: Callable[[Host, str], None]) -> None:
     """Start the container as `switch` does, and return once it serves. Raises SetupError."""
     try:
         switch(ports, container)

@@ -13,21 +13,21 @@ from pydantic import Field
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions import forwarding, uplink
+from mstunnel_setup.actions.host import Host, Scope, build_host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, UsageError, declared
+from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.redaction import Scrubber
 from mstunnel_setup.base.report import Report
-from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import json_bytes
 from mstunnel_setup.containers.choice import EnginePreference
 from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.install.installed import open_host
-from mstunnel_setup.install.ports import Ports, open_ports
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.io.errors import FileError
-from mstunnel_setup.io.named import refuse_present
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.safe_paths import refuse_present
 from mstunnel_setup.operations.backup import pack
 from mstunnel_setup.operations.certificate.check import check
 from mstunnel_setup.operations.health import health
@@ -35,7 +35,7 @@ from mstunnel_setup.operations.readiness import ReadinessRequest
 from mstunnel_setup.operations.readiness import run as readiness
 from mstunnel_setup.operations.status import overview
 from mstunnel_setup.operations.version import version
-from mstunnel_setup.transaction.errors import JournalError
+from mstunnel_setup.transaction.action import JournalError
 
 _CONFIGURATION = (
     *(paths.ENVIRONMENT, paths.ADMIN_SETTINGS, paths.AGENT_INFO, paths.AGENT_SETTINGS, paths.VERSION_INFO),
@@ -81,7 +81,7 @@ class DiagnosticReport(Report):
     contents: tuple[DiagnosticFile, ...]
 
 
-def collect(operator: Operator, ports: Ports) -> dict[str, str]:
+def collect(operator: Operator, ports: Host) -> dict[str, str]:
     """Contents by name in the archive, secrets still in them."""
     found: dict[str, str | None] = {}
     for name, read in _parts(operator, ports):
@@ -94,7 +94,7 @@ def collect(operator: Operator, ports: Ports) -> dict[str, str]:
     return {name: content for name, content in found.items() if content is not None}
 
 
-def known_secrets(ports: Ports) -> list[bytes]:
+def known_secrets(ports: Host) -> list[bytes]:
     """Every secret that lies on this host where ours are kept: keys, RADIUS servers, env.sh.
 
     Raises FileError for what cannot be read, except what the agent owns.
@@ -117,7 +117,7 @@ def known_secrets(ports: Ports) -> list[bytes]:
     return [secret for secret in found if secret]
 
 
-def _parts(operator: Operator, ports: Ports) -> Iterator[tuple[str, Callable[[], str | None]]]:
+def _parts(operator: Operator, ports: Host) -> Iterator[tuple[str, Callable[[], str | None]]]:
     """What reads each part; None is what this host does not have."""
     commands: dict[str, Callable[[Operator], Result]] = {
         "readiness": _readiness,
@@ -146,18 +146,18 @@ def _command(command: Callable[[Operator], Result], operator: Operator) -> str:
     return json.dumps({"status": result.status, "data": dict(result.data), **problems}, indent=2) + "\n"
 
 
-def _inspected(ports: Ports, name: str) -> str:
+def _inspected(ports: Host, name: str) -> str:
     found = ports.engine.inspect(name)
     return json.dumps(None if found is None else vars(found), indent=2, default=str) + "\n"
 
 
-def _container_log(ports: Ports, name: str) -> str:
+def _container_log(ports: Host, name: str) -> str:
     command = ports.engine.logs_command(name, LogOptions(lines=_LOG_LINES, since="24h", timestamps=True))
     finished = ports.processes.run(command, timeout=_SECONDS, check=False)
     return _ACCESS_LOG.sub("", f"{finished.output}{finished.error}")
 
 
-def _journal(ports: Ports) -> str | None:
+def _journal(ports: Host) -> str | None:
     if not ports.systemd.running():
         return None
     which = [f"--identifier={tag}" for tag in _TAGS]
@@ -169,7 +169,7 @@ def _journal(ports: Ports) -> str | None:
     return _ACCESS_LOG.sub("", f"{tagged.output}{of_units.output}{of_units.error}")
 
 
-def _file(ports: Ports, path: str) -> str | None:
+def _file(ports: Host, path: str) -> str | None:
     content = ports.files.read(path)
     return None if content is None else content.decode("utf-8", errors="replace")
 
@@ -229,7 +229,7 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
 
 
 @contextmanager
-def _host(operator: Operator) -> Iterator[Ports]:
+def _host(operator: Operator) -> Iterator[Host]:
     """The ports of this host; where its journal cannot be read, with the first engine that is here."""
     with ExitStack() as opened:
         try:
@@ -237,7 +237,7 @@ def _host(operator: Operator) -> Iterator[Ports]:
         except (JournalError, FileError):
             # A part of the report names what is wrong with it.
             scope = Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL
-            ports = opened.enter_context(open_ports(operator, scope, EnginePreference()))
+            ports = opened.enter_context(build_host(operator, scope, EnginePreference()))
         yield ports
 
 

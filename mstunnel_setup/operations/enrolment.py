@@ -2,7 +2,8 @@
 
 from collections.abc import Collection
 
-from mstunnel_setup.actions.agent_secret import CreateAgentSecret
+from mstunnel_setup.actions import control
+from mstunnel_setup.actions.agent_identity import CreateAgentSecret
 from mstunnel_setup.actions.certificates import CreateAgentCredential
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer, require_free_name
@@ -11,7 +12,6 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.containers import control
 from mstunnel_setup.install.session import Run, step_named
 from mstunnel_setup.install.steps import sign_in, site
 from mstunnel_setup.install.uninstall import as_data, kept

@@ -6,8 +6,8 @@ from mstunnel_setup.base.errors import (
     StepError,
     UsageError,
     declare,
+    declare_warning,
 )
-from mstunnel_setup.base.result import declare_notice
 
 ALREADY_INSTALLED = declare(
     UsageError,
@@ -30,15 +30,15 @@ UPLINK_REFUSED = declare(
     "the host did not connect the gateway to the network: {reason}",
     "Run `sudo mstunnel-setup host`; see `journalctl --unit mstunnel-uplink`.",
 )
-CERTIFICATE_EXPIRED = declare_notice(
+CERTIFICATE_EXPIRED = declare_warning(
     "certificate-expired",
     "the certificate expired on {date}",
     "Renew it and run `mst-cli import_cert`; `mst-cli help certificates` has a hook that does both.",
 )
-CERTIFICATE_NOT_IN_USE = declare_notice(
+CERTIFICATE_NOT_IN_USE = declare_warning(
     "certificate-not-in-use", "no usable certificate is in use", "Run `mst-cli cert check`."
 )
-CERTIFICATE_REVOKED = declare_notice(
+CERTIFICATE_REVOKED = declare_warning(
     "certificate-revoked",
     "the authority has revoked the certificate",
     "Import a new one with `mst-cli import_cert`.",

@@ -6,20 +6,21 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from mstunnel_setup.actions import control
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, TenantError
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.report import Moment, Report
-from mstunnel_setup.base.result import Notice, Result, notice_of, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, text
-from mstunnel_setup.containers import control
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, read_health
 from mstunnel_setup.exchange.health_state import State
 from mstunnel_setup.exchange.status_file import Failure
-from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
+from mstunnel_setup.install.agent_report import AGENT_LOGS, agent_hints
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import journal_of, open_gateway
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import (
     CertificateSummary,
@@ -102,7 +103,7 @@ def of_settled_server(report: HealthReport | None, server: ContainerState | None
     return report.model_copy(update={"rows": rows})
 
 
-def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Notice]:
+def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Problem]:
     """What the agent fails at now, and every row that is unhealthy."""
     if report is None or rows_of(report, now) != report.rows:
         return
@@ -118,15 +119,15 @@ def is_serious(report: HealthReport | None, now: datetime) -> bool:
     return any(row.id in _SERIOUS and row.state is State.UNHEALTHY for row in rows_of(report, now))
 
 
-def row_notice(row: ReportedRow, error: Failure | None) -> Notice:
+def row_notice(row: ReportedRow, error: Failure | None) -> Problem:
     """A row that is not well; `error` is what the agent fails at, which explains why the tenant is away."""
-    hint = _ROWS.get(row.id, "See its limits with `mst-cli help health`.")
+    hint = _ROWS.get(row.id, text("See its limits with `mst-cli help health`."))
     if error is not None and row.id == "last-check-in":
         hint = _fix_of(error)
-    return Notice(f"health-{row.state.value}", f"{row.title}: {row.text}", hint)
+    return Problem(f"health-{row.state.value}", text("{title}: {seen}", title=row.title, seen=row.text), hint)
 
 
-def agent_problem(error: Failure) -> Notice:
+def agent_problem(error: Failure) -> Problem:
     """What the agent fails at, in its words, and what to do about it in ours.
 
     A code that we do not declare is not passed on: it is `agent-problem`.
@@ -138,7 +139,7 @@ def agent_problem(error: Failure) -> Notice:
         reason=error.message,
     )
     code = error.code if error.code in agent_hints() else found.code
-    return Notice(code, found.message, _fix_of(error))
+    return Problem(code, found.message, _fix_of(error))
 
 
 def _fix_of(error: Failure) -> str:
@@ -183,7 +184,11 @@ def health(operator: Operator) -> Result:
             for name, state in containers.data.items()
             if state != "healthy"
         )
-        notices = (*map(notice_of, sick), *certificate_notices(summary), *_of_agent(report, rows))
+        notices = (
+            *(error.problem for error in sick),
+            *certificate_notices(summary),
+            *_of_agent(report, rows),
+        )
     found = HealthVerdict(
         containers=containers,
         certificate=summary,
@@ -197,7 +202,7 @@ def health(operator: Operator) -> Result:
     return Result("warning" if notices else "ok", found.data, notices, text=shown, exit_code=_code(notices))
 
 
-def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Iterator[Notice]:
+def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Iterator[Problem]:
     if report is None:
         yield warning(
             "agent-not-reported",
@@ -216,7 +221,7 @@ def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Itera
             yield row_notice(row, report.last_error if report else None)
 
 
-def _code(notices: Sequence[Notice]) -> ExitCode:
+def _code(notices: Sequence[Problem]) -> ExitCode:
     codes = {notice.code for notice in notices}
     if CONTAINER_UNHEALTHY.code in codes:
         return ExitCode.ENGINE

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, UsageError
 from mstunnel_setup.base.result import Result
@@ -20,11 +21,10 @@ from mstunnel_setup.gateway.occtl import (
     read_answer,
 )
 from mstunnel_setup.install.installed import open_gateway
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.appender import Appender
 from mstunnel_setup.io.capture import enter_network_of, interfaces, record
-from mstunnel_setup.io.named import kind_at, refuse_present
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.safe_paths import kind_at, refuse_present
 
 _SECONDS = 20.0
 _USERS = ShowCommand(("users",), "")
@@ -47,7 +47,7 @@ def show(operator: Operator, words: list[str]) -> Result:
     return Result(data=data if isinstance(data, dict) else {"rows": data}, text=verbatim(finished.output))
 
 
-def server_process(ports: Ports) -> int:
+def server_process(ports: Host) -> int:
     """The id of the server's first process. Raises EngineError `server-not-running`."""
     found = ports.engine.inspect(paths.SERVER)
     if found is None or found.process_id is None:
@@ -59,7 +59,7 @@ def server_process(ports: Ports) -> int:
     return found.process_id
 
 
-def ask(ports: Ports, command: ShowCommand) -> JsonObject | list[JsonValue]:
+def ask(ports: Host, command: ShowCommand) -> JsonObject | list[JsonValue]:
     """What the control program answers, as data. Raises EngineError."""
     finished = ports.engine.execute(paths.SERVER, occtl_arguments(command, as_json=True), _SECONDS)
     _require(finished)
@@ -225,7 +225,7 @@ def _record(recording: Appender, device: str, bounds: CaptureBounds) -> tuple[in
     return pieces - 1, size
 
 
-def _device(ports: Ports, what: str) -> str:
+def _device(ports: Host, what: str) -> str:
     """The interface to record; each client has a separate one. Raises UsageError `client-unknown`."""
     try:
         address = str(ipaddress.ip_address(what))

@@ -7,19 +7,19 @@ from typing import Annotated
 from pydantic import Field
 
 from mstunnel_setup import __version__
+from mstunnel_setup.actions import control
+from mstunnel_setup.actions.host import Host, Scope
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.report import Report
-from mstunnel_setup.base.result import Notice, Result, notice_of, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import as_object
-from mstunnel_setup.containers import control
 from mstunnel_setup.exchange.health_report import read_health
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import complete, journal_of, open_gateway
-from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import (
     CertificateSummary,
@@ -117,8 +117,8 @@ def overview(operator: Operator) -> Result:
         (text("Site"), found.site or text("not joined yet")),
         *([(text("Network"), found.network)] if found.network else []),
         *certificate_lines(summary),
-        ("Server", f"{found.server.state}, {found.server.health}"),
-        ("Agent", f"{found.agent.state}, {found.agent.health}"),
+        ("Server", _state(found.server)),
+        ("Agent", _state(found.agent)),
         (text("Version"), found.version),
     ]
     return Result(
@@ -130,7 +130,11 @@ def overview(operator: Operator) -> Result:
     )
 
 
-def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Notice]:
+def _state(container: ContainerReport) -> str:
+    return text("{state}, {health}", state=text(container.state), health=text(container.health))
+
+
+def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Problem]:
     """What is wrong, each with the command that fixes it."""
     if not complete(receipt):
         why = text(": {message}", message=receipt.failure.message) if receipt.failure else ""
@@ -143,7 +147,7 @@ def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Notice]:
     for name, container in ((paths.SERVER, found.server), (paths.AGENT, found.agent)):
         short = name.removeprefix("mstunnel-")
         if container.state == "absent" and not complete(receipt):
-            yield notice_of(CONTAINER_MISSING(container=name))
+            yield CONTAINER_MISSING(container=name).problem
         elif container.state != "running":
             # Where systemd runs the containers, one that is stopped is not there.
             yield warning(
@@ -155,10 +159,10 @@ def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Notice]:
                 why=text(": {reason}", reason=container.reason) if container.reason else "",
             )
         elif container.health != "healthy":
-            yield notice_of(CONTAINER_UNHEALTHY(container=name, state=container.health, component=short))
+            yield CONTAINER_UNHEALTHY(container=name, state=container.health, component=short).problem
 
 
-def _container(ports: Ports, name: str) -> ContainerReport:
+def _container(ports: Host, name: str) -> ContainerReport:
     found = control.state_of(ports, name)
     return ContainerReport(
         state="absent" if found is None else found.status,
@@ -168,7 +172,7 @@ def _container(ports: Ports, name: str) -> ContainerReport:
     )
 
 
-def _reason(ports: Ports, name: str) -> str | None:
+def _reason(ports: Host, name: str) -> str | None:
     """The last line in which a container logged why it ended; None for one that an administrator stopped."""
     unit = f"{name}.service"
     if not ports.systemd.known(unit) or ports.systemd.stopped(unit):
@@ -178,17 +182,17 @@ def _reason(ports: Ports, name: str) -> str | None:
     return plain((causes or lines)[-1]) if lines else None
 
 
-def _environment_troubles(ports: Ports, found: StatusReport) -> Iterator[Notice]:
+def _environment_troubles(ports: Host, found: StatusReport) -> Iterator[Problem]:
     """What is wrong with `env.sh`, where a container is not healthy: that may be the reason."""
     if found.healthy:
         return
     try:
-        yield from map(notice_of, check_environment(ports.files).unreachable)
+        yield from (error.problem for error in check_environment(ports.files).unreachable)
     except SetupError as error:
-        yield notice_of(error)
+        yield error.problem
 
 
-def _network(ports: Ports) -> str | None:
+def _network(ports: Host) -> str | None:
     """What connects a rootless gateway to the network, by its Quadlet file; None without one."""
     text = (ports.files.read(f"{paths.QUADLETS}/{paths.SERVER}.container") or b"").decode()
     found = re.search(r"^Network=([^:\n]+)", text, re.MULTILINE)

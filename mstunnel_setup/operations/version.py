@@ -13,16 +13,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import Field
 
 from mstunnel_setup import __version__
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, UsageError
 from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.report import Report
-from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, text, verbatim
 from mstunnel_setup.exchange.release_feed import offered
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.install.installed import open_host
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
@@ -75,7 +76,7 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
     """What is known; less without an engine, an installation or root. `verbose` adds the packages inside."""
     engine, number, release = None, None, None
     images = ImageDigests(server=None, agent=None)
-    warnings: tuple[Notice, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     try:
         with open_host(operator) as ports:
             engine, number = _engine(ports)
@@ -117,7 +118,7 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
     return Result("warning" if warnings else "ok", found.data, warnings, text=lines)
 
 
-def _engine(ports: Ports) -> tuple[str, str] | tuple[None, None]:
+def _engine(ports: Host) -> tuple[str, str] | tuple[None, None]:
     """Name and version of the host's container engine, if one answers."""
     if not ports.files.live:  # only the engine of this machine could answer
         return None, None
@@ -127,7 +128,7 @@ def _engine(ports: Ports) -> tuple[str, str] | tuple[None, None]:
         return None, None
 
 
-def _images(ports: Ports) -> ImageDigests:
+def _images(ports: Host) -> ImageDigests:
     """The digests that are configured to run."""
     try:
         found = json_value(ports.files.read(paths.IMAGES_CONFIGURED) or b"{}")

@@ -45,6 +45,11 @@ HARMLESS: Final = {
     "int(str(record['sequence']))": "our journal",
     "int(str(uid or _ROOT))": "our journal",
     "int(str(gid or _ROOT))": "our journal",
+    "int(settings.get('session-timeout', ['0'])[0])": "our own file; ValueError is caught",
+    "int(inode.rpartition(':')[2])": "the kernel's",
+    "int(process)": "the kernel's",
+    "int(process.name)": "the kernel's",
+    "int(line.split()[1])": "the kernel's",
     "int(words[4])": "the kernel's",
     "int(path.name)": "the kernel's",
     "int(group)": "the name service's",
@@ -60,10 +65,7 @@ HARMLESS: Final = {
     "json.loads(told)": "text that root's part has made",
     "json.loads(present[begin])": "our own database",
     "json.loads(body)": "our own database",
-    "answer.json()": "an answer of host/http_service.py, which uses the parser",
-    "self.json()": "the same",
-    "service.get('/version').json()": "the same",
-    "service.get('/info').json()": "the same",
+    "answer.json()": "an answer of Podman, of which a text is taken",
 }
 """Expression -> why its argument is bounded, or not foreign."""
 

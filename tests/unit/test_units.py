@@ -8,8 +8,7 @@ import pytest
 
 from mstunnel_setup.actions import forwarding
 from mstunnel_setup.actions.certificate_schedule import ScheduleImport
-from mstunnel_setup.actions.services import InstallService
-from mstunnel_setup.actions.units import ConfigureUnit
+from mstunnel_setup.actions.units import ConfigureUnit, InstallService
 from mstunnel_setup.containers import engine_unit
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.install.steps import monitor, uplink
@@ -30,7 +29,9 @@ HIGHEST = 40
 
 
 def _monitor(engine: EngineName, *, rootless: bool = False) -> str:
-    wanted = monitor.Monitor("/usr/sbin/mstunnel_monitor", systemd=True, engine=engine, rootless=rootless)
+    wanted = monitor.MonitorService(
+        "/usr/sbin/mstunnel_monitor", systemd=True, engine=engine, rootless=rootless
+    )
     (service,) = (action for action in monitor.STEP.decide(wanted) if isinstance(action, InstallService))
     return service.text
 
@@ -43,7 +44,7 @@ def _delayed_import(engine: EngineName) -> str:
         program="/usr/sbin/mst-cli",
         engine=engine,
     )
-    return pending.parts[0].text
+    return pending.units[0].text
 
 
 def _uplink(name: str) -> str:

@@ -6,11 +6,10 @@ Newer kernels refuse rules for paths that do not exist, so this comes when they 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mstunnel_setup.actions.audit import LOADER, WriteAuditRules
+from mstunnel_setup.actions.loaded_files import AUDIT_LOADER, WriteAuditRules
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import FILE, path_of
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
@@ -31,26 +30,25 @@ class Audit:
 
 def _gather(context: Context) -> Audit:
     ports = context.ports
-    active = ports.files.live and ports.processes.find(LOADER) is not None and _runs(ports)
+    systemd = ports.systemd
+    active = ports.files.live and ports.processes.find(AUDIT_LOADER) is not None
+    active = active and systemd.running() and systemd.active("auditd.service")
     present = ports.files.read(RULES)
     foreign = present is not None and not present.startswith(_MARK.encode())
-    if active and not foreign and _locked(ports):
+    # Rules that cannot be changed before the next boot (auditctl(8)).
+    status = ("auditctl", "-s")
+    if (
+        active
+        and not foreign
+        and "enabled 2" in ports.processes.run(status, timeout=_SECONDS, check=False).output
+    ):
         context.note(
             "The audit rules of this host are locked: those of the gateway count from the next boot."
         )
     return Audit(active, (paths.CONFIGURATION, path_of(ports.files, FILE)), foreign)
 
 
-def _runs(ports: Ports) -> bool:
-    return ports.systemd.running() and ports.systemd.active("auditd.service")
-
-
-def _locked(ports: Ports) -> bool:
-    """Whether no rule can be changed before the next boot (auditctl(8))."""
-    return "enabled 2" in ports.processes.run(["auditctl", "-s"], timeout=_SECONDS, check=False).output
-
-
-def _decide(audit: Audit) -> Sequence[Action[Ports]]:
+def _decide(audit: Audit) -> Sequence[Action]:
     if not audit.active or audit.foreign:
         return ()
     return (WriteAuditRules(path=RULES, text=rendering.render("audit/mst.rules", watched=audit.watched)),)

@@ -11,7 +11,6 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object, json_bytes
 from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.readiness.checks.addresses import free_range
 from mstunnel_setup.readiness.facts import AddressFacts, Bridge, EngineName, Facts, Settings, TunnelFacts
 from mstunnel_setup.readiness.parse import cni_bridges, json_object
@@ -55,7 +54,7 @@ def _gather(context: Context) -> Move:
     return Move(network, engine, {path: text for path, text in texts.items() if text}, modes)
 
 
-def _decide(move: Move) -> Sequence[Action[Ports]]:
+def _decide(move: Move) -> Sequence[Action]:
     if not move.network:
         return ()
     path, text = _file(move)

@@ -23,9 +23,8 @@ from mstunnel_setup.gateway.ocserv_conf import (
 )
 from mstunnel_setup.gateway.oidc import TokenRules
 from mstunnel_setup.gateway.rendering import render
-from mstunnel_setup.install import ipv6
+from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.radius import PlaceRadiusServers, client_conf, refuse_secret
 from mstunnel_setup.install.steps import environment, images, site
 from mstunnel_setup.install.tenant_sign_in import cloud_of
@@ -115,7 +114,7 @@ def _token_rules(context: Context) -> TokenRules:
     )
 
 
-def _decide(configuration: Configuration) -> Sequence[Action[Ports]]:
+def _decide(configuration: Configuration) -> Sequence[Action]:
     rendered = render(configuration.server, configuration.options)
     return (
         WriteJson(path=paths.ADMIN_SETTINGS, value=rendered.settings, managed=True),
@@ -127,7 +126,7 @@ def _decide(configuration: Configuration) -> Sequence[Action[Ports]]:
     )
 
 
-def _radius(given: RadiusAnswers) -> Sequence[Action[Ports]]:
+def _radius(given: RadiusAnswers) -> Sequence[Action]:
     """The actions that name the RADIUS servers to the gateway; none where it asks none."""
     if given.secret is None:
         return ()
@@ -139,7 +138,7 @@ def _radius(given: RadiusAnswers) -> Sequence[Action[Ports]]:
     )
 
 
-def _balancers(addresses: Sequence[str]) -> Sequence[Action[Ports]]:
+def _balancers(addresses: Sequence[str]) -> Sequence[Action]:
     """The action that names the balancers to the gateway; none where devices connect to it themselves."""
     text = "".join(f"{address}\n" for address in addresses)
     return (WriteFile(path=paths.BALANCERS, text=text),) if addresses else ()
@@ -153,7 +152,7 @@ def refuse_radius_secret(context: Context) -> None:
 
 def refuse_forgeable(context: Context) -> None:
     """Raise UsageError where others than the balancers could send the gateway an address of a device."""
-    if context.answers.proxy_protocol_from and ipv6.hides_senders(context):
+    if context.answers.proxy_protocol_from and readiness_input.hides_senders(context):
         raise UsageError(
             "proxy-protocol-forgeable",
             (
@@ -167,7 +166,7 @@ def refuse_forgeable(context: Context) -> None:
         )
 
 
-def given_up(context: Context) -> list[str]:
+def obsolete_keys(context: Context) -> list[str]:
     """What was placed for what the answers no longer name: a way to authenticate, its secret, balancers."""
     answers = context.answers
     of_certificates = (f"file:{path}" for path in (DEVICE_AUTHORITY, DEVICE_REVOCATIONS))

@@ -16,13 +16,12 @@ from mstunnel_setup.containers.release_images import LOCAL, release_images
 from mstunnel_setup.containers.spec import digest_tag
 from mstunnel_setup.containers.versions import engine_table, is_tested, release
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
 
 @dataclass(frozen=True)
-class Images:
+class GatewayImages:
     """The engine, references (`name@sha256:…`) of the two images, and for those in an archive, which one."""
 
     engine: Chosen
@@ -67,10 +66,10 @@ def loaded_names(context: Context) -> Mapping[str, str]:
     }
 
 
-def _gather(context: Context) -> Images:
+def _gather(context: Context) -> GatewayImages:
     engine = _engine(context)
     server, agent = references(context)
-    return Images(engine, server, agent, _archives(context, (server, agent)))
+    return GatewayImages(engine, server, agent, _archives(context, (server, agent)))
 
 
 def _engine(context: Context) -> Chosen:
@@ -140,13 +139,13 @@ def _refuse_unreachable(context: Context, wanted: Sequence[str]) -> None:
 def fetch(references: Sequence[str]) -> Step[Context, Mapping[str, str]]:
     """Pull or load images without using them."""
 
-    def decide(archives: Mapping[str, str]) -> Sequence[Action[Ports]]:
+    def decide(archives: Mapping[str, str]) -> Sequence[Action]:
         return [_bring(reference, archives) for reference in references]
 
     return Step("images", STEP.title, lambda context: _archives(context, references), decide)
 
 
-def _decide(images: Images) -> Sequence[Action[Ports]]:
+def _decide(images: GatewayImages) -> Sequence[Action]:
     configured: JsonObject = {
         "serverImageDigest": images.server.rpartition("@")[2],
         "agentImageDigest": images.agent.rpartition("@")[2],
@@ -163,7 +162,7 @@ def _decide(images: Images) -> Sequence[Action[Ports]]:
     )
 
 
-def _bring(reference: str, archives: Mapping[str, str]) -> Action[Ports]:
+def _bring(reference: str, archives: Mapping[str, str]) -> Action:
     if reference in archives:
         return LoadImage(archive=archives[reference], reference=reference)
     return PullImage(reference=reference)

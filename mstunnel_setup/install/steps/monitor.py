@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from mstunnel_setup.actions import init_script
 from mstunnel_setup.actions.files import directories
 from mstunnel_setup.actions.init_script import Init
-from mstunnel_setup.actions.services import TARGET_DIRECTORY, InstallService
+from mstunnel_setup.actions.units import TARGET_DIRECTORY, InstallService
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import MONITOR, MONITOR_UNIT, path_of
 from mstunnel_setup.install.readiness_input import engine_name
 from mstunnel_setup.readiness.facts import EngineName
@@ -19,7 +18,7 @@ from mstunnel_setup.transaction.step import Step
 
 
 @dataclass(frozen=True)
-class Monitor:
+class MonitorService:
     """The program to run, whether systemd can run it, the engine it asks, whether an account runs it.
 
     `init` is what runs it in place of systemd, if anything can.
@@ -32,7 +31,7 @@ class Monitor:
     init: Init | None = None
 
 
-def _gather(context: Context) -> Monitor:
+def _gather(context: Context) -> MonitorService:
     ports = context.ports
     systemd = ports.systemd.running()
     init = init_script.running(ports.files, ports.processes) if ports.files.live and not systemd else None
@@ -45,10 +44,10 @@ def _gather(context: Context) -> Monitor:
             )
         )
     program, engine = path_of(ports.files, MONITOR), engine_name(context)
-    return Monitor(program, systemd, engine, paths.ROOTLESS, init)
+    return MonitorService(program, systemd, engine, paths.ROOTLESS, init)
 
 
-def _decide(monitor: Monitor) -> Sequence[Action[Ports]]:
+def _decide(monitor: MonitorService) -> Sequence[Action]:
     if not monitor.systemd:
         return init_script.at_boot(monitor.init, MONITOR, monitor.program, now=True) if monitor.init else ()
     text = rendering.render(

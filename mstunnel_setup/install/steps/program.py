@@ -12,15 +12,14 @@ from packaging.version import Version
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions.files import CopyFile, Link, directories
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import FILE, LINKS, directory
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Action
@@ -28,6 +27,10 @@ from mstunnel_setup.transaction.step import Step
 
 _REMEMBERED = "program"
 _MODE = 0o755
+LAB_REMOVED = text(
+    "mstunnel-lab, which earlier releases placed here, was removed: the lab tenant is a program of its own. "
+    "Copy the file mstunnel-lab of the release to where you want to run it."
+)
 SUPPORT_DIRECTORIES = {
     "bash": ("/usr/share/bash-completion/completions",),
     "fish": ("/usr/share/fish/vendor_completions.d",),
@@ -51,7 +54,7 @@ class Program:
     directory: str = paths.PROGRAMS
     version: str = __version__
     support: Sequence[CopyFile] = ()
-    archive: Sequence[Action[Ports]] = ()
+    archive: Sequence[Action] = ()
 
 
 def _gather(context: Context) -> Program:
@@ -86,8 +89,8 @@ def _digest(context: Context, source: str) -> str | None:
     return files.digest_given(source)
 
 
-def _archive(context: Context) -> Sequence[Action[Ports]]:
-    """Nothing where the account finds the archive already, or none lies beside the program."""
+def _archive(context: Context) -> Sequence[Action]:
+    """Nothing where the account finds the archive already, or there is none beside the program."""
     own = release_images()
     if own is None or context.ports.scope is not Scope.HOST:
         return ()
@@ -98,7 +101,7 @@ def _archive(context: Context) -> Sequence[Action[Ports]]:
     return (*directories(str(kept.parent)), CopyFile(path=str(kept), source=str(beside), digest=digest))
 
 
-def _decide(program: Program) -> Sequence[Action[Ports]]:
+def _decide(program: Program) -> Sequence[Action]:
     if program.source is None:
         return ()
     target = f"{program.directory}/{FILE}"
@@ -110,6 +113,12 @@ def _decide(program: Program) -> Sequence[Action[Ports]]:
         *program.support,
         *program.archive,
     )
+
+
+def given_up(context: Context) -> list[str]:
+    """Name, completions and manual page of the lab tenant, which earlier releases placed with the program."""
+    made = [entry.key for entry in context.receipt.entries.values() if entry.step == STEP.name]
+    return [key for key in made if "mstunnel-lab" in key.rpartition("/")[2]]
 
 
 STEP = Step("program", text("The program in /usr/sbin"), _gather, _decide)

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mstunnel_setup.actions.agent_credential import (
+from mstunnel_setup.actions.agent_identity import (
+    CreateAgentSecret,
     CredentialSource,
     PlaceAgentCredential,
+    PlaceAgentSecret,
     UseAppIdentity,
     certificate_sha256,
 )
-from mstunnel_setup.actions.agent_secret import CreateAgentSecret, PlaceAgentSecret
 from mstunnel_setup.actions.certificates import CreateAgentCredential
 from mstunnel_setup.actions.files import WriteJson
 from mstunnel_setup.actions.tenant_objects import (
@@ -31,7 +32,6 @@ from mstunnel_setup.base.values import output
 from mstunnel_setup.certificates.agent_credential import CREDENTIAL_DAYS
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import environment, site
 from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.tenant.clouds import Cloud
@@ -50,7 +50,7 @@ _DEPLOYMENT_MODES: Final = {
 
 
 @dataclass(frozen=True)
-class Prepared:
+class ExistingIdentity:
     """An existing application, its tenant, and what it signs in with.
 
     That is a certificate by place and digest, or a secret by its place.
@@ -78,7 +78,7 @@ class Registration:
     authentication: str
     deployment_mode: DeploymentMode
     authentication_also: str = "none"
-    prepared: Prepared | None = None
+    existing: ExistingIdentity | None = None
     secret: bool = False
     left_record: str = ""
     left_applications: tuple[str, ...] = ()
@@ -93,14 +93,13 @@ class Registration:
     @property
     def credential_path(self) -> str:
         """Where the agent finds what it signs in with."""
-        secret = self.prepared.secret if self.prepared else self.secret
+        secret = self.existing.secret if self.existing else self.secret
         return paths.AGENT_SECRET if secret else paths.AGENT_CREDENTIAL
 
 
 def _gather(context: Context) -> Registration:
     application_name = f"mstunnel-gateway {context.server_name} {_machine(context)}"
-    prepared = _prepared(context)
-    _refuse_renamed(context, prepared.app_id if prepared else application_name)
+    existing = _existing(context)
     registration = Registration(
         site_id=site.chosen_id(context),
         server_name=context.server_name,
@@ -109,10 +108,11 @@ def _gather(context: Context) -> Registration:
         authentication=context.answers.authentication,
         authentication_also=context.answers.authentication_also,
         deployment_mode=_DEPLOYMENT_MODES[context.answers.deployment, context.answers.mode],
-        prepared=prepared,
+        existing=existing,
         secret=context.answers.identity.credential == "secret",
     )
-    _refuse_other_credential(context, registration.credential_path)
+    name = existing.app_id if existing else application_name
+    _refuse_changed(context, name, registration.credential_path)
     return replace(
         registration,
         left_record=_left_record(context, registration),
@@ -128,7 +128,7 @@ def _left_applications(context: Context, registration: Registration) -> tuple[st
     """
     application = _application(registration)
     known = application.key in context.receipt.entries
-    if known or registration.prepared is not None or not context.prompter.interactive:
+    if known or registration.existing is not None or not context.prompter.interactive:
         return ()
     found = context.ports.graph.find_applications(registration.application_name)
     if not found:
@@ -163,7 +163,7 @@ def _left_record(context: Context, registration: Registration) -> str:
     return found.id if wanted or (context.prompter.interactive and context.prompter.confirm(question)) else ""
 
 
-def _prepared(context: Context) -> Prepared | None:
+def _existing(context: Context) -> ExistingIdentity | None:
     """The identity that the answers name, once it has proved that it can do what the agent will do.
 
     Raises SignInError, and WaitingError `admin-consent-needed` when it still lacks the permission.
@@ -188,15 +188,15 @@ def _prepared(context: Context) -> Prepared | None:
             raise
         raise consent_needed(graph, given.client_id, f"the application {given.client_id}") from error
     if isinstance(credential, ClientSecret):
-        return Prepared(given.client_id, tenant_id, source, secret=str(given.client_secret))
-    return Prepared(given.client_id, tenant_id, source, certificate_sha256(credential))
+        return ExistingIdentity(given.client_id, tenant_id, source, secret=str(given.client_secret))
+    return ExistingIdentity(given.client_id, tenant_id, source, certificate_sha256(credential))
 
 
-def _refuse_renamed(context: Context, application_name: str) -> None:
-    """Raise TenantError when this server went by another name, or had another machine id, when it began."""
+def _refuse_changed(context: Context, application_name: str, credential_path: str) -> None:
+    """Raise TenantError when this server began with another name, machine id or kind of credential."""
+    names = {CreateAppIdentity.kind: "display_name", UseAppIdentity.kind: "app_id"}
     for entry in context.receipt.entries.values():
         known = entry.versions[-1]
-        names = {CreateAppIdentity.kind: "display_name", UseAppIdentity.kind: "app_id"}
         name = known.get(names.get(str(known["kind"]), ""), application_name)
         if name != application_name:
             raise TenantError(
@@ -209,16 +209,10 @@ def _refuse_renamed(context: Context, application_name: str) -> None:
                 name=name,
                 application_name=application_name,
             )
-
-
-def _refuse_other_credential(context: Context, path: str) -> None:
-    """Raise TenantError when this server was installed with the other kind of credential."""
-    for entry in context.receipt.entries.values():
-        known = entry.versions[-1]
-        if known["kind"] in _CREDENTIALS and known["path"] != path:
+        if known["kind"] in _CREDENTIALS and known["path"] != credential_path:
             raise TenantError(
                 "identity-changed",
-                ("this server signs in with {credential}, but the answer `identity` asks for another kind"),
+                "this server signs in with {credential}, but the answer `identity` asks for another kind",
                 hint=(
                     "Restore the earlier `identity`, or remove this server with `mst-cli uninstall` first."
                 ),
@@ -232,7 +226,7 @@ def _machine(context: Context) -> str:
     return hashlib.sha256(b"mstunnel-gateway " + machine_id.strip()).hexdigest()[:8]
 
 
-def _decide(registration: Registration) -> Sequence[Action[Ports]]:
+def _decide(registration: Registration) -> Sequence[Action]:
     application = _application(registration)
     credential = _credential(registration, application.key)
     # An application is made with its certificate, but it must be there before it can have a secret.
@@ -271,28 +265,28 @@ def _decide(registration: Registration) -> Sequence[Action[Ports]]:
     )
 
 
-def _application(registration: Registration) -> Action[Ports]:
+def _application(registration: Registration) -> Action:
     """As which application the agent signs in."""
-    prepared = registration.prepared
-    if prepared is not None:
-        return UseAppIdentity(app_id=prepared.app_id, tenant_id=prepared.tenant_id)
+    existing = registration.existing
+    if existing is not None:
+        return UseAppIdentity(app_id=existing.app_id, tenant_id=existing.tenant_id)
     return CreateAppIdentity(
         display_name=registration.application_name,
         credential_path="" if registration.secret else registration.credential_path,
     )
 
 
-def _credential(registration: Registration, application: str) -> Action[Ports]:
+def _credential(registration: Registration, application: str) -> Action:
     """What the agent signs in with; `application` is the key of the action that makes its application."""
-    path, prepared = registration.credential_path, registration.prepared
-    if prepared is None and registration.secret:
+    path, existing = registration.credential_path, registration.existing
+    if existing is None and registration.secret:
         return CreateAgentSecret(path=path, application=application, days=CREDENTIAL_DAYS)
-    if prepared is None:
+    if existing is None:
         return CreateAgentCredential(path=path, common_name=registration.application_name[:64])
-    if prepared.secret:
-        return PlaceAgentSecret(path=path, secret=prepared.secret)
-    digest = prepared.certificate_sha256
-    return PlaceAgentCredential(path=path, source=prepared.source, certificate_sha256=digest)
+    if existing.secret:
+        return PlaceAgentSecret(path=path, secret=existing.secret)
+    digest = existing.certificate_sha256
+    return PlaceAgentCredential(path=path, source=existing.source, certificate_sha256=digest)
 
 
 _CREDENTIALS = frozenset(

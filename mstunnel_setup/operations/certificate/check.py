@@ -20,9 +20,9 @@ from mstunnel_setup.certificates.judge_names import shown_names
 from mstunnel_setup.certificates.judge_time import days_left
 from mstunnel_setup.certificates.model import Finding, Identity, Severity
 from mstunnel_setup.install import device_certificates, revocation
-from mstunnel_setup.install.own_gateway import leaf_in_service
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
+from mstunnel_setup.install.steps.verify import leaf_in_service
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import installed_run, previous, serving_port
 from mstunnel_setup.operations.certificate.findings import DEVICES_NOT_CHECKED, NONE_IN_USE, NOT_SERVED
@@ -57,10 +57,10 @@ class CertificateFindings(Report):
 def show(operator: Operator) -> Result:
     """The certificate in use, in a few lines. Raises CertificateError when it cannot be read."""
     with installed_run(operator, {}, exclusively=False) as run:
-        identity = generations.read(run.context.ports, paths.ACTIVE)
+        identity = generations.read(run.context.ports.files, paths.ACTIVE)
         leaf = identity.leaf
         names = extension(leaf, x509.SubjectAlternativeName)
-        generation = generations.linked(run.context.ports)
+        generation = generations.linked(run.context.ports.files)
         found = CertificateReport(
             subject=title(leaf),
             names=shown_names(names) if names else "",
@@ -119,14 +119,14 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Finding]:
     With `ask_authority` its answer is kept, for which the run has to hold the lock.
     """
     context = run.context
-    placement = tuple(placement_findings(context.ports))
+    placement = tuple(placement_findings(context.ports.files))
     yield from placement
-    yield from exposed_keys(context.ports)
+    yield from exposed_keys(context.ports.files)
     try:
         device_certificates.judge_placed(context.ports.files, context.ports.clock.now())
     except CertificateError as error:
         yield DEVICES_NOT_CHECKED(problem=error.message, remedy=error.hint)
-    identity = generations.in_use(context.ports)
+    identity = generations.in_use(context.ports.files)
     if identity is None:
         if not placement:
             yield NONE_IN_USE()

@@ -13,7 +13,8 @@ from mstunnel_setup.actions.certificate_schedule import WANTED, ScheduleImport, 
 from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
-from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.problem import warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
@@ -21,7 +22,7 @@ from mstunnel_setup.certificates.certificate import title
 from mstunnel_setup.certificates.judge_time import days_left
 from mstunnel_setup.install import readiness_input, revocation
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.run_lock import PATIENCE
+from mstunnel_setup.install.installed import PATIENCE
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
@@ -191,7 +192,7 @@ def take_pending(run: Run, name: str) -> Result:
     """What the timer runs. The certificate is judged once more; a refused one stays listed as overdue."""
     pending = _named(run, name)
     directory = generations.directory(pending.fingerprint)
-    identity = generations.read(run.context.ports, directory)
+    identity = generations.read(run.context.ports.files, directory)
     if _newer_in_use(run, identity.leaf) not in ("", pending.instead_of):
         raise CertificateError(
             "import-older",
@@ -203,7 +204,7 @@ def take_pending(run: Run, name: str) -> Result:
     asked = revocation.ask(run.context, identity)
     certificate.tell(run.context, asked.findings)
     # What came from elsewhere goes to the usual places as PEM.
-    source = generations.source(run.context.ports, directory)
+    source = generations.source(run.context.ports.files, directory)
     copies = tuple(certificate.copies(run.context, source, identity)) if pending.copied else ()
     done = activate(run, pending.fingerprint, copies)
     revocation.keep(run.context, identity, asked)
@@ -217,9 +218,9 @@ def take_pending(run: Run, name: str) -> Result:
 
 def _newer_in_use(run: Run, leaf: x509.Certificate) -> str:
     """The generation in use where `leaf` would be a step back from it; else empty."""
-    current = generations.leaf_in_use(run.context.ports)
+    current = generations.leaf_in_use(run.context.ports.files)
     older = current is not None and generations.is_older(leaf, current)
-    return str(generations.linked(run.context.ports)) if older else ""
+    return str(generations.linked(run.context.ports.files)) if older else ""
 
 
 def pending_of(run: Run, fingerprint: str) -> Sequence[ScheduleImport]:
@@ -293,7 +294,7 @@ def import_certificate(operator: Operator, settings: Settings, how: ImportReques
 
 
 def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | None) -> Result:
-    in_use = found.fingerprint == generations.linked(run.context.ports)
+    in_use = found.fingerprint == generations.linked(run.context.ports.files)
     if in_use and not how.dry_run:
         return _in_use_already(run, found, how)
     _refuse_step_back(run.context, found, agreed=how.yes or how.dry_run)
@@ -333,7 +334,7 @@ def _in_use_already(run: Run, found: Certificate, how: ImportRequest) -> Result:
 
 def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> None:
     """Never to an older certificate without asking; an unattended run is asked by `--yes`."""
-    current = generations.leaf_in_use(context.ports)
+    current = generations.leaf_in_use(context.ports.files)
     if agreed or current is None or not generations.is_older(found.identity.leaf, current):
         return
     ends = f"{found.identity.leaf.not_valid_after_utc:%Y-%m-%d}"

@@ -17,6 +17,7 @@ from mstunnel_setup.certificates.findings import KEY_MODE
 from mstunnel_setup.certificates.identity_source import IdentitySource
 from mstunnel_setup.certificates.load import fingerprint
 from mstunnel_setup.certificates.model import Finding, Identity
+from mstunnel_setup.install import certificate_source
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
@@ -32,7 +33,6 @@ from mstunnel_setup.operations.certificate.findings import (
     LINK_FLATTENED,
     LINK_MISSING,
 )
-from mstunnel_setup.transaction.ports import HasFiles
 
 _BY_OTHERS = 0o077
 _INTO_BY_OTHERS = _BY_OTHERS & ~paths.PRIVATE_MODE
@@ -50,9 +50,9 @@ class _Place:
     refused: int = _BY_OTHERS
 
 
-def mode_findings(ports: HasFiles) -> Iterator[Finding]:
+def mode_findings(files: Files) -> Iterator[Finding]:
     """What others may read or change, or own; the target of a link is the administrator's."""
-    for place, state in _present(ports.files):
+    for place, state in _present(files):
         if state.mode & place.refused:
             finding = CHAIN_MODE if place.refused == _WRITABLE_BY_OTHERS else KEY_MODE
             yield finding(path=place.path, mode=state.mode, wanted=place.mode)
@@ -121,7 +121,7 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
     Where none is, another one is taken only when the administrator agrees. Raises CertificateError.
     """
     with installed_run(operator, {}) as run:
-        problems = tuple(placement_findings(run.context.ports))
+        problems = tuple(placement_findings(run.context.ports.files))
         if not problems:
             return Result("unchanged", text=[text("The link and the certificate in use are intact.")])
         fix_permissions(run.files)
@@ -138,23 +138,23 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
     return Result("changed", data, text=fold_all(lines))
 
 
-def placement_findings(ports: HasFiles) -> Iterator[Finding]:
+def placement_findings(files: Files) -> Iterator[Finding]:
     """What is wrong with the link, the generation it names, and who may read the keys."""
-    state = ports.files.state(paths.ACTIVE)
-    name = generations.linked(ports)
+    state = files.state(paths.ACTIVE)
+    name = generations.linked(files)
     if state is None:
         yield LINK_MISSING(path=paths.ACTIVE)
     elif name is None:
         yield LINK_FLATTENED(path=paths.ACTIVE)
     else:
-        yield from _generation_findings(ports, name)
-    yield from mode_findings(ports)
+        yield from _generation_findings(files, name)
+    yield from mode_findings(files)
 
 
-def _generation_findings(ports: HasFiles, name: str) -> Iterator[Finding]:
+def _generation_findings(files: Files, name: str) -> Iterator[Finding]:
     directory = generations.directory(name)
     try:
-        if fingerprint(generations.read(ports, directory)) != name:
+        if fingerprint(generations.read(files, directory)) != name:
             yield GENERATION_DAMAGED(directory=directory, reason=text("its name is not that of its content"))
     except CertificateError as error:
         yield GENERATION_DAMAGED(directory=directory, reason=error.message)
@@ -162,7 +162,7 @@ def _generation_findings(ports: HasFiles, name: str) -> Iterator[Finding]:
 
 def _wanted(run: Run) -> str | None:
     """The generation in use: what is linked, else what was linked last according to the journal."""
-    linked = generations.linked(run.context.ports)
+    linked = generations.linked(run.context.ports.files)
     entry = run.context.receipt.entries.get(f"link:{paths.ACTIVE}")
     return linked or (PurePosixPath(str(entry.versions[-1]["target"])).name if entry else None)
 
@@ -217,8 +217,8 @@ def _candidates(context: Context) -> Iterator[_Candidate]:
     waiting = {pending.fingerprint for pending in pending_imports(context.receipt)}
     names = context.ports.files.names(paths.GENERATIONS)
     directories = (paths.ACTIVE, *(generations.directory(name) for name in names))
-    places = [(place, generations.source(context.ports, place)) for place in directories]
-    usual = zip((paths.SITE_CERTIFICATE, paths.SITE_PFX), certificate.usual(context), strict=True)
+    places = [(place, generations.source(context.ports.files, place)) for place in directories]
+    usual = zip((paths.SITE_CERTIFICATE, paths.SITE_PFX), certificate_source.usual(context), strict=True)
     for place, source in (*places, *usual):
         try:
             identity = source.load(context.ports)
@@ -232,7 +232,7 @@ def _clear_way(context: Context) -> None:
     """Remove what stands in the place of the link: a file, or a directory with nothing but chain and key."""
     files = context.ports.files
     state = files.state(paths.ACTIVE)
-    if state is None or generations.linked(context.ports) is not None:
+    if state is None or generations.linked(context.ports.files) is not None:
         return
     if state.kind != "directory":
         files.remove(paths.ACTIVE)

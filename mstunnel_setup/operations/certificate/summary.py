@@ -7,13 +7,13 @@ from typing import Annotated
 from pydantic import Field
 
 from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.actions.host import Host
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.report import Day, Moment, Report
-from mstunnel_setup.base.result import Notice, warning
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations, revocation_record
 from mstunnel_setup.certificates.judge_time import WARN_DAYS, days_left
 from mstunnel_setup.certificates.revocation_answers import RevocationState
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.operations.errors import CERTIFICATE_EXPIRED, CERTIFICATE_NOT_IN_USE, CERTIFICATE_REVOKED
 from mstunnel_setup.transaction.receipt import Receipt
 
@@ -47,11 +47,11 @@ class CertificateSummary(Report):
     pending: Annotated[tuple[PendingImport, ...], Field(description="Delayed imports.")]
 
 
-def certificate_summary(ports: Ports, receipt: Receipt) -> CertificateSummary:
+def certificate_summary(ports: Host, receipt: Receipt) -> CertificateSummary:
     """Days left, the revocation answer kept last, and the delayed imports; nothing is fetched."""
-    leaf = generations.leaf_in_use(ports)
+    leaf = generations.leaf_in_use(ports.files)
     now = ports.clock.now()
-    asked = revocation_record.last(ports.files, str(generations.linked(ports)), now)
+    asked = revocation_record.last(ports.files, str(generations.linked(ports.files)), now)
     return CertificateSummary(
         days_left=None if leaf is None else days_left(leaf, now),
         not_after=None if leaf is None else f"{leaf.not_valid_after_utc:%Y-%m-%d}",
@@ -69,7 +69,7 @@ def certificate_summary(ports: Ports, receipt: Receipt) -> CertificateSummary:
     )
 
 
-def certificate_notices(summary: CertificateSummary) -> Iterator[Notice]:
+def certificate_notices(summary: CertificateSummary) -> Iterator[Problem]:
     """Warnings: 30 days before the end, of a revoked one, of one not asked about, of a failed import."""
     days, answer = summary.days_left, summary.revocation
     if days is None:

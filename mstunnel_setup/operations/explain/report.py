@@ -11,7 +11,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.base.report import Report
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import fold, folded, plain, text
+from mstunnel_setup.base.text import fold, folded, joined, plain, text
 from mstunnel_setup.certificates.model import Severity
 from mstunnel_setup.gateway.fixed_rules import rule_of
 from mstunnel_setup.gateway.occtl import judge_word
@@ -62,7 +62,6 @@ _REASONS: Final[Mapping[str, str]] = {
 _WHICH: Final = text("To test a destination: `mst-cli explain ADDRESS`.")
 _PULL: Final = text("Fetch the configuration with `mst-cli config pull`.")
 _SHOWN: Final = 3
-_LONGEST: Final = 160
 _RESULTS: Final[tuple[tuple[Severity, Outcome], ...]] = (
     (Severity.ERROR, "problem"),
     (Severity.WARNING, "warning"),
@@ -317,8 +316,8 @@ def certificate(facts: Facts) -> Row:
     """The certificate as devices see it: what is served, its names, chain and time."""
     for severity, result in _RESULTS:
         if found := [finding for finding in facts.certificate if finding.severity is severity]:
-            seen = plain("; ".join(finding.message for finding in found), _LONGEST)
-            hint = f"{found[0].hint} `mst-cli cert check` shows all.".lstrip()
+            seen = joined((finding.message for finding in found), "; ")
+            hint = joined(filter(None, (found[0].hint, text("`mst-cli cert check` shows all."))))
             return Row("certificate", result, seen, hint)
     if facts.certificate_days is None:
         return Row("certificate", "unknown", "it could not be read", text("Run `mst-cli cert check`."))

@@ -14,6 +14,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
 from mstunnel_setup.base.text import printable, text
@@ -21,7 +22,6 @@ from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, Probe, read_report
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
@@ -63,7 +63,7 @@ def judge(connected: int, before: Collection[str], refused: Collection[str]) -> 
     return "refused" if set(before) & set(refused) else "away"
 
 
-def connected(ports: Ports) -> tuple[str, ...]:
+def connected(ports: Host) -> tuple[str, ...]:
     """The address of each device that is connected. Raises EngineError when the gateway cannot be asked."""
     rows = [row for row in ask(ports, _USERS) if isinstance(row, dict)]
     # occtl lists every open connection, also before and after a sign-in that is refused.
@@ -93,7 +93,7 @@ def await_devices(context: Context, before: tuple[str, ...]) -> int:
     return found
 
 
-def _count(ports: Ports) -> int:
+def _count(ports: Host) -> int:
     """How many devices are connected; a gateway that does not answer just now has none yet."""
     try:
         return len(connected(ports))
@@ -101,7 +101,7 @@ def _count(ports: Ports) -> int:
         return 0
 
 
-def _log(ports: Ports) -> str:
+def _log(ports: Host) -> str:
     """The log of the container that runs now; empty when the engine does not keep one."""
     command = ports.engine.logs_command(paths.SERVER, LogOptions())
     try:
@@ -182,12 +182,12 @@ def drain(context: Context, port: int, minutes: int) -> None:
         context.prompter.say(text("Not waiting for sessions: {message}.", message=error.message))
 
 
-def reopen(ports: Ports) -> None:
+def reopen(ports: Host) -> None:
     """Let devices in again, where the container was not replaced after all."""
     ports.engine.execute(paths.SERVER, ["nft", "delete", "table", *_TABLE], _SECONDS)
 
 
-def _close(ports: Ports, port: int) -> None:
+def _close(ports: Host, port: int) -> None:
     """The health check, which comes by the loopback, is let in; UDP belongs to sessions that there are."""
     _add(ports, "table", *_TABLE)
     _add(ports, "chain", *_CHAIN, "{ type filter hook input priority filter; }")
@@ -195,7 +195,7 @@ def _close(ports: Ports, port: int) -> None:
     _add(ports, "rule", *_CHAIN, *match, "reject", "with", "tcp", "reset")
 
 
-def _add(ports: Ports, *words: str) -> None:
+def _add(ports: Host, *words: str) -> None:
     finished = ports.engine.execute(paths.SERVER, ["nft", "add", *words], _SECONDS)
     if finished.code != 0:
         reason = printable(finished.error or finished.output).strip()

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
 from typing import Literal
 
 from mstunnel_setup.actions import uplink
-from mstunnel_setup.actions.sysctls import place
+from mstunnel_setup.actions.kernel import place
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.containers import ipv6

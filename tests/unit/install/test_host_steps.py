@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError, WaitingError
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import bridge, environment, kernel, proxy
 from mstunnel_setup.io.files import Files
@@ -173,7 +173,7 @@ def test_without_root_a_file_that_others_cannot_read_stays_out_of_the_journal(ma
 def test_a_password_that_an_earlier_release_wrote_is_taken_back(machine: Machine, now: str) -> None:
     before = machine.tree()
     text = f"export https_proxy={SECRET}\n"
-    earlier: list[Action[Any]] = [
+    earlier: list[Action] = [
         WriteFile(path=proxy.PROFILE, text=text, mode=0o600),
         StoreAnswer(name=environment.WANTED, value={"https_proxy": SECRET}),
     ]
@@ -185,12 +185,12 @@ def test_a_password_that_an_earlier_release_wrote_is_taken_back(machine: Machine
     journal = Journal(files, clock, paths.STATE, readable=True)
     context = replace(of_root(machine), read_receipt=lambda: journal.receipt)
     runner = Runner(context.ports, journal, CODEC, clock, lambda _event: None)
-    assert proxy.given_up(context) == [f"file:{proxy.PROFILE}", f"answer:{environment.WANTED}"]
-    runner.take_back(proxy.given_up(context))
+    assert proxy.obsolete_keys(context) == [f"file:{proxy.PROFILE}", f"answer:{environment.WANTED}"]
+    runner.take_back(proxy.obsolete_keys(context))
     runner.run([proxy.SYSTEM], context)
 
     assert b"word" not in (files.read(journal.path) or b"")
-    assert proxy.given_up(context) == []
+    assert proxy.obsolete_keys(context) == []
     runner.undo()
     files.remove(paths.ENVIRONMENT)
     assert machine.tree() == before
@@ -261,7 +261,7 @@ def test_before_env_sh_is_written_no_proxy_is_given_up(machine: Machine) -> None
     """The host part of a rootless installation comes first; root runs it again without proxies."""
     install_proxy(machine, https_proxy=PROXY)
     machine.scene.files.remove(paths.ENVIRONMENT)
-    assert proxy.given_up(machine.context(environment={})) == []
+    assert proxy.obsolete_keys(machine.context(environment={})) == []
 
 
 def test_a_proxy_that_is_given_up_leaves_every_place(machine: Machine) -> None:
@@ -269,12 +269,12 @@ def test_a_proxy_that_is_given_up_leaves_every_place(machine: Machine) -> None:
     before = machine.tree()
     install_proxy(machine, https_proxy=PROXY)
     context = machine.context(environment={"https_proxy": PROXY})
-    assert proxy.given_up(context) == []
+    assert proxy.obsolete_keys(context) == []
 
     machine.scene.write(paths.ENVIRONMENT, "TRACE_SESSIONS=1\n")
     context = machine.context(environment={"https_proxy": PROXY})
     runner = Runner(context.ports, machine.scene.journal, CODEC, machine.scene.clock, lambda _event: None)
-    runner.take_back(proxy.given_up(context))
+    runner.take_back(proxy.obsolete_keys(context))
 
     assert install_proxy(machine, https_proxy=PROXY) == []
     after = {path: text for path, text in machine.tree().items() if not path.endswith("mstunnel/env.sh")}

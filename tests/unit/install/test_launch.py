@@ -10,20 +10,14 @@ import pytest
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions import init_script
-from mstunnel_setup.actions.containers import (
-    InstallQuadlet,
-    InstallUnit,
-    MakeStateDirectory,
-    RunContainer,
-    StartServices,
-)
+from mstunnel_setup.actions.containers import MakeStateDirectory, RunContainer, StartServices
 from mstunnel_setup.actions.files import Link, WriteJson
+from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, ExitCode
 from mstunnel_setup.base.values import output
-from mstunnel_setup.containers.choice import Chosen
+from mstunnel_setup.containers.choice import Chosen, RunMethod
 from mstunnel_setup.containers.engine import Image
-from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, digest_tag
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import launch
@@ -294,7 +288,9 @@ def test_state_where_an_earlier_release_had_it_is_removed_with_what_a_container_
     scene.run(Step("launch", "", lambda _context: None, lambda _facts: made), _context(scene))
     scene.write(f"{earlier}/report", "")
     runner = scene.opened().runner
-    assert [removal.key for removal in runner.take_back(launch.given_up(_context(scene)))] == [made[1].key]
+    assert [removal.key for removal in runner.take_back(launch.obsolete_keys(_context(scene)))] == [
+        made[1].key
+    ]
     assert scene.files.state(earlier) is None
     assert scene.files.state(state) is not None
-    assert launch.given_up(_context(scene)) == []
+    assert launch.obsolete_keys(_context(scene)) == []

@@ -1,0 +1,109 @@
+"""`--lab`: a lab tenant is known by the fingerprint that it prints, and answers all about the tenant."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.answers.merge import merge
+from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError, UsageError
+from mstunnel_setup.cli import setup
+from mstunnel_setup.cli.framework.render import run_app
+from mstunnel_setup.install import request as request_module
+from mstunnel_setup.install.request import InstallRequest, with_lab
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.http import HttpSession
+from tests.unit.running_lab import running_lab
+
+OTHER = "sha256:" + "0" * 64
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    with running_lab(tmp_path_factory.mktemp("lab")) as description:
+        yield description
+
+
+def printed(lab: dict[str, Any]) -> str:
+    """What the lab prints to be copied behind `--lab`."""
+    return str(lab["setup"]).rpartition(" ")[2]
+
+
+def test_the_printed_command_answers_everything_about_the_tenant(lab: dict[str, Any]) -> None:
+    answers = merge(with_lab(SystemClock(), InstallRequest(lab=printed(lab))).settings, {})
+    assert (answers.tenant.cloud, answers.tenant.authority, answers.tenant.graph) == (
+        "custom",
+        lab["authority"],
+        lab["graph"],
+    )
+    assert answers.sign_in.client_id == lab["client_id"]
+    assert answers.tenant.ca_pem == Path(lab["ca_file"]).read_text()
+
+
+def test_the_root_it_gives_verifies_the_lab(lab: dict[str, Any]) -> None:
+    settings = with_lab(SystemClock(), InstallRequest(lab=printed(lab))).settings
+    session = HttpSession(SystemClock(), roots=settings["tenant.ca_pem"])
+    assert session.get(f"{lab['authority']}/v2.0/.well-known/openid-configuration").status_code == 200
+    session.close()
+
+
+def test_what_is_given_besides_counts_more(lab: dict[str, Any]) -> None:
+    own = "44444444-0000-0000-0000-000000000000"
+    request = InstallRequest(settings={"sign_in.client_id": own, "site": "Berlin"}, lab=printed(lab))
+    settings = with_lab(SystemClock(), request).settings
+    assert (settings["sign_in.client_id"], settings["site"]) == (own, "Berlin")
+
+
+def test_without_a_lab_nothing_is_fetched() -> None:
+    request = InstallRequest(settings={"site": "Berlin"})
+    assert with_lab(SystemClock(), request) is request
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "code", "said"),
+    [
+        (lambda text: text.partition("#")[0] + "#" + OTHER, NetworkError, "lab-fingerprint-wrong", OTHER),
+        (lambda text: text.partition("#")[0], UsageError, "lab-fingerprint-missing", "#sha256:"),
+        (lambda text: text[:-1], UsageError, "lab-fingerprint-missing", "64 hex digits"),
+        (lambda text: text.replace("https:", "http:"), UsageError, "lab-address-invalid", "http://"),
+        (lambda _text: f"https://127.0.0.1:9#{OTHER}", NetworkError, "root-unreachable", "127.0.0.1:9"),
+        (
+            lambda text: text.replace("#", "/nothing#"),
+            NetworkError,
+            "root-unreachable",
+            "HTTP 404",
+        ),
+    ],
+)
+def test_refused(lab: dict[str, Any], change: Any, kind: type[SetupError], code: str, said: str) -> None:
+    with pytest.raises(kind) as caught:
+        with_lab(SystemClock(), InstallRequest(lab=change(printed(lab))))
+    assert caught.value.code == code
+    assert said in caught.value.message
+
+
+def test_the_fingerprint_may_be_in_upper_case(lab: dict[str, Any]) -> None:
+    address, _, digits = printed(lab).partition("#sha256:")
+    assert with_lab(SystemClock(), InstallRequest(lab=f"{address}/#sha256:{digits.upper()}")).settings
+
+
+def test_a_server_that_is_no_lab_is_named(lab: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_module, "_CONNECTION", "/devicelogin")
+    with pytest.raises(TenantError) as caught:
+        with_lab(SystemClock(), InstallRequest(lab=printed(lab)))
+    assert caught.value.code == "lab-connection-invalid"
+
+
+def test_a_wrong_fingerprint_changes_nothing(
+    lab: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("etc", "run", "var/lib"):
+        (tmp_path / name).mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    wrong = printed(lab).partition("#")[0] + "#" + OTHER
+    arguments = ["--root", str(tmp_path), "--lab", wrong, "--accept-eula", "--unattended", "--output", "json"]
+    assert run_app(setup.app, "mstunnel-setup", arguments) == NetworkError.exit_code
+    assert json.loads(capsys.readouterr().out)["errors"][0]["code"] == "lab-fingerprint-wrong"
+    assert sorted(tmp_path.rglob("*")) == before

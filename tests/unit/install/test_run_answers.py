@@ -1,0 +1,85 @@
+"""A program of a release knows its images: no question, the same digests from an archive or a registry."""
+
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.answers.merge import answered, merge
+from mstunnel_setup.containers.release_images import ReleaseImages, release_images
+from mstunnel_setup.install import run_answers
+from mstunnel_setup.install.run_answers import with_release_images
+
+GATEWAY, AGENT = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+ARCHIVE = "mstunnel-images-1.0-amd64.tar"
+
+
+@pytest.fixture
+def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the archive would lie beside the program, which is of a release for one registry."""
+    own = ReleaseImages(GATEWAY, AGENT, ARCHIVE, "registry.example.com/mstunnel")
+    monkeypatch.setattr(run_answers, "release_images", lambda: own)
+    monkeypatch.setenv("MSTUNNEL_ONE_FILE", str(tmp_path / "mstunnel-setup"))
+    return tmp_path / ARCHIVE
+
+
+def test_a_checkout_knows_none() -> None:
+    assert release_images() is None
+    assert with_release_images(merge({}, {})).images.server is None
+
+
+def test_without_an_answer_they_come_from_the_registry_of_the_release(beside: Path) -> None:
+    images = with_release_images(merge({}, {})).images
+    assert images.server == f"registry.example.com/mstunnel/gateway@{GATEWAY}"
+    assert images.agent == f"registry.example.com/mstunnel/agent@{AGENT}"
+    assert images.archive == ()
+
+
+def test_another_registry_has_the_same_digests(beside: Path) -> None:
+    images = with_release_images(merge({"images.registry": "localhost:5000"}, {})).images
+    assert (images.server, images.agent) == (
+        f"localhost:5000/gateway@{GATEWAY}",
+        f"localhost:5000/agent@{AGENT}",
+    )
+
+
+def test_the_archive_beside_the_program_comes_before_a_registry(beside: Path) -> None:
+    beside.touch()
+    answers = with_release_images(merge({}, {}))
+    assert answers.images.archive == (str(beside),)
+    assert str(answers.origins["images.archive"]) == "default of this release"
+
+
+def test_an_archive_that_is_given_comes_first(beside: Path) -> None:
+    beside.touch()
+    images = with_release_images(merge({"images.archive": "/root/given.tar"}, {})).images
+    assert images.archive == ("/root/given.tar",)
+    assert images.server == f"registry.example.com/mstunnel/gateway@{GATEWAY}"
+
+
+def test_they_stay_when_a_person_answers_another_question(beside: Path) -> None:
+    beside.touch()
+    answers = answered(with_release_images(merge({}, {})), {"site": "Office"})
+    assert answers.images.server == f"registry.example.com/mstunnel/gateway@{GATEWAY}"
+    assert answers.images.archive == (str(beside),)
+    assert str(answers.origins["images.archive"]) == "default of this release"
+    assert answers.record() == {"site": "Office"}
+
+
+def test_a_run_that_stopped_before_loading_finds_the_archive_again(beside: Path) -> None:
+    beside.touch()
+    first = with_release_images(merge({}, {}))
+    earlier = {"images.server": first.images.server, "images.agent": first.images.agent}
+    assert with_release_images(merge({}, {}, earlier=earlier)).images.archive == (str(beside),)
+
+
+def test_images_of_another_release_are_not_looked_for_in_the_archive(beside: Path) -> None:
+    beside.touch()
+    earlier = {
+        f"images.{name}": f"localhost/mstunnel/{name}@sha256:{'c' * 64}" for name in ("server", "agent")
+    }
+    assert with_release_images(merge({}, {}, earlier=earlier)).images.archive == ()
+
+
+def test_images_that_are_named_stay(beside: Path) -> None:
+    named = {f"images.{name}": f"other.example.com/{name}@{GATEWAY}" for name in ("server", "agent")}
+    assert with_release_images(merge(named, {})).images.server == named["images.server"]
