@@ -35,7 +35,7 @@ from mstunnel_setup.operations.readiness import ReadinessRequest
 from mstunnel_setup.operations.readiness import run as readiness
 from mstunnel_setup.operations.status import overview
 from mstunnel_setup.operations.version import version
-from mstunnel_setup.transaction.action import JournalError
+from mstunnel_setup.transaction.errors import JournalError
 
 _CONFIGURATION = (
     *(paths.ENVIRONMENT, paths.ADMIN_SETTINGS, paths.AGENT_INFO, paths.AGENT_SETTINGS, paths.VERSION_INFO),

@@ -10,7 +10,7 @@ import pytest
 
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.transaction.action import JournalError
+from mstunnel_setup.transaction.errors import JournalError
 from mstunnel_setup.transaction.journal import Journal
 
 _DIRECTORY = "/var/lib/mstunnel"
