@@ -22,6 +22,7 @@ from mstunnel_setup.base.log_line import LogLine
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from scripts import command_page, coverage, error_codes, token_tables
 from scripts.command_tree import flat
+from scripts.schemas import schemas
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/reference"
@@ -51,6 +52,7 @@ def pages() -> dict[Path, str]:
     return {
         **generated,
         **with_tables,
+        **schemas(),
         CATALOGUE: error_codes.journal_catalogue(),
         AGENT_HINTS: f"{json.dumps(agent_hints(), indent=1, ensure_ascii=False)}\n",
     }

@@ -12,7 +12,7 @@ import pytest
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.exchange import release_feed as feed
-from mstunnel_setup.operations.backup_archive import unpack
+from mstunnel_setup.operations.backup import unpack
 from mstunnel_setup.operations.upgrade.releases import import_archive
 from tests.attack.record import record
 from tests.unit.exchange.publisher import Publisher, release

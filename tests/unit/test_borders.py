@@ -311,7 +311,7 @@ UPWARD = {
     "base to io": ("mstunnel_setup/base/errors.py", "mstunnel_setup.io.files"),
     "host to tenant tool": ("mstunnel_setup/operations/status.py", "mst_admin.apply"),
     "tenant tool to lab": ("mst_admin/apply.py", "mstunnel_lab.store"),
-    "installation to take-over": ("mstunnel_setup/install/uninstall.py", "mstunnel_setup.adopt.adoption"),
+    "installation to take-over": ("mstunnel_setup/install/uninstall.py", "mstunnel_setup.adopt.switch"),
 }
 
 

@@ -10,7 +10,7 @@ from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.exchange.health_report import HealthState, read_health
 from mstunnel_setup.exchange.log_lines import HEALTH_CHANGED
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.agent_findings import agent_problem
+from mstunnel_setup.operations.health import agent_problem
 
 
 @dataclass

@@ -271,13 +271,13 @@ class GatewayMonitor:
         receipt = journal_of(Scope.ALL, self.operator).receipt
         if not pending_imports(receipt):
             return
-        from mstunnel_setup.operations.certificate import activation, delayed_import  # noqa: PLC0415 (see above)
+        from mstunnel_setup.operations.certificate import activation, import_certificate  # noqa: PLC0415 (see above)
 
         timers = self._host.systemd.running()
-        for pending in delayed_import.overdue(receipt, self._host.clock.now(), timers=timers):
+        for pending in import_certificate.overdue(receipt, self._host.clock.now(), timers=timers):
             with activation.installed_run(self.operator, {}) as run:
                 self.tell(CERTIFICATE(name=pending.name))
-                delayed_import.take(run, pending)
+                import_certificate.take(run, pending)
 
     def _port(self) -> None:
         """Move to the port that the tenant wants, at most every ten minutes, whether it works or not.

@@ -10,9 +10,7 @@ from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, read_history
 from mstunnel_setup.install.programs import MONITOR_UNIT
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.upgrade.errors import (
-    UPGRADE_FAILED,
-)
+from mstunnel_setup.operations.errors import UPGRADE_FAILED
 
 # A window or a turn comes with time; these wait for a person.
 _STUCK = frozenset({"approval-missing", "held", "other-failed"})

@@ -28,9 +28,14 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import require_installed
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import images, launch, verify
-from mstunnel_setup.operations.upgrade.drain import drain, reopen
-from mstunnel_setup.operations.upgrade.internal_probe import reached_address, reaches_inside
-from mstunnel_setup.operations.upgrade.reconnect import await_devices, connected
+from mstunnel_setup.operations.upgrade.proof import (
+    await_devices,
+    connected,
+    drain,
+    reached_address,
+    reaches_inside,
+    reopen,
+)
 from mstunnel_setup.transaction.step import AnyStep
 
 # A gateway that serves does so within seconds; the longer the wait, the longer users are out.
@@ -63,7 +68,7 @@ def running(run: Run) -> ImagePair:
     return ImagePair(server=server, agent=agent)
 
 
-def upgrade_to(run: Run, wish: UpgradeRequest) -> Upgrade:
+def upgrade_to(run: Run, request: UpgradeRequest) -> Upgrade:
     """Upgrade to the requested release, after completing an unfinished upgrade.
 
     Returns the record; its outcome tells whether it succeeded. Raises SetupError when not even the earlier
@@ -74,13 +79,13 @@ def upgrade_to(run: Run, wish: UpgradeRequest) -> Upgrade:
     return _carry_on(
         run,
         Upgrade(
-            release=wish.release,
+            release=request.release,
             source=source,
-            target=source.moved_to(wish.digests),
-            asked_by=wish.asked_by,
-            rejects_source=wish.rejects_source,
-            passes_over=wish.passes_over,
-            drain_minutes=wish.drain_minutes,
+            target=source.moved_to(request.digests),
+            asked_by=request.asked_by,
+            rejects_source=request.rejects_source,
+            passes_over=request.passes_over,
+            drain_minutes=request.drain_minutes,
             probe_url=reached_address(run.files, now),
             begun=now,
         ),
@@ -136,21 +141,15 @@ def _switch(run: Run, upgrade: Upgrade) -> Upgrade:
     """Take the new images into use and have them prove that they serve."""
     try:
         _take(run, upgrade.target)
-        after = _prove_devices(run, upgrade) if upgrade.replaces_server else None
+        # The new server proves itself by what the earlier one did.
+        if upgrade.replaces_server and upgrade.probe_url:
+            reaches_inside(run.context, upgrade.probe_url)
+        awaited = upgrade.replaces_server and upgrade.devices
+        after = await_devices(run.context, upgrade.devices) if awaited else None
     except SetupError as error:
         return upgrade.model_copy(update={"phase": UpgradePhase.BACK, "reason": error.message})
     _drop_images(run, keep=upgrade.target, and_keep=upgrade.source)
     return _ended(run, upgrade.model_copy(update={"sessions_after": after}), UpgradeOutcome.DONE)
-
-
-def _prove_devices(run: Run, upgrade: Upgrade) -> int | None:
-    """Have the new server prove itself by what the earlier one did. Returns how many devices are back.
-
-    Raises SetupError.
-    """
-    if upgrade.probe_url:
-        reaches_inside(run.context, upgrade.probe_url)
-    return await_devices(run.context, upgrade.devices) if upgrade.devices else None
 
 
 def _back(run: Run, upgrade: Upgrade) -> Upgrade:

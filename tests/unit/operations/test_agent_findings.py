@@ -21,7 +21,8 @@ from mstunnel_setup.exchange.health_report import (
 from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import status
-from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, agent_troubles, is_serious, row_notice
+from mstunnel_setup.operations.certificate.summary import CertificateSummary
+from mstunnel_setup.operations.health import REPORTED_BY_HOST, agent_troubles, is_serious, row_notice
 from tests.unit.clocks import START
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.operators import operator_of
@@ -120,7 +121,7 @@ def test_an_old_report_is_not_shown_as_current() -> None:
     assert (list(agent_troubles(None, later)), is_serious(None, later)) == ([], False)
 
 
-@pytest.mark.parametrize("name", [name for name, _, _ in TABLE if name not in SAID_ELSEWHERE])
+@pytest.mark.parametrize("name", [name for name, _, _ in TABLE if name not in REPORTED_BY_HOST])
 def test_every_row_that_can_be_unhealthy_has_something_to_do(name: str) -> None:
     row = next(row for row in with_row(name, HealthState.UNHEALTHY).rows if row.id == name)
     hint = row_notice(row, None).hint
@@ -146,8 +147,8 @@ def test_status_ends_with_what_the_agent_reports(
     ports = ports_of(tmp_path, engine=engine)
     monkeypatch.setattr(status, "open_gateway", lambda _operator: nullcontext(ports))
     monkeypatch.setattr(status, "complete", lambda _receipt: True)
-    certificate = {"days_left": 90, "not_after": "2027-01-01", "revocation": None, "pending": []}
-    monkeypatch.setattr(status, "certificate_facts", lambda *_: certificate)
+    certificate = CertificateSummary(days_left=90, not_after="2027-01-01", revocation=None, pending=())
+    monkeypatch.setattr(status, "certificate_summary", lambda *_: certificate)
     monkeypatch.setattr(status, "monitor_notices", lambda _ports: ())
     result = status.overview(operator_of(Path("/nowhere")))
     assert result.exit_code is code

@@ -9,8 +9,7 @@ import pytest
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.model import Finding, Severity
 from mstunnel_setup.gateway.ocserv_conf import TunnelSettings
-from mstunnel_setup.operations.explain.model import Facts, Row, Subject, Token
-from mstunnel_setup.operations.explain.refusals import LogFindings
+from mstunnel_setup.operations.explain.facts import Facts, LogFindings, Row, Subject, Token
 from mstunnel_setup.operations.explain.report import rows
 from mstunnel_setup.operations.gateway_log import SessionRecord
 

@@ -51,27 +51,33 @@ def show(operator: Operator) -> Result:
 def diff(operator: Operator, settings: Settings, *, exit_code: bool) -> Result:
     """What `pull` would change; with `exit_code` the code is 20 when there is anything."""
     with installed_run(operator, settings, exclusively=False) as run:
-        wish = _wanted(run.context)
+        rendered = _wanted(run.context)
         present = rendering.current(run.files)
     lines = [
-        line for path, content in wish.files.items() for line in _diff(path, present[path] or b"", content)
+        line
+        for path, content in rendered.files.items()
+        for line in _diff(path, present[path] or b"", content)
     ]
     code = ExitCode.CHANGES_PENDING if lines and exit_code else ExitCode.DONE
     shown = lines or [text("The gateway has the configuration of the tenant.")]
     return Result(
-        "changed" if lines else "unchanged", {"diff": [*lines]}, _notices(wish), text=shown, exit_code=code
+        "changed" if lines else "unchanged",
+        {"diff": [*lines]},
+        _notices(rendered),
+        text=shown,
+        exit_code=code,
     )
 
 
 def pull(operator: Operator, settings: Settings) -> Result:
     """Write what differs; the gateway reloads it automatically. Raises StepError if ocserv refuses it."""
     with installed_run(operator, settings) as run:
-        wish = _wanted(run.context)
-        changes = rendering.changes(rendering.current(run.files), wish.files)
+        rendered = _wanted(run.context)
+        changes = rendering.changes(rendering.current(run.files), rendered.files)
         if changes:
-            run.context.ports.check_gateway_configuration(images.references(run.context)[0], wish.text)
+            run.context.ports.check_gateway_configuration(images.references(run.context)[0], rendered.text)
             rendering.write(run.files, changes)
-    warnings = _notices(wish)
+    warnings = _notices(rendered)
     data: JsonObject = {"written": [*changes]}
     if not changes:
         return Result(
@@ -98,8 +104,8 @@ def _diff(path: str, present: bytes, wanted: bytes) -> list[str]:
     return [*unified_diff(before, after, path, text("{path} (tenant)", path=path), n=0, lineterm="")]
 
 
-def _notices(wish: Rendered) -> tuple[Problem, ...]:
-    return (*wish.warnings, *((wish.port_waiting,) if wish.port_waiting else ()))
+def _notices(rendered: Rendered) -> tuple[Problem, ...]:
+    return (*rendered.warnings, *((rendered.port_waiting,) if rendered.port_waiting else ()))
 
 
 def _words(value: object) -> str:
