@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.agent.metrics import METRICS, Metric
+from mstunnel_setup.agent.metrics import METRICS, AgentMetric
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
@@ -112,7 +112,8 @@ def answers() -> str:
         "YAML in UTF-8, strict: an unknown key is an error with line and column.\n"
         "`mstunnel-setup answers new` writes a commented file, `answers check` judges one,\n"
         "`answers schema` prints its JSON Schema, and `answers show` lists every value with its origin.\n\n"
-        "Precedence: option, variable, file, earlier answers.\n\n"
+        "Precedence: option, variable, file, earlier answers. A setting without a default that the file\n"
+        "gives as `null` is withdrawn: an earlier answer to it no longer counts.\n\n"
         "Secrets are never written into the file, only a reference to them: `file:PATH`, `env:NAME` or\n"
         "`credential:NAME` (systemd).\n\n"
         "| Setting | Values, default | Option | Variable | Meaning |\n| --- | --- | --- | --- | --- |\n"
@@ -165,7 +166,7 @@ def metrics() -> str:
     return head + "".join(_metric(item) for item in METRICS)
 
 
-def _metric(item: Metric) -> str:
+def _metric(item: AgentMetric) -> str:
     name = f'{item.name}{{{item.label}="…"}}' if item.label else item.name
     return f"| `{name}` | {item.kind} | {item.unit} | {item.source} | {item.about} |\n"
 

@@ -24,7 +24,7 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange.release_feed import portable_settings
 from mstunnel_setup.exchange.releases import CATALOGUE
-from mstunnel_setup.exchange.upgrade_history import History, Phase, read_history, render_history
+from mstunnel_setup.exchange.upgrade_history import History, UpgradePhase, read_history, render_history
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.session import Run
@@ -124,7 +124,7 @@ def _judge_upgrades(manifest: JsonObject, content: bytes | None) -> None:
         upgrades = History.model_validate_json(content).upgrades
     except ValidationError as error:
         raise _not_understood(manifest, "history of upgrades") from error
-    if any(upgrade.phase is not Phase.ENDED for upgrade in upgrades):
+    if any(upgrade.phase is not UpgradePhase.ENDED for upgrade in upgrades):
         raise _no_backup("an upgrade in it has not ended")
 
 
@@ -172,7 +172,7 @@ def backup(operator: Operator, file: Path) -> Result:
         if not paths.ROOTLESS:
             contents |= portable_settings(run.files)
         # One under way is of this host; those that have ended tell what went wrong here.
-        upgrades = [item for item in read_history(run.files).upgrades if item.phase is Phase.ENDED]
+        upgrades = [item for item in read_history(run.files).upgrades if item.phase is UpgradePhase.ENDED]
         contents[UPGRADES] = render_history(History(upgrades=tuple(upgrades))) if upgrades else b""
         present = {path: content for path, content in contents.items() if content}
         manifest = _manifest(run)

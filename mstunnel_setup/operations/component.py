@@ -15,8 +15,8 @@ from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import joined, text, verbatim
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
-from mstunnel_setup.exchange.agent_settings import read_agent_info
-from mstunnel_setup.gateway.ocserv_conf import Authentication, port_in_use
+from mstunnel_setup.gateway.ocserv_conf import port_in_use
+from mstunnel_setup.gateway.options import Authentication, read_gateway_options
 from mstunnel_setup.install.installed import open_gateway, open_host
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.io.operator import Operator
@@ -56,7 +56,11 @@ def stop(operator: Operator, container: str) -> Result:
     """Stop a container; it stays down until it is started by hand or the server reboots."""
     with existing_container(operator, container) as ports:
         control.stop(ports, container)
-    return Result("changed", {"container": container, "action": "stopped"}, text=[f"{container} stopped."])
+    return Result(
+        "changed",
+        {"container": container, "action": "stopped"},
+        text=[text("{container} stopped.", container=container)],
+    )
 
 
 def logs(operator: Operator, container: str, options: LogOptions) -> Result:
@@ -152,7 +156,7 @@ def _environment_warnings(ports: Host, container: str) -> tuple[Problem, ...]:
     if found.unreachable and container == paths.SERVER:
         fetches_keys = True
         with suppress(SetupError):
-            fetches_keys = read_agent_info(ports.files).authentication == Authentication.OIDC
+            fetches_keys = read_gateway_options(ports.files).authentication is Authentication.OIDC
         if fetches_keys:
             raise found.unreachable[0]
     return (*found.unknown, *(error.problem for error in found.unreachable))

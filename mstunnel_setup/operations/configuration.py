@@ -1,7 +1,6 @@
 """`mst-cli config show|diff|pull`: the server configuration here and in the tenant."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from difflib import unified_diff
 
 from mstunnel_setup.base import paths
@@ -10,12 +9,12 @@ from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.exchange.agent_settings import read_gateway_options, read_log_level
+from mstunnel_setup.exchange.agent_settings import read_log_level
 from mstunnel_setup.gateway import rendering
-from mstunnel_setup.gateway.admin_settings import read_admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.rendering import Rendered
-from mstunnel_setup.gateway.served import read_served
+from mstunnel_setup.gateway.ocserv_conf import read_tunnel_settings
+from mstunnel_setup.gateway.options import read_gateway_options
+from mstunnel_setup.gateway.rendering import Rendered, read_admin_settings
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import images, sign_in, site
 from mstunnel_setup.io.operator import Operator, Settings
@@ -29,7 +28,7 @@ def show(operator: Operator) -> Result:
     """
     with installed_run(operator, {}, exclusively=False) as run:
         settings = read_admin_settings(run.files)
-        served = read_served(run.files.read(paths.OCSERV_CONF) or b"")
+        served = read_tunnel_settings(run.files.read(paths.OCSERV_CONF) or b"")
     if settings is None:
         raise UsageError(
             "configuration-not-pulled",
@@ -94,9 +93,10 @@ def _wanted(context: Context) -> Rendered:
         raise CONFIGURATION_MISSING()
     files = context.ports.files
     level = read_log_level(files, context.ports.clock.now())
-    options = replace(read_gateway_options(files), debug_level=level)
     port = rendering.open_port(rendering.current(files))
-    return rendering.render(ServerConfiguration.from_wire(found.to_wire()), options, port)
+    return rendering.render(
+        ServerConfiguration.from_wire(found.to_wire()), read_gateway_options(files), port, level
+    )
 
 
 def _diff(path: str, present: bytes, wanted: bytes) -> list[str]:

@@ -15,9 +15,8 @@ from mstunnel_setup.base.report import Moment, Report
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.containers.engine import ContainerState
-from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, read_health
-from mstunnel_setup.exchange.health_state import State
-from mstunnel_setup.exchange.status_file import Failure
+from mstunnel_setup.exchange.health_report import HealthReport, HealthState, ReportedRow, read_health
+from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.install.agent_report import AGENT_LOGS, agent_hints
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import journal_of, open_gateway
@@ -87,7 +86,8 @@ def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ..
         return report.rows
     content = text("not looked at since {at:%Y-%m-%d %H:%M} UTC", at=report.at)
     return tuple(
-        row.model_copy(update={"state": State.UNKNOWN, "text": content, "value": None}) for row in report.rows
+        row.model_copy(update={"state": HealthState.UNKNOWN, "text": content, "value": None})
+        for row in report.rows
     )
 
 
@@ -96,7 +96,7 @@ def of_settled_server(report: HealthReport | None, server: ContainerState | None
     started = server.started_at if server else None
     if report is None or started is None or report.at >= started + _SETTLED_AFTER:
         return report
-    unknown = {"state": State.UNKNOWN, "text": "the server was started a moment ago", "value": None}
+    unknown = {"state": HealthState.UNKNOWN, "text": "the server was started a moment ago", "value": None}
     rows = tuple(
         row.model_copy(update=unknown) if row.id == "server-container" else row for row in report.rows
     )
@@ -110,24 +110,26 @@ def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Probl
     if report.last_error is not None:
         yield agent_problem(report.last_error)
     for row in report.rows:
-        if row.state is State.UNHEALTHY and row.id not in REPORTED_BY_HOST:
+        if row.state is HealthState.UNHEALTHY and row.id not in REPORTED_BY_HOST:
             yield row_notice(row, report.last_error)
 
 
 def is_serious(report: HealthReport | None, now: datetime) -> bool:
     """Whether a row is unhealthy without which the site is not served as it should be."""
-    return any(row.id in _SERIOUS and row.state is State.UNHEALTHY for row in rows_of(report, now))
+    return any(row.id in _SERIOUS and row.state is HealthState.UNHEALTHY for row in rows_of(report, now))
 
 
-def row_notice(row: ReportedRow, error: Failure | None) -> Problem:
+def row_notice(row: ReportedRow, error: SyncFailure | None) -> Problem:
     """A row that is not well; `error` is what the agent fails at, which explains why the tenant is away."""
     hint = _ROWS.get(row.id, text("See its limits with `mst-cli help health`."))
     if error is not None and row.id == "last-check-in":
         hint = _fix_of(error)
-    return Problem(f"health-{row.state.value}", text("{title}: {seen}", title=row.title, seen=row.text), hint)
+    return Problem(
+        f"health-{row.state.value}", text("{title}: {seen}", title=text(row.title), seen=row.text), hint
+    )
 
 
-def agent_problem(error: Failure) -> Problem:
+def agent_problem(error: SyncFailure) -> Problem:
     """What the agent fails at, in its words, and what to do about it in ours.
 
     A code that we do not declare is not passed on: it is `agent-problem`.
@@ -142,7 +144,7 @@ def agent_problem(error: Failure) -> Problem:
     return Problem(code, found.message, _fix_of(error))
 
 
-def _fix_of(error: Failure) -> str:
+def _fix_of(error: SyncFailure) -> str:
     """How to fix an error of the agent, with a command in it."""
     hint = _ENROL_AGAIN if error.code in _UNKNOWN_IDENTITY else agent_hints().get(error.code, "")
     return hint if "`" in hint else f"{hint} {AGENT_LOGS}".lstrip()
@@ -217,7 +219,7 @@ def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Itera
             since=report.at,
         )
     for row in rows:
-        if row.id not in REPORTED_BY_HOST and row.state in (State.WARNING, State.UNHEALTHY):
+        if row.id not in REPORTED_BY_HOST and row.state in (HealthState.WARNING, HealthState.UNHEALTHY):
             yield row_notice(row, report.last_error if report else None)
 
 

@@ -34,17 +34,17 @@ def explain(name: str) -> Result:
         text(
             "{id}: {title} ({group}, {severity})",
             id=item.id,
-            title=item.title,
+            title=text(item.title),
             group=item.group,
             severity=item.severity,
         ),
         "",
         text("Passes when"),
-        text("  {passes}", passes=item.passes),
+        text("  {passes}", passes=text(item.passes)),
         text("Why it matters"),
-        text("  {why}", why=more.why),
+        text("  {why}", why=text(more.why)),
         text("How to fix it"),
-        *([text("  {fix}", fix=more.fix)] if more.fix else map(_remedy, found)),
+        *([text("  {fix}", fix=text(more.fix))] if more.fix else map(_remedy, found)),
     ]
     return Result(data=data, text=fold_all(lines))
 

@@ -107,7 +107,7 @@ def test_an_archive_of_a_feed_is_judged_before_it_is_unpacked(tmp_path: Path, na
     tracemalloc.stop()
     assert caught.value.code == "feed-archive-invalid"
     assert used < _ENOUGH
-    assert feed.read_known(operator.files) is None
+    assert feed.read_feed_record(operator.files) is None
     record("file", f"release feed: {name}", "refused before anything is unpacked")
 
 

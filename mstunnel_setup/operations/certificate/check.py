@@ -12,7 +12,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, NetworkError
 from mstunnel_setup.base.report import Day, Report
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Line, fold_all, text
+from mstunnel_setup.base.text import Line, fold_all, text, with_hint
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys
 from mstunnel_setup.certificates.certificate import extension, issuer_title, serial_number, title
@@ -104,7 +104,14 @@ def check(operator: Operator) -> Result:
         found = tuple(examine(run))
     errors = any(finding.severity is Severity.ERROR for finding in found)
     warned = errors or any(finding.severity is Severity.WARNING for finding in found)
-    lines = [f"{finding.severity.value:8} {finding.message}. {finding.hint}".rstrip() for finding in found]
+    lines = [
+        text(
+            "{severity:8} {problem}",
+            severity=text(finding.severity.value),
+            problem=with_hint(finding.message, finding.hint),
+        )
+        for finding in found
+    ]
     return Result(
         "warning" if warned else "ok",
         CertificateFindings(findings=found).data,

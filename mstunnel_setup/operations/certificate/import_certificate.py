@@ -15,7 +15,7 @@ from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import fold_all, text
+from mstunnel_setup.base.text import fold_all, text, with_hint
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import title
@@ -375,6 +375,13 @@ def _would_import(context: Context, found: Certificate, due: datetime | None, *,
             now=days_left(leaf, now),
             verdict=verdict,
         ),
-        *(f"  {item.severity.value}: {item.message}. {item.hint}".rstrip() for item in judged),
+        *(
+            text(
+                "  {severity}: {problem}",
+                severity=text(item.severity.value),
+                problem=with_hint(item.message, item.hint),
+            )
+            for item in judged
+        ),
     ]
     return Result("ok", data, text=fold_all(lines))

@@ -21,7 +21,7 @@ from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.certificates.findings import KEY_EXPOSED, KEY_MODE
 from mstunnel_setup.certificates.model import Finding, Severity
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
-from mstunnel_setup.gateway.served import Address, Served, read_served
+from mstunnel_setup.gateway.ocserv_conf import Address, TunnelSettings, read_tunnel_settings
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
@@ -139,7 +139,7 @@ class Facts:
     health: str
     sessions: tuple[JsonObject, ...] | None = None
     banned: tuple[str, ...] | None = None
-    served: Served | None = None
+    served: TunnelSettings | None = None
     rules: JsonObject = field(default_factory=dict)
     token: Token | None = None
     log: LogFindings | None = None
@@ -207,7 +207,7 @@ def read_log(lines: Iterable[str], subject: str) -> LogFindings:
 def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) -> Facts:
     """What is known now; what the gateway does not report is left out. Nothing is changed."""
     ports = run.context.ports
-    served = read_served(ports.files.read(paths.OCSERV_CONF) or b"")
+    served = read_tunnel_settings(ports.files.read(paths.OCSERV_CONF) or b"")
     state = _health(ports)
     inside = _GatewayContainer(ports) if state == "healthy" else None
     destinations: tuple[Address, ...] = ()

@@ -15,7 +15,7 @@ from mstunnel_setup.base.text import fold, folded, joined, plain, text
 from mstunnel_setup.certificates.model import Severity
 from mstunnel_setup.gateway.fixed_rules import rule_of
 from mstunnel_setup.gateway.occtl import judge_word
-from mstunnel_setup.gateway.served import read_served
+from mstunnel_setup.gateway.ocserv_conf import read_tunnel_settings
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import installed_run
@@ -139,7 +139,15 @@ def _given_claims(facts: Facts, given: Mapping[str, object]) -> Row:
     if problems := [*claim_problems(given, facts.rules)]:
         guest = any(problem.rule in _GUEST_RULES for problem in problems)
         hint = _USE_MEMBER if guest else _CORRECT_CLAIMS
-        return Row("claims", "problem", "; ".join(map(str, problems)), hint)
+        return Row(
+            "claims",
+            "problem",
+            joined(
+                (text("{problem} (rule {rule})", problem=item.text, rule=item.rule) for item in problems),
+                "; ",
+            ),
+            hint,
+        )
     user = user_of(given, facts.rules)
     if facts.subject.kind == "user" and facts.subject.text != user:
         hint = text("Explain that user: `mst-cli explain {user}`.", user=user)
@@ -387,7 +395,7 @@ def _known_user(run: Run, subject: Subject, token: Token | None) -> Subject:
     tokens, user names are what RADIUS or the certificates say.
     """
     files = run.context.ports.files
-    served = read_served(files.read(paths.OCSERV_CONF) or b"")
+    served = read_tunnel_settings(files.read(paths.OCSERV_CONF) or b"")
     if "@" not in subject.text or subject.is_guest or (served is not None and not served.by_token):
         return subject
     user = user_of(token.claims, read_rules(files)) if token and token.names(subject.text) else ""

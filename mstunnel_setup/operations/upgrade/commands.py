@@ -11,10 +11,16 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.report import Report
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import plain, text
-from mstunnel_setup.exchange.last_decision import LastDecision, read_standing
-from mstunnel_setup.exchange.release_feed import offered, read_known
-from mstunnel_setup.exchange.releases import CATALOGUE, Catalogue, Digests, Release
-from mstunnel_setup.exchange.upgrade_history import Images, Outcome, Phase, Upgrade, read_history
+from mstunnel_setup.exchange.release_feed import offered, read_feed_record
+from mstunnel_setup.exchange.releases import CATALOGUE, Digests, Release, ReleaseCatalogue
+from mstunnel_setup.exchange.upgrade_decision import LastDecision, read_standing
+from mstunnel_setup.exchange.upgrade_history import (
+    ImagePair,
+    Upgrade,
+    UpgradeOutcome,
+    UpgradePhase,
+    read_history,
+)
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.errors import NO_RELEASES, UPGRADE_FAILED
@@ -77,8 +83,8 @@ class UpgradeReport(Report):
     """One upgrade."""
 
     release: str
-    source: Images
-    target: Images
+    source: ImagePair
+    target: ImagePair
     asked_by: Literal["administrator", "agent"]
     drain_minutes: Annotated[int, Field(json_schema_extra={"minimum": 0})]
     probe_url: Annotated[
@@ -105,9 +111,9 @@ class UpgradeReport(Report):
         ),
     ]
     begun: datetime
-    phase: Phase
+    phase: UpgradePhase
     ended: datetime | None
-    outcome: Outcome | None
+    outcome: UpgradeOutcome | None
     reason: str
     held: Annotated[
         bool,
@@ -126,7 +132,7 @@ def check(operator: Operator) -> Result:
     now = operator.clock.now()
     with open_run(operator, {}, exclusively=False) as run:
         images, catalogue, found = running(run), offered(run.files, now), read_standing(run.files)
-        known = read_known(run.files)
+        known = read_feed_record(run.files)
     behind = catalogue.behind(images.digests)
     newest = catalogue.newest
     names = release_names(catalogue, images.digests)
@@ -189,7 +195,7 @@ def rollback(operator: Operator) -> Result:
         finished = finish(run)
         if finished is not None and finished.rejects_source:
             return _ended(finished)
-        if finished is not None and finished.outcome is not Outcome.DONE:
+        if finished is not None and finished.outcome is not UpgradeOutcome.DONE:
             return _given_up(finished)
         last = read_history(run.files).to_roll_back
         if last is None or running(run).digests != last.target.digests:
@@ -213,7 +219,7 @@ def history(operator: Operator) -> Result:
     return Result("ok", report.data, text=lines or [text("No upgrade was made.")])
 
 
-def _chosen(catalogue: Catalogue, name: str | None) -> Release:
+def _chosen(catalogue: ReleaseCatalogue, name: str | None) -> Release:
     found = catalogue.newest if name is None else catalogue.with_name(name)
     if found is not None:
         return found
@@ -235,7 +241,7 @@ def _name(run: Run, now: datetime, digests: Digests) -> str:
     try:
         catalogue = offered(run.files, now)
     except UsageError:
-        catalogue = Catalogue(())
+        catalogue = ReleaseCatalogue(())
     return next(iter(release_names(catalogue, digests)), "earlier")
 
 
@@ -244,7 +250,7 @@ def _runs_already(release: Release, finished: Upgrade | None) -> Result:
     if finished is None:
         content = text("Release {name} runs already; nothing was changed.", name=release.name)
         return Result("unchanged", {"release": release.name}, text=[content])
-    return _ended(finished) if finished.outcome is Outcome.DONE else _given_up(finished)
+    return _ended(finished) if finished.outcome is UpgradeOutcome.DONE else _given_up(finished)
 
 
 def _given_up(upgrade: Upgrade) -> Result:
@@ -256,7 +262,7 @@ def _given_up(upgrade: Upgrade) -> Result:
 
 
 def _ended(upgrade: Upgrade) -> Result:
-    if upgrade.outcome is Outcome.DONE:
+    if upgrade.outcome is UpgradeOutcome.DONE:
         seconds = (upgrade.ended - upgrade.begun).total_seconds() if upgrade.ended else 0.0
         content = text(
             "Release {release} is in use. The upgrade took {seconds:.0f} s.",
@@ -306,7 +312,7 @@ def _held(upgrade: Upgrade) -> Sequence[str]:
     return [text("Held at {release}: {ends}.", release=upgrade.release, ends=ends)]
 
 
-def _notices(catalogue: Catalogue, behind: int | None) -> Sequence[Problem]:
+def _notices(catalogue: ReleaseCatalogue, behind: int | None) -> Sequence[Problem]:
     if not catalogue.releases:
         return [NO_RELEASES(catalogue=CATALOGUE).problem]
     if behind is not None and behind > _SUPPORTED_BEHIND:
@@ -355,7 +361,9 @@ def _waits(found: LastDecision | None) -> Sequence[str]:
 
 def _report(upgrade: Upgrade) -> UpgradeReport:
     shown = upgrade.model_dump(exclude={"rejects_source", "passes_over", "devices"})
-    return UpgradeReport(**shown, held=upgrade.outcome is Outcome.DONE and upgrade.held_back is not None)
+    return UpgradeReport(
+        **shown, held=upgrade.outcome is UpgradeOutcome.DONE and upgrade.held_back is not None
+    )
 
 
 def _lines(upgrade: Upgrade, held: Collection[Digests]) -> Sequence[str]:

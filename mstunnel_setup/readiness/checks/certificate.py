@@ -66,23 +66,26 @@ def _judged(name: str, title: str, fine: str, passes: str) -> None:
 _judged(
     "names",
     text("Names in the certificate"),
-    "the names fit",
+    text("the names fit"),
     text("Its names match `--address`; no partial wildcards."),
 )
 _judged(
     "time",
     text("Times of the certificate"),
-    "valid now and for a while",
+    text("valid now and for a while"),
     text("Valid now, with its whole chain, and its lifetime is not too long for devices."),
 )
 _judged(
     "chain",
     text("Chain of the certificate"),
-    "the chain is complete",
+    text("the chain is complete"),
     text("The chain is complete and every issuer may sign."),
 )
 _judged(
-    "leaf", text("Key and purpose"), "key and purpose fit", text("Key size and type, signature, purposes.")
+    "leaf",
+    text("Key and purpose"),
+    text("key and purpose fit"),
+    text("Key size and type, signature, purposes."),
 )
 
 
@@ -99,7 +102,7 @@ def _days_left(certificate: CertificateFacts) -> Verdict:
     if certificate.days_left is None:
         return skipped(text("no certificate to judge"))
     if certificate.days_left > _SOON:
-        return passed(f"{certificate.days_left} days")
+        return passed(text("{days_left} days", days_left=certificate.days_left))
     return findings.CERTIFICATE_EXPIRES(days_left=certificate.days_left)
 
 

@@ -81,7 +81,9 @@ def _platform_end(system: SystemFacts) -> Verdict:
     if row.last_listed is not None:
         return findings.PLATFORM_NO_LONGER_LISTED(name=system.name, last_listed=row.last_listed)
     if row.ended is None or row.ended >= system.today:
-        return passed("supported" if row.ended is None else text("supported until {ended}", ended=row.ended))
+        return passed(
+            text("supported") if row.ended is None else text("supported until {ended}", ended=row.ended)
+        )
     return findings.PLATFORM_ENDED(name=system.name, ended=row.ended)
 
 

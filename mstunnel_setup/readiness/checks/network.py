@@ -145,7 +145,7 @@ def _together(found: Sequence[EndpointFacts], verdicts: Sequence[Verdict]) -> Ve
             "{hosts} ({count} {tries}{by})",
             hosts=hosts,
             count=count,
-            tries="try" if count == 1 else "tries",
+            tries=text("try") if count == 1 else text("tries"),
             by=by,
         )
     )
@@ -240,7 +240,9 @@ def _clock(network: NetworkFacts) -> Verdict:
         return _no_way(network) or findings.CLOCK_UNKNOWN()
     skew = sorted(skews, key=abs)[len(skews) // 2]
     seen = text(
-        "{skew:.0f} s {behind} the servers", skew=abs(skew), behind=text("ahead of") if skew > 0 else "behind"
+        "{skew:.0f} s {behind} the servers",
+        skew=abs(skew),
+        behind=text("ahead of") if skew > 0 else text("behind"),
     )
     hint = text("Synchronise it: `timedatectl set-ntp true`, or `chronyc makestep`.")
     if abs(skew) > _MOST_SKEW:

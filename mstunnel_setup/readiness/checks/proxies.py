@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts import EngineFacts, ProxyFacts, ProxyPlace, Settings
@@ -73,7 +73,7 @@ def _same(proxies: ProxyFacts) -> Verdict:
         return passed(
             text("the same in {proxies}", proxies=_list(sorted({item.place for item in _urls(proxies)})))
         )
-    return findings.PROXIES_DIFFER(differences="; ".join(differing))
+    return findings.PROXIES_DIFFER(differences=joined(differing, "; "))
 
 
 def _differing(proxies: ProxyFacts, name: str) -> Iterable[str]:
@@ -132,7 +132,7 @@ def _by_hand(missing: Iterable[str], one: ProxyPlace) -> str:
             "`systemctl edit docker`, with [Service] and Environment={line}, then restart it", line=line
         ),
     }
-    return "; ".join(ways[place] for place in missing)
+    return joined((ways[place] for place in missing), "; ")
 
 
 @CHECKS.add("proxy-no-proxy", "Addresses without proxy", Severity.INFO, passes="`no_proxy` is set.")

@@ -18,7 +18,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, UsageError
 from mstunnel_setup.containers.engine import ContainerState, Finished, LogOptions
 from mstunnel_setup.containers.release_images import ReleaseImages
-from mstunnel_setup.exchange.releases import CATALOGUE, Catalogue, Digests
+from mstunnel_setup.exchange.releases import CATALOGUE, Digests, ReleaseCatalogue
 from mstunnel_setup.gateway.occtl import NOT_FOUND
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.operator import Operator
@@ -258,8 +258,8 @@ def test_the_images_that_the_program_brings_are_named_after_it(
 ) -> None:
     own = ReleaseImages(f"sha256:{'a' * 64}", f"sha256:{'b' * 64}", "images.tar", "")
     monkeypatch.setattr(releases, "release_images", lambda: own)
-    assert releases.release_names(Catalogue(()), Digests(own.gateway, own.agent)) == [__version__]
-    assert releases.release_names(Catalogue(()), Digests(own.agent, own.gateway)) == []
+    assert releases.release_names(ReleaseCatalogue(()), Digests(own.gateway, own.agent)) == [__version__]
+    assert releases.release_names(ReleaseCatalogue(()), Digests(own.agent, own.gateway)) == []
 
 
 def test_a_version_names_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:

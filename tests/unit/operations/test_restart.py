@@ -13,9 +13,8 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
-from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow
-from mstunnel_setup.exchange.health_state import State
-from mstunnel_setup.exchange.thresholds import Thresholds
+from mstunnel_setup.exchange.health_report import HealthReport, HealthState, ReportedRow, Thresholds
+from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.operations import component, environment, status
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
@@ -155,9 +154,9 @@ def test_what_waits_for_its_proxy_is_restarted_with_a_warning(host: Callable[...
     """The agent tries again until the proxy answers; so does a server that admits by certificate."""
     ports = host("https_proxy=http://127.0.0.1:1\n")
     assert [notice.code for notice in restarted(paths.AGENT).warnings] == ["proxy-unreachable"]
-    who = '{"AgentId": "%s", "AADTenantId": "%s", "Authentication": "certificate"}'
-    ports.files.make_directories(str(Path(paths.AGENT_INFO).parent))
-    ports.files.write(paths.AGENT_INFO, (who % (("0" * 8 + "-0000" * 3 + "-" + "0" * 12,) * 2)).encode())
+    options = GatewayOptions(authentication=Authentication.CERTIFICATE)
+    ports.files.make_directories(paths.CONFIGURATION)
+    ports.files.write(paths.GATEWAY_SETTINGS, options.model_dump_json().encode())
     assert [notice.code for notice in restarted().warnings] == ["proxy-unreachable"]
 
 
@@ -235,10 +234,10 @@ def test_what_the_agent_saw_during_a_start_is_no_news() -> None:
     row = ReportedRow(
         id="server-container",
         title="Server",
-        state=State.UNHEALTHY,
+        state=HealthState.UNHEALTHY,
         text="the gateway runs, but its server does not answer",
     )
-    starting = HealthReport(at=START, state=State.UNHEALTHY, rows=(row,), thresholds=Thresholds())
+    starting = HealthReport(at=START, state=HealthState.UNHEALTHY, rows=(row,), thresholds=Thresholds())
     assert list(agent_troubles(of_settled_server(starting, WELL), START)) == []
     # It has run for longer, or is not there at all: then that is news.
     earlier = replace(WELL, started_at=START.replace(year=START.year - 1))
