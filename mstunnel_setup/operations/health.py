@@ -124,7 +124,9 @@ def row_notice(row: ReportedRow, error: SyncFailure | None) -> Problem:
     hint = _ROWS.get(row.id, text("See its limits with `mst-cli help health`."))
     if error is not None and row.id == "last-check-in":
         hint = _fix_of(error)
-    return Problem(f"health-{row.state.value}", text("{title}: {seen}", title=row.title, seen=row.text), hint)
+    return Problem(
+        f"health-{row.state.value}", text("{title}: {seen}", title=text(row.title), seen=row.text), hint
+    )
 
 
 def agent_problem(error: SyncFailure) -> Problem:

@@ -139,7 +139,15 @@ def _given_claims(facts: Facts, given: Mapping[str, object]) -> Row:
     if problems := [*claim_problems(given, facts.rules)]:
         guest = any(problem.rule in _GUEST_RULES for problem in problems)
         hint = _USE_MEMBER if guest else _CORRECT_CLAIMS
-        return Row("claims", "problem", "; ".join(map(str, problems)), hint)
+        return Row(
+            "claims",
+            "problem",
+            joined(
+                (text("{problem} (rule {rule})", problem=item.text, rule=item.rule) for item in problems),
+                "; ",
+            ),
+            hint,
+        )
     user = user_of(given, facts.rules)
     if facts.subject.kind == "user" and facts.subject.text != user:
         hint = text("Explain that user: `mst-cli explain {user}`.", user=user)
