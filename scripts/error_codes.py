@@ -4,8 +4,8 @@ Most are written where they are raised:
 
     raise UsageError("file-exists", "{path} already exists", hint="Give the name of a new file.", path=path)
 
-A call of an error class, or of `warning`, whose code and texts are literals. Codes and texts that are only
-known at run time are those of another error, which is found where it is written.
+A call of an error class, of `warning` or of `finding` whose code and texts are literals. Codes and texts that
+are only known at run time are those of another error, which is found where it is written.
 """
 
 import ast
@@ -21,11 +21,13 @@ from typing import Any, TypeAlias
 import mst_admin
 import mstunnel_lab
 import mstunnel_setup
+from mstunnel_setup.answers.finding import PAGE as RULES_PAGE
 from mstunnel_setup.answers.finding import Finding as Rule
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import ERRORS_PAGE, Declared, ExitCode, SetupError
 from mstunnel_setup.base.log_line import DeclaredLine, LogLine, message_id
 from mstunnel_setup.base.problem import Problem
+from mstunnel_setup.base.problem import Severity as ProblemSeverity
 from mstunnel_setup.certificates.model import Finding, Severity
 from mstunnel_setup.readiness.checks import CHECKS
 from mstunnel_setup.readiness.data import explanations
@@ -36,6 +38,7 @@ PACKAGES = ("mstunnel_setup", "mst_admin", "mstunnel_lab")
 Item: TypeAlias = Declared[object]
 _WARNINGS = max(ExitCode) + 1
 _TEXTS = 2
+_FINDING = "finding"
 # What only commands of an administrator's own computer report, which nothing writes into a journal.
 _NOT_IN_JOURNAL = ("mst_admin.", "mstunnel_lab.", "mstunnel_setup.cli.")
 
@@ -75,10 +78,27 @@ def written_errors() -> dict[str, Declared[Any]]:
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            for line, name, code, message, hint in calls(path.read_text()):
-                if name in kinds:
-                    found[f"{module}.{code}:{line}"] = Declared(kinds[name], code, message, hint)
+            source = path.read_text()
+            not_fatal = _lines_of_warnings(source)
+            for line, name, code, message, hint in calls(source):
+                kind = _finding(fatal=line not in not_fatal) if name == _FINDING else kinds.get(name)
+                if kind is not None:
+                    page = RULES_PAGE if name == _FINDING else ERRORS_PAGE
+                    found[f"{module}.{code}:{line}"] = Declared(kind, code, message, hint, page)
     return found
+
+
+def _finding(*, fatal: bool) -> Any:
+    def finding(code: str, message: str, hint: str) -> Rule:
+        return Rule(code, message, hint, ProblemSeverity.ERROR if fatal else ProblemSeverity.WARNING)
+
+    return finding
+
+
+def _lines_of_warnings(source: str) -> set[int]:
+    """The lines of the findings that are not fatal."""
+    called = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    return {node.lineno for node in called if any(item.arg == "fatal" for item in node.keywords)}
 
 
 def _kinds(kind: type[SetupError]) -> Iterator[type[SetupError]]:
@@ -90,18 +110,22 @@ def _kinds(kind: type[SetupError]) -> Iterator[type[SetupError]]:
 def calls(source: str) -> Iterator[tuple[int, str, str, str, str]]:
     """Calls with a code and texts: line, name of what is called, code, message and hint as templates."""
     for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Call) or len(node.args) < _TEXTS:
+        if not isinstance(node, ast.Call):
             continue
-        given = {keyword.arg: keyword.value for keyword in node.keywords}
-        hint = given.pop("hint", node.args[_TEXTS] if len(node.args) > _TEXTS else ast.Constant(""))
-        texts = [part.value for part in (*node.args[:_TEXTS], hint) if isinstance(part, ast.Constant)]
+        name = ast.unparse(node.func).rpartition(".")[2]
+        args = node.args[1:] if name == _FINDING else node.args
+        if len(args) < _TEXTS:
+            continue
+        given = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg != "fatal"}
+        hint = given.pop("hint", args[_TEXTS] if len(args) > _TEXTS else ast.Constant(""))
+        texts = [part.value for part in (*args[:_TEXTS], hint) if isinstance(part, ast.Constant)]
         if len(texts) == _TEXTS + 1 and all(isinstance(text, str) for text in texts):
             code, *words = map(str, texts)
             # Without values a text is shown as it stands.
             message, hint_text = (
                 words if given else [text.replace("{", "{{").replace("}", "}}") for text in words]
             )
-            yield node.lineno, ast.unparse(node.func).rpartition(".")[2], code, message, hint_text
+            yield node.lineno, name, code, message, hint_text
 
 
 def errors_page() -> str:
@@ -182,28 +206,27 @@ def tables() -> dict[str, str]:
         for kind in ("object", "profile", "app")
         for fatal in (True, False)
     }
-    lines = {
-        f"lines-{program}": table(
-            ("Code", "Level", "Message", "`MESSAGE_ID`"),
+    lines = table(
+        ("Code", "Level", "Message", "`MESSAGE_ID`"),
+        (
             (
-                (
-                    _anchor(item.code),
-                    item.priority.name.lower(),
-                    _texts(item)[0],
-                    f"`{message_id(item.code)}`",
-                )
-                for name, item, _ in made
-                if isinstance(item, DeclaredLine) and f".{program}." in name
-            ),
-        )
-        for program in ("agent", "monitor")
-    }
-    return {**checks, "certificates": certificates, **rules, **lines}
+                _anchor(item.code),
+                item.priority.name.lower(),
+                _texts(item)[0],
+                f"`{message_id(item.code)}`",
+            )
+            for _, item, _ in made
+            if isinstance(item, DeclaredLine)
+        ),
+    )
+    return {**checks, "certificates": certificates, **rules, "lines": lines}
 
 
 def _rules_about(name: str) -> str:
     """What a rule, by its name in the source, is about: the table that lists it begins so."""
-    return next((kind for kind in ("profile", "app") if f".{kind}s." in name), "object")
+    kinds = {"profile": "profile", "proxy_exclusions": "profile", "app": "app", "mam": "app"}
+    module = name.rpartition(".")[0].rpartition(".")[2]
+    return next((kind for start, kind in kinds.items() if module.startswith(start)), "object")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

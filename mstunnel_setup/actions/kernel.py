@@ -6,19 +6,11 @@ from typing import ClassVar
 from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.base.errors import StepError, declare
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
-
-SELINUX_UNREADABLE = declare(
-    StepError,
-    "selinux-unreadable",
-    "cannot read the SELinux port types: {reason}",
-    "Check `semanage port -l -C`; semanage is part of policycoreutils-python-utils.",
-)
-
 
 _SECONDS = 180.0
 _LOADED = "/proc/modules"
@@ -230,8 +222,17 @@ def _local_rows(host: Host) -> list[list[str]]:
     try:
         listed = host.processes.run(["semanage", "port", "-l", "-C"], timeout=_SEMANAGE_SECONDS)
     except ProcessError as error:
-        raise SELINUX_UNREADABLE(reason=error.message) from error
+        raise _unreadable(error.message) from error
     rows = [line.split(None, _CELLS - 1) for line in listed.output.splitlines() if line.strip()]
     if any(len(row) != _CELLS for row in rows):
-        raise SELINUX_UNREADABLE(reason=text("`semanage port -l -C` printed an unknown format"))
+        raise _unreadable(text("`semanage port -l -C` printed an unknown format"))
     return [[cell.strip() for cell in row] for row in rows]
+
+
+def _unreadable(reason: str) -> StepError:
+    return StepError(
+        "selinux-unreadable",
+        "cannot read the SELinux port types: {reason}",
+        hint="Check `semanage port -l -C`; semanage is part of policycoreutils-python-utils.",
+        reason=reason,
+    )

@@ -35,7 +35,7 @@ from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Removal
 
 _REMAINS = (
-    *(revocation.LAST, CANDIDATE, record.HISTORY, feed.KNOWN),
+    *(revocation.LAST, CANDIDATE, record.HISTORY, feed.FEED_RECORD),
     *(paths.SERVED_CONFIGURATION, paths.AGENT_CHANGES),
 )
 _TENANT = frozenset({CreateAppIdentity.kind, RegisterServer.kind})

@@ -153,11 +153,11 @@ class SignIn:
             )
         return self._opened(msal.ConfidentialClientApplication, client_credential=credential)
 
-    def _opened(self, kind: type[MsalApplication], **options: object) -> MsalApplication:
+    def _opened(self, kind: Callable[..., MsalApplication], **options: object) -> MsalApplication:
         """An application of MSAL, which reads the authority's metadata and fails in many ways at bad ones."""
         authority = self.cloud.authority_of(self.tenant)
         try:
-            application: MsalApplication = kind(
+            return kind(
                 self._application_id,
                 authority=authority,
                 instance_discovery=False,
@@ -171,7 +171,6 @@ class SignIn:
                 hint="Check tenant.id, tenant.cloud and tenant.authority.",
                 reason=plain(error),
             ) from error
-        return application
 
     def _source(self, application: msal.ConfidentialClientApplication) -> AccessToken:
         scopes = [f"{self.cloud.graph}/.default"]

@@ -12,21 +12,9 @@ from typing import Any, ClassVar
 
 from pydantic import TypeAdapter
 
-from mstunnel_setup.base.errors import StepError, declare
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
-
-
-class JournalError(StepError):
-    """The journal cannot be used."""
-
-
-JOURNAL_NEWER = declare(
-    JournalError,
-    "journal-newer",
-    "the journal was written by a newer version of mstunnel-setup: {reason}",
-    "Use the version of mstunnel-setup that wrote it, or a later one.",
-)
+from mstunnel_setup.transaction.errors import JOURNAL_NEWER
 
 
 class Undo(StrEnum):

@@ -22,7 +22,7 @@ from mstunnel_setup.base.values import JsonObject, JsonValue, as_list
 from mstunnel_setup.io.appender import Appender
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.transaction.action import JOURNAL_NEWER, JournalError
+from mstunnel_setup.transaction.errors import JOURNAL_NEWER, JournalError
 from mstunnel_setup.transaction.receipt import Receipt, fold
 
 VERSION = 1

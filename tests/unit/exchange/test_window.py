@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mst_admin.objects import WindowObject
-from mst_admin.wire import utc_offset
-from mstunnel_setup.exchange.maintenance_window import Window
+from mst_admin.objects.site import WindowObject, utc_offset
+from mstunnel_setup.exchange.upgrade_decision import Window
 
 ZONES = sorted(available_timezones())
 offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timedelta(minutes=minutes))
