@@ -63,8 +63,8 @@ def test_the_table_fits_a_screen_and_ends_with_the_verdict(run: Any, tmp_path: P
     assert "  pass  module-tun                   tun is loaded or built in" in out
     assert "  FAIL  ip-forward                   net.ipv4.ip_forward is 0" in out
     assert out.splitlines()[-1].startswith("Not ready: 16 checks, ")
-    assert "error[ip-forward]: IP forwarding: net.ipv4.ip_forward is 0" in err
-    assert "--fix" in err
+    assert "error[ip-forward]: IP forwarding: net.ipv4.ip_forward is 0" in " ".join(err.split())
+    assert "--fix" in " ".join(err.split())
 
 
 def test_a_failed_check_may_be_ignored_by_its_id(run: Any, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_what_cannot_be_found_out_leaves_the_verdict_open(run: Any, tmp_path: Pa
     assert code == 0
     assert "Could not check: ip-forward." in out
     assert out.splitlines()[-1].startswith("Undecided: 16 checks, ")
-    assert "warning[ip-forward]: IP forwarding: net.ipv4.ip_forward cannot be read" in err
+    assert "warning[ip-forward]: IP forwarding: net.ipv4.ip_forward cannot be read" in " ".join(err.split())
     assert (envelope["status"], envelope["data"]["verdict"]) == ("warning", "undecided")
     assert "ip-forward" in {item["code"] for item in envelope["warnings"]}
 
@@ -128,7 +128,7 @@ def test_an_unknown_group_is_wrong_usage(run: Any) -> None:
     code, _, err = run("everything")
 
     assert code == 2
-    assert "invalid value for 'SCOPE': 'everything' is not one of 'utils'," in err
+    assert "invalid value for 'SCOPE': 'everything' is not one of 'utils'," in " ".join(err.split())
 
 
 def test_a_host_that_is_not_there_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,7 +145,7 @@ def test_fixes_are_shown_and_applied_when_unattended(run: Any, tmp_path: Path) -
 
     data = json.loads(out)["data"]
     assert [item["done"] for item in data["fixes"]] == [True, True, True]
-    assert "write /etc/modules-load.d/mstunnel_tun.conf, which loads tun at boot" in err
+    assert "write /etc/modules-load.d/mstunnel_tun.conf, which loads tun at boot" in " ".join(err.split())
     assert (tmp_path / "etc/modules-load.d/mstunnel_tun.conf").read_text() == "tun\n"
     results = {row["id"]: row["result"] for row in data["findings"]}
     assert results["module-tun-boot"] == results["ip-forward-boot"] == "pass"
@@ -163,7 +163,7 @@ def test_a_person_is_asked_before_a_fix_is_applied(
 
     _, out, err = run("utils", "--fix", "--output", "json")
 
-    assert "Apply these fixes [y/N]" in err
+    assert "Apply these fixes [y/N]" in " ".join(err.split())
     assert {item["done"] for item in json.loads(out)["data"]["fixes"]} == {done}
     assert (tmp_path / "etc/modules-load.d/mstunnel_tun.conf").exists() is done
 
@@ -217,7 +217,7 @@ def test_nothing_to_fix(run: Any, tmp_path: Path) -> None:
     _, out, err = run("utils", "--fix", "--output", "json")
 
     assert json.loads(out)["data"]["fixes"] == []
-    assert "No fix is available" in err
+    assert "No fix is available" in " ".join(err.split())
 
 
 def test_everything_ends_within_the_deadline_though_nothing_answers(run: Any, tmp_path: Path) -> None:
@@ -317,7 +317,7 @@ def test_a_file_of_roots_without_one_is_reported(run: Any, tmp_path: Path, conte
     code, _, err = run("account", "--unattended", "--ca-file", str(tmp_path / "ca.pem"))
 
     assert code == 8
-    assert "cannot read root certificates from" in err
+    assert "cannot read root certificates from" in " ".join(err.split())
 
 
 def test_a_token_file_that_is_missing_is_a_finding(run: Any, tmp_path: Path) -> None:
@@ -334,7 +334,7 @@ def test_numbers_have_a_limit(run: Any, option: str) -> None:
     code, _, err = run("utils", option, f"1{'0' * 300}")
 
     assert code == 2
-    assert "or less" in err
+    assert "or less" in " ".join(err.split())
 
 
 def test_a_certificate_that_cannot_be_read_fails(run: Any, tmp_path: Path) -> None:
