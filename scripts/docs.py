@@ -21,10 +21,12 @@ from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from scripts import command_page, coverage, error_codes, message_catalogue, token_tables
 from scripts.command_tree import flat
+from scripts.written_errors import written_findings
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/reference"
 CATALOGUE = ROOT / "mstunnel_setup/data/mstunnel.catalog"
+CHECK_FINDINGS = ROOT / "mstunnel_setup/data/check-findings.json"
 AGENT_HINTS = ROOT / "mstunnel_setup/data/agent-hints.json"
 # The packages whose errors an agent can report.
 _OF_AGENT = ("agent", "base", "certificates", "exchange", "gateway", "io", "tenant")
@@ -52,6 +54,7 @@ def pages() -> dict[Path, str]:
         **with_tables,
         CATALOGUE: message_catalogue.text(),
         AGENT_HINTS: f"{json.dumps(agent_hints(), indent=1, ensure_ascii=False)}\n",
+        CHECK_FINDINGS: f"{json.dumps(check_findings(), indent=1, ensure_ascii=False)}\n",
     }
 
 
@@ -63,6 +66,15 @@ def agent_hints() -> dict[str, str]:
         item.code: item.hint for name, item in declared if name.startswith(prefixes) and "*" not in item.code
     }
     return {code: "" if "{" in hint else hint for code, hint in sorted(found.items())}
+
+
+def check_findings() -> dict[str, list[dict[str, str]]]:
+    """What each check may find, with hints that say enough without the values of a host."""
+    made = {name: [item.example() for item in found] for name, found in written_findings().items()}
+    return {
+        name: [{"seen": item.seen, "hint": item.hint} for item in found if "…" not in item.hint]
+        for name, found in made.items()
+    }
 
 
 def steps() -> str:

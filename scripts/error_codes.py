@@ -17,9 +17,8 @@ from mstunnel_setup.base.errors import ERRORS_PAGE, Declared, ExitCode, SetupErr
 from mstunnel_setup.base.log_line import DeclaredLine, message_id
 from mstunnel_setup.certificates.model import Finding, Severity
 from mstunnel_setup.readiness.checks import CHECKS
-from mstunnel_setup.readiness.data import explanations
 from mstunnel_setup.readiness.model import Group
-from scripts.written_errors import written_errors
+from scripts.written_errors import written_errors, written_findings
 
 Item: TypeAlias = Declared[object]
 # Modules that hold declarations; the lab's own `errors` are those of Graph and OAuth.
@@ -50,7 +49,12 @@ def declarations() -> dict[str, Item]:
                 }
                 if name.isupper() and isinstance(value, Declared):
                     found[f"{module}.{name}"] = value
-    return found | written_errors()
+    findings = {
+        f"readiness.{name}.{number}": item
+        for name, items in written_findings().items()
+        for number, item in enumerate(items)
+    }
+    return found | written_errors() | findings
 
 
 def errors_page() -> str:
@@ -103,7 +107,7 @@ def tables() -> dict[str, str]:
         f"checks-{group}": table(
             ("Id", "Severity", "Passes when", "Why it matters"),
             (
-                (_anchor(item.id), item.severity, item.passes, explanations()[item.id].why)
+                (_anchor(item.id), item.severity, item.passes, item.why)
                 for item in CHECKS
                 if item.group is group
             ),

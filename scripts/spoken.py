@@ -16,6 +16,8 @@ _VARIABLES: Final = frozenset(
         *("question", "message", "hint", "reason", "why", "note"),
     }
 )
+# Words of checks, which are found with their values (`scripts.texts`).
+_OF_CHECKS: Final = frozenset({"passes", "why", "fix"})
 _RETURNED: Final = re.compile(r"(Iterator|Iterable|list|Sequence)\[str\]")
 _DECLARED: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 _NAME: Final = re.compile(r"[A-Za-z_]\w*")
@@ -90,7 +92,7 @@ def _texts(node: ast.AST) -> Iterator[str]:
         for part in node.values:
             if isinstance(part, ast.FormattedValue):
                 yield from _texts(part.value)
-    else:
+    elif not (isinstance(node, ast.keyword) and node.arg in _OF_CHECKS):
         for child in ast.iter_child_nodes(node):
             yield from _texts(child)
 

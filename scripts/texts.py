@@ -21,7 +21,6 @@ from mstunnel_setup.cli.framework.translation import PARAMETER, SPOKEN, tells, t
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from mstunnel_setup.operations.help_topics import lines, names
 from mstunnel_setup.readiness.checks import CHECKS
-from mstunnel_setup.readiness.data import explanations
 from mstunnel_setup.readiness.model import DOCUMENTATION
 from scripts.command_tree import PROGRAMS, program
 from scripts.error_codes import Item, declarations
@@ -63,8 +62,6 @@ _NO_TEXT: Final = re.compile(
     r"|^[\w./]+[._/]\w+$|\\|\(\?|\[\^|[<>$]|^(Podman|Docker|HostPort|Value error,|True|False|Disabled)$"
     r"|^(kill .*|[A-Z]+[a-z]+[A-Z]\w*|.*\.\*|.*\w\|\w.*)$"
 )
-# Checks have a catalogue of their own; logs are in English.
-_ELSEWHERE: Final = {DOCUMENTATION, LOGS_PAGE}
 _WORD: Final = re.compile(r"[A-Za-z]{2,}")
 
 
@@ -79,7 +76,7 @@ def texts() -> Mapping[str, Sequence[str]]:
         ),
         "readiness": [
             *_words(item for item in declarations().values() if item.page == DOCUMENTATION),
-            *_of_checks(),
+            *(text for item in CHECKS for text in (item.title, item.passes, item.why, item.fix)),
         ],
         "help": [*_of_help()],
         "output": [
@@ -99,12 +96,6 @@ def texts() -> Mapping[str, Sequence[str]]:
 
 def _words(items: Iterable[Item]) -> list[str]:
     return [text for item in items for text in (item.message, item.hint)]
-
-
-def _of_checks() -> Iterator[str]:
-    for check in CHECKS:
-        explained = explanations()[check.id]
-        yield from (check.title, check.passes, explained.why, explained.fix or "")
 
 
 def _of_help() -> Iterator[str]:

@@ -7,17 +7,21 @@ known at run time are those of another error, which is found where it is written
 """
 
 import ast
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup.base.errors import Declared, SetupError
+from mstunnel_setup.base.errors import Declared, SetupError, declare
 from mstunnel_setup.base.result import Notice
+from mstunnel_setup.readiness.checks import CHECKS
+from mstunnel_setup.readiness.model import DOCUMENTATION, Verdict, problem
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("mstunnel_setup", "mst_admin", "mstunnel_lab")
 _TEXTS = 2
+_VERDICTS = ("problem", "warning", "unknown")
 
 
 @cache
@@ -32,6 +36,56 @@ def written_errors() -> dict[str, Declared[Any]]:
                 if name in kinds:
                     found[f"{module}.{code}:{line}"] = Declared(kinds[name], code, message, hint)
     return found
+
+
+@cache
+def written_findings() -> dict[str, list[Declared[Verdict]]]:
+    """What each check of `mst-readiness` may find, by its id: in its function and in those that it calls."""
+    return {check.id: list(_verdicts(check.id, check.judge)) for check in CHECKS}
+
+
+def _verdicts(identifier: str, judge: Callable[..., Verdict]) -> Iterator[Declared[Verdict]]:
+    path = inspect.getsourcefile(judge)
+    tree = ast.parse(Path(path or "").read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    constants = {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    code = judge.__code__
+    waiting = [
+        item for item in functions if item.name == code.co_name and _begins(item) == code.co_firstlineno
+    ]
+    seen: set[str] = set()
+    while waiting:
+        function = waiting.pop(0)
+        seen.add(function.name)
+        nodes = [item for part in function.body for item in ast.walk(part) if isinstance(item, ast.Call)]
+        for node in sorted(nodes, key=lambda item: (item.lineno, item.col_offset)):
+            name = ast.unparse(node.func)
+            if name in _VERDICTS:
+                hint = next(keyword.value for keyword in node.keywords if keyword.arg == "hint")
+                seen_text, hint_text = (_text(part, constants) for part in (node.args[0], hint))
+                yield declare(_verdict, identifier, seen_text, hint_text, DOCUMENTATION)
+            elif name not in seen:
+                waiting += [item for item in functions if item.name == name]
+
+
+def _verdict(_code: str, seen: str, hint: str) -> Verdict:
+    return problem(seen, hint)
+
+
+def _begins(function: ast.FunctionDef) -> int:
+    return min([function.lineno, *(item.lineno for item in function.decorator_list)])
+
+
+def _text(node: ast.expr, constants: Mapping[str, object]) -> str:
+    """A template; of what is only known at run time a parameter alone."""
+    found = constants.get(node.id) if isinstance(node, ast.Name) else getattr(node, "value", None)
+    return found if isinstance(found, str) else "{text}"
 
 
 def _kinds(kind: type[SetupError]) -> Iterator[type[SetupError]]:

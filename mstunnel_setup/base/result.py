@@ -5,24 +5,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from mstunnel_setup.base.errors import Declared, ExitCode, declare
-from mstunnel_setup.base.text import sentence
+from mstunnel_setup.base.problem import Problem, warning
+
+__all__ = ("Lines", "Notice", "Result", "Status", "Worded", "declare_notice", "notice_of", "warning")
 
 Status: TypeAlias = Literal["ok", "changed", "unchanged", "warning", "error"]
 Lines: TypeAlias = "Sequence[str] | Callable[[], Iterable[str]]"
 
 
-@dataclass(frozen=True)
-class Notice:
-    """A warning or an error as people and machines see it."""
-
-    code: str
-    message: str
-    hint: str = ""
-
-
-def warning(code: str, message: str, /, hint: str = "", **values: object) -> Notice:
-    """A warning, written where it is found; its texts have parameters in braces as those of errors."""
-    return Notice(code, sentence(message, values), sentence(hint, values))
+Notice: TypeAlias = Problem
+"""A warning or an error in a result."""
 
 
 def declare_notice(code: str, message: str, hint: str = "") -> Declared[Notice]:

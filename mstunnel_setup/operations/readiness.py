@@ -13,7 +13,7 @@ from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
 from mstunnel_setup.base.parsing import whole_number
-from mstunnel_setup.base.result import Notice, Result, Status, warning
+from mstunnel_setup.base.result import Result, Status, warning
 from mstunnel_setup.install.installed import rootless_account
 from mstunnel_setup.install.release_images import with_release_images
 from mstunnel_setup.install.tenant_sign_in import cloud_of, roots_of, sign_in
@@ -146,20 +146,16 @@ def _result(
         )
         for item, why in not_fixed.items()
     ]
-    warnings += map(_notice, doubtful)
+    warnings += [item.problem for item in doubtful]
     status: Status = "error" if failed else "warning" if warnings else "changed" if tried else "ok"
     return Result(
         status,
         data,
         warnings=tuple(warnings),
-        errors=tuple(map(_notice, failed)),
+        errors=tuple(item.problem for item in failed),
         text=lambda: report.lines(found, ignored, table, verbose=operator.verbose),
         exit_code=ExitCode.CHECK if failed else ExitCode.DONE,
     )
-
-
-def _notice(item: Finding) -> Notice:
-    return Notice(item.id, f"{item.title}: {item.seen}", item.hint)
 
 
 def _fix(operator: Operator, examiner: Examiner, proposed: Sequence[Fix]) -> Mapping[Fix, SetupError] | None:

@@ -34,7 +34,7 @@ def lines(
 ) -> Iterator[str]:
     """The table, at most 80 columns wide, `more`, and the summary; skipped checks only with `verbose`."""
     for group in Group:
-        rows = [item for item in findings if item.group is group]
+        rows = [item for item in findings if item.check.group is group]
         shown = [item for item in rows if verbose or item.result is not Outcome.SKIPPED]
         if shown:
             yield group.value
@@ -110,13 +110,13 @@ def data(findings: Sequence[Finding], ignored: Collection[str] = ()) -> JsonObje
     rows: list[JsonValue] = [
         {
             "id": item.id,
-            "group": item.group.value,
-            "title": item.title,
-            "severity": item.severity.value,
+            "group": item.check.group.value,
+            "title": item.check.title,
+            "severity": item.check.severity.value,
             "result": item.result.value,
             "seen": item.seen,
             "hint": item.hint,
-            "docs": item.docs,
+            "docs": item.check.docs,
         }
         for item in findings
     ]

@@ -128,8 +128,8 @@ class Renderer:
                 "command": self.command,
                 "status": result.status,
                 "data": dict(result.data),
-                "warnings": [vars(notice) for notice in result.warnings],
-                "errors": [vars(notice) for notice in result.errors],
+                "warnings": [notice.data for notice in result.warnings],
+                "errors": [notice.data for notice in result.errors],
             }
         )
         return cleaned if isinstance(cleaned, dict) else {}

@@ -82,18 +82,4 @@ def _identity(account: ServiceAccount) -> Sequence[Action[Ports]]:
     return actions
 
 
-def expected(facts: RootlessFacts) -> RootlessFacts:
-    """The account as this step leaves it; of one that is still to be made the number is not known."""
-    uid = -1 if facts.uid is None else facts.uid
-    return facts.model_copy(
-        update={
-            "uid": uid,
-            "subuids": max(facts.subuids, accounts.IDS),
-            "subgids": max(facts.subgids, accounts.IDS),
-            "linger": True,
-            "directory_owner": uid,
-        }
-    )
-
-
 STEP = Step("account", "Service account", _gather, _decide)

@@ -99,26 +99,4 @@ def _settings(kernel: Kernel) -> list[Action[Ports]]:
     return actions
 
 
-def expected(
-    facts: KernelFacts, rootless_port: int | None = None, *, forwards_ipv6: bool = False
-) -> KernelFacts:
-    """The kernel as this step leaves it."""
-    known = [name for name in _MODULE_FILES if name in facts.loadable]
-    files = {name: facts.module_files.get(name, _MODULE_FILES[name]) for name in known}
-    bounds = _wanted(facts, rootless_port, forwards_ipv6=forwards_ipv6)
-    to_be = {
-        name: facts.sysctls.get(name, value) if suffices(name, facts.sysctls.get(name), value) else value
-        for name, value in bounds.items()
-    }
-    return facts.model_copy(
-        update={
-            "modules": facts.modules | set(known),
-            "module_files": {**facts.module_files, **files},
-            "sysctls": {**facts.sysctls, **to_be},
-            "sysctl_files": {**{name: (SYSCTL_FILE, bounds[name]) for name in to_be}, **facts.sysctl_files},
-            "tun_device": facts.tun_device or "tun" in known,
-        }
-    )
-
-
 STEP = Step("kernel", "Kernel modules and settings", _gather, _decide)

@@ -183,14 +183,6 @@ def _holds_password(entry: Entry) -> bool:
     )
 
 
-def expected(security: SecurityFacts, proxies: ProxyFacts) -> SecurityFacts:
-    """Security as this step leaves it."""
-    if security.proxy_ports is None:
-        return security
-    more = tuple(map(str, unlabelled(security, proxies)))
-    return security.model_copy(update={"proxy_ports": (*security.proxy_ports, *more)})
-
-
 def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Ports]]:
     """Ours, unless the drop-ins that are there already say the same in other words."""
     directory = f"{paths.UNITS}/{unit}.d"

@@ -106,7 +106,7 @@ def _readiness(operator: Operator) -> Result:
 
 def _command(command: Callable[[Operator], Result], operator: Operator) -> str:
     result = command(operator)
-    problems = {"warnings": [vars(notice) for notice in result.warnings]}
+    problems = {"warnings": [notice.data for notice in result.warnings]}
     return json.dumps({"status": result.status, "data": dict(result.data), **problems}, indent=2) + "\n"
 
 

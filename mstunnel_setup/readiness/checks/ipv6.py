@@ -1,6 +1,5 @@
 """Group `host`: whether the gateway can carry the IPv6 that the site gives to devices."""
 
-from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts import (
     AddressFacts,
@@ -9,7 +8,7 @@ from mstunnel_setup.readiness.facts import (
     Settings,
     TunnelFacts,
 )
-from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
+from mstunnel_setup.readiness.model import Checks, Group, Requirement, Verdict, passed, skipped, warning
 from mstunnel_setup.readiness.sysctls import FORWARD_6
 
 CHECKS = Checks(Group.HOST)
@@ -42,11 +41,12 @@ def without_ipv6(settings: Settings, addresses: AddressFacts, engine: EngineFact
 @CHECKS.add(
     "ipv6-network",
     "IPv6 for devices",
-    Severity.RECOMMENDED,
+    Requirement.RECOMMENDED,
     passes=(
         "With an IPv6 network for devices: Podman with netavark runs as root here, and the host has an IPv6 "
         "address that is not link-local, and forwards IPv6."
     ),
+    why="Devices would send the included IPv6 traffic into the tunnel, and the gateway would refuse it.",
 )
 def _ipv6_network(
     addresses: AddressFacts, tunnel: TunnelFacts, engine: EngineFacts, kernel: KernelFacts, settings: Settings
@@ -56,7 +56,16 @@ def _ipv6_network(
     if not tunnel.ipv6_pool:
         return passed("the site gives devices no IPv6 network")
     if reason := without_ipv6(settings, addresses, engine):
-        return findings.IPV6_UNROUTED(pool=tunnel.ipv6_pool, reason=reason)
+        return warning(
+            "devices get addresses of {pool} that lead nowhere: {reason}",
+            hint="`mst-cli help ipv6` says what the gateway needs; until then it refuses IPv6 of devices.",
+            pool=tunnel.ipv6_pool,
+            reason=reason,
+        )
     if kernel.sysctls.get(FORWARD_6) != "1":
-        return findings.IPV6_NOT_FORWARDED(value=kernel.sysctls.get(FORWARD_6, "unknown"))
+        return warning(
+            "net.ipv6.conf.all.forwarding is {value}",
+            hint="Run mstunnel-setup again: it sets this, and keeps the routes that routers advertise.",
+            value=kernel.sysctls.get(FORWARD_6, "unknown"),
+        )
     return passed(f"devices get addresses of {tunnel.ipv6_pool}")

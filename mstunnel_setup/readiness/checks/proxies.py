@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts import EngineFacts, ProxyFacts, ProxyPlace, Settings
-from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
+from mstunnel_setup.readiness.model import Checks, Group, Requirement, Verdict, passed, problem, skipped
 
 CHECKS = Checks(Group.NETWORK)
 
@@ -24,6 +23,7 @@ def _urls(proxies: ProxyFacts) -> list[ProxyPlace]:
     "proxy-credentials",
     "Proxy without a password",
     passes="No proxy address contains a user name or password.",
+    why="The gateway does not sign in to a proxy, and the password would be readable in several files.",
 )
 def _credentials(proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
@@ -31,13 +31,18 @@ def _credentials(proxies: ProxyFacts) -> Verdict:
     found = sorted({item.place for item in proxies.places if item.credentials})
     if not found:
         return passed("no user name or password in any place")
-    return findings.PROXY_WITH_PASSWORD(places=_list(found))
+    return problem(
+        "user name or password in {places}",
+        hint="Write only http://host:port there; the proxy must allow this host without a password.",
+        places=_list(found),
+    )
 
 
 @CHECKS.add(
     "proxy-address",
     "Form of the proxy's address",
     passes="Every proxy address begins with `http://`.",
+    why="The connection to the proxy itself is plain HTTP; other forms are not understood by every program.",
 )
 def _address(proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
@@ -49,18 +54,23 @@ def _address(proxies: ProxyFacts) -> Verdict:
     ]
     if not bad:
         return passed("all start with http://")
-    return findings.PROXY_NOT_HTTP(addresses=_list(dict.fromkeys(bad)))
+    return problem(
+        "{addresses}",
+        hint="Write http://host:port, also for https_proxy.",
+        addresses=_list(dict.fromkeys(bad)),
+    )
 
 
 @CHECKS.add(
     "proxy-same",
     "Proxy the same everywhere",
-    Severity.RECOMMENDED,
+    Requirement.RECOMMENDED,
     passes=(
         "All files contain the same proxy: environment, `/etc/environment`, "
         "`/etc/profile.d/http_proxy.sh`, `env.sh`, drop-ins of `docker`, `podman` and "
         "`mstunnel_monitor`."
     ),
+    why="Programs that read different files would use different proxies; some would fail.",
 )
 def _same(proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
@@ -70,7 +80,14 @@ def _same(proxies: ProxyFacts) -> Verdict:
     ]
     if not differing:
         return passed(f"the same in {_list(sorted({item.place for item in _urls(proxies)}))}")
-    return findings.PROXIES_DIFFER(differences="; ".join(differing))
+    return problem(
+        "{differences}",
+        hint=(
+            "Make them the same. With a gateway here the one in env.sh counts: `mst-cli install` writes it "
+            "to all places."
+        ),
+        differences="; ".join(differing),
+    )
 
 
 def _differing(proxies: ProxyFacts, name: str) -> Iterable[str]:
@@ -87,11 +104,13 @@ def _differing(proxies: ProxyFacts, name: str) -> Iterable[str]:
 @CHECKS.add(
     "proxy-places",
     "Proxy in all places",
-    Severity.RECOMMENDED,
+    Requirement.RECOMMENDED,
     passes=(
         "The files that the engine reads contain it: Docker `/etc/environment` and its drop-in, "
         "Podman `/etc/profile.d/http_proxy.sh`."
     ),
+    why="The engine reads its own file. Without the proxy there it cannot pull images.",
+    fix="Write the same proxy into each file that is named, or set `environment.https_proxy` in the answers.",
 )
 def _places(settings: Settings, engine: EngineFacts, proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
@@ -103,13 +122,19 @@ def _places(settings: Settings, engine: EngineFacts, proxies: ProxyFacts) -> Ver
     if not missing:
         return passed(f"named in {_list(needed)}")
     one = _urls(proxies)[0]
-    hint = (
+    remedy = (
         "Run `mst-cli install`, which writes it there."
         if ENV_SH in named
         else f"The installation writes it there. Without one: {_by_hand(missing, one)}."
     )
-    return findings.PROXY_NOT_EVERYWHERE(
-        name=one.name, value=one.value, place=one.place, missing=_list(missing), hint=hint
+    return problem(
+        "{name} is {value} in {place}, but not named in {missing}",
+        hint="{remedy}",
+        name=one.name,
+        value=one.value,
+        place=one.place,
+        missing=_list(missing),
+        remedy=remedy,
     )
 
 
@@ -123,14 +148,23 @@ def _by_hand(missing: Iterable[str], one: ProxyPlace) -> str:
     return "; ".join(ways[place] for place in missing)
 
 
-@CHECKS.add("proxy-no-proxy", "Addresses without proxy", Severity.INFO, passes="`no_proxy` is set.")
+@CHECKS.add(
+    "proxy-no-proxy",
+    "Addresses without proxy",
+    Requirement.INFO,
+    passes="`no_proxy` is set.",
+    why="Without it, traffic to your internal hosts goes to the proxy as well.",
+)
 def _no_proxy(proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
         return skipped("no proxy")
     values = sorted({item.value for item in proxies.places if item.name == "no_proxy" and item.value})
     if values:
         return passed(f"no_proxy is {_list(values)}")
-    return findings.NO_PROXY_MISSING()
+    return problem(
+        "no_proxy is not set",
+        hint="Name what is reached without it, such as no_proxy=localhost,127.0.0.1,.contoso.com.",
+    )
 
 
 def _list(items: Iterable[str]) -> str:

@@ -54,7 +54,7 @@ def rendered(scene: Scene, wanted: Format, directory: Path | None = None, port: 
     """The result, valid by its schema."""
     result = render.render(operator_of(scene.root), {}, RenderRequest(wanted, directory, port))
     fixed = {"schema": "mstunnel/1", "command": f"mstunnel-setup render {wanted}", "errors": []}
-    warnings = [vars(notice) for notice in result.warnings]
+    warnings = [notice.data for notice in result.warnings]
     validate({**fixed, "status": result.status, "warnings": warnings, "data": dict(result.data)})
     assert SECRET not in json.dumps(dict(result.data)) + "".join(lines_of(result))
     return result

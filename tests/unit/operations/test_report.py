@@ -92,7 +92,7 @@ def reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
         monkeypatch.setattr(report, "log_since", lambda _ports, _since: lines)
         result = report.report(operator_of(tmp_path, clock=FakeClock(NOW)), "1h")
         fixed = {"schema": "mstunnel/1", "command": "mst-cli server report", "errors": []}
-        warnings = [vars(notice) for notice in result.warnings]
+        warnings = [notice.data for notice in result.warnings]
         validate({**fixed, "status": result.status, "warnings": warnings, "data": dict(result.data)})
         assert max(map(len, lines_of(result))) <= 80
         return result

@@ -80,7 +80,7 @@ def test_a_release_that_no_device_has_proved_warns(
     choose(monkeypatch, "b")
     result = commands.apply(operator_of(Path("/nowhere")), None)
     assert [notice.code for notice in result.warnings] == codes
-    warnings = [vars(notice) for notice in result.warnings]
+    warnings = [notice.data for notice in result.warnings]
     envelope = {"schema": "mstunnel/1", "command": "mst-cli upgrade apply", "status": result.status}
     validate({**envelope, "data": result.data, "warnings": warnings, "errors": []})
 
