@@ -15,7 +15,8 @@ import mstunnel_setup
 from mstunnel_setup.answers.finding import Finding as Rule
 from mstunnel_setup.base.errors import ERRORS_PAGE, Declared, ExitCode, SetupError
 from mstunnel_setup.base.log_line import DeclaredLine, message_id
-from mstunnel_setup.certificates.model import Finding, Severity
+from mstunnel_setup.base.problem import Problem, Severity
+from mstunnel_setup.certificates.errors import PAGE as CERTIFICATES_PAGE
 from mstunnel_setup.readiness.checks import CHECKS
 from mstunnel_setup.readiness.model import Group
 from scripts.written_errors import written_errors, written_findings
@@ -87,7 +88,7 @@ def _exit_code(item: Item) -> int:
     made = item.example()
     if isinstance(made, SetupError):
         return made.exit_code
-    if isinstance(made, Finding):
+    if isinstance(made, Problem) and item.page == CERTIFICATES_PAGE:
         return ExitCode.CERTIFICATE if made.severity is Severity.ERROR else 0
     return _WARNINGS if item.page == ERRORS_PAGE else 0
 
@@ -119,8 +120,8 @@ def tables() -> dict[str, str]:
         ("Id", "Severity", "Message", "What to do"),
         (
             (_anchor(item.code), found.severity, *_texts(item))
-            for _, item, found in made
-            if isinstance(found, Finding)
+            for _, item, found in sorted(made, key=lambda row: row[1].code)
+            if isinstance(found, Problem) and item.page == CERTIFICATES_PAGE
         ),
     )
     rules = {

@@ -1,35 +1,9 @@
-"""What the certificate code passes around: material that was read, an identity that fits, findings."""
+"""What the certificate code passes around: material that was read, an identity that fits."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-
-from mstunnel_setup.base.values import JsonObject
-
-
-class Severity(StrEnum):
-    """How much a finding matters: an error refuses the certificate, the others do not."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTE = "note"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One verdict about a certificate: a stable kebab-case id, what was seen, what to do."""
-
-    id: str
-    severity: Severity
-    message: str
-    hint: str = ""
-
-    @property
-    def data(self) -> JsonObject:
-        """As JSON data."""
-        return {**vars(self), "severity": self.severity.value}
 
 
 @dataclass(frozen=True)

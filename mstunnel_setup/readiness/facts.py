@@ -6,6 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from mstunnel_setup.base.problem import Problem
+
 EngineName: TypeAlias = Literal["podman", "docker"]
 CGROUP_V2 = 2
 """`SystemFacts.cgroup` with the unified hierarchy of control groups."""
@@ -246,22 +248,13 @@ class RootlessFacts(Section):
     uplink_obstacle: str = ""
 
 
-class CertificateFinding(Section):
-    """One verdict of the certificate judge."""
-
-    id: str
-    severity: Literal["error", "warning", "note"]
-    message: str
-    hint: str = ""
-
-
 class CertificateFacts(Section):
     """The certificate at its usual place or as given. `problem` says why it could not be read."""
 
     place: str = ""
     problem: str = ""
     hint: str = ""
-    findings: tuple[CertificateFinding, ...] = ()
+    findings: tuple[Problem, ...] = ()
     days_left: int | None = None
 
 
@@ -269,7 +262,7 @@ class RevocationFacts(Section):
     """What the authorities say: `asked` are the certificates of the chain that name a responder or a list."""
 
     asked: tuple[str, ...] = ()
-    findings: tuple[CertificateFinding, ...] = ()
+    findings: tuple[Problem, ...] = ()
 
 
 class Attempt(Section):

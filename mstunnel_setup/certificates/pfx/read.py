@@ -25,8 +25,16 @@ from mstunnel_setup.certificates.model import Material
 from mstunnel_setup.certificates.pfx import mac as pfx_mac
 from mstunnel_setup.certificates.pfx.opened import opened_pfx
 from mstunnel_setup.certificates.pfx.outline import MAX_ROUNDS, PfxOutline, TooManyRoundsError, outline
-from mstunnel_setup.certificates.read import check_key_size, check_size, kind_of_der, refuse_keystore
-from mstunnel_setup.certificates.read_pem import PemError, base64_der, looks_like_pem, pem_blocks
+from mstunnel_setup.certificates.read import (
+    PemError,
+    base64_der,
+    check_key_size,
+    check_size,
+    kind_of_der,
+    looks_like_pem,
+    pem_blocks,
+    refuse_keystore,
+)
 
 _WHERE = "the PFX file"
 _LABELS = (["PKCS12"], ["PFX"])  # GnuTLS writes the first one

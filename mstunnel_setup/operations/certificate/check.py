@@ -8,15 +8,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, NetworkError
+from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, fold_all
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys
 from mstunnel_setup.certificates.certificate import extension, issuer_title, serial_number, title
-from mstunnel_setup.certificates.judge_names import shown_names
-from mstunnel_setup.certificates.judge_time import days_left
-from mstunnel_setup.certificates.model import Finding, Identity, Severity
+from mstunnel_setup.certificates.judge import days_left, finding_data
+from mstunnel_setup.certificates.judge_leaf import shown_names
+from mstunnel_setup.certificates.model import Identity
 from mstunnel_setup.install import device_certificates, revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.own_gateway import leaf_in_service
@@ -70,7 +71,7 @@ def check(operator: Operator) -> Result:
         found = tuple(examine(run))
     errors = any(finding.severity is Severity.ERROR for finding in found)
     warned = errors or any(finding.severity is Severity.WARNING for finding in found)
-    data: JsonObject = {"findings": [finding.data for finding in found]}
+    data: JsonObject = {"findings": [finding_data(finding) for finding in found]}
     text = [f"{finding.severity.value:8} {finding.message}. {finding.hint}".rstrip() for finding in found]
     return Result(
         "warning" if warned else "ok",
@@ -80,14 +81,14 @@ def check(operator: Operator) -> Result:
     )
 
 
-def _about_devices(context: Context) -> Iterator[Finding]:
+def _about_devices(context: Context) -> Iterator[Problem]:
     try:
         device_certificates.judge_placed(context.ports.files, context.ports.clock.now())
     except CertificateError as error:
         yield DEVICES_NOT_CHECKED(problem=error.message, remedy=error.hint)
 
 
-def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Finding]:
+def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
     """The findings about placement, certificate and what is served.
 
     With `ask_authority` its answer is kept, for which the run has to hold the lock.
@@ -110,7 +111,7 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Finding]:
     yield from _served(run, identity)
 
 
-def _served(run: Run, identity: Identity) -> Iterator[Finding]:
+def _served(run: Run, identity: Identity) -> Iterator[Problem]:
     try:
         port = serving_port(run.context)
         if port is None:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.certificates.findings import KEY_MODE
-from mstunnel_setup.certificates.model import Finding
+from mstunnel_setup.certificates.errors import KEY_MODE
 from mstunnel_setup.io.files import Files, FileState
 from mstunnel_setup.io.safe_paths import Kind
 from mstunnel_setup.operations.certificate.findings import CHAIN_MODE, KEY_OWNER
@@ -28,7 +28,7 @@ class _Place:
     refused: int = _BY_OTHERS
 
 
-def mode_findings(ports: HasFiles) -> Iterator[Finding]:
+def mode_findings(ports: HasFiles) -> Iterator[Problem]:
     """What others may read or change, or own; the target of a link is the administrator's."""
     for place, state in _present(ports.files):
         if state.mode & place.refused:

@@ -7,14 +7,14 @@ from pathlib import PurePosixPath
 from mstunnel_setup.actions.certificate_schedule import pending_imports
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold_all
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import title
-from mstunnel_setup.certificates.identity_source import IdentitySource
-from mstunnel_setup.certificates.load import fingerprint
-from mstunnel_setup.certificates.model import Finding, Identity
+from mstunnel_setup.certificates.load import IdentitySource, fingerprint
+from mstunnel_setup.certificates.model import Identity
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
@@ -68,7 +68,7 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
     return Result("changed", data, text=fold_all(text))
 
 
-def placement_findings(ports: HasFiles) -> Iterator[Finding]:
+def placement_findings(ports: HasFiles) -> Iterator[Problem]:
     """What is wrong with the link, the generation it names, and who may read the keys."""
     state = ports.files.state(paths.ACTIVE)
     name = generations.linked(ports)
@@ -81,7 +81,7 @@ def placement_findings(ports: HasFiles) -> Iterator[Finding]:
     yield from mode_findings(ports)
 
 
-def _generation_findings(ports: HasFiles, name: str) -> Iterator[Finding]:
+def _generation_findings(ports: HasFiles, name: str) -> Iterator[Problem]:
     directory = generations.directory(name)
     try:
         if fingerprint(generations.read(ports, directory)) != name:

@@ -7,7 +7,7 @@ from mstunnel_setup.actions.certificate_schedule import pending_imports
 from mstunnel_setup.base.result import Notice, warning
 from mstunnel_setup.base.values import JsonObject, as_list, as_object
 from mstunnel_setup.certificates import generations, revocation_record
-from mstunnel_setup.certificates.judge_time import WARN_DAYS, days_left
+from mstunnel_setup.certificates.judge import WARN_DAYS, days_left
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.certificates.revocation_record import Record
 from mstunnel_setup.install.ports import Ports

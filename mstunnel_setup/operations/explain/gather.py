@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
@@ -10,9 +11,8 @@ from typing import Final
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, SetupError
 from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.values import JsonObject, as_object
-from mstunnel_setup.certificates.findings import KEY_EXPOSED, KEY_MODE
-from mstunnel_setup.certificates.model import Finding, Severity
 from mstunnel_setup.containers import control
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.gateway.served import Address, Served, read_served
@@ -22,7 +22,6 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate import check
 from mstunnel_setup.operations.certificate.errors import CERTIFICATE_REVOKED
-from mstunnel_setup.operations.certificate.findings import CHAIN_MODE, KEY_OWNER
 from mstunnel_setup.operations.certificate.summary import certificate_facts, certificate_notices
 from mstunnel_setup.operations.component import health
 from mstunnel_setup.operations.explain.model import Facts, Subject, Token
@@ -32,7 +31,7 @@ from mstunnel_setup.operations.sessions import ask
 from mstunnel_setup.tenant.token_sources import claims, header
 
 # Who may read the files concerns this host; no device can see it.
-_OF_THE_HOST: Final = frozenset(finding.code for finding in (KEY_MODE, KEY_OWNER, CHAIN_MODE, KEY_EXPOSED))
+_OF_THE_HOST: Final = frozenset({"key-mode", "key-owner", "chain-mode", "key-exposed"})
 _WINDOW: Final = timedelta(hours=24)
 _SECONDS: Final = 10.0
 _LARGEST_TOKEN: Final = 1 << 20
@@ -165,12 +164,12 @@ def _log(ports: Ports, subject: Subject) -> LogFindings | None:
         return None
 
 
-def _certificate(run: Run, summary: JsonObject) -> Sequence[Finding]:
+def _certificate(run: Run, summary: JsonObject) -> Sequence[Problem]:
     """What devices see of the certificate, with what the authority answered last; it is not asked again."""
     try:
         examined = check.examine(run, ask_authority=False)
-        found = [finding for finding in examined if finding.id not in _OF_THE_HOST]
+        found = [finding for finding in examined if finding.code not in _OF_THE_HOST]
     except SetupError as error:
-        found = [Finding(error.code, Severity.ERROR, error.message, error.hint)]
+        found = [Problem(error.code, error.message, error.hint, Severity.ERROR)]
     notices = [notice for notice in certificate_notices(summary) if notice.code == CERTIFICATE_REVOKED.code]
-    return [*(Finding(each.code, Severity.ERROR, each.message, each.hint) for each in notices), *found]
+    return [*(replace(each, severity=Severity.ERROR) for each in notices), *found]

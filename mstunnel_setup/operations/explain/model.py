@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final, Literal, TypeAlias
 
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.certificates.model import Finding
 from mstunnel_setup.gateway.served import Address, Served
 from mstunnel_setup.operations.explain.refusals import LogFindings
 
@@ -87,7 +87,7 @@ class Facts:
     dns: Mapping[str, bool] = field(default_factory=dict)
     protected: tuple[Address, ...] = ()
     unroutable: tuple[Address, ...] = ()
-    certificate: tuple[Finding, ...] = ()
+    certificate: tuple[Problem, ...] = ()
     certificate_days: int | None = None
 
     @property

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from mstunnel_setup.base.problem import Severity
 from mstunnel_setup.base.text import plain
-from mstunnel_setup.certificates.model import Severity
 from mstunnel_setup.operations.explain.model import Facts, Outcome, Row
 
 _WHICH: Final = "To test a destination: `mst-cli explain ADDRESS`."

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
+from mstunnel_setup.base.problem import Problem, Severity
+from mstunnel_setup.readiness.facts import CertificateFacts, RevocationFacts
 from mstunnel_setup.readiness.model import (
     Checks,
     Group,
@@ -77,7 +78,9 @@ def _judged(name: str, title: str, fine: str, *, passes: str, why: str, fix: str
         if not certificate.place or certificate.problem:
             return skipped("no certificate to judge")
         found = [
-            item for item in certificate.findings if subject(item.id) == name and item.severity != "note"
+            item
+            for item in certificate.findings
+            if subject(item.code) == name and item.severity is not Severity.NOTE
         ]
         return _worst(found) if found else passed(fine)
 
@@ -116,9 +119,9 @@ _judged(
 )
 
 
-def _worst(found: Sequence[CertificateFinding]) -> Verdict:
+def _worst(found: Sequence[Problem]) -> Verdict:
     """What the errors say, and without any the warnings; the first one's hint."""
-    errors = [item for item in found if item.severity == "error"]
+    errors = [item for item in found if item.severity is Severity.ERROR]
     said = errors or found
     return (problem if errors else warning)("; ".join(item.message for item in said), hint=said[0].hint)
 

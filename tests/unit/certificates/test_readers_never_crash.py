@@ -131,7 +131,7 @@ def test_any_agent_credential(pfx: bytes) -> None:
 def test_any_public_address(address: str) -> None:
     identity = load_identity(SAMPLES[0], SAMPLES[3])
     findings = judge(identity, public_address=address, now=NOW)
-    assert {finding.id for finding in findings} & {"name-mismatch", "public-address-invalid"}
+    assert {finding.code for finding in findings} & {"name-mismatch", "public-address-invalid"}
 
 
 @tried("answer")

@@ -16,7 +16,7 @@ from mstunnel_setup.base.errors import (
     SetupError,
     SignInError,
 )
-from mstunnel_setup.certificates.identity_source import IdentitySource
+from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.install import preflight, tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.step_list import ORDER
