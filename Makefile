@@ -2,7 +2,7 @@
 BIN := .venv/bin
 
 # Benchmarks write build/bench/NAME.json.
-.PHONY: demo test check lint e2e e2e-short crash crash-strace machines bench docs screenshots recording dist collection packages sign feed images setup clean
+.PHONY: demo test check lint e2e e2e-short crash crash-strace machines bench docs screenshots recording dist collection packages sources sign feed images setup clean
 
 # Everything; setup-base, setup-demo, setup-docs and setup-lint install only the packages that such a target needs.
 setup:
@@ -95,6 +95,10 @@ collection: setup-lint
 # The same program as packages of Debian and RPM.
 packages: dist
 	@$(BIN)/python -m scripts.packages
+
+# The source of what copyleft licences in `dist` ask for: after `make images` and `make packages`.
+sources: setup-base
+	@$(BIN)/python -m scripts.sources
 
 # A signature over the checksums of all that is in dist/, with a key of minisign that is kept elsewhere.
 sign:

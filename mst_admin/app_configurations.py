@@ -16,6 +16,7 @@ from mst_admin.carry_out_apps import read_app_configurations
 from mst_admin.change import Change
 from mst_admin.file_commands import FileObjects
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.graph_apps import MOBILE_APPS
 
@@ -37,7 +38,7 @@ def _changes(
 
 
 APP_CONFIGURATIONS: Final = FileObjects[AppConfigurationObject, PresentAppConfiguration](
-    what="app configuration",
+    what=text("app configuration"),
     key="app_configuration",
     command="app-config",
     file=AppConfigurationFile,

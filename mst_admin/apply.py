@@ -18,7 +18,7 @@ from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
 from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
-from mstunnel_setup.base.text import verbatim
+from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -41,7 +41,11 @@ def diff(
     code = ExitCode.CHANGES_PENDING if changes and exit_code else ExitCode.DONE
     data = {"changes": [change.document() for change in changes]}
     return Result(
-        "ok", data, tuple(map(notice_of, declared.warnings)), text=_lines(changes, "to make"), exit_code=code
+        "ok",
+        data,
+        tuple(map(notice_of, declared.warnings)),
+        text=_lines(changes, text("to make")),
+        exit_code=code,
     )
 
 
@@ -58,7 +62,7 @@ def apply(
     # Show the plan and ask for confirmation; without a terminal only deletions need --yes.
     names = [f"{change.kind} {change.name}" for change in changes if change.verb == "delete"]
     if operator.console.interactive and changes and not yes:
-        operator.console.say("\n".join(_lines(changes, "to make")))
+        operator.console.say("\n".join(_lines(changes, text("to make"))))
         make_sure(operator, "Make them?", yes=False)
     elif names:
         make_sure(operator, f"Delete {len(names)} objects ({', '.join(names)})?", yes=yes)
@@ -77,7 +81,7 @@ def export(operator: Operator, settings: Settings, directory: Path, wanted: Form
     present = sorted(item.name for item in target.glob(PATTERNS[wanted]))
     strangers = [name for name in present if name not in contents]
     if strangers or (present and not force):
-        remedy = "remove them first" if strangers else "overwrite them with --force"
+        remedy = text("remove them first") if strangers else text("overwrite them with --force")
         raise UsageError(
             "export-exists",
             "{directory} already has declarations: {names}",
@@ -128,4 +132,12 @@ def _result(done: Done, total: int, warnings: tuple[Notice, ...]) -> Result:
 
 def _lines(changes: Sequence[Change], what: str) -> list[str]:
     lines = [line for change in changes for line in change.lines()]
-    return [*lines, f"{len(changes)} change{'' if len(changes) == 1 else 's'} {what}."]
+    return [
+        *lines,
+        text(
+            "{changes} change{plural} {what}.",
+            changes=len(changes),
+            plural="" if len(changes) == 1 else "s",
+            what=what,
+        ),
+    ]

@@ -7,6 +7,7 @@ from pydantic import Field, StrictBool
 
 from mst_admin.change import Body, Wire
 from mstunnel_setup.answers.values import Guid
+from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.wire import AssignmentTarget
 
 ASSIGNMENTS: Final = "assignments"
@@ -110,9 +111,12 @@ def undeclarable_targets(assignments: Iterable[Assignment]) -> Iterator[str]:
     for item in assignments:
         target = item.target
         if target.odata_type not in _DECLARABLE:
-            yield f"the assignment {target.odata_type.rpartition('.')[2]}"
+            yield text("the assignment {rpartition}", rpartition=target.odata_type.rpartition(".")[2])
         elif (target.model_extra or {}).get(_FILTER):
-            yield f"the filter of the assignment to {target.group_id or target.odata_type.rpartition('.')[2]}"
+            yield text(
+                "the filter of the assignment to {rpartition}",
+                rpartition=target.group_id or target.odata_type.rpartition(".")[2],
+            )
 
 
 def _groups(there: Iterable[AssignmentTarget], kind: str) -> Iterator[str]:

@@ -23,6 +23,7 @@ from mst_admin.profiles.objects import ProfileObject
 from mst_admin.profiles.present import is_tunnel_profile, profile_object
 from mst_admin.profiles.wire import ROOT_TYPES
 from mst_admin.references import References
+from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.graph_apps import MOBILE_APPS
 
@@ -123,10 +124,10 @@ _REFERRING: dict[tuple[str, str], Callable[[Change, References], Any]] = {
     ("site", "update"): _update_site,
     ("profile", "create"): _create_profile,
     ("profile", "update"): _update_profile,
-    ("trusted root", "create"): _create_profile,
-    ("trusted root", "update"): _update_profile,
-    ("app configuration", "create"): create_app_configuration,
-    ("app configuration", "update"): update_app_configuration,
+    (text("trusted root"), "create"): _create_profile,
+    (text("trusted root"), "update"): _update_profile,
+    (text("app configuration"), "create"): create_app_configuration,
+    (text("app configuration"), "update"): update_app_configuration,
 }
 """Changes of what refers to other objects by their names."""
 _DOERS: dict[tuple[str, str], Callable[[Change, AdminGraph], Any]] = {
@@ -142,14 +143,14 @@ _DOERS: dict[tuple[str, str], Callable[[Change, AdminGraph], Any]] = {
     ("threshold", "update"): lambda change, graph: graph.update_threshold(change.identifier, change.after),
     ("threshold", "delete"): lambda change, graph: graph.delete_threshold(change.identifier),
     ("profile", "delete"): lambda change, graph: graph.delete_profile(change.identifier),
-    ("trusted root", "delete"): lambda change, graph: graph.delete_profile(change.identifier),
+    (text("trusted root"), "delete"): lambda change, graph: graph.delete_profile(change.identifier),
     ("app", "create"): create_app,
     ("app", "update"): update_app,
     ("app", "delete"): delete_app,
-    ("app configuration", "delete"): delete_app_configuration,
-    ("app protection", "create"): create_protection,
-    ("app protection", "update"): update_protection,
-    ("app protection", "delete"): delete_protection,
+    (text("app configuration"), "delete"): delete_app_configuration,
+    (text("app protection"), "create"): create_protection,
+    (text("app protection"), "update"): update_protection,
+    (text("app protection"), "delete"): delete_protection,
 }
 
 

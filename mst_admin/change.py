@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 
 Kind: TypeAlias = Literal[
     "configuration",
@@ -58,7 +58,7 @@ class Change:
         yield f"{mark} {self.kind} {plain(self.name)}"
         for name, value in self.after.items():
             old = f"{_words(self.before.get(name))} -> " if self.verb == "update" else ""
-            yield f"    {self._key(name)}: {old}{_words(value)}"
+            yield text("    {name}: {old}{value}", name=self._key(name), old=old, value=_words(value))
 
     def _key(self, name: str) -> str:
         """The property as declarations and `show` call it; of other kinds they have no key for each."""

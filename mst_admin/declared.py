@@ -23,6 +23,7 @@ from mstunnel_setup.answers.document import Document, DocumentError, Problem, re
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.base.errors import CertificateError, UsageError
+from mstunnel_setup.base.text import text
 
 T = TypeVar("T", bound=BaseModel)
 T_co = TypeVar("T_co", bound=BaseModel, covariant=True)
@@ -54,7 +55,13 @@ class Placed(Generic[T_co]):
     def line(self, key: str, message: str) -> str:
         """The message with the place of the object's key (or else of the object) in front."""
         at = self.document.position(Problem((*self.path, key), ""))
-        return f"{self.document.name}:{at.line}:{at.column}: {message}"
+        return text(
+            "{name}:{line}:{column}: {message}",
+            name=self.document.name,
+            line=at.line,
+            column=at.column,
+            message=message,
+        )
 
 
 @dataclass(frozen=True)
@@ -237,4 +244,9 @@ def _twins(found: Declared) -> Iterator[str]:
             earlier = first.setdefault(name.casefold(), item)
             if earlier is not item:
                 place = earlier.line(key, "").removesuffix(": ")
-                yield item.line(key, f"`{name}` is already declared at {place}: remove one of them")
+                yield item.line(
+                    key,
+                    text(
+                        "`{name}` is already declared at {place}: remove one of them", name=name, place=place
+                    ),
+                )

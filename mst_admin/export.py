@@ -26,7 +26,7 @@ from mst_admin.profiles.present import extra, not_declared, profile_object
 from mst_admin.profiles.wire import ROOT_PLATFORMS, is_root_name, root_name
 from mst_admin.wire import configuration_object, site_object, threshold_object
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 
 SCHEMA_FILE = "schema.json"
 _HEAD = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
@@ -81,7 +81,7 @@ def unsaid(tenant: Tenant) -> Iterator[Finding]:
         name = root.found.display_name
         if is_root_name(name) and name.casefold() not in of_profiles:
             yield PROFILE_NOT_DECLARABLE(
-                profile=plain(name), what="a trusted root of that name, as no VPN profile has it"
+                profile=plain(name), what=text("a trusted root of that name, as no VPN profile has it")
             )
     for app in filter(is_tunnel_app, tenant.apps):
         yield from app_wire.not_declared(app)

@@ -13,11 +13,12 @@ from mst_admin.objects import Declarations
 from mst_admin.plan import Tenant
 from mstunnel_setup.answers import describe
 from mstunnel_setup.base.result import Notice, Worded, warning
+from mstunnel_setup.base.text import text
 
 PATTERNS: Final = {Format.YAML: "*.y*ml", Format.M365DSC: "*.ps1", Format.TERRAFORM: "*.tf"}
 """The files that an export in this format would be mixed with."""
-_NO_RESOURCE: Final = "Microsoft365DSC has no resource for them"
-_BY_ID: Final = "they refer to apps by ids that each tenant has for itself"
+_NO_RESOURCE: Final = text("Microsoft365DSC has no resource for them")
+_BY_ID: Final = text("they refer to apps by ids that each tenant has for itself")
 
 
 def contents_of(tenant: Tenant, wanted: Format) -> dict[str, str]:

@@ -25,7 +25,7 @@ from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.base.errors import ExitCode, TenantError, UsageError, ValuesError
 from mstunnel_setup.base.result import Notice, Result, notice_of
-from mstunnel_setup.base.text import verbatim
+from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
@@ -82,7 +82,9 @@ class FileObjects(Generic[Declared, Present]):
         data = {f"{self.key}s": [item.wire for item in found]}
         return Result(
             data=data,
-            text=table([self.row(item) for item in found], self.head, f"There is no {self.what} yet."),
+            text=table(
+                [self.row(item) for item in found], self.head, text("There is no {what} yet.", what=self.what)
+            ),
         )
 
     def show(self, operator: Operator, settings: Settings, wanted: str) -> Result:
@@ -131,7 +133,12 @@ class FileObjects(Generic[Declared, Present]):
         graph = open_tenant(operator, settings)
         present, name = self.read(graph, self.search(declared)), declared.name
         if new and present:
-            raise NAME_TAKEN(place="tenant", kind=self.what, name=name, command=f"{self.command} update")
+            raise NAME_TAKEN(
+                place="tenant",
+                kind=self.what,
+                name=name,
+                command=text("{command} update", command=self.command),
+            )
         if not new and not present:
             raise TenantError(
                 "object-unknown",
@@ -202,8 +209,12 @@ def linted(key: str, wanted: str, findings: Sequence[Finding]) -> Result:
     warnings = tuple(notice_of(item) for item in findings if not item.fatal)
     if fatal:
         return Result("error", {key: wanted}, warnings, fatal, exit_code=ExitCode.USAGE)
-    text = [f"No error found in {wanted}." if warnings else f"No problem found in {wanted}."]
-    return Result("warning" if warnings else "ok", {key: wanted}, warnings, text=text)
+    lines = [
+        text("No error found in {wanted}.", wanted=wanted)
+        if warnings
+        else text("No problem found in {wanted}.", wanted=wanted)
+    ]
+    return Result("warning" if warnings else "ok", {key: wanted}, warnings, text=lines)
 
 
 def written(changes: Sequence[Change], data: Wire, warnings: tuple[Notice, ...] = ()) -> Result:

@@ -5,6 +5,7 @@ from typing import Final, TypeVar
 
 from mst_admin.errors import NAME_AMBIGUOUS, NAME_UNKNOWN
 from mstunnel_setup.base.errors import TenantError, UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import (
@@ -66,7 +67,7 @@ def find_one(
 
 def find_configuration(graph: AdminGraph, wanted: str) -> TunnelConfiguration:
     """The server configuration with this name or id. Raises what `find_one` raises."""
-    return find_one("server configuration", wanted, graph.configuration, graph.configurations)
+    return find_one(text("server configuration"), wanted, graph.configuration, graph.configurations)
 
 
 def find_site(graph: AdminGraph, wanted: str) -> TunnelSite:

@@ -10,6 +10,7 @@ from mst_admin.find import find_server, find_site, require_name
 from mstunnel_setup import __version__
 from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError
 from mstunnel_setup.base.result import Notice, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.exchange.releases import Catalogue, Digests
 from mstunnel_setup.io.threads import DaemonPool
@@ -77,7 +78,10 @@ def find_place(graph: AdminGraph, site: str | None, wanted: str) -> Place:
     if not found:
         raise NAME_UNKNOWN(place="tenant", kind="server", name=wanted, command="server")
     if len(found) > 1:
-        ids = ", ".join(f"{item.server.id} ({item.site.display_name})" for item in found)
+        ids = ", ".join(
+            text("{id} ({display_name})", id=item.server.id, display_name=item.site.display_name)
+            for item in found
+        )
         raise NAME_AMBIGUOUS(count=len(found), kind="server", name=wanted, ids=ids)
     return found[0]
 
@@ -99,7 +103,7 @@ def missing_figures(seen: Sequence[Seen]) -> tuple[Notice, ...]:
     if not without:
         return ()
     names = [item.place.server.display_name for item in without]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    more = text(" and {named} more", named=len(names) - _NAMED) if len(names) > _NAMED else ""
     reason = str(without[0].problem)
     return (
         warning(

@@ -17,7 +17,7 @@ from mst_admin.metrics import METRICS
 from mst_admin.session import open_tenant
 from mstunnel_setup.base.errors import NetworkError, TenantError
 from mstunnel_setup.base.result import Result, notice_of
-from mstunnel_setup.base.text import WIDTH, Verbatim, plain
+from mstunnel_setup.base.text import WIDTH, Verbatim, plain, text
 from mstunnel_setup.exchange.releases import Catalogue, published
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -28,7 +28,7 @@ _UNKNOWN: Final = "unknown"
 _SHORT_DIGEST: Final = 8
 _WORDS: Final = {
     HealthStatus.UPGRADE_IN_PROGRESS: "upgrading",
-    HealthStatus.UPGRADE_FAILED: "upgrade failed",
+    HealthStatus.UPGRADE_FAILED: text("upgrade failed"),
     HealthStatus.UNKNOWN_FUTURE_VALUE: _UNKNOWN,
 }
 """What the table says for a status whose name in Graph is long or no word."""
@@ -133,11 +133,20 @@ def _row(seen: Seen, known: Catalogue) -> ServerRow:
 
 def _table(rows: Sequence[ServerRow], now: datetime) -> list[str]:
     cells = [row.cells(now) for row in rows]
-    lines = table(_fitted(cells), _HEAD, "There is no server yet.")
+    lines = table(_fitted(cells), _HEAD, text("There is no server yet."))
     if not rows:
         return lines
     counts = ", ".join(f"{count} {word}" for word, count in Counter(row[2] for row in cells).most_common())
-    return [*lines, "", f"{len(rows)} server{'' if len(rows) == 1 else 's'}: {counts}."]
+    return [
+        *lines,
+        "",
+        text(
+            "{rows} server{plural}: {counts}.",
+            rows=len(rows),
+            plural="" if len(rows) == 1 else "s",
+            counts=counts,
+        ),
+    ]
 
 
 def _fitted(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:

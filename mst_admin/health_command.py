@@ -12,7 +12,7 @@ from mst_admin.server_health import HealthRow, judge_server, names_in_graph, spa
 from mst_admin.session import open_tenant
 from mstunnel_setup.base.errors import ExitCode, NetworkError, TenantError
 from mstunnel_setup.base.result import Notice, Result, warning
-from mstunnel_setup.base.text import fold, folded
+from mstunnel_setup.base.text import fold, folded, text
 from mstunnel_setup.exchange.releases import published
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -46,11 +46,11 @@ class Trend:
     def line(self, start: datetime, end: datetime, columns: int) -> str:
         """The trend for people."""
         if not self.points:
-            return f"{self.metric.title:20} {'unknown' if self.points is None else 'nothing reported'}"
+            return f"{self.metric.title:20} {'unknown' if self.points is None else text('nothing reported')}"
         values = [point.value for point in self.points]
         course = sparkline(self.points, start, end, columns)
         span = f"{min(values)} to {max(values)} {self.metric.unit}".rstrip()
-        return f"{self.metric.title:20} {course}  {span}"
+        return text("{title:20} {course}  {span}", title=self.metric.title, course=course, span=span)
 
 
 def health(operator: Operator, settings: Settings, site: str | None, wanted: str, days: int) -> Result:
@@ -112,12 +112,17 @@ def _lines(place: Place, status: HealthStatus, rows: Sequence[HealthRow]) -> Ite
     yield f"{place.server.display_name}, site {place.site.display_name}: {status.value}"
     yield ""
     for row in rows:
-        line = f"{row.title:30}  {row.status.value:10} {row.text}"
+        line = text("{title:30}  {value:10} {words}", title=row.title, value=row.status.value, words=row.text)
         yield from folded(fold(line), row.title, row.status.value, row.text)
 
 
 def _trend_lines(trends: Sequence[Trend], start: datetime, end: datetime, days: int) -> Iterator[str]:
     columns = min(days * _BLOCKS_A_DAY, _MOST_COLUMNS)
-    yield f"Last {days} day{'' if days == 1 else 's'}, {24 * days / columns:g} hours a bar:"
+    yield text(
+        "Last {days} day{plural}, {columns:g} hours a bar:",
+        days=days,
+        plural="" if days == 1 else "s",
+        columns=24 * days / columns,
+    )
     for trend in trends:
         yield trend.line(start, end, columns)

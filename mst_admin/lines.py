@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from mst_admin.change import Change, Wire
 from mstunnel_setup.base.result import Notice, Result
-from mstunnel_setup.base.text import Line, padded, plain, width
+from mstunnel_setup.base.text import Line, padded, plain, text, width
 
 _WIDEST = 60
-NOTHING = "Nothing to change."
+NOTHING = text("Nothing to change.")
 
 
 def result_of(change: Change | None, data: Wire, warnings: tuple[Notice, ...] = ()) -> Result:
@@ -39,7 +39,11 @@ def details(document: Wire) -> list[str]:
 
 def _words(value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_words(item)}" for name, item in value.items() if item is not None)
+        return ", ".join(
+            text("{name}: {item}", name=name, item=_words(item))
+            for name, item in value.items()
+            if item is not None
+        )
     if isinstance(value, list | tuple):
         return ", ".join(_words(item) for item in value)
     return "" if value is None else plain(value)

@@ -16,6 +16,7 @@ from mst_admin.mam_changes import MamPolicies, mam_changes, mam_deletions, prote
 from mst_admin.plan import place_of
 from mst_admin.profiles.lint import split_rules
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 
@@ -51,7 +52,7 @@ def _changes(declared: MamObject, _present: Sequence[PresentMam], graph: AdminGr
 
 
 MAM: Final = FileObjects[MamObject, PresentMam](
-    what="tunnel for MAM",
+    what=text("tunnel for MAM"),
     key="mam_tunnel",
     command="mam",
     file=MamFile,

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from mstunnel_setup.base.errors import UsageError, as_kind
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.errors import PATH_NOT_REGULAR, FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.named import kind_at
@@ -49,7 +50,7 @@ def _nearest(directory: Path) -> Path:
         if kind == "directory":
             return place
         if kind is not None:
-            error = PATH_NOT_REGULAR(verb="write to", path=place, kind=kind, expected="directory")
+            error = PATH_NOT_REGULAR(verb=text("write to"), path=place, kind=kind, expected="directory")
             raise as_kind(UsageError, error)
     raise AssertionError  # the root is a directory
 

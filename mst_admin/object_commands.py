@@ -21,6 +21,7 @@ from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.problems import validated
 from mstunnel_setup.base.errors import ValuesError
 from mstunnel_setup.base.result import Notice, Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -97,7 +98,7 @@ class Objects(Generic[Declared, Present, Options]):
             self.all(open_tenant(operator, settings)), key=lambda item: item.display_name.casefold()
         )
         data = {f"{self.kind}s": [item.to_wire() for item in found]}
-        nothing = f"There is no {self.what} yet."
+        nothing = text("There is no {what} yet.", what=self.what)
         return Result(data=data, text=lambda: table([self.row(item) for item in found], self.head, nothing))
 
     def show(self, operator: Operator, settings: Settings, wanted: str) -> Result:
@@ -150,7 +151,12 @@ class Objects(Generic[Declared, Present, Options]):
     def _require_free(self, graph: AdminGraph, name: str) -> None:
         """Graph allows two of one name, which no command and no declaration could tell apart."""
         if self.named(graph, name):
-            raise NAME_TAKEN(place="tenant", kind=self.what, name=name, command=f"{self.command} update")
+            raise NAME_TAKEN(
+                place="tenant",
+                kind=self.what,
+                name=name,
+                command=text("{command} update", command=self.command),
+            )
 
     def _document(self, found: Present) -> Extra:
         return {self.kind: found.model_dump(mode="json", by_alias=True)}
@@ -184,7 +190,7 @@ def _servers(graph: AdminGraph, found: TunnelSite) -> tuple[Extra, Extra]:
 
 CONFIGURATIONS = Objects[ConfigurationObject, TunnelConfiguration, ConfigurationProperties](
     kind="configuration",
-    what="server configuration",
+    what=text("server configuration"),
     command="config",
     head=("NAME", "NETWORK", "PORT", "ID"),
     all=AdminGraph.configurations,
@@ -220,11 +226,16 @@ def request_upgrade(operator: Operator, settings: Settings, wanted: str, *, yes:
     graph = open_tenant(operator, settings)
     found = find_site(graph, wanted)
     if found.upgrade_available is False:
-        text = [f"No server of the site {found.display_name} can be upgraded: nothing was approved."]
-        return Result("unchanged", {"id": found.id}, text=text)
+        lines = [
+            text(
+                "No server of the site {display_name} can be upgraded: nothing was approved.",
+                display_name=found.display_name,
+            )
+        ]
+        return Result("unchanged", {"id": found.id}, text=lines)
     make_sure(
         operator, f"Upgrade all servers of the site {found.display_name}? It cannot be undone.", yes=yes
     )
     graph.request_upgrade(found.id)
-    text = [f"The upgrade of the site {found.display_name} is approved."]
-    return Result("changed", {"id": found.id}, text=text)
+    lines = [text("The upgrade of the site {display_name} is approved.", display_name=found.display_name)]
+    return Result("changed", {"id": found.id}, text=lines)

@@ -12,6 +12,7 @@ from mst_admin.apps.mam_objects import MamObject
 from mst_admin.apps.objects import AppConfigurationObject
 from mst_admin.profiles.objects import ProfileObject, TrustedRootObject
 from mstunnel_setup.answers.values import Line, Part
+from mstunnel_setup.base.text import text
 
 DEFAULT_SCOPE_TAGS = ("0",)
 """The default scope tag (docs/reference/mst-admin.md)."""
@@ -66,7 +67,7 @@ class WindowObject(Trimmed):
     """When the upgrade of a site may begin. The tenant keeps the offset of the time zone, not its name."""
 
     start: str = Field(description="Earliest start, HH:MM", examples=["22:00"])
-    end: str = Field(description="Latest start, HH:MM, at least one hour later", examples=["04:00"])
+    end: str = Field(description=text("Latest start, HH:MM, at least one hour later"), examples=["04:00"])
     time_zone: str | None = Field(default=None, description="IANA time zone", examples=["Europe/Berlin"])
     utc_offset_minutes: StrictInt | None = Field(
         default=None, description="Instead of a time zone: minutes that local time is ahead of UTC"

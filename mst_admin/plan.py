@@ -44,6 +44,7 @@ from mst_admin.wire import (
     threshold_object,
     without_empty,
 )
+from mstunnel_setup.base.text import text
 from mstunnel_setup.gateway.configuration import DEFAULT_PORT
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
 from mstunnel_setup.tenant.wire_apps import MobileApp
@@ -92,7 +93,12 @@ def plan(declared: Declared, tenant: Tenant, now: datetime, *, prune: bool = Fal
         name.casefold() for item in kept for name in (item.display_name, item.id)
     }
     lines = [
-        item.line("configuration", f"no server configuration is called `{item.value.configuration}`")
+        item.line(
+            "configuration",
+            text(
+                "no server configuration is called `{configuration}`", configuration=item.value.configuration
+            ),
+        )
         for item in declared.sites
         if item.value.configuration.casefold() not in known
     ]
@@ -165,7 +171,9 @@ def threshold_change(declared: ThresholdObject, present: HealthThreshold | None)
 
 
 def _configuration(declared: ConfigurationObject, tenant: Tenant) -> Change | None:
-    return configuration_change(declared, only(tenant.configurations, declared.name, "server configuration"))
+    return configuration_change(
+        declared, only(tenant.configurations, declared.name, text("server configuration"))
+    )
 
 
 def _site(declared: SiteObject, tenant: Tenant, now: datetime) -> Change | None:

@@ -26,7 +26,7 @@ from mstunnel_setup.answers.document import Document, DocumentError, read
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.base.errors import UsageError, ValuesError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import verbatim
+from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -38,7 +38,7 @@ def list_profiles(operator: Operator, settings: Settings) -> Result:
     found = [item for item in open_tenant(operator, settings).profiles() if is_tunnel_profile(item)]
     rows = [(item.display_name, item.odata_type.rpartition(".")[2], item.id) for item in found]
     data = {"profiles": [item.model_dump(mode="json", by_alias=True) for item in found]}
-    return Result(data=data, text=table(rows, ("NAME", "TYPE", "ID"), "There is no VPN profile yet."))
+    return Result(data=data, text=table(rows, ("NAME", "TYPE", "ID"), text("There is no VPN profile yet.")))
 
 
 def show(operator: Operator, settings: Settings, wanted: str) -> Result:
@@ -91,7 +91,7 @@ def _apply(operator: Operator, settings: Settings, file: Path, *, new: bool) -> 
     present = [*read_profiles(graph, profile.name), *read_profiles(graph, root_name(profile.name))]
     there = any(is_tunnel(item) for item in present)
     if new and there:
-        raise NAME_TAKEN(place="tenant", kind="profile", name=profile.name, command="profile update")
+        raise NAME_TAKEN(place="tenant", kind="profile", name=profile.name, command=text("profile update"))
     if not new and not there:
         raise PROFILE_UNKNOWN(name=profile.name)
     site = find_site(graph, profile.site)

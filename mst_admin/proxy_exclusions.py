@@ -15,7 +15,7 @@ from mst_admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
 from mst_admin.session import open_tenant
 from mstunnel_setup.base.errors import ExitCode, TenantError, UsageError
 from mstunnel_setup.base.result import Result, notice_of
-from mstunnel_setup.base.text import verbatim
+from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 
@@ -38,7 +38,9 @@ def _judged(entries: Sequence[str]) -> Result:
     data: Body = {"entries": [*entries], "accepted": len(entries) - len(errors)}
     if errors:
         return Result("error", data, warnings, errors, exit_code=ExitCode.USAGE)
-    return Result("ok", data, warnings, text=[f"All {len(entries)} entries can be used."])
+    return Result(
+        "ok", data, warnings, text=[text("Entries that can be used: {entries} (all).", entries=len(entries))]
+    )
 
 
 def import_list(operator: Operator, settings: Settings, file: Path, profile: str) -> Result:
@@ -59,10 +61,17 @@ def import_list(operator: Operator, settings: Settings, file: Path, profile: str
         )
     data = {"id": found.id, "before": present, "after": entries}
     if entries == present:
-        return Result("unchanged", data, judged.warnings, text=["Nothing to change."])
+        return Result("unchanged", data, judged.warnings, text=[text("Nothing to change.")])
     graph.update_profile(found.id, {"@odata.type": found.odata_type, _LIST: entries})
-    text = [f"{found.display_name} now has {len(entries)} exclusions (before: {len(present)})."]
-    return Result("changed", data, judged.warnings, text=text)
+    lines = [
+        text(
+            "Exclusions of {display_name}: {entries} (before: {present}).",
+            display_name=found.display_name,
+            entries=len(entries),
+            present=len(present),
+        )
+    ]
+    return Result("changed", data, judged.warnings, text=lines)
 
 
 def export_list(operator: Operator, settings: Settings, profile: str, file: Path | None) -> Result:
@@ -75,7 +84,11 @@ def export_list(operator: Operator, settings: Settings, profile: str, file: Path
         return Result(data=data, text=verbatim(content))
     path = str(file.absolute())
     write_named(file.absolute().parent, {file.name: content})
-    return Result("changed", {**data, "file": path}, text=[f"{len(entries)} entries written to {path}."])
+    return Result(
+        "changed",
+        {**data, "file": path},
+        text=[text("Entries written to {path}: {entries}.", path=path, entries=len(entries))],
+    )
 
 
 def _present(found: DeviceConfiguration) -> list[str]:

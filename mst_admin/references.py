@@ -4,6 +4,7 @@ import threading
 
 from mst_admin.errors import NAME_UNKNOWN
 from mst_admin.plan import only
+from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 
@@ -32,7 +33,7 @@ class References:
 
 
 def _configuration_id(wanted: str, graph: AdminGraph) -> str:
-    named = only(graph.configurations(wanted), wanted, "server configuration")
+    named = only(graph.configurations(wanted), wanted, text("server configuration"))
     found = named or next((item for item in graph.configurations() if item.id == wanted.lower()), None)
     if found is None:
         raise NAME_UNKNOWN(place="tenant", kind="server configuration", name=wanted, command="config")

@@ -15,7 +15,7 @@ from mst_admin.objects import ConfigurationObject
 from mst_admin.wire import SESSION_TIMEOUT, configuration_body
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import Declared
-from mstunnel_setup.base.text import quoted
+from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
 from mstunnel_setup.gateway.errors import PropertyError
@@ -78,7 +78,7 @@ def _served(body: Body) -> Iterator[Finding]:
 
 
 def _refusal(finding: Declared[Finding], key: str, value: object, error: PropertyError) -> Finding:
-    reason = "it is a mask, not a network" if _is_mask(str(value)) else error.reason
+    reason = text("it is a mask, not a network") if _is_mask(str(value)) else error.reason
     return finding(key=key, value=quoted(value), reason=reason, advice=_sentence(error.advice)).at(key)
 
 
@@ -118,15 +118,15 @@ def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
         yield findings.DNS_SUFFIX_INVALID(
             key="default_domain_suffix",
             value=quoted(declared.default_domain_suffix),
-            reason="it is more than one domain",
-            advice="Write one domain.",
+            reason=text("it is more than one domain"),
+            advice=text("Write one domain."),
         )
     if EVERYTHING in declared.route_includes and len(declared.route_includes) > 1:
         yield findings.ROUTE_INVALID(
             key="route_includes",
             value=quoted(EVERYTHING),
-            reason="it is all traffic, so there must be no other rules",
-            advice="Remove it or the others.",
+            reason=text("it is all traffic, so there must be no other rules"),
+            advice=text("Remove it or the others."),
         )
     count = len(declared.route_includes) + len(declared.route_excludes)
     if count > _MOST_RULES:
@@ -159,10 +159,10 @@ def _advice(declared: ConfigurationObject, corporate_networks: Sequence[str]) ->
 def _host_bits(declared: ConfigurationObject) -> Iterator[Finding]:
     for key in ("network", "ipv6_network", "route_includes", "route_excludes"):
         given = getattr(declared, key)
-        for text in (given,) if isinstance(given, str) else given:
-            network = ip_network(text, strict=False) if "/" in text else None
-            if network is not None and not text.startswith(f"{network.network_address}/"):
-                yield findings.HOST_BITS_CUT(key=key, value=quoted(text), network=network).at(key)
+        for network_text in (given,) if isinstance(given, str) else given:
+            network = ip_network(network_text, strict=False) if "/" in network_text else None
+            if network is not None and not network_text.startswith(f"{network.network_address}/"):
+                yield findings.HOST_BITS_CUT(key=key, value=quoted(network_text), network=network).at(key)
 
 
 def _sentence(advice: str) -> str:

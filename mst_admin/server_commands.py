@@ -12,6 +12,7 @@ from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers.problems import validated
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator, Settings
 
 
@@ -28,11 +29,11 @@ def list_servers(operator: Operator, settings: Settings, site: str | None) -> Re
         )
         for site_of, item in found
     ]
-    head = ("SITE", "NAME", "HEALTH", "LAST CHECK-IN", "ID")
+    head = ("SITE", "NAME", "HEALTH", text("LAST CHECK-IN"), "ID")
     if site is None:
-        return Result(data=_listed(found), text=table(rows, head, "No site has a server yet."))
+        return Result(data=_listed(found), text=table(rows, head, text("No site has a server yet.")))
     own = [row[1:] for row in rows]
-    return Result(data=_listed(found), text=table(own, head[1:], "The site has no server yet."))
+    return Result(data=_listed(found), text=table(own, head[1:], text("The site has no server yet.")))
 
 
 def _listed(found: Sequence[Place]) -> Body:
@@ -75,7 +76,7 @@ def update(operator: Operator, settings: Settings, site: str, wanted: str, name:
         return result_of(None, {"id": found.id})
     others = [item.display_name.casefold() for item in graph.servers(place) if item.id != found.id]
     if declared.casefold() in others:
-        raise NAME_TAKEN(place="site", kind="server", name=declared, command="server update")
+        raise NAME_TAKEN(place="site", kind="server", name=declared, command=text("server update"))
     graph.rename_server(place, found.id, declared)
     names = {"displayName": declared}, {"displayName": found.display_name}
     return result_of(Change("update", "server", found.display_name, found.id, *names), {"id": found.id})

@@ -10,15 +10,15 @@ from typing import Final
 
 from mst_admin.lines import ago
 from mst_admin.metrics import METRICS, Metric, kind_of
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabCheck, MetricPoint, TunnelServer
 
 _CHECK_IN: Final = timedelta(minutes=5)
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _WORDS: Final = {
-    "agent-certificate": "days left",
-    "tls-certificate": "days left",
-    "server-version": "releases behind",
+    "agent-certificate": text("days left"),
+    "tls-certificate": text("days left"),
+    "server-version": text("releases behind"),
 }
 """What a figure without a unit counts."""
 
@@ -85,7 +85,7 @@ def _text(metric: Metric, value: int | None, own: LabCheck | None) -> str:
     if own is not None and not (metric.unit and value is not None):
         return plain(own.text)
     if value is None:
-        return "not known to the tenant"
+        return text("not known to the tenant")
     return f"{value} {metric.unit or _WORDS.get(metric.name, '')}".rstrip()
 
 

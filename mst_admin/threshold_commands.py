@@ -13,6 +13,7 @@ from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers.problems import validated
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator, Settings
 
 
@@ -24,13 +25,17 @@ def list_thresholds(operator: Operator, settings: Settings) -> Result:
             item.id,
             str(item.healthy_threshold),
             str(item.unhealthy_threshold),
-            f"{item.default_healthy_threshold}, {item.default_unhealthy_threshold}",
+            text(
+                "{default_healthy_threshold}, {default_unhealthy_threshold}",
+                default_healthy_threshold=item.default_healthy_threshold,
+                default_unhealthy_threshold=item.default_unhealthy_threshold,
+            ),
         )
         for item in found
     ]
     data = {"thresholds": [item.model_dump(mode="json", by_alias=True) for item in found]}
     head = ("METRIC", "HEALTHY", "UNHEALTHY", "DEFAULTS")
-    return Result(data=data, text=table(rows, head, "There are no thresholds."))
+    return Result(data=data, text=table(rows, head, text("There are no thresholds.")))
 
 
 def show(operator: Operator, settings: Settings, metric: str) -> Result:

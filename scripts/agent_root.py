@@ -1,7 +1,9 @@
 """File system of the agent's image: the folder of scripts/tree.py on an otherwise empty image."""
 
+import hashlib
 import os
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from scripts import debian, licenses, tree
@@ -15,8 +17,17 @@ sys.exit(main())
 """
 _ACCOUNTS = "root:x:0:0::/:\nmstunnel-agent:x:65532:65532::/:\n"
 # The agent serves no lab, has no engine, reads no release feed, makes no files, shows nothing to a person.
-_MODULES = (
-    *("mstunnel_lab", "starlette*", "uvicorn*", "python_multipart*", "multipart", "anyio*", "h11*"),
+LEFT_OUT = (
+    *(
+        "mst_admin",
+        "mstunnel_lab",
+        "starlette*",
+        "uvicorn*",
+        "python_multipart*",
+        "multipart",
+        "anyio*",
+        "h11*",
+    ),
     *("sqlite3", "lib-dynload/_sqlite3*", "docker*", "podman*", "segno*", "unittest"),
     *("tuf*", "securesystemslib*", "mstunnel_setup/templates", "jinja2*", "markupsafe*"),
     *("mstunnel_setup/data/locale", "mstunnel_setup/data/mstunnel.catalog"),
@@ -31,16 +42,41 @@ def build(target: Architecture, root: Path) -> None:
     home = root / _HOME
     home.mkdir(parents=True)
     # A process that runs for months carries no docstrings along.
-    tree.build(target, home, left_out=_MODULES, optimize=2, packed=False)
+    owned = tree.build(target, home, left_out=LEFT_OUT, optimize=2, packed=False)
+    inside = {name: {f"{_HOME}/{path}" for path in paths} for name, paths in owned.items()}
+    given = debian.unpacked(target)
+    _record(given, inside, root)
     _programs(home / "bin")
     _loader(target, root)
     _shell(target, root)
-    _trust(debian.unpacked(target) / "files", root)
+    _trust(given, root)
     (root / "etc/passwd").write_text(_ACCOUNTS)
     (root / "etc/nsswitch.conf").write_text("hosts: files dns\n")
     for name in ("run", "tmp", "var/lib", "usr/libexec"):
         (root / name).mkdir(parents=True, exist_ok=True)
     (root / "tmp").chmod(0o1777)
+
+
+def _record(given: Path, inside: Mapping[str, Iterable[str]], root: Path) -> None:
+    """Describe packages of which the image has files where scanners look: in /var/lib/dpkg/status.d.
+
+    Their copyright goes where Debian has it.
+    """
+    status = root / "var/lib/dpkg/status.d"
+    status.mkdir(parents=True, exist_ok=True)
+    for package in debian.packages(given):
+        name = package.field("Package")
+        if name not in inside:
+            continue
+        copyright_file = f"usr/share/doc/{name}/copyright"
+        (root / copyright_file).parent.mkdir(parents=True)
+        shutil.copyfile(given / "files" / copyright_file, root / copyright_file)
+        sums = {
+            path: hashlib.md5((root / path).read_bytes(), usedforsecurity=False).hexdigest()
+            for path in sorted({*inside[name], copyright_file})
+        }
+        (status / name).write_text(package.control)
+        (status / f"{name}.md5sums").write_text("".join(f"{sum_}  {path}\n" for path, sum_ in sums.items()))
 
 
 def _programs(folder: Path) -> None:
@@ -61,25 +97,24 @@ def _loader(target: Architecture, root: Path) -> None:
 
 
 def _shell(target: Architecture, root: Path) -> None:
-    """A shell and what the health check calls; what it is made of is recorded with the rest."""
+    """A shell and what the health check calls."""
     given = debian.unpacked(target, _SHELL)
     (root / "bin").mkdir()
     shutil.copy(given / "files/usr/bin/busybox", root / "bin")
     for name in _APPLETS:
         (root / "bin" / name).symlink_to("busybox")
-    packages = root / _HOME / "packages"
-    lines = packages.read_text() + (given / "packages").read_text()
-    packages.write_text("".join(sorted(lines.splitlines(keepends=True))))
+    _record(given, {_SHELL: {"bin/busybox"}}, root)
     with (root / _HOME / "licenses").open("a") as file:
         file.write(licenses.collected(given / "files", root))
 
 
-def _trust(files: Path, root: Path) -> None:
+def _trust(given: Path, root: Path) -> None:
     """The roots of Debian's ca-certificates, at the two places where OpenSSL looks."""
-    roots = sorted((files / "usr/share/ca-certificates/mozilla").iterdir())
+    roots = sorted((given / "files/usr/share/ca-certificates/mozilla").iterdir())
     folder = root / "etc/ssl/certs"
     folder.mkdir(parents=True)
     (folder / "ca-certificates.crt").write_text("".join(path.read_text() for path in roots))
+    _record(given, {"ca-certificates": {"etc/ssl/certs/ca-certificates.crt"}}, root)
     places = root / "usr/lib/ssl"
     places.mkdir(parents=True)
     (places / "certs").symlink_to("/etc/ssl/certs")

@@ -1,10 +1,13 @@
 """Completions for bash, zsh and fish, from the tables of packaging/completion.*."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from scripts.command_tree import Command, Parameter
 from scripts.wheels import ROOT
 
+_QUERIES = "mst-cli server show"
 TEMPLATES = ROOT / "packaging"
 
 
@@ -37,10 +40,29 @@ def fish(program: Command) -> str:
     return _filled("fish", program, row)
 
 
+def _with_queries(command: Command) -> Command:
+    """The same tree, with the words of `mst-cli server show` as if they were commands."""
+    below = tuple(map(_with_queries, command.commands))
+    if command.path == _QUERIES:
+        below = _words(command, [(query.words, query.summary) for query in SHOW_COMMANDS])
+    return replace(command, commands=below)
+
+
+def _words(command: Command, lines: Sequence[tuple[tuple[str, ...], str]]) -> tuple[Command, ...]:
+    """The first words of `lines`, each with what follows it below."""
+    found = []
+    for word in dict.fromkeys(words[0] for words, _about in lines):
+        about = next(about for words, about in lines if words[0] == word)
+        rest = [(words[1:], said) for words, said in lines if words[0] == word and words[1:]]
+        named = replace(command, path=f"{command.path} {word}", help=about, commands=())
+        found.append(replace(named, commands=_words(named, rest)))
+    return tuple(found)
+
+
 def _filled(shell: str, program: Command, row: Callable[[Command], str]) -> str:
     """The template of a shell with a row for each command; FUNCTION is a name that no other program has."""
     text = (TEMPLATES / f"completion.{shell}").read_text()
-    table = "\n".join(map(row, program.walk()))
+    table = "\n".join(map(row, _with_queries(program).walk()))
     function = program.name.replace("-", "_")
     return text.replace("FUNCTION", function).replace("PROGRAM", program.name).replace("TABLE", table)
 

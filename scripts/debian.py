@@ -1,10 +1,12 @@
 """Debian packages of either architecture, downloaded and unpacked without installing them."""
 
 import hashlib
+import io
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +40,24 @@ ARCHITECTURES = {
 }
 
 
+@dataclass(frozen=True)
+class Package:
+    """A package that was downloaded: its control file, and the paths of its files and links from the root."""
+
+    control: str
+    paths: frozenset[str]
+
+    def field(self, name: str) -> str:
+        """The value of a field of one line; empty without it."""
+        return field(self.control, name)
+
+
+def field(control: str, name: str) -> str:
+    """The value of a field of one line in a control file; empty without it."""
+    lines = (line for line in control.splitlines() if line.startswith(f"{name}: "))
+    return next(lines, "").partition(": ")[2]
+
+
 def architecture() -> Architecture:
     """What is built for: `ARCH` (amd64, arm64), else this machine. Ends the program at any other."""
     name = os.environ.get("ARCH") or here().debian
@@ -54,8 +74,7 @@ def here() -> Architecture:
 def unpacked(target: Architecture, *others: str) -> Path:
     """Folder with the files of PACKAGES, or of `others` instead, downloaded once per state of this module.
 
-    Beside `files`, `packages` has one line for each: name, version, architecture; `digests` one for each
-    archive: SHA-256, file name.
+    Beside `files` is what packages() reads; `digests` has one line for each archive: SHA-256, file name.
     """
     folder = CACHE / "-".join((*others, target.debian, wheels.digest([Path(__file__).resolve()])))
     if not folder.is_dir():
@@ -65,9 +84,8 @@ def unpacked(target: Architecture, *others: str) -> Path:
         wanted = (*(others or PACKAGES), *_LICENSES)
         _download(target, wanted, partial / "archives")
         archives = sorted((partial / "archives").iterdir())
-        lines = [_unpack(archive, partial / "files") for archive in archives]
-        bundled = [line for line in lines if not line.startswith(_LICENSES)]
-        (partial / "packages").write_text("".join(bundled))
+        for each in archives:
+            _unpack(each, partial)
         digests = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in archives]
         (partial / "digests").write_text("".join(digests))
         shutil.rmtree(partial / "archives")
@@ -96,7 +114,25 @@ def _download(target: Architecture, packages: Sequence[str], archives: Path) -> 
     shutil.rmtree(state)
 
 
-def _unpack(archive: Path, folder: Path) -> str:
-    subprocess.run(["dpkg-deb", "--extract", str(archive), str(folder)], check=True, timeout=60)
-    shown = ["dpkg-deb", "--show", "--showformat=${Package} ${Version} ${Architecture}\n", str(archive)]
-    return subprocess.run(shown, capture_output=True, text=True, check=True, timeout=60).stdout
+def _unpack(archive: Path, folder: Path) -> None:
+    subprocess.run(["dpkg-deb", "--extract", str(archive), str(folder / "files")], check=True, timeout=60)
+    shown = ["dpkg-deb", "--field", str(archive)]
+    control = subprocess.run(shown, capture_output=True, text=True, check=True, timeout=60).stdout
+    content = subprocess.run(
+        ["dpkg-deb", "--fsys-tarfile", str(archive)], capture_output=True, check=True, timeout=60
+    )
+    with tarfile.open(fileobj=io.BytesIO(content.stdout)) as opened:
+        paths = sorted(each.name.removeprefix("./") for each in opened if not each.isdir())
+    about = folder / "about" / field(control, "Package")
+    about.mkdir(parents=True)
+    (about / "control").write_text(control)
+    (about / "paths").write_text("".join(f"{path}\n" for path in paths))
+
+
+def packages(unpacked: Path) -> list[Package]:
+    """What was unpacked in a folder, without what is there for its licence alone."""
+    return [
+        Package((about / "control").read_text(), frozenset((about / "paths").read_text().splitlines()))
+        for about in sorted((unpacked / "about").iterdir())
+        if about.name not in _LICENSES
+    ]

@@ -13,7 +13,8 @@ import os
 import shutil
 import sys
 import tarfile
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -36,14 +37,14 @@ RECIPES = tuple(
             "licenses.py",
             "manual.py",
             "pack.py",
+            "sbom.py",
             "start",
             "support.py",
             "tree.py",
         ),
     )
 )
-# A release sets its own.
-EPOCH = os.environ.get("SOURCE_DATE_EPOCH", "315532800")
+EPOCH = wheels.EPOCH
 _MEGABYTE = 1_000_000
 _DATA = f"lib/{tree.PYTHON}/mstunnel_setup/data"
 
@@ -147,6 +148,45 @@ def contents(file: Path, name: str) -> str:
         return "" if member is None else member.read().decode()
 
 
+def _parts(packages: str, architecture: Architecture) -> Iterator[sbom.Part]:
+    """What the one file lists of itself, with what the archives it came in say of it."""
+    inside = {line.split()[0] for line in packages.splitlines()}
+    given = debian.unpacked(architecture)
+    digests = {line.split()[1].partition("_")[0]: line.split()[0] for line in (given / "digests").open()}
+    for package in debian.packages(given):
+        name = package.field("Package")
+        if name in inside:
+            text = (given / "files/usr/share/doc" / name / "copyright").read_text()
+            yield sbom.of_package(package.control, text, {}, digests[name])
+    for wheel in [*wheels.dependencies(architecture.machine).iterdir(), *wheels.program().iterdir()]:
+        name, version = wheel.name.split("-")[:2]
+        if name in inside:
+            with zipfile.ZipFile(wheel) as archive:
+                about = f"{name}-{version}.dist-info"
+                metadata = archive.read(f"{about}/METADATA").decode()
+                listed = [each for each in archive.namelist() if each.startswith(f"{about}/sboms/")]
+                sboms = [archive.read(each).decode() for each in listed if each.endswith(".json")]
+            yield sbom.of_wheel(metadata, {}, hashlib.sha256(wheel.read_bytes()).hexdigest(), sboms)
+
+
+def installer() -> str:
+    """The script that downloads the release from the page in HOMEPAGE; empty without one.
+
+    PUBLIC_KEY is the second line of the public key of minisign that signs it, if it is known.
+    """
+    page = os.environ.get("HOMEPAGE", "").rstrip("/")
+    if not page:
+        return ""
+    text = (ROOT / "packaging/install.sh").read_text()
+    for placeholder, value in {
+        "ADDRESS": f"{page}/releases/download/v{__version__}",
+        "PUBLIC_KEY": os.environ.get("PUBLIC_KEY", ""),
+        "VERSION": __version__,
+    }.items():
+        text = text.replace(placeholder, value)
+    return text
+
+
 def main() -> None:
     """Write the program, its SBOM and its wheel; images, and files for the other architecture, stay."""
     architecture = debian.architecture()
@@ -155,10 +195,13 @@ def main() -> None:
         old.unlink()
     file = release_file(architecture)
     build(file, architecture, {**release_images(architecture), **release_feed()})
-    document = sbom.document(NAME, contents(file, "packages"), "application")
+    document = sbom.document(NAME, "application", _parts(contents(file, "packages"), architecture))
     (DIST / f"{NAME}-{__version__}-{architecture.debian}.cdx.json").write_text(document)
     (wheel,) = wheels.program().iterdir()
     shutil.copy(wheel, DIST)
+    (DIST / "install.sh").unlink(missing_ok=True)
+    if script := installer():
+        (DIST / "install.sh").write_text(script)
     release.finish(DIST, EPOCH)
 
 

@@ -17,6 +17,7 @@ from mstunnel_setup.agent.metrics import METRICS, Metric
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
+from mstunnel_setup.base.log_line import LogLine
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from scripts import command_page, coverage, error_codes, message_catalogue, token_tables
@@ -63,7 +64,9 @@ def agent_hints() -> dict[str, str]:
     prefixes = tuple(f"mstunnel_setup.{name}." for name in _OF_AGENT)
     declared = error_codes.declarations().items()
     found = {
-        item.code: item.hint for name, item in declared if name.startswith(prefixes) and "*" not in item.code
+        item.code: item.hint
+        for name, item in declared
+        if name.startswith(prefixes) and item.kind is not LogLine and "*" not in item.code
     }
     return {code: "" if "{" in hint else hint for code, hint in sorted(found.items())}
 

@@ -18,12 +18,27 @@ _SERVER_IMAGE: Final = f"example.org/server@sha256:{'1' * 64}"
 _AGENT_IMAGE: Final = f"example.org/agent@sha256:{'2' * 64}"
 # What an access log needs.
 _COUNTING: Final = re.compile(r"(?: {10}- name: net\.netfilter\.\S+\n {12}value: .*\n)+")
+# Objects, and where one names another; containers and volumes, in quotes, keep their names.
+_NAMES: Final = re.compile(r"^( +)(name|secretName|claimName): mstunnel(-\w+)?$", re.MULTILINE)
+_LABEL: Final = re.compile(r"^( +)app\.kubernetes\.io/name: mstunnel$", re.MULTILINE)
 _VALUES: Final = {
-    f'"{_SERVER_IMAGE}"': "{{ .Values.images.server | quote }}",
-    f'"{_AGENT_IMAGE}"': "{{ .Values.images.agent | quote }}",
+    f'"{_SERVER_IMAGE}"': '{{ required "images.server is missing" .Values.images.server | quote }}',
+    f'"{_AGENT_IMAGE}"': '{{ required "images.agent is missing" .Values.images.agent | quote }}',
     str(_PORT): "{{ .Values.port }}",
     "  type: LoadBalancer\n": "  type: {{ .Values.service.type }}\n",
 }
+
+
+def _resources(container: str) -> str:
+    """What containers ask for, or may have at most."""
+    return f"""\
+{{{{- with .Values.resources.{container} }}}}
+          resources:
+            {{{{- toYaml . | nindent 12 }}}}
+{{{{- end }}}}
+"""
+
+
 _AFTER: Final = {
     "kind: Service\nmetadata:\n  name: mstunnel\n": """\
 {{- with .Values.service.annotations }}
@@ -37,11 +52,23 @@ _AFTER: Final = {
 {{- end }}
 """,
     "      enableServiceLinks: false\n": """\
+{{- with .Values.imagePullSecrets }}
+      imagePullSecrets:
+        {{- toYaml . | nindent 8 }}
+{{- end }}
 {{- with .Values.nodeSelector }}
       nodeSelector:
         {{- toYaml . | nindent 8 }}
 {{- end }}
+{{- with .Values.tolerations }}
+      tolerations:
+        {{- toYaml . | nindent 8 }}
+{{- end }}
 """,
+    '        - name: "mstunnel-server"\n': _resources("server"),
+    '        - name: "mstunnel-agent"\n': _resources("agent"),
+    "        - name: layout\n": _resources("server"),
+    " unless it has renewed it.\n        - name: identity\n": _resources("server"),
 }
 
 
@@ -62,10 +89,12 @@ def workload() -> str:
     text = re.sub('"[0-9a-f]{64}"', "{{ toJson .Values | sha256sum | quote }}", text)
     counting = "".join(_COUNTING.findall(text))
     text = _replaced(text, counting, f"{{{{- if .Values.accessLog }}}}\n{counting}{{{{- end }}}}\n")
-    for ours, value in _VALUES.items():
-        text = _replaced(text, ours, value)
     for ours, more in _AFTER.items():
         text = _replaced(text, ours, ours + more)
+    for ours, value in _VALUES.items():
+        text = _replaced(text, ours, value)
+    text = _NAMES.sub(r'\1\2: {{ include "mstunnel.name" . }}\3', text)
+    text = _LABEL.sub(r"\g<0>\n\1app.kubernetes.io/instance: {{ .Release.Name | quote }}", text)
     return f"{{{{/* Written by `python -m scripts.helm_chart`; do not edit. */ -}}}}\n{text}"
 
 

@@ -1,7 +1,7 @@
 """`dist/mstunnel-images-VERSION-ARCH.tar`: the images of both containers in one OCI archive, and their SBOMs.
 
 `python -m scripts.images` writes them, from the same build that the tests run on, for this machine's
-architecture or that in `ARCH`. The images' times are those of dist.EPOCH, so the same sources and packages
+architecture or that in `ARCH`. The images' times are those of wheels.EPOCH, so the same sources and packages
 give the same digests.
 """
 
@@ -9,7 +9,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 from mstunnel_setup import __version__
@@ -50,7 +49,7 @@ def write(built: ImageSet, folder: Path, architecture: Architecture) -> Path:
     shutil.rmtree(layout, ignore_errors=True)
     for name in images.RELEASED:
         _add(built[name], name, layout)
-        document = sbom.document(f"mstunnel-{name}", _packages(built[name], folder), "container")
+        document = sbom.document(f"mstunnel-{name}", "container", *_content(built[name], folder))
         (folder / f"mstunnel-{name}-{__version__}-{architecture.debian}.cdx.json").write_text(document)
     target = folder / image_index.archive_of(architecture.debian)
     with target.open("wb") as file:
@@ -79,23 +78,15 @@ def _add(image: Image, name: str, layout: Path) -> None:
     print(f"{name}: {size / 1e6:.1f} MB")
 
 
-def _packages(image: Image, folder: Path) -> str:
-    """The list of packages that each image has: name, version, kind; one a line."""
+def _content(image: Image, folder: Path) -> tuple[list[sbom.Part], dict[str, str]]:
+    """The packages and the files of an image, read from its file system as it ships."""
+    exported = folder / "images.work" / "exported.tar"
     container = builder("create", image.reference).stdout.strip()
     try:
-        copy = folder / "images.work" / "packages.tar"
-        builder("export", f"--output={copy}", container, timeout=120)
-        with tarfile.open(copy) as content:
-            (member,) = (
-                each
-                for each in content
-                if each.name.endswith(("mstunnel/packages", "mstunnel-setup/packages"))
-            )
-            listed = content.extractfile(member)
-            text = "" if listed is None else listed.read().decode()
-        copy.unlink()
-        return text
+        builder("export", f"--output={exported}", container, timeout=120)
+        return sbom.of_image(exported)
     finally:
+        exported.unlink(missing_ok=True)
         builder("rm", container)
 
 

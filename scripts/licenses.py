@@ -1,9 +1,12 @@
 """The licences of everything that is bundled, as one text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from email.parser import HeaderParser
 from pathlib import Path
+from typing import Any
+
+from scripts import sbom
 
 _COMMON = re.compile(r"/usr/share/common-licenses/([A-Z][\w.-]*\w)")
 
@@ -13,7 +16,7 @@ def collected(files: Path, library: Path) -> str:
 
     Last come those that Debian's packages refer to.
     """
-    parts = [*_debian(files), *map(_wheel, sorted(library.glob("*.dist-info/METADATA")))]
+    parts = [*_debian(files), *map(_wheel, sorted(library.glob("*.dist-info/METADATA"))), *_copied(library)]
     for name in sorted(set(_COMMON.findall("".join(parts)))):
         text = (files / "usr/share/common-licenses" / name).read_text()
         parts.append(_section(name, "common licence", text))
@@ -36,10 +39,30 @@ def _wheel(metadata: Path) -> str:
         each.rpartition(" :: ")[2] for each in headers.get_all("Classifier", ()) if "License ::" in each
     ]
     stated = headers["License-Expression"] or ", ".join(classes) or headers["License"]
-    patterns = ("LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*")
-    found = {path for pattern in patterns for path in metadata.parent.rglob(pattern) if path.is_file()}
-    texts = [f"License: {stated}", *(path.read_text() for path in sorted(found))]
+    sboms = (path.read_text() for path in sorted(metadata.parent.glob("sboms/*.json")))
+    parts = [_described(part) for part in sbom.compiled_in(sboms)]
+    inside = [f"Compiled in:\n{chr(10).join(parts)}"] if parts else []
+    texts = [f"License: {stated}", *inside, *(path.read_text() for path in _texts(metadata.parent))]
     return _section(f"{headers['Name']} {headers['Version']}", "Python", "\n\n".join(texts))
+
+
+def _described(part: Mapping[str, Any]) -> str:
+    licences = [each.get("expression") or each["license"].get("id", "") for each in part.get("licenses", [])]
+    return f"  {part['name']} {part.get('version', '')}: {', '.join(licences) or 'see its project'}"
+
+
+def _copied(library: Path) -> Iterator[str]:
+    """What wheels contain of others."""
+    for path in _texts(library):
+        place = path.relative_to(library).parent
+        if place.parts and not place.parts[0].endswith(".dist-info"):
+            yield _section(str(place), "copied into a Python package", path.read_text())
+
+
+def _texts(directory: Path) -> list[Path]:
+    patterns = ("LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*")
+    found = {path for pattern in patterns for path in directory.rglob(pattern)}
+    return sorted(path for path in found if path.is_file() and path.suffix not in {".py", ".pyc"})
 
 
 def _section(name: str, kind: str, text: str) -> str:

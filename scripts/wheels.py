@@ -13,6 +13,8 @@ WHEELS = ROOT / "build" / "cache" / "wheels"
 REQUIREMENTS = ROOT / "requirements" / "runtime.txt"
 PACKAGES = ("mstunnel_setup", "mst_admin", "mstunnel_lab")
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", *PACKAGES, "templates")
+EPOCH = os.environ.get("SOURCE_DATE_EPOCH", "315532800")
+"""The time of everything that is built, in seconds since 1970; a release sets its own."""
 # Of the images' Debian release.
 PYTHON = "3.13"
 
@@ -47,8 +49,8 @@ def dependencies(machine: str = os.uname().machine) -> Path:
 
 
 def program() -> Path:
-    """Folder with the wheel of this checkout, built once per state of its sources."""
-    folder = WHEELS / f"program-{digest(files_below(*SOURCES))}"
+    """Folder with the wheel of this checkout, built once per state of its sources and EPOCH."""
+    folder = WHEELS / f"program-{digest(files_below(*SOURCES), EPOCH)}"
     _fill(folder, ["wheel", "--no-deps", "--no-build-isolation", str(ROOT), "--wheel-dir"])
     return folder
 
@@ -61,6 +63,7 @@ def _fill(folder: Path, arguments: list[str]) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     # Locked hashes decide what is accepted; a local directory of wheels must not change what is tried.
     environment = {name: value for name, value in os.environ.items() if name != "PIP_FIND_LINKS"}
+    environment["SOURCE_DATE_EPOCH"] = EPOCH
     command = [sys.executable, "-m", "pip", "--quiet", *arguments, str(partial)]
     subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=True, timeout=300)
     partial.rename(folder)

@@ -15,6 +15,7 @@ from mstunnel_setup.answers.document import DocumentError, read
 from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.base.errors import ExitCode, SetupError, TenantError, UsageError, ValuesError
 from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -46,7 +47,7 @@ class Review:
 
     def before(self) -> Result:
         """The result of a plan."""
-        return self._result(self.due, self.lines(self.due, "to make", "has now"), self.present)
+        return self._result(self.due, self.lines(self.due, text("to make"), text("has now")), self.present)
 
     def after(self, done: Sequence[PlannedPolicy]) -> Result:
         """The result when these changes were made."""
@@ -62,9 +63,14 @@ class Review:
         changes = [item.change for item in done if item.change is not None]
         for change in changes:
             yield from change.lines()
-        yield f"{len(changes)} change{'' if len(changes) == 1 else 's'} {what}."
+        yield text(
+            "{changes} change{plural} {what}.",
+            changes=len(changes),
+            plural="" if len(changes) == 1 else "s",
+            what=what,
+        )
         if self.cases:
-            yield from ("", f"Evaluated with the policies that the tenant {when}:")
+            yield from ("", text("Evaluated with the policies that the tenant {when}:", when=when))
         for case in self.cases:
             yield from case.lines()
 
@@ -125,7 +131,7 @@ def apply(
             names=", ".join(enforced),
         )
     if operator.console.interactive and not yes:
-        operator.console.say("\n".join(review.lines(review.due, "to make", "has now")))
+        operator.console.say("\n".join(review.lines(review.due, text("to make"), text("has now"))))
     make_sure(operator, f"Change {len(review.due)} Conditional Access policies?", yes=yes)
     return _made(graph, review)
 

@@ -9,19 +9,21 @@ from typing import Final
 from mst_admin.access.bodies import STATES
 from mst_admin.access.objects import Pattern, PolicyFile
 from mstunnel_setup.base.result import Notice, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
 from mstunnel_setup.tenant.wire_access import DISABLED, ENABLED, ConditionalAccessPolicy
 
 EFFECTS: Final[Mapping[str, str]] = {
-    "approvedApplication": "Microsoft Defender is no approved client app",
-    "compliantApplication": "Microsoft Defender is not in the list of apps for it, and requests the token on "
-    "Android",
-    "domainJoinedDevice": "it is for Windows, so it blocks phones",
-    "mfa": "an always-on tunnel cannot prompt, nor can the iOS apps of unenrolled devices",
-    "passwordChange": "an always-on tunnel cannot prompt",
-    "authenticationStrength": "an always-on tunnel cannot prompt",
-    "termsOfUse": "an always-on tunnel cannot prompt",
-    "signInFrequency": "devices prompt each time it is over",
+    "approvedApplication": text("Microsoft Defender is no approved client app"),
+    "compliantApplication": text(
+        "Microsoft Defender is not in the list of apps for it, and requests the token on Android"
+    ),
+    "domainJoinedDevice": text("it is for Windows, so it blocks phones"),
+    "mfa": text("an always-on tunnel cannot prompt, nor can the iOS apps of unenrolled devices"),
+    "passwordChange": text("an always-on tunnel cannot prompt"),
+    "authenticationStrength": text("an always-on tunnel cannot prompt"),
+    "termsOfUse": text("an always-on tunnel cannot prompt"),
+    "signInFrequency": text("devices prompt each time it is over"),
 }
 STATE_WORDS: Final = {wire: word for word, wire in STATES.items()}
 

@@ -6,6 +6,7 @@ from typing import Final, Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from mstunnel_setup.answers.values import Guid, Line, Part
+from mstunnel_setup.base.text import text
 
 
 class Pattern(StrEnum):
@@ -19,11 +20,11 @@ class Pattern(StrEnum):
 
 
 TITLES: Final = {
-    Pattern.ALLOW_GROUPS: "Microsoft Tunnel: block all but some groups",
-    Pattern.COMPLIANT_DEVICES: "Microsoft Tunnel: compliant devices only",
-    Pattern.BLOCK_OTHER_PLATFORMS: "Microsoft Tunnel: Android and iOS only",
-    Pattern.BLOCK_GUESTS: "Microsoft Tunnel: no guests",
-    Pattern.APP_PROTECTION: "Microsoft Tunnel: app protection required",
+    Pattern.ALLOW_GROUPS: text("Microsoft Tunnel: block all but some groups"),
+    Pattern.COMPLIANT_DEVICES: text("Microsoft Tunnel: compliant devices only"),
+    Pattern.BLOCK_OTHER_PLATFORMS: text("Microsoft Tunnel: Android and iOS only"),
+    Pattern.BLOCK_GUESTS: text("Microsoft Tunnel: no guests"),
+    Pattern.APP_PROTECTION: text("Microsoft Tunnel: app protection required"),
 }
 """The name of a policy that is given none."""
 

@@ -11,7 +11,7 @@ from typing import Final
 from mst_admin.access.controls import STATE_WORDS, controls_of
 from mst_admin.change import Body
 from mstunnel_setup.base.errors import TenantError
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire_access import WhatIfResult
@@ -42,15 +42,25 @@ class Case:
 
     def lines(self) -> Iterator[str]:
         """The case for people."""
-        compliance = "compliant" if self.compliant else "not compliant"
-        yield f"{self.user}, {self.platform}, {compliance}:"
+        compliance = "compliant" if self.compliant else text("not compliant")
+        yield text(
+            "{user}, {platform}, {compliance}:", user=self.user, platform=self.platform, compliance=compliance
+        )
         for item in self.applying:
-            controls = ", ".join(controls_of(item)) or "no control that is known"
-            yield f"    {controls}: {plain(item.display_name)} ({STATE_WORDS.get(item.state, item.state)})"
+            controls = ", ".join(controls_of(item)) or text("no control that is known")
+            yield text(
+                "    {controls}: {display_name} ({state})",
+                controls=controls,
+                display_name=plain(item.display_name),
+                state=STATE_WORDS.get(item.state, item.state),
+            )
         for item in self.undecided:
-            yield f"    unknown: {plain(item.display_name)} has conditions that were not evaluated"
+            yield text(
+                "    unknown: {display_name} has conditions that were not evaluated",
+                display_name=plain(item.display_name),
+            )
         if not self.applying and not self.undecided:
-            yield "    no policy applies"
+            yield text("    no policy applies")
 
 
 def evaluate(graph: AdminGraph, users: Sequence[str]) -> list[Case]:

@@ -10,6 +10,7 @@ from mst_admin.profiles.objects import ProfileObject
 from mst_admin.profiles.rules import PACKAGE
 from mst_admin.profiles.rules_assignment import judge_assignment
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.text import text
 
 _IOS_ONLY = ("description", "publisher", "store_url")
 
@@ -41,7 +42,7 @@ def _properties(declared: StoreAppObject) -> Iterator[Finding]:
         return
     for key in _IOS_ONLY:
         if getattr(declared, key):
-            yield findings.APP_KEY(key=key, other="apps for iOS").at(key)
+            yield findings.APP_KEY(key=key, other=text("apps for iOS")).at(key)
 
 
 def _assignments(declared: StoreAppObject) -> Iterator[Finding]:
@@ -49,9 +50,9 @@ def _assignments(declared: StoreAppObject) -> Iterator[Finding]:
         for finding in judge_assignment(item, "app"):
             yield finding.at("assignments")
         if item.vpn_profile and not declared.is_ios:
-            yield findings.APP_KEY(key="vpn_profile", other="apps for iOS").at("assignments")
+            yield findings.APP_KEY(key="vpn_profile", other=text("apps for iOS")).at("assignments")
         if item.updates != "default" and declared.is_ios:
-            yield findings.APP_KEY(key="updates", other="apps for Android").at("assignments")
+            yield findings.APP_KEY(key="updates", other=text("apps for Android")).at("assignments")
     all_targets = Counter(identity(target) for item in declared.assignments for target in targets(item))
     for (kind, group), count in all_targets.items():
         if count > 1:

@@ -11,6 +11,7 @@ from mst_admin.profiles.rules import PACKAGE, judge_proxy
 from mst_admin.profiles.rules_assignment import judge_assignment
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.text import text
 
 
 def judge_mam(
@@ -28,7 +29,7 @@ def judge_mam(
         *_apps(declared),
         *(judge_proxy(declared.proxy) if declared.proxy else ()),
         *_ios(declared, split_rules=split_rules),
-        *judge_assignment(declared, "tunnel for MAM"),
+        *judge_assignment(declared, text("tunnel for MAM")),
         *_others(declared, others),
         *_profiles(declared, profiles),
     )
@@ -53,7 +54,7 @@ def _ios(declared: MamObject, *, split_rules: bool | None) -> Iterator[Finding]:
         if not is_host(host):
             yield findings.MAM_BYPASSED_HOST(host=host[:80])
     if declared.proxy and declared.proxy.address and split_rules is not False:
-        yield findings.MAM_PROXY_WITHOUT_PAC(has="has" if split_rules else "may have")
+        yield findings.MAM_PROXY_WITHOUT_PAC(has="has" if split_rules else text("may have"))
 
 
 def _others(declared: MamObject, others: Iterable[MamObject]) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from mst_admin.profiles.rules import PACKAGE
 from mst_admin.profiles.rules_assignment import judge_assignment
 from mst_admin.profiles.rules_settings import judge_switches
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.text import text
 
 _MAM_CONFIGS: Final = "DefenderMAMConfigs"
 _OF_THE_PROFILE: Final = "defendertoggle"
@@ -37,7 +38,7 @@ def judge_app_configuration(
         *(_defender(declared) if declared.for_defender else ()),
         *_data_boundary(declared),
         *_conflicts(declared, profiles),
-        *judge_assignment(declared, "app configuration"),
+        *judge_assignment(declared, text("app configuration")),
     )
 
 
@@ -45,10 +46,10 @@ def _channel(declared: AppConfigurationObject) -> Iterator[Finding]:
     if not declared.on_devices and declared.platform not in {Platform.ANDROID, Platform.IOS}:
         yield findings.APP_CONFIG_PLATFORM(platform=declared.platform)
     if declared.permissions and (declared.is_ios or not declared.on_devices):
-        finding = findings.APP_CONFIG_KEY(key="permissions", other="managed devices with Android")
+        finding = findings.APP_CONFIG_KEY(key="permissions", other=text("managed devices with Android"))
         yield finding.at("permissions")
     if declared.all_devices and not declared.on_devices:
-        yield findings.APP_CONFIG_KEY(key="all_devices", other="managed devices").at("all_devices")
+        yield findings.APP_CONFIG_KEY(key="all_devices", other=text("managed devices")).at("all_devices")
 
 
 def _apps(declared: AppConfigurationObject) -> Iterator[Finding]:

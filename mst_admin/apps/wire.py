@@ -13,7 +13,7 @@ from mst_admin.apps.objects import DEFENDER, AppConfigurationObject, Channel, Pl
 from mst_admin.assignments import TYPE, assignees, undeclarable_targets
 from mst_admin.change import Body, Wire
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.tenant.wire_apps import (
     AppAssignment,
     MobileAppConfiguration,
@@ -40,8 +40,8 @@ _PLATFORMS: Final = {wire: platform for platform, wire in _APPLICABILITY.items()
 TUNNEL_KEYS: Final = "com.microsoft.tunnel."
 """How the names of all settings of the tunnel begin."""
 _EDGE_KEYS: Final = "com.microsoft.intune.mam.managedbrowser."
-STRICT_KEY: Final = f"{_EDGE_KEYS}StrictTunnelMode"
-AVAILABLE_KEY: Final = f"{_EDGE_KEYS}TunnelAvailable.IntuneMAMOnly"
+STRICT_KEY: Final = text("{edge_keys}StrictTunnelMode", edge_keys=_EDGE_KEYS)
+AVAILABLE_KEY: Final = text("{edge_keys}TunnelAvailable.IntuneMAMOnly", edge_keys=_EDGE_KEYS)
 """The two settings of Edge about its use of the tunnel: the names of all its others begin like these."""
 
 
@@ -148,7 +148,7 @@ def not_declared(present: PresentAppConfiguration) -> Iterator[Finding]:
 
 def _lost(present: PresentAppConfiguration) -> Iterator[str]:
     for entry in others_of(present):
-        yield f"the setting {entry.get('appConfigKey') or entry.get('key')}"
+        yield text("the setting {key}", key=entry.get("appConfigKey") or entry.get("key"))
     for name in (ENCODED, "connectedAppsEnabled"):
         if present.wire.get(name):
             yield name

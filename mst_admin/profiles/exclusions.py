@@ -8,6 +8,7 @@ from typing import Final
 from mst_admin.profiles import findings
 from mstunnel_setup.answers.address import is_host, is_ip_address
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.text import text
 
 _HEADS: Final = frozenset({"exclusion", "exclusions", "url", "proxyexclusionlist", "address", "value"})
 
@@ -32,17 +33,17 @@ def _reason(entry: str) -> str:
     if is_ip_address(entry) or ("." in name and is_host(name) and not is_ip_address(name)):
         return ""
     if entry.startswith("*.") and "*" not in name and "." not in name:
-        return "a wildcard must stand before a whole domain, as in *.contoso.com"
+        return text("a wildcard must stand before a whole domain, as in *.contoso.com")
     return next(reason for mark, reason in _REASONS if mark in entry)
 
 
 _REASONS: Final = (
-    ("/", "it must be a host, without scheme, path or prefix length"),
-    (";", "it is more than one entry"),
-    (",", "it is more than one entry"),
-    ("*", "a wildcard may only stand for the first label, as in *.contoso.com"),
-    (":", "it must not have a port"),
-    ("", "it is neither a full host name nor an IP address"),
+    ("/", text("it must be a host, without scheme, path or prefix length")),
+    (";", text("it is more than one entry")),
+    (",", text("it is more than one entry")),
+    ("*", text("a wildcard may only stand for the first label, as in *.contoso.com")),
+    (":", text("it must not have a port")),
+    ("", text("it is neither a full host name nor an IP address")),
 )
 """What an entry that is refused holds, and what to say about it."""
 

@@ -9,6 +9,7 @@ from mst_admin.profiles.present import addresses_of, extra, is_tunnel_profile, p
 from mst_admin.profiles.rules import judge_profile
 from mst_admin.profiles.wire import server_address
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelSite
 
 
@@ -44,5 +45,7 @@ def _site(found: DeviceConfiguration, site: TunnelSite | None) -> Iterator[Findi
     configuration = site.microsoft_tunnel_configuration
     port = (configuration.listen_port if configuration else None) or 443
     wanted = server_address(site.public_address or "", port)
-    if [text.casefold() for text in addresses] != [wanted.casefold()]:
-        yield findings.SERVER_ADDRESS_DIFFERS(servers=", ".join(addresses) or "no server", address=wanted)
+    if [content.casefold() for content in addresses] != [wanted.casefold()]:
+        yield findings.SERVER_ADDRESS_DIFFERS(
+            servers=", ".join(addresses) or text("no server"), address=wanted
+        )

@@ -10,7 +10,7 @@ from mst_admin.profiles import findings
 from mst_admin.profiles.objects import AppObject, Platform, ProfileObject, ProxyObject, RuleObject
 from mst_admin.profiles.wire import CLIENT_KEYS, CONNECTIONS, TYPES, profile_body
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
 
 _PLATFORMS: Final = {name: platform for platform, name in TYPES.items()}
@@ -104,10 +104,10 @@ def _lost_properties(
         if canonical(value) not in (None, canonical(kept.get(name))):
             yield name
     if len(addresses_of(found)) > 1:
-        yield "more than one server"
+        yield text("more than one server")
     entries = wire.get("customData") or ()
     yield from (
-        f"customData {item['key']} without a value"
+        text("customData {key} without a value", key=item["key"])
         for item in entries
         if item.get("value") is None and item.get("key") not in CLIENT_KEYS
     )

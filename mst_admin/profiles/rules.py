@@ -13,6 +13,7 @@ from mst_admin.profiles.rules_settings import judge_settings
 from mst_admin.profiles.wire import is_root_name
 from mstunnel_setup.answers.address import is_host, is_web_address
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.text import text
 
 PACKAGE: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 """The form of a package or bundle id."""
@@ -51,7 +52,7 @@ def judge_root(declared: TrustedRootObject) -> Iterator[Finding]:
     """All findings about a trusted root: one that only a policy names needs no assignment."""
     if is_root_name(declared.name):
         yield findings.TRUSTED_ROOT_NAME(name=declared.name)
-    yield from (item for item in judge_assignment(declared, "trusted root") if item.fatal)
+    yield from (item for item in judge_assignment(declared, text("trusted root")) if item.fatal)
 
 
 def _platform(profile: ProfileObject) -> Iterator[Finding]:
@@ -119,7 +120,7 @@ def _ios(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Findin
     if profile.per_app and profile.on_demand_rules:
         yield findings.PER_APP_AND_ON_DEMAND()
     if profile.per_app and split_rules is not False:
-        yield findings.PER_APP_IGNORES_SPLIT_RULES(has="has" if split_rules else "may have")
+        yield findings.PER_APP_IGNORES_SPLIT_RULES(has="has" if split_rules else text("may have"))
     if not profile.per_app and (
         profile.safari_domains or profile.associated_domains or profile.excluded_domains
     ):

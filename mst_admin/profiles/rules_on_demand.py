@@ -7,6 +7,7 @@ from mst_admin.profiles import findings
 from mst_admin.profiles.objects import RuleObject
 from mstunnel_setup.answers.address import is_web_address
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.text import text
 
 _MOST: Final = 500
 
@@ -25,13 +26,16 @@ def _one(number: int, rule: RuleObject) -> Iterator[Finding]:
         yield findings.RULE_INCOMPLETE(number=number)
     if not evaluates and (rule.domain_action or rule.domains):
         yield findings.RULE_KEY_WITHOUT_EFFECT(
-            number=number, keys="domain_action and domains", needed="evaluate", instead="action: evaluate"
+            number=number,
+            keys=text("domain_action and domains"),
+            needed="evaluate",
+            instead="action: evaluate",
         )
     if rule.probe_required_url and not (evaluates and rule.domain_action == "connect-if-needed"):
         yield findings.RULE_KEY_WITHOUT_EFFECT(
             number=number,
             keys="probe_required_url",
-            needed="evaluate and connect-if-needed",
+            needed=text("evaluate and connect-if-needed"),
             instead="probe_url",
         )
     for name in ("probe_url", "probe_required_url"):

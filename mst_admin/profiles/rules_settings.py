@@ -7,6 +7,7 @@ from mst_admin.profiles import findings
 from mst_admin.profiles.objects import CONNECT, Platform, ProfileObject
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import Declared
+from mstunnel_setup.base.text import text
 
 _ANDROID: Final = ("vpn", "antiphishing", "defendertoggle")
 _IOS: Final = ("TunnelOnly", "WebProtection", "AutoOnboard")
@@ -38,7 +39,7 @@ def _one(name: str, value: str, known: tuple[str, ...]) -> Iterator[Finding]:
     if name in known:
         allowed = ("true", "false") if known is _IOS else ("0", "1")
         if value.lower() not in allowed:
-            words = "True or False" if known is _IOS else "1 or 0"
+            words = text("True or False") if known is _IOS else text("1 or 0")
             yield findings.CUSTOM_SETTING_VALUE(name=name, value=value[:80], allowed=words)
         return
     spelled = next((item for item in known if item.lower() == name.lower()), None)

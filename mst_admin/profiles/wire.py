@@ -22,6 +22,7 @@ from mst_admin.profiles.objects import (
     RuleObject,
     TrustedRootObject,
 )
+from mstunnel_setup.base.text import text
 
 TYPES: Final = {
     Platform.ANDROID_WORK_PROFILE: "#microsoft.graph.androidWorkProfileVpnConfiguration",
@@ -95,7 +96,7 @@ def root_body(declared: TrustedRootObject, root: Certificate) -> Body:
 
 def root_name(name: str) -> str:
     """Name of the profile with the trusted root that goes with the VPN profile called `name`."""
-    return f"{name} (trusted root)"
+    return text("{name} (trusted root)", name=name)
 
 
 def is_root_name(name: str) -> bool:

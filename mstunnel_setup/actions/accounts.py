@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.ports import HasProcesses
 from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.errors import ProcessError
@@ -61,7 +62,7 @@ class CreateAccount(Action[HasAccounts]):
 
     @override
     def describe(self) -> str:
-        return f"create service account {self.name} (no login)"
+        return text("create service account {name} (no login)", name=self.name)
 
     @override
     def satisfied(self, ports: HasAccounts, outputs: Outputs) -> bool:
@@ -110,7 +111,7 @@ class GiveIds(Action[HasAccounts]):
 
     @override
     def describe(self) -> str:
-        return f"give {self.name} {IDS} ids in /etc/{self.ids}"
+        return text("give {name} {ids} ids in /etc/{ids_2}", name=self.name, ids=IDS, ids_2=self.ids)
 
     @override
     def satisfied(self, ports: HasAccounts, outputs: Outputs) -> bool:
@@ -149,7 +150,7 @@ class JoinGroup(Action[HasAccounts]):
 
     @override
     def describe(self) -> str:
-        return f"make {self.name} a member of {self.group}"
+        return text("make {name} a member of {group}", name=self.name, group=self.group)
 
     @override
     def satisfied(self, ports: HasAccounts, outputs: Outputs) -> bool:
@@ -182,7 +183,7 @@ class EnableLinger(Action[HasAccounts]):
 
     @override
     def describe(self) -> str:
-        return f"let the services of {self.name} run without a login"
+        return text("let the services of {name} run without a login", name=self.name)
 
     @override
     def satisfied(self, ports: HasAccounts, outputs: Outputs) -> bool:

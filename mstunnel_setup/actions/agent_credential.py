@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.files import FileAction
 from mstunnel_setup.base.errors import SetupError, SignInError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.tenant.credential import Credential, read_credential
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
@@ -58,7 +59,10 @@ class PlaceAgentCredential(FileAction[HasPassphrases]):
 
     @override
     def describe(self) -> str:
-        return f"place the agent's certificate from {self.source.pfx or self.source.certificate}"
+        return text(
+            "place the agent's certificate from {certificate}",
+            certificate=self.source.pfx or self.source.certificate,
+        )
 
     @override
     def satisfied(self, ports: HasPassphrases, outputs: Outputs) -> bool:
@@ -103,7 +107,7 @@ class UseAppIdentity(Action[object]):
 
     @override
     def describe(self) -> str:
-        return f"use the application {self.app_id}, which was created in advance"
+        return text("use the application {app_id}, which was created in advance", app_id=self.app_id)
 
     @override
     def satisfied(self, ports: object, outputs: Outputs) -> bool:

@@ -10,6 +10,7 @@ from mstunnel_setup.actions.agent_credential import HasPassphrases
 from mstunnel_setup.actions.files import FileAction
 from mstunnel_setup.actions.tenant_objects import HasTenant
 from mstunnel_setup.base.errors import TenantError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 
 
@@ -27,7 +28,7 @@ class CreateAgentSecret(FileAction[HasTenant]):
 
     @override
     def describe(self) -> str:
-        return f"make the agent's secret {self.path}"
+        return text("make the agent's secret {path}", path=self.path)
 
     def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
         """Whether the file is there and the application still has the secret.
@@ -76,7 +77,7 @@ class PlaceAgentSecret(FileAction[HasPassphrases]):
 
     @override
     def describe(self) -> str:
-        return f"place the agent's secret from {self.secret}"
+        return text("place the agent's secret from {secret}", secret=self.secret)
 
     @override
     def satisfied(self, ports: HasPassphrases, outputs: Outputs) -> bool:

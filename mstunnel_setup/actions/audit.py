@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.loaded_file import LoadedFile
+from mstunnel_setup.base.text import text
 
 LOADER: Final = "augenrules"
 
@@ -35,4 +36,4 @@ class WriteAuditRules(LoadedFile):
 
     @override
     def describe(self) -> str:
-        return f"write the audit rules {self.path} and load them"
+        return text("write the audit rules {path} and load them", path=self.path)

@@ -6,6 +6,7 @@ from typing import ClassVar, Protocol
 
 from mstunnel_setup.actions.files import Link, WriteFile
 from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.systemd import Systemd
 from mstunnel_setup.transaction.action import Action, Codec, Undo, Undone, UndoRecord
@@ -83,7 +84,9 @@ class ScheduleImport(Action[HasTimers]):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"activate the certificate {self.name} at {self.due:%Y-%m-%d %H:%M} UTC"
+        return text(
+            "activate the certificate {name} at {due:%Y-%m-%d %H:%M} UTC", name=self.name, due=self.due
+        )
 
     def satisfied(self, ports: HasTimers, outputs: Outputs) -> bool:
         """Whether the units are there and the timer runs; without one, whether the journal has it."""
@@ -124,6 +127,8 @@ class ScheduleImport(Action[HasTimers]):
             # Also where nothing is: a writer that was killed has left its temporary file.
             ports.files.remove(path)
         ports.systemd.daemon_reload()
+        # An import that failed.
+        ports.systemd.forget_failure(f"{self.unit}.service")
         return undone if undone.outcome is Undo.KEPT else Undone(Undo.REMOVED)
 
 

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.files import FileAction, PlacedFile
 from mstunnel_setup.base.errors import CertificateError, SetupError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.certificates.agent_credential import (
     CREDENTIAL_DAYS,
@@ -54,7 +55,7 @@ class PlaceIdentity(Action[HasIdentities]):
     @override
     def describe(self) -> str:
         """What will be done."""
-        return f"place certificate and key from {' and '.join(self.source.paths)}"
+        return text("place certificate and key from {paths}", paths=" and ".join(self.source.paths))
 
     @override
     def satisfied(self, ports: HasIdentities, outputs: Outputs) -> bool:
@@ -103,7 +104,11 @@ class PlaceKey(PlacedFile[HasIdentities]):
     @override
     def describe(self) -> str:
         """What will be done."""
-        return f"copy the key in {' or '.join(dict.fromkeys(self.source.paths))} to {self.path}"
+        return text(
+            "copy the key in {paths} to {path}",
+            paths=" or ".join(dict.fromkeys(self.source.paths)),
+            path=self.path,
+        )
 
     @override
     def content(self, ports: HasIdentities, outputs: Outputs) -> bytes:
@@ -133,7 +138,7 @@ class PlaceRevocations(PlacedFile[HasFiles]):
     @override
     def describe(self) -> str:
         """What will be done."""
-        return f"place the revocation list from {self.source}"
+        return text("place the revocation list from {source}", source=self.source)
 
     @override
     def content(self, ports: HasFiles, outputs: Outputs) -> bytes:
@@ -159,7 +164,7 @@ class CreateAgentCredential(FileAction[HasClock]):
     @override
     def describe(self) -> str:
         """What will be done."""
-        return f"create the agent's certificate {self.path}"
+        return text("create the agent's certificate {path}", path=self.path)
 
     @override
     def satisfied(self, ports: HasClock, outputs: Outputs) -> bool:

@@ -9,16 +9,15 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.files import MakeDirectory, WriteFile
 from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
-from mstunnel_setup.containers import quadlet
-from mstunnel_setup.containers.engine import ContainerState, LogOptions
+from mstunnel_setup.containers import control, quadlet
+from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.containers.launch import LOG_LINES, launch_failure, wait_until_up
 from mstunnel_setup.containers.ports import HasEngine
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.ports import HasFiles
-
-_LOG_TIMEOUT = 180.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +28,7 @@ class MakeStateDirectory(MakeDirectory):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"create directory {self.path} for the state of the container"
+        return text("create directory {path} for the state of the container", path=self.path)
 
     def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
         """Remove the directory with its content; links are not followed."""
@@ -51,7 +50,7 @@ class _InstallUnitFile(Action[HasEngine]):
 
     @override
     def describe(self) -> str:
-        return f"install unit {self.path}"
+        return text("install unit {path}", path=self.path)
 
     def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:
         """Whether the file matches."""
@@ -131,7 +130,7 @@ class StartService(Action[HasEngine]):
 
     @override
     def describe(self) -> str:
-        return f"start service {self.unit}"
+        return text("start service {unit}", unit=self.unit)
 
     @override
     def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:
@@ -201,7 +200,7 @@ class StartServices(Action[HasEngine]):
     @override
     def describe(self) -> str:
         units = ", ".join(self._units)
-        return f"start services {units}"
+        return text("start services {units}", units=units)
 
     @override
     def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:
@@ -248,7 +247,7 @@ class RunContainer(Action[HasEngine]):
 
     @override
     def describe(self) -> str:
-        return f"run container {self.spec.name}"
+        return text("run container {name}", name=self.spec.name)
 
     @override
     def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:
@@ -268,8 +267,8 @@ class RunContainer(Action[HasEngine]):
             ports,
             name,
             self.timeout,
-            log=lambda: _container_log(ports, name),
-            restarts=lambda: _restarts(ports, name),
+            log=lambda: control.engine_log(ports, name, LOG_LINES),
+            restarts=lambda: control.engine_restarts(ports, name),
         )
         return {}
 
@@ -279,7 +278,9 @@ class RunContainer(Action[HasEngine]):
         if state is None:
             return Undone(Undo.ABSENT)
         if not state.ours:
-            return Undone(Undo.KEPT, f"the container {self.spec.name} was not created by mstunnel-setup")
+            return Undone(
+                Undo.KEPT, text("the container {name} was not created by mstunnel-setup", name=self.spec.name)
+            )
         ports.engine.remove(self.spec.name)
         return Undone(Undo.REMOVED)
 
@@ -298,17 +299,6 @@ def _runs(state: ContainerState | None, digest: str | None) -> bool:
     if state is None or state.status != "running" or state.health == "unhealthy":
         return False
     return state.labels.get(CONFIGURATION_LABEL) == digest
-
-
-def _container_log(ports: HasEngine, name: str) -> str:
-    command = ports.engine.logs_command(name, LogOptions(lines=LOG_LINES))
-    done = ports.processes.run(command, timeout=_LOG_TIMEOUT, check=False)
-    return done.output + done.error
-
-
-def _restarts(ports: HasEngine, name: str) -> int:
-    state = ports.engine.inspect(name)
-    return state.restarts if state is not None else 0
 
 
 def _refuse_foreign(name: str, state: ContainerState | None) -> None:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io import accounts
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
@@ -73,7 +74,7 @@ class GiveDirectory(GivenDirectory):
 
     @override
     def describe(self) -> str:
-        return f"give the directory {self.path} to {self.account}"
+        return text("give the directory {path} to {account}", path=self.path, account=self.account)
 
     def owner(self) -> tuple[int, int]:
         """The ids of the account. Raises StepError `account-missing`."""

@@ -13,6 +13,7 @@ from typing import ClassVar, TypeVar
 from typing_extensions import override
 
 from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, Outputs, json_bytes, resolve
 from mstunnel_setup.io.errors import PATH_NOT_REGULAR
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
@@ -37,7 +38,7 @@ class MakeDirectory(Action[HasFiles]):
 
     @override
     def describe(self) -> str:
-        return f"create directory {self.path}"
+        return text("create directory {path}", path=self.path)
 
     @override
     def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
@@ -143,7 +144,7 @@ class WriteFile(PlacedFile[HasFiles]):
 
     @override
     def describe(self) -> str:
-        return f"write {self.path}"
+        return text("write {path}", path=self.path)
 
     @override
     def content(self, ports: HasFiles, outputs: Outputs) -> bytes:
@@ -175,7 +176,7 @@ class WriteJson(PlacedFile[HasFiles]):
 
     @override
     def describe(self) -> str:
-        return f"write {self.path}"
+        return text("write {path}", path=self.path)
 
     @override
     def content(self, ports: HasFiles, outputs: Outputs) -> bytes:
@@ -200,7 +201,7 @@ class CopyFile(PlacedFile[HasFiles]):
 
     @override
     def describe(self) -> str:
-        return f"copy {self.source} to {self.path}"
+        return text("copy {source} to {path}", source=self.source, path=self.path)
 
     @override
     def _has_content(self, ports: HasFiles, outputs: Outputs) -> bool:
@@ -245,7 +246,7 @@ class Link(Action[HasFiles]):
 
     @override
     def describe(self) -> str:
-        return f"link {self.path} to {self.target}"
+        return text("link {path} to {target}", path=self.path, target=self.target)
 
     @override
     def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
@@ -324,7 +325,7 @@ def save(ports: HasFiles, path: str) -> JsonObject:
     Raises FileError `path-not-regular` for a link, before anything is recorded: it would not be written over.
     """
     if _is_link(ports, path):
-        raise PATH_NOT_REGULAR(verb="write", path=path, kind="link", expected="regular file")
+        raise PATH_NOT_REGULAR(verb="write", path=path, kind="link", expected=text("regular file"))
     content = ports.files.read(path)
     state = ports.files.state(path)
     if content is None or state is None:
@@ -352,7 +353,7 @@ def put_back(ports: HasFiles, path: str, before: JsonObject) -> Undone:
 
 
 def _edited(path: str) -> str:
-    return f"{path} was changed outside mstunnel-setup"
+    return text("{path} was changed outside mstunnel-setup", path=path)
 
 
 def _is_link(ports: HasFiles, path: str) -> bool:

@@ -5,6 +5,7 @@ from typing import ClassVar, Protocol
 
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.base.paths import OCSERV_CONF
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, Outputs, resolve
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE
 from mstunnel_setup.transaction.action import Action, Undone, UndoRecord
@@ -46,7 +47,7 @@ class WriteGatewayConfiguration(Action[HasChecker]):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"test the gateway's configuration and write {self.path}"
+        return text("test the gateway's configuration and write {path}", path=self.path)
 
     def satisfied(self, ports: HasChecker, outputs: Outputs) -> bool:
         """Whether the file matches."""

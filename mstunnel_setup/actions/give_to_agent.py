@@ -5,6 +5,7 @@ from typing import ClassVar, Final
 
 from mstunnel_setup.actions.directory import GivenDirectory
 from mstunnel_setup.base.paths import AGENT_USER
+from mstunnel_setup.base.text import text
 from mstunnel_setup.transaction.action import Undone, UndoRecord
 from mstunnel_setup.transaction.ports import HasFiles
 
@@ -20,7 +21,7 @@ class GiveToAgent(GivenDirectory):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"let the agent write to {self.path}"
+        return text("let the agent write to {path}", path=self.path)
 
     def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
         """Remove the content, links not followed, then the directory, or restore its owner."""

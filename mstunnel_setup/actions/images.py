@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.containers.engine import Image
 from mstunnel_setup.containers.ports import HasEngine
@@ -76,7 +77,7 @@ class PullImage(_BringImage):
 
     @override
     def describe(self) -> str:
-        return f"pull image {_short(self.reference)}"
+        return text("pull image {reference}", reference=_short(self.reference))
 
     @override
     def apply(self, ports: HasEngine, outputs: Outputs) -> JsonObject:
@@ -94,7 +95,9 @@ class LoadImage(_BringImage):
 
     @override
     def describe(self) -> str:
-        return f"load image {_short(self.reference)} from {self.archive}"
+        return text(
+            "load image {reference} from {archive}", reference=_short(self.reference), archive=self.archive
+        )
 
     @override
     def apply(self, ports: HasEngine, outputs: Outputs) -> JsonObject:

@@ -12,9 +12,11 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from typing_extensions import override
 
 from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.actions.forwarding import RULES
 from mstunnel_setup.actions.ports import HasProcesses
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
@@ -44,9 +46,9 @@ def path(name: Name) -> str:
     return f"/etc/init.d/{name}"
 
 
-def text(init: Init, name: Name, program: str) -> str:
+def script_text(init: Init, name: Name, program: str) -> str:
     """The script; `program` is the full path of mst-cli or of the monitor."""
-    return rendering.render(f"init/{init}/{name}", program=program)
+    return rendering.render(f"init/{init}/{name}", program=program, rules=RULES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +70,13 @@ class EnableInitScript(Action[HasProcesses]):
 
     @override
     def describe(self) -> str:
-        also = "start and " if self.now else ""
-        return f"{also}enable {path(self.name)} at boot (`{' '.join(self._enable)}`)"
+        also = text("start and ") if self.now else ""
+        return text(
+            "{also}enable {name} at boot (`{enable}`)",
+            also=also,
+            name=path(self.name),
+            enable=" ".join(self._enable),
+        )
 
     @override
     def satisfied(self, ports: HasProcesses, outputs: Outputs) -> bool:
@@ -132,5 +139,5 @@ class EnableInitScript(Action[HasProcesses]):
 
 def at_boot(init: Init, name: Name, program: str, *, now: bool = False) -> Sequence[Action[Any]]:
     """The actions that write and enable the script."""
-    script = WriteFile(path=path(name), text=text(init, name, program), mode=0o755)
+    script = WriteFile(path=path(name), text=script_text(init, name, program), mode=0o755)
     return (script, EnableInitScript(init=init, name=name, now=now))

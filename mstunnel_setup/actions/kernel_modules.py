@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.ports import HasProcesses
 from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
@@ -29,7 +30,7 @@ class LoadModule(Action[HasProcesses]):
 
     @override
     def describe(self) -> str:
-        return f"load kernel module {self.name}"
+        return text("load kernel module {name}", name=self.name)
 
     @override
     def satisfied(self, ports: HasProcesses, outputs: Outputs) -> bool:

@@ -6,6 +6,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
@@ -27,7 +28,7 @@ class OpenMailbox(Action[HasFiles]):
 
     @override
     def describe(self) -> str:
-        return f"create the mailbox {paths.MESSAGES}"
+        return text("create the mailbox {messages}", messages=paths.MESSAGES)
 
     @override
     def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:

@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.files import CopyFile
 from mstunnel_setup.actions.loaded_file import LoadedFile
+from mstunnel_setup.base.text import text
 
 DIRECTORY: Final = "/usr/lib/systemd/catalog"
 """Beside /usr/local/lib/systemd/catalog the only place that every systemd looks at; /etc is none."""
@@ -33,4 +34,6 @@ class WriteMessageCatalogue(LoadedFile):
 
     @override
     def describe(self) -> str:
-        return f"copy {self.source} to {self.path} and update the journal's catalogue"
+        return text(
+            "copy {source} to {path} and update the journal's catalogue", source=self.source, path=self.path
+        )

@@ -8,6 +8,7 @@ from typing_extensions import override
 from mstunnel_setup.actions.errors import SELINUX_UNREADABLE
 from mstunnel_setup.actions.ports import HasProcesses
 from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
@@ -31,7 +32,9 @@ class LabelPort(Action[HasProcesses]):
 
     @override
     def describe(self) -> str:
-        return f"set the SELinux type of TCP port {self.port} to {PROXY_TYPE}"
+        return text(
+            "set the SELinux type of TCP port {port} to {proxy_type}", port=self.port, proxy_type=PROXY_TYPE
+        )
 
     @override
     def satisfied(self, ports: HasProcesses, outputs: Outputs) -> bool:
@@ -98,5 +101,5 @@ def _local_rows(ports: HasProcesses) -> list[list[str]]:
         raise SELINUX_UNREADABLE(reason=error.message) from error
     rows = [line.split(None, _CELLS - 1) for line in listed.output.splitlines() if line.strip()]
     if any(len(row) != _CELLS for row in rows):
-        raise SELINUX_UNREADABLE(reason="`semanage port -l -C` printed an unknown format")
+        raise SELINUX_UNREADABLE(reason=text("`semanage port -l -C` printed an unknown format"))
     return [[cell.strip() for cell in row] for row in rows]

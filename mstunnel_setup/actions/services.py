@@ -6,6 +6,7 @@ from typing import ClassVar
 from mstunnel_setup.actions.files import Link, WriteFile
 from mstunnel_setup.actions.ports import HasUnits
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.ports import HasFiles
@@ -38,7 +39,7 @@ class InstallService(Action[HasUnits]):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"install and start the service {self.unit}"
+        return text("install and start the service {unit}", unit=self.unit)
 
     def satisfied(self, ports: HasUnits, outputs: Outputs) -> bool:
         """Whether the files match and the service runs."""

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, Outputs
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.receipt import Receipt
@@ -25,7 +26,7 @@ class StoreAnswer(Action[object]):
 
     @override
     def describe(self) -> str:
-        return f"remember {self.name}"
+        return text("remember {name}", name=self.name)
 
     @override
     def satisfied(self, ports: object, outputs: Outputs) -> bool:

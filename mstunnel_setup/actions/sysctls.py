@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.ports import HasProcesses
 from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
@@ -34,7 +35,7 @@ class SetSysctl(Action[HasProcesses]):
 
     @override
     def describe(self) -> str:
-        return f"set {self.name} to {self.value}"
+        return text("set {name} to {value}", name=self.name, value=self.value)
 
     @override
     def satisfied(self, ports: HasProcesses, outputs: Outputs) -> bool:
@@ -57,7 +58,7 @@ class SetSysctl(Action[HasProcesses]):
         if before is None or now in (None, before):
             return Undone(Undo.ABSENT)
         if now not in ours:
-            return Undone(Undo.KEPT, f"{self.name} was changed outside mstunnel-setup")
+            return Undone(Undo.KEPT, text("{name} was changed outside mstunnel-setup", name=self.name))
         self._set(ports, str(before))
         return Undone(Undo.RESTORED)
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from mstunnel_setup.actions.ports import HasUnits
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
@@ -24,7 +25,7 @@ class ReachTarget(Action[HasUnits]):
 
     @override
     def describe(self) -> str:
-        return f"start {self.unit}"
+        return text("start {unit}", unit=self.unit)
 
     @override
     def satisfied(self, ports: HasUnits, outputs: Outputs) -> bool:

@@ -6,7 +6,7 @@ from typing import ClassVar, Final, Protocol
 from typing_extensions import override
 
 from mstunnel_setup.base.errors import SignInError, TenantError, WaitingError
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.tenant.credential import read_credential
 from mstunnel_setup.tenant.graph import Graph
@@ -56,7 +56,11 @@ class CreateAppIdentity(Action[HasTenant]):
 
     @override
     def describe(self) -> str:
-        return f"create application {self.display_name} in the tenant and grant it {CONFIGURATION_READ_WRITE}"
+        return text(
+            "create application {display_name} in the tenant and grant it {configuration_read_write}",
+            display_name=self.display_name,
+            configuration_read_write=CONFIGURATION_READ_WRITE,
+        )
 
     def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
         """Whether the application made before is still there and knows the certificate.
@@ -164,7 +168,10 @@ class RemoveApplication(Action[HasTenant]):
 
     @override
     def describe(self) -> str:
-        return f"remove the application {self.display_name} that an earlier installation left in the tenant"
+        return text(
+            "remove the application {display_name} that an earlier installation left in the tenant",
+            display_name=self.display_name,
+        )
 
     @override
     def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
@@ -204,7 +211,11 @@ class RegisterServer(Action[HasTenant]):
 
     @override
     def describe(self) -> str:
-        return f"register server {self.server_name} in site {self.site_id}"
+        return text(
+            "register server {server_name} in site {site_id}",
+            server_name=self.server_name,
+            site_id=self.site_id,
+        )
 
     def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
         """Whether the record made before is still there."""
@@ -254,7 +265,11 @@ class RemoveServerRecord(Action[HasTenant]):
 
     @override
     def describe(self) -> str:
-        return f"remove the record that an earlier server {self.server_name} left in site {self.site_id}"
+        return text(
+            "remove the record that an earlier server {server_name} left in site {site_id}",
+            server_name=self.server_name,
+            site_id=self.site_id,
+        )
 
     @override
     def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
@@ -320,7 +335,11 @@ def record_left(server: TunnelServer) -> str:
     """Describe a record: the server, and its last check-in."""
     seen = server.last_checkin_date_time
     when = f"{seen:%Y-%m-%d %H:%M} UTC" if seen else "never"
-    return f"the record of a server called {plain(server.display_name)}, last check-in: {when}"
+    return text(
+        "the record of a server called {display_name}, last check-in: {when}",
+        display_name=plain(server.display_name),
+        when=when,
+    )
 
 
 def _at_work(name: str) -> TenantError:

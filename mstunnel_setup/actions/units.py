@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.ports import HasUnits
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.ports import HasFiles
@@ -32,7 +33,7 @@ class ConfigureUnit(Action[HasUnits]):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"write {self.path} and apply it to {self.unit}"
+        return text("write {path} and apply it to {unit}", path=self.path, unit=self.unit)
 
     def satisfied(self, ports: HasUnits, outputs: Outputs) -> bool:
         """Whether the file matches."""

@@ -11,6 +11,7 @@ from mstunnel_setup.actions.ports import HasUnits
 from mstunnel_setup.actions.services import InstallService
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Undone, UndoRecord
@@ -83,7 +84,7 @@ class InstallUplink(InstallService):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"open the socket {self.unit}, which connects the gateway to the network"
+        return text("open the socket {unit}, which connects the gateway to the network", unit=self.unit)
 
     def apply(self, ports: HasUnits, outputs: Outputs) -> JsonObject:
         """Open it; where nftables loads the rules of the host, have those of the uplink follow them."""

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.ports import HasProcesses, HasUnits
 from mstunnel_setup.base.errors import EngineError, StepError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs, as_list
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.vendor import VendorContainer, inspect
@@ -47,7 +48,7 @@ class BackUpFiles(Action[HasFiles]):
 
     @override
     def describe(self) -> str:
-        return f"back up {', '.join(self.sources)} to {self.path}"
+        return text("back up {sources} to {path}", sources=", ".join(self.sources), path=self.path)
 
     @override
     def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
@@ -116,7 +117,10 @@ class NoteRunning(Action[HasUnits]):
 
     @override
     def describe(self) -> str:
-        return f"record what runs of {', '.join((*self.units, *(name for _, name in self.containers)))}"
+        return text(
+            "record what runs of {containers}",
+            containers=", ".join((*self.units, *(name for _, name in self.containers))),
+        )
 
     @override
     def satisfied(self, ports: HasUnits, outputs: Outputs) -> bool:
@@ -165,7 +169,7 @@ class StopUnit(Action[HasUnits]):
 
     @override
     def describe(self) -> str:
-        return f"stop {self.unit}"
+        return text("stop {unit}", unit=self.unit)
 
     @override
     def satisfied(self, ports: HasUnits, outputs: Outputs) -> bool:
@@ -206,7 +210,7 @@ class SetAside(Action[HasFiles]):
 
     @override
     def describe(self) -> str:
-        return f"move {self.path} to {self.aside}"
+        return text("move {path} to {aside}", path=self.path, aside=self.aside)
 
     @override
     def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
@@ -225,7 +229,9 @@ class SetAside(Action[HasFiles]):
             return Undone(Undo.ABSENT)
         name, reason = PurePosixPath(self.path).name, ""
         if not _is_free(ports, self.path):
-            reason = f"What was in {self.path} and changed since the switch is in {self.path}.left."
+            reason = text(
+                "What was in {path} and changed since the switch is in {path}.left.", path=self.path
+            )
             if ports.files.state(f"{self.path}.left") is not None:
                 return Undone(Undo.KEPT, f"{self.aside}: {self.path} and {self.path}.left are in use")
             ports.files.give_name(self.path, f"{name}.left")
@@ -253,7 +259,12 @@ class SetContainerAside(Action[HasProcesses]):
 
     @override
     def describe(self) -> str:
-        return f"stop the {self.engine} container {self.name} and keep it as {self.aside}"
+        return text(
+            "stop the {engine} container {name} and keep it as {aside}",
+            engine=self.engine,
+            name=self.name,
+            aside=self.aside,
+        )
 
     @override
     def satisfied(self, ports: HasProcesses, outputs: Outputs) -> bool:

@@ -11,6 +11,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError
 from mstunnel_setup.base.redaction import STARS
 from mstunnel_setup.base.result import Notice, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.containers.vendor import NAMES
 
@@ -21,10 +22,16 @@ _VARIABLES: Final = (*PROXIES, "TRACE_SESSIONS", "DEBUG_LEVEL")
 # Settings of ocserv.conf that follow from the site's server configuration here, or are fixed.
 _OWN_OF_OCSERV: Final = ("session-timeout", "max-clients", "mtu", "dpd", "mobile-dpd", "tls-priorities")
 _ALWAYS_LOST: Final = (
-    ("record in the tenant", "the record of Microsoft's server stays, and nothing reports to it any more"),
-    ("health, trends and logs", "the admin center shows none for this server: `mst-cli health` does"),
-    ("agent's identity", "agent.p12 is not used: the new server registers with its own identity"),
-    ("sessions", "all end at the switch; devices connect again"),
+    (
+        text("record in the tenant"),
+        text("the record of Microsoft's server stays, and nothing reports to it any more"),
+    ),
+    (
+        text("health, trends and logs"),
+        text("the admin center shows none for this server: `mst-cli health` does"),
+    ),
+    (text("agent's identity"), text("agent.p12 is not used: the new server registers with its own identity")),
+    ("sessions", text("all end at the switch; devices connect again")),
 )
 
 
@@ -89,13 +96,13 @@ def _carried(inventory: Inventory, replaced: Collection[str], *, has_certificate
     if network := inventory.configuration.get("Network"):
         port = inventory.configuration.get("ListenPort")
         yield Item(
-            "carried", "server configuration", f"clients in {network}, port {port}; read from the site"
+            "carried", text("server configuration"), f"clients in {network}, port {port}; read from the site"
         )
     for name in _carried_variables(inventory):
         if name.lower() not in replaced:
             yield Item("carried", f"{name} in env.sh", inventory.environment[name])
     for path in carried_roots(inventory):
-        yield Item("carried", "trusted root", path)
+        yield Item("carried", text("trusted root"), path)
 
 
 def _changed(inventory: Inventory, replaced: Collection[str], *, has_certificate: bool) -> Iterator[Item]:
@@ -121,11 +128,11 @@ def _changed(inventory: Inventory, replaced: Collection[str], *, has_certificate
 def _lost(inventory: Inventory) -> Iterator[Item]:
     for name, value in inventory.environment.items():
         if name not in _carried_variables(inventory):
-            reason = "it holds a password" if STARS in value else "unknown to this gateway"
+            reason = text("it holds a password") if STARS in value else text("unknown to this gateway")
             yield Item("lost", f"{name} in env.sh", reason)
     for path in inventory.roots:
         if path not in carried_roots(inventory):
-            reason = "not copied: its name does not end in .crt"
+            reason = text("not copied: its name does not end in .crt")
             yield Item("lost", path, reason)
     for subject, detail in _ALWAYS_LOST:
         yield Item("lost", subject, detail)

@@ -9,7 +9,7 @@ from mstunnel_setup.adopt.inventory import Inventory, take_inventory
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, ExitCode, UsageError
 from mstunnel_setup.base.result import Result, notice_of
-from mstunnel_setup.base.text import fold_all
+from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.vendor import NAMES, vendor_containers
 from mstunnel_setup.install.lab_tenant import with_lab
@@ -18,7 +18,11 @@ from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.io.operator import Operator
 
-_HEADINGS: dict[Fate, str] = {"carried": "Carried over", "changed": "Changed", "lost": "Lost"}
+_HEADINGS: dict[Fate, str] = {
+    "carried": text("Carried over"),
+    "changed": text("Changed"),
+    "lost": text("Lost"),
+}
 
 
 def inventory(operator: Operator) -> Result:
@@ -56,7 +60,7 @@ def plan(operator: Operator, request: InstallRequest) -> Result:
 def require_vendor(run: Run, *, lab: bool) -> Inventory:
     """The inventory. Raises UsageError without the vendor's gateway, and where an installation has begun."""
     if paths.ROOTLESS and run.files.live:
-        raise NOT_ROOT(what="this command")
+        raise NOT_ROOT(what=text("this command"))
     if set(run.context.receipt.entries) - {KEY}:
         raise UsageError(
             "installation-begun",
@@ -83,32 +87,54 @@ def assessment(run: Run, found: Inventory) -> Assessment:
 
 
 def _inventory_lines(found: Inventory) -> Iterator[str]:
-    yield "Microsoft's own gateway is installed here:"
-    yield from (f"  {sign}" for sign in found.signs.signs)
+    yield text("Microsoft's own gateway is installed here:")
+    yield from (text("  {sign}", sign=sign) for sign in found.signs.signs)
     for item in found.containers:
         state = "running" if item.running else "stopped"
-        ports = f", ports {', '.join(item.ports)}" if item.ports else ""
-        yield f"Container {item.name} ({item.engine}): {state}, restart policy {item.restart_policy}{ports}"
-        yield f"  image {item.image}"
+        ports = text(", ports {ports}", ports=", ".join(item.ports)) if item.ports else ""
+        yield text(
+            "Container {name} ({engine}): {state}, restart policy {restart_policy}{ports}",
+            name=item.name,
+            engine=item.engine,
+            state=state,
+            restart_policy=item.restart_policy,
+            ports=ports,
+        )
+        yield text("  image {image}", image=item.image)
     certificate = found.certificate
     if certificate.chain:
-        end = f", valid until {certificate.not_after}" if certificate.not_after else ""
-        yield f"Certificate in {certificate.chain}: {certificate.subject}{end}"
-    yield from (f"  {problem}" for problem in certificate.problems)
+        end = (
+            text(", valid until {not_after}", not_after=certificate.not_after)
+            if certificate.not_after
+            else ""
+        )
+        yield text(
+            "Certificate in {chain}: {subject}{end}",
+            chain=certificate.chain,
+            subject=certificate.subject,
+            end=end,
+        )
+    yield from (text("  {problem}", problem=problem) for problem in certificate.problems)
     for title, values in (
-        ("Server configuration", found.configuration),
+        (text("Server configuration"), found.configuration),
         ("env.sh", found.environment),
-        ("Tenant", found.tenant),
+        (text("Tenant"), found.tenant),
     ):
         if values:
             yield f"{title}:"
-            yield from (f"  {name}: {value}" for name, value in values.items())
-    yield from (f"Cron job in {path}: {line}" for path, line in found.cron)
-    yield f"{len(found.files)} files and directories; --output json lists them with their SHA-256."
+            yield from (text("  {name}: {value}", name=name, value=value) for name, value in values.items())
+    yield from (text("Cron job in {path}: {line}", path=path, line=line) for path, line in found.cron)
+    yield text(
+        "{files} files and directories; --output json lists them with their SHA-256.", files=len(found.files)
+    )
 
 
 def _plan_lines(found: Inventory, assessed: Assessment) -> Iterator[str]:
     for fate, heading in _HEADINGS.items():
         yield f"{heading}:"
-        yield from (f"  {item.subject}: {item.detail}" for item in assessed.items if item.fate == fate)
-    yield f"Plan {found.digest}"
+        yield from (
+            text("  {subject}: {detail}", subject=item.subject, detail=item.detail)
+            for item in assessed.items
+            if item.fate == fate
+        )
+    yield text("Plan {digest}", digest=found.digest)

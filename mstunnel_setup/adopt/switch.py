@@ -22,6 +22,7 @@ from mstunnel_setup.answers.merge import answered, require
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, StepError, UsageError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install.install import Outcome, installed, steps_data
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.preflight import judging, refuse_unready
@@ -35,7 +36,7 @@ from mstunnel_setup.transaction.action import Undo
 from mstunnel_setup.transaction.runner import Removal
 
 _KINDS = frozenset(kind.kind for kind in (BackUpFiles, NoteRunning, SetAside, SetContainerAside, StopUnit))
-_STAYS = (
+_STAYS = text(
     "Microsoft's gateway is stopped and kept. Watch this one, then run `mstunnel-setup adopt commit`; to go "
     "back, run `mstunnel-setup adopt rollback`."
 )
@@ -83,12 +84,12 @@ def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result
     _refuse_account()
     with open_run(operator, settings, scope=Scope.ALL) as run:
         if vendor_gateway.KEY not in run.context.receipt.entries:
-            raise NOTHING_ADOPTED(verb="roll back")
+            raise NOTHING_ADOPTED(verb=text("roll back"))
         removals = remove_installation(run, offline=offline)
-    forget_program(operator.files)
+    in_use = forget_program(operator)
     moved = [removal.undone.reason for removal in removals if removal.undone.outcome is Undo.RESTORED]
-    text = ["Microsoft's gateway is back.", *filter(None, moved)]
-    return Result("changed", as_data(removals), kept(removals), text=text)
+    lines = [text("Microsoft's gateway is back."), *filter(None, moved)]
+    return Result("changed", as_data(removals), (*kept(removals), *in_use), text=lines)
 
 
 def commit(operator: Operator) -> Result:
@@ -112,16 +113,16 @@ def commit(operator: Operator) -> Result:
         "changed",
         as_data(removals),
         text=[
-            "Kept, stopped, for you to remove:",
-            *(f"  {adoption.beside(name)}" for name in stays),
-            f"  {adoption.BACKUP}",
+            text("Kept, stopped, for you to remove:"),
+            *(text("  {name}", name=adoption.beside(name)) for name in stays),
+            text("  {backup}", backup=adoption.BACKUP),
         ],
     )
 
 
 def _refuse_account() -> None:
     if paths.ROOTLESS:
-        raise NOT_ROOT(what="this command")
+        raise NOT_ROOT(what=text("this command"))
 
 
 def _agreed(run: Run, digest: str) -> Adoption:

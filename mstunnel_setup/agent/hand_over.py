@@ -16,6 +16,7 @@ from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import Priority, Tell, error_line
 from mstunnel_setup.base.result import Notice
+from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import configuration as handover
 from mstunnel_setup.exchange.configuration import Verdict
 from mstunnel_setup.gateway import rendering
@@ -29,7 +30,7 @@ _PATIENCE_SECONDS: Final = 30.0
 _PAUSE_SECONDS: Final = 0.5
 # Longer than any work of the monitor but an upgrade, during which nothing else is changed.
 _SILENT_SECONDS: Final = 300.0
-_SILENT: Final = (
+_SILENT: Final = text(
     "the monitor of the host has not taken it: run `systemctl start mstunnel_monitor` on the host, or have "
     "its init run mstunnel_monitor"
 )

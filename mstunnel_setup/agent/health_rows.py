@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mstunnel_setup.agent.measure import Machine
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, GatewayReport, Probe
 from mstunnel_setup.exchange.health_state import State
@@ -91,8 +92,8 @@ def overall(rows: Sequence[Row]) -> State:
 def _last_check_in(seen: Observation, _thresholds: Thresholds) -> Found:
     if seen.last_check_in is None:
         fresh = abs(seen.now - seen.started) <= _LATEST_CHECK_IN
-        text = "none since the agent started"
-        return Found(State.UNKNOWN if fresh else State.UNHEALTHY, text)
+        content = text("none since the agent started")
+        return Found(State.UNKNOWN if fresh else State.UNHEALTHY, content)
     age = abs(seen.now - seen.last_check_in)
     state = State.HEALTHY if age <= _LATEST_CHECK_IN else State.UNHEALTHY
     return Found(state, f"{_ago(age)} ago", age.total_seconds())
@@ -137,10 +138,10 @@ def _disk(seen: Observation, thresholds: Thresholds) -> Found:
         return Found(State.UNKNOWN, "the file system does not report it")
     limit = thresholds.disk_space
     gigabytes = free / _GIGABYTE
-    text = f"{gigabytes:.1f} GB free"
+    content = text("{gigabytes:.1f} GB free", gigabytes=gigabytes)
     if gigabytes > limit.healthy:
-        return Found(State.HEALTHY, text, free)
-    return Found(State.WARNING if gigabytes >= limit.unhealthy else State.UNHEALTHY, text, free)
+        return Found(State.HEALTHY, content, free)
+    return Found(State.WARNING if gigabytes >= limit.unhealthy else State.UNHEALTHY, content, free)
 
 
 def _latency(seen: Observation, thresholds: Thresholds) -> Found:
@@ -168,12 +169,16 @@ def _revocation(seen: Observation, _thresholds: Thresholds) -> Found:
     if seen.revocation is None:
         return Found(State.UNKNOWN, "not asked yet")
     if seen.revocation is RevocationState.NOT_OFFERED:
-        return Found(State.UNKNOWN, "the certificate names no OCSP responder or CRL")
+        return Found(State.UNKNOWN, text("the certificate names no OCSP responder or CRL"))
     if seen.revocation is RevocationState.GOOD:
         return Found(State.HEALTHY, "not revoked")
     if seen.revocation is RevocationState.REVOKED:
         return Found(State.UNHEALTHY, "revoked")
-    why = f": {seen.revocation_problem}" if seen.revocation_problem else ""
+    why = (
+        text(": {revocation_problem}", revocation_problem=seen.revocation_problem)
+        if seen.revocation_problem
+        else ""
+    )
     return Found(State.WARNING, f"cannot be determined{why}")
 
 
@@ -186,7 +191,7 @@ def _internal_network(seen: Observation, _thresholds: Thresholds) -> Found:
     if probe is None:
         return Found(State.UNKNOWN, f"{seen.probe_url} has not been tried yet")
     if probe.reached:
-        return Found(State.HEALTHY, f"{probe.url} returned HTTP {probe.status}")
+        return Found(State.HEALTHY, text("{url} returned HTTP {status}", url=probe.url, status=probe.status))
     return Found(State.UNHEALTHY, f"{probe.url}: {probe.words} ({_way(seen)})")
 
 
@@ -200,14 +205,19 @@ def _upgradeability(seen: Observation, _thresholds: Thresholds) -> Found:
     # The tries are five minutes apart, and the table allows five minutes: one minute for the try itself.
     if age <= _LATEST_CHECK_IN + timedelta(minutes=1):
         return Found(State.HEALTHY, f"{seen.registry} answered {_ago(age)} ago", age.total_seconds())
-    text = f"{seen.registry} answered last {_ago(age)} ago: {seen.registry_problem}"
-    return Found(State.UNHEALTHY, text, age.total_seconds())
+    content = text(
+        "{registry} answered last {age} ago: {registry_problem}",
+        registry=seen.registry,
+        age=_ago(age),
+        registry_problem=seen.registry_problem,
+    )
+    return Found(State.UNHEALTHY, content, age.total_seconds())
 
 
 def _version(seen: Observation, _thresholds: Thresholds) -> Found:
     behind = seen.releases_behind
     if behind is None:
-        return Found(State.UNKNOWN, "the tenant does not report it")
+        return Found(State.UNKNOWN, text("the tenant does not report it"))
     if behind <= 0:
         return Found(State.HEALTHY, "the newest", 0)
     if behind == 1:
@@ -244,23 +254,23 @@ def _logs(seen: Observation, _thresholds: Thresholds) -> Found:
 
 
 TABLE: Final[tuple[tuple[str, str, Rule], ...]] = (
-    ("last-check-in", "Last check-in", _last_check_in),
-    ("connections", "Current connections", _connections),
-    ("throughput", "Throughput", _throughput),
-    ("cpu-usage", "CPU usage", _cpu),
-    ("cpu-cores", "CPU cores", _cores),
-    ("memory-usage", "Memory usage", _memory),
-    ("disk-space", "Disk space", _disk),
-    ("latency", "Latency", _latency),
-    ("agent-certificate", "Management agent certificate", _agent_certificate),
-    ("tls-certificate", "TLS certificate", _certificate),
-    ("tls-revocation", "TLS certificate revocation", _revocation),
-    ("internal-network", "Internal network accessibility", _internal_network),
-    ("upgradeability", "Upgradeability", _upgradeability),
-    ("server-version", "Server version", _version),
-    ("server-container", "Server container", _server_container),
-    ("server-configuration", "Server configuration", _configuration),
-    ("server-logs", "Server logs", _logs),
+    ("last-check-in", text("Last check-in"), _last_check_in),
+    ("connections", text("Current connections"), _connections),
+    ("throughput", text("Throughput"), _throughput),
+    ("cpu-usage", text("CPU usage"), _cpu),
+    ("cpu-cores", text("CPU cores"), _cores),
+    ("memory-usage", text("Memory usage"), _memory),
+    ("disk-space", text("Disk space"), _disk),
+    ("latency", text("Latency"), _latency),
+    ("agent-certificate", text("Management agent certificate"), _agent_certificate),
+    ("tls-certificate", text("TLS certificate"), _certificate),
+    ("tls-revocation", text("TLS certificate revocation"), _revocation),
+    ("internal-network", text("Internal network accessibility"), _internal_network),
+    ("upgradeability", text("Upgradeability"), _upgradeability),
+    ("server-version", text("Server version"), _version),
+    ("server-container", text("Server container"), _server_container),
+    ("server-configuration", text("Server configuration"), _configuration),
+    ("server-logs", text("Server logs"), _logs),
 )
 """Id, title and rule of every row, in the order of the vendor's table."""
 
@@ -282,7 +292,7 @@ def _current_probe(seen: Observation) -> Probe | None:
 def _way(seen: Observation) -> str:
     """How the gateway went: what a person needs to try the same."""
     servers = ", ".join(seen.report.nameservers) if seen.report else ""
-    proxy = f"proxy {seen.proxy}" if seen.proxy else "no proxy"
+    proxy = f"proxy {seen.proxy}" if seen.proxy else text("no proxy")
     return f"{proxy}, DNS {servers or 'unknown'}"
 
 

@@ -12,6 +12,7 @@ from mstunnel_setup.agent.log_lines import UPGRADE_REQUESTED
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import Tell
 from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.maintenance_window import Window
 from mstunnel_setup.exchange.releases import Digests, Release
@@ -57,7 +58,7 @@ def ask(
     Raises SetupError as Graph does.
     """
     target, present, under_way = _offered(files), running(files), _under_way(files)
-    own = Member(server_id, "this server", "unknown", present, now)
+    own = Member(server_id, text("this server"), "unknown", present, now)
     # A server that upgrades, or whose images are the wanted ones, need not look at the others.
     settled = under_way is not None or target is None or present == target.digests
     others = (
@@ -68,7 +69,7 @@ def ask(
     verdict = under_way or decide(settings, own, others, target, failed=_failed(files), held=held, now=now)
     requested = files.state(mailbox.REQUEST) is not None
     if verdict.begin and requested:
-        reason = "the monitor of the host has not taken the agent's request yet"
+        reason = text("the monitor of the host has not taken the agent's request yet")
         return Verdict(begin=False, code="requested", reason=reason)
     if verdict.begin and target is not None:
         files.write(mailbox.REQUEST, mailbox.render(target.digests))
@@ -82,7 +83,7 @@ def _under_way(files: Files) -> Verdict | None:
     """Why to wait while an upgrade of this server is under way; None when none is."""
     answer = mailbox.read_answer(files.read(mailbox.ANSWER))
     if answer is not None and answer.state == "upgrading":
-        return Verdict(begin=False, code="upgrading", reason="the upgrade is under way")
+        return Verdict(begin=False, code="upgrading", reason=text("the upgrade is under way"))
     return None
 
 

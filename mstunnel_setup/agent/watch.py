@@ -12,6 +12,7 @@ from mstunnel_setup.agent.metrics import TEXTFILE, Counters, Round, render
 from mstunnel_setup.agent.registry import Ask, RegistryWatch
 from mstunnel_setup.base.errors import SetupError, StepError, declared
 from mstunnel_setup.base.log_line import Tell, error_line
+from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN, read_report
 from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, write_health
 from mstunnel_setup.exchange.health_state import State
@@ -114,8 +115,16 @@ class Watch:
 
     def _say_changes(self, state: State) -> None:
         if state is not self.state:
-            worst = "; ".join(f"{row.title}: {row.text}" for row in self.rows if row.state is state)
-            self.tell(HEALTH_CHANGED(state=state, why="" if state is State.HEALTHY else f": {worst}"))
+            worst = "; ".join(
+                text("{title}: {words}", title=row.title, words=row.text)
+                for row in self.rows
+                if row.state is state
+            )
+            self.tell(
+                HEALTH_CHANGED(
+                    state=state, why="" if state is State.HEALTHY else text(": {worst}", worst=worst)
+                )
+            )
         self.state = state
 
     def _write(self, observation: Observation, thresholds: Thresholds, error: Failure | None) -> None:

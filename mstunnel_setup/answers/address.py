@@ -5,6 +5,8 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
+from mstunnel_setup.base.text import text
+
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _LONGEST: Final = 2048
 _UNSAFE: Final = frozenset(' "<>\\^`{|}')
@@ -16,32 +18,32 @@ def is_web_address(text: str) -> bool:
     return not web_address_problem(text)
 
 
-def web_address_problem(text: str) -> str:
+def web_address_problem(value: str) -> str:
     """Why `text` is no http or https address that may be opened, as the end of a sentence, else nothing.
 
     Takes any text. An address has a host and a port that exist, no user name or password, 2,048 characters at
     most, and no character that RFC 3986 leaves out (beyond ASCII it is not judged).
     """
-    if len(text) > _LONGEST:
-        return f"it is longer than {_LONGEST} characters"
-    if not text.isprintable() or _UNSAFE.intersection(text):
-        return "it has spaces, control characters or other characters that are not allowed"
+    if len(value) > _LONGEST:
+        return text("it is longer than {longest} characters", longest=_LONGEST)
+    if not value.isprintable() or _UNSAFE.intersection(value):
+        return text("it has spaces, control characters or other characters that are not allowed")
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(value)
         return _problem(parts.scheme, parts.netloc, parts.hostname or "", parts.port)
     except ValueError:
-        return "its host or port cannot be read"
+        return text("its host or port cannot be read")
 
 
 def _problem(scheme: str, netloc: str, host: str, port: int | None) -> str:
     if scheme not in {"http", "https"}:
-        return "it is not an http or https address"
+        return text("it is not an http or https address")
     if "@" in netloc:
-        return "it has a user name or password"
+        return text("it has a user name or password")
     known = is_ip_address(host) if "[" in netloc else is_host(host.removesuffix("."))
     if not host or (host.isascii() and not known):
-        return "it has no host"
-    return "its port does not exist" if port == 0 else ""
+        return text("it has no host")
+    return text("its port does not exist") if port == 0 else ""
 
 
 def is_probe_address(text: str) -> bool:

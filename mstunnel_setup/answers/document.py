@@ -18,6 +18,7 @@ from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEv
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from mstunnel_setup.base.parsing import signed_number
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.files import Files
 
 KeyPath: TypeAlias = tuple[str, ...]
@@ -48,7 +49,7 @@ def suggest(word: str, known: list[str]) -> str:
     close = difflib.get_close_matches(
         word.lower().replace("-", "_"), known, n=1
     ) or difflib.get_close_matches(word.lower(), known, n=1)
-    return f"; did you mean `{close[0]}`?" if close else ""
+    return text("; did you mean `{close}`?", close=close[0]) if close else ""
 
 
 class Position(NamedTuple):
@@ -96,16 +97,20 @@ class Document:
         for key_node, value_node in node.value:
             here = (*path, str(key_node.value) if isinstance(key_node, ScalarNode) else "?")
             if here in self.keys:
-                text = f"`{'.'.join(here)}` was given on line {self.keys[here].line}: remove one of them"
-                self.problems.append((_place(key_node), text))
+                content = text(
+                    "`{here}` was given on line {line}: remove one of them",
+                    here=".".join(here),
+                    line=self.keys[here].line,
+                )
+                self.problems.append((_place(key_node), content))
                 continue
             self.keys[here] = _place(key_node)
             value = self._value(value_node, here)
             if value is not None:
                 result[here[-1]] = value
             elif here not in self.sections:
-                text = f"`{'.'.join(here)}` is empty: set a value or remove the key"
-                self.problems.append((_place(key_node), text))
+                content = text("`{here}` is empty: set a value or remove the key", here=".".join(here))
+                self.problems.append((_place(key_node), content))
         return result
 
     def _value(self, node: Node, path: KeyPath) -> object:
@@ -120,16 +125,16 @@ class Document:
         return self._scalar(node, path)
 
     def _scalar(self, node: Node, path: KeyPath) -> bool | int | str | None:
-        text, tag = str(node.value), str(node.tag)
+        content, tag = str(node.value), str(node.tag)
         if tag == _TAG + "null":
             return None
         if tag == _TAG + "bool":
-            return text.lower() == "true"
+            return content.lower() == "true"
         if tag not in _SCALARS:
-            message = f"`{'.'.join(path)}` has a YAML tag, which is not supported: remove it"
+            message = text("`{path}` has a YAML tag, which is not supported: remove it", path=".".join(path))
             self.problems.append((_place(node), message))
-        number = signed_number(text, 18) if tag == _TAG + "int" and _NUMBER.fullmatch(text) else None
-        return text if number is None else number
+        number = signed_number(content, 18) if tag == _TAG + "int" and _NUMBER.fullmatch(content) else None
+        return content if number is None else number
 
 
 def read(path: Path) -> bytes:

@@ -12,7 +12,7 @@ ANSWERS_INVALID = declare(
 ENVIRONMENT_INVALID = declare(
     UsageError,
     "environment-invalid",
-    "the environment variable {variable} has an invalid value",
+    "the environment variable {variable} cannot be {value}: {reason}",
     "Set it to {expected}, or unset it.",
 )
 SECRET_INVALID = declare(

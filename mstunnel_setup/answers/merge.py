@@ -1,4 +1,4 @@
-"""Merging: option, environment, answer file, earlier answer, default; every value keeps its origin."""
+"""Merging: option, environment, answer file, earlier answer, backup, default; each value keeps its origin."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,12 @@ from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.rules import foreign_keys
 from mstunnel_setup.answers.settings import BY_PATH, SETTINGS, Setting
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.base.values import JsonObject
 
-OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "default"]
+OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "backup", "default"]
 
-_RANKS: tuple[OriginKind, ...] = ("option", "environment", "file", "earlier", "default")
+_RANKS: tuple[OriginKind, ...] = ("option", "environment", "file", "earlier", "backup", "default")
 _NAMES: Mapping[str, Callable[[Setting], str]] = {
     "option": lambda setting: setting.option,
     "environment": lambda setting: setting.variable,
@@ -26,6 +27,7 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 # The vendor's names of clouds (reference: environment variables given to the setup script).
 _VENDOR_CLOUDS = {"FXP": "gcc-high", "PE": "public"}
+_21VIANET = "MCP"
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,15 @@ def merge(
     environment: Mapping[str, str],
     file: LoadedAnswers | None = None,
     earlier: Mapping[str, object] | None = None,
+    backup: Mapping[str, object] | None = None,
 ) -> Answers:
     """The answers that count.
 
-    `options` and `earlier` are by setting path; an option that was not given is absent or None. Empty
-    variables count as not set. Raises AnswersError naming every value that does not fit, by its origin.
+    `options`, `earlier` and `backup` are by setting path; an option that was not given is absent or None.
+    Empty variables count as not set. Raises AnswersError naming every value that does not fit, by its origin.
     """
     layers = [_implied(_from_options(options)), _implied(_from_environment(environment))]
-    layers += [_from_file(file), _from_earlier(earlier or {})]
+    layers += [_from_file(file), _recorded("earlier", earlier or {}), _recorded("backup", backup or {})]
     chosen: _Layer = {}
     for layer in reversed(layers):
         chosen.update(layer)
@@ -122,7 +125,7 @@ def require(answers: Answers, paths: Iterable[str]) -> None:
     """Raise UsageError `answers-missing`, naming all settings of `paths` that have no value, at once."""
     missing = [BY_PATH[path] for path in paths if answers.value(path) in (None, (), {})]
     if missing:
-        lines = [f"`{setting.path}`: give {setting.ways()}" for setting in missing]
+        lines = [text("`{path}`: give {ways}", path=setting.path, ways=setting.ways()) for setting in missing]
         raise UsageError(
             "answers-missing",
             "required answers are missing:\n{settings}",
@@ -152,14 +155,23 @@ def _vendor_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, _Gi
     cloud = environment.get("intune_env", "")
     if cloud:
         if cloud not in _VENDOR_CLOUDS:
-            raise ENVIRONMENT_INVALID(variable="intune_env", expected="FXP (GCC High) or PE (public)")
+            raise ENVIRONMENT_INVALID(
+                variable="intune_env",
+                value=quoted(cloud),
+                reason=text("Microsoft Tunnel is not available in the cloud of 21Vianet")
+                if cloud == _21VIANET
+                else text("there is no such cloud"),
+                expected=text("FXP (GCC High) or PE (public)"),
+            )
         yield "tenant.cloud", _Given(_VENDOR_CLOUDS[cloud], Origin("environment", "intune_env"))
 
 
-def _truth(variable: str, text: str) -> bool:
-    if text.lower() in _TRUE | _FALSE:
-        return text.lower() in _TRUE
-    raise ENVIRONMENT_INVALID(variable=variable, expected="1 or 0")
+def _truth(variable: str, value: str) -> bool:
+    if value.lower() in _TRUE | _FALSE:
+        return value.lower() in _TRUE
+    raise ENVIRONMENT_INVALID(
+        variable=variable, value=quoted(value), reason=text("it is on or off"), expected=text("1 or 0")
+    )
 
 
 def _implied(layer: _Layer) -> _Layer:
@@ -181,9 +193,9 @@ def _from_file(file: LoadedAnswers | None) -> _Layer:
     return layer
 
 
-def _from_earlier(earlier: Mapping[str, object]) -> _Layer:
+def _recorded(kind: OriginKind, answers: Mapping[str, object]) -> _Layer:
     """The recorded answers; a setting that this version no longer knows is passed over."""
-    return {path: _Given(value, Origin("earlier")) for path, value in earlier.items() if path in BY_PATH}
+    return {path: _Given(value, Origin(kind)) for path, value in answers.items() if path in BY_PATH}
 
 
 def _flat(answers: JsonObject) -> JsonObject:
@@ -278,7 +290,14 @@ def _alternatives_of_identity(chosen: _Layer) -> Iterator[tuple[int, tuple[str, 
 def _refused(problems: Sequence[Problem], chosen: _Layer) -> AnswersError:
     """All problems, each in the words of the place where its value was given."""
     found = [(_origin(problem, chosen), problem) for problem in problems]
-    lines = tuple(sorted({f"{origin}: {_in_words_of(origin, problem)}" for origin, problem in found}))
+    lines = tuple(
+        sorted(
+            {
+                text("{origin}: {problem}", origin=origin, problem=_in_words_of(origin, problem))
+                for origin, problem in found
+            }
+        )
+    )
     return AnswersError(lines)
 
 

@@ -10,16 +10,17 @@ from pydantic_core import ErrorDetails
 from mstunnel_setup.answers.document import Document, DocumentError, KeyPath, Problem, compose, suggest
 from mstunnel_setup.base.errors import VALUES_INVALID, ValuesError
 from mstunnel_setup.base.parsing import problem_of
+from mstunnel_setup.base.text import text
 
-_HINT: Final = "Correct the options, then run the command again."
+_HINT: Final = text("Correct the options, then run the command again.")
 _WORDS = {
-    "int": "must be a whole number",
-    "bool": "must be true or false",
-    "tuple": "must be a list: put each entry on its own line, after `- `",
-    "model": "must be a section: put its keys below it, indented",
-    "dict": "must be a section: put its keys below it, indented",
-    "string": "must be text: write one value, in quotes",
-    "greater": "must not be below zero",
+    "int": text("must be a whole number"),
+    "bool": text("must be true or false"),
+    "tuple": text("must be a list: put each entry on its own line, after `- `"),
+    "model": text("must be a section: put its keys below it, indented"),
+    "dict": text("must be a section: put its keys below it, indented"),
+    "string": text("must be text: write one value, in quotes"),
+    "greater": text("must not be below zero"),
 }
 
 
@@ -57,7 +58,7 @@ def _problem(item: ErrorDetails, model: type[BaseModel]) -> Problem:
         told = suggest(path[-1], known) or f": remove it; known are {', '.join(known)}"
         return Problem(path, f"unknown key {name}{told}", at_key=True)
     if kind == "missing":
-        line = f"`{path[-1]}: 1`" if path[-1] == "version" else "it"
+        line = text("`{path}: 1`", path=path[-1]) if path[-1] == "version" else "it"
         return Problem(path, f"{name} is missing: add {line}")
     return Problem(path, f"{name} {_say(kind, item)}", at_key="[key]" in item["loc"])
 
@@ -66,7 +67,11 @@ def _say(kind: str, item: ErrorDetails) -> str:
     context = item.get("ctx", {})
     if kind in {"literal_error", "enum"}:
         expected = str(context["expected"]).replace("'", "`")
-        return f"must be {expected}{suggest(str(item['input']), expected.replace('`', ' ').split())}"
+        return text(
+            "must be {expected}{split}",
+            expected=expected,
+            split=suggest(str(item["input"]), expected.replace("`", " ").split()),
+        )
     return _WORDS.get(kind.partition("_")[0]) or problem_of(item)
 
 

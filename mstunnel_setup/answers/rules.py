@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from mstunnel_setup.answers.variables import refuse_wrong
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.text import text
 
 Section: TypeAlias = Mapping[str, object]
 Finding: TypeAlias = tuple[str, str]
@@ -22,11 +23,11 @@ _SIGN_IN_KEYS = {
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Claims that have a setting of their own, or that the gateway judges for itself.
 _CLAIMS_ELSEWHERE = {
-    "iss": "set `tenant.issuer` and remove it",
-    "tid": "it is always that of the tenant: remove it",
-    "scp": "set `token.scope` and remove it",
-    "oid": "it is the user: remove it",
-    **dict.fromkeys(("exp", "iat", "nbf"), "set `token.maximum_lifetime` and remove it"),
+    "iss": text("set `tenant.issuer` and remove it"),
+    "tid": text("it is always that of the tenant: remove it"),
+    "scp": text("set `token.scope` and remove it"),
+    "oid": text("it is the user: remove it"),
+    **dict.fromkeys(("exp", "iat", "nbf"), text("set `token.maximum_lifetime` and remove it")),
 }
 # Claims that Entra writes as text although they look like numbers (access token claims reference).
 _CLAIMS_OF_TEXT = ("appidacr", "azpacr", "ver", "xms_idrel", "xms_sub_fct")
@@ -34,10 +35,10 @@ _CLAIMS_OF_TEXT = ("appidacr", "azpacr", "ver", "xms_idrel", "xms_sub_fct")
 _CLAIMS_OF_MEMBERS: Mapping[str, str | int] = {"acct": 0, "idtyp": "user"}
 # Their keys sign for every tenant, or for personal accounts.
 _NO_TENANT = {
-    **dict.fromkeys(("common", "organizations"), "an endpoint that all tenants share"),
+    **dict.fromkeys(("common", "organizations"), text("an endpoint that all tenants share")),
     **dict.fromkeys(
         ("consumers", "9188040d-6c67-4c5b-b112-36a304b66dad"),
-        "the tenant of personal accounts, which are never accepted",
+        text("the tenant of personal accounts, which are never accepted"),
     ),
 }
 
@@ -83,8 +84,12 @@ def token(section: Section) -> Iterator[Finding]:
             yield "required_claims", f"`token.required_claims.{name}` is text in tokens: write it in quotes"
         elif name in _CLAIMS_OF_MEMBERS and not _same(value, wanted := _CLAIMS_OF_MEMBERS[name]):
             kind = "text" if isinstance(wanted, str) else "number"
-            text = f"can only be the {kind} `{wanted}`, as in tokens of members: correct or remove it"
-            yield "required_claims", f"`token.required_claims.{name}` {text}"
+            content = text(
+                "can only be the {kind} `{wanted}`, as in tokens of members: correct or remove it",
+                kind=kind,
+                wanted=wanted,
+            )
+            yield "required_claims", f"`token.required_claims.{name}` {content}"
 
 
 def _same(found: object, wanted: object) -> bool:
@@ -193,8 +198,8 @@ def findings_of_rules(answers: Section) -> Iterator[tuple[tuple[str, ...], str]]
     """What the rules find in answers by name, sections among them: the keys to it, and what to do."""
     for name, rule in RULES.items():
         section = answers.get(name, {})
-        for key, text in rule(section) if isinstance(section, Mapping) else ():
-            yield (name, key), text
+        for key, advice in rule(section) if isinstance(section, Mapping) else ():
+            yield (name, key), advice
     yield from _ways_to_authenticate(answers)
     yield from _issuer_of_version(answers.get("tenant", {}), answers.get("token", {}))
 
@@ -208,8 +213,12 @@ def _issuer_of_version(
     issuer, version = str(tenant_section.get("issuer", "")), str(token_section.get("version", ""))
     own = "2" if issuer.endswith("/v2.0") else "1" if issuer.startswith("https://sts.") else version
     if issuer and version and own != version:
-        text = f"`tenant.issuer` is of version {own}, and `token.version` is {version}: correct one of them"
-        yield ("token", "version"), text
+        content = text(
+            "`tenant.issuer` is of version {own}, and `token.version` is {version}: correct one of them",
+            own=own,
+            version=version,
+        )
+        yield ("token", "version"), content
 
 
 def _ways_to_authenticate(answers: Section) -> Iterator[tuple[tuple[str, ...], str]]:

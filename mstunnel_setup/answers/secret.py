@@ -12,6 +12,7 @@ from typing import Literal, NoReturn, TypeAlias, cast
 from mstunnel_setup.answers.errors import SECRET_INVALID
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.redaction import STARS
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.files import Files
 
 Place: TypeAlias = Literal["file", "env", "credential"]
@@ -19,9 +20,9 @@ Place: TypeAlias = Literal["file", "env", "credential"]
 _LARGEST = 65536
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _FORMS = {
-    "file": (re.compile(r"/[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f/]"), "the full path of a file"),
-    "env": (re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), "the name of an environment variable"),
-    "credential": (re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._@:-]+"), "the name of a systemd credential"),
+    "file": (re.compile(r"/[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f/]"), text("the full path of a file")),
+    "env": (re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), text("the name of an environment variable")),
+    "credential": (re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._@:-]+"), text("the name of a systemd credential")),
 }
 
 
@@ -125,7 +126,9 @@ def _read(files: Files, path: str, reference: SecretReference, forbidden: int) -
     except OSError as error:
         raise _missing(reference, error.strerror or type(error).__name__) from error
     if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
-        raise SECRET_INVALID(reference=reference, expected=f"a file of at most {_LARGEST} bytes")
+        raise SECRET_INVALID(
+            reference=reference, expected=text("a file of at most {largest} bytes", largest=_LARGEST)
+        )
     if found.st_mode & forbidden:
         mode = stat.S_IMODE(found.st_mode)
         raise UsageError(
@@ -136,17 +139,17 @@ def _read(files: Files, path: str, reference: SecretReference, forbidden: int) -
             mode=mode,
         )
     try:
-        text = (files.read(path) or b"").decode("utf-8")
+        content = (files.read(path) or b"").decode("utf-8")
     except UnicodeDecodeError as error:
-        raise SECRET_INVALID(reference=reference, expected="UTF-8 text") from error
-    return text.removesuffix("\n").removesuffix("\r")
+        raise SECRET_INVALID(reference=reference, expected=text("UTF-8 text")) from error
+    return content.removesuffix("\n").removesuffix("\r")
 
 
 def _missing(reference: SecretReference, reason: str) -> UsageError:
     place = {
-        "file": f"in {reference.name}, mode 0600",
-        "env": f"in the environment variable {reference.name}",
-        "credential": f"with `LoadCredential={reference.name}:/path` of the service",
+        "file": text("in {name}, mode 0600", name=reference.name),
+        "env": text("in the environment variable {name}", name=reference.name),
+        "credential": text("with `LoadCredential={name}:/path` of the service", name=reference.name),
     }[reference.place]
     return UsageError(
         "secret-missing",

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mstunnel_setup.base.text import text
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -28,7 +30,12 @@ class Setting:
     def ways(self) -> str:
         """How to give the setting, for a hint."""
         option = f"{self.option}, " if self.option else ""
-        return f"{option}{self.variable} or `{self.path}` in the answer file"
+        return text(
+            "{option}{variable} or `{path}` in the answer file",
+            option=option,
+            variable=self.variable,
+            path=self.path,
+        )
 
 
 SETTINGS = (

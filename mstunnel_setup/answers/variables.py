@@ -2,6 +2,7 @@
 
 import re
 from typing import Final
+from urllib.parse import urlsplit
 
 from mstunnel_setup.base.errors import DEBUG_LEVEL_INVALID, UsageError
 
@@ -11,6 +12,23 @@ PROXIES: Final[tuple[str, ...]] = ("http_proxy", "https_proxy", "no_proxy")
 LOG_FORMAT: Final = "LOG_FORMAT"
 """How agent and monitor write their logs."""
 
+VERBOSE: Final = ("mst_verbose_log", "mst_log_verbose")
+"""The vendor's two names for detail in all logs."""
+
+KNOWN: Final = frozenset(
+    {
+        *PROXIES,
+        *map(str.upper, PROXIES),
+        *VERBOSE,
+        "TRACE_SESSIONS",
+        "DEBUG_LEVEL",
+        LOG_FORMAT,
+        "CLIENT_TO_CLIENT",
+    }
+)
+"""Every variable that gateway, agent or monitor reads."""
+
+_TRUTH = frozenset({"1", "true", "yes", "on", "0", "false", "no", "off"})
 _HIGHEST_LEVEL = 4
 _LEVEL = re.compile(r"[0-9]+")
 _TRACE = re.compile(r"[012]")
@@ -27,6 +45,16 @@ def without_login(proxy: str) -> tuple[str, str]:
     match = _SCHEME.match(before)
     scheme = match[0] if match else ""
     return scheme + host, before.removeprefix(scheme)
+
+
+def proxy_place(url: str) -> tuple[str, int] | None:
+    """Host and port of a proxy's address; None when it is no address."""
+    try:
+        parts = urlsplit(url if "//" in url else f"//{url}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    return (host, port or (443 if parts.scheme == "https" else 80)) if host else None
 
 
 def refuse_wrong(name: str, value: str) -> None:
@@ -59,7 +87,15 @@ def refuse_wrong(name: str, value: str) -> None:
             hint="Write true (devices reach each other) or false.",
             value=value,
         )
-    if name.lower() in PROXIES[:2] and not _PROXY.fullmatch(value):
+    if name in VERBOSE and value.lower() not in _TRUTH:
+        raise UsageError(
+            "verbose-invalid",
+            "{name} cannot be {value}",
+            hint="Write true (detail in all logs) or false.",
+            name=name,
+            value=value,
+        )
+    if name.lower() in PROXIES[:2] and (not _PROXY.fullmatch(value) or proxy_place(value) is None):
         raise UsageError(
             "proxy-invalid",
             "{variable} is not the address of a proxy",

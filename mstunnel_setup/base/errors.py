@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, Final, Generic, TypeVar
 
-from mstunnel_setup.base.text import sentence
+from mstunnel_setup.base.problem import Problem, Severity
+from mstunnel_setup.base.text import Text, sentence
 
 ERRORS_PAGE: Final = "docs/reference/errors.md"
 
@@ -53,9 +54,14 @@ class SetupError(Exception):
 
     def __init__(self, code: str, message: str, /, hint: str = "", **values: object) -> None:
         self.code = code
-        self.message = sentence(message, values)
-        self.hint = sentence(hint, values)
+        self.message: str = sentence(message, values)
+        self.hint: str = sentence(hint, values)
         super().__init__(self.message)
+
+    @property
+    def problem(self) -> Problem:
+        """What is shown of it."""
+        return Problem(self.code, self.message, self.hint, Severity.ERROR)
 
 
 def declared(error: Exception) -> SetupError:
@@ -189,7 +195,7 @@ class Declared(Generic[Made]):
 
     def __call__(self, **values: object) -> Made:
         """The error with these values for the parameters of `message` and `hint`."""
-        return self.kind(self.code, self.message.format_map(values), self.hint.format_map(values))
+        return self.kind(self.code, Text(self.message, values), Text(self.hint, values))
 
     @property
     def parameters(self) -> frozenset[str]:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
+from mstunnel_setup.base.text import text
+
 _DIGITS: Final = 9
 _DIGITS_OF_JSON: Final = 20
 
@@ -97,13 +99,13 @@ def is_text(text: str) -> bool:
 
 
 _KINDS: Final = {
-    "bool": "must be true or false",
+    "bool": text("must be true or false"),
     "date": "must be a date such as 2026-05-01",
     "datetime": "must be a time such as 2026-05-01T12:00:00Z",
     "dict": "must have keys and values",
     "extra": "is not known",
     "float": "must be a number",
-    "int": "must be a whole number",
+    "int": text("must be a whole number"),
     "ip": "must be an IP address",
     "json": "must be JSON",
     "list": "must be a list",

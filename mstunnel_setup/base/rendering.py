@@ -10,12 +10,12 @@ import re
 import shlex
 from functools import cache
 from pathlib import Path
-from typing import Final
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_eval_context
-from jinja2.nodes import EvalContext
+from typing import TYPE_CHECKING, Any, Final
 
 from mstunnel_setup.base.errors import StepError, declare
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 UNQUOTABLE: Final = declare(
     StepError, "value-unquotable", "a generated file cannot hold {value!r}: {reason}", "Use another value."
@@ -37,7 +37,15 @@ def render(name: str, /, **values: object) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    # The image of the agent, which renders nothing, has no jinja2.
+    from jinja2 import (  # noqa: PLC0415
+        Environment,
+        FileSystemLoader,
+        StrictUndefined,
+        pass_eval_context,
+    )
+
     environment = Environment(
         loader=FileSystemLoader(_DIRECTORIES),
         undefined=StrictUndefined,
@@ -70,7 +78,7 @@ def _is_page(name: str | None) -> bool:
     return name is not None and name.endswith(".html.j2")
 
 
-def _finalize(context: EvalContext, value: object) -> object:
+def _finalize(context: Any, value: object) -> object:
     """What every expression of a template goes through; a page may hold lines, and is escaped."""
     return value if context.autoescape else _line(str(value))
 

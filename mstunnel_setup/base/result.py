@@ -19,7 +19,7 @@ Notice: TypeAlias = Problem
 
 def declare_notice(code: str, message: str, hint: str = "") -> Declared[Notice]:
     """Declare a warning, in the `errors` module of its package. `code` never changes its meaning."""
-    return declare(Notice, code, message, hint)
+    return declare(Problem, code, message, hint)
 
 
 class Worded(Protocol):
@@ -33,9 +33,9 @@ class Worded(Protocol):
     def hint(self) -> str: ...  # noqa: D102
 
 
-def notice_of(item: Worded) -> Notice:
+def notice_of(item: Worded) -> Problem:
     """What a result shows of `item`."""
-    return Notice(item.code, item.message, item.hint)
+    return Problem(item.code, item.message, item.hint)
 
 
 @dataclass(frozen=True)

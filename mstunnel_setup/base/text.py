@@ -40,7 +40,7 @@ class Line(str):
     def __new__(cls, shown: str, *cells: object) -> Self:
         """Remember the cells; as a text it is `shown`."""
         line = super().__new__(cls, shown)
-        line.cells = tuple(map(str, cells))
+        line.cells = tuple(cell if isinstance(cell, str) else str(cell) for cell in cells)
         return line
 
 
@@ -55,9 +55,43 @@ def verbatim(text: str) -> list[str]:
     return [Verbatim(line) for line in text.splitlines()]
 
 
+class Text(str):
+    """An English text for people, with the template and the values that it was made of.
+
+    The renderer translates the template, and those values that are texts themselves. Without values (None)
+    the template is the text as it stands.
+    """
+
+    __slots__ = ("template", "values")
+    template: str
+    values: Mapping[str, object] | None
+
+    def __new__(cls, template: str, values: Mapping[str, object] | None = None) -> Self:
+        """Fill in the values."""
+        made = super().__new__(cls, template if values is None else template.format_map(values))
+        made.template, made.values = template, values
+        return made
+
+
+def text(template: str, /, **values: object) -> str:
+    """A text that is shown to a person: `text("{path} already exists", path=path)`.
+
+    Translations are extracted from these calls, so the template is a literal.
+    """
+    return Text(template, values or None)
+
+
+def joined(parts: Iterable[str], separator: str = " ") -> str:
+    """Several texts as one; each is translated for itself."""
+    values = {f"part{number}": part for number, part in enumerate(parts)}
+    return Text(separator.join(f"{{{name}}}" for name in values), values)
+
+
 def sentence(template: str, values: Mapping[str, object]) -> str:
     """`template` with its parameters in braces replaced; without values it is a text as it stands."""
-    return template.format_map(values) if values else template
+    if isinstance(template, Text) and not values:
+        return template
+    return Text(template, values or None)
 
 
 def printable(text: str) -> str:

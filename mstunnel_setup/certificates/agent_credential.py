@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.der import DerError
 from mstunnel_setup.certificates.errors import PFX_DAMAGED
 from mstunnel_setup.certificates.load import load_identity_pfx
@@ -68,6 +69,6 @@ def read_agent_credential(pfx: bytes) -> AgentCredential:
     # The reader names what is wrong with the structure.
     with suppress(DerError):
         if outline(pfx).is_encrypted:
-            raise PFX_DAMAGED(reason="a part of it is encrypted")
+            raise PFX_DAMAGED(reason=text("a part of it is encrypted"))
     leaf = load_identity_pfx(pfx).leaf
     return AgentCredential(leaf.public_bytes(Encoding.DER), leaf.not_valid_after_utc)

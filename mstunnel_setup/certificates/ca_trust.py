@@ -8,6 +8,7 @@ from cryptography.x509 import Certificate
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.problem import Problem, error, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.certificate import is_ca, title
 from mstunnel_setup.certificates.errors import KEY_MODE
 from mstunnel_setup.certificates.read import read_material, read_roots
@@ -56,7 +57,7 @@ def root_findings(files: Files) -> Iterator[Problem]:
 def _about_file(path: str, content: bytes) -> Iterator[Problem]:
     try:
         certificates = read_material(content).certificates
-        problem = "" if certificates else "it contains no certificate"
+        problem = "" if certificates else text("it contains no certificate")
     except CertificateError as error:
         certificates, problem = (), error.message
     if problem:

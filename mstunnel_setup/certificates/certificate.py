@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.utils import CryptographyDeprecationWarning
 
 from mstunnel_setup.base.errors import CertificateError
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.certificates import der
 from mstunnel_setup.certificates.errors import CERTIFICATE_UNREADABLE
 
@@ -55,7 +55,9 @@ def parse_certificate(der: bytes, where: str) -> x509.Certificate:
             where=where,
         ) from error
     except MALFORMED as error:
-        raise CERTIFICATE_UNREADABLE(problem=f"{where} is not a valid certificate: {_fault(der)}") from error
+        raise CERTIFICATE_UNREADABLE(
+            problem=text("{where} is not a valid certificate: {der}", where=where, der=_fault(der))
+        ) from error
 
 
 def _fault(der: bytes) -> str:
@@ -66,7 +68,7 @@ def _fault(der: bytes) -> str:
         for name, read in _PARTS.items():
             part = name
             read(certificate)
-    return f"its {part} cannot be read"
+    return text("its {part} cannot be read", part=part)
 
 
 def examined(certificate: x509.Certificate) -> x509.Certificate:
@@ -85,8 +87,10 @@ def serial_number(certificate: x509.Certificate) -> int:
 def title(certificate: x509.Certificate) -> str:
     """A name for people: common name, else the whole subject, else the serial number."""
     common_names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    text = str(common_names[0].value) if common_names else certificate.subject.rfc4514_string()
-    return plain(text, LONGEST_NAME) or f"serial number {serial_number(certificate):x}"
+    content = str(common_names[0].value) if common_names else certificate.subject.rfc4514_string()
+    return plain(content, LONGEST_NAME) or text(
+        "serial number {certificate:x}", certificate=serial_number(certificate)
+    )
 
 
 def issuer_title(certificate: x509.Certificate) -> str:

@@ -14,7 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup.base.errors import CertificateError
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.certificates.certificate import (
     LONGEST_NAME,
     MALFORMED,
@@ -48,8 +48,8 @@ def device_authorities(content: bytes, path: str, now: datetime) -> tuple[x509.C
     except CertificateError as error:
         raise DEVICE_AUTHORITY_UNUSABLE(path=path, problem=error.message) from error
     problems = [
-        *(["it contains a private key"] if material.keys or material.encrypted_keys else []),
-        *([] if material.certificates else ["it contains no certificate"]),
+        *([text("it contains a private key")] if material.keys or material.encrypted_keys else []),
+        *([] if material.certificates else [text("it contains no certificate")]),
         *(problem for certificate in material.certificates for problem in _problems_of_ca(certificate, now)),
     ]
     if problems:
@@ -70,11 +70,15 @@ def read_lists(content: bytes, path: str) -> tuple[x509.CertificateRevocationLis
     except PemError as error:
         raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem=str(error)) from error
     except (*MALFORMED, UnsupportedAlgorithm) as error:
-        raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem="it is not a valid revocation list") from error
+        raise DEVICE_REVOCATIONS_UNUSABLE(
+            path=path, problem=text("it is not a valid revocation list")
+        ) from error
     if not lists:
-        raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem="it contains no revocation list")
+        raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem=text("it contains no revocation list"))
     if (size := len(lists_pem(lists))) > _MAX_BYTES:  # what is placed is read again
-        problem = f"as PEM it has {size} bytes, and at most {_MAX_BYTES} are read"
+        problem = text(
+            "as PEM it has {size} bytes, and at most {max_bytes} are read", size=size, max_bytes=_MAX_BYTES
+        )
         raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem=problem)
     return lists
 
@@ -101,16 +105,24 @@ def lists_pem(lists: Iterable[x509.CertificateRevocationList]) -> bytes:
 def _problems_of_ca(certificate: x509.Certificate, now: datetime) -> Iterator[str]:
     name, usage = title(certificate), extension(certificate, x509.KeyUsage)
     if not is_ca(certificate):
-        yield f"{name} is not a CA (basic constraints)"
+        yield text("{name} is not a CA (basic constraints)", name=name)
     elif usage is not None and not usage.key_cert_sign:
-        yield f"{name} may not issue certificates (key usage)"
+        yield text("{name} may not issue certificates (key usage)", name=name)
     if now > certificate.not_valid_after_utc:
-        yield f"{name} expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
+        yield text(
+            "{name} expired on {not_valid_after_utc:%Y-%m-%d}",
+            name=name,
+            not_valid_after_utc=certificate.not_valid_after_utc,
+        )
     elif now < certificate.not_valid_before_utc:
-        yield f"{name} is valid only from {certificate.not_valid_before_utc:%Y-%m-%d}"
+        yield text(
+            "{name} is valid only from {not_valid_before_utc:%Y-%m-%d}",
+            name=name,
+            not_valid_before_utc=certificate.not_valid_before_utc,
+        )
     # The signature of a root is never checked: to trust a root is to trust its key.
     if not is_self_signed(certificate) and has_weak_signature(certificate):
-        yield f"{name} is signed with SHA-1 or MD5, which can be forged"
+        yield text("{name} is signed with SHA-1 or MD5, which can be forged", name=name)
 
 
 def _lists(content: bytes) -> Iterator[x509.CertificateRevocationList]:
@@ -142,7 +154,11 @@ def _shared_names(lists: Sequence[x509.CertificateRevocationList]) -> Iterator[s
     counted = Counter(crl.issuer.public_bytes() for crl in whole)
     for name, crl in {crl.issuer.public_bytes(): crl for crl in whole}.items():
         if (count := counted[name]) > 1:
-            yield f"it holds {count} lists of {_issuer(crl)}; the gateway uses one for each name of a CA"
+            yield text(
+                "it holds {count} lists of {crl}; the gateway uses one for each name of a CA",
+                count=count,
+                crl=_issuer(crl),
+            )
 
 
 def _problems_of_list(
@@ -151,17 +167,33 @@ def _problems_of_list(
     issuer = _issuer(crl)
     named = [authority for authority in authorities if authority.subject == crl.issuer]
     if not named:
-        yield f"it is a list of {issuer}, which is none of the CAs that issue the devices' certificates"
+        yield text(
+            "it is a list of {issuer}, which is none of the CAs that issue the devices' certificates",
+            issuer=issuer,
+        )
     elif not any(signs_list(authority, crl) for authority in named):
-        yield f"the list of {issuer} is not signed by that CA, or its key is not for lists (key usage)"
+        yield text(
+            "the list of {issuer} is not signed by that CA, or its key is not for lists (key usage)",
+            issuer=issuer,
+        )
     if now < crl.last_update_utc:
-        yield f"the list of {issuer} is from the future ({crl.last_update_utc:%Y-%m-%d %H:%M} UTC)"
+        yield text(
+            "the list of {issuer} is from the future ({last_update_utc:%Y-%m-%d %H:%M} UTC)",
+            issuer=issuer,
+            last_update_utc=crl.last_update_utc,
+        )
     elif crl.next_update_utc is not None and now > crl.next_update_utc:
-        yield f"the list of {issuer} is out of date since {crl.next_update_utc:%Y-%m-%d %H:%M} UTC"
+        yield text(
+            "the list of {issuer} is out of date since {next_update_utc:%Y-%m-%d %H:%M} UTC",
+            issuer=issuer,
+            next_update_utc=crl.next_update_utc,
+        )
     if extension(crl, x509.DeltaCRLIndicator) is not None:
-        yield f"the list of {issuer} holds only the changes since an earlier one (a delta list)"
+        yield text(
+            "the list of {issuer} holds only the changes since an earlier one (a delta list)", issuer=issuer
+        )
     elif part := not_understood(crl):
-        yield f"{part} of {issuer} has an unknown critical extension"
+        yield text("{part} of {issuer} has an unknown critical extension", part=part, issuer=issuer)
     scope = extension(crl, x509.IssuingDistributionPoint)
     if scope is not None and (
         scope.indirect_crl
@@ -169,4 +201,6 @@ def _problems_of_list(
         or scope.only_contains_ca_certs
         or scope.only_contains_attribute_certs
     ):
-        yield f"the list of {issuer} is not about all of its devices (issuing distribution point)"
+        yield text(
+            "the list of {issuer} is not about all of its devices (issuing distribution point)", issuer=issuer
+        )

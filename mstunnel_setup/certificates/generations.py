@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.certificates.load import IdentitySource, load_identity
 from mstunnel_setup.certificates.model import Identity
@@ -34,7 +35,9 @@ class FreshenIdentity(Action[HasClock]):
 
     @override
     def describe(self) -> str:
-        return f"mark the files in {directory(self.name)} as new, so that the gateway loads them"
+        return text(
+            "mark the files in {name} as new, so that the gateway loads them", name=directory(self.name)
+        )
 
     @override
     def satisfied(self, ports: HasClock, outputs: Outputs) -> bool:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, ExtensionOID
 
 from mstunnel_setup.base.problem import Problem, Severity, error, note, warning
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.certificate import (
     LONGEST_NAME,
@@ -26,6 +26,7 @@ from mstunnel_setup.certificates.certificate import (
 )
 from mstunnel_setup.certificates.chain_building import Path, best_path, paths
 from mstunnel_setup.certificates.judge_leaf import (
+    LEAF,
     about,
     key_findings,
     leaf_findings,
@@ -131,7 +132,7 @@ def _incomplete(path: Path, *, roots_known: bool) -> Problem:
         if description.access_method == AuthorityInformationAccessOID.CA_ISSUERS
         and isinstance(description.access_location, x509.UniformResourceIdentifier)
     ]
-    where = f" The authority offers it at {addresses[0]}." if addresses else ""
+    where = text(" The authority offers it at {addresses}.", addresses=addresses[0]) if addresses else ""
     return error(
         "chain-incomplete",
         "the chain stops at {end}: its issuer {issuer} is missing",
@@ -144,7 +145,7 @@ def _incomplete(path: Path, *, roots_known: bool) -> Problem:
 
 def _issuer_findings(issuer: x509.Certificate, depth: int) -> Iterator[Problem]:
     """`depth` is the number of intermediates below this issuer."""
-    what = f"{title(issuer)} in the chain"
+    what = text("{issuer} in the chain", issuer=title(issuer))
     if not is_ca(issuer):
         yield error("chain-not-ca", "{what} is not an authority (CA)", hint=_FRESH_CHAIN, what=what)
     if not is_self_signed(issuer):
@@ -231,9 +232,9 @@ _PROCESSED = frozenset(
     }
 )
 _NAMES = {
-    ExtensionOID.AUTHORITY_INFORMATION_ACCESS: "authority information access",
-    ExtensionOID.AUTHORITY_KEY_IDENTIFIER: "authority key identifier",
-    ExtensionOID.SUBJECT_KEY_IDENTIFIER: "subject key identifier",
+    ExtensionOID.AUTHORITY_INFORMATION_ACCESS: text("authority information access"),
+    ExtensionOID.AUTHORITY_KEY_IDENTIFIER: text("authority key identifier"),
+    ExtensionOID.SUBJECT_KEY_IDENTIFIER: text("subject key identifier"),
 }
 
 
@@ -273,7 +274,7 @@ def _critical_extensions(certificate: x509.Certificate, *, is_leaf: bool) -> Ite
     """RFC 5280, 4.2: a client refuses a certificate with a critical extension that it does not process."""
     critical = [item.oid for item in certificate.extensions if item.critical and item.oid not in _PROCESSED]
     names = ", ".join(_NAMES.get(oid) or oid.dotted_string for oid in critical)
-    what = "the certificate" if is_leaf else f"{title(certificate)} in the chain"
+    what = LEAF if is_leaf else text("{certificate} in the chain", certificate=title(certificate))
     if names:
         yield about(
             what,

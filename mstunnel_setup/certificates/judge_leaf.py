@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, PublicKeyAlgorithmOID
 
 from mstunnel_setup.base.problem import Problem, Severity, error, warning
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.certificates.certificate import (
     LONGEST_NAME,
     extension,
@@ -28,7 +28,7 @@ _NEW_KEY = "Request a certificate with an RSA key of 2048 to 8192 bits, or an EC
 _RSA_BITS = 2048
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _DIGESTS = ("sha256", "sha384", "sha512")
-_LEAF = "the certificate"
+LEAF = text("the certificate")
 
 
 def leaf_findings(leaf: x509.Certificate, *, allow_self_signed: bool) -> Iterator[Problem]:
@@ -69,7 +69,7 @@ def leaf_findings(leaf: x509.Certificate, *, allow_self_signed: bool) -> Iterato
         )
 
 
-def signature_findings(certificate: x509.Certificate, what: str = _LEAF) -> Iterator[Problem]:
+def signature_findings(certificate: x509.Certificate, what: str = LEAF) -> Iterator[Problem]:
     """Findings about the signature on a certificate, which messages call `what`."""
     weak = has_weak_signature(certificate)
     if weak is None or not (weak or _has_usual_digest(certificate)):
@@ -96,7 +96,7 @@ def signature_findings(certificate: x509.Certificate, what: str = _LEAF) -> Iter
 
 def about(what: str, found: Problem) -> Problem:
     """The problem; of a certificate above the leaf with its own code."""
-    return found if what == _LEAF else replace(found, code=f"chain-{found.code}")
+    return found if what == LEAF else replace(found, code=f"chain-{found.code}")
 
 
 def _has_usual_digest(certificate: x509.Certificate) -> bool:
@@ -105,7 +105,7 @@ def _has_usual_digest(certificate: x509.Certificate) -> bool:
     return digest is not None and digest.name in _DIGESTS
 
 
-def key_findings(certificate: x509.Certificate, what: str = _LEAF) -> Iterator[Problem]:
+def key_findings(certificate: x509.Certificate, what: str = LEAF) -> Iterator[Problem]:
     """Findings about the public key."""
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey):
@@ -186,7 +186,7 @@ def _curve_findings(certificate: x509.Certificate, curve: ec.EllipticCurve, what
                 what=what,
             ),
         )
-    elif isinstance(curve, ec.SECP521R1) and what == _LEAF:
+    elif isinstance(curve, ec.SECP521R1) and what == LEAF:
         # Clients accept it as an authority's key, but offer no signature with it for the handshake.
         yield warning(
             "key-p521",
@@ -195,7 +195,7 @@ def _curve_findings(certificate: x509.Certificate, curve: ec.EllipticCurve, what
         )
 
 
-def stapling_findings(certificate: x509.Certificate, what: str = _LEAF) -> Iterator[Problem]:
+def stapling_findings(certificate: x509.Certificate, what: str = LEAF) -> Iterator[Problem]:
     """A warning where the TLS feature extension (RFC 7633) requires what the gateway does not do.
 
     GnuTLS refuses such a certificate (since 3.5.1), most clients on phones ignore the extension.
@@ -298,12 +298,12 @@ def _address(names: x509.SubjectAlternativeName, public_address: str) -> Iterato
         )
         return
     if not covers(names, wanted):
-        remedy = "Request a certificate for this address, or correct the public address of the site."
+        remedy = text("Request a certificate for this address, or correct the public address of the site.")
         dns_names = [name.lower() for name in names.get_values_for_type(x509.DNSName)]
         if str(wanted) in dns_names:
-            remedy = "The address is there as a DNS name; request it as an IP address entry."
+            remedy = text("The address is there as a DNS name; request it as an IP address entry.")
         elif f"{wanted}." in dns_names:
-            remedy = "The name in the certificate ends in a dot; request it without the dot."
+            remedy = text("The name in the certificate ends in a dot; request it without the dot.")
         yield error(
             "name-mismatch",
             "the certificate is not valid for {address}; it names {names}",
@@ -351,5 +351,5 @@ def shown_names(names: x509.SubjectAlternativeName) -> str:
         *names.get_values_for_type(x509.DNSName),
         *(str(address) for address in names.get_values_for_type(x509.IPAddress)),
     ]
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return (", ".join(plain(name, LONGEST_NAME) for name in found[:_SHOWN]) or "no host") + more
+    more = text(" and {shown} more", shown=len(found) - _SHOWN) if len(found) > _SHOWN else ""
+    return (", ".join(plain(name, LONGEST_NAME) for name in found[:_SHOWN]) or text("no host")) + more

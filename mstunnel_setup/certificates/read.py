@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_ssh_private_key, pkcs7
 
 from mstunnel_setup.base.errors import CertificateError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import der
 from mstunnel_setup.certificates.certificate import (
     MALFORMED,
@@ -135,7 +136,7 @@ def read_material(data: bytes, source: Source = "certificate") -> Material:
     `key-unreadable`, `key-too-large`, `certificate-is-pfx`, `input-is-jks`, `input-too-large`.
     """
     check_size(data)
-    refuse_keystore(data, f"the {source} file")
+    refuse_keystore(data, text("the {source} file", source=source))
     if not data.strip():
         return Material()
     if looks_like_pem(data):
@@ -236,7 +237,7 @@ def _trusted_certificate(data: bytes, where: str) -> Material:
 
 
 def _read_der(data: bytes, source: Source) -> Material:
-    where = f"the {source} file"
+    where = text("the {source} file", source=source)
     try:
         kind = kind_of_der(data)
     except der.DerError as error:

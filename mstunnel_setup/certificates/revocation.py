@@ -15,7 +15,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.base.problem import Problem, error, warning
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.certificates.certificate import extension, is_self_signed, title
 from mstunnel_setup.certificates.revocation_answers import (
     Answer,
@@ -30,7 +30,7 @@ Fetch = Callable[[str, bytes | None], bytes]
 """POST the bytes to the address, or GET it without any; the body of the answer. Raises NetworkError."""
 
 _HTTP = ("http://", "https://")
-_NOT_HTTP = "only http and https addresses are asked"
+_NOT_HTTP = text("only http and https addresses are asked")
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,10 @@ def revocation_findings(verdicts: Sequence[Verdict]) -> Iterator[Problem]:
                 addresses=_addresses(verdict),
             )
         elif verdict.state is RevocationState.UNREACHABLE:
-            tried = "; ".join(f"{attempt.address}: {attempt.problem}" for attempt in verdict.attempts)
+            tried = "; ".join(
+                text("{address}: {problem}", address=attempt.address, problem=attempt.problem)
+                for attempt in verdict.attempts
+            )
             yield warning(
                 "revocation-unreachable",
                 "cannot find out whether the certificate of {subject} is revoked: {tried}",
@@ -176,7 +179,7 @@ def _revoked(verdict: Verdict) -> Problem:
     attempt = verdict.decisive
     answer = attempt.answer if attempt else None
     since = f" since {answer.since:%Y-%m-%d %H:%M} UTC" if answer and answer.since else ""
-    reason = f" ({answer.detail})" if answer and answer.detail else ""
+    reason = text(" ({detail})", detail=answer.detail) if answer and answer.detail else ""
     where = f", says {attempt.address}" if attempt else ""
     return error(
         "revoked",

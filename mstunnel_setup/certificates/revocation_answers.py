@@ -20,6 +20,7 @@ from cryptography.x509.oid import (
 )
 
 from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.certificate import (
     MALFORMED,
     extension,
@@ -166,7 +167,7 @@ def read_crl(data: bytes, certificate: x509.Certificate, issuer: x509.Certificat
         with lenient_library():
             return _crl_answer(_load_crl(data), certificate, issuer, now)
     except (*MALFORMED, UnsupportedAlgorithm) as error:
-        raise _unusable("crl", "it is not a valid revocation list") from error
+        raise _unusable("crl", text("it is not a valid revocation list")) from error
 
 
 def _load_crl(data: bytes) -> x509.CertificateRevocationList:
@@ -237,9 +238,9 @@ def _require_whole(crl: x509.CertificateRevocationList) -> None:
 def not_understood(crl: x509.CertificateRevocationList) -> str:
     """What has a critical extension that is unknown, "the list" or "an entry of the list"; else empty."""
     if any(item.critical and item.oid not in _PROCESSED for item in crl.extensions):
-        return "the list"
+        return text("the list")
     if any(item.critical and item.oid not in _OF_ENTRIES for entry in crl for item in entry.extensions):
-        return "an entry of the list"
+        return text("an entry of the list")
     return ""
 
 

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import json_bytes
 from mstunnel_setup.certificates.revocation import Verdict
 from mstunnel_setup.certificates.revocation_answers import RevocationState
@@ -63,7 +63,10 @@ class Record(BaseModel):
         """Of each address that gave no answer why, fit for a terminal."""
         attempts = (attempt for certificate in self.certificates for attempt in certificate.attempts)
         return [
-            plain(f"{attempt.address}: {attempt.problem}", _LONGEST_PROBLEM)
+            plain(
+                text("{address}: {problem}", address=attempt.address, problem=attempt.problem),
+                _LONGEST_PROBLEM,
+            )
             for attempt in attempts
             if attempt.problem
         ]

@@ -17,15 +17,15 @@ def _component(name: str, container: str) -> typer.Typer:
         @group.command(verb, help=about)
         @with_options
         def command(common: CommonOptions) -> None:
-            from mstunnel_setup.operations import component
+            from mstunnel_setup.operations import component, restart
 
             work = {
-                "status": component.state,
-                "start": component.start,
-                "stop": component.stop,
-                "restart": component.restart,
+                "status": lambda operator: component.state(operator, container),
+                "start": lambda operator: restart.start(operator, container),
+                "stop": lambda operator: component.stop(operator, container),
+                "restart": lambda operator: restart.restart(operator, container),
             }[verb]
-            run_command(f"mst-cli {name} {verb}", common, lambda operator: work(operator, container))
+            run_command(f"mst-cli {name} {verb}", common, work)
 
     switch("status", f"Show state and health of the {name}.")
     switch("start", f"Start the {name} if it is stopped.")

@@ -1,6 +1,7 @@
 """The command line of `mstunnel_monitor`, which looks after the gateway from outside its containers."""
 
 import os
+import signal
 import sys
 from contextlib import closing
 from functools import partial
@@ -36,7 +37,17 @@ def program(
     ] = False,
 ) -> None:
     """Monitor the gateway: restart containers that are down, carry out upgrades."""
-    run_command(_PROGRAM, common, lambda operator: _work(operator, once=once))
+    run_command(_PROGRAM, common, lambda operator: _until_stopped(operator, once=once))
+
+
+def _until_stopped(operator: Operator, *, once: bool) -> Result:
+    """Monitor until SIGTERM, by which a service is stopped: that is its regular end, also in the middle."""
+    try:
+        return _work(operator, once=once)
+    except KeyboardInterrupt as stop:
+        if signal.SIGTERM not in stop.args:
+            raise
+        return Result()
 
 
 def _work(operator: Operator, *, once: bool) -> Result:

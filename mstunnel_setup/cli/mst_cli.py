@@ -126,7 +126,7 @@ def eula(common: CommonOptions) -> None:
     run_command(
         f"{_PROGRAM} eula",
         common,
-        lambda _operator: Result(data={"text": eula.text()}, text=verbatim(eula.text())),
+        lambda _operator: Result(data={"text": eula.terms()}, text=verbatim(eula.terms())),
     )
 
 

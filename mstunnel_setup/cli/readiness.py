@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.cli.framework.entry import run_program
 from mstunnel_setup.cli.framework.help import ArgumentOrCommand
 from mstunnel_setup.cli.framework.options import (
@@ -24,7 +25,7 @@ from mstunnel_setup.cli.framework.root import VersionOption, show_version
 
 _PROGRAM = "mst-readiness"
 
-_ABOUT = "Check this host, its network and the tenant before an installation."
+_ABOUT = text("Check this host, its network and the tenant before an installation.")
 
 app = App(cls=ArgumentOrCommand, **STYLE)
 

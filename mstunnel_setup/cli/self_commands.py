@@ -46,10 +46,10 @@ def self_verify(
     )
 
 
-@self_app.command("licenses")
+@self_app.command("licences")
 @with_options
 def self_licenses(common: CommonOptions) -> None:
     """Show the licences of everything that this program brings."""
     from mstunnel_setup.operations import version
 
-    run_command("mstunnel-setup self licenses", common, lambda _operator: version.self_licenses())
+    run_command("mstunnel-setup self licences", common, lambda _operator: version.self_licenses())

@@ -47,6 +47,15 @@ def unset_setting(common: CommonOptions, name: Name) -> None:
     run_command("mst-cli env unset", common, lambda operator: environment_file.put(operator, name, None))
 
 
+@env_app.command("check")
+@with_options
+def check_settings(common: CommonOptions) -> None:
+    """Check that the gateway can use env.sh and its proxies; every restart does this first."""
+    from mstunnel_setup.operations.settings import environment_check
+
+    run_command("mst-cli env check", common, environment_check.env_check)
+
+
 @config_app.command("show")
 @with_options
 def show_configuration(common: CommonOptions) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Line
+from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from mstunnel_setup.transaction.step import Step
@@ -15,12 +15,12 @@ def step_list() -> Result:
     by = {Scope.HOST: "root", Scope.ACCOUNT: "account"}
     rootless = [{**item, "by": by[scope]} for scope, steps in ROOTLESS.items() for item in _named(steps)]
     data = {"steps": _named(ORDER), "rootless": rootless}
-    text: list[str] = [Line(f"{item.name:12} {item.title}", item.name, item.title) for item in ORDER]
-    text += ["", "Without root (--rootless):"]
+    lines: list[str] = [Line(f"{item.name:12} {item.title}", item.name, item.title) for item in ORDER]
+    lines += ["", text("Without root (--rootless):")]
     for item in rootless:
         name, title = item["name"], f"{item['title']} ({item['by']})"
-        text.append(Line(f"{name:12} {title}", name, title))
-    return Result(data=data, text=text)
+        lines.append(Line(f"{name:12} {title}", name, title))
+    return Result(data=data, text=lines)
 
 
 def _named(steps: Iterable[Step[Any, Any]]) -> list[dict[str, str]]:

@@ -4,8 +4,9 @@ import sys
 from typing import Final
 
 from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import text
 
-_USAGE: Final = "Usage: mstunnel_uplink serve ACCOUNT, or mstunnel_uplink attach PORT\n"
+_USAGE: Final = text("Usage: mstunnel_uplink serve ACCOUNT, or mstunnel_uplink attach PORT\n")
 
 
 def main() -> int:

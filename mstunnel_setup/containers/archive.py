@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.engine import Progress
 from mstunnel_setup.containers.errors import (
     IMAGE_ARCHIVE_DAMAGED,
@@ -46,7 +47,7 @@ _BLOCK = 512
 # tar(5): an archive ends with two empty blocks.
 _END = bytes(2 * _BLOCK)
 _INDEX = "index.json"
-_NO_ARCHIVE = "is not an image archive in OCI format"
+_NO_ARCHIVE = text("is not an image archive in OCI format")
 # A chain of links or of long names in a hostile archive goes as deep as it likes.
 _UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error, ValueError, RecursionError)
 
@@ -115,7 +116,9 @@ class _Layout:
         """A manifest or a configuration. Raises EngineError `image-archive-damaged` when it is another's."""
         content = self.file(part.path).read(_LONGEST)
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != part.digest:
-            raise IMAGE_ARCHIVE_DAMAGED(problem=f"the content of {part.digest} has another digest")
+            raise IMAGE_ARCHIVE_DAMAGED(
+                problem=text("the content of {digest} has another digest", digest=part.digest)
+            )
         return content
 
     def manifest(self, image: _Descriptor) -> _Manifest:
@@ -124,7 +127,9 @@ class _Layout:
         try:
             return _Manifest.model_validate(json_value(content))
         except ValueError as error:
-            raise IMAGE_ARCHIVE_DAMAGED(problem=f"{image.digest} is not the manifest of an image") from error
+            raise IMAGE_ARCHIVE_DAMAGED(
+                problem=text("{digest} is not the manifest of an image", digest=image.digest)
+            ) from error
 
 
 def archived_images(archive: str) -> tuple[Archived, ...]:
@@ -136,11 +141,13 @@ def archived_images(archive: str) -> tuple[Archived, ...]:
         with tarfile.open(archive) as opened:
             layout = _Layout(opened)
             if _INDEX not in layout.members and "manifest.json" in layout.members:
-                problem = f"{_NO_ARCHIVE} but in Docker's, which does not contain the digest"
+                problem = text(
+                    "{no_archive} but in Docker's, which does not contain the digest", no_archive=_NO_ARCHIVE
+                )
                 raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=problem)
             return tuple(Archived(found.digest, _name(found)) for found in layout.index().manifests)
     except FileNotFoundError as error:
-        raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem="does not exist") from error
+        raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=text("does not exist")) from error
     except (*_UNREADABLE, KeyError) as error:
         raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=_NO_ARCHIVE) from error
 
@@ -152,7 +159,7 @@ def loadable(archive: str, digest: str) -> Loadable:
     """
     found = archived_images(archive)
     if digest not in [image.digest for image in found]:
-        contents = ", ".join(image.digest for image in found) or "no image"
+        contents = ", ".join(image.digest for image in found) or text("no image")
         raise EngineError(
             "image-digest-mismatch",
             "{archive} contains {found}, not {digest}",
@@ -208,9 +215,9 @@ def _opened(archive: str) -> Iterator[_Layout]:
         with tarfile.open(archive) as opened:
             yield _Layout(opened)
     except KeyError as error:
-        raise IMAGE_ARCHIVE_DAMAGED(problem=f"{error.args[0]} is missing") from error
+        raise IMAGE_ARCHIVE_DAMAGED(problem=text("{args} is missing", args=error.args[0])) from error
     except _UNREADABLE as error:
-        raise IMAGE_ARCHIVE_DAMAGED(problem="it cannot be read to its end") from error
+        raise IMAGE_ARCHIVE_DAMAGED(problem=text("it cannot be read to its end")) from error
 
 
 def _name(image: _Descriptor) -> str:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from typing_extensions import override
 
 from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.containers import docker_service, podman_service, versions
 from mstunnel_setup.containers.engine import ContainerEngine
@@ -63,7 +64,7 @@ class ChooseEngine(Action[Any]):
 
     @override
     def describe(self) -> str:
-        return f"use {self.engine.capitalize()}: {self.reason}"
+        return text("use {capitalize}: {reason}", capitalize=self.engine.capitalize(), reason=self.reason)
 
     @override
     def satisfied(self, ports: Any, outputs: Outputs) -> bool:
@@ -125,13 +126,17 @@ def _reason(
     wish: EnginePreference, name: EngineName, errors: Sequence[EngineError], processes: Processes
 ) -> str:
     if wish.installed is not None:
-        return "the existing gateway runs on it"
+        return text("the existing gateway runs on it")
     if wish.engine != "auto":
-        return "as requested"
+        return text("as requested")
     if errors:
         return errors[0].message
     others = [other.capitalize() for other in _PREFERRED if other != name and processes.find(other)]
-    return f"preferred over {others[0]}, which is also installed" if others else "the only engine installed"
+    return (
+        text("preferred over {others}, which is also installed", others=others[0])
+        if others
+        else text("the only engine installed")
+    )
 
 
 def _refusal(errors: Sequence[EngineError]) -> EngineError:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.base.text import printable
+from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.containers.errors import ENGINE_FAILED, ENGINE_MISSING
 from mstunnel_setup.containers.run_arguments import volume_arguments
@@ -40,14 +40,16 @@ class CommandLine:
             if error.code == "program-missing":
                 raise ENGINE_MISSING(engine=self.command[0]) from error
             raise ENGINE_FAILED(
-                operation=f"run {self.command[0]}", reason=printable(error.message)
+                operation=text("run {command}", command=self.command[0]), reason=printable(error.message)
             ) from error
 
     def finish(self, arguments: Sequence[str], timeout: float) -> Finished:
         """Run a program in a container; any exit code is accepted."""
         done = self.run(arguments, timeout, accept_failure=True)
         if done.code == _ENGINE_FAILED:
-            raise ENGINE_FAILED(operation=f"run {self.command[0]}", reason=printable(done.error).strip())
+            raise ENGINE_FAILED(
+                operation=text("run {command}", command=self.command[0]), reason=printable(done.error).strip()
+            )
         return Finished(done.code, done.output, done.error)
 
 

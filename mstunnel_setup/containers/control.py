@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from mstunnel_setup.containers.engine import ContainerState
+from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.containers.ports import HasEngine
 
 _UNDECIDED = "starting"
+_LOG_TIMEOUT = 180.0
 
 
 def state_of(ports: HasEngine, name: str) -> ContainerState | None:
@@ -44,3 +45,30 @@ def restart(ports: HasEngine, container: str) -> None:
         ports.systemd.restart(f"{container}.service")
     else:
         ports.engine.restart(container)
+
+
+def restarts(ports: HasEngine, container: str) -> int:
+    """How often its service, or the engine, has restarted the container since it was last started."""
+    unit = f"{container}.service"
+    return ports.systemd.restarts(unit) if ports.systemd.known(unit) else engine_restarts(ports, container)
+
+
+def engine_restarts(ports: HasEngine, container: str) -> int:
+    """How often the engine has restarted the container."""
+    state = ports.engine.inspect(container)
+    return state.restarts if state is not None else 0
+
+
+def last_log(ports: HasEngine, container: str, lines: int) -> str:
+    """The last lines of its log, also of a container that its service has removed."""
+    unit = f"{container}.service"
+    return (
+        ports.systemd.log(unit, lines) if ports.systemd.known(unit) else engine_log(ports, container, lines)
+    )
+
+
+def engine_log(ports: HasEngine, container: str, lines: int) -> str:
+    """The last lines of the log that the engine has of a container."""
+    command = ports.engine.logs_command(container, LogOptions(lines=lines))
+    done = ports.processes.run(command, timeout=_LOG_TIMEOUT, check=False)
+    return done.output + done.error

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.docker import DockerEngine
 from mstunnel_setup.containers.errors import ENGINE_MISSING, ENGINE_NOT_RUNNING, ENGINE_UNFIT
 from mstunnel_setup.io.clock import Clock
@@ -37,7 +38,7 @@ def docker_engine(
         raise ENGINE_MISSING(engine="Docker")
     address = environment.get("DOCKER_HOST") or _SYSTEM_SOCKET
     if not address.startswith("unix://"):
-        raise ENGINE_UNFIT(reason=f"DOCKER_HOST is {address}, another machine")
+        raise ENGINE_UNFIT(reason=text("DOCKER_HOST is {address}, another machine", address=address))
     prefix = _interface(address)
     if strict:
         _refuse_unfit(address, HttpService(address, prefix, _FIRST_TIMEOUT))
@@ -64,9 +65,9 @@ def _refuse_unfit(address: str, service: HttpService) -> None:
         raise _not_running(address) from error
     names = {str(part.get("Name")) for part in about.get("Components") or ()}
     if "Podman Engine" in names:
-        raise ENGINE_UNFIT(reason="it is Podman's emulation (package podman-docker)")
-    options = {option for text in info.get("SecurityOptions") or () for option in str(text).split(",")}
+        raise ENGINE_UNFIT(reason=text("it is Podman's emulation (package podman-docker)"))
+    options = {option for content in info.get("SecurityOptions") or () for option in str(content).split(",")}
     if _ROOTLESS in options:
-        raise ENGINE_UNFIT(reason="it runs without root")
+        raise ENGINE_UNFIT(reason=text("it runs without root"))
     if _REMAPPED in options:
-        raise ENGINE_UNFIT(reason="with userns-remap its containers cannot read /etc/mstunnel/private")
+        raise ENGINE_UNFIT(reason=text("with userns-remap its containers cannot read /etc/mstunnel/private"))

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.base.text import printable
+from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.containers import archive as archives
 from mstunnel_setup.containers import pull as pulls
 from mstunnel_setup.containers.command_line import once_arguments, once_name
@@ -26,12 +26,12 @@ _LOAD_TIMEOUT = 3600
 _DAMAGED = re.compile(r"readlink \S+/overlay: invalid argument")
 _CREATE_TIMEOUT = 600.0
 # libpod's error when systemd replaces a container between the look-up of its name and that of its id.
-_GONE = "no container with id"
+_GONE = text("no container with id")
 _MOST_REPLACED = 20
 _REPLACED_PAUSE = 0.5
 # libpod waits five seconds for a killed process and five more for conmon to record its exit:
 # not enough on a busy machine. Both errors contain this text.
-_DYING = "could not be stopped"
+_DYING = text("could not be stopped")
 _REMOVE_PATIENCE = 300.0
 _REMOVE_PAUSE = 1.0
 

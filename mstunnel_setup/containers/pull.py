@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.base.text import plain, printable, sentence
+from mstunnel_setup.base.text import plain, printable, sentence, text
 from mstunnel_setup.containers.engine import ContainerEngine, Image, Progress
 from mstunnel_setup.containers.errors import PullError
 from mstunnel_setup.containers.release_images import release_images
@@ -16,17 +16,24 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http_service import Streamed
 
 _ADVICE = {
-    "manifest unknown": "Check name and digest of the image.",
+    "manifest unknown": text("Check name and digest of the image."),
     "unauthorized": "Sign in to the registry with `{engine} login`.",
     "denied": "Sign in to the registry with `{engine} login`.",
     "no space left": "Free space below /var/lib/{directory} and run the command again.",
-    "x509": "Add the authority of the registry (or of the proxy) to the trust store of the system.",
-    "no such host": "Check name resolution and the proxy settings.",
-    "connection refused": "Check the network, firewall and proxy settings.",
-    "timeout": "Check the network, firewall and proxy settings.",
+    "x509": text("Add the authority of the registry (or of the proxy) to the trust store of the system."),
+    "no such host": text("Check name resolution and the proxy settings."),
+    "connection refused": text("Check the network, firewall and proxy settings."),
+    "timeout": text("Check the network, firewall and proxy settings."),
 }
 # Reasons for which a retry is pointless.
-_PERMANENT = ("manifest unknown", "unauthorized", "denied", "no space left", "x509", "time allowed")
+_PERMANENT = (
+    text("manifest unknown"),
+    "unauthorized",
+    "denied",
+    text("no space left"),
+    "x509",
+    text("time allowed"),
+)
 _PAUSES = (1.0, 4.0)
 # Bytes; a line holds the progress of one layer, or the words of a registry.
 _LONGEST_LINE = 1024 * 1024
@@ -148,7 +155,7 @@ class Pull:
 def pull_failure(reference: str, reason: str, engine: EngineName = "podman") -> PullError:
     """The error for a pull that failed for `reason` (the engine's error text)."""
     lowered = reason.lower()
-    hint = next((hint for word, hint in _ADVICE.items() if word in lowered), "Run the command again.")
+    hint = next((hint for word, hint in _ADVICE.items() if word in lowered), text("Run the command again."))
     advice = sentence(hint, {"engine": engine, "directory": _DIRECTORIES[engine]})
     own = release_images()
     if own is not None and reference.endswith((own.gateway, own.agent)):

@@ -46,6 +46,8 @@ def container_options(spec: ContainerSpec, engine: EngineName) -> Iterator[str]:
     yield f"--read-only={str(spec.read_only).lower()}"
     yield f"--user={spec.user}:{spec.group}"
     yield "--security-opt=no-new-privileges"
+    # A core file of the gateway would hold the TLS key, one of the agent its identity.
+    yield "--ulimit=core=0:0"
     if spec.selinux_level:
         yield f"--security-opt=label=level:{spec.selinux_level}"
     yield "--cap-drop=all"

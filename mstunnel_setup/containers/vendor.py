@@ -8,6 +8,7 @@ from typing import Final
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, as_list, as_object
 from mstunnel_setup.containers.errors import ENGINE_FAILED
 from mstunnel_setup.containers.run_arguments import EngineName
@@ -19,7 +20,7 @@ NAMES: Final = (paths.SERVER, paths.AGENT)
 _ENGINES: Final[tuple[EngineName, ...]] = ("podman", "docker")
 _QUERY_TIMEOUT = 60.0
 # How both engines say it, in lower case.
-_ABSENT = "no such container"
+_ABSENT = text("no such container")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,10 @@ def _described(processes: Processes, engine: EngineName, name: str) -> JsonObjec
             return {}
         (described,) = json_value(told.output)
     except (ProcessError, ValueError, TypeError) as error:
-        raise ENGINE_FAILED(operation=f"inspect the container {name} with {engine}", reason=error) from error
+        raise ENGINE_FAILED(
+            operation=text("inspect the container {name} with {engine}", name=name, engine=engine),
+            reason=error,
+        ) from error
     return as_object(described)
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 from typing_extensions import override
 
 from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.run_arguments import EngineName
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -32,7 +33,13 @@ class EngineRun(BaseModel):
 
     @override
     def __str__(self) -> str:
-        return f"{self.version} ({self.distribution}, kernel {self.kernel}, {self.date})"
+        return text(
+            "{version} ({distribution}, kernel {kernel}, {date})",
+            version=self.version,
+            distribution=self.distribution,
+            kernel=self.kernel,
+            date=self.date,
+        )
 
 
 class EngineRange(BaseModel):

@@ -9,7 +9,7 @@ from typing import Final
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.parsing import json_value, whole_number
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.io.files import Files
 
@@ -60,8 +60,8 @@ class Probe:
     def words(self) -> str:
         """Curl's own words, or the status that is no answer of the site."""
         if self.status:
-            return f"status {self.status}"
-        words = self.account.get("errormsg") or "no answer"
+            return text("status {status}", status=self.status)
+        words = self.account.get("errormsg") or text("no answer")
         return plain(f"{words} (curl {self.account.get('exitcode', '?')})", _LONGEST)
 
     @property

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Valid
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import problem_of, toml_table
+from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange.errors import FEED_SETTINGS_INVALID
 from mstunnel_setup.exchange.releases import CATALOGUE, Catalogue, parse
 from mstunnel_setup.io.files import Files
@@ -137,7 +138,7 @@ def _settings(content: bytes) -> _Settings:
         return _Settings.model_validate(toml_table(content.decode(errors="replace")))
     except ValidationError as error:
         first = error.errors()[0]
-        reason = f"{'.'.join(map(str, first['loc']))}: {problem_of(first)}"
+        reason = text("{loc}: {first}", loc=".".join(map(str, first["loc"])), first=problem_of(first))
         raise FEED_SETTINGS_INVALID(path=SETTINGS, reason=reason) from error
     except ValueError as error:
         raise FEED_SETTINGS_INVALID(path=SETTINGS, reason=error) from error

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import problem_of, toml_table
+from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import LONGEST_DRAIN
 
 # Not below /etc/mstunnel: the agent writes there, and this list limits what it may request.
@@ -151,5 +152,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "a release"
-        return f"{place}: {problem_of(first)}"
+        return text("{place}: {first}", place=place, first=problem_of(first))
     return str(error)

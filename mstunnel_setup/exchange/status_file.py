@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
@@ -81,15 +81,19 @@ def judge(status: Status | None, now: datetime) -> Verdict:
     A tenant that is away is a row of the health report; restarting this container would not bring it back.
     """
     if status is None:
-        return Verdict(healthy=False, reason="the agent is not running")
+        return Verdict(healthy=False, reason=text("the agent is not running"))
     alive = status.last_round or status.started
     # A clock that was set back must not keep an old round fresh.
     if abs(now - alive) >= _LATEST_ROUND:
-        return Verdict(healthy=False, reason=f"the agent has been inactive since {_time(alive)}")
+        return Verdict(
+            healthy=False, reason=text("the agent has been inactive since {alive}", alive=_time(alive))
+        )
     seen = (
-        f"checked in at {_time(status.last_check_in)}" if status.last_check_in else "has not checked in yet"
+        text("checked in at {last_check_in}", last_check_in=_time(status.last_check_in))
+        if status.last_check_in
+        else text("has not checked in yet")
     )
-    cause = f": {status.last_error.message}" if status.last_error else ""
+    cause = text(": {message}", message=status.last_error.message) if status.last_error else ""
     return Verdict(healthy=True, reason=f"{seen}{cause}")
 
 

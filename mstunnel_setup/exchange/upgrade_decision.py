@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Final, Literal, TypeAlias
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange.maintenance_window import Window
 from mstunnel_setup.exchange.releases import Digests, Release
 
@@ -85,7 +86,7 @@ def decide(
         _permitted(site, target, now, begun=_begun(others, target))
         or _in_turn(own, [other for other in others if other.present(now)], target)
         or _in_slot(site.window or _ALWAYS, own, others, now)
-        or Verdict(begin=True, code="begin", reason=f"release {target.name} is next")
+        or Verdict(begin=True, code="begin", reason=text("release {name} is next", name=target.name))
     )
 
 
@@ -109,9 +110,13 @@ def _permitted(site: Site, target: Release, now: datetime, *, begun: bool) -> Ve
 
 def _unapproved(site: Site, target: Release) -> str:
     if site.approval_shown:
-        return f"release {target.name} waits for approval of the site's upgrade"
+        return text("release {name} waits for approval of the site's upgrade", name=target.name)
     by_hand = "run `mst-cli upgrade apply`, or have the site upgrade its servers automatically"
-    return f"release {target.name} is not installed automatically at this site; {by_hand}"
+    return text(
+        "release {name} is not installed automatically at this site; {by_hand}",
+        name=target.name,
+        by_hand=by_hand,
+    )
 
 
 def _in_turn(own: Member, others: Sequence[Member], target: Release) -> Verdict | None:

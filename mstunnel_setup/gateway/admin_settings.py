@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.parsing import json_value, whole_number
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
 from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
@@ -33,9 +34,9 @@ def read_admin_settings(files: Files) -> JsonObject | None:
     try:
         found = json_value(content)
     except ValueError as error:
-        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason="it is not JSON") from error
+        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason=text("it is not JSON")) from error
     if not isinstance(found, dict):
-        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason="it is not a JSON object")
+        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason=text("it is not a JSON object"))
     return found
 
 
@@ -46,7 +47,7 @@ def listen_port(files: Files) -> int:
     except (ValueError, KeyError, TypeError):
         port = None
     if port is None:
-        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason="it contains no port")
+        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason=text("it contains no port"))
     return port
 
 

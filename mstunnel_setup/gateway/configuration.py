@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, Self
 
 from mstunnel_setup.base.result import Notice, warning
-from mstunnel_setup.base.text import quoted
+from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.advanced import read_advanced
 from mstunnel_setup.gateway.errors import (
@@ -81,8 +81,8 @@ class ServerConfiguration:
         advanced, ignored = read_advanced(_pairs(document))
         network, ipv6_network = _network(document), _ipv6_network(document)
         return cls(
-            policy_id=fields.text(document, "id"),
-            display_name=fields.text(document, "displayName"),
+            policy_id=fields.text_of(document, "id"),
+            display_name=fields.text_of(document, "displayName"),
             description=fields.prose(document, "description"),
             network=network,
             ipv6_network=ipv6_network,
@@ -105,7 +105,7 @@ class ServerConfiguration:
 
 def _network(document: Document) -> IPv4Network:
     field = "network"
-    value = fields.text(document, field)
+    value = fields.text_of(document, field)
     if not value:
         raise invalid(field, value, "devices need an address range", "enter one, such as 169.254.0.0/16.")
     found = fields.network(field, value)
@@ -121,7 +121,7 @@ def _network(document: Document) -> IPv4Network:
 
 def _ipv6_network(document: Document) -> IPv6Network | None:
     field = "ipv6Network"
-    value = fields.text(document, field)
+    value = fields.text_of(document, field)
     if not value:
         return None
     found = fields.network(field, value)
@@ -154,14 +154,14 @@ def _limit_rules(count: int) -> None:
             _INCLUDES[0],
             f"{count} rules",
             f"together with the rules to exclude, more than {_MOST_RULES} are not allowed",
-            "join neighbouring ranges.",
+            text("join neighbouring ranges."),
         )
 
 
 def _suffix(document: Document) -> str:
     """One or more domains, separated by spaces for ocserv."""
     field = "defaultDomainSuffix"
-    value = fields.text(document, field)
+    value = fields.text_of(document, field)
     if len(value) > _LONGEST_SUFFIX:
         raise invalid(field, value, "it is too long", f"write at most {_LONGEST_SUFFIX} characters.")
     return " ".join(fields.domain(field, name) for name in value.replace(",", " ").split())
@@ -177,7 +177,7 @@ def _pairs(document: Document) -> tuple[tuple[str, str], ...]:
     if len(entries) > _MOST_SETTINGS:
         found = f"{len(entries)} settings"
         raise invalid(field, found, "it is too long", f"write at most {_MOST_SETTINGS} settings.")
-    return tuple((fields.text(entry, "name"), fields.text(entry, "value")) for entry in entries)
+    return tuple((fields.text_of(entry, "name"), fields.text_of(entry, "value")) for entry in entries)
 
 
 def _unreachable(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mstunnel_setup.base import rendering
+from mstunnel_setup.base.text import text
 from mstunnel_setup.gateway.errors import (
     ENVIRONMENT_VALUE_INVALID,
     EnvironmentFileError,
@@ -74,11 +75,13 @@ def _check(name: str, value: str) -> None:
         value.encode()
     except UnicodeEncodeError as error:
         # An argument or a variable of the process, whose bytes Python keeps as surrogates.
-        raise ENVIRONMENT_VALUE_INVALID(name=name, problem="bytes that are not UTF-8") from error
+        raise ENVIRONMENT_VALUE_INVALID(name=name, problem=text("bytes that are not UTF-8")) from error
     if any(character < " " or character == "\x7f" for character in value):
-        raise ENVIRONMENT_VALUE_INVALID(name=name, problem="control characters")
+        raise ENVIRONMENT_VALUE_INVALID(name=name, problem=text("control characters"))
     if "'" in value and "!" in value:
-        raise ENVIRONMENT_VALUE_INVALID(name=name, problem="both ' and !, which shells read differently")
+        raise ENVIRONMENT_VALUE_INVALID(
+            name=name, problem=text("both ' and !, which shells read differently")
+        )
 
 
 def is_name(text: str) -> bool:

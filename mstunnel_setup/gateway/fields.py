@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final, TypeVar
 
-from mstunnel_setup.base.text import quoted
+from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.gateway.errors import PropertyError
 
 Document = Mapping[str, object]
@@ -27,15 +27,15 @@ _PORTS: Final = range(1, 65536)
 
 # Names of the settings in the admin center; the others can be set through Graph only.
 _LABELS: Final[Mapping[str, str]] = {
-    "displayName": "Name",
-    "description": "Description",
-    "network": "IP address range",
-    "listenPort": "Server port",
-    "dnsServers": "DNS servers",
-    "defaultDomainSuffix": "DNS suffix search",
-    "disableUdpConnections": "Disable UDP Connections",
-    "routeIncludes": "IP ranges to include",
-    "routeExcludes": "IP ranges to exclude",
+    "displayName": text("Name"),
+    "description": text("Description"),
+    "network": text("IP address range"),
+    "listenPort": text("Server port"),
+    "dnsServers": text("DNS servers"),
+    "defaultDomainSuffix": text("DNS suffix search"),
+    "disableUdpConnections": text("Disable UDP Connections"),
+    "routeIncludes": text("IP ranges to include"),
+    "routeExcludes": text("IP ranges to exclude"),
 }
 
 
@@ -43,9 +43,9 @@ def invalid(field: str, value: object, reason: str, advice: str) -> PropertyErro
     """The error for an invalid property: its name and value, why, and how to fix it."""
     label = _LABELS.get(field)
     place = (
-        f"In the admin center, under {_PLACE}, change “{label}”"
+        text("In the admin center, under {place}, change “{label}”", place=_PLACE, label=label)
         if label
-        else f"With Microsoft Graph, change {field}"
+        else text("With Microsoft Graph, change {field}", field=field)
     )
     error = PropertyError(
         "configuration-invalid",
@@ -61,7 +61,7 @@ def invalid(field: str, value: object, reason: str, advice: str) -> PropertyErro
     return error
 
 
-def text(document: Document, field: str) -> str:
+def text_of(document: Document, field: str) -> str:
     """A string property without control characters, stripped; empty when it is not set."""
     value = document.get(field)
     if value is None:

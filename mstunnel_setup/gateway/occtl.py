@@ -12,7 +12,7 @@ from typing import Final
 
 from mstunnel_setup.base.errors import EngineError, UsageError
 from mstunnel_setup.base.parsing import json_value, whole_number
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.gateway.errors import (
     ARGUMENT_INVALID,
@@ -38,19 +38,19 @@ class ShowCommand:
 
 
 SHOW_COMMANDS: Final = (
-    ShowCommand(("status",), "Status and statistics of the server.", rows=False),
-    ShowCommand(("users",), "Connected users."),
-    ShowCommand(("user",), "One user; NAME is the object id in Microsoft Entra.", "NAME"),
-    ShowCommand(("id",), "One connection.", "ID"),
-    ShowCommand(("sessions", "all"), "All sessions."),
-    ShowCommand(("sessions", "valid"), "Sessions that devices may continue."),
-    ShowCommand(("session",), "One session.", "SID"),
-    ShowCommand(("cookies", "all"), "The same as sessions all."),
-    ShowCommand(("cookies", "valid"), "The same as sessions valid."),
-    ShowCommand(("ip", "bans"), "Banned addresses."),
-    ShowCommand(("ip", "ban", "points"), "Addresses that have points towards a ban."),
-    ShowCommand(("iroutes",), "Routes that users provide."),
-    ShowCommand(("events",), "Users that come and go, until it is stopped.", streams=True),
+    ShowCommand(("status",), text("Status and statistics of the server."), rows=False),
+    ShowCommand(("users",), text("Connected users.")),
+    ShowCommand(("user",), text("One user; NAME is the object id in Microsoft Entra."), "NAME"),
+    ShowCommand(("id",), text("One connection."), "ID"),
+    ShowCommand(("sessions", "all"), text("All sessions.")),
+    ShowCommand(("sessions", "valid"), text("Sessions that devices may continue.")),
+    ShowCommand(("session",), text("One session."), "SID"),
+    ShowCommand(("cookies", "all"), text("The same as sessions all.")),
+    ShowCommand(("cookies", "valid"), text("The same as sessions valid.")),
+    ShowCommand(("ip", "bans"), text("Banned addresses.")),
+    ShowCommand(("ip", "ban", "points"), text("Addresses that have points towards a ban.")),
+    ShowCommand(("iroutes",), text("Routes that users provide.")),
+    ShowCommand(("events",), text("Users that come and go, until it is stopped."), streams=True),
 )
 
 
@@ -87,7 +87,7 @@ def occtl_arguments(command: ShowCommand, argument: str = "", *, as_json: bool =
     if argument:
         judge_word(command.argument, argument)
     if command.argument == "ID" and not (argument.isascii() and argument.isdigit()):
-        raise ARGUMENT_INVALID(name="ID", value=argument, expected="a number listed by `show users`")
+        raise ARGUMENT_INVALID(name="ID", value=argument, expected=text("a number listed by `show users`"))
     if command.streams:
         return [*_UNTIL_INPUT_ENDS, *_LINE_BY_LINE, "occtl", "--no-pager", "show", *command.words]
     options = ["--json"] if as_json else []
@@ -111,12 +111,14 @@ def read_answer(command: ShowCommand, text: str) -> JsonObject | list[JsonValue]
 def judge_word(placeholder: str, word: str) -> None:
     """Raise UsageError for an argument that occtl, which splits its line at blanks, would take apart."""
     if not word or not all(letter.isprintable() and not letter.isspace() for letter in word):
-        raise ARGUMENT_INVALID(name=placeholder, value=word, expected="one word without control characters")
+        raise ARGUMENT_INVALID(
+            name=placeholder, value=word, expected=text("one word without control characters")
+        )
 
 
 # Numbers and truth values that occtl writes as texts.
 _NUMBERS: Final = frozenset({"MTU", "RX", "TX", "DPD", "KeepAlive"})
-_TRUTHS: Final = frozenset({"Restricted to routes"})
+_TRUTHS: Final = frozenset({text("Restricted to routes")})
 
 
 def _typed(value: JsonValue) -> JsonValue:

@@ -8,6 +8,7 @@ from typing import Final
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import DEBUG_LEVEL_INVALID, UsageError
 from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import text
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
 from mstunnel_setup.io.files import Files
@@ -179,5 +180,5 @@ def port_in_use(files: Files) -> int:
     """
     port = served_port(files.read(paths.OCSERV_CONF) or b"")
     if port is None:
-        raise SETTINGS_UNREADABLE(path=paths.OCSERV_CONF, reason="it contains no port")
+        raise SETTINGS_UNREADABLE(path=paths.OCSERV_CONF, reason=text("it contains no port"))
     return port

@@ -9,6 +9,7 @@ from mstunnel_setup.answers.merge import Answers
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import ACCOUNT_CANNOT_READ
 from mstunnel_setup.io import accounts
@@ -41,7 +42,7 @@ def refuse_unreadable(context: Context, answer_file: Path | None) -> None:
     if unreadable:
         commands = [] if account else [f"mstunnel-setup host --account {name}"]
         commands += [_remedy(files, path, name) for path in unreadable]
-        listed = "".join(f"\n  {command}" for command in commands)
+        listed = "".join(text("\n  {command}", command=command) for command in commands)
         raise ACCOUNT_CANNOT_READ(account=name, files=" and ".join(unreadable), commands=listed)
 
 
@@ -49,7 +50,7 @@ def refuse_unreadable_by(operator: Operator, name: str, path: str) -> None:
     """Raise CheckError for a file that the account `name` cannot read, before root continues as it."""
     if not _can_read(operator.processes, path, accounts.find(name)):
         remedy = _remedy(operator.files, path, name)
-        raise ACCOUNT_CANNOT_READ(account=name, files=path, commands=f"\n  {remedy}")
+        raise ACCOUNT_CANNOT_READ(account=name, files=path, commands=text("\n  {remedy}", remedy=remedy))
 
 
 def _named(answers: Answers) -> Iterator[str]:

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-AGENT_LOGS = "`mst-cli agent logs --tail 20` shows why."
+from mstunnel_setup.base.text import text
+
+AGENT_LOGS = text("`mst-cli agent logs --tail 20` shows why.")
 
 
 @cache

@@ -8,7 +8,7 @@ from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Verbatim, verbatim
+from mstunnel_setup.base.text import Verbatim, text, verbatim
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.installed import journal_of
@@ -43,7 +43,7 @@ def check(operator: Operator) -> Result:
     reference = answers.radius.secret
     if reference and reference.place == "file" and operator.files.read_given(reference.name) is not None:
         refuse_secret(reveal(reference, operator.files, operator.secrets.register), str(reference))
-    return Result(data={"file": str(path)}, text=[f"{path} is a valid answer file."])
+    return Result(data={"file": str(path)}, text=[text("{path} is a valid answer file.", path=path)])
 
 
 def schema(operator: Operator, file: Path | None) -> Result:
@@ -52,11 +52,11 @@ def schema(operator: Operator, file: Path | None) -> Result:
     return _given(operator.files, file, json.dumps(data, indent=2) + "\n", data)
 
 
-def _given(files: Files, file: Path | None, text: str, data: JsonObject) -> Result:
+def _given(files: Files, file: Path | None, value: str, data: JsonObject) -> Result:
     if file is None:
-        return Result(data=data, text=verbatim(text))
-    write_new(files, file, text)
-    return Result("changed", {"file": str(file)}, text=[f"{file} is written."])
+        return Result(data=data, text=verbatim(value))
+    write_new(files, file, value)
+    return Result("changed", {"file": str(file)}, text=[text("{file} is written.", file=file)])
 
 
 def write_new(files: Files, file: Path, text: str) -> None:

@@ -11,6 +11,7 @@ from mstunnel_setup.actions.certificates import PlaceRevocations
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.base.errors import CertificateError, UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.device_authority import (
     device_authorities,
     judge_lists,
@@ -27,7 +28,7 @@ from mstunnel_setup.transaction.action import Action
 _CA_FILE = "devices.ca_file"
 _PLACED = {_CA_FILE: DEVICE_AUTHORITY, "devices.crl_file": DEVICE_REVOCATIONS}
 """What a run makes of the files, by setting."""
-_QUESTION = "Path of the certificate of the CA that issues the devices' certificates (PEM)"
+_QUESTION = text("Path of the certificate of the CA that issues the devices' certificates (PEM)")
 
 
 def missing(context: Context) -> Sequence[str]:
@@ -99,7 +100,7 @@ def _ask(context: Context) -> None:
             _authorities(context, path)
             context.take({_CA_FILE: path})
         except (CertificateError, UsageError) as error:
-            context.prompter.say(f"{error.message}. {error.hint}")
+            context.prompter.say(text("{message}. {hint}", message=error.message, hint=error.hint))
 
 
 def _given(context: Context, setting: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, SetupError, UsageError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.install.account_files import refuse_unreadable
 from mstunnel_setup.install.installed import complete
@@ -18,6 +19,7 @@ from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import (
     DONE,
     answers_of_account,
+    command_by_hand,
     have_root_do,
     host_command,
     planned_by_root,
@@ -27,7 +29,7 @@ from mstunnel_setup.install.rootless import (
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers, step_named
-from mstunnel_setup.install.steps import configure, launch, proxy
+from mstunnel_setup.install.steps import configure, kernel, launch, proxy
 from mstunnel_setup.install.summary import summary
 from mstunnel_setup.install.uninstall import forget_program, remove_host_setup, remove_installation
 from mstunnel_setup.io.operator import Operator
@@ -78,13 +80,13 @@ def one_step(operator: Operator, request: InstallRequest, name: str) -> Result:
     step = step_named(name, scope)
     steps = [*(step_named(needed, scope) for needed in step.needs), step]
     outcome = _run(operator, request, steps, scope)
-    return installed(outcome.data, "Done. See the next step with `mstunnel-setup status`.")
+    return installed(outcome.data, text("Done. See the next step with `mstunnel-setup status`."))
 
 
 def installed(data: JsonObject, *then: str) -> Result:
     """The result of a run, whose steps are in `data`; `then` are lines for people."""
     if data["actions"] == 0:
-        return Result("unchanged", data, text=["Nothing was changed.", *then])
+        return Result("unchanged", data, text=[text("Nothing was changed."), *then])
     return Result("changed", data, text=then)
 
 
@@ -127,7 +129,7 @@ def _done_by_root(operator: Operator, request: InstallRequest, later: Sequence[A
         return Result()
     given = ["--accept-eula", *(word for name in skipped for word in ("--skip", name))]
     given += [word for check in ignored for word in ("--ignore-check", check)]
-    by_hand = host_command(*given, *_as_options(operator, request))
+    by_hand = command_by_hand(*given, *_as_options(operator, request))
     if proxies := without_passwords(as_object(answers["environment"])):
         by_hand = ("env", *proxies, *by_hand)
     return have_root_do(operator, planned, host_command(*given), answers, by_hand)
@@ -180,9 +182,11 @@ def _run(
             steps = judging(steps)
             if any(step in steps for step in proxy.STEPS):
                 run.runner.take_back(proxy.given_up(run.context))
-        done = _run_or_roll_back(run, steps, roll_back=request.rollback_on_failure)
+        done = _run_or_roll_back(operator, run, steps, roll_back=request.rollback_on_failure)
         if configure.STEP in steps:
             run.runner.take_back(configure.given_up(run.context))
+        if kernel.STEP in steps:
+            run.runner.take_back(kernel.given_up(run.context))
         if launch.STEP in steps:
             run.runner.take_back(launch.given_up(run.context))
         return Outcome(steps_data(done), run.context.answers.account, summary(run.context))
@@ -208,7 +212,9 @@ def _account(operator: Operator, request: InstallRequest) -> str:
         return run.context.answers.account
 
 
-def _run_or_roll_back(run: Run, steps: Sequence[AnyStep], *, roll_back: bool) -> list[Planned]:
+def _run_or_roll_back(
+    operator: Operator, run: Run, steps: Sequence[AnyStep], *, roll_back: bool
+) -> list[Planned]:
     """Run the steps; `roll_back` undoes an installation that fails, but none that was finished before."""
     earlier = run.context.receipt
     # A skipped step may be the last one.
@@ -218,7 +224,7 @@ def _run_or_roll_back(run: Run, steps: Sequence[AnyStep], *, roll_back: bool) ->
     except SetupError:
         if roll_back and not finished and run.context.receipt.entries:
             remove_installation(run)
-            forget_program(run.files)
+            forget_program(operator)
         raise
 
 
@@ -230,15 +236,14 @@ def host(
     `given` are the answers of the account that has it done. Options count more: a rule for sudo fixes them.
     """
     if paths.ROOTLESS:
-        raise NOT_ROOT(what="this command")
+        raise NOT_ROOT(what=text("this command"))
     request = with_lab(operator.clock, request)
     answers = {} if given is None else answers_of_account(given)
     request = replace(request, settings={**answers, **request.settings, "mode": "rootless"})
     scope_to_install(operator, request.settings)
     if remove:
         result = remove_host_setup(operator)
-        forget_program(operator.files)
-        return result
+        return replace(result, warnings=(*result.warnings, *forget_program(operator)))
     outcome = run_scope(operator, request, Scope.HOST, port)
     return installed(
         outcome.data, "The host part is done. Continue as the account: `mstunnel-setup --rootless`."

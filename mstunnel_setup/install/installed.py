@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_INSTALLED, NOT_ROOT
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
 from mstunnel_setup.install.ports import Ports, open_ports
 from mstunnel_setup.install.scope import LAST_STEP, Scope
@@ -58,7 +59,7 @@ def own_scope(operator: Operator) -> Scope:
     live = operator.files.live
     if paths.ROOTLESS:
         if live and not journal_of(Scope.ACCOUNT, operator).receipt.entries:
-            raise NOT_ROOT(what="this command")
+            raise NOT_ROOT(what=text("this command"))
         return Scope.ACCOUNT
     if live and (name := rootless_account(operator)):
         become(operator, name)

@@ -7,7 +7,7 @@ from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.base.result import Result, warning
-from mstunnel_setup.base.text import Verbatim
+from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.install.install import accepted, steps_data
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.ports import Ports
@@ -70,11 +70,11 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
 def _lines(run: Run, planned: Sequence[Planned]) -> Iterator[str]:
     for item in planned:
         if item.actions:
-            yield f"{item.step}: {item.title}"
+            yield text("{step}: {title}", step=item.step, title=item.title)
         for action in item.actions:
-            yield f"  + {action.describe()}"
+            yield text("  + {describe}", describe=action.describe())
             if changed := run.runner.changed(action):
-                yield f"    ! {changed} since; a run asks first"
+                yield text("    ! {changed} since; a run asks first", changed=changed)
             yield from (Verbatim(f"      {line}") for line in _diff(run, action))
 
 

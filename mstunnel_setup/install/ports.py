@@ -10,7 +10,7 @@ from cryptography.x509 import Certificate
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, SignInError, StepError, UsageError
-from mstunnel_setup.base.text import printable
+from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.certificates import ca_trust
 from mstunnel_setup.containers.choice import Chosen, EnginePreference, open_engine
 from mstunnel_setup.containers.engine import ContainerEngine, Progress
@@ -131,12 +131,12 @@ class Ports:
                 error=reason,
             )
 
-    def gateway_refusal(self, image: str, text: str) -> str:
+    def gateway_refusal(self, image: str, value: str) -> str:
         """Why the gateway image refuses `text` as its ocserv.conf, or a file named there; empty if not.
 
         Raises EngineError `engine-failed` with the reason of the container runtime, or `image-not-gateway`.
         """
-        self.files.write(CANDIDATE, text.encode(), 0o600)
+        self.files.write(CANDIDATE, value.encode(), 0o600)
         seen = [
             Volume(host=str(self.files.locate(path)), container=path, options=("ro", "z"))
             for path in (paths.CONFIGURATION, CANDIDATE)
@@ -147,7 +147,7 @@ class Ports:
             self.files.remove(CANDIDATE)
         if finished.code == _NOT_STARTED:
             reason = printable(finished.error).strip()
-            raise ENGINE_FAILED(operation=f"start a container of {image}", reason=reason)
+            raise ENGINE_FAILED(operation=text("start a container of {image}", image=image), reason=reason)
         if finished.code == _NO_SUCH_PROGRAM:
             raise EngineError(
                 "image-not-gateway",
@@ -157,7 +157,9 @@ class Ports:
             )
         if finished.code == 0:
             return ""
-        return printable(finished.error or finished.output).strip() or f"exit code {finished.code}"
+        return printable(finished.error or finished.output).strip() or text(
+            "exit code {code}", code=finished.code
+        )
 
 
 @contextmanager

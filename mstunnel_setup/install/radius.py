@@ -10,6 +10,7 @@ from typing_extensions import override
 from mstunnel_setup.actions.files import FileAction
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.transaction.ports import HasFiles
 
@@ -69,7 +70,7 @@ class PlaceRadiusServers(FileAction[HasPassphrases]):
 
     @override
     def describe(self) -> str:
-        return f"write {self.path} with the secret in {self.secret}"
+        return text("write {path} with the secret in {secret}", path=self.path, secret=self.secret)
 
     @override
     def satisfied(self, ports: HasPassphrases, outputs: Outputs) -> bool:

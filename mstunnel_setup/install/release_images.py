@@ -1,9 +1,10 @@
 """Default answers of the program: the images of its release."""
 
 from mstunnel_setup.answers.merge import Answers, Origin, answered
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import release_images
 
-_ORIGIN = Origin("default", "of this release")
+_ORIGIN = Origin("default", text("of this release"))
 
 
 def with_release_images(answers: Answers) -> Answers:

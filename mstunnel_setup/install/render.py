@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 from mstunnel_setup.answers.merge import Answers
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.result import Notice, Result, warning
-from mstunnel_setup.base.text import Verbatim
+from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers import compose, kubernetes, quadlet
 from mstunnel_setup.containers.kubernetes import ConfigurationFile
@@ -75,7 +75,7 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
     if request.directory is None:
         return Result("ok", {**data, "texts": {**texts}}, warnings, text=[*map(Verbatim, _shown(texts))])
     written = _written(operator.files.given, request.directory, texts)
-    lines = [f"Written: {name}." for name in written] or ["All files are as they were."]
+    lines = [text("Written: {name}.", name=name) for name in written] or [text("All files are as they were.")]
     return Result("changed" if written else "unchanged", data, warnings, text=lines)
 
 
@@ -138,16 +138,16 @@ def _configuration(context: Context, port: int) -> Iterator[ConfigurationFile]:
 
 def _shown(texts: Mapping[str, str]) -> Iterator[str]:
     """The texts; several are separated by comments with their names."""
-    for name, text in texts.items():
+    for name, content in texts.items():
         if len(texts) > 1:
             yield f"# {name}"
-        yield from text.splitlines()
+        yield from content.splitlines()
 
 
 def _written(files: Files, directory: Path, texts: Mapping[str, str]) -> list[str]:
     """Write what differs, into a directory that is made where it is missing; the paths."""
     files.make_directories(str(directory))
-    found = {f"{directory}/{name}": text.encode() for name, text in texts.items()}
+    found = {f"{directory}/{name}": content.encode() for name, content in texts.items()}
     changed = [path for path, content in found.items() if files.read(path) != content]
     for path in changed:
         files.write(path, found[path], _MODE)

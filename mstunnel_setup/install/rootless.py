@@ -15,6 +15,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, ExitCode, UsageError, WaitingError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.result import Notice, Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.account_files import refuse_unreadable
 from mstunnel_setup.install.context import Context
@@ -71,7 +72,7 @@ def scope_to_install(operator: Operator, settings: Settings) -> Scope:
         raise _other_mode(receipt, rootless=begun)
     if not wanted:
         if paths.ROOTLESS and live:
-            raise NOT_ROOT(what="this command")
+            raise NOT_ROOT(what=text("this command"))
         return Scope.ALL
     if not live:
         raise UsageError(
@@ -99,7 +100,7 @@ def scope_to_install(operator: Operator, settings: Settings) -> Scope:
 
 
 def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
-    mode = "without root" if rootless else "with root"
+    mode = text("without root") if rootless else text("with root")
     if complete(receipt, Scope.HOST if rootless else Scope.ALL):
         return UsageError(
             "mode-installed",
@@ -162,8 +163,8 @@ def have_root_do(
     """
     console = operator.console
     changes = [action for item in planned for action in item.actions if not isinstance(action, StoreAnswer)]
-    lines = [f"  - {action.describe()}" for action in changes]
-    console.say("\n".join(["This needs root privileges:", *lines]))
+    lines = [text("  - {describe}", describe=action.describe()) for action in changes]
+    console.say("\n".join([text("This needs root privileges:"), *lines]))
     if console.interactive and not console.confirm("Do it now, with sudo"):
         raise _root_needed("you did not confirm it", by_hand)
     return by_sudo(operator, (*command, FROM_ACCOUNT), by_hand, json.dumps(answers).encode())
@@ -197,10 +198,14 @@ def relayed(done: Completed) -> Result | None:
 
 
 def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
+    copy = text(
+        "An administrator's own copy of this program belongs in {programs}. ", programs=paths.PROGRAMS
+    )
     return WaitingError(
         "root-needed",
         "the steps that need root are not done: {why}",
-        hint="Have an administrator run this command, then run yours again:\nsudo {command}",
+        hint="{copy}Have an administrator run this command, then run yours again:\nsudo {command}",
+        copy="" if _is_of_root() else copy,
         why=why,
         command=shlex.join(command),
     )
@@ -227,12 +232,14 @@ def without_passwords(variables: JsonObject) -> tuple[str, ...]:
 
 
 def host_command(*arguments: str) -> tuple[str, ...]:
-    """The command that does the host part, for the account that runs this process.
+    """The command that does the host part, for sudo to run for the account that runs this process.
 
-    Raises CheckError for a program that others than root can change: an administrator would run it as root.
+    The account's own copy of the one file will do: sudo decides whether this user may have root run it, and
+    whoever can change it can act as this user anyway. Raises CheckError for a program that others can change.
     """
-    source = bundle.one_file() or str(Path(sys.argv[0]).absolute().with_name(FILE))
-    if found := next(changeable([Path(source)]), None):
+    source = _program()
+    one_file = bundle.one_file() is not None
+    if found := next(changeable([Path(source)], own=one_file), None):
         raise CheckError(
             "program-not-of-root",
             "root cannot run {source} safely: other users can change {found}",
@@ -245,4 +252,22 @@ def host_command(*arguments: str) -> tuple[str, ...]:
             programs=paths.PROGRAMS,
             file=FILE,
         )
-    return (source, "host", "--account", own_name(), *arguments)
+    return _host_command(source, arguments)
+
+
+def command_by_hand(*arguments: str) -> tuple[str, ...]:
+    """The same command for an administrator, who trusts no program that the account can change."""
+    source = _program() if _is_of_root() else f"{paths.PROGRAMS}/{FILE}"
+    return _host_command(source, arguments)
+
+
+def _host_command(program: str, arguments: Sequence[str]) -> tuple[str, ...]:
+    return (program, "host", "--account", own_name(), *arguments)
+
+
+def _program() -> str:
+    return bundle.one_file() or str(Path(sys.argv[0]).absolute().with_name(FILE))
+
+
+def _is_of_root() -> bool:
+    return next(changeable([Path(_program())]), None) is None

@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 from typing import Final
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.transaction.lock import exclusive
 
@@ -20,6 +21,8 @@ def run_lock(
     """
 
     def waiting() -> None:
-        operator.console.say(f"Waiting for another run to end, at most {patience:.0f} s.")
+        operator.console.say(
+            text("Waiting for another run to end, at most {patience:.0f} s.", patience=patience)
+        )
 
     return exclusive(operator.files, operator.clock, path, patience, waiting)

@@ -11,6 +11,7 @@ from mstunnel_setup.answers.values import pem_certificates
 from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install.answer_file import write_new
@@ -35,8 +36,8 @@ def save(operator: Operator, file: Path) -> Result:
     require_installed(receipt)
     variables, withheld = _variables(operator.files)
     told = {**_told(receipt, operator.files), "environment": variables}
-    text = describe.new_file(merge({}, {}, None, told))
-    write_new(operator.files, file, text)
+    content = describe.new_file(merge({}, {}, None, told))
+    write_new(operator.files, file, content)
     notices: tuple[Notice, ...] = (
         (
             warning(
@@ -50,8 +51,8 @@ def save(operator: Operator, file: Path) -> Result:
         else ()
     )
     lines = [
-        f"The answers of this installation are in {file}.",
-        f"Install another server with `mstunnel-setup --answers {file.name} --unattended`.",
+        text("The answers of this installation are in {file}.", file=file),
+        text("Install another server with `mstunnel-setup --answers {name} --unattended`.", name=file.name),
     ]
     return Result("changed", {"file": str(file)}, notices, text=lines)
 

@@ -14,6 +14,7 @@ from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, json_bytes
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
 from mstunnel_setup.gateway.ocserv_conf import Authentication
@@ -77,13 +78,15 @@ def open_run(
     scope: Scope | None = None,
     port: int | None = None,
     patience: float = PATIENCE,
+    backup: Settings | None = None,
 ) -> Iterator[Run]:
     """Prepare a run and clean up after it; `exclusively` holds the lock, for commands that change things.
 
     Without a `scope` it is the part of the user that runs this process; root acts as the account of a
     rootless gateway. `port` is what the gateway will listen on, as far as is known; without it that of the
-    uplink, or 443. What was changed outside the program is overwritten only when a person agrees, or when the
-    command itself was asked to replace it (`replacing`).
+    uplink, or 443. `backup` are the answers of a backup, which yield to all that is given. What was changed
+    outside the program is overwritten only when a person agrees, or when the command itself was asked to
+    replace it (`replacing`).
 
     Raises UsageError for wrong answers, LockedError when another run is in progress and does not end within
     `patience` seconds, CheckError without root.
@@ -101,7 +104,7 @@ def open_run(
             files.remove_tree(paths.RESTORED)  # a restoration that was killed has left a key there
         stack.callback(operator.sinks.close_log)
         journal = stack.enter_context(closing(journal_of(scope, operator)))
-        given = answers(operator, settings, journal.receipt)
+        given = answers(operator, settings, journal.receipt, backup)
         gathered = Gathered(given)
         ports = open_ports(
             operator,
@@ -121,14 +124,13 @@ def open_run(
             port=port or next(iter(uplink.prepared(operator.files)), 443),
         )
         tell = operator.sinks.listener([step.name for step in steps_of(scope)], progress_fd)
-        consent = partial(_may_replace, operator.console, asked=replacing)
         runner = Runner(
             context.ports,
             journal,
             CODEC,
             clock,
             tell,
-            may_replace=consent,
+            may_replace=partial(_may_replace, operator.console, asked=replacing),
             waited=lambda: operator.console.waited,
         )
         with _receipt_written(Run(context, runner, journal, files, scope), exclusively=exclusively) as run:
@@ -166,15 +168,26 @@ def _may_replace(prompter: Prompter, changed: str, *, asked: bool) -> bool:
     """Whether what was changed outside the program may be overwritten; without a person the answer is no."""
     if asked or not prompter.interactive:
         return asked
-    return prompter.confirm(f"{changed}. Replace it (their version is kept in {paths.STATE}/saved)")
+    return prompter.confirm(
+        text(
+            "{changed}. Replace it (their version is kept in {state}/saved)",
+            changed=changed,
+            state=paths.STATE,
+        )
+    )
 
 
-def answers(operator: Operator, settings: Settings, receipt: Receipt) -> Answers:
-    """The merged answers: options, environment, answer file, earlier answers, defaults. Raises UsageError."""
+def answers(
+    operator: Operator, settings: Settings, receipt: Receipt, backup: Settings | None = None
+) -> Answers:
+    """The merged answers: options, environment, answer file, earlier ones, a backup's, defaults.
+
+    Raises UsageError.
+    """
     file = None if operator.answers is None else load(operator.answers)
     own = {"account": own_name()} if paths.ROOTLESS else {}
     known = {**own, **earlier_answers(receipt)}
-    return with_release_images(merge(settings, os.environ, file, known))
+    return with_release_images(merge(settings, os.environ, file, known, backup))
 
 
 def earlier_answers(receipt: Receipt) -> JsonObject:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Line, fold_all
+from mstunnel_setup.base.text import Line, fold_all, text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
 from mstunnel_setup.install.scope import Scope
@@ -45,7 +45,7 @@ def _data(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]], *, installed: b
 
 def _lines(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]], data: JsonObject) -> Iterator[str]:
     if not any(receipt.entries for receipt, _ in receipts):
-        yield "Nothing is installed. Start with `mstunnel-setup`."
+        yield text("Nothing is installed. Start with `mstunnel-setup`.")
         return
     for receipt, steps in receipts:
         for step in steps:
@@ -53,7 +53,12 @@ def _lines(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]], data: JsonObje
             yield Line(f"{mark:5} {step.name:12} {step.title}", mark, step.name, step.title)
     stopped = as_object(data["stopped"])
     if stopped:
-        hint = stopped["hint"] or "Run mstunnel-setup again to continue."
-        yield from fold_all([f"Stopped at {stopped['step']}: {stopped['message']}", f"  {hint}"])
+        hint = stopped["hint"] or text("Run mstunnel-setup again to continue.")
+        yield from fold_all(
+            [
+                text("Stopped at {step}: {message}", step=stopped["step"], message=stopped["message"]),
+                text("  {hint}", hint=hint),
+            ]
+        )
     elif not data["installed"]:
-        yield "Run mstunnel-setup again to continue."
+        yield text("Run mstunnel-setup again to continue.")

@@ -35,6 +35,7 @@ from mstunnel_setup.actions.files import (
     WriteFile,
     WriteJson,
 )
+from mstunnel_setup.actions.forwarding import LimitForwarding
 from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
 from mstunnel_setup.actions.give_to_agent import GiveToAgent
 from mstunnel_setup.actions.images import LoadImage, PullImage
@@ -171,6 +172,7 @@ CODEC = Codec(
         InstallUplink,
         JoinGroup,
         LabelPort,
+        LimitForwarding,
         Link,
         LinkInPlace,
         LoadImage,

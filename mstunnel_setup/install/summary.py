@@ -6,7 +6,7 @@ from itertools import chain
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
-from mstunnel_setup.base.text import Line, fold_all
+from mstunnel_setup.base.text import Line, fold_all, text
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.judge import days_left
@@ -60,22 +60,35 @@ def _sessions(ports: Ports) -> int | None:
 def lines(found: Installed) -> list[str]:
     """What a person reads at the end: first that it is done, then what is known, then the next steps."""
     if found.port is None:
-        return ["Done. See the next step with `mstunnel-setup status`."]
+        return [text("Done. See the next step with `mstunnel-setup status`.")]
     rows = (
-        ("Address", found.address and f"{found.address}, port {found.port} (TCP and UDP)"),
-        ("Site", found.site),
-        ("Certificate", None if found.days_left is None else f"{found.days_left} days left"),
-        ("Sessions", None if found.sessions is None else f"{found.sessions} so far"),
+        (
+            text("Address"),
+            found.address
+            and text("{address}, port {port} (TCP and UDP)", address=found.address, port=found.port),
+        ),
+        (text("Site"), found.site),
+        (
+            text("Certificate"),
+            None if found.days_left is None else text("{days_left} days left", days_left=found.days_left),
+        ),
+        (
+            text("Sessions"),
+            None if found.sessions is None else text("{sessions} so far", sessions=found.sessions),
+        ),
     )
     return list(
         chain(
-            ["The gateway is installed."],
+            [text("The gateway is installed.")],
             (Line(f"  {name + ':':13}{value}", f"{name}:", value) for name, value in rows if value),
             fold_all(
                 [
-                    f"Allow TCP and UDP port {found.port} to this server in every firewall before it.",
-                    "Check the gateway with `mst-cli status`.",
-                    "Save the answers for another server with `mstunnel-setup answers save FILE`.",
+                    text(
+                        "Allow TCP and UDP port {port} to this server in every firewall before it.",
+                        port=found.port,
+                    ),
+                    text("Check the gateway with `mst-cli status`."),
+                    text("Save the answers for another server with `mstunnel-setup answers save FILE`."),
                 ]
             ),
         )

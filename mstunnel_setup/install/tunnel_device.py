@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from typing_extensions import override
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.text import printable
+from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.containers import control
 from mstunnel_setup.containers.ports import HasEngine
@@ -20,7 +20,7 @@ from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
 DEVICE: Final = "/dev/net/tun"
 # Reading makes no interface, and creates no file where the device is missing.
-_OPEN: Final = ("sh", "-c", f": <{DEVICE}")
+_OPEN: Final = ("sh", "-c", text(": <{device}", device=DEVICE))
 _SECONDS: Final = 30.0
 
 
@@ -36,7 +36,7 @@ def closed(ports: HasEngine) -> str:
     if _opened(ports.files, state.started_at):
         return ""
     tried = ports.engine.execute(paths.SERVER, _OPEN, _SECONDS)
-    return printable(tried.error).strip() or f"exit code {tried.code}" if tried.code else ""
+    return printable(tried.error).strip() or text("exit code {code}", code=tried.code) if tried.code else ""
 
 
 def _opened(files: Files, started: datetime | None) -> bool:
@@ -73,7 +73,11 @@ class RenewTunnelDevice(Action[HasEngine]):
 
     @override
     def describe(self) -> str:
-        return f"restart {paths.SERVER}, which was started before {DEVICE} could be used"
+        return text(
+            "restart {server}, which was started before {device} could be used",
+            server=paths.SERVER,
+            device=DEVICE,
+        )
 
     @override
     def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:

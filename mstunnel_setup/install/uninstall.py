@@ -2,30 +2,34 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 
 from mstunnel_setup.actions import opened_ports
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
 from mstunnel_setup.actions.vendor_gateway import ADOPT, SetAside
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import NOT_ROOT, NetworkError, StepError, UsageError
+from mstunnel_setup.base.errors import NOT_ROOT, NetworkError, SignInError, StepError, UsageError
 from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange import upgrade_history as record
 from mstunnel_setup.install import revocation
+from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
 from mstunnel_setup.install.ports import CANDIDATE
-from mstunnel_setup.install.rootless import ONLY, by_sudo, host_command, relayed
+from mstunnel_setup.install.rootless import ONLY, by_sudo, command_by_hand, host_command, relayed
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.service_account import have_done
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import sign_in
-from mstunnel_setup.install.tenant_access import in_tenant
+from mstunnel_setup.install.tenant_access import in_tenant, result
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.io.unpacked import remove_unpacked
 from mstunnel_setup.transaction.action import Undo
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Receipt
@@ -33,7 +37,11 @@ from mstunnel_setup.transaction.runner import Removal
 
 _TENANT = frozenset({CreateAppIdentity.kind, RegisterServer.kind})
 _DATA_STEPS = frozenset({"eula", "environment", "certificate", "import", ADOPT})
-_WAY_OUT = "To continue without the tenant: `mst-cli uninstall --offline`; it lists what remains there."
+_OTHER_SIGN_IN = text(
+    "Nothing was removed from this server. Sign in as an administrator who may delete both, or as the "
+    "application that installed this server: `--answers FILE` with its `sign_in`."
+)
+_WAY_OUT = text("To continue without the tenant: `mst-cli uninstall --offline`; it lists what remains there.")
 
 
 def uninstall(operator: Operator, settings: Settings, *, offline: bool, keep_data: bool, yes: bool) -> Result:
@@ -51,7 +59,9 @@ def _uninstall(
     with open_run(operator, settings, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
         if not run.context.receipt.entries:
             forget(run.files, run.journal)
-            return Result("unchanged", text=["No gateway is installed here; there is nothing to remove."])
+            return Result(
+                "unchanged", text=[text("No gateway is installed here; there is nothing to remove.")]
+            )
         registered = in_tenant(run.context.receipt)
         if not yes:
             _ask(run, offline=offline, registered=registered)
@@ -60,19 +70,19 @@ def _uninstall(
             removals = remove_installation(run, offline=offline, keep_data=keep_data, counted=counted)
         except NetworkError as error:
             raise NetworkError(error.code, error.message, f"{error.hint} {_WAY_OUT}".strip()) from error
-    where = "this server and from the tenant" if registered and not offline else "this server"
+    where = text("this server and from the tenant") if registered and not offline else text("this server")
     return Result(
         "changed",
         as_data(removals),
         kept(removals),
-        text=[f"Removed from {where}.", summary(removals)],
+        text=[text("Removed from {where}.", where=where), summary(removals)],
     )
 
 
 def _ask(run: Run, *, offline: bool, registered: bool) -> None:
     prompter = run.context.prompter
-    where = "this server and the tenant" if registered and not offline else "this server only"
-    if prompter.interactive and not prompter.confirm(f"Remove the gateway from {where}?"):
+    where = text("this server and the tenant") if registered and not offline else text("this server only")
+    if prompter.interactive and not prompter.confirm(text("Remove the gateway from {where}?", where=where)):
         raise UsageError(
             "uninstall-declined",
             "nothing was removed",
@@ -86,8 +96,7 @@ def take_back(operator: Operator, own: Callable[[], Result]) -> Result:
     Root lets the account do its part first; the account asks root for the host part afterwards.
     """
     result = _take_back(operator, own)
-    forget_program(operator.files)
-    return result
+    return replace(result, warnings=(*result.warnings, *forget_program(operator)))
 
 
 def _take_back(operator: Operator, own: Callable[[], Result]) -> Result:
@@ -97,13 +106,13 @@ def _take_back(operator: Operator, own: Callable[[], Result]) -> Result:
         name = rootless_account(operator)
         return _by_root(operator, name) if name else own()
     if rootless_account(operator) != own_name() and not journal_of(Scope.ACCOUNT, operator).receipt.entries:
-        raise NOT_ROOT(what="this command")
+        raise NOT_ROOT(what=text("this command"))
     first = own()
     if os.environ.get(ONLY) or first.errors or not journal_of(Scope.HOST, operator).receipt.entries:
         return first
-    command = host_command("--remove")
+    command, by_hand = host_command("--remove"), command_by_hand("--remove")
     operator.console.say("The host part is removed with sudo.")
-    return _joined(first, by_sudo(operator, command, command))
+    return _joined(first, by_sudo(operator, command, by_hand))
 
 
 def _by_root(operator: Operator, account: str) -> Result:
@@ -126,13 +135,13 @@ def remove_host_setup(operator: Operator) -> Result:
     with open_run(operator, {}, scope=Scope.HOST) as run:
         if not run.context.receipt.entries:
             forget(run.files, run.journal)
-            return Result("unchanged", {"objects": []}, text=["There is no host part to remove."])
+            return Result("unchanged", {"objects": []}, text=[text("There is no host part to remove.")])
         removals = remove_installation(run)
     return Result(
         "changed",
         as_data(removals),
         kept(removals),
-        text=["The host part was removed.", summary(removals)],
+        text=[text("The host part was removed."), summary(removals)],
     )
 
 
@@ -140,8 +149,8 @@ def _joined(first: Result, second: Result) -> Result:
     if second.errors:
         return second
     objects = [*first.data.get("objects", ()), *second.data.get("objects", ())]
-    text = ["Removed: the account part and the host part."]
-    return Result("changed", {"objects": objects}, (*first.warnings, *second.warnings), text=text)
+    lines = [text("Removed: the account part and the host part.")]
+    return Result("changed", {"objects": objects}, (*first.warnings, *second.warnings), text=lines)
 
 
 def _uncounted(_undone: int, _total: int) -> None:
@@ -157,26 +166,55 @@ def remove_installation(
 ) -> list[Removal]:
     """Undo everything, newest first. Raises SetupError when something refuses; running again continues.
 
-    The administrator signs in first where the tenant has something of ours, so that a refused sign-in leaves
-    everything as it is; with `offline` what is there stays and is named. With `keep_data` so does what an
+    What the tenant has of ours goes first, so that a sign-in that is refused, or may not remove it, leaves
+    this server as it is; with `offline` what is there stays and is named. With `keep_data` so does what an
     administrator brought or wrote below /etc/mstunnel. `counted` gets the changes undone and their number.
     """
     left = run.runner.leave(_left_in_tenant(run.context.receipt)) if offline else []
-    if in_tenant(run.context.receipt):
-        sign_in.as_administrator(run.context)
+    left += _remove_from_tenant(run)
     left += run.runner.leave(_data(run.context.receipt)) if keep_data else []
     if run.scope is not Scope.HOST:
         run.files.remove(paths.LOG_LEVEL)
-    removals = run.runner.undo(counted)
+    removals = run.runner.undo(counted=counted)
     if run.scope is not Scope.ACCOUNT:
         removals += opened_ports.close(run.files, run.context.ports.processes)
     forget(run.files, run.journal)
     return [*left, *removals]
 
 
+def _remove_from_tenant(run: Run) -> list[Removal]:
+    """Remove the record of this server and its application, as an administrator.
+
+    Raises SignInError where this sign-in may not: `permission-missing`, before either is removed.
+    """
+    context = run.context
+    if not in_tenant(context.receipt):
+        return []
+    sign_in.as_administrator(context)
+    try:
+        _require_application_changeable(context)
+        return run.runner.undo(_of_kinds(context.receipt, _TENANT))
+    except SignInError as error:
+        if error.code != "permission-missing":
+            raise
+        raise SignInError(error.code, error.message, f"{_OTHER_SIGN_IN} {_WAY_OUT}") from error
+
+
+def _require_application_changeable(context: Context) -> None:
+    """Raise SignInError when the application may not be removed: the record goes first."""
+    known = result(context.receipt, CreateAppIdentity.kind) or {}
+    graph, object_id = context.ports.graph, known.get("application_object_id")
+    if object_id and (application := graph.application(str(object_id))) is not None:
+        graph.require_changeable(application)
+
+
+def _of_kinds(receipt: Receipt, kinds: Collection[str]) -> list[str]:
+    return [key for key, entry in receipt.entries.items() if str(entry.versions[-1]["kind"]) in kinds]
+
+
 def _left_in_tenant(receipt: Receipt) -> dict[str, str]:
     words = {CreateAppIdentity.kind: "the application {} in the tenant", RegisterServer.kind: "the record {}"}
-    found = [entry for entry in receipt.entries.values() if entry.versions[-1]["kind"] in _TENANT]
+    found = [receipt.entries[key] for key in _of_kinds(receipt, _TENANT)]
     return {
         entry.key: words[str(entry.versions[-1]["kind"])].format(entry.key.partition(":")[2])
         for entry in found
@@ -210,7 +248,12 @@ def summary(removals: list[Removal]) -> str:
     outcomes = Counter(removal.undone.outcome for removal in removals)
     restored, left = outcomes[Undo.RESTORED], outcomes[Undo.KEPT]
     removed = len(removals) - restored - left
-    return f"Changes undone: {removed} removed, {restored} restored, {left} left in place."
+    return text(
+        "Changes undone: {removed} removed, {restored} restored, {left} left in place.",
+        removed=removed,
+        restored=restored,
+        left=left,
+    )
 
 
 def as_data(removals: list[Removal]) -> JsonObject:
@@ -254,10 +297,22 @@ def forget(files: Files, journal: Journal) -> None:
     journal.remove()
 
 
-def forget_program(files: Files) -> None:
-    """Remove the one file as it unpacked itself: the very last act, for nothing can be loaded any more."""
-    for directory in paths.UNPACKED:
-        files.remove_tree(directory)
+def forget_program(operator: Operator) -> list[Notice]:
+    """Remove the one file as it unpacked itself: the very last act, for nothing can be loaded any more.
+
+    Commands that run beside this one end first. Returns a warning for what is kept for one that does not.
+    """
+    return [
+        warning(
+            "program-in-use",
+            "{directory} was not removed: the program in it still runs (process {processes})",
+            hint="Once it has ended, remove the directory by hand.",
+            directory=directory,
+            processes=", ".join(map(str, using)),
+        )
+        for directory in paths.UNPACKED
+        if (using := remove_unpacked(operator.files, operator.clock, directory))
+    ]
 
 
 def rollback(operator: Operator) -> Result:
@@ -270,7 +325,7 @@ def _rollback(operator: Operator) -> Result:
         receipt = run.context.receipt
         if not receipt.entries:
             forget(run.files, run.journal)
-            return Result("unchanged", text=["There is nothing to roll back."])
+            return Result("unchanged", text=[text("There is nothing to roll back.")])
         if complete(receipt):
             raise UsageError(
                 "installation-finished",
@@ -278,5 +333,5 @@ def _rollback(operator: Operator) -> Result:
                 hint="To remove it, run `mst-cli uninstall`.",
             )
         removals = remove_installation(run)
-    text = ["The unfinished installation was rolled back.", summary(removals)]
-    return Result("changed", as_data(removals), kept(removals), text=text)
+    lines = [text("The unfinished installation was rolled back."), summary(removals)]
+    return Result("changed", as_data(removals), kept(removals), text=lines)

@@ -9,6 +9,8 @@ import re
 import sys
 from pathlib import Path
 
+from mstunnel_setup.base.text import text
+
 _DIGEST = re.compile(rb"^digest='([0-9a-f]{64})'$", re.MULTILINE)
 _MARKER = b"\n__PAYLOAD__\n"
 # The beginning in shell is shorter.
@@ -55,7 +57,10 @@ def differences(unpacked: Path) -> list[str]:
     """Files of an unpacked directory that differ from the manifest, and how. Raises OSError."""
     present = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if not path.is_dir()}
     unknown = present - _manifest(unpacked).keys() - {"manifest", "complete"}
-    return [*(f"{path}: not in the manifest" for path in sorted(unknown)), *_damaged(unpacked)]
+    return [
+        *(text("{path}: not in the manifest", path=path) for path in sorted(unknown)),
+        *_damaged(unpacked),
+    ]
 
 
 def _manifest(unpacked: Path) -> dict[str, str]:
@@ -67,9 +72,9 @@ def _damaged(unpacked: Path) -> list[str]:
     found = []
     for path, digest in _manifest(unpacked).items():
         if not (unpacked / path).is_file():
-            found.append(f"{path}: missing")
+            found.append(text("{path}: missing", path=path))
         elif hashlib.sha256((unpacked / path).read_bytes()).hexdigest() != digest:
-            found.append(f"{path}: changed")
+            found.append(text("{path}: changed", path=path))
     return found
 
 

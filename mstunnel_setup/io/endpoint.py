@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.base.parsing import http_date
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.io.client_certificate import show_unknown_certificate
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import ENDPOINT_UNREACHABLE
@@ -31,7 +31,7 @@ _IP_MTU = 14
 # Fills whole packets, so that a link with a smaller MTU is noticed before the MTU is read.
 _PADDING = "x" * 3000
 _LONGEST = 80
-REFUSED = "the proxy answers"
+REFUSED = text("the proxy answers")
 """Start of the reason when a proxy refuses CONNECT; its status follows."""
 
 
@@ -113,10 +113,10 @@ def reach(destination: Destination, trust: Trust, clock: Clock, end: float) -> R
             except ssl.SSLCertVerificationError:
                 continue
     except TimeoutError as error:
-        raise ENDPOINT_UNREACHABLE(reason="no answer in time") from error
+        raise ENDPOINT_UNREACHABLE(reason=text("no answer in time")) from error
     except OSError as error:
         raise ENDPOINT_UNREACHABLE(reason=_reason(error)) from error
-    raise ENDPOINT_UNREACHABLE(reason="no certificate")
+    raise ENDPOINT_UNREACHABLE(reason=text("no certificate"))
 
 
 def presented_issuer(destination: Destination, clock: Clock, end: float) -> str:
@@ -251,5 +251,5 @@ def _issuer(leaf: bytes) -> str:
 
 def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or 'no handshake'}"
+        return text("TLS failed: {handshake}", handshake=error.reason or text("no handshake"))
     return plain(error.strerror or error, _LONGEST).lower()

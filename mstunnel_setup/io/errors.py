@@ -29,6 +29,12 @@ NETWORK_NOT_ENTERED = declare(
     "cannot enter the network namespace of the container: {reason}",
     "Run the command as root.",
 )
+NETWORK_TIMEOUT = declare(
+    NetworkError, "network-timeout", "{host} did not answer in time", "Check firewall and proxy."
+)
+NETWORK_UNREACHABLE = declare(
+    NetworkError, "network-unreachable", "cannot reach {host}: {reason}", "Check DNS, firewall and proxy."
+)
 ENDPOINT_UNREACHABLE = declare(
     NetworkError, "endpoint-unreachable", "{reason}", "Allow outgoing connections to it on TCP port 443."
 )

@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 
 from mstunnel_setup.base.errors import UsageError, as_kind
 from mstunnel_setup.base.paths import AGENT_USER, CONFIGURATION
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io import untrusted
 from mstunnel_setup.io.appender import Appender
 from mstunnel_setup.io.errors import PATH_NOT_REGULAR, FileError
@@ -379,7 +380,9 @@ def _content(handle: int, path: str) -> bytes:
     try:
         kind = os.fstat(handle).st_mode
         if not (stat.S_ISREG(kind) or path.startswith(OPENED_BY_CALLER)):
-            raise PATH_NOT_REGULAR(verb="read", path=path, kind=name_of_kind(kind), expected="regular file")
+            raise PATH_NOT_REGULAR(
+                verb="read", path=path, kind=name_of_kind(kind), expected=text("regular file")
+            )
         os.set_blocking(handle, True)
         with os.fdopen(handle, "rb", closefd=False) as stream:
             return stream.read()

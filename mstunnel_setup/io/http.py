@@ -22,12 +22,15 @@ from urllib3.exceptions import NewConnectionError
 
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.base.parsing import http_date, whole_number
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io import request_log
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.endpoint import Destination, presented_issuer
 from mstunnel_setup.io.errors import (
     ADDRESS_UNREADABLE,
     CA_FILE_UNREADABLE,
+    NETWORK_TIMEOUT,
+    NETWORK_UNREACHABLE,
 )
 from mstunnel_setup.io.http_adapter import BoundedAdapter, ContextAdapter
 from mstunnel_setup.io.http_port import RequestOptions
@@ -104,7 +107,7 @@ class HttpSession:
             except ValueError as error:
                 # A redirect, or a proxy in the environment.
                 raise ADDRESS_UNREADABLE(
-                    address=f"a redirect of {urlsplit(url).netloc}, or its proxy"
+                    address=text("a redirect of {netloc}, or its proxy", netloc=urlsplit(url).netloc)
                 ) from error
             else:
                 wait = _retry_after(response, self._clock) or wait
@@ -205,19 +208,8 @@ def _explain(url: str, error: requests.RequestException) -> NetworkError:
             host=host,
         )
     if isinstance(error, requests.Timeout):
-        return NetworkError(
-            "network-timeout",
-            "{host} did not answer in time",
-            hint="Check firewall and proxy.",
-            host=host,
-        )
-    return NetworkError(
-        "network-unreachable",
-        "cannot reach {host}: {reason}",
-        hint="Check DNS, firewall and proxy.",
-        host=host,
-        reason=_cause(error),
-    )
+        return NETWORK_TIMEOUT(host=host)
+    return NETWORK_UNREACHABLE(host=host, reason=_cause(error))
 
 
 def _untrusted(host: str, cause: str, issuer: str) -> NetworkError:
@@ -238,7 +230,7 @@ def _untrusted(host: str, cause: str, issuer: str) -> NetworkError:
             "with --ca-file, or exempt {host} from inspection."
         ),
         host=host,
-        issuer=issuer or "an unknown authority",
+        issuer=issuer or text("an unknown authority"),
         cause=cause,
     )
 

@@ -6,6 +6,7 @@ from typing import Annotated, Final, TypeAlias, TypeVar
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
 from mstunnel_setup.base.parsing import problem_of
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 
@@ -62,4 +63,4 @@ def _reason(error: Exception) -> str:
         return type(error).__name__
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(map(str, first["loc"]))
-    return f"{place}: {problem_of(first)}" if place else problem_of(first)
+    return text("{place}: {first}", place=place, first=problem_of(first)) if place else problem_of(first)

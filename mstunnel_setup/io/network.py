@@ -5,6 +5,7 @@ import ssl
 from typing import Final
 
 from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.io.errors import NETWORK_TIMEOUT, NETWORK_UNREACHABLE
 
 _LOCAL: Final = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
 """The header of the PROXY protocol, version 2, for a connection of the sender's own (LOCAL, no addresses)."""
@@ -34,6 +35,17 @@ def served_leaf(address: str, port: int, *, timeout: float = 5, proxy_protocol: 
             reason=error,
         ) from error
     return leaf or b""
+
+
+def connect(host: str, port: int, *, timeout: float = 5) -> None:
+    """Open a TCP connection and close it again. Raises NetworkError."""
+    try:
+        socket.create_connection((host, port), timeout).close()
+    except TimeoutError as error:
+        raise NETWORK_TIMEOUT(host=host) from error
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise NETWORK_UNREACHABLE(host=host, reason=reason) from error
 
 
 def addresses_of(name: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mstunnel_setup.base.errors import CheckError
-from mstunnel_setup.io.accounts import is_service_group
+from mstunnel_setup.io.accounts import is_own_group, is_service_group
 
 _PACKAGE = Path(__file__).absolute().parents[1]
 
@@ -36,10 +36,11 @@ def refuse_code_of_others() -> None:
         )
 
 
-def changeable(paths: Iterable[Path]) -> Iterator[Path]:
+def changeable(paths: Iterable[Path], *, own: bool = False) -> Iterator[Path]:
     """The paths, and their parents, that a user other than root can change or replace.
 
-    Links are followed, and the directories that contain them are checked too. Missing paths are ignored.
+    With `own` the user of this process may, too. Links are followed, and the directories that contain them
+    are checked too. Missing paths are ignored.
     """
     seen: set[Path] = set()
     for path in paths:
@@ -48,25 +49,27 @@ def changeable(paths: Iterable[Path]) -> Iterator[Path]:
                 if part in seen:
                     break
                 seen.add(part)
-                if _is_changeable(part):
+                if _is_changeable(part, own=own):
                     yield part
 
 
-def _is_changeable(path: Path) -> bool:
+def _is_changeable(path: Path, *, own: bool) -> bool:
     try:
-        return _others_may_change(path.lstat())
+        return _others_may_change(path.lstat(), own=own)
     except OSError:
         return False
 
 
-def _others_may_change(found: os.stat_result) -> bool:
-    if found.st_uid != 0:
+def _others_may_change(found: os.stat_result, *, own: bool = False) -> bool:
+    if found.st_uid not in ({0, os.geteuid()} if own else {0}):
         return True
     # In a sticky directory such as /tmp only root can remove or rename root's files; a link has no mode.
     if stat.S_ISLNK(found.st_mode) or (stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX):
         return False
+    if found.st_mode & stat.S_IWOTH:
+        return True
     by_group = found.st_mode & stat.S_IWGRP and found.st_gid != 0 and not is_service_group(found.st_gid)
-    return bool(found.st_mode & stat.S_IWOTH or by_group)
+    return bool(by_group and not (own and is_own_group(found.st_gid)))
 
 
 def changeable_below(directory: str | Path) -> Iterator[Path]:

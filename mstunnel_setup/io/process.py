@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from mstunnel_setup.base.redaction import without_likely
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.accounts import Account, own_name
 from mstunnel_setup.io.errors import (
     PROGRAM_FAILED,
@@ -97,7 +98,7 @@ class Processes:
             raise PROGRAM_FAILED(
                 command=_shown(arguments),
                 exit_code=completed.code,
-                output=without_likely(lines[-1][:_LONGEST]) if lines else "no output",
+                output=without_likely(lines[-1][:_LONGEST]) if lines else text("no output"),
             )
         return completed
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.io.http_port import HttpAnswer
 
 _LISTENERS: Final[list[tuple[Callable[[str], None], Callable[[], bool]]]] = []
@@ -34,11 +34,15 @@ def note(method: str, url: str, seconds: float, outcome: HttpAnswer | Exception)
         return
     parts = urlsplit(url)
     if isinstance(outcome, Exception):
-        end = f"no answer, {type(outcome).__name__}"
+        end = text("no answer, {name__}", name__=type(outcome).__name__)
     else:
         found = (outcome.headers.get(name) for name in _ID_HEADERS)
-        end = f"{outcome.status_code}, request {plain(next(filter(None, found), '-'), _LONGEST_ID)}"
-    text = f"{method} {parts.hostname}{parts.path}: {seconds * 1000:.0f} ms, {end}"
+        end = text(
+            "{status_code}, request {longest_id}",
+            status_code=outcome.status_code,
+            longest_id=plain(next(filter(None, found), "-"), _LONGEST_ID),
+        )
+    content = f"{method} {parts.hostname}{parts.path}: {seconds * 1000:.0f} ms, {end}"
     for tell, wanted in _LISTENERS:
         if wanted():
-            tell(text)
+            tell(content)

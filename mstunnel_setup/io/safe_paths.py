@@ -10,6 +10,7 @@ from typing import Literal
 
 from mstunnel_setup.base.errors import Declared
 from mstunnel_setup.base.paths import AGENT_USER
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.accounts import is_own_group, is_service_group, own_name
 from mstunnel_setup.io.errors import (
     DISK_FULL,
@@ -105,7 +106,7 @@ def refuse_irregular(
     except FileNotFoundError:
         return
     if not allowed(found.st_mode):
-        expected = "regular file" if allowed is stat.S_ISREG else "link"
+        expected = text("regular file") if allowed is stat.S_ISREG else "link"
         raise PATH_NOT_REGULAR(verb=verb, path=path, kind=name_of_kind(found.st_mode), expected=expected)
 
 
@@ -114,7 +115,7 @@ def refuse_hard_linked(handle: int, verb: str, path: str) -> None:
     found = os.fstat(handle)
     if not stat.S_ISREG(found.st_mode):
         kind = name_of_kind(found.st_mode)
-        raise PATH_NOT_REGULAR(verb=verb, path=path, kind=kind, expected="regular file")
+        raise PATH_NOT_REGULAR(verb=verb, path=path, kind=kind, expected=text("regular file"))
     if found.st_nlink > 1:
         raise FileError(
             "path-hard-linked",
@@ -144,14 +145,14 @@ def _keeps_entries(found: os.stat_result) -> bool:
 
 
 def _unsafe(part: str, verb: str, path: str) -> FileError:
-    problem = f"other users can change the directory {part} above it"
+    problem = text("other users can change the directory {part} above it", part=part)
     return PATH_UNSAFE(verb=verb, path=path, problem=problem)
 
 
 def explain(verb: str, path: str, error: OSError) -> FileError:
     """The FileError for an OSError of the operation `verb` on `path`."""
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
-        problem = "a directory above it is a link or not a directory"
+        problem = text("a directory above it is a link or not a directory")
         return PATH_UNSAFE(verb=verb, path=path, problem=problem)
     declared = _CAUSES.get(error.errno or 0, FILE_FAILED)
     return declared(verb=verb, path=path, reason=error.strerror, account=own_name())

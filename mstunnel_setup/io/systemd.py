@@ -1,9 +1,11 @@
 """The parts of systemd that units, timers and containers need."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.errors import SYSTEMD_FAILED, ProcessError
 from mstunnel_setup.io.process import Completed, Processes
 
@@ -37,16 +39,21 @@ class Systemd:
 
     def start(self, unit: str) -> None:
         """Start a unit, also after too many failed starts."""
-        self._query("reset-failed", "--", unit)
+        self.forget_failure(unit)
         self._systemctl("start", "--", unit)
 
     def stop(self, unit: str) -> None:
-        """Stop a unit."""
+        """Stop a unit; it does not count as failed afterwards, however its process ended."""
         self._systemctl("stop", "--", unit)
+        self.forget_failure(unit)
+
+    def forget_failure(self, unit: str) -> None:
+        """Have a failed unit count as one that was never started; also when its file is gone."""
+        self._query("reset-failed", "--", unit)
 
     def restart(self, unit: str) -> None:
         """Restart a unit, also after too many failed starts."""
-        self._query("reset-failed", "--", unit)
+        self.forget_failure(unit)
         self._systemctl("restart", "--", unit)
 
     def active(self, unit: str) -> bool:
@@ -73,7 +80,9 @@ class Systemd:
         """
         answer = self._query("show", "--property=LoadState", "--value", "--", unit)
         if answer.code and self.running() and not self._scope:
-            raise SYSTEMD_FAILED(reason=f"cannot query the unit {unit}", command="systemctl", unit=unit)
+            raise SYSTEMD_FAILED(
+                reason=text("cannot query the unit {unit}", unit=unit), command="systemctl", unit=unit
+            )
         return answer.output.strip() not in ("", "not-found")
 
     def environment(self, unit: str) -> str:
@@ -86,10 +95,27 @@ class Systemd:
         The journald log drivers of both engines set CONTAINER_NAME, whatever the tag; our units log under
         their name. Messages of systemd and the engine about starts and stops are left out.
         """
+        return self._run(self.log_command(unit, lines=lines), timeout=_QUERY_TIMEOUT, check=False).output
+
+    def log_command(
+        self,
+        unit: str,
+        *,
+        lines: int,
+        since: datetime | None = None,
+        follow: bool = False,
+        timestamps: bool = False,
+    ) -> tuple[str, ...]:
+        """The command that shows what `log` returns."""
         name = unit.removesuffix(".service")
-        matches = (f"CONTAINER_NAME={name}", "+", f"SYSLOG_IDENTIFIER={name}")
-        arguments = ("journalctl", *matches, f"--lines={lines}", "--output=cat", "--no-pager")
-        return self._run(arguments, timeout=_QUERY_TIMEOUT, check=False).output
+        return (
+            *("journalctl", f"CONTAINER_NAME={name}", "+", f"SYSLOG_IDENTIFIER={name}"),
+            f"--lines={lines}",
+            "--output=short-iso" if timestamps else "--output=cat",
+            "--no-pager",
+            *([f"--since=@{since.timestamp():.0f}"] if since is not None else []),
+            *(["--follow"] if follow else []),
+        )
 
     def _systemctl(self, *arguments: str) -> None:
         self._run(("systemctl", *self._scope, *arguments), timeout=_UNIT_TIMEOUT, check=True)

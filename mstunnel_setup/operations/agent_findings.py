@@ -6,34 +6,47 @@ from typing import Final
 
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.result import Notice
+from mstunnel_setup.base.text import text
+from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow
 from mstunnel_setup.exchange.health_state import State
 from mstunnel_setup.exchange.status_file import Failure
 from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
-_ENROL_AGAIN: Final = "Run `mst-cli reenroll`; site and certificate stay."
+# A start may take a minute, and the agent judges what the gateway has written up to 20 seconds before.
+_SETTLED_AFTER: Final = timedelta(seconds=90)
+_ENROL_AGAIN: Final = text("Run `mst-cli reenroll`; site and certificate stay.")
 
 # Of these errors of the agent our own hints are for an installation.
 _UNKNOWN_IDENTITY: Final = ("server-unknown", "application-unknown", "credential-unknown", "secret-wrong")
 _ROWS: Final[Mapping[str, str]] = {
-    "last-check-in": f"Test the connection to the tenant with `mst-readiness network`; {AGENT_LOGS}",
-    "connections": "Add a server to the site: `mstunnel-setup --site NAME` there.",
-    "cpu-usage": "See what takes it with `top`; another server in the site shares the load.",
-    "cpu-cores": "Give this machine at least four cores.",
-    "memory-usage": "See what takes it with `top`; another server in the site shares the load.",
-    "disk-space": "Free disk space where `df /etc/mstunnel` shows; `journalctl --vacuum-size=500M` removes "
-    "old logs.",
-    "latency": "Check the route to the internal network, or set a nearer page: "
-    "`mst-admin site update NAME --probe-url URL`.",
+    "last-check-in": text(
+        "Test the connection to the tenant with `mst-readiness network`; {agent_logs}", agent_logs=AGENT_LOGS
+    ),
+    "connections": text("Add a server to the site: `mstunnel-setup --site NAME` there."),
+    "cpu-usage": text("See what takes it with `top`; another server in the site shares the load."),
+    "cpu-cores": text("Give this machine at least four cores."),
+    "memory-usage": text("See what takes it with `top`; another server in the site shares the load."),
+    "disk-space": text(
+        "Free disk space where `df /etc/mstunnel` shows; `journalctl --vacuum-size=500M` removes old logs."
+    ),
+    "latency": text(
+        "Check the route to the internal network, or set a nearer page: "
+        "`mst-admin site update NAME --probe-url URL`."
+    ),
     "agent-certificate": _ENROL_AGAIN,
-    "internal-network": "Fix DNS, route or proxy (`mst-cli env set`), or set another page: "
-    "`mst-admin site update NAME --probe-url URL`.",
-    "upgradeability": "Test the connection to the registry with `mst-readiness network`.",
-    "server-version": "Run `mst-cli upgrade apply`.",
-    "server-container": "Run `mst-cli server restart`; `mst-cli server logs --tail 20` shows why.",
-    "server-configuration": "Correct it with `mst-admin config update NAME` or in the admin center, then run "
-    "`mst-cli config pull`.",
+    "internal-network": text(
+        "Fix DNS, route or proxy (`mst-cli env set`), or set another page: "
+        "`mst-admin site update NAME --probe-url URL`."
+    ),
+    "upgradeability": text("Test the connection to the registry with `mst-readiness network`."),
+    "server-version": text("Run `mst-cli upgrade apply`."),
+    "server-container": text("Run `mst-cli server restart`; `mst-cli server logs --tail 20` shows why."),
+    "server-configuration": text(
+        "Correct it with `mst-admin config update NAME` or in the admin center, then run "
+        "`mst-cli config pull`."
+    ),
 }
 # Devices are not served as the site wants them, or soon will not be.
 _SERIOUS: Final = frozenset(
@@ -49,10 +62,22 @@ def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ..
         return ()
     if abs(now - report.at) <= _SILENT_AFTER:
         return report.rows
-    text = f"not looked at since {report.at:%Y-%m-%d %H:%M} UTC"
+    content = text("not looked at since {at:%Y-%m-%d %H:%M} UTC", at=report.at)
     return tuple(
-        row.model_copy(update={"state": State.UNKNOWN, "text": text, "value": None}) for row in report.rows
+        row.model_copy(update={"state": State.UNKNOWN, "text": content, "value": None}) for row in report.rows
     )
+
+
+def of_settled_server(report: HealthReport | None, server: ContainerState | None) -> HealthReport | None:
+    """The report, without what it says of a server that had not started yet or was still starting."""
+    started = server.started_at if server else None
+    if report is None or started is None or report.at >= started + _SETTLED_AFTER:
+        return report
+    unknown = {"state": State.UNKNOWN, "text": "the server was started a moment ago", "value": None}
+    rows = tuple(
+        row.model_copy(update=unknown) if row.id == "server-container" else row for row in report.rows
+    )
+    return report.model_copy(update={"rows": rows})
 
 
 def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Notice]:

@@ -10,6 +10,7 @@ from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, json_bytes
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.exchange.release_feed import portable_settings
@@ -82,7 +83,7 @@ def backup(operator: Operator, file: Path) -> Result:
             )
         operator.files.given.write(str(file), packed, 0o600)
     data: JsonObject = {"file": str(file), "contents": [*present]}
-    return Result("changed", data, tuple(warnings), text=[f"Written: {file}."])
+    return Result("changed", data, tuple(warnings), text=[text("Written: {file}.", file=file)])
 
 
 def _too_large(packed: bytes, contents: Mapping[str, bytes]) -> str:

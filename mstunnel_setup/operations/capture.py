@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.gateway.occtl import ShowCommand
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.install.ports import Ports
@@ -43,7 +44,13 @@ def capture(operator: Operator, what: str, file: str, bounds: Bounds) -> Result:
     with open_gateway(operator) as ports:
         process = server_process(ports)
         device = _device(ports, what)
-    operator.console.say(f"Recording {device} for at most {bounds.seconds} s; Ctrl-C stops it.")
+    operator.console.say(
+        text(
+            "Recording {device} for at most {seconds} s; Ctrl-C stops it.",
+            device=device,
+            seconds=bounds.seconds,
+        )
+    )
     # Reading and writing files goes on as before: only the network is another one.
     enter_network_of(process)
     if device not in interfaces():
@@ -57,7 +64,9 @@ def capture(operator: Operator, what: str, file: str, bounds: Bounds) -> Result:
     with operator.files.given.growing(str(target)) as recording:
         packets, size = _record(recording, device, bounds)
     data = {"file": str(target), "interface": device, "packets": packets, "bytes": size}
-    return Result("changed", data, text=[f"{packets} packets in {target}."])
+    return Result(
+        "changed", data, text=[text("{packets} packets in {target}.", packets=packets, target=target)]
+    )
 
 
 def _record(recording: Appender, device: str, bounds: Bounds) -> tuple[int, int]:

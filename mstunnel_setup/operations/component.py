@@ -1,18 +1,22 @@
-"""`mst-cli agent|server start|stop|restart|status|logs`."""
+"""`mst-cli agent|server stop|status|logs`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers import control
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.install.installed import open_gateway, open_host
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.errors import CONTAINER_MISSING
+from mstunnel_setup.operations.since import since
 
 _ABSENT = "absent"
+# The journal has those of every earlier container.
+_JOURNAL_LINES = 1000
 
 
 def state(operator: Operator, container: str) -> Result:
@@ -21,36 +25,31 @@ def state(operator: Operator, container: str) -> Result:
         found = control.state_of(ports, container)
     data = {"state": _ABSENT if found is None else found.status, "health": health(found)}
     code = ExitCode.DONE if data["health"] == "healthy" else ExitCode.ENGINE
-    text = [f"State: {data['state']}", f"Health: {data['health']}"]
-    return Result("ok" if code is ExitCode.DONE else "warning", data, text=text, exit_code=code)
+    lines = [text("State: {state}", state=data["state"]), text("Health: {health}", health=data["health"])]
+    return Result("ok" if code is ExitCode.DONE else "warning", data, text=lines, exit_code=code)
 
 
 def health(found: ContainerState | None) -> str:
     """Health in the engine's word; only a container that runs can be healthy."""
     if found is None or found.status != "running":
         return "unhealthy"
-    return found.health or "not reported"
-
-
-def start(operator: Operator, container: str) -> Result:
-    """Start a container that is stopped."""
-    return _switch(operator, container, "started", control.start)
+    return found.health or text("not reported")
 
 
 def stop(operator: Operator, container: str) -> Result:
     """Stop a container; it stays down until it is started by hand or the server reboots."""
-    return _switch(operator, container, "stopped", control.stop)
-
-
-def restart(operator: Operator, container: str) -> Result:
-    """Stop and start a container."""
-    return _switch(operator, container, "restarted", control.restart)
+    with existing_container(operator, container) as ports:
+        control.stop(ports, container)
+    return Result("changed", {"container": container, "action": "stopped"}, text=[f"{container} stopped."])
 
 
 def logs(operator: Operator, container: str, options: LogOptions) -> Result:
-    """The lines of the engine's log, as they come; as JSON all at once unless it is followed."""
-    with _existing(operator, container) as ports:
-        command = ports.engine.logs_command(container, options)
+    """The lines of the log, as they come; as JSON all at once unless it is followed.
+
+    Those of a container that is gone come from the journal, the last 1000 unless `options` say otherwise.
+    """
+    with existing_container(operator, container) as ports:
+        command = _log_command(ports, container, options)
     lines = operator.processes.lines(command)
     if operator.json and not options.follow:
         return Result(data={"lines": [*lines]})
@@ -58,14 +57,23 @@ def logs(operator: Operator, container: str, options: LogOptions) -> Result:
     return Result()
 
 
-def _switch(operator: Operator, container: str, done: str, switch: Callable[[Ports, str], None]) -> Result:
-    with _existing(operator, container) as ports:
-        switch(ports, container)
-    return Result("changed", {"container": container, "action": done}, text=[f"{container} {done}."])
+def _log_command(ports: Ports, container: str, options: LogOptions) -> tuple[str, ...]:
+    """The engine's command; the journal's for a container that its service removed when it ended."""
+    if ports.engine.inspect(container) is not None or not ports.systemd.running():
+        return ports.engine.logs_command(container, options)
+    began = None if options.since is None else since(options.since, ports.clock.now())
+    return ports.systemd.log_command(
+        f"{container}.service",
+        lines=options.lines or _JOURNAL_LINES,
+        since=began,
+        follow=options.follow,
+        timestamps=options.timestamps,
+    )
 
 
 @contextmanager
-def _existing(operator: Operator, container: str) -> Iterator[Ports]:
+def existing_container(operator: Operator, container: str) -> Iterator[Ports]:
+    """The ports of this host. Raises EngineError `container-missing` where nothing would start it."""
     with open_gateway(operator) as ports:
         if not ports.systemd.known(f"{container}.service") and ports.engine.inspect(container) is None:
             raise CONTAINER_MISSING(container=container)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
-from mstunnel_setup.base.text import Line
+from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers import control
 from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, read_health
@@ -14,7 +14,7 @@ from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, row_notice, rows_of
+from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, of_settled_server, row_notice, rows_of
 from mstunnel_setup.operations.certificate.errors import (
     CERTIFICATE_EXPIRED,
     CERTIFICATE_NOT_IN_USE,
@@ -41,7 +41,7 @@ def health(operator: Operator) -> Result:
     with open_gateway(operator) as ports:
         facts = certificate_facts(ports, journal_of(Scope.ALL, operator).receipt)
         containers = {name: container_health(control.state_of(ports, name)) for name in _CONTAINERS}
-        report = read_health(ports.files)
+        report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
         rows = rows_of(report, ports.clock.now())
         notices = (*_sick(containers), *certificate_notices(facts), *_of_agent(report, rows))
     data: JsonObject = {
@@ -52,9 +52,9 @@ def health(operator: Operator) -> Result:
         "healthy": not _code(notices),
     }
     lines = [(name, value) for name, value in (*containers.items(), *certificate_lines(facts))]
-    lines += [(row.title, f"{row.state.value}: {row.text}") for row in rows]
-    text = [Line(f"{name:30} {value}", name, value) for name, value in lines]
-    return Result("warning" if notices else "ok", data, notices, text=text, exit_code=_code(notices))
+    lines += [(row.title, text("{value}: {words}", value=row.state.value, words=row.text)) for row in rows]
+    shown = [Line(f"{name:30} {value}", name, value) for name, value in lines]
+    return Result("warning" if notices else "ok", data, notices, text=shown, exit_code=_code(notices))
 
 
 def _sick(containers: dict[str, str]) -> Iterator[Notice]:

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Line, Verbatim
+from mstunnel_setup.base.text import Line, Verbatim, text
 
 _TEXTS = files("mstunnel_setup") / "data" / "help"
 _SUFFIX = ".txt"
@@ -26,8 +26,8 @@ def topics() -> Result:
     titles = {name: lines(name)[0] for name in names()}
     width = max(map(len, titles))
     rows = [Line(f"  {name:{width}}  {title}", name, title) for name, title in titles.items()]
-    end = "Read one with `mst-cli help TOPIC`; `mst-cli --help` lists the commands."
-    return Result(data={"topics": titles}, text=["Topics:", *rows, "", end])
+    end = text("Read one with `mst-cli help TOPIC`; `mst-cli --help` lists the commands.")
+    return Result(data={"topics": titles}, text=[text("Topics:"), *rows, "", end])
 
 
 def topic(name: str) -> Result:
@@ -35,7 +35,7 @@ def topic(name: str) -> Result:
     known = names()
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
-        suggestion = f"; did you mean {near[0]}?" if near else ""
+        suggestion = text("; did you mean {near}?", near=near[0]) if near else ""
         raise UsageError(
             "topic-unknown",
             "there is no help topic {name}{suggestion}",
@@ -44,5 +44,7 @@ def topic(name: str) -> Result:
             suggestion=suggestion,
             known=", ".join(known),
         )
-    text = lines(name)
-    return Result(data={"topics": {name: text[0]}, "text": "\n".join(text)}, text=[*map(Verbatim, text)])
+    content = lines(name)
+    return Result(
+        data={"topics": {name: content[0]}, "text": "\n".join(content)}, text=[*map(Verbatim, content)]
+    )

@@ -14,6 +14,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.result import Result, Status, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install.installed import rootless_account
 from mstunnel_setup.install.release_images import with_release_images
 from mstunnel_setup.install.tenant_sign_in import cloud_of, roots_of, sign_in
@@ -167,11 +168,20 @@ def _fix(operator: Operator, examiner: Examiner, proposed: Sequence[Fix]) -> Map
     if not proposed:
         console.say("No fix is available for the failed checks.")
         return None
-    console.say("\n".join(["Available fixes:", *(f"  - {item.says}" for item in proposed)]))
-    console.say("\n".join(["To undo them later:", *dict.fromkeys(f"  - {item.undo}" for item in proposed)]))
+    console.say(
+        "\n".join([text("Available fixes:"), *(text("  - {says}", says=item.says) for item in proposed)])
+    )
+    console.say(
+        "\n".join(
+            [
+                text("To undo them later:"),
+                *dict.fromkeys(text("  - {undo}", undo=item.undo) for item in proposed),
+            ]
+        )
+    )
     live = examiner.files.live
     if live and os.geteuid() != 0:
-        raise NOT_ROOT(what="applying fixes")
+        raise NOT_ROOT(what=text("applying fixes"))
     if not _agreed(console):
         return None
     return apply(proposed, examiner.files, examiner.processes, live=live)
@@ -305,8 +315,13 @@ def _inbound(operator: Operator, request: ReadinessRequest, settings: Settings) 
 
     def ready(port: int) -> None:
         operator.console.say(
-            f"Waiting {request.wait:.0f} s for probes. On {request.from_host} run: "
-            f"mst-readiness inbound --probe ADDRESS:{port}"
+            text(
+                "Waiting {wait:.0f} s for probes. On {from_host} run: mst-readiness inbound --probe "
+                "ADDRESS:{port}",
+                wait=request.wait,
+                from_host=request.from_host,
+                port=port,
+            )
         )
 
     return inbound.listen(settings.port, request.from_host, clock, request.wait, ready)

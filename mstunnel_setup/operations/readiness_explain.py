@@ -1,7 +1,7 @@
 """`mst-readiness explain ID`: what a check looks at, why it matters, and how to fix what it finds."""
 
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import fold_all
+from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import remedies
 
@@ -22,15 +22,26 @@ def explain(name: str) -> Result:
         "findings": found,
     }
     # What is only known at run time is left out.
-    fixes = [each["hint"] if "…" in each["seen"] else f"{each['seen']}: {each['hint']}" for each in found]
-    text = [
-        f"{item.id}: {item.title} ({item.group}, {item.severity})",
-        "",
-        "Passes when",
-        f"  {item.passes}",
-        "Why it matters",
-        f"  {item.why}",
-        "How to fix it",
-        *(f"  {line}" for line in ([item.fix] if item.fix else fixes)),
+    fixes = [
+        text("  {hint}", hint=each["hint"])
+        if "…" in each["seen"]
+        else text("  {seen}: {hint}", seen=each["seen"], hint=each["hint"])
+        for each in found
     ]
-    return Result(data=data, text=fold_all(text))
+    lines = [
+        text(
+            "{id}: {title} ({group}, {severity})",
+            id=item.id,
+            title=item.title,
+            group=item.group,
+            severity=item.severity,
+        ),
+        "",
+        text("Passes when"),
+        text("  {passes}", passes=item.passes),
+        text("Why it matters"),
+        text("  {why}", why=item.why),
+        text("How to fix it"),
+        *([text("  {fix}", fix=item.fix)] if item.fix else fixes),
+    ]
+    return Result(data=data, text=fold_all(lines))

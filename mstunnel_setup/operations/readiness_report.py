@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from mstunnel_setup.base.text import fold, folded
+from mstunnel_setup.base.text import fold, folded, text
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.readiness.data import Platform, Platforms
 from mstunnel_setup.readiness.model import (
@@ -26,7 +26,11 @@ _WORDS = {
 _ID_WIDTH = 28
 
 
-_VERDICTS = {Readiness.READY: "Ready", Readiness.UNDECIDED: "Undecided", Readiness.NOT_READY: "Not ready"}
+_VERDICTS = {
+    Readiness.READY: text("Ready"),
+    Readiness.UNDECIDED: text("Undecided"),
+    Readiness.NOT_READY: text("Not ready"),
+}
 
 
 def lines(
@@ -42,15 +46,15 @@ def lines(
                 yield from _row(item)
         elif rows:
             yield group.value
-            yield f"  skip  {len(rows)} checks: {rows[0].seen}"
+            yield text("  skip  {rows} checks: {seen}", rows=len(rows), seen=rows[0].seen)
     yield from more
     yield ""
     if open_questions := undecided(findings, ignored):
         names = ", ".join(item.id for item in open_questions)
-        line = f"Could not check: {names}."
+        line = text("Could not check: {names}.", names=names)
         yield from folded(fold(line, 0), line)
     if any(item.hint for item in findings):
-        yield "`mst-readiness explain ID` explains a check."
+        yield text("`mst-readiness explain ID` explains a check.")
     yield summary_line(findings, ignored)
 
 
@@ -71,29 +75,53 @@ def summary_line(findings: Sequence[Finding], ignored: Collection[str] = ()) -> 
     """The verdict in one line."""
     counts = summary(findings)
     plural = "" if counts["warning"] == 1 else "s"
-    return (
-        f"{_VERDICTS[readiness(findings, ignored)]}: {len(findings)} checks, {counts['pass']} passed, "
-        f"{counts['fail']} failed, {counts['warning']} warning{plural}, {counts['unknown']} unknown, "
-        f"{counts['skipped']} skipped."
+    return text(
+        "{ignored}: {findings} checks, {pass_} passed, {fail} failed, {warning} "
+        "warning{more}, {unknown} unknown, {skipped} skipped.",
+        ignored=_VERDICTS[readiness(findings, ignored)],
+        findings=len(findings),
+        pass_=counts["pass"],
+        fail=counts["fail"],
+        warning=counts["warning"],
+        more=plural,
+        unknown=counts["unknown"],
+        skipped=counts["skipped"],
     )
 
 
 def platform_lines(table: Platforms) -> Iterator[str]:
     """The supported platforms and engines, with the day the table was read from its sources."""
     yield ""
-    yield f"Supported platforms (table of {table.date})"
+    yield text("Supported platforms (table of {date})", date=table.date)
     for row in table.platform:
-        name, engine = f"{row.distribution} {row.version}", f"{row.engine} {table.least_engine(row)} or later"
+        name, engine = (
+            f"{row.distribution} {row.version}",
+            text("{engine} {row} or later", engine=row.engine, row=table.least_engine(row)),
+        )
         yield f"  {name:14} {engine:24} {_support(row)}".rstrip()
     for engine_name, known in table.engines.items():
-        rootless = f", without root {known.least_rootless}" if known.least_rootless else ""
-        yield f"  {engine_name} from {known.least}{rootless}; tested: {'; '.join(map(str, known.runs))}"
+        rootless = (
+            text(", without root {least_rootless}", least_rootless=known.least_rootless)
+            if known.least_rootless
+            else ""
+        )
+        yield text(
+            "  {engine_name} from {least}{rootless}; tested: {runs}",
+            engine_name=engine_name,
+            least=known.least,
+            rootless=rootless,
+            runs="; ".join(map(str, known.runs)),
+        )
 
 
 def _support(row: Platform) -> str:
     if row.ended or row.last_listed:
-        return f"support ended {row.ended}" if row.ended else f"ended, last listed {row.last_listed}"
-    return "" if row.vendor else "tested here, not listed"
+        return (
+            text("support ended {ended}", ended=row.ended)
+            if row.ended
+            else text("ended, last listed {last_listed}", last_listed=row.last_listed)
+        )
+    return "" if row.vendor else text("tested here, not listed")
 
 
 def platform_data(table: Platforms) -> JsonObject:

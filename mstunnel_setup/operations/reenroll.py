@@ -8,6 +8,7 @@ from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterSer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers import control
 from mstunnel_setup.install.session import Run, step_named
 from mstunnel_setup.install.steps import sign_in, site
@@ -60,5 +61,5 @@ def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result:
         site.chosen_id(run.context)
         removals = take_back(run, _IDENTITY)
         enrol(run)
-    text = ["Registered again, in the same site and with the same certificate."]
-    return Result("changed", as_data(removals), kept(removals), text=text)
+    lines = [text("Registered again, in the same site and with the same certificate.")]
+    return Result("changed", as_data(removals), kept(removals), text=lines)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mstunnel_setup.base.result import Result, warning
-from mstunnel_setup.base.text import Line, plain
+from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.io.operator import Operator
@@ -110,7 +110,7 @@ def report(operator: Operator, age: str) -> Result:
         if accounts.left_out
         else ()
     )
-    summary = f"{len(ordered)} users since {begin:%Y-%m-%d %H:%M} UTC"
+    summary = text("Users since {begin:%Y-%m-%d %H:%M} UTC: {ordered}", begin=begin, ordered=len(ordered))
     return Result("warning" if truncated else "ok", data, truncated, text=[*_lines(ordered, total, summary)])
 
 
@@ -126,13 +126,13 @@ def _total(accounts: Accounts) -> Usage:
 
 
 def _lines(ordered: Iterable[tuple[str, Usage]], total: Usage, summary: str) -> Iterator[str]:
-    head = ("User", "Sess.", "Time", "In", "Out", "Last address")
+    head = (text("User"), text("Sess."), text("Time"), text("In"), text("Out"), text("Last address"))
     yield Line(_TABLE.format(*head), *head)
     for user, usage in ordered:
         yield from _row(plain(user, _USER_WIDTH), usage)
     yield from _row(summary, total)
     if total.open:
-        yield f"Time and bytes of {total.open} open sessions count when they end."
+        yield text("Time and bytes of {open} open sessions count when they end.", open=total.open)
 
 
 def _row(name: str, usage: Usage) -> Iterator[str]:
@@ -143,7 +143,7 @@ def _row(name: str, usage: Usage) -> Iterator[str]:
     cells = (name, usage.sessions, _time(usage.seconds), *sizes, client if fits else "")
     yield Line(_TABLE.format(*cells).rstrip(), *cells)
     if not fits:
-        yield f"  {client}"
+        yield text("  {client}", client=client)
 
 
 def _time(seconds: int) -> str:

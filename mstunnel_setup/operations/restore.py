@@ -10,6 +10,7 @@ from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, UsageError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.exchange.upgrade_history import HISTORY
@@ -43,6 +44,8 @@ _CATALOGUE_DIRECTORY = CATALOGUE.rpartition("/")[0]
 def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool) -> Result:
     """Place settings, certificate and roots, then install into the same site with the same answers.
 
+    What is given now (option, variable, answer file) is used instead of what the backup has.
+
     With `replace` the record and the application of the old host are removed from the tenant first.
     Given once more it continues a restoration that was cut off. Raises UsageError where a gateway is
     installed already, for a file that is no backup, and for the backup of a rootless gateway unless root
@@ -52,13 +55,14 @@ def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool
     manifest, files = unpack(content)
     scope = _scope(operator, manifest, file)
     digest = hashlib.sha256(content).hexdigest()
-    with open_run(operator, {**_answers(manifest), **settings}, scope=scope) as run:
+    mode = {"mode": _mode(manifest)}
+    with open_run(operator, {**settings, **mode}, scope=scope, backup=_answers(manifest)) as run:
         _refuse_installed(run, digest)
         _refuse_missing_roots(run, file)
         require_answers(run, steps_of(scope))
         _refuse(run)
         done = [*_accepted(run, digest), *_installed(run, manifest, files, replace=replace)]
-    return Result("changed", steps_data(done), text=["Restored. Look at it with `mst-cli status`."])
+    return Result("changed", steps_data(done), text=[text("Restored. Look at it with `mst-cli status`.")])
 
 
 def _scope(operator: Operator, manifest: JsonObject, file: Path) -> Scope:
@@ -230,9 +234,9 @@ def _answers(manifest: JsonObject) -> JsonObject:
     answers = as_object(manifest.get("answers"))
     kept = {path: value for path, value in answers.items() if path.partition(".")[0] not in _NOT_TAKEN}
     site = manifest.get("site")
+    name = manifest.get("server_name")
     return {
         **kept,
-        "mode": _mode(manifest),
-        "server_name": manifest.get("server_name"),
+        **({"server_name": name} if name else {}),
         **({"site": site["id"]} if isinstance(site, dict) else {}),
     }

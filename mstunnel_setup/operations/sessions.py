@@ -6,7 +6,7 @@ from typing import Literal
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, UsageError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import printable, verbatim
+from mstunnel_setup.base.text import printable, text, verbatim
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.gateway.occtl import (
@@ -35,7 +35,7 @@ def show(operator: Operator, words: list[str]) -> Result:
         server_process(ports)
         finished = ports.engine.execute(paths.SERVER, arguments, _SECONDS)
     if finished.code == NOT_FOUND:
-        return Result(data={"rows": []}, text=[f"There is no {' '.join(words)}."])
+        return Result(data={"rows": []}, text=[text("There is no {words}.", words=" ".join(words))])
     _require(finished)
     data = read_answer(command, finished.output) if as_json else []
     return Result(data=data if isinstance(data, dict) else {"rows": data}, text=verbatim(finished.output))
@@ -62,7 +62,9 @@ def ask(ports: Ports, command: ShowCommand) -> JsonObject | list[JsonValue]:
 
 def _require(finished: Finished) -> None:
     if finished.code != 0:
-        reason = printable(finished.error or finished.output).strip() or f"exit code {finished.code}"
+        reason = printable(finished.error or finished.output).strip() or text(
+            "exit code {code}", code=finished.code
+        )
         raise EngineError(
             "occtl-failed",
             "the gateway did not answer: {reason}",
@@ -114,8 +116,16 @@ def disconnect(operator: Operator, kind: Literal["user", "id"], value: str) -> R
     judge_word("NAME" if kind == "user" else "ID", value)
     ended = _done_by_occtl(operator, "disconnect", kind, value)
     if not ended:
-        return Result("unchanged", {"ended": None}, text=[f"There is no connected {kind} {value}."])
-    return Result("changed", {"ended": {kind: value}}, text=[f"Disconnected {kind} {value}."])
+        return Result(
+            "unchanged",
+            {"ended": None},
+            text=[text("There is no connected {kind} {value}.", kind=kind, value=value)],
+        )
+    return Result(
+        "changed",
+        {"ended": {kind: value}},
+        text=[text("Disconnected {kind} {value}.", kind=kind, value=value)],
+    )
 
 
 def unban(operator: Operator, address: str) -> Result:
@@ -130,8 +140,8 @@ def unban(operator: Operator, address: str) -> Result:
             address=address,
         ) from error
     if not _done_by_occtl(operator, "unban", "ip", plain):
-        return Result("unchanged", {"address": plain}, text=[f"{plain} is not banned."])
-    return Result("changed", {"address": plain}, text=[f"{plain} may connect again."])
+        return Result("unchanged", {"address": plain}, text=[text("{plain} is not banned.", plain=plain)])
+    return Result("changed", {"address": plain}, text=[text("{plain} may connect again.", plain=plain)])
 
 
 def _done_by_occtl(operator: Operator, *words: str) -> bool:

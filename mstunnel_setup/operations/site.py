@@ -4,7 +4,7 @@ from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.actions.tenant_objects import RegisterServer, require_free_name
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Line
+from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import sign_in, site
@@ -19,10 +19,10 @@ def show(operator: Operator) -> Result:
     """Id, name and public address of the site. Raises UsageError before one is joined."""
     with installed_run(operator, {}, exclusively=False) as run:
         joined = _joined(run)
-    rows = (("Site", "name"), ("Id", "id"), ("Address", "public_address"))
+    rows = ((text("Site"), "name"), (text("Id"), "id"), (text("Address"), "public_address"))
     values = ((label, joined.get(key) or "none") for label, key in rows)
-    text = [Line(f"{label:8} {value}", label, value) for label, value in values]
-    return Result("ok", {"site": joined}, text=text)
+    lines = [Line(f"{label:8} {value}", label, value) for label, value in values]
+    return Result("ok", {"site": joined}, text=lines)
 
 
 def change(operator: Operator, settings: Settings, wanted: str) -> Result:
@@ -47,8 +47,10 @@ def change(operator: Operator, settings: Settings, wanted: str) -> Result:
         changed = enrol(run, first=("site",))
         after = _joined(run)
     if not changed:
-        return Result("unchanged", {"site": after}, text=[f"It belongs to {after['name']} already."])
-    return Result("changed", {"site": after}, text=[f"It belongs to {after['name']} now."])
+        return Result(
+            "unchanged", {"site": after}, text=[text("It belongs to {name} already.", name=after["name"])]
+        )
+    return Result("changed", {"site": after}, text=[text("It belongs to {name} now.", name=after["name"])])
 
 
 def _left(run: Run) -> bool:

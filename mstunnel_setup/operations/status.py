@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from mstunnel_setup import __version__
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base.errors import ExitCode, SetupError
 from mstunnel_setup.base.result import Notice, Result, Status, notice_of, warning
-from mstunnel_setup.base.text import Line
+from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.containers import control
 from mstunnel_setup.exchange.health_report import read_health
@@ -17,7 +17,7 @@ from mstunnel_setup.install.installed import complete, journal_of, open_gateway
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.agent_findings import agent_troubles, is_serious
+from mstunnel_setup.operations.agent_findings import agent_troubles, is_serious, of_settled_server
 from mstunnel_setup.operations.certificate.summary import (
     certificate_facts,
     certificate_lines,
@@ -25,8 +25,13 @@ from mstunnel_setup.operations.certificate.summary import (
 )
 from mstunnel_setup.operations.component import health
 from mstunnel_setup.operations.errors import CONTAINER_MISSING
+from mstunnel_setup.operations.settings.environment_check import check_environment
 from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_notices, waiting_notices
 from mstunnel_setup.transaction.receipt import Receipt
+
+_LOG_LINES = 20
+# After the cause, ocserv's main process reports that the process with the keys is gone.
+_CAUSE = re.compile(r"(?i)^(?!main: ).*(fail|error|cannot|could not|unable|refused|invalid)")
 
 
 def overview(operator: Operator) -> Result:
@@ -46,8 +51,10 @@ def overview(operator: Operator) -> Result:
             "certificate": facts,
             **{name: _container(ports, name) for name in (paths.SERVER, paths.AGENT)},
         }
-        report, now = read_health(ports.files), ports.clock.now()
+        now = ports.clock.now()
+        report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
         kept_going = (
+            *_environment_troubles(ports, data),
             *agent_troubles(report, now),
             *monitor_notices(ports),
             *upgrade_notices(ports.files),
@@ -58,14 +65,14 @@ def overview(operator: Operator) -> Result:
     notices = (*troubles(receipt, data), *kept_going, *certificate_notices(facts))
     status: Status = "ok" if healthy and not notices else "warning"
     rows = [
-        ("Site", data["site"] or "not joined yet"),
-        *([("Network", data["network"])] if data.get("network") else []),
+        (text("Site"), data["site"] or text("not joined yet")),
+        *([(text("Network"), data["network"])] if data.get("network") else []),
         *certificate_lines(as_object(data["certificate"])),
         *(
             (key.removeprefix("mstunnel-").capitalize(), "{state}, {health}".format_map(as_object(data[key])))
             for key in (paths.SERVER, paths.AGENT)
         ),
-        ("Version", data["version"]),
+        (text("Version"), data["version"]),
     ]
     return Result(
         status,
@@ -79,7 +86,7 @@ def overview(operator: Operator) -> Result:
 def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
     """What is wrong, each with the command that fixes it."""
     if not complete(receipt):
-        why = f": {receipt.failure.message}" if receipt.failure else ""
+        why = text(": {message}", message=receipt.failure.message) if receipt.failure else ""
         yield warning(
             "installation-unfinished",
             "the installation is not finished{why}",
@@ -93,12 +100,14 @@ def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
             yield notice_of(CONTAINER_MISSING(container=name))
         elif state != "running":
             # Where systemd runs the containers, one that is stopped is not there.
+            reason = as_object(container).get("reason")
             yield warning(
                 "container-down",
-                "{container} is not running",
-                hint="Run `mst-cli {component} start`.",
+                "{container} is not running{why}",
+                hint="Run `mst-cli {component} start`; `mst-cli {component} logs --tail 20` shows the log.",
                 container=name,
                 component=short,
+                why=text(": {reason}", reason=reason) if reason else "",
             )
         elif shown != "healthy":
             yield notice_of(CONTAINER_UNHEALTHY(container=name, state=shown, component=short))
@@ -110,7 +119,30 @@ def _container(ports: Ports, name: str) -> JsonObject:
         "state": "absent" if found is None else found.status,
         "health": health(found),
         "image_digest": None if found is None else found.image_digest,
+        "reason": None if found is not None and found.status == "running" else _reason(ports, name),
     }
+
+
+def _reason(ports: Ports, name: str) -> str | None:
+    """The last line in which a container logged why it ended; None for one that an administrator stopped."""
+    unit = f"{name}.service"
+    if not ports.systemd.known(unit) or ports.systemd.stopped(unit):
+        return None
+    lines = [line for line in ports.systemd.log(unit, _LOG_LINES).splitlines() if line.strip()]
+    causes = [line for line in lines if _CAUSE.search(line)]
+    return plain((causes or lines)[-1]) if lines else None
+
+
+def _environment_troubles(ports: Ports, data: JsonObject) -> Iterator[Notice]:
+    """What is wrong with `env.sh`, where a container is not healthy: that may be the reason."""
+    if all(as_object(data[name])["health"] == "healthy" for name in (paths.SERVER, paths.AGENT)):
+        return
+    try:
+        found = check_environment(ports.files)
+    except SetupError as error:
+        yield notice_of(error)
+    else:
+        yield from map(notice_of, found.unreachable)
 
 
 def _network(ports: Ports) -> str | None:

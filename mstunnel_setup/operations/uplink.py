@@ -5,6 +5,7 @@ from typing import Final
 
 from mstunnel_setup.actions import uplink
 from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install.errors import GATEWAY_ACCOUNT_MISSING
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.clock import Clock
@@ -39,11 +40,11 @@ def serve(account: str, processes: Processes, clock: Clock) -> None:
 def refusal(offer: Offer, uid: int) -> str:
     """Why root does nothing with an offer; empty for a network namespace of the account `uid`."""
     if offer.user != uid:
-        return f"refused: user {offer.user} is not user {uid}"
+        return text("refused: user {user} is not user {uid}", user=offer.user, uid=uid)
     if offer.descriptor is None:
-        return "refused: no descriptor was sent"
+        return text("refused: no descriptor was sent")
     if owner(offer.descriptor) != uid:
-        return f"refused: the descriptor is no network namespace of user {uid}"
+        return text("refused: the descriptor is no network namespace of user {uid}", uid=uid)
     return ""
 
 
@@ -58,7 +59,7 @@ def _connected(offer: Offer, processes: Processes) -> str:
         _set_up(uplink.DEVICE, uplink.HOST_END, processes)
     except SetupError as error:
         processes.run(["ip", "link", "delete", uplink.DEVICE], timeout=_SECONDS, check=False)
-        return f"failed: {error.message}"
+        return text("failed: {message}", message=error.message)
     return _ATTACHED
 
 
@@ -83,5 +84,5 @@ def attach(port: int, processes: Processes) -> None:
     except OSError as error:
         raise UPLINK_REFUSED(reason=error.strerror or str(error)) from error
     if answer != _ATTACHED:
-        raise UPLINK_REFUSED(reason=answer or "no answer")
+        raise UPLINK_REFUSED(reason=answer or text("no answer"))
     _set_up(_INSIDE, uplink.GATEWAY_END, processes, f"route add default via {uplink.HOST_END}")

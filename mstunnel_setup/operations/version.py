@@ -7,10 +7,10 @@ from pathlib import Path
 
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import CheckError, SetupError, UsageError
+from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, UsageError
 from mstunnel_setup.base.parsing import json_value
-from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Line, verbatim
+from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.text import Line, text, verbatim
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.release_feed import offered
 from mstunnel_setup.exchange.releases import Digests
@@ -24,11 +24,25 @@ from mstunnel_setup.operations.upgrade.releases import release_names
 
 
 def version(operator: Operator, *, verbose: bool = False) -> Result:
-    """What is known; less without an engine or an installation. `verbose` adds the packages inside."""
-    with open_host(operator) as ports:
-        engine, number = _engine(ports)
-        images = _images(ports)
-        release = _release(ports.files, images, operator.clock.now())
+    """What is known; less without an engine, an installation or root. `verbose` adds the packages inside."""
+    engine, number, release = None, None, None
+    images: dict[str, str | None] = {"server": None, "agent": None}
+    warnings: tuple[Notice, ...] = ()
+    try:
+        with open_host(operator) as ports:
+            engine, number = _engine(ports)
+            images = _images(ports)
+            release = _release(ports.files, images, operator.clock.now())
+    except CheckError as error:
+        if error.code != NOT_ROOT.code:
+            raise
+        warnings = (
+            warning(
+                "version-of-program-only",
+                "engine, release and images are shown to root only",
+                hint="Run `sudo mst-cli version`.",
+            ),
+        )
     data: JsonObject = {
         "version": __version__,
         "engine": number,
@@ -36,18 +50,23 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
         "release": release,
         "images": {**images},
     }
-    rows = [
-        ("mst-cli", __version__),
-        ("Engine", f"{engine.capitalize()} {number}" if engine else "none"),
-        ("Release", release or ("not known" if all(images.values()) else "none")),
-        *((name, digest or "none") for name, digest in images.items()),
-    ]
+    rows = [("mst-cli", __version__)]
+    rows += (
+        ()
+        if warnings
+        else (
+            (text("Engine"), f"{engine.capitalize()} {number}" if engine else "none"),
+            (text("Release"), release or (text("not known") if all(images.values()) else "none")),
+            *((name, digest or "none") for name, digest in images.items()),
+        )
+    )
     inside = (bundle.packages() or ()) if verbose else ()
     if verbose:
         data["packages"] = [{"name": name, "version": number, "kind": kind} for name, number, kind in inside]
-        rows += [(name, f"{number} ({kind})") for name, number, kind in inside]
+        rows += [(name, text("{number} ({kind})", number=number, kind=kind)) for name, number, kind in inside]
     width = max(8, *(len(name) for name, _value in rows))
-    return Result("ok", data, text=[Line(f"{name:{width}} {value}", name, value) for name, value in rows])
+    lines = [Line(f"{name:{width}} {value}", name, value) for name, value in rows]
+    return Result("warning" if warnings else "ok", data, warnings, text=lines)
 
 
 def _engine(ports: Ports) -> tuple[str, str] | tuple[None, None]:
@@ -124,7 +143,14 @@ def self_verify(files: Files, key: Path | None = None, sums: Path | None = None)
             directory=directory,
             files=", ".join(wrong),
         )
-    text = [f"{file} and {directory} are as built (SHA-256 {found})."]
+    lines = [
+        text(
+            "{file} and {directory} are as built (SHA-256 {found}).",
+            file=file,
+            directory=directory,
+            found=found,
+        )
+    ]
     if key is not None:
         sums = sums or Path(file).with_name("SHA256SUMS")
         digest = files.digest_given(file)
@@ -137,6 +163,6 @@ def self_verify(files: Files, key: Path | None = None, sums: Path | None = None)
                 digest=digest,
                 sums=sums,
             )
-        text.append(f"The release is signed with the key in {key}.")
+        lines.append(f"The release is signed with the key in {key}.")
     data = {"file": file, "sha256": found, "folder": str(directory), "signed": key is not None}
-    return Result("ok", data, text=text)
+    return Result("ok", data, text=lines)

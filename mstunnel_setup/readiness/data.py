@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from packaging.version import Version
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import LOCAL, release_images
 from mstunnel_setup.containers.versions import BadVersions, EngineRange
 from mstunnel_setup.readiness.facts import EngineName, Section
@@ -160,7 +161,7 @@ def with_registries(
 
 def _archive() -> str:
     own = release_images()
-    return own.archive if own else "the archive with the images"
+    return own.archive if own else text("the archive with the images")
 
 
 def _table(name: str) -> dict[str, Any]:

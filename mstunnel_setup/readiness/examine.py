@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from mstunnel_setup.actions import forwarding
 from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.endpoint import Trust
@@ -19,6 +21,7 @@ from mstunnel_setup.readiness.facts import (
     AccountFacts,
     Facts,
     InboundFacts,
+    KernelFacts,
     ProxyFacts,
     RootlessFacts,
     Section,
@@ -37,7 +40,7 @@ from mstunnel_setup.readiness.read.vendor import vendor
 Reader: TypeAlias = Callable[[], Section]
 
 # What to do about an error of the host that has no declared one.
-_AFTER_FAILURE = "Fix the cause, then run the command again."
+_AFTER_FAILURE = text("Fix the cause, then run the command again.")
 # So many questions may hang one after the other, and the others are still asked in time.
 _QUESTIONS = 4
 
@@ -118,7 +121,7 @@ class Examiner:
         return {
             **account,
             "system": host.system,
-            "kernel": host.kernel,
+            "kernel": lambda: self._kernel(host),
             "engine": programs.engine,
             "addresses": host.addresses,
             "tunnel": host.tunnel,
@@ -131,6 +134,12 @@ class Examiner:
             "revocation": certificate.revocation,
             "network": lambda: self._cloud_reader(wanted).network(),
         }
+
+    def _kernel(self, host: HostReader) -> KernelFacts:
+        if self.files.state(forwarding.RULES) is None:
+            return host.kernel()
+        rules = {True: "loaded", False: "unloaded", None: "unknown"}[forwarding.loaded(self.processes)]
+        return host.kernel().model_copy(update={"forwarding_rules": rules})
 
     def _rootless(self, host: HostReader) -> RootlessFacts:
         found = obstacle(self.files, self.processes) if host.settings.mode == "rootless" else ""

@@ -61,7 +61,8 @@ class KernelFacts(Section):
 
     `built_in` are those of `modules` that need no loading, `loadable` those that modprobe(8) finds on the
     disk, `sysctls` the values now, `sysctl_files` the file that sets each at boot, and to what, `advertised`
-    the devices whose default route of IPv6 the kernel has from a router.
+    the devices whose default route of IPv6 the kernel has from a router. `forwarding_rules` is the state of
+    the rules that keep the host from forwarding for others (`unknown`: only root can see what is loaded).
     """
 
     modules: frozenset[str] = frozenset()
@@ -70,6 +71,7 @@ class KernelFacts(Section):
     module_files: dict[str, str] = Field(default_factory=dict)
     sysctls: dict[str, str] = Field(default_factory=dict)
     sysctl_files: dict[str, tuple[str, str]] = Field(default_factory=dict)
+    forwarding_rules: Literal["absent", "unloaded", "loaded", "unknown"] = "absent"
     tun_device: bool = True
     advertised: tuple[str, ...] = ()
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mstunnel_setup.actions import accounts
 from mstunnel_setup.actions.opened_ports import OpenedPort, put_on_record
 from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness import proxies
@@ -97,7 +98,10 @@ def _account_fixes(broken: set[str], rootless: RootlessFacts | None) -> Iterable
                 says, command = f"give {name} ids in /etc/{kind}", accounts.id_range(name, kind, first)
                 yield Fix((f"rootless-{kind}",), says, undo, commands=(command,))
     if "rootless-linger" in broken:
-        says, undo = f"let the services of {name} run without a login", f"loginctl disable-linger {name}"
+        says, undo = (
+            text("let the services of {name} run without a login", name=name),
+            f"loginctl disable-linger {name}",
+        )
         yield Fix(("rootless-linger",), says, undo, commands=(accounts.lingering(name),))
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
 
 from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.endpoint import resolve
 from mstunnel_setup.io.network import served_leaf
@@ -53,7 +54,7 @@ def listen(
             end = clock.monotonic() + seconds
             _serve((tcp, udp), seen, known, lambda: clock.monotonic() < end)
     except OSError as error:
-        reason = f"port {port} cannot be listened on: {error.strerror or error}"
+        reason = text("port {port} cannot be listened on: {error}", port=port, error=error.strerror or error)
         return InboundFacts(role="listen", error=reason, expected=expected)
     came = next((source for source in (*seen.tcp, *seen.udp) if source in known), expected)
     return InboundFacts(role="listen", expected=came, tcp=tuple(seen.tcp), udp=tuple(seen.udp))

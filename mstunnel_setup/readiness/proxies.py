@@ -1,19 +1,8 @@
 """Addresses of proxies: host and port, what is reached without one, and whether SELinux knows the ports."""
 
-from urllib.parse import urlsplit
-
+from mstunnel_setup.answers.variables import proxy_place
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.readiness.facts import ProxyFacts, SecurityFacts
-
-
-def proxy_place(url: str) -> tuple[str, int] | None:
-    """Host and port of a proxy's address; None when it is no address."""
-    try:
-        parts = urlsplit(url if "//" in url else f"//{url}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return None
-    return (host, port or (443 if parts.scheme == "https" else 80)) if host else None
 
 
 def bypassed(host: str, no_proxy: str) -> bool:

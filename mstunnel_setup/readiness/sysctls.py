@@ -38,10 +38,13 @@ def accepting(device: str) -> str:
     return f"net.ipv6.conf.{device.replace('.', '/')}.accept_ra"
 
 
-def wanted(rootless_port: int | None, advertised: Sequence[str] | None = None) -> dict[str, str]:
+def wanted(
+    rootless_port: int | None, advertised: Sequence[str] | None = None, *, uplink: bool = False
+) -> dict[str, str]:
     """The settings that a gateway needs, each with its least or its greatest value, in the order to set them.
 
-    `rootless_port` is None with root; `advertised` are the devices whose default route of IPv6 routers
+    `rootless_port` is None with root; with an `uplink` the kernel forwards the port, and no program of the
+    account listens on it; `advertised` are the devices whose default route of IPv6 routers
     advertise, None where the gateway gets no IPv6: a host that forwards keeps such routes with accept_ra 2.
 
     With root the engine forwards the port to the address of the container, and every container gets another
@@ -49,7 +52,8 @@ def wanted(rootless_port: int | None, advertised: Sequence[str] | None = None) -
     two minutes (Linux, commit e15d4cdf27cb); with the shorter time its second or third SYN arrives.
     """
     if rootless_port is not None:
-        return {FORWARD: "1", **ROOTLESS, PORT_START: str(rootless_port)}
+        listens = {} if uplink else {PORT_START: str(rootless_port)}
+        return {FORWARD: "1", **ROOTLESS, **listens}
     ipv6 = {} if advertised is None else {**{accepting(device): "2" for device in advertised}, FORWARD_6: "1"}
     return {FORWARD: "1", **ipv6, UNANSWERED: _UNANSWERED_SECONDS}
 

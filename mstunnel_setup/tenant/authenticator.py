@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http_port import HttpPort
@@ -12,7 +13,7 @@ from mstunnel_setup.tenant.credential import read_credential
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS, DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken, TokenFile
 
-CLIENT_ID_QUESTION: Final = "Client id, or graph-command-line-tools"
+CLIENT_ID_QUESTION: Final = text("Client id, or graph-command-line-tools")
 
 Method: TypeAlias = Literal["device-code", "client-secret", "client-certificate", "token-file"]
 

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from mstunnel_setup.base.errors import TenantError
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.tenant.clouds import Cloud
@@ -146,6 +146,16 @@ class Graph:
             key_credentials=(credential,) if credential else (),
         )
         return self._create(Application, "/applications", body, APPLICATION_READ_WRITE)
+
+    def require_changeable(self, application: Application) -> None:
+        """Raise SignInError when this sign-in may not change, and so not delete, an application.
+
+        It writes the name that the application has already.
+        """
+        body = {"displayName": application.display_name}
+        self._transport.send(
+            "PATCH", f"/applications/{guid(application.id)}", body, needs=APPLICATION_READ_WRITE
+        )
 
     def set_credential(self, object_id: str, credential: KeyCredential) -> None:
         """Make `credential` the only certificate of an application."""
@@ -298,5 +308,7 @@ def read_entity(model: type[Model], document: Mapping[str, object]) -> Model:
         return model.from_wire(document)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        found = f"a {model.__name__} that cannot be read (at {plain(place, 80)})"
+        found = text(
+            "a {name__} that cannot be read (at {place})", name__=model.__name__, place=plain(place, 80)
+        )
         raise ANSWER_UNEXPECTED(found=found) from error

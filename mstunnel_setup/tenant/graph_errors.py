@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from mstunnel_setup.base.errors import Declared, NetworkError, SetupError, SignInError, TenantError
 from mstunnel_setup.base.parsing import json_value
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.io.http_port import HttpAnswer
 from mstunnel_setup.tenant.errors import (
@@ -31,12 +31,12 @@ from mstunnel_setup.tenant.wire import (
 from mstunnel_setup.tenant.wire_access import POLICY_CHANGE, POLICY_READ
 
 _ROLES: Final = {
-    CONFIGURATION_READ: "Intune Administrator",
-    CONFIGURATION_READ_WRITE: "Intune Administrator (and an Intune licence)",
-    APPLICATION_READ_WRITE: "Cloud Application Administrator",
-    APP_ROLE_ASSIGNMENT_READ_WRITE: "Privileged Role Administrator",
-    POLICY_READ: "Conditional Access Administrator",
-    POLICY_CHANGE: "Conditional Access Administrator",
+    CONFIGURATION_READ: text("Intune Administrator"),
+    CONFIGURATION_READ_WRITE: text("Intune Administrator (and an Intune licence)"),
+    APPLICATION_READ_WRITE: text("Cloud Application Administrator"),
+    APP_ROLE_ASSIGNMENT_READ_WRITE: text("Privileged Role Administrator"),
+    POLICY_READ: text("Conditional Access Administrator"),
+    POLICY_CHANGE: text("Conditional Access Administrator"),
 }
 """The least Entra role a user needs beside each permission (Microsoft Entra built-in roles)."""
 
@@ -89,7 +89,14 @@ class Answer:
         """What was asked and what Graph said, for the message of an error."""
         request = f" (request {self.request_id})" if self.request_id else ""
         words = self.message or self.code or "no reason given"
-        return f"{self.method} {urlsplit(self.url).path}: {self.status}, {words}{request}"
+        return text(
+            "{method} {path}: {status}, {words}{request}",
+            method=self.method,
+            path=urlsplit(self.url).path,
+            status=self.status,
+            words=words,
+            request=request,
+        )
 
 
 def json_object(response: HttpAnswer) -> JsonObject | None:
@@ -119,8 +126,8 @@ def explain(answer: Answer, needs: str = "") -> SetupError:
         missing = ENTRA_LICENCE_MISSING if "/identity/" in answer.url else LICENCE_MISSING
         return missing(detail=f": {answer.said}")
     if answer.status == HTTPStatus.FORBIDDEN:
-        role = f", and the user needs the role {_ROLES[needs]}" if needs in _ROLES else ""
-        permission = f"the permission {needs}" if needs else "another permission"
+        role = text(", and the user needs the role {needs}", needs=_ROLES[needs]) if needs in _ROLES else ""
+        permission = text("the permission {needs}", needs=needs) if needs else text("another permission")
         return SignInError(
             "permission-missing",
             "Graph denied access: {request}",

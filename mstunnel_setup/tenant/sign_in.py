@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msal
 
 from mstunnel_setup.base.errors import NetworkError, SetupError, SignInError
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http_port import HttpAnswer, HttpPort, RequestOptions
@@ -196,7 +196,7 @@ class SignIn:
         url = plain(flow.get("verification_uri") or self.cloud.device_login)
         code = plain(flow["user_code"], 40)
         expires_at = self.clock.now() + timedelta(seconds=_number(flow, "expires_in"))
-        message = plain(flow.get("message") or f"Open {url} and enter {code}.")
+        message = plain(flow.get("message") or text("Open {url} and enter {code}.", url=url, code=code))
         return DeviceCode(url, code, message, expires_at, plain(flow.get("verification_uri_complete") or ""))
 
     def _wait(
@@ -226,15 +226,15 @@ def require_intune_role(token: str) -> None:
     if "scp" not in found or not isinstance(roles, list):
         return
     if not {INTUNE_ADMINISTRATOR, GLOBAL_ADMINISTRATOR}.intersection(map(str, roles)):
-        name = plain(found.get("upn") or found.get("preferred_username") or "the account", 120)
+        name = plain(found.get("upn") or found.get("preferred_username") or text("the account"), 120)
         guest = _is_guest(found)
         raise SignInError(
             "role-missing",
             "{account} is neither Intune Administrator nor Global Administrator{guest}",
             hint="Activate or assign one of these roles{alternative}, then run the command again.",
             account=name,
-            guest=", and a guest in this tenant" if guest else "",
-            alternative=", or sign in with an account of the tenant itself" if guest else "",
+            guest=text(", and a guest in this tenant") if guest else "",
+            alternative=text(", or sign in with an account of the tenant itself") if guest else "",
         )
 
 
@@ -329,7 +329,7 @@ def _begun(application: "msal.PublicClientApplication", scopes: Sequence[str]) -
 def _number(flow: JsonObject, name: str) -> int:
     found = flow[name]
     if not isinstance(found, int):
-        raise DEVICE_CODE_UNREADABLE(reason=f"{name} is not a whole number")
+        raise DEVICE_CODE_UNREADABLE(reason=text("{name} is not a whole number", name=name))
     return found
 
 

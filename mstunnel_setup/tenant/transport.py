@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from mstunnel_setup.base.errors import TenantError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.tenant.errors import ANSWER_UNEXPECTED
@@ -103,5 +104,5 @@ def equals(name: str, value: str) -> str:
 def _entities(document: Mapping[str, object], path: str, name: str = "value") -> list[JsonObject]:
     value = document.get(name)
     if not isinstance(value, list):
-        raise ANSWER_UNEXPECTED(found=f"no list of objects for {path}")
+        raise ANSWER_UNEXPECTED(found=text("no list of objects for {path}", path=path))
     return value

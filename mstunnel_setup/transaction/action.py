@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.transaction.errors import JOURNAL_NEWER
 
@@ -125,7 +126,7 @@ class Codec:
         except ValueError:
             # pydantic's ValidationError is one.
             pass
-        raise JOURNAL_NEWER(reason=f"unknown action {data.get('kind')}")
+        raise JOURNAL_NEWER(reason=text("unknown action {kind}", kind=data.get("kind")))
 
 
 @cache

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import PurePosixPath
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.io.appender import Appender
 from mstunnel_setup.io.clock import Clock
@@ -163,7 +164,14 @@ def _parse(content: bytes, path: str) -> tuple[list[JsonObject], int, Receipt]:
                 raise _damaged(path, number, "its checksum is wrong")
             break
         if record.get("version") != VERSION:
-            raise JOURNAL_NEWER(reason=f"{path} has format {record.get('version')}, supported is {VERSION}")
+            raise JOURNAL_NEWER(
+                reason=text(
+                    "{path} has format {version}, supported is {version_2}",
+                    path=path,
+                    version=record.get("version"),
+                    version_2=VERSION,
+                )
+            )
         if record.get("sequence") != number:
             problem = f"it has the sequence number {record.get('sequence')}"
             raise _damaged(path, number, problem)

@@ -88,12 +88,16 @@ class Runner:
         versions = [*map(self._codec.load, known.versions), action]
         return action.changed(self._ports, UndoRecord(known.before, versions, receipt.outputs))
 
-    def undo(self, counted: Callable[[int, int], None] = lambda _undone, _total: None) -> list[Removal]:
-        """Undo everything in the receipt, newest first; `counted` gets the changes undone and their number.
+    def undo(
+        self,
+        keys: Collection[str] | None = None,
+        counted: Callable[[int, int], None] = lambda _undone, _total: None,
+    ) -> list[Removal]:
+        """Undo everything in the receipt, newest first, or the part of it to begin with.
 
-        The number is 0 when the others will not be undone.
+        `counted` gets the changes undone and their number, which is 0 when the others will not be undone.
         """
-        entries = self._newest_first(self.receipt.entries)
+        entries = self._newest_first(self.receipt.entries if keys is None else keys)
         removals: list[Removal] = []
         try:
             for entry in entries:

@@ -24,18 +24,24 @@ root_doc = "docs/index"
 include_patterns = ["*.md", "docs/**.md", "**/README.md"]
 exclude_patterns = [".*", "build", "dist", "**/node_modules", "changelog.d", "docs/images"]
 
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx_copybutton"]
 myst_heading_anchors = 6
+# An option is copied as it is typed.
+smartquotes = False
+highlight_language = "bash"
+# Pages of directories of the tests are reached from the page for contributors.
+suppress_warnings = ["toc.not_included"]
 
 html_theme = "furo"
 html_title = f"mstunnel-setup {version}"
 html_static_path = ["static", "node_modules/@mermaid-js/tiny/dist"]
 html_css_files = ["site.css"]
 html_js_files = ["mermaid.tiny.js", "site.js"]
-html_copy_source = False
+html_favicon = "static/favicon.svg"
 html_show_sphinx = False
-# Excerpts beside what the search finds would need a web server.
-html_show_search_summary = False
+# Excerpts beside what the search finds come from the sources; opened as files, the pages show none.
+html_copy_source = True
+html_show_search_summary = True
 
 
 def _read(app: Any, page: nodes.document) -> None:
@@ -50,7 +56,14 @@ def _read(app: Any, page: nodes.document) -> None:
             node.replace_self(nodes.raw("", drawn, format="html"))
 
 
+def _speak(_app: Any, page: str, _template: str, context: dict[str, Any], _tree: object) -> None:
+    """Name the language of a page: screen readers and browsers follow it."""
+    if page.endswith(".ja"):
+        context["language"] = "ja"
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("doctree-read", _read)
+    app.connect("html-page-context", _speak)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -103,6 +103,21 @@ def test_no_program_that_it_leaves_makes_a_user_of_the_host_root(hostile: Hostil
     record(ATTACKER, "leave a setuid program for a user of the host", "out of the user's reach")
 
 
+def test_a_crash_leaves_no_core_file_with_the_key(hostile: Hostile) -> None:
+    """The kernel writes none, and a program that gets the core is told of the limit (core(5), `%c`)."""
+    limits = "for each in /proc/[0-9]*/limits; do sed -n 's/^Max core file size *//p' $each; done"
+    for name in (paths.SERVER, paths.AGENT):
+        inside = hostile.installation.testbed.kind.engine_command("inspect", "--format={{.State.Pid}}", name)
+        pid = hostile.installation.server.run(inside).stdout.strip()
+        core = hostile.installation.server.run(["grep", "^Max core file size", f"/proc/{pid}/limits"]).stdout
+        assert core.split()[-3:] == ["0", "0", "bytes"], name
+    found = hostile.run(limits, 0).stdout.splitlines()
+    assert {tuple(line.split()) for line in found} == {("0", "0", "bytes")}
+    raised = hostile.run("ulimit -H -c 1", 0)
+    assert raised.code != 0, raised.describe()
+    record(ATTACKER, "crash, and read the key in the core file", "core limit 0, soft and hard")
+
+
 OBJECTS = {
     "a directory in place of its report": f"mkdir -p {REPORT}/a/b",
     "a named pipe": f"mkfifo {REPORT}",

@@ -246,12 +246,35 @@ def test_no_hint_runs_a_program_of_the_account_as_root(place: Path, monkeypatch:
     own.write_text("#!/bin/sh\n")
     os.chown(own, UID, UID)
     monkeypatch.setenv("MSTUNNEL_ONE_FILE", str(own))
+    monkeypatch.setattr(os, "geteuid", lambda: UID)
+    assert rootless.command_by_hand()[0] == "/usr/sbin/mstunnel-setup"
+    # The account's own sudo, which its sudoers may refuse, is another matter.
+    assert rootless.host_command()[0] == str(own)
+    os.chown(own, 0, 0)
+    assert rootless.command_by_hand()[0] == str(own)
+    record(
+        ATTACKER,
+        "have an administrator run the account's own copy of the program",
+        "no hint names such a copy",
+    )
+
+
+@pytest.mark.parametrize(("owner", "mode"), [(UID - 1, 0o755), (UID, 0o757)])
+def test_sudo_runs_no_program_that_another_user_can_change(
+    place: Path, monkeypatch: pytest.MonkeyPatch, owner: int, mode: int
+) -> None:
+    own = place / "mstunnel-setup"
+    own.write_text("#!/bin/sh\n")
+    own.chmod(mode)
+    os.chown(own, owner, owner)
+    monkeypatch.setenv("MSTUNNEL_ONE_FILE", str(own))
+    monkeypatch.setattr(os, "geteuid", lambda: UID)
     with pytest.raises(CheckError) as caught:
         rootless.host_command()
     assert caught.value.code == "program-not-of-root"
-    os.chown(own, 0, 0)
-    assert rootless.host_command()[0] == str(own)
-    record(ATTACKER, "have sudo run the account's own copy of the program", "no such command is made")
+    record(
+        ATTACKER, "have a user's sudo run a program that another user can change", "no such command is made"
+    )
 
 
 # --- files ----------------------------------------------------------------------------------------------

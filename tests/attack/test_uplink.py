@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -105,3 +107,51 @@ def test_a_flood_of_descriptors_leaves_nothing_open(host: Host) -> None:
 def test_connections_that_say_nothing_hold_nobody_up_for_long() -> None:
     assert "default via" in as_container(made.ACCOUNT)
     record(ATTACKER, "open connections for an uplink and send nothing", "each is dropped after 2 s")
+
+
+_FAR = "198.51.100.9"
+_SERVER = """
+import socket
+served = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+served.bind(("0.0.0.0", 7))
+print("up", flush=True)
+while True:
+    _data, sender = served.recvfrom(9)
+    served.sendto(str(sender[1]).encode(), sender)
+"""
+_CLIENT = f"""
+import socket, sys, time
+for port in map(int, sys.argv[1:]):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.bind(("", port))
+        client.settimeout(5)
+        client.sendto(b"x", ("{_FAR}", 7))
+        print(client.recv(9).decode())
+"""
+
+
+@pytest.fixture
+def far(host: Host) -> Iterator[None]:
+    """A server behind the host, which forwards to it."""
+    command = ["unshare", "--net", sys.executable, "-c", _SERVER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "up\n"
+        inside = ["nsenter", f"--net=/proc/{server.pid}/ns/net", "ip"]
+        host.run("ip", "link", "add", "out", "type", "veth", "peer", "name", "far", "netns", str(server.pid))
+        host.run("ip", "address", "add", "198.51.100.1/24", "dev", "out")
+        host.run("ip", "link", "set", "out", "up")
+        host.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        for words in (["address", "add", f"{_FAR}/24", "dev", "far"], ["link", "set", "far", "up"]):
+            subprocess.run([*inside, *words], check=True)
+        yield
+        server.kill()
+
+
+@pytest.mark.usefixtures("far")
+def test_the_account_sends_from_no_port_that_only_root_may_use() -> None:
+    client = (sys.executable, "-c", _CLIENT)
+    seen = as_container(made.ACCOUNT, command=(*client, "443", "1023", "5000")).split()
+    assert seen[2:] == ["5000"], seen
+    assert all(int(port) > 1023 for port in seen)
+    record(ATTACKER, "send from a port of the host that only root may use", "from a port above 1023")

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _MONITOR = "/etc/init.d/mstunnel_monitor"
-PROGRAMS = ("modprobe", "sysctl", "semanage", "rc-update", _MONITOR)
+PROGRAMS = ("modprobe", "sysctl", "nft", "semanage", "rc-update", _MONITOR)
 RELEASE = "6.0.0-crash"
 # Types that the policy itself gives: semanage-port(8).
 _POLICY = "http_port_t                    tcp      80, 443, 8443\n"
 _PORTS = "etc/selinux/ports.local"
+_TABLES = "proc/net/nf_tables"
 
 
 def lay_down(root: Path) -> None:
@@ -20,6 +21,7 @@ def lay_down(root: Path) -> None:
         ("proc/sys/net/ipv4/ip_forward", "0\n"),
         (f"lib/modules/{RELEASE}/modules.dep", modules),
         ("sys/fs/selinux/enforce", "1"),
+        (_TABLES, ""),
         (_PORTS, ""),
     ):
         path = root / name
@@ -35,7 +37,7 @@ def lay_down_openrc(root: Path) -> None:
 
 def changes(arguments: Sequence[str]) -> bool:
     """Whether the command does more than tell."""
-    return not {"-l", "status", "inspect"} & {*arguments}
+    return not {"-l", "list", "status", "inspect"} & {*arguments}
 
 
 def answer(arguments: Sequence[str], root: Path) -> dict[str, object]:
@@ -47,6 +49,8 @@ def answer(arguments: Sequence[str], root: Path) -> dict[str, object]:
         return _rc_update(options, root / "etc/runlevels")
     if program == _MONITOR:
         return _service(options, root / "run/openrc/started/mstunnel_monitor")
+    if program == "nft":
+        return _nft(options, root, root / _TABLES)
     if program == "sysctl":
         name, _, value = options[-1].partition("=")
         (root / "proc/sys" / name.replace(".", "/")).write_text(f"{value}\n")
@@ -59,6 +63,21 @@ def _modprobe(options: Sequence[str], modules: Path) -> None:
     others = [line for line in modules.read_text().splitlines() if line.split()[0] != options[-1]]
     loaded = [] if "-r" in options else [f"{options[-1]} 16384 0 - Live 0x0"]
     modules.write_text("".join(f"{line}\n" for line in sorted((*others, *loaded))))
+
+
+def _nft(options: Sequence[str], root: Path, tables: Path) -> dict[str, object]:
+    """Tables by family and name: the file of rules replaces the one that it has, as ours does."""
+    there = tables.read_text().splitlines()
+    if options[0] == "list":
+        return {"code": 0, "output": "".join(f"{line}\n" for line in there)}
+    if options[0] == "delete":
+        name = " ".join(options[1:])
+        made = [line for line in there if line != name]
+    else:
+        name = (root / options[-1].lstrip("/")).read_text().splitlines()[0]
+        made = sorted({*there, name})
+    tables.write_text("".join(f"{line}\n" for line in made))
+    return {"code": int(options[0] == "delete" and made == there), "output": ""}
 
 
 def _rc_update(options: Sequence[str], levels: Path) -> dict[str, object]:

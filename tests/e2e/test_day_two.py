@@ -118,6 +118,39 @@ def test_the_vendor_s_verbose_setting_is_read_by_gateway_and_agent_after_a_resta
     assert succeeds(gateway, "grep -qx 'log-level = 0' /etc/mstunnel/ocserv.conf")
 
 
+def test_a_wrong_env_sh_is_refused_before_the_gateway_stops_and_named_where_it_fell(
+    gateway: Installation,
+) -> None:
+    gateway.wait_until_healthy()
+    before, running = gateway.server.read(SETTINGS), gateway.started()
+    try:
+        for line, code, error in (
+            ("FOO=bar baz", 10, "environment-line-invalid"),
+            ("https_proxy=http://proxy.invalid:3128", 8, "proxy-unreachable"),
+        ):
+            gateway.server.write(SETTINGS, f"{before}{line}\n")
+            for words in (("server", "restart"), ("env", "check")):
+                refused = cli(gateway, *words, code=code)
+                assert [each["code"] for each in refused["errors"]] == [error]
+            assert gateway.started() == running
+        gateway.connect()
+        assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+        gateway.disconnect()
+
+        # Somebody restarts it in another way: the gateway cannot fetch the keys of the tenant, and ends.
+        gateway.server.run(["systemctl", "restart", "mstunnel-server"], check=False)
+        assert succeeds(gateway, "mst-cli status 2>&1 | grep -q 'http://proxy.invalid:3128'")
+        why = "failed to download JSON document"
+        assert succeeds(gateway, f"mst-cli status 2>&1 | tr -s '\\n ' ' ' | grep -q 'not running: .*{why}'")
+        gone = "! podman container exists mstunnel-server"
+        assert succeeds(gateway, f"{gone} && mst-cli server logs --tail 20 | grep -q '{why}'")
+    finally:
+        gateway.server.write(SETTINGS, before, 0o640)
+        cli(gateway, "server", "restart")
+    # It is proved: nothing has to be waited for.
+    assert cli(gateway, "status")["data"]["mstunnel-server"]["health"] == "healthy"
+
+
 def test_the_access_log_names_who_went_where(gateway: Installation) -> None:
     cli(gateway, "env", "set", "TRACE_SESSIONS", "2")
     cli(gateway, "install")

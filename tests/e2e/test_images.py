@@ -1,6 +1,8 @@
 """The images of a release: small, without tools that no container runs, in one archive that keeps digests."""
 
+import hashlib
 import json
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -45,6 +47,58 @@ def test_the_gateway_can_install_unpack_and_compile_nothing(built: ImageSet) -> 
     run = ("run", "--rm", "--network=none", "--entrypoint=sh", built["gateway"].reference, "-c", script)
     with cache.writing():
         assert builder(*run, check=False).stdout == ""
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_the_sbom_lists_what_is_in_the_file_system_and_nothing_else(
+    name: str, built: ImageSet, tmp_path: Path
+) -> None:
+    with cache.writing():
+        release.write(built, tmp_path, debian.architecture())
+        container = builder("create", built[name].reference).stdout.strip()
+        builder("export", f"--output={tmp_path}/exported.tar", container, timeout=120)
+        builder("rm", container)
+    root = tmp_path / "root"
+    root.mkdir()
+    subprocess.run(["tar", "-xf", f"{tmp_path}/exported.tar", "-C", str(root)], check=True, timeout=120)
+    made = json.loads(next(tmp_path.glob(f"mstunnel-{name}-*.cdx.json")).read_text())
+    nested = [each for part in made["components"] for each in part.get("components", [])]
+    assert {
+        each["name"]: each["hashes"][0]["content"]
+        for each in (*made["components"], *nested)
+        if each["type"] == "file"
+    } == {
+        f"/{path.relative_to(root)}": hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in root.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    }
+    packages = {each["name"]: each for each in made["components"] if each["type"] == "library"}
+    removed = {"gateway": {"apt", "dpkg", "perl-base", "tar"}, "agent": {"libsqlite3-0", "tuf"}}[name]
+    assert not removed & packages.keys()
+    assert {"gateway": "ocserv", "agent": "busybox-static"}[name] in packages
+    for part in packages.values():
+        assert part["licenses"], part["name"]
+        assert part["components"], part["name"]
+        if part["purl"].startswith("pkg:deb/"):
+            assert (root / "usr/share/doc" / part["name"] / "copyright").is_file(), part["name"]
+
+
+def test_the_gateway_has_nothing_of_the_machine_or_the_day_that_built_it(
+    built: ImageSet, tmp_path: Path
+) -> None:
+    with cache.writing():
+        container = builder("create", built["gateway"].reference).stdout.strip()
+        builder("export", f"--output={tmp_path}/exported.tar", container, timeout=120)
+        builder("rm", container)
+    with tarfile.open(tmp_path / "exported.tar") as exported:
+        names = set(exported.getnames())
+        texts = {}
+        for name in ("etc/hostname", "etc/resolv.conf", "etc/shadow"):
+            content = exported.extractfile(name) if name in names else None
+            texts[name] = content.read().decode() if content else ""
+    assert (texts["etc/hostname"], texts["etc/resolv.conf"]) == ("", "")
+    days = {line.split(":")[2] for line in texts["etc/shadow"].splitlines()}
+    assert days == {str(int(dist.EPOCH) // 86400)}
 
 
 @pytest.mark.parametrize("name", RELEASED)

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from mstunnel_setup import __version__
 from mstunnel_setup.install.programs import FILE, LINKS
-from scripts import debian, dist, packages
+from scripts import debian, dist, packages, sbom, wheels
 from tests.e2e.one_file import chrooted, run, unpack_root
 from tests.testbed import cache
 from tests.unit.packaging.small import small_file
@@ -85,10 +87,10 @@ def works(root: Path) -> None:
     finished = chrooted(root, "/usr/sbin/mst-cli", "version", "--verbose", "--output", "json")
     inside = {each["name"] for each in json.loads(finished.stdout)["data"]["packages"]}
     assert {"libc6", "cryptography", "mstunnel_setup"} <= inside
-    assert (
-        "GNU LESSER GENERAL PUBLIC LICENSE"
-        in chrooted(root, "/usr/sbin/mstunnel-setup", "self", "licenses").stdout
-    )
+    for spelling in ("licences", "licenses"):
+        shown = chrooted(root, "/usr/sbin/mstunnel-setup", "self", spelling).stdout
+        for part in ("GNU LESSER GENERAL PUBLIC LICENSE", "Compiled in:\n", "openssl", "ed25519"):
+            assert part in shown
     refused = chrooted(root, "/usr/sbin/mstunnel-setup", "plan", "--unattended", "--output", "json")
     assert (refused.returncode, '"answers-missing"' in refused.stdout) == (2, True)
     assert everything(root) == before
@@ -145,3 +147,25 @@ def test_two_builds_give_the_same_bytes(newer: dict[str, Path], tmp_path: Path) 
     with cache.writing():
         for again in packages.build(dist.one_file(), tmp_path, debian.here()):
             assert again.read_bytes() == newer[again.suffix[1:]].read_bytes()
+
+
+def test_nothing_is_packed_that_only_builds_or_tests_need(newer: dict[str, Path], root: Path) -> None:
+    dpkg(root, "--install", newer["deb"])
+    packed = [path for path in (root / packages.HOME[1:]).rglob("*") if path.is_file()]
+    assert [str(path) for path in packed if path.suffix in {".c", ".h", ".sh", ".md", ".rst", ".ini"}] == []
+    assert [str(path) for path in packed if "test" in path.name] == []
+
+
+def test_the_licence_names_that_of_every_part(newer: dict[str, Path], root: Path) -> None:
+    shown = run(["rpm", "--query", "--queryformat=%{LICENSE}", "--package", str(newer["rpm"])])
+    stated = set(re.split(r" AND ", shown.stdout))
+    for folder in (wheels.dependencies(), wheels.program()):
+        for wheel in folder.iterdir():
+            with zipfile.ZipFile(wheel) as archive:
+                (name,) = (each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+                expression = sbom.of_wheel(archive.read(name).decode(), {}).expression
+            assert stated & {*re.split(r" (?:AND|OR) ", expression)} or not expression, wheel.name
+    dpkg(root, "--install", newer["deb"])
+    texts = (root / packages.DOCUMENTS[1:] / "copyright").read_text()
+    for part in ("libc6", "libgcc-s1", "securesystemslib/_vendor/ed25519", "typer/_click", "certifi"):
+        assert part in texts, part

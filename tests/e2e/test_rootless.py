@@ -150,9 +150,10 @@ def test_without_sudo_the_list_is_shown_and_nothing_is_changed(host: Host) -> No
         f"let the services of {ACCOUNT} run without a login",
         f"give the directory /etc/mstunnel to {ACCOUNT}",
         "copy /opt/copied/mstunnel-setup to /usr/sbin/mstunnel-setup",
-        "set net.ipv4.ip_unprivileged_port_start to 443",
+        "open the socket mstunnel-uplink.socket, which connects the gateway to the network",
     ):
         assert change in " ".join(refused.stderr.split())
+    assert "ip_unprivileged_port_start" not in refused.stderr
     assert tree(host) == host.before
 
 
@@ -315,3 +316,31 @@ def test_uninstall_by_the_account_leaves_it_as_it_was(host: Host) -> None:
     # Without linger there is no place where Podman could run for the account; its list is a file.
     images = f"/home/{ACCOUNT}/.local/share/containers/storage/overlay-images/images.json"
     assert json.loads(host.server.read(images)) == []
+
+
+def test_the_documented_command_works_in_the_home_of_a_user_with_sudo(host: Host) -> None:
+    """The user's own copy of the program, as it was downloaded: group-writable where umask is 002."""
+    home, sudoers = f"/home/{ACCOUNT}", f"{ACCOUNT} ALL=(ALL) NOPASSWD: ALL\n"
+    copy = f"install -m 775 -o {ACCOUNT} -g {ACCOUNT} /opt/copied/mstunnel-setup {home}/mstunnel-setup"
+    host.server.shell(copy)
+    command = f"cd && mst_rootless_mode=1 ./mstunnel-setup --answers {host.path('answers.yaml')} --unattended"
+    host.write_answers({"mode": None})
+
+    refused = host.as_account("sh", "-c", f"{command} --output json")
+    assert (refused.code, error(refused)["code"]) == (11, "root-needed"), refused.describe()
+    by_hand = f"sudo /usr/sbin/mstunnel-setup host --account {ACCOUNT} --accept-eula"
+    assert "An administrator's own copy of this program belongs in /usr/sbin." in error(refused)["hint"]
+    assert by_hand in error(refused)["hint"]
+
+    host.server.write(SUDOERS, sudoers, 0o440)
+    installed = host.as_account("sh", "-c", command)
+    assert installed.code == 0, installed.describe()
+    host.wait_until_healthy()
+    assert serves(host)
+
+    removed = host.as_account("mst-cli", "uninstall", "--unattended")
+    assert removed.code == 0, removed.describe()
+    assert host.failed_units() == host.failed_before
+    assert host.tenant() == host.tenant_before
+    host.allow_sudo(allowed=False)
+    host.restore()

@@ -15,7 +15,7 @@ import pytest
 
 from mstunnel_setup import __version__
 from scripts import dist
-from tests.e2e.one_file import ENVIRONMENT, OneFile, at_a_terminal, mounted, run
+from tests.e2e.one_file import ENVIRONMENT, OneFile, at_a_terminal, chrooted, mounted, run, unpack_root
 from tests.testbed import cache
 
 pytestmark = pytest.mark.e2e
@@ -59,6 +59,23 @@ def used(built: bytes, tmp_path_factory: pytest.TempPathFactory) -> OneFile:
     file = OneFile(built, tmp_path_factory.mktemp("used"))
     file.run("--version")
     return file
+
+
+# Each loads modules late, as most commands do.
+_BESIDE = """
+for number in $(seq 20); do
+    case $((number % 4)) in
+        0) command='mst-cli help certificates' ;;
+        1) command='mst-readiness explain ip-forward' ;;
+        2) command='mstunnel-setup steps' ;;
+        3) command='mst-cli uninstall --unattended' ;;
+    esac
+    { $command >/tmp/$number 2>&1; echo "$command: $?" >>/tmp/$number; } &
+done
+mst-cli uninstall --unattended
+echo "$?"
+wait
+"""
 
 
 def works(file: OneFile) -> None:
@@ -290,3 +307,23 @@ def test_an_account_runs_nothing_of_another_one(one_file: OneFile, home: Path) -
     finished = as_user(str(one_file.path), "--version", HOME=str(home))
     assert finished.returncode == 3
     assert f"{planted} belongs to another user" in finished.stderr
+
+
+def test_twenty_commands_beside_an_uninstallation_run_to_their_end(built: bytes, tmp_path: Path) -> None:
+    """None loses the program while it runs; the last uninstallation leaves nothing of it."""
+    unpack_root("bookworm", tmp_path)
+    program = tmp_path / "usr/sbin/mstunnel-setup"
+    program.write_bytes(built)
+    program.chmod(0o755)
+    for name in ("mst-cli", "mst-readiness"):
+        (program.parent / name).symlink_to(program.name)
+    assert chrooted(tmp_path, "mst-cli", "--version").returncode == 0
+
+    done = chrooted(tmp_path, "sh", "-c", _BESIDE)
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("0", "")
+    written = [(tmp_path / f"tmp/{number}").read_text() for number in range(1, 21)]
+    assert [text for text in written if text.splitlines()[-1].rpartition(": ")[2] != "0"] == []
+
+    last = chrooted(tmp_path, "mst-cli", "uninstall", "--unattended")
+    assert (last.returncode, last.stderr) == (0, "")
+    assert not (tmp_path / "usr/lib/mstunnel-setup").exists()

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import stat
 from dataclasses import dataclass
+from pathlib import Path
 
 from mstunnel_setup import __version__
 from scripts import agent_root, debian, dist, wheels
@@ -12,8 +14,15 @@ from tests.testbed.paths import BUILDER, CACHE, IN_TESTBED, ROOT, RUNS
 from tests.testbed.process import Completed, TestbedError, progress, run
 
 SUITE = "trixie"
+# Bootstrapped as Debian's own slim images are: copyright files stay, nothing is of the building machine.
+_SLIM = (
+    *(f"--dpkgopt=path-exclude=/usr/share/{directory}/*" for directory in ("doc", "info", "locale", "man")),
+    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+    '--customize-hook=: >"$1/etc/hostname"; : >"$1/etc/resolv.conf"',
+)
+_BASE_TAG = f"{SUITE}-{wheels.digest([], *_SLIM)}"
 # What images for this machine are made of.
-BASE = f"localhost/mstunnel/base:{SUITE}"
+BASE = f"localhost/mstunnel/base:{_BASE_TAG}"
 # `program` and `host` first: others are made of them. A server is a host with the one file.
 NAMES = ("program", "host", "gateway", "agent", "server", "client", "lab")
 DOCKER_SERVER = "server-docker"
@@ -86,7 +95,7 @@ def megabytes(reference: str) -> float:
 
 def _base(target: Architecture) -> str:
     """Debian without anything: from the registry where one answers, else from the package mirror."""
-    reference = f"{_store(target)}/base:{SUITE}"
+    reference = f"{_store(target)}/base:{_BASE_TAG}"
     if builder("image", "exists", reference, check=False).code == 0:
         return reference
     upstream = f"docker.io/library/debian:{SUITE}-slim"
@@ -98,10 +107,14 @@ def _base(target: Architecture) -> str:
         return reference
     progress("base image: no registry answers, bootstrapping")
     tarball = CACHE / "base.tar"
-    excluded = ("doc", "info", "locale", "man")
-    slim = [f"--dpkgopt=path-exclude=/usr/share/{directory}/*" for directory in excluded]
     # Whether programs of the architecture run here is known by now (scripts/images.py).
-    options = ["--quiet", "--variant=minbase", f"--architectures={target.debian}", "--skip=check/qemu", *slim]
+    options = [
+        "--quiet",
+        "--variant=minbase",
+        f"--architectures={target.debian}",
+        "--skip=check/qemu",
+        *_SLIM,
+    ]
     run(["mmdebstrap", *options, SUITE, str(tarball)], timeout=_timeout(target))
     builder("import", "--quiet", architecture, str(tarball), reference, timeout=120)
     tarball.unlink()
@@ -145,8 +158,10 @@ def _recipes(base: str) -> dict[str, _Recipe]:
 
 
 def _released(name: str, base: str, target: Architecture) -> _Recipe:
-    copied = {"ROOT": wheels.digest([*dist.inputs(), *wheels.files_below("scripts/agent_root.py")])}
-    return _recipe(name, {"BASE": base, **(copied if name == "agent" else {})}, target)
+    arguments = {"BASE": base, "SOURCE_DATE_EPOCH": wheels.EPOCH, "VERSION": __version__}
+    if name == "agent":
+        arguments["ROOT"] = wheels.digest([*dist.inputs(), *wheels.files_below("scripts/agent_root.py")])
+    return _recipe(name, arguments, target)
 
 
 def _recipe(name: str, arguments: dict[str, str], target: Architecture | None = None) -> _Recipe:
@@ -175,6 +190,7 @@ def _build(name: str, recipe: _Recipe) -> None:
     if name == "agent":
         (context / "root").mkdir()
         agent_root.build(recipe.target, context / "root")
+    _fix_permissions(context)
     progress(f"image {name}: building")
     options = [f"--build-arg={key}={value}" for key, value in recipe.arguments.items()]
     result = builder(
@@ -195,6 +211,14 @@ def _build(name: str, recipe: _Recipe) -> None:
     if result.code:
         raise TestbedError(result.describe())
     progress(f"image {name}: built in {result.seconds:.0f} s")
+
+
+def _fix_permissions(context: Path) -> None:
+    """Layers keep the modes of what is copied into them, and a checkout has those of a umask."""
+    for path in [each for each in context.rglob("*") if not each.is_symlink()]:
+        mode = path.stat().st_mode
+        if not mode & stat.S_ISVTX:
+            path.chmod(0o755 if path.is_dir() or mode & stat.S_IXUSR else 0o644)
 
 
 def _digest(reference: str) -> str:

@@ -42,6 +42,7 @@ class Installation:
         self.authority = Authority()
         self._certificate = self.authority.issue(PUBLIC_ADDRESS)
         self.lab: dict[str, Any] = {}
+        self.failed_before: set[str] = set()
 
     def prepare(self) -> None:
         """Start the lab tenant; put certificate, trusted root and answer file on the server."""
@@ -49,6 +50,7 @@ class Installation:
         self.server.write("/root/kill_at.py", Path(__file__).with_name("kill_at.py").read_text())
         self.server.write(self.path("lab-ca.pem"), self.testbed.lab.read(self.lab["ca_file"]))
         self.restore()
+        self.failed_before = self.failed_units()
 
     def restore(self) -> None:
         """Put answer file and certificate on the server, always the same ones."""
@@ -254,8 +256,21 @@ class Installation:
         vpn.disconnect(self.testbed.client)
 
     def uninstall(self, *, check: bool = True) -> Completed:
-        """Remove the gateway; the administrator signs in for it."""
-        return self.program("mst-cli", "uninstall", "--unattended", "--output", "json", check=check)
+        """Remove the gateway; the administrator signs in for it.
+
+        Raises TestbedError when a unit counts as failed afterwards.
+        """
+        done = self.program("mst-cli", "uninstall", "--unattended", "--output", "json", check=check)
+        if failed := self.failed_units() - self.failed_before:
+            raise TestbedError(f"failed units after the uninstallation: {', '.join(sorted(failed))}")
+        return done
+
+    def failed_units(self) -> set[str]:
+        """The units that systemd counts as failed; none without systemd."""
+        if not self.testbed.kind.systemd:
+            return set()
+        listed = self.server.run(["systemctl", "--failed", "--no-legend", "--plain"]).stdout
+        return {line.split()[0] for line in listed.splitlines()}
 
     def tenant(self) -> dict[str, list[str]]:
         """Names of the servers and of the gateways' applications that the lab holds."""

@@ -86,7 +86,7 @@ PODMAN_PLAIN = Kind(
     "podman-plain",
     start=_PLAIN.format(starts=""),
     systemd=False,
-    at_boot="mst-cli server start && mst-cli agent start",
+    at_boot="mst-cli server start; mst-cli agent start",
 )
 DOCKER = Kind("docker", "docker", DOCKER_SERVER, killed="dockerd")
 DOCKER_PLAIN = Kind(

@@ -137,6 +137,10 @@ class FakeSystemd(Systemd):
         self.told.append(f"start {unit}")
         self.running_units.add(unit)
 
+    def stop(self, unit: str) -> None:
+        self.told.append(f"stop {unit}")
+        self.running_units.discard(unit)
+
     def restart(self, unit: str) -> None:
         self.told.append(f"restart {unit}")
 

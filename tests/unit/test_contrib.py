@@ -5,12 +5,13 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from ruamel.yaml import YAML
 
 from mstunnel_setup.agent.metrics import METRICS
-from tests.dashboards import DASHBOARDS, RULES, alerts, dashboard, queries
+from tests.dashboards import CONTRIB, DASHBOARDS, RULES, alerts, dashboard, queries
 
 DECLARED = {metric.name for metric in METRICS}
 RULES_TEST = RULES.with_suffix(".test.yml")
@@ -51,7 +52,7 @@ def test_alerts_ask_for_metrics_that_exist_and_say_what_to_do() -> None:
         assert metrics_of(rule["expr"]) - DECLARED == set(), rule["alert"]
         assert metrics_of(rule["expr"])
         assert rule["labels"]["severity"] in ("warning", "critical")
-        assert set(rule["annotations"]) == {"summary", "description"}
+        assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
 
 
 def test_the_guide_lists_each_alert_with_its_severity() -> None:
@@ -134,3 +135,13 @@ def _unit(query: str) -> str | None:
         return "Bps"
     units = {"_ratio": "percentunit", "_bytes": "bytes", "_seconds": "s"}
     return next((unit for end, unit in units.items() if f"{end}{{" in query), None)
+
+
+@pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
+def test_each_alert_leads_to_a_page_that_says_what_to_do(alert: dict[str, Any]) -> None:
+    address = urlsplit(alert["annotations"]["runbook_url"])
+    assert (address.scheme, address.netloc) == ("https", "docs.example.com")
+    page = (CONTRIB.parent / address.path[1:]).with_suffix(".md").read_text()
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert not address.fragment or address.fragment in anchors

@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import journal_fields
@@ -14,7 +13,7 @@ from mstunnel_setup.operations.monitor.log_lines import RESTART
 
 EXAMPLES = Path(__file__).parents[2] / "contrib/logging"
 TAGS = {paths.SERVER_TAG, f"{paths.SERVER_TAG}-access", paths.AGENT, "mstunnel_monitor"}
-FILES = {"config.alloy", "promtail.yaml", "rsyslog.conf", "sentinel-dcr.json", "sentinel.kql"}
+FILES = {"config.alloy", "rsyslog.conf", "sentinel-dcr.json", "sentinel.kql"}
 
 
 def text(name: str) -> str:
@@ -49,12 +48,9 @@ def test_rsyslog_refuses_an_example_with_a_mistake(tmp_path: Path) -> None:
 
 
 def test_the_labels_for_loki_are_fields_of_our_entries() -> None:
-    (scrape,) = YAML(typ="safe").load(text("promtail.yaml"))["scrape_configs"]
-    rules = scrape["relabel_configs"]
-    read = [label for rule in rules for label in rule["source_labels"]]
+    read = re.findall(r'source_labels = \["(\w+)"\]', text("config.alloy"))
     assert "__journal_mstunnel_code" in read
     assert "MSTUNNEL_CODE" in journal_fields(RESTART(container="a", condition="unhealthy"))
-    assert read == re.findall(r'source_labels = \["(\w+)"\]', text("config.alloy"))
 
 
 def test_the_rule_for_sentinel_is_json_with_a_destination_for_its_flow() -> None:

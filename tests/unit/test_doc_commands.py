@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from mstunnel_setup.cli.dispatch import MODULES
+from mstunnel_setup.cli.framework.help import SPELLINGS
 from scripts.command_tree import PROGRAMS, called
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +94,8 @@ def wrong(program: str, words: list[str]) -> str:
             return ""
         elif not before.startswith("-") and re.fullmatch("[a-z_-]+", word):
             children = getattr(command, "commands", {})
-            # Programs take the vendor's names with a hyphen as well.
+            # Programs take other spellings, and the vendor's names with a hyphen, as well.
+            word = SPELLINGS.get(word, word)  # noqa: PLW2901
             name = word if word in children else word.replace("-", "_")
             if children and not {word, name} & {*children, *choices(command)}:
                 return word

@@ -1,5 +1,6 @@
 """The examples for machines that install themselves: each is judged by a program that is not ours."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -63,6 +64,36 @@ def test_the_answers_in_it_are_answers_and_its_script_ends_at_the_first_failure(
     script = written("/root/install-gateway")
     assert shellcheck(script) == ""
     assert "\nset -eu\n" in script
+
+
+def test_its_script_fetches_program_and_images_and_runs_nothing_that_is_changed(tmp_path: Path) -> None:
+    images = image_index.archive_of("amd64")
+    (tmp_path / "program").write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/ran\n')
+    (tmp_path / images).write_text("the images")
+    values = {
+        "address of mstunnel-setup": f"file://{tmp_path}/program",
+        "address of the images": f"file://{tmp_path}/{images}",
+        "SHA-256 of mstunnel-setup": sha256(tmp_path / "program"),
+        "SHA-256 of the images": sha256(tmp_path / images),
+        "file name of the images": images,
+    }
+    text = {each["path"]: each["content"] for each in YAML(typ="safe").load(CLOUD_INIT)["write_files"]}
+    script = re.sub("<(.*?)>", lambda found: values[found[1]], text["/root/install-gateway"])
+    for place in ("/usr/local/sbin", "/var/lib/mstunnel"):
+        (tmp_path / place[1:]).mkdir(parents=True)
+        script = script.replace(f"={place}", f"={tmp_path}{place}")
+    subprocess.run(["sh", "-c", script], check=True, timeout=60)
+    own = ReleaseImages("", "", images, "")
+    assert Path(f"{tmp_path}{own.places()[-1]}").read_text() == "the images"
+    assert (tmp_path / "ran").read_text() == "--answers /root/gateway.yaml --unattended\n"
+    (tmp_path / "ran").unlink()
+    (tmp_path / images).write_text("changed")
+    assert subprocess.run(["sh", "-c", script], check=False, timeout=60).returncode != 0
+    assert not (tmp_path / "ran").exists()
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.fixture

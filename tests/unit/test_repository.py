@@ -19,7 +19,17 @@ AT_THE_ROOT = {
     *(".ci", ".github", ".gitignore", ".importlinter"),
     *("ARCHITECTURE.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "SECURITY.md"),
     *("Makefile", "README.ja.md", "README.md", "pyproject.toml"),
-    *("ansible", "changelog.d", "contrib", "docs", "images", "mstunnel_setup", "packaging"),
+    *(
+        "ansible",
+        "changelog.d",
+        "contrib",
+        "docs",
+        "images",
+        "mst_admin",
+        "mstunnel_lab",
+        "mstunnel_setup",
+        "packaging",
+    ),
     *("requirements", "scripts", "templates", "tests"),
 }
 
@@ -47,9 +57,11 @@ def test_the_figures_of_the_crash_tests_go_below_build_wherever_pytest_starts() 
 
 
 SOURCES = [
-    path for name in ("ansible", "mstunnel_setup", "scripts", "tests") for path in (ROOT / name).rglob("*.py")
+    path
+    for name in ("ansible", "mst_admin", "mstunnel_lab", "mstunnel_setup", "scripts", "tests")
+    for path in (ROOT / name).rglob("*.py")
 ]
-LONGEST_FILE, LONGEST_FUNCTION = 400, 60
+LONGEST_FILE, LONGEST_FUNCTION = 600, 60
 
 
 def too_long(source: str) -> list[str]:
@@ -66,7 +78,7 @@ def test_no_file_and_no_function_is_too_long() -> None:
 
 @pytest.mark.parametrize(
     ("source", "found"),
-    [("x = 1\n" * 401, "the file"), ("def work() -> None:\n" + "    pass\n" * 60, "work")],
+    [("x = 1\n" * 601, "the file"), ("def work() -> None:\n" + "    pass\n" * 60, "work")],
     ids=["file", "function"],
 )
 def test_a_long_file_or_function_is_seen(source: str, found: str) -> None:
@@ -161,12 +173,38 @@ def variables(job: dict[str, Any]) -> set[str]:
 
 
 def test_a_tag_builds_the_images_and_the_programs_of_both_architectures_for_registry_and_feed() -> None:
-    images, build, _publish = jobs(ROOT / ".github/workflows/release.yml")
+    _test, images, build, _documentation, _publish = jobs(ROOT / ".github/workflows/release.yml")
     assert [each["architecture"] for each in images["strategy"]["matrix"]["include"]] == ["amd64", "arm64"]
-    assert (made(images), made(build)) == ({"images"}, {"lint", "packages"})
+    assert (made(images), made(build)) == ({"images"}, {"collection", "packages", "sources"})
     lines = [line for step in build["steps"] for line in step.get("run", "").splitlines()]
     assert {"make packages", "make packages ARCH=arm64"} <= {*lines}
-    assert variables(build) == {"SOURCE_DATE_EPOCH", "REGISTRY", "FEED", "FEED_ROOT"}
+    told = {"REGISTRY", "FEED", "FEED_ROOT", "HOMEPAGE", "MAINTAINER"}
+    assert variables(build) == {"SOURCE_DATE_EPOCH", *told}
+
+
+def test_nothing_is_built_of_a_tag_before_its_tests_have_passed() -> None:
+    test, images, build, documentation, publish = jobs(ROOT / ".github/workflows/release.yml")
+    assert made(test) == {"lint", "test", "e2e-short"}
+    assert "needs" not in test
+    needs = [each["needs"] for each in (images, build, documentation, publish)]
+    assert needs == ["test", "images", "test", ["build", "documentation"]]
+    run = "\n".join(step.get("run", "") for step in test["steps"])
+    assert "mstunnel_setup/__init__.py" in run
+    assert "CHANGELOG.md" in run
+
+
+def test_new_versions_of_actions_are_proposed() -> None:
+    loaded = YAML(typ="safe").load(ROOT / ".github/dependabot.yml")
+    assert [(each["package-ecosystem"], each["directory"]) for each in loaded["updates"]] == [
+        ("github-actions", "/")
+    ]
+
+
+def test_an_action_is_used_in_one_version() -> None:
+    lines = [line for path in WORKFLOWS for line in path.read_text().splitlines() if " uses: " in line]
+    used = {line.partition("uses: ")[2] for line in lines}
+    assert all(re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", each) for each in used), used
+    assert len({each.partition("@")[0] for each in used}) == len(used)
 
 
 def test_a_tag_publishes_signature_images_files_and_feed() -> None:
@@ -177,6 +215,7 @@ def test_a_tag_publishes_signature_images_files_and_feed() -> None:
         "cosign sign-blob",
         "skopeo copy --all --preserve-digests",
         "gh release create",
+        "cp -R build/site build/pages/site",
     ):
         assert command in run
     assert run.splitlines()[-1].startswith("gh workflow run feed.yml ")

@@ -1,10 +1,12 @@
 """Every unit of ours on a host: systemd finds nothing wrong with it, and it is shut in tightly."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.actions import forwarding
 from mstunnel_setup.actions.certificate_schedule import ScheduleImport
 from mstunnel_setup.actions.services import InstallService
 from mstunnel_setup.actions.units import ConfigureUnit
@@ -59,6 +61,7 @@ UNITS = {
         ("mstunnel-import", _delayed_import(engine)),
     )
 } | {name: _uplink(f"{name}.service") for name in ("mstunnel-uplink", "mstunnel-uplink-rules")}
+UNITS |= {unit.removesuffix(".service"): forwarding.unit_text(unit) for unit in forwarding.WANTS}
 UNITS["mstunnel-metrics"] = (ROOT / "contrib/prometheus/mstunnel-metrics.service").read_text()
 # What an account's service manager can forbid would keep rootless Podman from working (sandbox).
 OF_ACCOUNTS = {"mstunnel_monitor-account": _monitor("podman", rootless=True)}
@@ -111,3 +114,31 @@ def test_it_is_shut_in(root: Path, name: str) -> None:
     found = analyze(root, UNITS[name], *command)
     assert found.returncode == 0, found.stdout
     assert analyze(root, "[Service]\nExecStart=/usr/bin/true\n", *command).returncode != 0
+
+
+NFTABLES = {
+    "Debian": ("sysinit.target", "DefaultDependencies=no\n"),
+    "Red Hat": ("multi-user.target", ""),
+}
+
+
+@pytest.mark.parametrize("of", NFTABLES)
+def test_what_a_host_forwards_is_limited_before_it_forwards(tmp_path: Path, of: str) -> None:
+    """systemd finds no cycle among its own units, the `nftables.service` of a distribution, and ours."""
+    target, more = NFTABLES[of]
+    units = tmp_path / "etc/systemd/system"
+    shutil.copytree("/usr/lib/systemd/system", tmp_path / "usr/lib/systemd/system", symlinks=True)
+    texts = {unit: (wants, forwarding.unit_text(unit)) for unit, wants in forwarding.WANTS.items()}
+    nftables = f"[Unit]\n{more}Before=network-pre.target\n[Service]\nType=oneshot\nExecStart=/bin/true\n"
+    for unit, (wants, text) in {**texts, "nftables.service": (target, nftables)}.items():
+        link = units / f"{wants}.wants" / unit
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(f"/etc/systemd/system/{unit}")
+        (units / unit).write_text(text)
+    command = ["systemd-analyze", "--no-pager", f"--root={tmp_path}", "verify", "multi-user.target"]
+    found = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert "cycle" not in found.stderr
+    early = (units / forwarding.UNIT).read_text()
+    assert "Before=systemd-sysctl.service " in early
+    (units / forwarding.UNIT).write_text(early.replace("[Service]", "After=multi-user.target\n[Service]"))
+    assert "cycle" in subprocess.run(command, check=False, capture_output=True, text=True).stderr

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from mstunnel_setup.base.errors import CertificateError
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.certificates.certificate import MALFORMED, examined, lenient_library
 from mstunnel_setup.certificates.der import DerError
 from mstunnel_setup.certificates.errors import (
@@ -36,18 +36,18 @@ from mstunnel_setup.certificates.read import (
     refuse_keystore,
 )
 
-_WHERE = "the PFX file"
+_WHERE = text("the PFX file")
 _LABELS = (["PKCS12"], ["PFX"])  # GnuTLS writes the first one
-_OTHERS = {"certificate": "a certificate", "pkcs7": "a file of certificates (PKCS#7)"}
+_OTHERS = {"certificate": text("a certificate"), "pkcs7": text("a file of certificates (PKCS#7)")}
 _REFUSED = {
-    "1.2.840.113549.1.12.1.1": "RC4, 128 bits",
-    "1.2.840.113549.1.12.1.2": "RC4, 40 bits",
-    "1.2.840.113549.1.5.1": "DES with MD2",
-    "1.2.840.113549.1.5.3": "DES with MD5",
-    "1.2.840.113549.1.5.4": "RC2 with MD2",
-    "1.2.840.113549.1.5.6": "RC2 with MD5",
-    "1.2.840.113549.1.5.10": "DES with SHA-1",
-    "1.2.840.113549.1.5.11": "RC2 with SHA-1",
+    "1.2.840.113549.1.12.1.1": text("RC4, 128 bits"),
+    "1.2.840.113549.1.12.1.2": text("RC4, 40 bits"),
+    "1.2.840.113549.1.5.1": text("DES with MD2"),
+    "1.2.840.113549.1.5.3": text("DES with MD5"),
+    "1.2.840.113549.1.5.4": text("RC2 with MD2"),
+    "1.2.840.113549.1.5.6": text("RC2 with MD5"),
+    "1.2.840.113549.1.5.10": text("DES with SHA-1"),
+    "1.2.840.113549.1.5.11": text("RC2 with SHA-1"),
     "1.3.14.3.2.7": "DES",
     "1.2.840.113549.2.2": "MD2",
     "1.2.840.113549.2.4": "MD4",
@@ -80,7 +80,7 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
     # The library would use the first key, which may not be that of this gateway.
     keys = sum(part.is_key for part in found.parts)
     if keys > 1:
-        raise LEAF_AMBIGUOUS(found=f"{keys} in the PFX file")
+        raise LEAF_AMBIGUOUS(found=text("{keys} in the PFX file", keys=keys))
     try:
         with lenient_library():
             pfx = found.encoded
@@ -145,7 +145,9 @@ def _refuse_algorithms(found: PfxOutline) -> None:
     if refused:
         raise PFX_LEGACY_ALGORITHM(algorithms=", ".join(sorted(refused)))
     if found.mac and not pfx_mac.is_known(found.mac):
-        raise PFX_LEGACY_ALGORITHM(algorithms=f"MAC {plain(found.mac.digest_algorithm)}")
+        raise PFX_LEGACY_ALGORITHM(
+            algorithms=text("MAC {digest_algorithm}", digest_algorithm=plain(found.mac.digest_algorithm))
+        )
 
 
 def _is_available(algorithm: BlockCipherAlgorithm) -> bool:
@@ -191,7 +193,7 @@ def _refused_by_library(found: PfxOutline, passphrase: bytes | None) -> Certific
     if found.mac is None:
         return _damaged("its content is not a valid key with certificates")
     return CERTIFICATE_UNREADABLE(
-        problem="the PFX file opens, but the certificates or the key in it are not valid"
+        problem=text("the PFX file opens, but the certificates or the key in it are not valid")
     )
 
 

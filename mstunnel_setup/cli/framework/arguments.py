@@ -5,6 +5,7 @@ from typing import Final
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import is_text
+from mstunnel_setup.base.text import text
 
 _PREFIXES: Final = ("mst_", "mstunnel_")
 
@@ -14,19 +15,19 @@ def refuse_undecodable(arguments: Sequence[str], environment: Mapping[str, str])
 
     Answers, logs, JSON output and the tenant all hold UTF-8, so no such value could be stored or shown.
     """
-    for number, text in enumerate(arguments, 1):
-        if not is_text(text):
-            raise _not_text(f"argument {number}", text)
-    for name, text in environment.items():
-        if name.lower().startswith(_PREFIXES) and not is_text(text):
-            raise _not_text(f"the variable {name}", text)
+    for number, value in enumerate(arguments, 1):
+        if not is_text(value):
+            raise _not_text(text("argument {number}", number=number), value)
+    for name, value in environment.items():
+        if name.lower().startswith(_PREFIXES) and not is_text(value):
+            raise _not_text(text("the variable {name}", name=name), value)
 
 
-def _not_text(which: str, text: str) -> UsageError:
+def _not_text(which: str, given: str) -> UsageError:
     return UsageError(
         "argument-not-utf8",
         "{which} is not UTF-8 text: {value}",
         hint="Set the terminal to UTF-8 and type it again; rename a file whose name has other bytes.",
         which=which,
-        value=text.encode(errors="surrogateescape").decode(errors="backslashreplace"),
+        value=given.encode(errors="surrogateescape").decode(errors="backslashreplace"),
     )

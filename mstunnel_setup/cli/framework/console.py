@@ -16,13 +16,13 @@ from rich.text import Text
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.redaction import Redactor
-from mstunnel_setup.base.text import WIDTH, fold, one_line
+from mstunnel_setup.base.text import WIDTH, fold, one_line, text
 from mstunnel_setup.cli.framework.translation import translated
 from mstunnel_setup.io.clock import SystemClock
 
 _YES = frozenset({"yes", "y"})
 _NO = frozenset({"no", "n", ""})
-_MORE = "more: Enter; skip to the end: q"
+_MORE = text("more: Enter; skip to the end: q")
 _INDENT = "    "
 _LINES_AROUND_CODE = 9
 _MOST_ROWS = 40
@@ -65,12 +65,16 @@ class NoPrompts:
         `scan` is what a QR code leads to, where the terminal can show one; the page itself by default.
         """
         minutes = max(1, round(expires_in_seconds / 60))
-        self._print(f"\n{translated('To sign in, open this page in a browser, on any device:')}\n")
+        self._print(f"\n{translated(text('To sign in, open this page in a browser, on any device:'))}\n")
         self._print(f"    {one_line(url)}\n", "bold")
         self._qr_code(scan or url)
-        self._print(translated("and enter this code:") + "\n")
+        self._print(translated(text("and enter this code:")) + "\n")
         self._print(f"    {one_line(code)}\n", "bold")
-        valid = f"The code is valid for {minutes} minute{'s' if minutes > 1 else ''}. Waiting ..."
+        valid = text(
+            "The code is valid for {minutes} minute{plural}. Waiting ...",
+            minutes=minutes,
+            plural="s" if minutes > 1 else "",
+        )
         self._print(translated(valid))
         self._code_shown = self._clock.monotonic()
 
@@ -235,7 +239,13 @@ class TerminalConsole(NoPrompts):
         """
         numbered = list(enumerate(rows, 1))
         if len(rows) > _MOST_ROWS:
-            self.say(f"{title}: {len(rows)} entries. Type part of a name to filter them.")
+            self.say(
+                text(
+                    "{title}: {rows} entries. Type part of a name to filter them.",
+                    title=title,
+                    rows=len(rows),
+                )
+            )
         else:
             self._table(title, numbered, columns)
         while True:
@@ -248,9 +258,17 @@ class TerminalConsole(NoPrompts):
                 self._table(f"{len(near)} names contain it.", near[:_MOST_ROWS], columns)
                 continue
             self.say(
-                f'"{typed}" is not in the list. Type a number from 1 to {len(rows)}, or a name.'
+                text(
+                    '"{typed}" is not in the list. Type a number from 1 to {rows}, or a name.',
+                    typed=typed,
+                    rows=len(rows),
+                )
                 if not found
-                else f'"{typed}" is the name of {len(found)} entries. Type the number of one.'
+                else text(
+                    '"{typed}" is the name of {found} entries. Type the number of one.',
+                    typed=typed,
+                    found=len(found),
+                )
             )
 
     def page(self, text: str) -> None:

@@ -9,22 +9,24 @@ from typing import Any, Final, TypeAlias
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from mstunnel_setup.answers.settings import SETTINGS
-from mstunnel_setup.base.text import fold, padded, width
+from mstunnel_setup.base.text import fold, padded, text, width
 from mstunnel_setup.cli.framework.translation import translated
 
-COMMON: Final = "Common"
-CERTIFICATE: Final = "Certificate"
-SIGN_IN: Final = "Sign-in"
-IMAGES: Final = "Images"
-RECOVERY: Final = "Recovery"
-_OWN = "Options"
-_ARGUMENTS = "Arguments"
+COMMON: Final = text("Common")
+CERTIFICATE: Final = text("Certificate")
+SIGN_IN: Final = text("Sign-in")
+IMAGES: Final = text("Images")
+RECOVERY: Final = text("Recovery")
+_OWN = text("Options")
+_ARGUMENTS = text("Arguments")
 _ORDER = (_ARGUMENTS, _OWN, COMMON, CERTIFICATE, SIGN_IN, IMAGES, RECOVERY)
-VARIABLES = "Each option can also be a variable: MSTUNNEL_ANSWERS=FILE is --answers FILE."
+VARIABLES = text("Each option can also be a variable: MSTUNNEL_ANSWERS=FILE is --answers FILE.")
 _INDENT = "  "
 _WIDEST_NAME = 30
 # `answers.merge` reads their variables.
 _OF_SETTINGS = frozenset(setting.option for setting in SETTINGS if setting.option)
+# Another spelling of the name of a command.
+SPELLINGS: Final = {"licenses": "licences"}
 # What typer adds itself, and what ends the command at once.
 _OF_EVERY_PROGRAM = frozenset({"help", "version"})
 
@@ -50,6 +52,7 @@ class CommandGroup(TyperGroup):
     def resolve_command(self, ctx: AnyContext, args: list[str]) -> _Resolved:
         """The command that the first word names; the vendor writes `import_cert` with `-` as well."""
         first, *others = args
+        first = SPELLINGS.get(first, first)
         vendors = first.replace("-", "_")
         return super().resolve_command(ctx, [vendors if vendors in self.commands else first, *others])
 
@@ -89,17 +92,17 @@ class Word(CommandGroup):
 
 def _page(command: AnyCommand, context: AnyContext, commands: _Rows) -> str:
     parameters = command.get_params(context)
-    head = f"{translated('Usage:')} {context.command_path} "
+    head = f"{translated(text('Usage:'))} {context.command_path} "
     lines = fold(head + " ".join(command.collect_usage_pieces(context)), width(head))
     for paragraph in (command.help or "").split("\n\n"):
-        text = translated(" ".join(paragraph.split()))
-        lines += ["", *fold(_INDENT + text, len(_INDENT))] if text else []
+        content = translated(" ".join(paragraph.split()))
+        lines += ["", *fold(_INDENT + content, len(_INDENT))] if content else []
     for title, rows in _sections(parameters, context):
         lines += ["", f"{translated(title)}:", *_definitions(rows)]
     if commands:
-        lines += ["", f"{translated('Commands')}:", *_definitions(commands)]
+        lines += ["", f"{translated(text('Commands'))}:", *_definitions(commands)]
     if shown := examples(context.command_path):
-        lines += ["", f"{translated('Examples')}:", *(_INDENT + example for example in shown)]
+        lines += ["", f"{translated(text('Examples'))}:", *(_INDENT + example for example in shown)]
     if _every_option_is_a_variable(parameters):
         lines += ["", *fold(translated(VARIABLES), 0)]
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.events import Event
 from mstunnel_setup.base.redaction import Redactor
-from mstunnel_setup.base.text import fold
+from mstunnel_setup.base.text import fold, text
 from mstunnel_setup.cli.framework.translation import translated
 
 _BAR = 40
@@ -51,23 +51,29 @@ class ProgressLines:
 
     def _step(self, event: Event) -> str:
         if event.phase == "begin":
-            return f"{self._number(event.step)}: {event.text or event.step}"
+            return text("{step}: {step_2}", step=self._number(event.step), step_2=event.text or event.step)
         if event.phase == "done":
-            return f"  done, {event.seconds:.1f} s"
+            return text("  done, {seconds:.1f} s", seconds=event.seconds)
         if event.phase == "failed":
-            return f"  not finished: {event.text}" if self._reasons else "  not finished"
-        return "  ok, nothing changed" if event.phase == "unchanged" else f"  {event.phase}"
+            return (
+                text("  not finished: {words}", words=event.text) if self._reasons else text("  not finished")
+            )
+        return (
+            text("  ok, nothing changed")
+            if event.phase == "unchanged"
+            else text("  {phase}", phase=event.phase)
+        )
 
     def _number(self, step: str) -> str:
         if step not in self._steps:
             return step
-        return f"Step {self._steps.index(step) + 1} of {len(self._steps)}"
+        return text("Step {step} of {steps}", step=self._steps.index(step) + 1, steps=len(self._steps))
 
     def _action(self, event: Event) -> str:
         if not self._verbose:
             return ""
         if event.phase in ("undone", "kept"):
-            return f"  {event.phase}: {event.text}"
+            return text("  {phase}: {words}", phase=event.phase, words=event.text)
         return f"  - {translated(event.text)} ({event.seconds:.1f} s)" if event.phase == "done" else ""
 
 

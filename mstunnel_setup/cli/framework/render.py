@@ -32,7 +32,7 @@ from mstunnel_setup.base.events import Event, Listener
 from mstunnel_setup.base.parsing import problem_of
 from mstunnel_setup.base.redaction import Redactor
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
-from mstunnel_setup.base.text import fold
+from mstunnel_setup.base.text import fold, text
 from mstunnel_setup.cli.framework.arguments import refuse_undecodable
 from mstunnel_setup.cli.framework.console import NoPrompts, TerminalConsole
 from mstunnel_setup.cli.framework.help import AnyContext, Word
@@ -138,7 +138,10 @@ class Renderer:
         word, message, hint = map(translated, (word, notice.message, notice.hint))
         first, *others = self.redactor.clean(message).splitlines() or [""]
         others += self.redactor.clean(hint).splitlines()
-        lines = [*fold(f"{word}: {first}"), *(part for line in others for part in fold(f"  {line}"))]
+        lines = [
+            *fold(text("{word}: {first}", word=word, first=first)),
+            *(part for line in others for part in fold(text("  {line}", line=line))),
+        ]
         if self.color:
             lines[0] = lines[0].replace(f"{word}:", f"\x1b[1;{color}m{word}:\x1b[0m", 1)
         _write(sys.stderr, "\n".join(lines) + "\n")
@@ -254,11 +257,11 @@ def _bug(error: Exception, log: SetupLog | None, redactor: Redactor, verbose: bo
         _write(sys.stderr, trace)
     logged = log is not None and log.failure is None
     report = (
-        f"Report it with the end of {log.place}."
+        text("Report it with the end of {place}.", place=log.place)
         if logged and log
-        else "Run it again with --verbose and report it."
+        else text("Run it again with --verbose and report it.")
     )
-    reason = f"{type(error).__name__}: {error}"
+    reason = text("{name__}: {error}", name__=type(error).__name__, error=error)
     return _failure(ExitCode.INTERNAL, notice_of(INTERNAL_ERROR(reason=reason, report=report)))
 
 
@@ -282,6 +285,13 @@ def _with_log(result: Result, log: SetupLog) -> Result:
 
 
 _NEGATIVE: Final = re.compile(r"No such option: (-\d+)")
+# What shows the changes of a program before they are made; it is no option here.
+_DRY_RUNS: Final = {
+    "mstunnel-setup": "`mstunnel-setup plan`",
+    "mst-cli install": "`mstunnel-setup plan`",
+    "mst-admin": "`mst-admin diff DIR`",
+    "mst-admin conditional-access": "`mst-admin conditional-access plan`",
+}
 
 
 def _usage(error: TyperException, program: str) -> UsageError:
@@ -293,6 +303,11 @@ def _usage(error: TyperException, program: str) -> UsageError:
         error.message = "; ".join(map(_in_our_words, wrong()))
     message = error.format_message().strip().rstrip(".")
     message = _NEGATIVE.sub(r"\1 is negative: it must be 0 or more", message)
+    if message.startswith("No such option: --json"):
+        message = "no such option: --json; JSON is `--output json`"
+    if message.startswith("No such option: --dry-run"):
+        named = [shown for command, shown in _DRY_RUNS.items() if f"{path} ".startswith(f"{command} ")]
+        message = f"no such option: --dry-run{f'; {named[-1]} shows what would change' if named else ''}"
     return UsageError(
         "usage-invalid",
         "{problem}",
@@ -304,7 +319,7 @@ def _usage(error: TyperException, program: str) -> UsageError:
 
 def _in_our_words(item: Mapping[str, Any]) -> str:
     if str(item["type"]).startswith("bool"):
-        return "it must be 1 or 0"
+        return text("it must be 1 or 0")
     words = problem_of(item)
     return f"it {words}" if words.startswith(("must ", "is ")) else words
 
@@ -315,7 +330,7 @@ def _origin(option: TyperOption, context: AnyContext | None) -> str | Sequence[s
     if getattr(source, "name", "") != "ENVIRONMENT":
         return option.opts
     variables = [option.envvar] if isinstance(option.envvar, str) else option.envvar or ()
-    return f"the variable {next(name for name in variables if os.environ.get(name))}"
+    return text("the variable {name}", name=next(name for name in variables if os.environ.get(name)))
 
 
 def _command(error: TyperException, program: str) -> str:

@@ -42,14 +42,16 @@ def deserted(error: OSError) -> bool:
 def interruptible() -> Iterator[None]:
     """Let SIGTERM and SIGHUP raise KeyboardInterrupt inside the block; a second signal is ignored after it.
 
+    The exception has the number of the signal.
+
     A signal that was ignored before (nohup) stays ignored.
     """
     told = False
 
-    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
         nonlocal told
         told = True
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(number)
 
     ignored = signal.SIG_IGN
     before = {number: signal.getsignal(number) for number in _STOPPING}

@@ -8,6 +8,7 @@ from mstunnel_setup.actions.directory import GiveDirectory
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io import accounts as known_accounts
@@ -82,4 +83,4 @@ def _identity(account: ServiceAccount) -> Sequence[Action[Ports]]:
     return actions
 
 
-STEP = Step("account", "Service account", _gather, _decide)
+STEP = Step("account", text("Service account"), _gather, _decide)

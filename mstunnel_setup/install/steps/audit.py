@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mstunnel_setup.actions.audit import LOADER, WriteAuditRules
 from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import FILE, path_of
@@ -55,4 +56,4 @@ def _decide(audit: Audit) -> Sequence[Action[Ports]]:
     return (WriteAuditRules(path=RULES, text=rendering.render("audit/mst.rules", watched=audit.watched)),)
 
 
-STEP = Step("audit", "Audit of the gateway's files", _gather, _decide)
+STEP = Step("audit", text("Audit of the gateway's files"), _gather, _decide)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from mstunnel_setup.actions.files import Link, directories
 from mstunnel_setup.actions.targets import ReachTarget
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.transaction.action import Action
@@ -28,4 +29,4 @@ def _decide(live: bool) -> Sequence[Action[Ports]]:
     return (*directories(_WANTS), link, *([ReachTarget(unit=TARGET)] if live else []))
 
 
-STEP = Step("boot", "Network before the containers, at every boot", _gather, _decide)
+STEP = Step("boot", text("Network before the containers, at every boot"), _gather, _decide)

@@ -7,6 +7,7 @@ from ipaddress import IPv4Network
 from mstunnel_setup.actions.files import directories
 from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.base import rendering
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object, json_bytes
 from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
@@ -72,9 +73,9 @@ def _file(move: Move) -> tuple[str, str]:
         first = f"{network[1]}/{network.prefixlen}"
         present = move.texts.get(DAEMON, "")
         return DAEMON, _json({**json_object(present), "bip": first}, present)
-    for path, text in move.texts.items():
-        if any(item.name == "cni-podman0" for item in cni_bridges(text, path)):
-            return path, _json(_cni(json_object(text), network), text)
+    for path, content in move.texts.items():
+        if any(item.name == "cni-podman0" for item in cni_bridges(content, path)):
+            return path, _json(_cni(json_object(content), network), content)
     if NETAVARK in move.texts:
         present = move.texts[NETAVARK]
         return NETAVARK, _json({**json_object(present), "subnets": [_range(network)]}, present)
@@ -106,11 +107,11 @@ def offer(context: Context, facts: Facts) -> bool:
         return False
     free = free_range(facts.addresses, facts.tunnel or TunnelFacts())
     if not free or not context.prompter.confirm(
-        f"The bridge of the container engine overlaps your networks. Move it to {free}?"
+        text("The bridge of the container engine overlaps your networks. Move it to {free}?", free=free)
     ):
         return False
     context.take({"bridge": free})
     return True
 
 
-STEP = Step("bridge", "Bridge of the container engine", _gather, _decide)
+STEP = Step("bridge", text("Bridge of the container engine"), _gather, _decide)

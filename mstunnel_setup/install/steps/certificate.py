@@ -16,6 +16,7 @@ from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError, UsageError
 from mstunnel_setup.base.problem import Problem, Severity
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys, readable_keys
 from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
@@ -29,12 +30,15 @@ from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
-_LIES_ALREADY = "Or type the path where it lies already"
-_USUAL_PLACES = (
-    f"put the chain in PEM at {paths.SITE_CERTIFICATE} and its key at {paths.SITE_KEY}, "
-    f"or both in one PFX file at {paths.SITE_PFX}"
+_LIES_ALREADY = text("Or type the path where it lies already")
+_USUAL_PLACES = text(
+    "put the chain in PEM at {site_certificate} and its key at {site_key}, or both in "
+    "one PFX file at {site_pfx}",
+    site_certificate=paths.SITE_CERTIFICATE,
+    site_key=paths.SITE_KEY,
+    site_pfx=paths.SITE_PFX,
 )
-_ANOTHER = "Path of another certificate (Enter to read it again, or type stop)"
+_ANOTHER = text("Path of another certificate (Enter to read it again, or type stop)")
 _STOP = "stop"
 _PEM = b"-----BEGIN "
 _PASSPHRASE_ASKS = 3
@@ -147,7 +151,7 @@ def _is_linked(context: Context, source: IdentitySource) -> bool:
 def _read(context: Context, source: IdentitySource) -> Certificate:
     identity = _load(context, source)
     for finding in (*exposed_keys(context.ports), *readable_keys(context.ports, source.paths)):
-        context.note(f"Certificate: {finding.message}. {finding.hint}")
+        context.note(text("Certificate: {message}. {hint}", message=finding.message, hint=finding.hint))
     return Certificate(source, identity, tuple(copies(context, source, identity)))
 
 
@@ -162,13 +166,15 @@ def _kept(context: Context, found: Certificate) -> Certificate:
         return found
     chosen = not _is_served(context) or _is_named_now(context)
     if found.fingerprint in {pending.fingerprint for pending in pending_imports(context.receipt)}:
-        reason = "is scheduled for a later time"
+        reason = text("is scheduled for a later time")
     elif (
         not chosen and _is_remembered(context) and not generations.is_later(found.identity.leaf, current.leaf)
     ):
-        reason = "was not issued after the one in use; to use it again, name it with `mst-cli import_cert`"
+        reason = text(
+            "was not issued after the one in use; to use it again, name it with `mst-cli import_cert`"
+        )
     elif not chosen and generations.is_older(found.identity.leaf, current.leaf):
-        reason = "is older than the one in use; `mst-cli import_cert --yes` uses it again"
+        reason = text("is older than the one in use; `mst-cli import_cert --yes` uses it again")
     else:
         lies_here = context.ports.files.state(generations.directory(found.fingerprint)) is not None
         return replace(found, returning=lies_here)
@@ -197,9 +203,11 @@ def _load(context: Context, source: IdentitySource) -> Identity:
             if not (asks and error.code.startswith("pfx-passphrase")):
                 raise
             if error.code in ("pfx-passphrase-wrong", "pfx-passphrase-unneeded"):
-                context.prompter.say(f"{error.message}. {error.hint}")
+                context.prompter.say(text("{message}. {hint}", message=error.message, hint=error.hint))
         asks -= 1
-        context.gathered.passphrase = context.prompter.ask(f"Passphrase of {source.pfx}", secret=True)
+        context.gathered.passphrase = context.prompter.ask(
+            text("Passphrase of {pfx}", pfx=source.pfx), secret=True
+        )
 
 
 def findings(
@@ -332,7 +340,10 @@ def _wait(context: Context, public_address: str | None) -> IdentitySource:
     if not context.prompter.interactive:
         _missing(context)
     context.prompter.say(
-        f"Waiting for the TLS certificate: {_places(context)}. It is used as soon as it is complete."
+        text(
+            "Waiting for the TLS certificate: {context}. It is used as soon as it is complete.",
+            context=_places(context),
+        )
     )
     while _problem(context, public_address) is not None:
         if path := context.prompter.ask_until(_LIES_ALREADY, lambda: _problem(context, public_address)):
@@ -402,7 +413,9 @@ def _content_of(context: Context, path: str) -> bytes | None:
         context.prompter.say(f"{error.message}. {error.hint}".rstrip())
         return None
     if content is None:
-        context.prompter.say(f"There is no file {path}. Type its full path, such as /root/site.pfx.")
+        context.prompter.say(
+            text("There is no file {path}. Type its full path, such as /root/site.pfx.", path=path)
+        )
     return content
 
 
@@ -419,7 +432,7 @@ def _missing(context: Context) -> NoReturn:
 def _places(context: Context) -> str:
     given = _given(context)
     if given.paths[0]:
-        return "expected at " + " and ".join(given.paths)
+        return text("expected at ") + " and ".join(given.paths)
     return _USUAL_PLACES
 
 
@@ -431,17 +444,21 @@ def _problem(context: Context, public_address: str | None) -> str | None:
     try:
         source = _source(context)
     except UsageError as error:  # copied there by root, and not yet the account's
-        return f"Not usable yet: {error.message}. {error.hint}"
+        return text("Not usable yet: {message}. {hint}", message=error.message, hint=error.hint)
     if source is None:
         return ""
     try:
         identity = source.load(context.ports)
     except CertificateError as error:
         # The passphrase is asked for once the files are taken.
-        return None if error.code.startswith("pfx-passphrase") else f"Not usable yet: {error.message}."
+        return (
+            None
+            if error.code.startswith("pfx-passphrase")
+            else text("Not usable yet: {message}.", message=error.message)
+        )
     found = findings(context, identity, public_address)
     errors = [finding.message for finding in found if finding.severity is Severity.ERROR]
-    return f"Not usable yet: {'; '.join(errors)}." if errors else None
+    return text("Not usable yet: {errors}.", errors="; ".join(errors)) if errors else None
 
 
 def copies(context: Context, source: IdentitySource, identity: Identity) -> Iterator[Action[Ports]]:
@@ -488,4 +505,4 @@ def _decide(certificate: Certificate) -> Sequence[Action[Ports]]:
     return (*certificate.copies, *placing(certificate), *fresh, switching(name), *certificate.of_devices)
 
 
-STEP = Step("certificate", "TLS certificate", _gather, _decide, missing=device_certificates.missing)
+STEP = Step("certificate", text("TLS certificate"), _gather, _decide, missing=device_certificates.missing)

@@ -9,6 +9,7 @@ from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.answers.radius import RadiusAnswers
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CONFIGURATION_MISSING, UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.issuers import Issuers, TokenVersion, tenant_of
@@ -178,4 +179,4 @@ def given_up(context: Context) -> list[str]:
     ]
 
 
-STEP = Step("configure", "Configuration of the gateway", _gather, _decide, needs=("sign-in",))
+STEP = Step("configure", text("Configuration of the gateway"), _gather, _decide, needs=("sign-in",))

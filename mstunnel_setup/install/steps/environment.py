@@ -15,6 +15,7 @@ from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.variables import PROXIES, refuse_wrong, without_login
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, CertificateError, UsageError, WaitingError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.errors import EnvironmentFileError
@@ -25,15 +26,15 @@ from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
 _MEANINGS: Mapping[str, str] = {
-    "http_proxy": "proxy for http addresses",
-    "https_proxy": "proxy for https addresses",
-    "no_proxy": "what is reached without the proxy",
-    "TRACE_SESSIONS": "access log: 1, or 2 with DNS connections",
-    "DEBUG_LEVEL": "detail of the server log: 0 to 4",
-    "CLIENT_TO_CLIENT": "true: devices reach each other",
+    "http_proxy": text("proxy for http addresses"),
+    "https_proxy": text("proxy for https addresses"),
+    "no_proxy": text("what is reached without the proxy"),
+    "TRACE_SESSIONS": text("access log: 1, or 2 with DNS connections"),
+    "DEBUG_LEVEL": text("detail of the server log: 0 to 4"),
+    "CLIENT_TO_CLIENT": text("true: devices reach each other"),
 }
 _STOP = "stop"
-_EDIT = f"Edit the file now if needed, then press Enter (or type {_STOP})"
+_EDIT = text("Edit the file now if needed, then press Enter (or type {stop})", stop=_STOP)
 WANTED = "environment.wanted"
 TENANT_ROOTS = f"{paths.CA_TRUST}/tenant-ca.crt"
 """Where the certificates of `tenant.ca_file` are kept."""
@@ -205,7 +206,7 @@ def _prove(context: Context, _environment: Environment) -> None:
                 path=paths.ENVIRONMENT,
             )
         context.gathered.environment = None
-        problem = f'"{typed}" is no answer here.' if typed else _problem(context)
+        problem = text('"{typed}" is no answer here.', typed=typed) if typed else _problem(context)
         if not problem:
             return
         context.prompter.say(problem)
@@ -213,11 +214,11 @@ def _prove(context: Context, _environment: Environment) -> None:
 
 def described(found: Mapping[str, str]) -> Iterator[str]:
     """The lines that name `env.sh`, each variable with what it is for, and what it is set to in `found`."""
-    yield f"The settings of the gateway are in {paths.ENVIRONMENT}:"
+    yield text("The settings of the gateway are in {environment}:", environment=paths.ENVIRONMENT)
     others = {name: "" for name in found if name not in _MEANINGS and name.lower() not in PROXIES}
     for name, meaning in {**_MEANINGS, **others}.items():
         value = _either(name, found)
-        yield f"  {name:17} {meaning:42} {value or 'not set'}"
+        yield text("  {name:17} {meaning:42} {set}", name=name, meaning=meaning, set=value or text("not set"))
 
 
 def _problem(context: Context) -> str:
@@ -226,11 +227,16 @@ def _problem(context: Context) -> str:
         for name, value in settings(context).items():
             refuse_wrong(name, value)
     except (EnvironmentFileError, UsageError) as error:
-        return f"{paths.ENVIRONMENT}: {error.message}. {error.hint}"
+        return text(
+            "{environment}: {message}. {hint}",
+            environment=paths.ENVIRONMENT,
+            message=error.message,
+            hint=error.hint,
+        )
     return ""
 
 
-STEP = Step("environment", "Settings of the gateway (env.sh)", _gather, _decide, _prove)
+STEP = Step("environment", text("Settings of the gateway (env.sh)"), _gather, _decide, _prove)
 
 
 def given_to_agent(directory: str, *, rootless: bool) -> Sequence[Action[Ports]]:

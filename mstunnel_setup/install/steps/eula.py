@@ -11,6 +11,7 @@ from mstunnel_setup.actions.files import MakeDirectory, WriteFile
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
@@ -34,7 +35,7 @@ class Acceptance:
     record: JsonObject | None
 
 
-def text() -> str:
+def terms() -> str:
     """The licence and terms of use."""
     return package_files("mstunnel_setup").joinpath("data/eula.txt").read_text(encoding="utf-8")
 
@@ -62,7 +63,7 @@ def _record(context: Context) -> JsonObject | None:
         earlier = remembered(context.receipt, _ACCEPTED)
         return earlier if isinstance(earlier, dict) else None
     if context.answers.eula != "accept" and not context.gathered.eula_accepted:
-        context.prompter.page(text())
+        context.prompter.page(terms())
         if not _accepts(context.prompter):
             raise UsageError(
                 "eula-declined",
@@ -93,7 +94,7 @@ def _outstanding(context: Context) -> bool:
 
 
 def _digest() -> str:
-    return hashlib.sha256(text().encode()).hexdigest()
+    return hashlib.sha256(terms().encode()).hexdigest()
 
 
 def _decide(acceptance: Acceptance) -> Sequence[Action[Ports]]:
@@ -114,5 +115,5 @@ def _decide_by_root(record: JsonObject | None) -> Sequence[Action[Ports]]:
     return () if record is None else (StoreAnswer(name=_ACCEPTED, value=record),)
 
 
-STEP = Step("eula", "Licence and terms of use", _gather, _decide, missing=_missing)
-BY_ROOT = Step("eula", "Licence and terms of use", _record, _decide_by_root, missing=_missing)
+STEP = Step("eula", text("Licence and terms of use"), _gather, _decide, missing=_missing)
+BY_ROOT = Step("eula", text("Licence and terms of use"), _record, _decide_by_root, missing=_missing)

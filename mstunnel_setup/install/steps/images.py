@@ -8,6 +8,7 @@ from mstunnel_setup.actions.images import LoadImage, PullImage
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.containers.choice import ChooseEngine, Chosen, engine_of
@@ -106,7 +107,7 @@ def _archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
             "{archives} contains {images}, but not {missing}",
             hint="Give the archives that contain these images, or correct the references.",
             archives=", ".join(given),
-            images=", ".join(holder) or "no image",
+            images=", ".join(holder) or text("no image"),
             missing=" and ".join(missing),
         )
     return {reference: holder[reference.rpartition("@")[2]] for reference in wanted}
@@ -173,4 +174,4 @@ def _missing(context: Context) -> Sequence[str]:
     return ("images.server", "images.agent")
 
 
-STEP = Step("images", "Container images", _gather, _decide, missing=_missing)
+STEP = Step("images", text("Container images"), _gather, _decide, missing=_missing)

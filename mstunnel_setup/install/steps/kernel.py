@@ -1,19 +1,30 @@
-"""Step `kernel`: the modules and the settings that a gateway needs, now and at every boot."""
+"""Step `kernel`: the modules and the settings that a gateway needs, now and at every boot.
+
+A host that forwarded nothing before gets rules first, with which it forwards for the gateway only.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from mstunnel_setup.actions.files import MakeDirectory, WriteFile
+from mstunnel_setup.actions import forwarding
+from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, directories
+from mstunnel_setup.actions.forwarding import Family
 from mstunnel_setup.actions.kernel_modules import LoadModule
 from mstunnel_setup.actions.sysctls import SetSysctl
+from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.base import rendering
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install import ipv6
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.steps.uplink import obstacle_here
 from mstunnel_setup.readiness.facts import KernelFacts, Settings
 from mstunnel_setup.readiness.read.host import HostReader
 from mstunnel_setup.readiness.sysctls import (
     CONNTRACK_MODULE_FILES,
+    FORWARD,
+    FORWARD_6,
     MODULE_FILES,
     SYSCTL_FILE,
     suffices,
@@ -29,24 +40,31 @@ _MODULE_FILES = {**MODULE_FILES, **CONNTRACK_MODULE_FILES}
 class Kernel:
     """The kernel as it is; `live` is false for the files of a host that does not run now (`--root`).
 
-    `rootless_port` is the port of a gateway without root, None with root, `forwards_ipv6` whether the gateway
-    gets IPv6 on this host.
+    `rootless_port` is the port of a gateway without root, None with root, `uplink` whether the kernel
+    forwards that port, `forwards_ipv6` whether the gateway gets IPv6 on this host. `limited` are the families
+    of packets that this host forwards because of us, and so for the gateway only; `systemd` says whether
+    systemd loads the rules for that at boot.
     """
 
     facts: KernelFacts
     live: bool = True
     rootless_port: int | None = None
     forwards_ipv6: bool = False
+    uplink: bool = False
+    limited: tuple[Family, ...] = ()
+    systemd: bool = True
 
     @property
     def wanted(self) -> Mapping[str, str]:
         """The settings that a gateway needs, each with its least or its greatest value."""
-        return _wanted(self.facts, self.rootless_port, forwards_ipv6=self.forwards_ipv6)
+        return _wanted(self.facts, self.rootless_port, forwards_ipv6=self.forwards_ipv6, uplink=self.uplink)
 
 
-def _wanted(facts: KernelFacts, rootless_port: int | None, *, forwards_ipv6: bool) -> Mapping[str, str]:
+def _wanted(
+    facts: KernelFacts, rootless_port: int | None, *, forwards_ipv6: bool, uplink: bool
+) -> Mapping[str, str]:
     """Without those of a module that is not to be had."""
-    bounds = wanted(rootless_port, facts.advertised if forwards_ipv6 else None)
+    bounds = wanted(rootless_port, facts.advertised if forwards_ipv6 else None, uplink=uplink)
     tracks = bool((facts.loadable | facts.built_in) & {*CONNTRACK_MODULE_FILES})
     return {
         name: bound
@@ -56,19 +74,60 @@ def _wanted(facts: KernelFacts, rootless_port: int | None, *, forwards_ipv6: boo
 
 
 def _gather(context: Context) -> Kernel:
-    files = context.ports.files
-    reader = HostReader(files, context.ports.clock, Settings(), {})
-    port = context.port if context.answers.mode == "rootless" else None
-    return Kernel(reader.kernel(), files.live, port, forwards_ipv6=ipv6.reaches_gateway(context))
+    ports, files = context.ports, context.ports.files
+    facts = HostReader(files, ports.clock, Settings(), {}).kernel()
+    rootless = context.answers.mode == "rootless"
+    forwards_ipv6 = ipv6.reaches_gateway(context)
+    limited = _limited(context, facts, forwards_ipv6=forwards_ipv6)
+    if limited and files.live and ports.processes.find("nft") is None:
+        context.note(
+            "This host will forward packets for others, too: nft is not installed, which would limit that "
+            "to the gateway. Install the package nftables, then run mstunnel-setup again."
+        )
+        limited = ()
+    return Kernel(
+        facts,
+        files.live,
+        context.port if rootless else None,
+        forwards_ipv6,
+        uplink=rootless and files.live and not obstacle_here(ports),
+        limited=limited,
+        systemd=not files.live or ports.systemd.running(),
+    )
+
+
+def _limited(context: Context, facts: KernelFacts, *, forwards_ipv6: bool) -> tuple[Family, ...]:
+    families: dict[Family, str] = {"ipv4": FORWARD, **({"ipv6": FORWARD_6} if forwards_ipv6 else {})}
+    return tuple(family for family, name in families.items() if _forwards_for_us(context, facts, name))
+
+
+def _forwards_for_us(context: Context, facts: KernelFacts, name: str) -> bool:
+    """Whether the host forwards only because a gateway needs it, by the setting `name`.
+
+    What an administrator has in a file of their own is their choice; what was on before us stays as it was.
+    """
+    path, at_boot = facts.sysctl_files.get(name, ("", ""))
+    if at_boot == "1" and path != SYSCTL_FILE:
+        return False
+    if facts.sysctls.get(name) != "1" or context.ports.files.state(forwarding.RULES) is not None:
+        return True
+    entries = context.receipt.entries
+    if entry := entries.get(f"sysctl:{name}"):
+        return entry.before.get("value") != "1"
+    # `mst-readiness --fix` writes our file, too.
+    return path == SYSCTL_FILE and f"file:{SYSCTL_FILE}" not in entries
 
 
 def _decide(kernel: Kernel) -> Sequence[Action[Ports]]:
     actions = [action for module, file in _MODULE_FILES.items() for action in _module(module, file, kernel)]
+    # Before the host forwards anything, the rules say for whom.
+    actions += _rules(kernel) if kernel.limited else ()
     actions += _settings(kernel)
-    directories = dict.fromkeys(
-        action.path.rpartition("/")[0] for action in actions if isinstance(action, WriteFile)
-    )
-    return (*(MakeDirectory(path=directory) for directory in directories), *actions)
+    places = {action.path.rpartition("/")[0] for action in actions if isinstance(action, WriteFile)}
+    places -= {action.path for action in actions if isinstance(action, MakeDirectory)}
+    made: list[Action[Ports]] = [MakeDirectory(path=place) for place in sorted(places)]
+    # The units have the same directories above them.
+    return tuple({action.key: action for action in (*made, *actions)}.values())
 
 
 def _module(name: str, file: str, kernel: Kernel) -> list[Action[Ports]]:
@@ -83,10 +142,34 @@ def _module(name: str, file: str, kernel: Kernel) -> list[Action[Ports]]:
     return actions
 
 
+def _rules(kernel: Kernel) -> list[Action[Any]]:
+    """The units come first: loading the rules starts the one that loads them again after nftables."""
+    limit = forwarding.LimitForwarding(text=forwarding.rules(kernel.limited))
+    actions: list[Action[Any]] = [MakeDirectory(path=forwarding.DIRECTORY)]
+    for unit, target in forwarding.WANTS.items() if kernel.systemd else ():
+        path, wants = f"{forwarding.UNITS}/{unit}", f"{forwarding.UNITS}/{target}.wants"
+        written = ConfigureUnit(unit=unit, path=path, text=forwarding.unit_text(unit))
+        actions += [*directories(wants), written if kernel.live else written.file]
+        actions.append(Link(path=f"{wants}/{unit}", target=path))
+    return [*actions, limit if kernel.live else limit.file]
+
+
+def given_up(context: Context) -> list[str]:
+    """The rules, once an administrator has the host forward for others in a file of `sysctl.d`."""
+    kernel = _gather(context)
+    made = {action.key for action in _rules(replace(kernel, limited=("ipv4",)))} - {
+        action.key for action in _decide(kernel)
+    }
+    return [key for key in context.receipt.entries if key in made]
+
+
 def _settings(kernel: Kernel) -> list[Action[Ports]]:
     actions: list[Action[Ports]] = []
     bounds, at_boot = kernel.wanted, kernel.facts.sysctl_files
     lacking = {name for name in bounds if not suffices(name, at_boot.get(name, ("", None))[1], bounds[name])}
+    if FORWARD not in at_boot and kernel.facts.sysctls.get(FORWARD) == "1" and kernel.rootless_port is None:
+        # What did it does so at each boot. Docker drops what others forward only where it came first.
+        lacking.discard(FORWARD)
     if lacking:
         # The file is written as a whole: what it sets already stays in it.
         ours = {name: value for name, (path, value) in at_boot.items() if path == SYSCTL_FILE}
@@ -99,4 +182,4 @@ def _settings(kernel: Kernel) -> list[Action[Ports]]:
     return actions
 
 
-STEP = Step("kernel", "Kernel modules and settings", _gather, _decide)
+STEP = Step("kernel", text("Kernel modules and settings"), _gather, _decide)

@@ -20,6 +20,7 @@ from mstunnel_setup.actions.init_script import Init
 from mstunnel_setup.actions.mailbox_directories import OpenMailbox
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, EngineError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, output
 from mstunnel_setup.containers import engine_unit, quadlet, run_method
 from mstunnel_setup.containers import ipv6 as engine_ipv6
@@ -52,10 +53,14 @@ _CONGESTION_CONTROL = "/proc/sys/net/ipv4/tcp_congestion_control"
 _SLIRP4NETNS: Network = "slirp4netns:port_handler=slirp4netns,mtu=1500"
 _TRACED = ("1", "2")
 _REBOOT: Mapping[EngineName, str] = {
-    "podman": "No systemd runs here. Podman starts the containers again when they end, but not after a "
-    "reboot: have the init of this host run `mst-cli server start` and `mst-cli agent start`.",
-    "docker": "No systemd runs here. Docker starts the containers again when they end, and after a reboot as "
-    "soon as dockerd runs: have the init of this host start it.",
+    "podman": text(
+        "No systemd runs here. Podman starts the containers again when they end, but not after a "
+        "reboot: have the init of this host run `mst-cli server start` and `mst-cli agent start`."
+    ),
+    "docker": text(
+        "No systemd runs here. Docker starts the containers again when they end, and after a reboot as "
+        "soon as dockerd runs: have the init of this host start it."
+    ),
 }
 
 
@@ -219,7 +224,7 @@ def _refuse_taken(context: Context, port: int) -> None:
 
 
 def _named(listener: Listener) -> str:
-    program = f"{listener.program} ({listener.pid})" if listener.program else "an unknown program"
+    program = f"{listener.program} ({listener.pid})" if listener.program else text("an unknown program")
     return f"{program} on {listener.protocol} {listener.address}"
 
 
@@ -297,4 +302,4 @@ def given_up(context: Context) -> list[str]:
     ]
 
 
-STEP = Step("launch", "Start of the containers", _gather, _decide, needs=("sign-in",))
+STEP = Step("launch", text("Start of the containers"), _gather, _decide, needs=("sign-in",))

@@ -8,6 +8,7 @@ import mstunnel_setup
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.message_catalogue import DIRECTORY, WriteMessageCatalogue
 from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
@@ -70,4 +71,6 @@ def _decide(logs: Logs) -> Iterator[Action[Ports]]:
         yield WriteFile(path=ROTATION, text=rendering.render("logrotate/mstunnel", logs=logs.rotated))
 
 
-STEP = Step("logs", "Message catalogue and rotation of the logs", _gather, lambda logs: tuple(_decide(logs)))
+STEP = Step(
+    "logs", text("Message catalogue and rotation of the logs"), _gather, lambda logs: tuple(_decide(logs))
+)

@@ -8,6 +8,7 @@ from mstunnel_setup.actions.files import directories
 from mstunnel_setup.actions.init_script import Init
 from mstunnel_setup.actions.services import TARGET_DIRECTORY, InstallService
 from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import MONITOR, MONITOR_UNIT, path_of
@@ -37,8 +38,11 @@ def _gather(context: Context) -> Monitor:
     init = init_script.running(ports.files, ports.processes) if ports.files.live and not systemd else None
     if not systemd and init is None:
         context.prompter.say(
-            f"No systemd runs here: have the init of this host run `{MONITOR}`, and start it again when it "
-            "ends. It carries out upgrades and restarts what is unhealthy."
+            text(
+                "No systemd runs here: have the init of this host run `{monitor}`, and start it "
+                "again when it ends. It carries out upgrades and restarts what is unhealthy.",
+                monitor=MONITOR,
+            )
         )
     program, engine = path_of(ports.files, MONITOR), engine_name(context)
     return Monitor(program, systemd, engine, paths.ROOTLESS, init)
@@ -53,4 +57,4 @@ def _decide(monitor: Monitor) -> Sequence[Action[Ports]]:
     return (*directories(TARGET_DIRECTORY), InstallService(unit=MONITOR_UNIT, text=text))
 
 
-STEP = Step("monitor", "Monitor of the host", _gather, _decide)
+STEP = Step("monitor", text("Monitor of the host"), _gather, _decide)

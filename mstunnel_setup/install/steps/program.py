@@ -15,6 +15,7 @@ from mstunnel_setup.actions.files import CopyFile, Link, directories
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
@@ -111,7 +112,7 @@ def _decide(program: Program) -> Sequence[Action[Ports]]:
     )
 
 
-STEP = Step("program", "The program in /usr/sbin", _gather, _decide)
+STEP = Step("program", text("The program in /usr/sbin"), _gather, _decide)
 
 
 def support_files(files: Files, support: Path) -> Iterator[CopyFile]:

@@ -11,6 +11,7 @@ from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.install import proxy_files, readiness_input
 from mstunnel_setup.install.context import Context
@@ -85,7 +86,10 @@ def _gather_all(context: Context) -> Proxy:
     proxy = _gather(context)
     if proxy.exposed:
         context.prompter.say(
-            f"The proxy has a password, and all users can read {proxy.shells}; it is not written there."
+            text(
+                "The proxy has a password, and all users can read {shells}; it is not written there.",
+                shells=proxy.shells,
+            )
         )
     return replace(proxy, unlabelled=_unlabelled(context, proxy.wanted))
 
@@ -121,7 +125,9 @@ def _unlabelled(context: Context, wanted: Mapping[str, str]) -> tuple[int, ...]:
     reader = ProgramReader(ports.files, ports.processes, readiness_input.readiness_settings(context.answers))
     security = SecurityFacts(selinux="enforcing", proxy_ports=reader.proxy_ports())
     found = unlabelled(security, ProxyFacts(places=proxy_places("env.sh", wanted)))
-    question = f"SELinux has no proxy on port {', '.join(map(str, found))}. Allow it (type http_port_t)?"
+    question = text(
+        "SELinux has no proxy on port {found}. Allow it (type http_port_t)?", found=", ".join(map(str, found))
+    )
     if found and context.prompter.interactive and not context.prompter.confirm(question):
         return ()
     return found
@@ -226,7 +232,7 @@ def _prove(context: Context, proxy: Proxy) -> None:
                 )
 
 
-STEP = Step("proxy", "Proxy in all places", _gather_all, _decide, _prove)
-SYSTEM = Step("proxy", "Proxy of the system", _gather_system, _decide_system)
-UNITS = Step("proxy-units", "Proxy of the account's services", _gather_units, _decide, _prove)
+STEP = Step("proxy", text("Proxy in all places"), _gather_all, _decide, _prove)
+SYSTEM = Step("proxy", text("Proxy of the system"), _gather_system, _decide_system)
+UNITS = Step("proxy-units", text("Proxy of the account's services"), _gather_units, _decide, _prove)
 STEPS: tuple[Step[Context, Proxy], ...] = (STEP, SYSTEM, UNITS)

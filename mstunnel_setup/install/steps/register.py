@@ -26,6 +26,7 @@ from mstunnel_setup.actions.tenant_objects import (
 )
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SignInError, TenantError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import output
 from mstunnel_setup.certificates.agent_credential import CREDENTIAL_DAYS
 from mstunnel_setup.install import tenant_access
@@ -135,10 +136,11 @@ def _left_applications(context: Context, registration: Registration) -> tuple[st
     created = ", ".join(
         f"{item.created_date_time:%Y-%m-%d %H:%M} UTC" for item in found if item.created_date_time
     )
-    question = (
-        f"The tenant already has an application called {registration.application_name}"
-        f"{f', created {created}' if created else ''}. Replace it "
-        "(only if an earlier installation of this server left it)?"
+    question = text(
+        "The tenant already has an application called {application_name}{more}. Replace it "
+        "(only if an earlier installation of this server left it)?",
+        application_name=registration.application_name,
+        more=text(", created {created}", created=created) if created else "",
     )
     return tuple(item.id for item in found) if context.prompter.confirm(question) else ()
 
@@ -153,8 +155,9 @@ def _left_record(context: Context, registration: Registration) -> str:
     found = server_named(context.ports.graph, registration.site_id, registration.server_name)
     if found is None or not is_silent(found):
         return ""
-    question = (
-        f"The site has {record_left(found)}. Remove this record (only if that server no longer exists)?"
+    question = text(
+        "The site has {found}. Remove this record (only if that server no longer exists)?",
+        found=record_left(found),
     )
     wanted = context.answers.left_record == "remove"
     return found.id if wanted or (context.prompter.interactive and context.prompter.confirm(question)) else ""
@@ -296,4 +299,4 @@ _CREDENTIALS = frozenset(
     {CreateAgentCredential.kind, CreateAgentSecret.kind, PlaceAgentCredential.kind, PlaceAgentSecret.kind}
 )
 
-STEP = Step("register", "Registration in the tenant", _gather, _decide, needs=("sign-in",))
+STEP = Step("register", text("Registration in the tenant"), _gather, _decide, needs=("sign-in",))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base.errors import SignInError, TenantError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
@@ -60,7 +61,7 @@ def as_registrar(context: Context) -> None:
     if licensed is None:
         context.note("Licence of Intune not recognised: the account has other plans than Intune Plan 1.")
     elif not licensed:
-        context.fail(LICENCE_MISSING(detail=": Graph lists none among the licences of the account"))
+        context.fail(LICENCE_MISSING(detail=text(": Graph lists none among the licences of the account")))
 
 
 def _own_identity(context: Context) -> bool:
@@ -70,7 +71,10 @@ def _own_identity(context: Context) -> bool:
         graph.sites()
     except SignInError as error:
         context.prompter.say(
-            f"This server's own sign-in is refused ({error.message}); an administrator is needed."
+            text(
+                "This server's own sign-in is refused ({message}); an administrator is needed.",
+                message=error.message,
+            )
         )
         return False
     context.gathered.graph = graph
@@ -82,4 +86,4 @@ def _decide(signed_in: SignedIn) -> Sequence[Action[Ports]]:
     return (StoreAnswer(name="sign_in.client_id", value=signed_in.client_id),) if signed_in.client_id else ()
 
 
-STEP = Step("sign-in", "Sign-in to the tenant", _gather, _decide, missing=tenant_access.missing)
+STEP = Step("sign-in", text("Sign-in to the tenant"), _gather, _decide, missing=tenant_access.missing)

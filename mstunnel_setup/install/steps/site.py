@@ -7,7 +7,7 @@ from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.actions.tenant_objects import site_deleted
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, TenantError, UsageError
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.model import Identity
@@ -20,9 +20,9 @@ from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
-_COLUMNS = ("Name", "Address", "Servers")
-_ANOTHER_SITE = (("site", "Choose another site"),)
-_ANOTHER_CERTIFICATE = (("certificate", "Use another certificate"), ("stop", "Stop"))
+_COLUMNS = (text("Name"), text("Address"), text("Servers"))
+_ANOTHER_SITE = (("site", text("Choose another site")),)
+_ANOTHER_CERTIFICATE = (("certificate", text("Use another certificate")), ("stop", text("Stop")))
 # Each site whose servers are counted costs a request.
 _COUNTED = 10
 
@@ -83,7 +83,7 @@ def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -
     joined = remembered(context.receipt, "joined-site") is not None
     rows = [*(() if joined else _ANOTHER_SITE), *_ANOTHER_CERTIFICATE]
     try:
-        chosen = context.prompter.choose("How to continue", rows, ("Choice",))
+        chosen = context.prompter.choose("How to continue", rows, (text("Choice"),))
     except UsageError as ended:
         raise error from ended
     if chosen == "stop":
@@ -223,4 +223,4 @@ def _missing(context: Context) -> Sequence[str]:
     return () if remembered(context.receipt, "joined-site") else ("site",)
 
 
-STEP = Step("site", "Site to join", gather, _decide, missing=_missing, needs=("sign-in",))
+STEP = Step("site", text("Site to join"), gather, _decide, missing=_missing, needs=("sign-in",))

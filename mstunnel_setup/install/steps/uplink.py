@@ -8,8 +8,10 @@ from mstunnel_setup.actions import uplink
 from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, WriteJson, directories
 from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.base import rendering
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import path_of
 from mstunnel_setup.readiness.read.uplink import obstacle
 from mstunnel_setup.transaction.action import Action
@@ -29,14 +31,23 @@ class Uplink:
     obstacle: str = ""
 
 
+def obstacle_here(ports: Ports) -> str:
+    """Why this host cannot have an uplink; empty when it can."""
+    if not ports.systemd.running():
+        return text("systemd does not run here")
+    return obstacle(ports.files, ports.processes)
+
+
 def _gather(context: Context) -> Uplink:
     ports = context.ports
-    running = ports.systemd.running()
-    found = obstacle(ports.files, ports.processes) if running else "systemd does not run here"
+    found = obstacle_here(ports)
     if found:
         context.prompter.say(
-            f"No uplink for the gateway: {found}. Its packets pass pasta or slirp4netns instead, "
-            "which is slower. `mst-cli help rootless` says more."
+            text(
+                "No uplink for the gateway: {found}. Its packets pass pasta or slirp4netns instead, "
+                "which is slower. `mst-cli help rootless` says more.",
+                found=found,
+            )
         )
     program = path_of(ports.files, uplink.PROGRAM)
     return Uplink(context.answers.account, context.port, program, found)
@@ -88,4 +99,4 @@ def _hook(wanted: Uplink) -> JsonObject:
     }
 
 
-STEP = Step("uplink", "Network of the gateway through the kernel", _gather, _decide)
+STEP = Step("uplink", text("Network of the gateway through the kernel"), _gather, _decide)

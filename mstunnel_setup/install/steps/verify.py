@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from mstunnel_setup.actions.tenant_objects import RegisterServer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError, TenantError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.containers import control
 from mstunnel_setup.exchange import gateway_report as report
@@ -29,6 +30,7 @@ from mstunnel_setup.install.own_gateway import leaf_in_service
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import configure, site
 from mstunnel_setup.install.tunnel_device import RenewTunnelDevice
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -65,7 +67,7 @@ def _decide(promise: Promise) -> Sequence[Action[Ports]]:
 
 
 def _prove(context: Context, promise: Promise) -> None:
-    serves(context, promise.port)
+    serves(context.ports, promise.port)
     healthy(context)
     # What was open stays open.
     if promise.closed and (reason := tunnel_device.closed(context.ports)):
@@ -81,42 +83,42 @@ def _prove(context: Context, promise: Promise) -> None:
                 reason=reason,
             )
         )
-    within_patience(context, lambda: _applies_the_configuration(context))
-    within_patience(context, lambda: _has_checked_in(context, promise))
+    within_patience(context.ports.clock, lambda: _applies_the_configuration(context))
+    within_patience(context.ports.clock, lambda: _has_checked_in(context, promise))
 
 
-def serves(context: Context, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
+def serves(ports: Ports, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
     """Return once the gateway serves the installed leaf on `port`, looking every `pause` seconds.
 
     Raises NetworkError after `patience` seconds, CertificateError when no usable one is installed.
     """
-    leaf = generations.read(context.ports, paths.ACTIVE).leaf.public_bytes(Encoding.DER)
-    within_patience(context, lambda: _serves(context, port, leaf), patience, pause)
+    leaf = generations.read(ports, paths.ACTIVE).leaf.public_bytes(Encoding.DER)
+    within_patience(ports.clock, lambda: _serves(ports, port, leaf), patience, pause)
 
 
 def healthy(context: Context, patience: float = _PATIENCE) -> None:
     """Return once both containers are healthy. Raises EngineError after `patience` seconds."""
-    within_patience(context, lambda: _containers_are_healthy(context), patience)
+    within_patience(context.ports.clock, lambda: _containers_are_healthy(context), patience)
 
 
 def within_patience(
-    context: Context, check: Callable[[], None], patience: float = _PATIENCE, pause: float = _PAUSE
+    clock: Clock, check: Callable[[], None], patience: float = _PATIENCE, pause: float = _PAUSE
 ) -> None:
     """Repeat a check until it passes or the time is over; then raise its error."""
-    end = context.ports.clock.monotonic() + patience
+    end = clock.monotonic() + patience
     while True:
         try:
             check()
         except SetupError:
-            if context.ports.clock.monotonic() > end:
+            if clock.monotonic() > end:
                 raise
-            context.ports.clock.sleep(pause)
+            clock.sleep(pause)
         else:
             return
 
 
-def _serves(context: Context, port: int, leaf: bytes) -> None:
-    if leaf_in_service(context.ports.files, port) != leaf:
+def _serves(ports: Ports, port: int, leaf: bytes) -> None:
+    if leaf_in_service(ports.files, port) != leaf:
         raise NetworkError(
             "wrong-leaf-served",
             "port {port} serves another certificate than the installed one",
@@ -130,7 +132,15 @@ def _containers_are_healthy(context: Context) -> None:
         state = control.state_of(context.ports, name)
         # The engine keeps the last health of a container that has ended.
         if state is None or state.status != "running" or state.health != "healthy":
-            seen = "missing" if state is None else f"{state.status}, {state.health or 'no health reported'}"
+            seen = (
+                "missing"
+                if state is None
+                else text(
+                    "{status}, {reported}",
+                    status=state.status,
+                    reported=state.health or text("no health reported"),
+                )
+            )
             raise CONTAINER_UNHEALTHY(container=name, state=seen, component=name.removeprefix("mstunnel-"))
 
 
@@ -142,7 +152,7 @@ def _applies_the_configuration(context: Context) -> None:
     if applied is None or configuration is None:
         return
     if applied.digest != hashlib.sha256(configuration).hexdigest():
-        raise CONFIGURATION_NOT_APPLIED(reason="it still runs an earlier one")
+        raise CONFIGURATION_NOT_APPLIED(reason=text("it still runs an earlier one"))
     if applied.refusal is not None:
         raise CONFIGURATION_NOT_APPLIED(reason=applied.refusal)
 
@@ -168,11 +178,11 @@ def _report(context: Context) -> AgentReport | None:
 
 def _not_checked_in(error: Refusal | None) -> TenantError:
     if error is None:
-        hint = (
+        hint = text(
             "`mst-cli agent logs --tail 20` shows why; `mst-readiness network` tests the way to the tenant."
         )
-        return AGENT_NOT_CHECKED_IN(reason="it has not reported why", hint=hint)
+        return AGENT_NOT_CHECKED_IN(reason=text("it has not reported why"), hint=hint)
     return AGENT_NOT_CHECKED_IN(reason=error.message, hint=agent_hints().get(error.code) or AGENT_LOGS)
 
 
-STEP = Step("verify", "Proof that the gateway serves", _gather, _decide, _prove, needs=("sign-in",))
+STEP = Step("verify", text("Proof that the gateway serves"), _gather, _decide, _prove, needs=("sign-in",))

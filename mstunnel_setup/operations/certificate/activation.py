@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mstunnel_setup.actions.certificate_schedule import pending_imports
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, NetworkError, SetupError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.gateway.ocserv_conf import port_in_use
@@ -46,8 +47,8 @@ class Activation:
     def text(self) -> str:
         """In words."""
         if self.serving:
-            return f"The gateway serves it, {self.seconds:.1f} s after the switch."
-        return "The gateway is not running; it will serve it when started."
+            return text("The gateway serves it, {seconds:.1f} s after the switch.", seconds=self.seconds)
+        return text("The gateway is not running; it will serve it when started.")
 
 
 @contextmanager
@@ -169,7 +170,7 @@ def prove(context: Context, port: int | None) -> bool:
             generations.freshen(context.ports, name)
         reload_gateway(context)
         try:
-            verify.serves(context, port, _PATIENCE, _PAUSE)
+            verify.serves(context.ports, port, _PATIENCE, _PAUSE)
         except NetworkError:
             if not left:
                 raise
@@ -194,13 +195,16 @@ def reload_gateway(context: Context) -> None:
         context.ports.engine.execute(paths.SERVER, NUDGE, NUDGE_SECONDS)
     except SetupError as error:
         context.prompter.say(
-            f"The gateway could not be reloaded now and will reload within seconds: {error.message}"
+            text(
+                "The gateway could not be reloaded now and will reload within seconds: {message}",
+                message=error.message,
+            )
         )
 
 
 def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> CertificateError:
     """Link the earlier generation again and drop the refused one; the error to raise."""
-    why = f"the gateway does not serve the new certificate: {cause.message}"
+    why = text("the gateway does not serve the new certificate: {message}", message=cause.message)
     if before is None or run.context.ports.files.state(generations.directory(before)) is None:
         return CertificateError(
             "import-unproven",
@@ -226,8 +230,11 @@ def _served_again(context: Context) -> str:
     try:
         prove(context, serving_port(context))
     except SetupError as error:
-        return f"the earlier one is linked again, but the gateway does not serve it: {error.message}"
-    return "the earlier one is in use again"
+        return text(
+            "the earlier one is linked again, but the gateway does not serve it: {message}",
+            message=error.message,
+        )
+    return text("the earlier one is in use again")
 
 
 def _prune(run: Run, kept: set[str | None]) -> None:

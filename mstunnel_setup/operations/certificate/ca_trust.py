@@ -13,6 +13,7 @@ from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, CertificateError, UsageError
 from mstunnel_setup.base.result import Result, Status
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.ca_trust import added_roots, is_for_gateway, root_findings
 from mstunnel_setup.certificates.certificate import extension, is_ca, title
@@ -56,10 +57,14 @@ def add(operator: Operator, source: Path) -> Result:
         known = set(_known_elsewhere(run.files))
         new = [certificate for certificate in certificates if certificate not in known]
         if not apply_actions(run, "Trust the authority", [_writing(certificate) for certificate in new]):
-            return Result("unchanged", text=["Already trusted."])
+            return Result("unchanged", text=[text("Already trusted.")])
         _tell_containers(run)
         added = [_Root(_name(certificate), certificate).data(run) for certificate in new]
-    return Result("changed", {"added": [*added]}, text=[f"Trusted: {root['subject']}." for root in added])
+    return Result(
+        "changed",
+        {"added": [*added]},
+        text=[text("Trusted: {subject}.", subject=root["subject"]) for root in added],
+    )
 
 
 def remove(operator: Operator, name: str) -> Result:
@@ -76,7 +81,7 @@ def remove(operator: Operator, name: str) -> Result:
         run.runner.take_back([f"file:{path}"])
         run.files.remove(path)
         _tell_containers(run)
-    return Result("changed", {"removed": name}, text=[f"No longer trusted: {name}."])
+    return Result("changed", {"removed": name}, text=[text("No longer trusted: {name}.", name=name)])
 
 
 def show(operator: Operator) -> Result:
@@ -84,10 +89,21 @@ def show(operator: Operator) -> Result:
     with installed_run(operator, {}, exclusively=False) as run:
         rows = [root.data(run) for root in _roots(run.files)]
         found = [*root_findings(run.files)]
-    text = [f"{row['name']}  {row['subject']}, {row['days_left']} days left" for row in rows]
+    lines = [
+        text(
+            "{name}  {subject}, {days_left} days left",
+            name=row["name"],
+            subject=row["subject"],
+            days_left=row["days_left"],
+        )
+        for row in rows
+    ]
     status: Status = "warning" if found else "ok"
     return Result(
-        status, {"roots": [*rows]}, tuple(found), text=text or ["No roots besides those of the system."]
+        status,
+        {"roots": [*rows]},
+        tuple(found),
+        text=lines or [text("No roots besides those of the system.")],
     )
 
 

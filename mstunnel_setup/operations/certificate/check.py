@@ -10,7 +10,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, NetworkError
 from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Line, fold_all
+from mstunnel_setup.base.text import Line, fold_all, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys
@@ -50,14 +50,22 @@ def show(operator: Operator) -> Result:
             "previous": previous(run, str(generations.linked(run.context.ports))),
         }
     rows = [
-        ("Subject", data["subject"]),
-        ("Names", data["names"]),
-        ("Issuer", data["issuer"]),
-        ("Serial", data["serial"]),
-        ("Valid", f"{data['not_before']} to {data['not_after']}, {data['days_left']} days left"),
+        (text("Subject"), data["subject"]),
+        (text("Names"), data["names"]),
+        (text("Issuer"), data["issuer"]),
+        (text("Serial"), data["serial"]),
+        (
+            text("Valid"),
+            text(
+                "{not_before} to {not_after}, {days_left} days left",
+                not_before=data["not_before"],
+                not_after=data["not_after"],
+                days_left=data["days_left"],
+            ),
+        ),
         ("SHA-256", data["sha256"]),
-        *(("Chain" if number == 0 else "", name) for number, name in enumerate(_titles(identity))),
-        ("Earlier", data["previous"] or "none"),
+        *((text("Chain") if number == 0 else "", name) for number, name in enumerate(_titles(identity))),
+        (text("Earlier"), data["previous"] or "none"),
     ]
     return Result("ok", data, text=[Line(f"{name:8} {value}", name, value) for name, value in rows])
 
@@ -72,11 +80,11 @@ def check(operator: Operator) -> Result:
     errors = any(finding.severity is Severity.ERROR for finding in found)
     warned = errors or any(finding.severity is Severity.WARNING for finding in found)
     data: JsonObject = {"findings": [finding_data(finding) for finding in found]}
-    text = [f"{finding.severity.value:8} {finding.message}. {finding.hint}".rstrip() for finding in found]
+    lines = [f"{finding.severity.value:8} {finding.message}. {finding.hint}".rstrip() for finding in found]
     return Result(
         "warning" if warned else "ok",
         data,
-        text=fold_all(text) or ["No problem found with the certificate."],
+        text=fold_all(lines) or [text("No problem found with the certificate.")],
         exit_code=ExitCode.CERTIFICATE if errors else ExitCode.DONE,
     )
 
@@ -119,7 +127,8 @@ def _served(run: Run, identity: Identity) -> Iterator[Problem]:
         if leaf_in_service(run.files, port) == identity.leaf.public_bytes(Encoding.DER):
             return
         yield NOT_SERVED(
-            reason=f"port {port} serves another certificate", remedy="Run `mst-cli server restart`."
+            reason=text("port {port} serves another certificate", port=port),
+            remedy=text("Run `mst-cli server restart`."),
         )
     except NetworkError as error:
         yield NOT_SERVED(reason=error.message, remedy=error.hint)

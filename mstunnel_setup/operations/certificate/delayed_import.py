@@ -13,7 +13,7 @@ from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
 from mstunnel_setup.base.result import Result, warning
-from mstunnel_setup.base.text import fold_all
+from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.install import readiness_input, revocation
@@ -58,7 +58,11 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
     run.runner.take_back([pending.key])
     apply_actions(run, "Place the certificate", certificate.placing(found))
     apply_actions(run, "Set the timer", [*([MakeDirectory(path=WANTED)] if timer else []), pending])
-    text = f"The certificate is checked and kept; it will be used from {_shown(pending)} on ({pending.name})."
+    content = text(
+        "The certificate is checked and kept; it will be used from {pending} on ({name}).",
+        pending=_shown(pending),
+        name=pending.name,
+    )
     return Result(
         "changed",
         {"pending": [_data(pending)]},
@@ -71,7 +75,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
                 hint="Check that the monitor runs: see `mst-cli help without-systemd`.",
             ),
         ),
-        text=fold_all([text]),
+        text=fold_all([content]),
     )
 
 
@@ -80,10 +84,16 @@ def list_pending(run: Run) -> Result:
     now = run.context.ports.clock.now()
     found = sorted(pending_imports(run.context.receipt), key=lambda pending: pending.due)
     lines = [
-        f"{pending.name}  {_shown(pending)}{'  overdue' if pending.due < now else ''}" for pending in found
+        text(
+            "{name}  {pending}{more}",
+            name=pending.name,
+            pending=_shown(pending),
+            more="  overdue" if pending.due < now else "",
+        )
+        for pending in found
     ]
     rows: JsonObject = {"pending": [_data(pending) for pending in found]}
-    return Result("ok", rows, text=lines or ["No import is pending."])
+    return Result("ok", rows, text=lines or [text("No import is pending.")])
 
 
 def cancel_pending(run: Run, name: str) -> Result:
@@ -92,7 +102,7 @@ def cancel_pending(run: Run, name: str) -> Result:
     # Killed in between, it is still listed and can be cancelled again.
     drop(run, pending.fingerprint)
     run.runner.take_back([pending.key])
-    return Result("changed", {"cancelled": name}, text=[f"The import {name} is cancelled."])
+    return Result("changed", {"cancelled": name}, text=[text("The import {name} is cancelled.", name=name)])
 
 
 def take_pending(run: Run, name: str) -> Result:
@@ -116,7 +126,11 @@ def take_pending(run: Run, name: str) -> Result:
     done = activate(run, pending.fingerprint, copies)
     revocation.keep(run.context, identity, asked)
     run.runner.take_back([pending.key])
-    return Result("changed", done.data, text=fold_all([f"The certificate {name} is in use. {done.text}"]))
+    return Result(
+        "changed",
+        done.data,
+        text=fold_all([text("The certificate {name} is in use. {words}", name=name, words=done.text)]),
+    )
 
 
 def _newer_in_use(run: Run, leaf: x509.Certificate) -> str:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import fold_all
+from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import title
@@ -68,7 +68,11 @@ def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | No
     done = activate(run, found.fingerprint, found.copies)
     revocation.keep(run.context, found.identity, asked)
     _forget_delayed(run, found)
-    return Result("changed", done.data, text=fold_all([f"The new certificate is in place. {done.text}"]))
+    return Result(
+        "changed",
+        done.data,
+        text=fold_all([text("The new certificate is in place. {words}", words=done.text)]),
+    )
 
 
 def _forget_delayed(run: Run, found: Certificate) -> None:
@@ -84,7 +88,7 @@ def _in_use_already(run: Run, found: Certificate, how: ImportRequest) -> Result:
         prove(run.context, serving_port(run.context))
     finish_switch(run, found.fingerprint, found.copies)
     _forget_delayed(run, found)
-    return Result("unchanged", text=[] if how.if_changed else ["This certificate is in use already."])
+    return Result("unchanged", text=[] if how.if_changed else [text("This certificate is in use already.")])
 
 
 def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> None:
@@ -94,7 +98,11 @@ def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> 
         return
     ends = f"{found.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
     files = " and ".join(found.source.paths)
-    question = f"The certificate in {files} is older than the one in use (it ends on {ends}). Use it"
+    question = text(
+        "The certificate in {files} is older than the one in use (it ends on {ends}). Use it",
+        files=files,
+        ends=ends,
+    )
     if context.prompter.interactive and context.prompter.confirm(question):
         return
     raise CertificateError(
@@ -119,8 +127,13 @@ def _would_import(context: Context, found: Certificate, due: datetime | None, *,
         "findings": [finding_data(finding) for finding in judged],
     }
     verdict = "it is in use already" if in_use else "it may be imported"
-    text = [
-        f"{title(leaf)}, {days_left(leaf, now)} days left: {verdict}; nothing was changed.",
+    lines = [
+        text(
+            "{leaf}, {now} days left: {verdict}; nothing was changed.",
+            leaf=title(leaf),
+            now=days_left(leaf, now),
+            verdict=verdict,
+        ),
         *(f"  {item.severity.value}: {item.message}. {item.hint}".rstrip() for item in judged),
     ]
-    return Result("ok", data, text=fold_all(text))
+    return Result("ok", data, text=fold_all(lines))

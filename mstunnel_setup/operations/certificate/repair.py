@@ -9,7 +9,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import fold_all
+from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import title
@@ -53,7 +53,7 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
     with installed_run(operator, {}) as run:
         problems = tuple(placement_findings(run.context.ports))
         if not problems:
-            return Result("unchanged", text=["The link and the certificate in use are intact."])
+            return Result("unchanged", text=[text("The link and the certificate in use are intact.")])
         mend_modes(run.files)
         wanted = _wanted(run)
         chosen = _choose(run.context, wanted, agreed=agreed)
@@ -62,10 +62,10 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
         _clear_way(run.context)
         apply_actions(run, "Switch to the certificate", [certificate.switching(chosen.name)])
         serving = prove(run.context, serving_port(run.context))
-    text = [f"Repaired: {finding.message}." for finding in problems]
-    text.append(f"In use is the certificate of {title(chosen.identity.leaf)} from {chosen.place}.")
+    lines = [text("Repaired: {message}.", message=finding.message) for finding in problems]
+    lines.append(f"In use is the certificate of {title(chosen.identity.leaf)} from {chosen.place}.")
     data: JsonObject = {"serving": serving, "generation": chosen.name, "from": chosen.place}
-    return Result("changed", data, text=fold_all(text))
+    return Result("changed", data, text=fold_all(lines))
 
 
 def placement_findings(ports: HasFiles) -> Iterator[Problem]:
@@ -85,7 +85,7 @@ def _generation_findings(ports: HasFiles, name: str) -> Iterator[Problem]:
     directory = generations.directory(name)
     try:
         if fingerprint(generations.read(ports, directory)) != name:
-            yield GENERATION_DAMAGED(directory=directory, reason="its name is not that of its content")
+            yield GENERATION_DAMAGED(directory=directory, reason=text("its name is not that of its content"))
     except CertificateError as error:
         yield GENERATION_DAMAGED(directory=directory, reason=error.message)
 
@@ -123,8 +123,15 @@ def _choose(context: Context, wanted: str | None, *, agreed: bool) -> _Candidate
 
 def _require_agreement(context: Context, best: _Candidate, *, agreed: bool) -> None:
     ends = f"{best.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
-    question = f"the certificate that was in use is lost; the newest other one ends on {ends} ({best.place})"
-    if agreed or (context.prompter.interactive and context.prompter.confirm(f"{question}. Use it?")):
+    question = text(
+        "the certificate that was in use is lost; the newest other one ends on {ends} ({place})",
+        ends=ends,
+        place=best.place,
+    )
+    if agreed or (
+        context.prompter.interactive
+        and context.prompter.confirm(text("{question}. Use it?", question=question))
+    ):
         return
     raise CertificateError(
         "repair-unsure",

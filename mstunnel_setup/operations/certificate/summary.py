@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from mstunnel_setup.actions.certificate_schedule import pending_imports
 from mstunnel_setup.base.result import Notice, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, as_list, as_object
 from mstunnel_setup.certificates import generations, revocation_record
 from mstunnel_setup.certificates.judge import WARN_DAYS, days_left
@@ -72,7 +73,7 @@ def certificate_notices(facts: JsonObject) -> Iterator[Notice]:
             "revocation-undetermined",
             "cannot determine whether the certificate is revoked{why}",
             hint="Run `mst-cli cert check`.",
-            why=f": {why}" if why else "",
+            why=text(": {why}", why=why) if why else "",
         )
     for item in map(as_object, as_list(facts["pending"])):
         if item["overdue"]:
@@ -90,18 +91,27 @@ def certificate_notices(facts: JsonObject) -> Iterator[Notice]:
 def certificate_lines(facts: JsonObject) -> list[tuple[str, str]]:
     """Rows for people."""
     days, answer = facts["days_left"], as_object(facts["revocation"])
-    rows = [("Certificate", "not installed yet" if days is None else f"{days} days left")]
+    rows = [
+        (
+            text("Certificate"),
+            text("not installed yet") if days is None else text("{days} days left", days=days),
+        )
+    ]
     if answer:
         rows.append(("Revocation", _said(answer)))
     pending = map(as_object, as_list(facts["pending"]))
-    rows += [("Next", f"{item['name']} at {item['at']}") for item in pending]
+    rows += [(text("Next"), f"{item['name']} at {item['at']}") for item in pending]
     return rows
 
 
 def _said(answer: JsonObject) -> str:
     if answer["state"] == RevocationState.NOT_OFFERED:
-        return "the certificate names no OCSP responder or CRL"
-    return f"{answer['state']}, asked on {datetime.fromisoformat(str(answer['asked'])):%Y-%m-%d %H:%M} UTC"
+        return text("the certificate names no OCSP responder or CRL")
+    return text(
+        "{state}, asked on {asked:%Y-%m-%d %H:%M} UTC",
+        state=answer["state"],
+        asked=datetime.fromisoformat(str(answer["asked"])),
+    )
 
 
 def _state(facts: JsonObject) -> str:

@@ -7,10 +7,11 @@ from contextlib import suppress
 from functools import partial
 from urllib.parse import unquote
 
-from mstunnel_setup.actions import uplink
+from mstunnel_setup.actions import forwarding, uplink
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import declared
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.errors import FileError
@@ -26,11 +27,11 @@ _CONFIGURATION = (
     *(paths.ENVIRONMENT, paths.ADMIN_SETTINGS, paths.AGENT_INFO, paths.AGENT_SETTINGS, paths.VERSION_INFO),
     *(paths.IMAGES_CONFIGURED, paths.OCSERV_CONF, paths.OIDC_JSON, paths.LOG_LEVEL, paths.PROBE_URL),
     *(f"{paths.STATE}/receipt.json", f"{paths.STATE}/journal.jsonl", paths.SETUP_LOG, "/etc/os-release"),
-    *(uplink.HOOK, uplink.RULES),
+    *(uplink.HOOK, uplink.RULES, forwarding.RULES),
 )
 _TAGS = ("mstunnel-agent", "mstunnel_monitor", "mstunnel_uplink", "ocserv")
 _UNITS = (f"{paths.SERVER}.service", f"{paths.AGENT}.service", "mstunnel_monitor.service")
-_SINCE = "24 hours ago"
+_SINCE = text("24 hours ago")
 _SECONDS = 60.0
 _LOG_LINES = 20_000
 # Who went where, and what else is under the tag of the access log: the journal shows the tag before the text.
@@ -97,7 +98,7 @@ def _attempt(read: Callable[[], str | None]) -> str | None:
     except Exception as error:  # noqa: BLE001 (whatever is wrong here, the other parts may explain it)
         # Of an unforeseen error only kind and place: its text may quote anything.
         known = declared(error)
-        return f"not collected: {known.code}: {known.message}\n"
+        return text("not collected: {code}: {message}\n", code=known.code, message=known.message)
 
 
 def _readiness(operator: Operator) -> Result:

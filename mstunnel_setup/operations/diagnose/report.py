@@ -11,6 +11,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, UsageError
 from mstunnel_setup.base.redaction import Scrubber
 from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object, json_bytes
 from mstunnel_setup.containers.choice import EnginePreference
 from mstunnel_setup.install.installed import open_host
@@ -44,7 +45,7 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
         secrets = known_secrets(ports)
         contents, redactions = _redacted(collect(operator, ports), Scrubber(secrets))
     taken_out: JsonObject = {name: {**counts} for name, counts in redactions.items()}
-    files = {_REDACTIONS: json_bytes(taken_out), **{name: text.encode() for name, text in contents.items()}}
+    files = {_REDACTIONS: json_bytes(taken_out), **{name: lines.encode() for name, lines in contents.items()}}
     about: JsonObject = {"file": None if file is None else str(file), "redactions": taken_out}
     manifest = {
         "schema": SCHEMA,
@@ -61,8 +62,8 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
         f"{size:>9} {redacted:>9} {name}" for size, redacted, name in [("Bytes", "Redacted", "File"), *rows]
     ]
     if file is None:
-        text = [*preview, "Write it with `mst-cli diagnose FILE.tar.gz`."]
-        return Result("ok", data, text=text)
+        lines = [*preview, text("Write it with `mst-cli diagnose FILE.tar.gz`.")]
+        return Result("ok", data, text=lines)
     _agree(operator, preview)
     scrubber = Scrubber(secrets)
     if found := [name for name, content in files.items() if scrubber.holds(content.decode())]:
@@ -83,7 +84,7 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
                 hint="Review it before you send it.",
             ),
         ),
-        text=[f"Written: {file}."],
+        text=[text("Written: {file}.", file=file)],
     )
 
 
@@ -103,9 +104,9 @@ def _host(operator: Operator) -> Iterator[Ports]:
 def _redacted(found: Mapping[str, str], scrubber: Scrubber) -> tuple[dict[str, str], _Redactions]:
     contents: dict[str, str] = {}
     redactions: dict[str, dict[str, int]] = {}
-    for name, text in found.items():
+    for name, content in found.items():
         scrubber.counts.clear()
-        contents[name] = scrubber.clean(text)
+        contents[name] = scrubber.clean(content)
         redactions[name] = {kind: count for kind, count in sorted(scrubber.counts.items()) if count}
     return contents, redactions
 

@@ -12,6 +12,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, SetupError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.problem import Problem, Severity
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.containers import control
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
@@ -107,11 +108,11 @@ class _Inside:
 
     def addresses_of(self, name: str) -> Iterator[Address]:
         """What a name resolves to there, each address once."""
-        for text in dict.fromkeys(
+        for found in dict.fromkeys(
             line.split(" ")[0] for line in (self._output("getent", "ahosts", name) or "").splitlines()
         ):
             with suppress(ValueError):
-                yield ip_address(text)
+                yield ip_address(found)
 
 
 def _destinations(inside: _Inside | None, subject: Subject) -> tuple[Address, ...]:
@@ -132,7 +133,7 @@ def _health(ports: Ports) -> str:
     try:
         return health(control.state_of(ports, paths.SERVER))
     except SetupError as error:
-        return f"in an unknown state: {error.message}"
+        return text("in an unknown state: {message}", message=error.message)
 
 
 def _rows(ports: Ports, *words: str) -> tuple[JsonObject, ...] | None:

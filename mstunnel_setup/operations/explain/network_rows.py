@@ -3,11 +3,11 @@
 from typing import Final
 
 from mstunnel_setup.base.problem import Severity
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.operations.explain.model import Facts, Outcome, Row
 
-_WHICH: Final = "To test a destination: `mst-cli explain ADDRESS`."
-_PULL: Final = "Fetch the configuration with `mst-cli config pull`."
+_WHICH: Final = text("To test a destination: `mst-cli explain ADDRESS`.")
+_PULL: Final = text("Fetch the configuration with `mst-cli config pull`.")
 _SHOWN: Final = 3
 _LONGEST: Final = 160
 
@@ -19,16 +19,26 @@ def routes(facts: Facts) -> Row:
         return Row("routes", "unknown", "there is no server configuration to read", _PULL)
     if facts.is_device or not facts.destinations:
         more = len(served.includes) - _SHOWN
-        listed = ", ".join(map(str, served.includes[:_SHOWN])) or "all traffic"
-        seen = f"into the tunnel: {listed}{f' and {more} more' if more > 0 else ''}"
+        listed = ", ".join(map(str, served.includes[:_SHOWN])) or text("all traffic")
+        seen = text(
+            "into the tunnel: {listed}{more}",
+            listed=listed,
+            more=text(" and {more} more", more=more) if more > 0 else "",
+        )
         return Row("routes", "ok" if facts.is_device else "unknown", seen, _WHICH)
     for address in facts.destinations:
         if excluded := served.excluded_by(address):
-            hint = "Remove the range: `mst-admin config update NAME --exclude …` sets the list."
+            hint = text("Remove the range: `mst-admin config update NAME --exclude …` sets the list.")
             return Row("routes", "problem", f"{address} is excluded by {excluded}", hint)
         if served.route_to(address) is None:
-            seen = f"{address} is in no range that goes into the tunnel ({len(served.includes)} ranges)"
-            hint = "Add it: `mst-admin config update NAME --include …` sets the list; devices reconnect."
+            seen = text(
+                "{address} is in no range that goes into the tunnel ({includes} ranges)",
+                address=address,
+                includes=len(served.includes),
+            )
+            hint = text(
+                "Add it: `mst-admin config update NAME --include …` sets the list; devices reconnect."
+            )
             return Row("routes", "problem", seen, hint)
     route = served.route_to(facts.destinations[0])
     return Row("routes", "ok", f"devices send {facts.destinations[0]} into the tunnel by {route}")
@@ -40,16 +50,18 @@ def dns(facts: Facts) -> Row:
     if served is None:
         return Row("dns", "unknown", "there is no server configuration to read", _PULL)
     if not served.dns_servers:
-        hint = "Set some: `mst-admin config update NAME --dns-server ADDRESS`."
+        hint = text("Set some: `mst-admin config update NAME --dns-server ADDRESS`.")
         return Row("dns", "warning", "devices get no DNS servers; internal names stay unknown", hint)
     if silent := [server for server, answers in facts.dns.items() if not answers]:
-        seen = f"no answer on TCP port 53 at the gateway from {', '.join(silent)}"
-        hint = "Fix route or firewall to the server. One that answers on UDP alone works for short answers."
+        seen = text("no answer on TCP port 53 at the gateway from {silent}", silent=", ".join(silent))
+        hint = text(
+            "Fix route or firewall to the server. One that answers on UDP alone works for short answers."
+        )
         return Row("dns", "warning" if len(silent) < len(served.dns_servers) else "problem", seen, hint)
     if facts.subject.kind == "name":
         return _name(facts)
     if not facts.dns:
-        hint = "Check the gateway with `mst-cli server status`."
+        hint = text("Check the gateway with `mst-cli server status`.")
         return Row("dns", "unknown", f"not asked: {', '.join(served.dns_servers)}", hint)
     return Row("dns", "ok", f"answering on TCP port 53: {', '.join(served.dns_servers)}")
 
@@ -57,7 +69,7 @@ def dns(facts: Facts) -> Row:
 def _name(facts: Facts) -> Row:
     served, name = facts.served, facts.subject.text
     if served is not None and not served.asks_for(name):
-        seen = f"devices do not ask for {name} here: it is in none of the split DNS domains"
+        seen = text("devices do not ask for {name} here: it is in none of the split DNS domains", name=name)
         return Row(
             "dns",
             "problem",
@@ -65,7 +77,7 @@ def _name(facts: Facts) -> Row:
             "Add its domain: `mst-admin config update NAME --split-dns …` sets the list.",
         )
     if not facts.destinations:
-        hint = "Look it up at the DNS servers themselves: the gateway asks those of its host."
+        hint = text("Look it up at the DNS servers themselves: the gateway asks those of its host.")
         return Row("dns", "warning", f"{name} does not resolve on the gateway", hint)
     return Row("dns", "ok", f"{name} is {', '.join(map(str, facts.destinations))} on the gateway")
 
@@ -73,21 +85,26 @@ def _name(facts: Facts) -> Row:
 def firewall(facts: Facts) -> Row:
     """Whether the gateway's own rules and routes let devices reach the destinations."""
     if facts.served is None or facts.health != "healthy":
-        hint = "Check the gateway with `mst-cli server status`."
+        hint = text("Check the gateway with `mst-cli server status`.")
         return Row("firewall", "unknown", "the rules of the gateway could not be read", hint)
     if facts.is_device or not facts.destinations:
         return Row("firewall", "unknown", "the rules depend on the destination", _WHICH)
     for address in facts.destinations:
         if facts.served.is_of_device(address):
-            hint = "Devices reach each other with `mst-cli env set CLIENT_TO_CLIENT true`, `mst-cli install`."
+            hint = text(
+                "To allow it: `mst-cli env set CLIENT_TO_CLIENT true`, then `mst-cli server restart`."
+            )
             return Row("firewall", "problem", f"{address} belongs to devices, which are kept apart", hint)
         if address in facts.protected:
-            seen = f"{address} is of the gateway's host or of the cloud's services: devices are refused"
+            seen = text(
+                "{address} is of the gateway's host or of the cloud's services: devices are refused",
+                address=address,
+            )
             return Row("firewall", "problem", seen, "Serve it from another host; this rule has no exception.")
         if address in facts.unroutable:
-            hint = "Add the route on this host, see `ip route`."
+            hint = text("Add the route on this host, see `ip route`.")
             return Row("firewall", "problem", f"the gateway has no route to {address}", hint)
-    hint = (
+    hint = text(
         "Firewalls behind the gateway: record with `mst-cli server capture eth0 FILE` while a device tries."
     )
     return Row("firewall", "ok", "the gateway forwards it; what lies behind cannot be seen here", hint)
@@ -98,7 +115,9 @@ def inbound(facts: Facts) -> Row:
     if connected := [row for row in facts.sessions or () if row.get("State") == "connected"]:
         return Row("inbound", "ok", f"devices connected through it now: {len(connected)}")
     port = facts.served.port if facts.served else 443
-    seen = f"no device is connected; whether port {port} is open from outside cannot be seen here"
+    seen = text(
+        "no device is connected; whether port {port} is open from outside cannot be seen here", port=port
+    )
     return Row("inbound", "unknown", seen, "Run `mst-readiness inbound --from HOST` with a second host.")
 
 
@@ -110,8 +129,11 @@ def certificate(facts: Facts) -> Row:
             hint = f"{found[0].hint} `mst-cli cert check` shows all.".lstrip()
             return Row("certificate", result, seen, hint)
     if facts.certificate_days is None:
-        return Row("certificate", "unknown", "it could not be read", "Run `mst-cli cert check`.")
-    seen = f"served, valid for {facts.certificate_days} more days; devices need its root"
+        return Row("certificate", "unknown", "it could not be read", text("Run `mst-cli cert check`."))
+    seen = text(
+        "served, valid for {certificate_days} more days; devices need its root",
+        certificate_days=facts.certificate_days,
+    )
     return Row("certificate", "ok", seen)
 
 

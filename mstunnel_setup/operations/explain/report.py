@@ -7,7 +7,7 @@ from typing import Final
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import fold, folded
+from mstunnel_setup.base.text import fold, folded, text
 from mstunnel_setup.gateway.occtl import judge_word
 from mstunnel_setup.gateway.served import read_served
 from mstunnel_setup.install.session import Run
@@ -85,7 +85,7 @@ def _known_user(run: Run, subject: Subject, token: Token | None) -> Subject:
 
 def _lines(found: Sequence[Row]) -> Iterator[str]:
     """The table, at most 80 columns wide; the next step is below what was seen."""
-    yield from _line("Row", "Result", "Seen, and the next step")
+    yield from _line(text("Row"), text("Result"), text("Seen, and the next step"))
     for row in found:
         yield from _line(row.id, row.result, row.seen)
         if row.hint:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Final
 
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, as_list, as_object
 from mstunnel_setup.gateway.fixed_rules import FURTHER_CLAIMS
 from mstunnel_setup.gateway.oidc import CLAIM_RULES, Comparison
@@ -93,8 +93,13 @@ def claim_problems(claims: Mapping[str, object], rules: JsonObject) -> Iterator[
     """Every rule that a claim breaks, with its value, in the order of the gateway."""
     for name, expected in as_object(rules.get(Comparison.EQUAL)).items():
         if not _same(claims.get(name), expected):
-            text = f"{name} is {_shown(claims.get(name))}, required is {_shown(expected)}"
-            yield Broken(_rule(Comparison.EQUAL, name), text)
+            content = text(
+                "{name} is {name_2}, required is {expected}",
+                name=name,
+                name_2=_shown(claims.get(name)),
+                expected=_shown(expected),
+            )
+            yield Broken(_rule(Comparison.EQUAL, name), content)
     yield from chain.from_iterable(_value_problems(claims, rules, each) for each in _VALUES)
     yield from chain.from_iterable(_word_problems(claims, rules, each) for each in _WORDS)
     yield from _user_problem(claims, rules)
@@ -106,8 +111,13 @@ def _value_problems(
     for name, allowed in as_object(rules.get(comparison)).items():
         judged = name in claims or comparison in _REQUIRED
         if judged and not any(_same(claims.get(name), value) for value in as_list(allowed)):
-            text = f"{name} is {_shown(claims.get(name))}, allowed is {_listed(as_list(allowed))}"
-            yield Broken(_rule(comparison, name), text)
+            content = text(
+                "{name} is {name_2}, allowed is {allowed}",
+                name=name,
+                name_2=_shown(claims.get(name)),
+                allowed=_listed(as_list(allowed)),
+            )
+            yield Broken(_rule(comparison, name), content)
 
 
 def _word_problems(
@@ -129,7 +139,15 @@ def _user_problem(claims: Mapping[str, object], rules: JsonObject) -> Iterator[B
     name = str(rules.get("user_name_claim", "oid"))
     found, guid = claims.get(name), "user_name_format" in rules
     if not isinstance(found, str) or (guid and not _GUID.fullmatch(found)):
-        yield Broken("user", f"{name} is {_shown(found)}, required is {'a GUID' if guid else 'text'}")
+        yield Broken(
+            "user",
+            text(
+                "{name} is {found}, required is {words}",
+                name=name,
+                found=_shown(found),
+                words="a GUID" if guid else "text",
+            ),
+        )
 
 
 def _rule(comparison: Comparison, claim: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mstunnel_setup.agent.log_lines import HEALTH_CHANGED
 from mstunnel_setup.base.log_line import LogLine, Tell, error_line
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.exchange.health_report import HealthReport, read_health
 from mstunnel_setup.exchange.health_state import State
 from mstunnel_setup.io.files import Files
@@ -29,7 +29,7 @@ class AgentReports:
         if report is None:
             return ""
         troubled = "; ".join(f"{row.title}: {row.text}" for row in report.rows if row.state is report.state)
-        why = "" if report.state is State.HEALTHY else f": {troubled}"
+        why = "" if report.state is State.HEALTHY else text(": {troubled}", troubled=troubled)
         if report.state is not self._state:
             self.tell(HEALTH_CHANGED(state=report.state, why=why))
         self._state = report.state

@@ -7,6 +7,7 @@ from typing import Final
 from mstunnel_setup.actions.kernel_modules import LoadModule
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.tunnel_device import DEVICE
 from mstunnel_setup.io.clock import Clock
@@ -31,7 +32,7 @@ def lost(files: Files, clock: Clock) -> Sequence[str]:
 def load(ports: Ports, names: Sequence[str]) -> str:
     """Load modules; returns why that did not work, empty when it did."""
     if paths.ROOTLESS:
-        return f"only root may load it: run `modprobe --all {' '.join(names)}` as root"
+        return text("only root may load it: run `modprobe --all {names}` as root", names=" ".join(names))
     try:
         for name in names:
             LoadModule(name=name).apply(ports, {})

@@ -4,6 +4,7 @@ from typing import Final
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, port_in_use, with_port
@@ -36,7 +37,7 @@ def move(run: Run, port: int) -> None:
     configuration = run.files.read(paths.OCSERV_CONF) or b""
     run.files.write(paths.OCSERV_CONF, with_port(configuration, port), CONFIGURATION_MODE)
     reload_gateway(run.context)
-    verify.serves(run.context, port, _PATIENCE, _PAUSE)
+    verify.serves(run.context.ports, port, _PATIENCE, _PAUSE)
     run.write_receipt()
 
 
@@ -49,6 +50,6 @@ def _published(run: Run, port: int) -> bool:
 
 def _refuse_taken(files: Files, port: int) -> None:
     """The container that runs would be gone before the engine finds that it cannot publish the port."""
-    taken = [item.program or "an unknown program" for item in listening(files.given, port)]
+    taken = [item.program or text("an unknown program") for item in listening(files.given, port)]
     if taken:
         raise PORT_IN_USE(port=port, programs=", ".join(sorted(set(taken))))

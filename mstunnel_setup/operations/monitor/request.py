@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.releases import Catalogue, Digests
 from mstunnel_setup.exchange.upgrade_history import read_history
@@ -56,15 +57,15 @@ def refusal(files: Files, catalogue: Catalogue, asked: Digests) -> str:
     Only the newest is taken, and it once: a compromised agent cannot end sessions with it repeatedly.
     """
     if not catalogue.named(asked):
-        return "no release that is offered to this server has these images"
+        return text("no release that is offered to this server has these images")
     offer = offer_here(files, catalogue)
     if offer is None or asked != offer.digests:
-        return "it is not the newest release that is offered to this site"
+        return text("it is not the newest release that is offered to this site")
     history = read_history(files)
     if asked in history.failed:
-        return "it failed on this host before"
+        return text("it failed on this host before")
     if asked in history.held:
-        return "an administrator chose another release"
+        return text("an administrator chose another release")
     return ""
 
 

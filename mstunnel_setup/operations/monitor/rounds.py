@@ -11,6 +11,7 @@ from mstunnel_setup.actions.certificate_schedule import pending_imports
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import LockedError, SetupError, StepError, declared
 from mstunnel_setup.base.log_line import LogLine, Tell, error_line
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers import control
 from mstunnel_setup.exchange import LONGEST_DRAIN, mailbox
 from mstunnel_setup.exchange.mailbox import Answer
@@ -324,7 +325,7 @@ class Monitor:
             self._not_loaded = modules.load(self._host, lost)
         self._lost = self._lost or lost
         if left := lost and modules.lost(self._files, self._clock):
-            why = self._not_loaded or "loading it did not help"
+            why = self._not_loaded or text("loading it did not help")
             raise StepError(
                 "module-lost",
                 "kernel module missing: {modules}: {reason}",
@@ -405,6 +406,6 @@ def _refuse(run: "Run", asked: Digests, why: str) -> None:
 
 def _upgrade_line(ended: Upgrade) -> LogLine:
     if ended.outcome is Outcome.DONE:
-        away = ", but no device that was connected has come back yet" if ended.unproved else ""
+        away = text(", but no device that was connected has come back yet") if ended.unproved else ""
         return UPGRADE_DONE(release=ended.release, away=away)
     return UPGRADE_ENDED(outcome=ended.outcome, release=ended.release, reason=ended.reason)

@@ -11,6 +11,7 @@ from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import LockedError, SetupError
 from mstunnel_setup.base.log_line import Tell
+from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import configuration as handover
 from mstunnel_setup.exchange.agent_settings import read_gateway_options, read_log_level
 from mstunnel_setup.exchange.configuration import Handed, Verdict
@@ -40,7 +41,7 @@ _PATIENCE: Final = 10.0
 _PAUSE: Final = 0.25
 # A gateway that reported so long ago does not answer within seconds either.
 _ALIVE: Final = timedelta(minutes=1)
-_HINT: Final = "The earlier one is in use again. Correct the server configuration in the admin center."
+_HINT: Final = text("The earlier one is in use again. Correct the server configuration in the admin center.")
 
 
 class _Known(NamedTuple):
@@ -134,7 +135,7 @@ class Configurations:
         changed = rendering.changes(present, files)
         if changed and (wait := self._wait(change)):
             until = f"{self.clock.now() + wait:%H:%M} UTC"
-            reason = f"too many changes in a short time; the next one is made after {until}"
+            reason = text("too many changes in a short time; the next one is made after {until}", until=until)
             self._answer(Verdict(digest=known.handed.digest, state="waiting", reason=reason))
             return
         self._apply(known, present, files, change)

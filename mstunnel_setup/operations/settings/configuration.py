@@ -7,7 +7,7 @@ from difflib import unified_diff
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CONFIGURATION_MISSING, ExitCode, UsageError
 from mstunnel_setup.base.result import Notice, Result, notice_of
-from mstunnel_setup.base.text import Line, plain
+from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.agent_settings import read_gateway_options, read_log_level
 from mstunnel_setup.gateway import rendering
@@ -57,9 +57,9 @@ def diff(operator: Operator, settings: Settings, *, exit_code: bool) -> Result:
         line for path, content in wish.files.items() for line in _diff(path, present[path] or b"", content)
     ]
     code = ExitCode.CHANGES_PENDING if lines and exit_code else ExitCode.DONE
-    text = lines or ["The gateway has the configuration of the tenant."]
+    shown = lines or [text("The gateway has the configuration of the tenant.")]
     return Result(
-        "changed" if lines else "unchanged", {"diff": [*lines]}, _notices(wish), text=text, exit_code=code
+        "changed" if lines else "unchanged", {"diff": [*lines]}, _notices(wish), text=shown, exit_code=code
     )
 
 
@@ -74,8 +74,10 @@ def pull(operator: Operator, settings: Settings) -> Result:
     warnings = _notices(wish)
     data: JsonObject = {"written": [*changes]}
     if not changes:
-        return Result("unchanged", data, warnings, text=["The gateway has the configuration of the tenant."])
-    return Result("changed", data, warnings, text=[f"Written: {', '.join(changes)}."])
+        return Result(
+            "unchanged", data, warnings, text=[text("The gateway has the configuration of the tenant.")]
+        )
+    return Result("changed", data, warnings, text=[text("Written: {changes}.", changes=", ".join(changes))])
 
 
 def _wanted(context: Context) -> Rendered:
@@ -91,8 +93,8 @@ def _wanted(context: Context) -> Rendered:
 
 
 def _diff(path: str, present: bytes, wanted: bytes) -> list[str]:
-    before, after = (text.decode("utf-8", errors="replace").splitlines() for text in (present, wanted))
-    return [*unified_diff(before, after, path, f"{path} (tenant)", n=0, lineterm="")]
+    before, after = (content.decode("utf-8", errors="replace").splitlines() for content in (present, wanted))
+    return [*unified_diff(before, after, path, text("{path} (tenant)", path=path), n=0, lineterm="")]
 
 
 def _notices(wish: Rendered) -> tuple[Notice, ...]:

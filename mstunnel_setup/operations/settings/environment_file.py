@@ -1,14 +1,15 @@
 """`mst-cli env get|set|unset`: edit `env.sh` with checks."""
 
-from mstunnel_setup.answers.variables import PROXIES, refuse_wrong
+from mstunnel_setup.answers.variables import KNOWN, PROXIES, refuse_wrong
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Verbatim
+from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import installed_run
+from mstunnel_setup.operations.settings.environment_check import unknown_setting
 
 _MODE = 0o640
 
@@ -51,12 +52,21 @@ def put(operator: Operator, name: str, value: str | None) -> Result:
         after = before
         for spelling in _spellings(name):
             after = env_file.assign(after, spelling, value, paths.ENVIRONMENT)
-        data = {"name": name, "value": value, "then": _then(name)}
+        earlier = env_file.parse(before, paths.ENVIRONMENT).get(name, "")
+        then = _then(name, earlier, value or "") if after != before else []
+        data = {"name": name, "value": value, "then": then}
+        unknown = () if value is None or _spellings(name)[0] in KNOWN else (unknown_setting(name),)
         if after == before:
-            return Result("unchanged", data, text=["It has this value already."])
+            return Result("unchanged", data, unknown, text=[text("It has this value already.")])
         run.files.write(paths.ENVIRONMENT, after.encode(), _MODE)
-    done = f"{name} is not set any more." if value is None else f"{name} is set."
-    return Result("changed", data, text=[done, *(f"To take effect: `{command}`." for command in _then(name))])
+    lines = [
+        text("{name} is not set any more.", name=name) if value is None else text("{name} is set.", name=name)
+    ]
+    if _spellings(name)[0] in KNOWN:
+        lines += [text("To take effect: `{command}`.", command=command) for command in then] or [
+            text("It takes effect within a minute.")
+        ]
+    return Result("changed", data, unknown, text=lines)
 
 
 def _spellings(name: str) -> tuple[str, ...]:
@@ -64,11 +74,17 @@ def _spellings(name: str) -> tuple[str, ...]:
     return (name.lower(), name.upper()) if name.lower() in PROXIES else (name,)
 
 
-def _then(name: str) -> list[str]:
-    """What makes the gateway take the setting: read at its start, or built into the containers."""
-    if name.lower() in PROXIES or name == "TRACE_SESSIONS":
+def _then(name: str, before: str, after: str) -> list[str]:
+    """The commands after which the setting has taken effect; none where it is read again all the time.
+
+    What containers are created with, and files of the host for a proxy, only an installation writes.
+    """
+    if name.lower() in PROXIES:
         return ["mst-cli install"]
-    return ["mst-cli server restart", "mst-cli agent restart"]
+    if name == "TRACE_SESSIONS":
+        traced = [value in ("1", "2") for value in (before, after)]
+        return ["mst-cli server restart"] if all(traced) else ["mst-cli install"]
+    return ["mst-cli server restart"] if name == "CLIENT_TO_CLIENT" else []
 
 
 def environment_text(run: Run) -> str:

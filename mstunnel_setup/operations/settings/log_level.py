@@ -5,6 +5,7 @@ from datetime import timedelta
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway import env_file, log_level
 from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, LogLevel
@@ -72,8 +73,13 @@ def _data(level: LogLevel) -> JsonObject:
 
 def _lines(level: LogLevel) -> list[str]:
     if level.until is None:
-        return [f"Level {level.level} of 0 to 4."]
+        return [text("Level {level} of 0 to 4.", level=level.level)]
     return [
-        f"Level {level.level}, until {level.until:%Y-%m-%d %H:%M} UTC; then {level.usual} again.",
-        "End it now: `mst-cli log level normal`.",
+        text(
+            "Level {level}, until {until:%Y-%m-%d %H:%M} UTC; then {usual} again.",
+            level=level.level,
+            until=level.until,
+            usual=level.usual,
+        ),
+        text("End it now: `mst-cli log level normal`."),
     ]

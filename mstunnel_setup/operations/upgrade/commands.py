@@ -5,7 +5,7 @@ from datetime import datetime
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Notice, Result, notice_of, warning
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.last_decision import LastDecision, read_standing
 from mstunnel_setup.exchange.release_feed import offered, read_known
@@ -24,10 +24,14 @@ from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, runnin
 # Supported are the newest release and the one before it (docs/reference/releases.md).
 _SUPPORTED_BEHIND = 1
 _INSTEAD = {
-    "approval": "does not show an approval; approve with `mst-cli upgrade apply` on each server, or have the "
-    "site upgrade its servers automatically",
-    "releases": "does not show the releases of other servers; they take turns, half an hour each",
-    "state": "does not show an upgrade under way or failed; `mst-cli upgrade history` does, on each server",
+    "approval": text(
+        "does not show an approval; approve with `mst-cli upgrade apply` on each server, or have the "
+        "site upgrade its servers automatically"
+    ),
+    "releases": text("does not show the releases of other servers; they take turns, half an hour each"),
+    "state": text(
+        "does not show an upgrade under way or failed; `mst-cli upgrade history` does, on each server"
+    ),
 }
 
 
@@ -63,12 +67,15 @@ def check(operator: Operator) -> Result:
             *notices,
         )
     offer = f"{newest.name}, published {newest.published}" if newest else "none is offered"
-    text = [f"Running: {', '.join(names) or 'images of no known release'}", f"Newest:  {offer}"]
-    text += [*_window(found), *_hidden(found)]
+    lines = [
+        text("Running: {release}", release=", ".join(names) or text("images of no known release")),
+        text("Newest:  {offer}", offer=offer),
+    ]
+    lines += [*_window(found), *_hidden(found)]
     if data["upgrade_available"]:
-        text += _waits(found)
-        text.append("Upgrade with `mst-cli upgrade apply`.")
-    return Result("warning" if notices else "ok", data, notices, text=text)
+        lines += _waits(found)
+        lines.append("Upgrade with `mst-cli upgrade apply`.")
+    return Result("warning" if notices else "ok", data, notices, text=lines)
 
 
 def apply(operator: Operator, name: str | None, drain_minutes: int | None = None) -> Result:
@@ -117,7 +124,7 @@ def history(operator: Operator) -> Result:
     upgrades = found.upgrades[::-1]
     lines = [line for upgrade in upgrades for line in _lines(upgrade, found.held)]
     data: JsonObject = {"upgrades": [_data(upgrade) for upgrade in upgrades]}
-    return Result("ok", data, text=lines or ["No upgrade was made."])
+    return Result("ok", data, text=lines or [text("No upgrade was made.")])
 
 
 def _chosen(catalogue: Catalogue, name: str | None) -> Release:
@@ -149,21 +156,28 @@ def _name(run: Run, now: datetime, digests: Digests) -> str:
 def _runs_already(release: Release, finished: Upgrade | None) -> Result:
     """The wanted release runs: since before this command, or because it finished an interrupted upgrade."""
     if finished is None:
-        text = f"Release {release.name} runs already; nothing was changed."
-        return Result("unchanged", {"release": release.name}, text=[text])
+        content = text("Release {name} runs already; nothing was changed.", name=release.name)
+        return Result("unchanged", {"release": release.name}, text=[content])
     return _ended(finished) if finished.outcome is Outcome.DONE else _given_up(finished)
 
 
 def _given_up(upgrade: Upgrade) -> Result:
-    text = f"The interrupted upgrade to {upgrade.release} was given up; the earlier release is in use."
-    return Result("changed", _data(upgrade), text=[text])
+    content = text(
+        "The interrupted upgrade to {release} was given up; the earlier release is in use.",
+        release=upgrade.release,
+    )
+    return Result("changed", _data(upgrade), text=[content])
 
 
 def _ended(upgrade: Upgrade) -> Result:
     if upgrade.outcome is Outcome.DONE:
         seconds = (upgrade.ended - upgrade.begun).total_seconds() if upgrade.ended else 0.0
-        text = f"Release {upgrade.release} is in use. The upgrade took {seconds:.0f} s."
-        text_lines = [text, *_sessions(upgrade), *_held(upgrade)]
+        content = text(
+            "Release {release} is in use. The upgrade took {seconds:.0f} s.",
+            release=upgrade.release,
+            seconds=seconds,
+        )
+        text_lines = [content, *_sessions(upgrade), *_held(upgrade)]
         return Result(
             "changed",
             _data(upgrade),
@@ -188,16 +202,22 @@ def _sessions(upgrade: Upgrade) -> Sequence[str]:
     """How many devices were connected before, and came back, where that is known."""
     if upgrade.sessions_before is None:
         return []
-    back = "" if upgrade.sessions_after is None else f", {upgrade.sessions_after} back when it was proved"
-    return [f"Sessions: {upgrade.sessions_before} before{back}."]
+    back = (
+        ""
+        if upgrade.sessions_after is None
+        else text(", {sessions_after} back when it was proved", sessions_after=upgrade.sessions_after)
+    )
+    return [
+        text("Sessions: {sessions_before} before{back}.", sessions_before=upgrade.sessions_before, back=back)
+    ]
 
 
 def _held(upgrade: Upgrade) -> Sequence[str]:
     """That the release which an administrator chose stays, and how long."""
     if upgrade.held_back is None:
         return []
-    ends = "until a newer release is published, or until `mst-cli upgrade apply`"
-    return [f"Held at {upgrade.release}: {ends}."]
+    ends = text("until a newer release is published, or until `mst-cli upgrade apply`")
+    return [text("Held at {release}: {ends}.", release=upgrade.release, ends=ends)]
 
 
 def _notices(catalogue: Catalogue, behind: int | None) -> Sequence[Notice]:
@@ -219,8 +239,10 @@ def _window(found: LastDecision | None) -> Sequence[str]:
     """The site's maintenance window, if it has one, and how to have it follow the clocks of the site."""
     if found is None or not found.window:
         return []
-    follows = f", in summer and winter alike; for another, write `time_zone` in {CATALOGUE}"
-    return [f"Window:  {plain(found.window)}{follows if found.fixed else ''}"]
+    follows = text(
+        ", in summer and winter alike; for another, write `time_zone` in {catalogue}", catalogue=CATALOGUE
+    )
+    return [text("Window:  {window}{more}", window=plain(found.window), more=follows if found.fixed else "")]
 
 
 def _hidden(found: LastDecision | None) -> Sequence[str]:
@@ -235,7 +257,14 @@ def _waits(found: LastDecision | None) -> Sequence[str]:
     """Why the agent does not upgrade automatically, as it reports it."""
     if found is None or not found.waits:
         return []
-    return [f"Waits:   {plain(found.reason)} ({found.code}, as of {found.at:%Y-%m-%d %H:%M} UTC)"]
+    return [
+        text(
+            "Waits:   {reason} ({code}, as of {at:%Y-%m-%d %H:%M} UTC)",
+            reason=plain(found.reason),
+            code=found.code,
+            at=found.at,
+        )
+    ]
 
 
 def _data(upgrade: Upgrade) -> JsonObject:
@@ -244,8 +273,14 @@ def _data(upgrade: Upgrade) -> JsonObject:
 
 
 def _lines(upgrade: Upgrade, held: Collection[Digests]) -> Sequence[str]:
-    outcome = upgrade.outcome or f"unfinished ({upgrade.phase})"
-    line = f"{upgrade.begun:%Y-%m-%d %H:%M} UTC  {upgrade.release}  {outcome}  by {upgrade.asked_by}"
+    outcome = upgrade.outcome or text("unfinished ({phase})", phase=upgrade.phase)
+    line = text(
+        "{begun:%Y-%m-%d %H:%M} UTC  {release}  {outcome}  by {asked_by}",
+        begun=upgrade.begun,
+        release=upgrade.release,
+        outcome=outcome,
+        asked_by=upgrade.asked_by,
+    )
     details = [*([upgrade.reason] if upgrade.reason else []), *_sessions(upgrade)]
     details += _held(upgrade) if upgrade.held_back in held else []
-    return [line, *(f"  {detail}" for detail in details)]
+    return [line, *(text("  {detail}", detail=detail) for detail in details)]

@@ -8,7 +8,7 @@ from typing import Final
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, SetupError
-from mstunnel_setup.base.text import printable
+from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.operations.upgrade.reconnect import connected
@@ -31,12 +31,18 @@ def drain(context: Context, port: int, minutes: int) -> None:
         _close(context.ports, port)
         left = len(connected(context.ports))
         if left:
-            context.prompter.say(f"Waiting for {left} sessions to end, at most {minutes} minutes.")
+            context.prompter.say(
+                text(
+                    "Waiting for {left} sessions to end, at most {minutes} minutes.",
+                    left=left,
+                    minutes=minutes,
+                )
+            )
         while left and clock.monotonic() < end:
             clock.sleep(_PAUSE)
             left = len(connected(context.ports))
     except SetupError as error:
-        context.prompter.say(f"Not waiting for sessions: {error.message}.")
+        context.prompter.say(text("Not waiting for sessions: {message}.", message=error.message))
 
 
 def reopen(ports: Ports) -> None:

@@ -27,6 +27,7 @@ from typing_extensions import override
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError, SetupError, StepError
 from mstunnel_setup.base.parsing import aware, json_value
+from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange.errors import FEED_ARCHIVE_INVALID
 from mstunnel_setup.exchange.release_feed import KNOWN, TARGET, WORK, Feed, Known, read_known
 from mstunnel_setup.exchange.releases import Catalogue, parse
@@ -41,11 +42,11 @@ _LARGEST_ARCHIVE: Final = 4 << 20
 # A feed holds a few files of each version, some kilobytes each.
 _LIMITS: Final = Limits(entries=4096, file_size=_LARGEST_ARCHIVE, total=_LARGEST_ARCHIVE)
 _REASONS: Final[Mapping[type[Exception], str]] = {
-    UnsignedMetadataError: "it is not signed by the keys that the trusted root names",
-    ExpiredMetadataError: "it has expired",
-    BadVersionNumberError: "it is older than what this server has seen of it",
-    LengthOrHashMismatchError: "a file is not the signed one: it is cut, changed or of another version",
-    DownloadLengthMismatchError: "a file is longer than the signed one",
+    UnsignedMetadataError: text("it is not signed by the keys that the trusted root names"),
+    ExpiredMetadataError: text("it has expired"),
+    BadVersionNumberError: text("it is older than what this server has seen of it"),
+    LengthOrHashMismatchError: text("a file is not the signed one: it is cut, changed or of another version"),
+    DownloadLengthMismatchError: text("a file is longer than the signed one"),
 }
 
 

@@ -32,7 +32,7 @@ def reached_address(files: Files, now: datetime) -> str:
 
 def reaches_inside(context: Context, url: str) -> None:
     """Return once the gateway that runs now has reached `url`. Raises NetworkError `inside-unreachable`."""
-    verify.within_patience(context, lambda: _reached(context, url), _PATIENCE)
+    verify.within_patience(context.ports.clock, lambda: _reached(context, url), _PATIENCE)
 
 
 def _reached(context: Context, url: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.result import Notice, notice_of, warning
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.exchange.last_decision import read_standing
 from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
 from mstunnel_setup.install.ports import Ports
@@ -21,9 +21,9 @@ _STUCK = frozenset({"approval-missing", "held", "other-failed"})
 def kept(upgrade: Upgrade) -> str:
     """What serves after an upgrade that failed."""
     return (
-        "nothing was changed"
+        text("nothing was changed")
         if upgrade.outcome is Outcome.NOT_BEGUN
-        else "the earlier release is in use again"
+        else text("the earlier release is in use again")
     )
 
 

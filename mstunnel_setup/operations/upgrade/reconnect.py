@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.install.context import Context
@@ -61,7 +62,9 @@ def await_devices(context: Context, before: tuple[str, ...]) -> int:
     clock = context.ports.clock
     end = clock.monotonic() + _PATIENCE
     if not (found := _count(context.ports)):
-        context.prompter.say(f"Waiting for a device to come back, at most {_PATIENCE:.0f} s.")
+        context.prompter.say(
+            text("Waiting for a device to come back, at most {patience:.0f} s.", patience=_PATIENCE)
+        )
     while not found and clock.monotonic() < end:
         clock.sleep(_PAUSE)
         found = _count(context.ports)

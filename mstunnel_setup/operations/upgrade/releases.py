@@ -8,6 +8,7 @@ from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.exchange.release_feed import SETTINGS, Feed, read_feed, read_known
@@ -75,7 +76,9 @@ def _result(operator: Operator, catalogue: Catalogue) -> Result:
     newest = catalogue.newest
     name = newest.name if newest else None
     until = f"{expires:%Y-%m-%d %H:%M} UTC" if expires else "now"
-    text = [f"Newest release: {name or 'none'}. The feed is valid until {until}."]
+    lines = [
+        text("Newest release: {none}. The feed is valid until {until}.", none=name or "none", until=until)
+    ]
     return Result(
         "ok",
         {
@@ -83,7 +86,7 @@ def _result(operator: Operator, catalogue: Catalogue) -> Result:
             "newest": name,
             "expires": expires.isoformat() if expires else None,
         },
-        text=text,
+        text=lines,
     )
 
 

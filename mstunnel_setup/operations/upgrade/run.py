@@ -176,7 +176,7 @@ _PHASES: Final[Mapping[Phase, Callable[[Run, Upgrade], Upgrade]]] = {
 def _take(run: Run, wanted: Images) -> None:
     run.runner.run(_switching(run), _answering_with(run, wanted))
     run.runner.take_back(launch.given_up(run.context))
-    verify.serves(run.context, port_in_use(run.files), _PATIENCE, _PAUSE)
+    verify.serves(run.context.ports, port_in_use(run.files), _PATIENCE, _PAUSE)
     verify.healthy(run.context, _PATIENCE)
 
 

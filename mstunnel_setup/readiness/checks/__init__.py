@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable
 
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness.checks import (
     account,
     addresses,
@@ -28,7 +29,7 @@ from mstunnel_setup.readiness.model import (
     unknown,
 )
 
-_LATE = Unread(reason="this was not found out in time")
+_LATE = Unread(reason=text("this was not found out in time"))
 
 CHECKS: tuple[Check, ...] = (
     *utils.CHECKS,
@@ -66,7 +67,7 @@ def _verdict(item: Check, facts: Facts) -> Verdict:
             why = facts.unread.get(name, _LATE)
             return unknown(why.reason, hint=why.hint or "Run it again; give it more time with --timeout.")
     if item.group is Group.ROOTLESS and facts.settings.mode != "rootless":
-        return skipped("not rootless")
+        return skipped(text("not rootless"))
     return item.judge(*sections.values())
 
 
@@ -84,5 +85,5 @@ def refuse_unknown(ignored: Iterable[str], more: Iterable[str] = ()) -> None:
                     "explain ID`."
                 ),
                 name=name,
-                suggestion=f"; did you mean {near[0]}?" if near else "",
+                suggestion=text("; did you mean {near}?", near=near[0]) if near else "",
             )

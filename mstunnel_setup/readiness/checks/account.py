@@ -1,5 +1,6 @@
 """Group `account`: may this account register a server? Role and licence, never the token."""
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness.facts import AccountFacts
 from mstunnel_setup.readiness.model import (
     Checks,
@@ -15,8 +16,11 @@ from mstunnel_setup.tenant.sign_in import GLOBAL_ADMINISTRATOR, INTUNE_ADMINISTR
 
 CHECKS = Checks(Group.ACCOUNT)
 
-_ROLES = {INTUNE_ADMINISTRATOR: "Intune Administrator", GLOBAL_ADMINISTRATOR: "Global Administrator"}
-_AWAY = "not signed in"
+_ROLES = {
+    INTUNE_ADMINISTRATOR: text("Intune Administrator"),
+    GLOBAL_ADMINISTRATOR: text("Global Administrator"),
+}
+_AWAY = text("not signed in")
 
 
 @CHECKS.add(
@@ -28,10 +32,10 @@ _AWAY = "not signed in"
 )
 def _sign_in(account: AccountFacts) -> Verdict:
     if not account.tried:
-        return skipped("not signed in: sign-in is interactive", "Run `mst-readiness account`.")
+        return skipped(text("not signed in: sign-in is interactive"), text("Run `mst-readiness account`."))
     if account.error:
         return problem(account.error, hint=account.hint)
-    return passed(account.name or "signed in")
+    return passed(account.name or text("signed in"))
 
 
 def _unusable(account: AccountFacts) -> Verdict | None:
@@ -82,7 +86,7 @@ def _licence(account: AccountFacts) -> Verdict:
             hint="Check in the admin center that the account has an Intune licence.",
         )
     if account.licensed:
-        return passed("the account has an Intune licence")
+        return passed(text("the account has an Intune licence"))
     return problem("the account has no Intune licence", hint="Assign one: registering a server requires it.")
 
 
@@ -129,7 +133,7 @@ def _gateway_app(account: AccountFacts) -> Verdict:
             hint="Check with `mst-admin conditional-access status`.",
         )
     if account.gateway_application:
-        return passed("Microsoft Tunnel Gateway is in the tenant")
+        return passed(text("Microsoft Tunnel Gateway is in the tenant"))
     return problem(
         "Microsoft Tunnel Gateway is not in the tenant",
         hint="Conditional Access policies need it: run `mst-admin conditional-access provision`.",

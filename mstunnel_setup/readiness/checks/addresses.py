@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness.facts import AddressFacts, Bridge, Settings, TunnelFacts
 from mstunnel_setup.readiness.model import (
     Checks,
@@ -18,7 +19,7 @@ from mstunnel_setup.readiness.model import (
 CHECKS = Checks(Group.HOST)
 
 _SPARE = ("192.168.240.0/20", "172.30.0.0/16", "10.250.0.0/16", "100.127.0.0/16")
-_UNKNOWN = "the server configuration is not known yet"
+_UNKNOWN = text("the server configuration is not known yet")
 _LEAST_MTU = 1280
 _USUAL_MTU = 1500
 
@@ -31,11 +32,11 @@ Named = tuple[str, str]
 def overlaps(left: Iterable[Named], right: Iterable[Named]) -> Iterator[str]:
     """Each overlap of two lists of (what it is, network), named with both sides."""
     others = [(name, network, ip_network(network, strict=False)) for name, network in right]
-    for name, text in left:
-        network = ip_network(text, strict=False)
+    for name, own in left:
+        network = ip_network(own, strict=False)
         for other, other_text, other_network in others:
             if _overlap(network, other_network):
-                yield f"{name} {text} and {other} {other_text}"
+                yield f"{name} {own} and {other} {other_text}"
 
 
 def _overlap(left: IPv4Network | IPv6Network, right: IPv4Network | IPv6Network) -> bool:
@@ -57,32 +58,37 @@ def _moved(addresses: AddressFacts, settings: Settings) -> AddressFacts:
 
 
 def _bridges(addresses: AddressFacts) -> list[Named]:
-    return [(f"bridge {item.name} ({item.source})", item.network) for item in addresses.bridges]
+    return [
+        (text("bridge {name} ({source})", name=item.name, source=item.source), item.network)
+        for item in addresses.bridges
+    ]
 
 
 def _routes(addresses: AddressFacts) -> list[Named]:
     """Routes of the host that lead elsewhere than to a bridge, or to devices of a running gateway."""
     names = {item.name for item in addresses.bridges}
     return [
-        (f"route via {item.device}", item.network) for item in addresses.routes if item.device not in names
+        (text("route via {device}", device=item.device), item.network)
+        for item in addresses.routes
+        if item.device not in names
     ]
 
 
 def _resolvers(addresses: AddressFacts) -> list[Named]:
-    return [("DNS server", address) for address in addresses.resolvers]
+    return [(text("DNS server"), address) for address in addresses.resolvers]
 
 
 def _pool(tunnel: TunnelFacts) -> list[Named]:
-    return [("client pool", tunnel.pool)] if tunnel.pool else []
+    return [(text("client pool"), tunnel.pool)] if tunnel.pool else []
 
 
 def _servers(tunnel: TunnelFacts) -> list[Named]:
-    return [("DNS server for clients", address) for address in tunnel.dns_servers]
+    return [(text("DNS server for clients"), address) for address in tunnel.dns_servers]
 
 
 def free_range(addresses: AddressFacts, tunnel: TunnelFacts) -> str:
     """A /24 for the bridge that nothing known here overlaps; empty when there is none left."""
-    rules = [("include rule", item) for item in tunnel.includes]
+    rules = [(text("include rule"), item) for item in tunnel.includes]
     taken = [*_routes(addresses), *_resolvers(addresses), *_servers(tunnel), *_pool(tunnel), *rules]
     candidates = (str(item) for spare in _SPARE for item in ip_network(spare).subnets(new_prefix=24))
     return next((item for item in candidates if not list(overlaps([("", item)], taken))), "")
@@ -91,7 +97,7 @@ def free_range(addresses: AddressFacts, tunnel: TunnelFacts) -> str:
 def _bridge(addresses: AddressFacts, tunnel: TunnelFacts, others: Iterable[Named]) -> Verdict:
     found = "; ".join(overlaps(_bridges(addresses), others))
     if not found:
-        return passed("nothing overlaps")
+        return passed(text("nothing overlaps"))
     if free := free_range(addresses, tunnel):
         return problem(
             "{overlaps}",
@@ -120,7 +126,7 @@ def _pool_against(tunnel: TunnelFacts, others: Iterable[Named]) -> Verdict:
             overlaps=found,
         )
         if found
-        else passed("nothing overlaps")
+        else passed(text("nothing overlaps"))
     )
 
 
@@ -156,7 +162,7 @@ def _bridge_dns(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings
     why="Packets of devices to that range would stay on the bridge and reach nothing.",
 )
 def _bridge_rules(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings) -> Verdict:
-    rules = [("include rule", item) for item in tunnel.includes]
+    rules = [(text("include rule"), item) for item in tunnel.includes]
     return _bridge(_moved(addresses, settings), tunnel, rules) if tunnel.source else skipped(_UNKNOWN)
 
 
@@ -244,12 +250,12 @@ def _ipv6_leak(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
     if not tunnel.source:
         return skipped(_UNKNOWN)
     if tunnel.includes:
-        return passed("does not apply to a split tunnel")
+        return passed(text("does not apply to a split tunnel"))
     if not addresses.ipv6:
         return warning(
             "this kernel has no IPv6: devices get no IPv6 address and may send IPv6 outside the tunnel",
             hint="Boot without `ipv6.disable=1`; the host itself needs no IPv6 address.",
         )
     if tunnel.ipv6_pool:
-        return passed("enters the full tunnel")
-    return passed("enters the full tunnel and is blocked at the gateway")
+        return passed(text("enters the full tunnel"))
+    return passed(text("enters the full tunnel and is blocked at the gateway"))

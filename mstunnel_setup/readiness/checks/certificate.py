@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.problem import Problem, Severity
+from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness.facts import CertificateFacts, RevocationFacts
 from mstunnel_setup.readiness.model import (
     Checks,
@@ -46,7 +47,7 @@ def subject(finding: str) -> str:
 )
 def _present(certificate: CertificateFacts) -> Verdict:
     if certificate.problem:
-        return skipped(f"{certificate.place}: see certificate-readable")
+        return skipped(text("{place}: see certificate-readable", place=certificate.place))
     if certificate.place:
         return passed(certificate.place)
     return problem(
@@ -66,17 +67,17 @@ def _present(certificate: CertificateFacts) -> Verdict:
 )
 def _readable(certificate: CertificateFacts) -> Verdict:
     if not certificate.place:
-        return skipped("no certificate yet")
+        return skipped(text("no certificate yet"))
     if certificate.problem:
         return problem(certificate.problem, hint=certificate.hint)
-    return passed("the key belongs to the certificate")
+    return passed(text("the key belongs to the certificate"))
 
 
 def _judged(name: str, title: str, fine: str, *, passes: str, why: str, fix: str) -> None:
     @CHECKS.add(f"certificate-{name}", title, passes=passes, why=why, fix=fix)
     def certificate_judged(certificate: CertificateFacts) -> Verdict:
         if not certificate.place or certificate.problem:
-            return skipped("no certificate to judge")
+            return skipped(text("no certificate to judge"))
         found = [
             item
             for item in certificate.findings
@@ -87,7 +88,7 @@ def _judged(name: str, title: str, fine: str, *, passes: str, why: str, fix: str
 
 _judged(
     "names",
-    "Names in the certificate",
+    text("Names in the certificate"),
     "the names fit",
     passes="Its names match `--address`; no partial wildcards.",
     why="Devices compare the name with the public address of the site, and refuse another one.",
@@ -95,7 +96,7 @@ _judged(
 )
 _judged(
     "time",
-    "Times of the certificate",
+    text("Times of the certificate"),
     "valid now and for a while",
     passes="Valid now, with its whole chain, and its lifetime is not too long for devices.",
     why="Devices refuse a certificate that has expired, is not valid yet, or is valid for too long.",
@@ -103,7 +104,7 @@ _judged(
 )
 _judged(
     "chain",
-    "Chain of the certificate",
+    text("Chain of the certificate"),
     "the chain is complete",
     passes="The chain is complete and every issuer may sign.",
     why="Devices know roots only: without every intermediate certificate they trust nothing.",
@@ -136,7 +137,7 @@ def _worst(found: Sequence[Problem]) -> Verdict:
 )
 def _days_left(certificate: CertificateFacts) -> Verdict:
     if certificate.days_left is None:
-        return skipped("no certificate to judge")
+        return skipped(text("no certificate to judge"))
     if certificate.days_left > _SOON:
         return passed(f"{certificate.days_left} days")
     return problem(
@@ -157,5 +158,5 @@ def _days_left(certificate: CertificateFacts) -> Verdict:
 )
 def _revocation(revocation: RevocationFacts) -> Verdict:
     if not revocation.asked:
-        return skipped("no certificate with an authority to ask")
-    return _worst(revocation.findings) if revocation.findings else passed("nothing is revoked")
+        return skipped(text("no certificate with an authority to ask"))
+    return _worst(revocation.findings) if revocation.findings else passed(text("nothing is revoked"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness.data import Size, platforms
 from mstunnel_setup.readiness.facts import (
     CGROUP_V2,
@@ -51,7 +52,7 @@ def gigabytes(size: int) -> str:
 )
 def _root(system: SystemFacts) -> Verdict:
     if system.root:
-        return passed("running as root")
+        return passed(text("running as root"))
     return problem(
         "not running as root: firewall, SELinux ports and other programs are not visible",
         hint="Run it with sudo.",
@@ -85,10 +86,13 @@ def _platform(system: SystemFacts) -> Verdict:
     table = platforms()
     row = table.of(system.distribution, system.version)
     if row is not None and row.vendor and row.last_listed is None:
-        return passed(f"{system.name} (table of {table.date})")
-    listed = "not in the table"
+        return passed(text("{name} (table of {date})", name=system.name, date=table.date))
+    listed = text("not in the table")
     if row is not None:
-        listed = f"{'no longer' if row.vendor else 'tested by this project, but not'} on the vendor's list"
+        listed = text(
+            "{not_} on the vendor's list",
+            not_=text("no longer") if row.vendor else text("tested by this project, but not"),
+        )
     return problem(
         "{name} is {listed} of {date}",
         hint="Expect no support from the vendor; `mst-readiness host` shows the list.",
@@ -111,7 +115,7 @@ def _platform(system: SystemFacts) -> Verdict:
 def _platform_end(system: SystemFacts) -> Verdict:
     row = platforms().of(system.distribution, system.version)
     if row is None:
-        return skipped(f"{system.name} is not in the table")
+        return skipped(text("{name} is not in the table", name=system.name))
     if row.last_listed is not None:
         return problem(
             "support of {name} has ended: last listed on {last_listed}",
@@ -120,7 +124,7 @@ def _platform_end(system: SystemFacts) -> Verdict:
             last_listed=row.last_listed,
         )
     if row.ended is None or row.ended >= system.today:
-        return passed("supported" if row.ended is None else f"supported until {row.ended}")
+        return passed("supported" if row.ended is None else text("supported until {ended}", ended=row.ended))
     return problem("support of {name} ended on {ended}", hint=_UPGRADE, name=system.name, ended=row.ended)
 
 
@@ -138,7 +142,7 @@ def _devices(settings: Settings) -> Verdict:
     table = platforms()
     size, servers = table.size_for(settings.devices), table.servers_for(settings.devices)
     if servers == 1:
-        return passed(f"one server is enough for {settings.devices} devices")
+        return passed(text("one server is enough for {devices} devices", devices=settings.devices))
     return problem(
         "{devices} devices need {servers} servers with {cpus} CPUs and {memory_gb} GB each",
         hint="Install that many servers in the site; --devices is the share of one server.",
@@ -158,7 +162,12 @@ def _devices(settings: Settings) -> Verdict:
 )
 def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
-    seen = f"{system.cpus}, where {_served(settings, size)} devices need {size.cpus}"
+    seen = text(
+        "{cpus}, where {size} devices need {cpus_2}",
+        cpus=system.cpus,
+        size=_served(settings, size),
+        cpus_2=size.cpus,
+    )
     if system.cpus >= size.cpus:
         return passed(seen)
     return problem(seen, hint="Add CPUs to the machine.")
@@ -173,7 +182,12 @@ def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
 )
 def _memory(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
-    seen = f"{gigabytes(system.memory)}, where {_served(settings, size)} devices need {size.memory_gb} GB"
+    seen = text(
+        "{memory}, where {size} devices need {memory_gb} GB",
+        memory=gigabytes(system.memory),
+        size=_served(settings, size),
+        memory_gb=size.memory_gb,
+    )
     if system.memory >= size.memory_gb * 2**30 * _NEARLY:
         return passed(seen)
     return problem(seen, hint="Add memory to the machine.")
@@ -194,7 +208,12 @@ def _served(settings: Settings, size: Size) -> int:
 )
 def _disk(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
-    seen = f"{gigabytes(system.disk)} for {system.store}, which needs {size.disk_gb} GB"
+    seen = text(
+        "{disk} for {store}, which needs {disk_gb} GB",
+        disk=gigabytes(system.disk),
+        store=system.store,
+        disk_gb=size.disk_gb,
+    )
     if system.disk >= size.disk_gb * 10**9 * _NEARLY:
         return passed(seen)
     return problem("{seen}", hint="Enlarge the file system: `df -h {store}`.", seen=seen, store=system.store)
@@ -207,7 +226,7 @@ def _disk(settings: Settings, system: SystemFacts) -> Verdict:
     why="The images could not be unpacked, and the installation would stop halfway.",
 )
 def _disk_free(system: SystemFacts) -> Verdict:
-    seen = f"{gigabytes(system.disk_free)} free for {system.store}"
+    seen = text("{disk_free} free for {store}", disk_free=gigabytes(system.disk_free), store=system.store)
     if system.disk_free >= 5 * 10**9:
         return passed(seen)
     return problem(seen, hint="Free 5 GB there: the images and their next version need it.")
@@ -222,7 +241,7 @@ def _disk_free(system: SystemFacts) -> Verdict:
 )
 def _cgroup(system: SystemFacts) -> Verdict:
     if system.cgroup == CGROUP_V2:
-        return passed("version 2")
+        return passed(text("version 2"))
     if system.cgroup == 0:
         return problem("there are none", hint="Mount /sys/fs/cgroup. In a container, pass it through.")
     return problem(
@@ -243,7 +262,7 @@ def _cgroup(system: SystemFacts) -> Verdict:
 )
 def _systemd(system: SystemFacts) -> Verdict:
     if system.systemd:
-        return passed("systemd runs this host")
+        return passed(text("systemd runs this host"))
     return problem(
         "systemd does not run this host",
         hint="Do what the engine does not do at boot: `mst-cli help without-systemd` lists it.",
@@ -282,7 +301,7 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
                 "host, and have the module unix_diag loaded at boot (modules-load.d)."
             ),
         )
-    return passed({"enforcing": "enforcing", "absent": "not used here"}[security.selinux])
+    return passed({"enforcing": "enforcing", "absent": text("not used here")}[security.selinux])
 
 
 @CHECKS.add(
@@ -294,7 +313,9 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
 def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict:
     named = ports(proxies)
     if security.selinux != "enforcing" or not named:
-        return skipped("no proxy" if security.selinux == "enforcing" else "SELinux does not enforce")
+        return skipped(
+            text("no proxy") if security.selinux == "enforcing" else text("SELinux does not enforce")
+        )
     if security.proxy_ports is None:
         return unknown(
             "the port types cannot be read",
@@ -302,7 +323,7 @@ def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict
         )
     missing = unlabelled(security, proxies)
     if not missing:
-        return passed(f"{_list(named)} is of type http_port_t")
+        return passed(text("{named} is of type http_port_t", named=_list(named)))
     commands = ", ".join(f"`semanage port -a -t http_port_t -p tcp {port}`" for port in missing)
     return problem(
         "{missing} is not of type http_port_t",
@@ -329,12 +350,17 @@ def _port_free(protocol: str, why: str) -> None:
         held = [item for item in ports.holders if item.protocol == protocol]
         others = [item for item in held if item.program not in _OURS]
         if not held:
-            return passed(f"{protocol.upper()} {settings.port} is free")
+            return passed(text("{upper} {port} is free", upper=protocol.upper(), port=settings.port))
         if not others:
             return passed(
-                f"{protocol.upper()} {settings.port} is used by {held[0].program}, part of a container"
+                text(
+                    "{upper} {port} is used by {program}, part of a container",
+                    upper=protocol.upper(),
+                    port=settings.port,
+                    program=held[0].program,
+                )
             )
-        name = others[0].program or "a program visible only to root"
+        name = others[0].program or text("a program visible only to root")
         return problem(
             "{protocol} {port} is in use by {name} ({address})",
             hint="Stop that program (`ss -lptun` shows it), or give the server configuration another port.",
@@ -362,7 +388,7 @@ _port_free(
 )
 def _vendor_gateway(vendor: VendorFacts) -> Verdict:
     if not vendor.signs:
-        return passed("not installed")
+        return passed(text("not installed"))
     return problem(
         "{signs}",
         hint="Take it over: `mstunnel-setup adopt plan`.",
@@ -389,12 +415,12 @@ def _firewall(protocol: str, why: str) -> None:
         wall = security.firewall
         is_open, where = getattr(wall, protocol), f"{wall.kind} and {protocol.upper()} {settings.port}"
         if wall.forwarded:
-            where += ", forwarded to the gateway"
+            where += text(", forwarded to the gateway")
         if wall.kind == "none":
             said = (
-                "no rule of nftables drops what is forwarded to the gateway"
+                text("no rule of nftables drops what is forwarded to the gateway")
                 if wall.forwarded
-                else "no firewall is active"
+                else text("no firewall is active")
             )
             return passed(said)
         if is_open is None:
@@ -406,7 +432,7 @@ def _firewall(protocol: str, why: str) -> None:
                 port=settings.port,
             )
         if is_open:
-            return passed(f"{where}: allowed")
+            return passed(text("{where}: allowed", where=where))
         remedies = _LET_THROUGH if wall.forwarded else _OPEN
         remedy = remedies[wall.kind].format(port=settings.port, protocol=protocol)
         return warning("{where}: not allowed", hint="{remedy}", where=where, remedy=remedy)
@@ -424,5 +450,7 @@ _OPEN = {
 }
 _LET_THROUGH = {
     "ufw": "Run `ufw route allow proto {protocol} to any port {port}`.",
-    "nftables": "Add the rule `ct status dnat accept` to each chain of hook forward that drops by default.",
+    "nftables": text(
+        "Add the rule `ct status dnat accept` to each chain of hook forward that drops by default."
+    ),
 }

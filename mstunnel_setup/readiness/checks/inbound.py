@@ -1,5 +1,6 @@
 """Group `inbound`: does what is sent from elsewhere arrive at the gateway's port?"""
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness.facts import InboundFacts, Settings
 from mstunnel_setup.readiness.model import Checks, Group, Verdict, passed, problem, skipped, unknown
 
@@ -18,7 +19,7 @@ def _arrives(protocol: str, why: str) -> None:
     )
     def arrives(settings: Settings, inbound: InboundFacts) -> Verdict:
         if inbound.role == "none":
-            return skipped("not probed", "Run `mst-readiness inbound --from HOST`.")
+            return skipped(text("not probed"), text("Run `mst-readiness inbound --from HOST`."))
         if inbound.error:
             return unknown(
                 "{error}",
@@ -30,11 +31,11 @@ def _arrives(protocol: str, why: str) -> None:
             return _probed(inbound, protocol, sources)
         if sources:
             other = (
-                f", not {inbound.expected} (NAT?)"
+                text(", not {expected} (NAT?)", expected=inbound.expected)
                 if inbound.expected and inbound.expected not in sources
                 else ""
             )
-            return passed(f"a probe came from {', '.join(sources)}{other}")
+            return passed(text("a probe came from {sources}{other}", sources=", ".join(sources), other=other))
         return problem(
             "no probe arrived at {protocol} {port}",
             hint=_LET_IN,
@@ -49,8 +50,8 @@ _arrives("udp", "Without UDP the data channel falls back to TCP, which is slower
 
 def _probed(inbound: InboundFacts, protocol: str, sources: tuple[str, ...]) -> Verdict:
     if sources:
-        kind = "a TLS server" if inbound.gateway and protocol == "tcp" else "the listener"
-        return passed(f"{kind} at {', '.join(sources)} answered")
+        kind = text("a TLS server") if inbound.gateway and protocol == "tcp" else text("the listener")
+        return passed(text("{kind} at {sources} answered", kind=kind, sources=", ".join(sources)))
     if inbound.gateway:
         return unknown(
             "a running gateway does not answer UDP probes",

@@ -1,5 +1,6 @@
 """Group `host`: whether the gateway can carry the IPv6 that the site gives to devices."""
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts import (
     AddressFacts,
@@ -20,15 +21,15 @@ def obstacle(addresses: AddressFacts, mode: str, engine: str, backend: str) -> s
     `engine` is the name of the container engine, `backend` what makes its networks.
     """
     if not addresses.ipv6:
-        return "this kernel has no IPv6"
+        return text("this kernel has no IPv6")
     if addresses.ipv6_disabled:
-        return "net.ipv6.conf.all.disable_ipv6 is 1"
+        return text("net.ipv6.conf.all.disable_ipv6 is 1")
     if not addresses.ipv6_addresses:
-        return "this host has only link-local IPv6 addresses"
+        return text("this host has only link-local IPv6 addresses")
     if mode == "rootless":
-        return "a gateway without root gets none"
+        return text("a gateway without root gets none")
     if (engine, backend) != ("podman", "netavark"):
-        return "only Podman with netavark gives it to the gateway"
+        return text("only Podman with netavark gives it to the gateway")
     return ""
 
 
@@ -52,9 +53,9 @@ def _ipv6_network(
     addresses: AddressFacts, tunnel: TunnelFacts, engine: EngineFacts, kernel: KernelFacts, settings: Settings
 ) -> Verdict:
     if not tunnel.source:
-        return skipped("the server configuration is not known yet")
+        return skipped(text("the server configuration is not known yet"))
     if not tunnel.ipv6_pool:
-        return passed("the site gives devices no IPv6 network")
+        return passed(text("the site gives devices no IPv6 network"))
     if reason := without_ipv6(settings, addresses, engine):
         return warning(
             "devices get addresses of {pool} that lead nowhere: {reason}",
@@ -68,4 +69,4 @@ def _ipv6_network(
             hint="Run mstunnel-setup again: it sets this, and keeps the routes that routers advertise.",
             value=kernel.sysctls.get(FORWARD_6, "unknown"),
         )
-    return passed(f"devices get addresses of {tunnel.ipv6_pool}")
+    return passed(text("devices get addresses of {ipv6_pool}", ipv6_pool=tunnel.ipv6_pool))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.endpoint import REFUSED
 from mstunnel_setup.readiness.data import REGISTRY, endpoints
 from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts
@@ -32,9 +33,9 @@ _SOME_SKEW = 30.0
 _LEAST_MTU = 1280
 _SHOWN = 3
 _SERVER_ERROR = 500
-_REACHED = "every address answers with TLS; behind a proxy the proxy connects us by name."
+_REACHED = text("every address answers with TLS; behind a proxy the proxy connects us by name.")
 _PASSES = {
-    "storage": "its names are assigned later, so there is usually none to test; see `allowed-names`.",
+    "storage": text("its names are assigned later, so there is usually none to test; see `allowed-names`."),
 }
 
 
@@ -67,8 +68,8 @@ def _names_away(network: NetworkFacts) -> bool:
 def _no_way(network: NetworkFacts) -> Verdict | None:
     """The verdict of every check that needs a response from outside, when one cause prevents them all."""
     if _proxy_away(network):
-        return skipped("the proxy cannot be reached, see proxy-connects")
-    return skipped("no name resolves, see dns") if _names_away(network) else None
+        return skipped(text("the proxy cannot be reached, see proxy-connects"))
+    return skipped(text("no name resolves, see dns")) if _names_away(network) else None
 
 
 @CHECKS.add(
@@ -80,9 +81,15 @@ def _no_way(network: NetworkFacts) -> Verdict | None:
 def _dns(network: NetworkFacts) -> Verdict:
     failed = [item for item in network.endpoints if item.unresolved]
     if not failed:
-        return passed(f"{len(network.endpoints)} of {len(network.endpoints)} names")
+        return passed(text("{endpoints} of {endpoints} names", endpoints=len(network.endpoints)))
     names = ", ".join(item.host for item in failed[:_SHOWN])
-    seen = f"{len(failed)} of {len(network.endpoints)} names do not resolve ({names}: {failed[0].unresolved})"
+    seen = text(
+        "{failed} of {endpoints} names do not resolve ({names}: {unresolved})",
+        failed=len(failed),
+        endpoints=len(network.endpoints),
+        names=names,
+        unresolved=failed[0].unresolved,
+    )
     if all(any(map(_reached, _deciding(item))) for item in failed):
         return warning(seen, hint="Check that this is intended: the proxy resolves them.")
     return problem(
@@ -109,7 +116,7 @@ def _dns(network: NetworkFacts) -> Verdict:
 def _proxy_connects(network: NetworkFacts) -> Verdict:
     attempts = _proxied(network)
     if not attempts:
-        return skipped("no proxy")
+        return skipped(text("no proxy"))
     if any(map(_reached, attempts)):
         return passed(attempts[0].through)
     through = attempts[0].through
@@ -163,9 +170,9 @@ def _endpoint(purpose: str, title: str) -> None:
         if not found:
             patterns = [name for name, of in network.patterns.items() if of == purpose]
             return skipped(
-                f"cannot be tried: any name of {', '.join(patterns)}"
+                text("cannot be tried: any name of {patterns}", patterns=", ".join(patterns))
                 if patterns
-                else "not part of this cloud"
+                else text("not part of this cloud")
             )
         if no_way := _no_way(network):
             return no_way
@@ -185,10 +192,10 @@ def _judge_endpoint(endpoint: EndpointFacts) -> Verdict:
             "{host}: {reason}",
             hint="Check DNS (`getent ahosts {host}`), or set a proxy in https_proxy.",
             host=endpoint.host,
-            reason=endpoint.unresolved or "no address",
+            reason=endpoint.unresolved or text("no address"),
         )
     if len(bad) == len(attempts):
-        through = f" through {bad[0].through}" if bad[0].through else ""
+        through = text(" through {through}", through=bad[0].through) if bad[0].through else ""
         return problem(
             "{host}{through}: {error}", hint=_ALLOW, host=endpoint.host, through=through, error=bad[0].error
         )
@@ -213,8 +220,16 @@ def _together(found: Sequence[EndpointFacts], verdicts: Sequence[Verdict]) -> Ve
     count = sum(len(_deciding(item)) for item in found)
     hosts = ", ".join(item.host for item in found)
     issuers = dict.fromkeys(one.issuer for item in found for one in _deciding(item) if one.issuer)
-    by = f", issued by {', '.join(issuers)}" if issuers else ""
-    return passed(f"{hosts} ({count} {'try' if count == 1 else 'tries'}{by})")
+    by = text(", issued by {issuers}", issuers=", ".join(issuers)) if issuers else ""
+    return passed(
+        text(
+            "{hosts} ({count} {tries}{by})",
+            hosts=hosts,
+            count=count,
+            tries="try" if count == 1 else "tries",
+            by=by,
+        )
+    )
 
 
 @CHECKS.add(
@@ -237,7 +252,7 @@ def _http_answers(network: NetworkFacts) -> Verdict:
         return _no_way(network) or unknown("no server answered HTTP", hint=_ENDPOINTS)
     odd = [(item, one) for item, one in tried if not _expected(one.status, item.expect)]
     if not odd:
-        return passed(f"{len(tried)} responses are those of the service")
+        return passed(text("{tried} responses are those of the service", tried=len(tried)))
     item, one = odd[0]
     return problem(
         "{host} returned HTTP {status}, expected {expected}",
@@ -253,7 +268,7 @@ def _expected(status: int, wanted: Sequence[int]) -> bool:
 
 
 def _statuses(wanted: Sequence[int]) -> str:
-    return " or ".join(map(str, wanted)) if wanted else "anything below 500"
+    return " or ".join(map(str, wanted)) if wanted else text("anything below 500")
 
 
 @CHECKS.add(
@@ -269,11 +284,11 @@ def _statuses(wanted: Sequence[int]) -> str:
 def _client_certificate(network: NetworkFacts) -> Verdict:
     shown = [(item, item.with_certificate) for item in network.endpoints if item.with_certificate]
     if not shown:
-        return skipped("no endpoint of this cloud asks for one")
+        return skipped(text("no endpoint of this cloud asks for one"))
     for item, one in shown:
         if one.error:
-            seen = f"{item.host}, with a client certificate: {one.error}"
-            return _no_way(network) or problem(seen, hint=_EXEMPT)
+            seen = text("{host}, with a client certificate: {error}", host=item.host, error=one.error)
+            return _no_way(network) or problem("{seen}", hint=_EXEMPT, seen=seen)
         if one.status not in item.expect_certificate:
             return problem(
                 "{host}, with a client certificate, returned HTTP {status}, expected {expected}",
@@ -282,7 +297,9 @@ def _client_certificate(network: NetworkFacts) -> Verdict:
                 status=one.status,
                 expected=_statuses(item.expect_certificate),
             )
-    return passed(f"{', '.join(item.host for item, _ in shown)} received the client certificate")
+    return passed(
+        text("{shown} received the client certificate", shown=", ".join(item.host for item, _ in shown))
+    )
 
 
 @CHECKS.add(
@@ -296,7 +313,7 @@ def _client_certificate(network: NetworkFacts) -> Verdict:
 )
 def _inspection(network: NetworkFacts) -> Verdict:
     if network.private:
-        return skipped("a custom cloud may have a private CA")
+        return skipped(text("a custom cloud may have a private CA"))
     tried = [(item.host, one) for item in network.endpoints for one in item.attempts if one.trust]
     foreign = [(host, one) for host, one in tried if one.trust == "host"]
     untrusted = [(host, one) for host, one in tried if one.trust == "none"]
@@ -304,7 +321,7 @@ def _inspection(network: NetworkFacts) -> Verdict:
         return _no_way(network) or unknown("no certificate was seen", hint=_ENDPOINTS)
     if foreign or untrusted:
         host, one = (foreign or untrusted)[0]
-        known = "trusted by this host only" if foreign else "which no trust store has"
+        known = text("trusted by this host only") if foreign else text("which no trust store has")
         return problem(
             "{host} presents a certificate of {issuer}, {known}",
             hint=(
@@ -312,10 +329,10 @@ def _inspection(network: NetworkFacts) -> Verdict:
                 "regardless, put its root below /etc/mstunnel/ca-trust and use --ignore-check inspection."
             ),
             host=host,
-            issuer=one.issuer or "a CA",
+            issuer=one.issuer or text("a CA"),
             known=known,
         )
-    return passed(f"{len(tried)} certificates chain to public roots")
+    return passed(text("{tried} certificates chain to public roots", tried=len(tried)))
 
 
 @CHECKS.add(
@@ -333,9 +350,11 @@ def _clock(network: NetworkFacts) -> Verdict:
             "no server reported its time", hint="Compare `date --utc` with another clock."
         )
     skew = sorted(skews, key=abs)[len(skews) // 2]
-    seen = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the servers"
+    seen = text(
+        "{skew:.0f} s {behind} the servers", skew=abs(skew), behind=text("ahead of") if skew > 0 else "behind"
+    )
     if abs(skew) <= _SOME_SKEW:
-        return passed(f"within {_SOME_SKEW:.0f} s of the servers")
+        return passed(text("within {some_skew:.0f} s of the servers", some_skew=_SOME_SKEW))
     found = problem if abs(skew) > _MOST_SKEW else warning
     return found(seen, hint="Synchronise it: `timedatectl set-ntp true`, or `chronyc makestep`.")
 
@@ -356,7 +375,7 @@ def _path_mtu(network: NetworkFacts) -> Verdict:
     if not known:
         return _no_way(network) or unknown("no connection was made", hint=_ENDPOINTS)
     if min(known) >= _LEAST_MTU:
-        return passed(f"{min(known)} bytes or more")
+        return passed(text("{known} bytes or more", known=min(known)))
     return problem(
         "{least} bytes",
         hint="Find the link with an MTU below 1280: `tracepath {host}`.",
@@ -375,5 +394,5 @@ def _path_mtu(network: NetworkFacts) -> Verdict:
 )
 def _allowed_names(network: NetworkFacts) -> Verdict:
     if not network.patterns:
-        return skipped("this cloud has no wildcard names")
-    return passed(f"allow all of {', '.join(network.patterns)}")
+        return skipped(text("this cloud has no wildcard names"))
+    return passed(text("allow all of {patterns}", patterns=", ".join(network.patterns)))

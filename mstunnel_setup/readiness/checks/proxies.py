@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts import EngineFacts, ProxyFacts, ProxyPlace, Settings
 from mstunnel_setup.readiness.model import Checks, Group, Requirement, Verdict, passed, problem, skipped
@@ -27,10 +28,10 @@ def _urls(proxies: ProxyFacts) -> list[ProxyPlace]:
 )
 def _credentials(proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
-        return skipped("no proxy")
+        return skipped(text("no proxy"))
     found = sorted({item.place for item in proxies.places if item.credentials})
     if not found:
-        return passed("no user name or password in any place")
+        return passed(text("no user name or password in any place"))
     return problem(
         "user name or password in {places}",
         hint="Write only http://host:port there; the proxy must allow this host without a password.",
@@ -46,14 +47,14 @@ def _credentials(proxies: ProxyFacts) -> Verdict:
 )
 def _address(proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
-        return skipped("no proxy")
+        return skipped(text("no proxy"))
     bad = [
         f"{item.value} in {item.place}"
         for item in _urls(proxies)
         if not item.value.lower().startswith("http://")
     ]
     if not bad:
-        return passed("all start with http://")
+        return passed(text("all start with http://"))
     return problem(
         "{addresses}",
         hint="Write http://host:port, also for https_proxy.",
@@ -74,12 +75,14 @@ def _address(proxies: ProxyFacts) -> Verdict:
 )
 def _same(proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
-        return skipped("no proxy")
+        return skipped(text("no proxy"))
     differing = [
         line for name in ("http_proxy", "https_proxy", "no_proxy") for line in _differing(proxies, name)
     ]
     if not differing:
-        return passed(f"the same in {_list(sorted({item.place for item in _urls(proxies)}))}")
+        return passed(
+            text("the same in {proxies}", proxies=_list(sorted({item.place for item in _urls(proxies)})))
+        )
     return problem(
         "{differences}",
         hint=(
@@ -98,7 +101,14 @@ def _differing(proxies: ProxyFacts, name: str) -> Iterable[str]:
     first, *others = found.values() or [None]
     for other in others:
         if first is not None and other is not None:
-            yield f"{name} is {first.value} in {first.place} but {other.value} in {other.place}"
+            yield text(
+                "{name} is {value} in {place} but {value_2} in {place_2}",
+                name=name,
+                value=first.value,
+                place=first.place,
+                value_2=other.value,
+                place_2=other.place,
+            )
 
 
 @CHECKS.add(
@@ -114,18 +124,18 @@ def _differing(proxies: ProxyFacts, name: str) -> Iterable[str]:
 )
 def _places(settings: Settings, engine: EngineFacts, proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
-        return skipped("no proxy")
+        return skipped(text("no proxy"))
     found = chosen_engine(settings, engine)
     needed = [ENVIRONMENT, DOCKER] if found is not None and found.name == "docker" else [PROFILE]
     named = [item.place for item in _urls(proxies)]
     missing = [place for place in needed if not any(place in known for known in named)]
     if not missing:
-        return passed(f"named in {_list(needed)}")
+        return passed(text("named in {needed}", needed=_list(needed)))
     one = _urls(proxies)[0]
     remedy = (
-        "Run `mst-cli install`, which writes it there."
+        text("Run `mst-cli install`, which writes it there.")
         if ENV_SH in named
-        else f"The installation writes it there. Without one: {_by_hand(missing, one)}."
+        else text("The installation writes it there. Without one: {one}.", one=_by_hand(missing, one))
     )
     return problem(
         "{name} is {value} in {place}, but not named in {missing}",
@@ -143,7 +153,9 @@ def _by_hand(missing: Iterable[str], one: ProxyPlace) -> str:
     ways = {
         PROFILE: f"`echo export {line} >>{PROFILE}`",
         ENVIRONMENT: f"`echo {line} >>{ENVIRONMENT}`",
-        DOCKER: f"`systemctl edit docker`, with [Service] and Environment={line}, then restart it",
+        DOCKER: text(
+            "`systemctl edit docker`, with [Service] and Environment={line}, then restart it", line=line
+        ),
     }
     return "; ".join(ways[place] for place in missing)
 
@@ -157,10 +169,10 @@ def _by_hand(missing: Iterable[str], one: ProxyPlace) -> str:
 )
 def _no_proxy(proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
-        return skipped("no proxy")
+        return skipped(text("no proxy"))
     values = sorted({item.value for item in proxies.places if item.name == "no_proxy" and item.value})
     if values:
-        return passed(f"no_proxy is {_list(values)}")
+        return passed(text("no_proxy is {values}", values=_list(values)))
     return problem(
         "no_proxy is not set",
         hint="Name what is reached without it, such as no_proxy=localhost,127.0.0.1,.contoso.com.",

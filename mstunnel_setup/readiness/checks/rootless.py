@@ -5,6 +5,7 @@ from collections.abc import Callable
 from packaging.version import Version
 
 from mstunnel_setup.actions import accounts
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.versions import release
 from mstunnel_setup.readiness.checks.host import gigabytes
 from mstunnel_setup.readiness.checks.utils import chosen_engine
@@ -61,7 +62,7 @@ def _engine(settings: Settings, engine: EngineFacts) -> Verdict:
             version=found.version,
             least=least,
         )
-    return passed(f"podman {found.version}")
+    return passed(text("podman {version}", version=found.version))
 
 
 @CHECKS.add(
@@ -114,7 +115,7 @@ def _subordinate(name: accounts.IdKind, kind: str, known: Callable[[RootlessFact
     def subordinate_ids(rootless: RootlessFacts) -> Verdict:
         found, free = known(rootless)
         if found >= accounts.IDS:
-            return passed(f"{found} in /etc/{name}")
+            return passed(text("{found} in /etc/{name}", found=found, name=name))
         return problem(
             "{found} of {wanted} for {account} in /etc/{name}",
             hint="Run `{command}`, or run with --fix.",
@@ -140,7 +141,7 @@ _subordinate("subgid", "group", lambda facts: (facts.subgids, facts.free_subgid)
 )
 def _linger(rootless: RootlessFacts) -> Verdict:
     if rootless.linger:
-        return passed("containers keep running after logout")
+        return passed(text("containers keep running after logout"))
     return problem(
         "containers end at logout and do not start at boot",
         hint="Run `{command}`, or run with --fix.",
@@ -176,7 +177,7 @@ def _home(rootless: RootlessFacts) -> Verdict:
     fix="Free 10 GB in the home of the account; `df -h` shows what is left.",
 )
 def _home_space(rootless: RootlessFacts) -> Verdict:
-    seen = f"{gigabytes(rootless.home_free)} free at {rootless.home}"
+    seen = text("{home_free} free at {home}", home_free=gigabytes(rootless.home_free), home=rootless.home)
     if rootless.home_free >= _HOME:
         return passed(seen)
     return problem("{seen}", hint="Free 10 GB there: `df -h {home}`.", seen=seen, home=rootless.home)
@@ -191,9 +192,9 @@ def _home_space(rootless: RootlessFacts) -> Verdict:
 )
 def _directory(rootless: RootlessFacts) -> Verdict:
     if rootless.directory_owner is None:
-        return skipped("/etc/mstunnel does not exist yet")
+        return skipped(text("/etc/mstunnel does not exist yet"))
     if rootless.directory_owner == rootless.uid:
-        return passed(f"{rootless.account} owns it")
+        return passed(text("{account} owns it", account=rootless.account))
     return problem(
         "uid {uid} owns it",
         hint="Run `chown -R {account} /etc/mstunnel`.",
@@ -206,14 +207,19 @@ def _directory(rootless: RootlessFacts) -> Verdict:
 @CHECKS.add(
     "rootless-port",
     "Port below 1024",
-    passes="The gateway's port needs no root.",
+    passes="The gateway's port needs no root, or has an uplink.",
     why="An account may not listen on low ports unless the kernel allows it.",
     fix="Run `sysctl -w net.ipv4.ip_unprivileged_port_start=443`, or `mst-readiness rootless --fix` as root.",
 )
-def _port(settings: Settings, kernel: KernelFacts) -> Verdict:
+def _port(settings: Settings, system: SystemFacts, kernel: KernelFacts, rootless: RootlessFacts) -> Verdict:
+    if settings.port in rootless.uplinks:
+        return passed(f"the kernel forwards port {settings.port} to the uplink")
+    # Without root nobody sees what stands against an uplink, nor makes one.
+    if system.root and not rootless.uplink_obstacle:
+        return passed(f"port {settings.port} can have an uplink")
     start = kernel.sysctls.get(PORT_START, "1024")
     if suffices(PORT_START, start, str(settings.port)):
-        return passed(f"ports from {start} need no root")
+        return passed(text("ports from {start} need no root", start=start))
     return problem(
         "ports below {start} need root",
         hint="Set it: `sysctl -w net.ipv4.ip_unprivileged_port_start={port}`, or run with --fix.",
@@ -238,7 +244,11 @@ def _sysctl(name: str, least: str, why: str) -> None:
         tracks = not (kernel.loadable | kernel.built_in).isdisjoint(CONNTRACK_MODULE_FILES)
         if suffices(name, value, least):
             return passed(f"{name} is {value}")
-        seen = f"{name} is {value}" if value is not None else f"{name} does not exist (module nf_conntrack)"
+        seen = (
+            f"{name} is {value}"
+            if value is not None
+            else text("{name} does not exist (module nf_conntrack)", name=name)
+        )
         return problem(
             "{seen}",
             hint="Set it: `sysctl -w {name}={least}`, or run with --fix.",
@@ -277,7 +287,7 @@ def _namespaces(kernel: KernelFacts) -> Verdict:
     return problem(
         "user.max_user_namespaces is {value}",
         hint="Allow some: `sysctl -w user.max_user_namespaces=15076`.",
-        value=value or "not set",
+        value=value or text("not set"),
     )
 
 
@@ -304,7 +314,7 @@ def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
             obstacle=rootless.uplink_obstacle,
         )
     if settings.port in rootless.uplinks:
-        return passed(f"port {settings.port} has an uplink")
+        return passed(text("port {port} has an uplink", port=settings.port))
     return problem(
         "no uplink for port {port}: a program handles each packet, and may upload 2 Mbit/s",
         hint="Run `sudo mstunnel-setup host --port {port}`, then mstunnel-setup.",
@@ -321,9 +331,9 @@ def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
 )
 def _network(engine: EngineFacts) -> Verdict:
     if engine.pasta:
-        return passed("pasta is installed")
+        return passed(text("pasta is installed"))
     if engine.slirp4netns:
-        return passed("slirp4netns is installed")
+        return passed(text("slirp4netns is installed"))
     return problem("neither pasta nor slirp4netns is installed", hint="Install passt, which provides pasta.")
 
 
@@ -335,7 +345,7 @@ def _network(engine: EngineFacts) -> Verdict:
 )
 def _cgroup(system: SystemFacts) -> Verdict:
     if system.cgroup == CGROUP_V2:
-        return passed("version 2")
+        return passed(text("version 2"))
     return problem(
         "rootless containers need version 2 for limits",
         hint="Boot with `systemd.unified_cgroup_hierarchy=1` on the kernel command line.",

@@ -1,5 +1,7 @@
 """Group `utils`: kernel, container engine and auditing, as the vendor's tool of that name checks them."""
 
+from mstunnel_setup.actions.forwarding import RULES
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.versions import bad_range, is_tested, release
 from mstunnel_setup.readiness.data import platforms
 from mstunnel_setup.readiness.facts import (
@@ -48,7 +50,7 @@ def _module(module: str, severity: Requirement, why: str, why_boot: str, more: s
     )
     def module_loaded(kernel: KernelFacts) -> Verdict:
         if module in kernel.modules:
-            return passed(f"{module} is loaded or built in")
+            return passed(text("{module} is loaded or built in", module=module))
         return problem(
             "{module} is not loaded",
             hint="Load it: `modprobe {module}`, or run with --fix.",
@@ -67,9 +69,11 @@ def _module(module: str, severity: Requirement, why: str, why_boot: str, more: s
     )
     def module_at_boot(kernel: KernelFacts) -> Verdict:
         if module in kernel.module_files:
-            return passed(f"{kernel.module_files[module]} loads {module}")
+            return passed(
+                text("{module} loads {module_2}", module=kernel.module_files[module], module_2=module)
+            )
         if module in kernel.built_in:
-            return passed(f"{module} is built into the kernel")
+            return passed(text("{module} is built into the kernel", module=module))
         return problem(
             "no file loads {module} at boot",
             hint="Write one: `echo {module} >{file}`, or run with --fix.",
@@ -102,7 +106,7 @@ _module(
 )
 def _tun_device(kernel: KernelFacts) -> Verdict:
     if kernel.tun_device:
-        return passed("/dev/net/tun exists")
+        return passed(text("/dev/net/tun exists"))
     return problem(
         "/dev/net/tun is missing",
         hint="Load its module: `modprobe tun`. In a container, pass the device through.",
@@ -139,14 +143,21 @@ def _ip_forward(kernel: KernelFacts) -> Verdict:
     "IP forwarding at boot",
     _RECOMMENDED,
     passes="The last file of `sysctl.d` that sets it sets it to 1; `/etc/sysctl.conf` counts where a "
-    "link there leads to it (Debian 13 has none), or systemd is not installed.",
+    "link there leads to it (Debian 13 has none), or systemd is not installed. With root it may also be on "
+    "without a file: the container engine switches it on.",
     why="After a reboot devices would connect, and reach nothing.",
 )
-def _ip_forward_boot(kernel: KernelFacts) -> Verdict:
+def _ip_forward_boot(settings: Settings, kernel: KernelFacts) -> Verdict:
     file, value = kernel.sysctl_files.get(FORWARD, ("", ""))
     if value == "1":
-        return passed(f"{file} sets {FORWARD} to 1")
-    seen = f"{file} sets {FORWARD} to {value}" if file else f"no file sets {FORWARD} at boot"
+        return passed(text("{file} sets {forward} to 1", file=file, forward=FORWARD))
+    if not file and settings.mode != "rootless" and kernel.sysctls.get(FORWARD) == "1":
+        return passed(text("no file sets {forward}; the container engine does", forward=FORWARD))
+    seen = (
+        text("{file} sets {forward} to {value}", file=file, forward=FORWARD, value=value)
+        if file
+        else text("no file sets {forward} at boot", forward=FORWARD)
+    )
     return problem(
         seen,
         hint="Set it there: `echo net.ipv4.ip_forward=1 >>/etc/sysctl.d/90-mstunnel.conf`, or run "
@@ -155,10 +166,40 @@ def _ip_forward_boot(kernel: KernelFacts) -> Verdict:
 
 
 @CHECKS.add(
+    "forwarding",
+    "Forwarding for others",
+    _RECOMMENDED,
+    passes="The rules with which the host forwards for the gateway only are loaded. Where the host forwarded "
+    "before the installation there are none, and the check says so.",
+    why="A machine that uses this host as its router would reach every network that the host reaches.",
+    fix=f"Load the rules: `nft --file {RULES}`.",
+)
+def _forwarding(kernel: KernelFacts) -> Verdict:
+    if kernel.forwarding_rules == "loaded":
+        return passed(text("the host forwards for the gateway only"))
+    if kernel.forwarding_rules == "unknown":
+        return skipped(text("only root can read the rules of nftables"))
+    if kernel.forwarding_rules == "unloaded":
+        return problem(
+            "the host forwards packets for others: the rules that limit it to the gateway are not loaded",
+            hint="Load them: `nft --file {rules}`.",
+            rules=RULES,
+        )
+    if kernel.sysctls.get(FORWARD) == "1":
+        return passed(
+            text(
+                "{forward} is 1 without rules of ours: the host may forward for others, too", forward=FORWARD
+            )
+        )
+    return passed(text("the host does not forward"))
+
+
+@CHECKS.add(
     "engine-present",
     "Container engine",
     passes="The requested engine, else Podman, else Docker, is installed.",
     why="The gateway and its agent run in containers.",
+    fix="Install Podman (`dnf install podman` or `apt install podman`), or Docker CE.",
 )
 def _present(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
     found = chosen_engine(settings, engine)
@@ -175,8 +216,10 @@ def _how_to_install(settings: Settings, system: SystemFacts) -> str:
     row = platforms().of(system.distribution, system.version)
     named = settings.engine if settings.engine != "auto" else row.engine if row else "podman"
     if named == "docker":
-        return "Install Docker CE: https://docs.docker.com/engine/install/."
-    return f"Install it: `{_INSTALLERS.get(system.distribution, 'dnf install')} podman`."
+        return text("Install Docker CE: https://docs.docker.com/engine/install/.")
+    return text(
+        "Install it: `{install} podman`.", install=_INSTALLERS.get(system.distribution, "dnf install")
+    )
 
 
 @CHECKS.add(
@@ -189,21 +232,23 @@ def _how_to_install(settings: Settings, system: SystemFacts) -> str:
 def _running(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     if found is None:
-        return skipped("no engine is installed")
+        return skipped(text("no engine is installed"))
     if found.running:
-        return passed(f"{found.name} answers")
+        return passed(text("{name} answers", name=found.name))
     if found.running is None:
-        seen = f"{found.name} did not respond in time"
+        seen = text("{name} did not respond in time", name=found.name)
         return unknown(
             "{seen}", hint="Measure it: `time {name} info`.", fixed_by="account", seen=seen, name=found.name
         )
     hints = {
-        "docker": "Start it: `systemctl start docker.service`, or run with --fix.",
-        "podman": "Check the output of `podman info`.",
+        "docker": text("Start it: `systemctl start docker.service`, or run with --fix."),
+        "podman": text("Check the output of `podman info`."),
     }
     if not system.root and settings.mode == "rootful":
-        hints = dict.fromkeys(hints, "Run mst-readiness with sudo: the gateway uses the engine of root.")
-    why = f": {found.reason}" if found.reason else ""
+        hints = dict.fromkeys(
+            hints, text("Run mst-readiness with sudo: the gateway uses the engine of root.")
+        )
+    why = text(": {reason}", reason=found.reason) if found.reason else ""
     return problem(
         "{name} does not answer{why}",
         hint="{remedy}",
@@ -224,7 +269,7 @@ def _running(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
 def _version(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     if found is None:
-        return skipped("no engine is installed")
+        return skipped(text("no engine is installed"))
     number, known = release(found.version), platforms().engines[found.name]
     least = release(known.least)
     if number is None or least is None:
@@ -239,7 +284,11 @@ def _version(settings: Settings, engine: EngineFacts) -> Verdict:
             version=found.version,
             least=known.least,
         )
-    return passed(f"{found.name} {found.version} is {known.least} or later")
+    return passed(
+        text(
+            "{name} {version} is {least} or later", name=found.name, version=found.version, least=known.least
+        )
+    )
 
 
 @CHECKS.add(
@@ -253,7 +302,7 @@ def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     number = None if found is None else release(found.version)
     if found is None or number is None:
-        return skipped("no engine version is known")
+        return skipped(text("no engine version is known"))
     bad = bad_range(found.name, number)
     if bad is not None:
         return problem(
@@ -264,7 +313,7 @@ def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
             why=bad.why,
             below=bad.below,
         )
-    return passed(f"{found.name} {found.version} has no known problem")
+    return passed(text("{name} {version} has no known problem", name=found.name, version=found.version))
 
 
 @CHECKS.add(
@@ -278,10 +327,17 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     number = None if found is None else release(found.version)
     if found is None or number is None:
-        return skipped("no engine version is known")
+        return skipped(text("no engine version is known"))
     lines = platforms().engines[found.name].tested
     if is_tested(found.name, number):
-        return passed(f"{found.name} {found.version} is of a tested release line ({', '.join(lines)})")
+        return passed(
+            text(
+                "{name} {version} is of a tested release line ({lines})",
+                name=found.name,
+                version=found.version,
+                lines=", ".join(lines),
+            )
+        )
     return problem(
         "{name} {version} is not among the tested ones ({tested})",
         hint="Expect it to work, and report it if it does not.",
@@ -301,7 +357,7 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
 def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
     row, found = platforms().of(system.distribution, system.version), chosen_engine(settings, engine)
     if row is None or found is None:
-        return skipped("no platform entry or no engine to compare with")
+        return skipped(text("no platform entry or no engine to compare with"))
     if found.name != row.engine:
         return problem(
             "{name}; {system} supports {engine}",
@@ -311,12 +367,20 @@ def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
             engine=row.engine,
         )
     if not row.shipped:
-        return passed(f"{found.name}, as supported on {system.name}")
+        return passed(text("{name}, as supported on {name_2}", name=found.name, name_2=system.name))
     number, shipped = release(found.version), release(row.shipped)
     if number is None or shipped is None:
-        return skipped("no engine version is known")
+        return skipped(text("no engine version is known"))
     if number >= shipped:
-        return passed(f"{found.name} {found.version}; {system.name} came with {row.shipped}")
+        return passed(
+            text(
+                "{name} {version}; {name_2} came with {shipped}",
+                name=found.name,
+                version=found.version,
+                name_2=system.name,
+                shipped=row.shipped,
+            )
+        )
     return problem(
         "{name} {version} is older than {shipped}",
         hint="Install the distribution's updates.",
@@ -335,9 +399,9 @@ def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
 def _userns_remap(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     if found is None or found.name != "docker":
-        return skipped("Docker is not used")
+        return skipped(text("Docker is not used"))
     if not engine.userns_remap:
-        return passed("userns-remap is not set")
+        return passed(text("userns-remap is not set"))
     return problem(
         "userns-remap is {userns_remap}: containers cannot read the certificate's key",
         hint=(
@@ -360,7 +424,7 @@ def _userns_remap(settings: Settings, engine: EngineFacts) -> Verdict:
 )
 def _auditd(security: SecurityFacts) -> Verdict:
     if security.auditd == "active":
-        return passed("auditd is active")
+        return passed(text("auditd is active"))
     if security.auditd == "inactive":
         return problem(
             "auditd is installed but not active",

@@ -5,20 +5,22 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from mstunnel_setup.answers.variables import proxy_place
 from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.endpoint import Destination, Trust, reach, resolve
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 from mstunnel_setup.readiness.data import CUSTOM, Endpoint
 from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts, ProxyFacts
-from mstunnel_setup.readiness.proxies import bypassed, proxy_place
+from mstunnel_setup.readiness.proxies import bypassed
 
 _HTTPS = 443
 # Names get this part of the time, so that connections have the rest even when DNS is dead.
 _FOR_NAMES = 0.4
 # What was not answered is reported this long before the deadline, so that it can still be reported.
 _TO_TELL = 0.3
-_LATE = "no answer in time"
+_LATE = text("no answer in time")
 
 
 @dataclass(frozen=True)

@@ -212,12 +212,12 @@ class HostReader:
     def _defined_bridges(self) -> list[Bridge]:
         daemon = "/etc/docker/daemon.json"
         found = [*parse.docker_bridges(text_of(self.files, daemon), daemon)]
-        for path, text in texts_below(self.files, (ipv6.DIRECTORY,), ".json").items():
+        for path, content in texts_below(self.files, (ipv6.DIRECTORY,), ".json").items():
             # What this program adds leaves the range of the bridge to Podman.
-            found += parse.netavark_bridges(text, path) if path != ipv6.FILE else ()
+            found += parse.netavark_bridges(content, path) if path != ipv6.FILE else ()
         if self.network_backend() == "cni":
-            for path, text in texts_below(self.files, ("/etc/cni/net.d",), ".conflist").items():
-                found += parse.cni_bridges(text, path)
+            for path, content in texts_below(self.files, ("/etc/cni/net.d",), ".conflist").items():
+                found += parse.cni_bridges(content, path)
         return found
 
     def network_backend(self) -> Literal["netavark", "cni"]:
@@ -278,8 +278,8 @@ class HostReader:
             found += parse.proxy_places(path, parse.assignments(text_of(self.files, path)))
         directories = tuple(f"/etc/systemd/system/{name}" for name in _UNIT_DIRECTORIES)
         for directory in directories:
-            for path, text in texts_below(self.files, (directory,), ".conf").items():
-                found += parse.proxy_places(path, parse.unit_environment(text))
+            for path, content in texts_below(self.files, (directory,), ".conf").items():
+                found += parse.proxy_places(path, parse.unit_environment(content))
         return ProxyFacts(places=tuple(found))
 
     def ports(self) -> PortFacts:
@@ -336,8 +336,8 @@ def own_addresses(files: Files, clock: Clock) -> str:
 
 def _own_addresses(files: Files) -> Iterator[IPv4Address | IPv6Address]:
     """Source: proc(5), `/proc/net/fib_trie` and `/proc/net/if_inet6`."""
-    for text in _LOCAL_ADDRESS.findall(text_of(files, "/proc/net/fib_trie")):
-        address = IPv4Address(text)
+    for found in _LOCAL_ADDRESS.findall(text_of(files, "/proc/net/fib_trie")):
+        address = IPv4Address(found)
         if not (address.is_loopback or address.is_link_local):
             yield address
     yield from _ipv6_addresses(files)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mstunnel_setup.actions import uplink
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
@@ -55,7 +55,7 @@ class ProgramReader:
             return Engine(name=name, version=words[0]), words[-1]
         version = _version(self._ask([name, "--version"]))
         if told is None:
-            return Engine(name=name, version=version, running=None, reason="no answer in time"), ""
+            return Engine(name=name, version=version, running=None, reason=text("no answer in time")), ""
         *_, reason = told.error.strip().splitlines() or [""]
         return Engine(name=name, version=version, running=False, reason=plain(reason, 120)), ""
 

@@ -4,6 +4,7 @@ import re
 from ipaddress import ip_address
 from typing import Final
 
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness import parse
@@ -23,15 +24,15 @@ def obstacle(files: Files, processes: Processes) -> str:
     """
     missing = [name for name in _PROGRAMS if processes.find(name) is None]
     if missing:
-        return f"{' and '.join(missing)} is not installed"
+        return text("{missing} is not installed", missing=" and ".join(missing))
     firewalld = processes.find("firewall-cmd") is not None
     if firewalld and processes.run(["firewall-cmd", "--state"], timeout=_SECONDS, check=False).code == 0:
-        return "firewalld filters forwarded packets"
+        return text("firewalld filters forwarded packets")
     # A rule that drops is final, whatever other tables accept: ufw and Docker have one.
     chains = processes.run(["nft", "list", "chains"], timeout=_SECONDS, check=False).output
     if _DROPS.search(chains):
-        return "a rule of this host, such as one of ufw or Docker, drops forwarded packets"
-    return "" if resolver(files) else "its only name server listens on the host's loopback"
+        return text("a rule of this host, such as one of ufw or Docker, drops forwarded packets")
+    return "" if resolver(files) else text("its only name server listens on the host's loopback")
 
 
 def resolver(files: Files) -> str:

@@ -28,6 +28,7 @@ class Host(Processes):
         self.locked: set[str] = set()
         self.base_ports = {3128: "squid_port_t"}
         self.ports: dict[int, str] = {}
+        self.tables: set[str] = set()
         self.asked: list[str] = []
         self.monitor_runs = False
         for directory in ("/proc/sys/net/ipv4", "/var/lib/mstunnel", "/etc"):
@@ -100,7 +101,16 @@ class Host(Processes):
         return 0, ""
 
     def _nft(self, words: list[str]) -> tuple[int, str]:
-        """Rules are none of ours here: `nft delete` fails, as without a table."""
+        """Tables of nft(8), by family and name, as far as files make and commands list or delete them."""
+        if words[0] == "--file":
+            text = (self.files.read(words[1]) or b"").decode()
+            self.tables |= set(re.findall(r"^table (\S+ \S+) \{", text, re.MULTILINE))
+            return (0, "") if text else (1, "")
+        if words == ["list", "tables"]:
+            return 0, "".join(f"table {name}\n" for name in sorted(self.tables))
+        if words[:2] == ["delete", "table"] and " ".join(words[2:]) in self.tables:
+            self.tables.remove(" ".join(words[2:]))
+            return 0, ""
         return 1, ""
 
     def _ip(self, words: list[str]) -> tuple[int, str]:

@@ -125,7 +125,7 @@ def _run(tmp_path: Path, init: Init, verb: str, fails: str = "nothing") -> tuple
     log.write_text("")
     program.write_text(PROGRAM.format(log=log, fails=fails))
     program.chmod(0o755)
-    script = init_script.text(init, "mstunnel", str(program))
+    script = init_script.script_text(init, "mstunnel", str(program))
     if init == "openrc":
         script = f"{OPENRC}{script}\n{verb}\n"
     command = ["/bin/sh", "-c", script, "mstunnel", verb]
@@ -142,7 +142,8 @@ def test_the_script_starts_the_server_first_and_stops_it_last(tmp_path: Path, in
 @pytest.mark.parametrize("init", ["openrc", "sysv"])
 def test_the_script_reports_a_failed_start_to_its_init_system(tmp_path: Path, init: Init) -> None:
     code, asked = _run(tmp_path, init, "start", fails="server start")
-    assert (code, asked) == (1, ["server start"])
+    # The agent reports that to the tenant.
+    assert (code, asked) == (1, ["server start", "agent start"])
 
 
 MONITOR = """\
@@ -163,7 +164,7 @@ def monitor_script(tmp_path: Path) -> Iterator[Callable[[str], int]]:
     for name, text in (("monitor", MONITOR), ("logger", LOGGER.format(log=tmp_path / "log"))):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    script = init_script.text("sysv", "mstunnel_monitor", str(tmp_path / "monitor"))
+    script = init_script.script_text("sysv", "mstunnel_monitor", str(tmp_path / "monitor"))
     path = tmp_path / "script"
     path.write_text(script.replace("/run/", f"{tmp_path}/"))
     path.chmod(0o755)
@@ -200,7 +201,7 @@ def test_the_monitor_of_sysv_runs_once_logs_and_ends(
 
 
 def test_openrc_supervises_the_monitor_and_never_gives_it_up() -> None:
-    script = init_script.text("openrc", "mstunnel_monitor", "/usr/sbin/mstunnel_monitor")
+    script = init_script.script_text("openrc", "mstunnel_monitor", "/usr/sbin/mstunnel_monitor")
     said = f"{script}\necho $supervisor $command $respawn_delay $respawn_max"
     done = subprocess.run(["/bin/sh", "-euc", said], check=True, timeout=20, capture_output=True, text=True)
     assert done.stdout == "supervise-daemon /usr/sbin/mstunnel_monitor 30 0\n"

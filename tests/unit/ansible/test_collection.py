@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from mstunnel_setup import __version__
+from scripts.version import semantic
 
 ROOT = Path(__file__).parents[3]
 COLLECTION = ROOT / "ansible"
@@ -44,7 +44,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("collections")
     ansible(directory, "ansible-galaxy", "collection", "build", str(COLLECTION), f"--output-path={directory}")
     (archive,) = directory.glob("*.tar.gz")
-    assert archive.name == f"mstunnel-gateway-{__version__}.tar.gz"
+    assert archive.name == f"mstunnel-gateway-{semantic()}.tar.gz"
     ansible(
         directory, "ansible-galaxy", "collection", "install", str(archive), f"--collections-path={directory}"
     )
@@ -52,11 +52,16 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_has_the_version_of_the_program() -> None:
-    assert YAML(typ="safe").load(COLLECTION / "galaxy.yml")["version"] == __version__
+    assert YAML(typ="safe").load(COLLECTION / "galaxy.yml")["version"] == semantic()
+
+
+def test_the_archive_has_the_licence(installed: Path) -> None:
+    (licence,) = installed.glob("ansible_collections/mstunnel/gateway/LICENSE")
+    assert licence.read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
 def test_the_archive_holds_what_is_committed_and_nothing_else(installed: Path) -> None:
-    with tarfile.open(installed / f"mstunnel-gateway-{__version__}.tar.gz") as archive:
+    with tarfile.open(installed / f"mstunnel-gateway-{semantic()}.tar.gz") as archive:
         held = {member.name for member in archive.getmembers() if member.isfile()}
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "ansible"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()

@@ -35,20 +35,22 @@ def test_defaults() -> None:
 def test_the_order_of_precedence() -> None:
     options = {"site": "option"}
     environment = {"MSTUNNEL_SITE": "environment"}
-    file, earlier = _file("site: file\n"), {"site": "earlier"}
+    file, earlier, backup = _file("site: file\n"), {"site": "earlier"}, {"site": "backup"}
     seen = [
         merge(options, environment, file, earlier),
         merge({}, environment, file, earlier),
         merge({}, {}, file, earlier),
-        merge({}, {}, None, earlier),
+        merge({}, {}, None, earlier, backup),
+        merge({}, {}, None, {}, backup),
         merge({}, {}),
     ]
-    assert [answers.site for answers in seen] == ["option", "environment", "file", "earlier", None]
+    assert [answers.site for answers in seen] == ["option", "environment", "file", "earlier", "backup", None]
     assert [str(answers.origins["site"]) for answers in seen] == [
         "option --site",
         "environment MSTUNNEL_SITE",
         "answers.yaml:2:7",
         "earlier answer",
+        "backup",
         "default",
     ]
 
@@ -89,6 +91,12 @@ def test_a_variable_that_means_nothing_is_refused(environment: Mapping[str, str]
     with pytest.raises(UsageError, match=next(iter(environment))) as caught:
         merge({}, environment)
     assert caught.value.code == "environment-invalid"
+    assert f"“{next(iter(environment.values()))}”" in caught.value.message
+
+
+def test_the_cloud_of_21vianet_is_refused_with_the_reason() -> None:
+    with pytest.raises(UsageError, match="not available in the cloud of 21Vianet"):
+        merge({}, {"intune_env": "MCP"})
 
 
 def test_problems_name_the_origin_and_come_all_at_once() -> None:

@@ -108,6 +108,25 @@ def check_uplink_rules(tmp_path: Path) -> None:
     text = render(
         "network/uplink.nft", table="t", device="d0", gateway="192.0.0.6", host="192.0.0.5", port=443
     )
+    check_rules(tmp_path, text)
+
+
+def check_forwarding_rules(tmp_path: Path) -> None:
+    for family in ("", "ipv6"):
+        networks = ("podman", "docker")
+        check_rules(tmp_path, render("network/forwarding.nft", table="t", networks=networks, family=family))
+
+
+def check_forwarding_unit(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    shutil.copy(tmp_path / installed(tmp_path, "sh").lstrip("/"), tmp_path / "bin/sh")
+    for again in (False, True):
+        text = render("systemd/mstunnel-forwarding.service", rules="/etc/r.nft", again=again)
+        assert verify(tmp_path, "ours.service", text) == ""
+
+
+def check_rules(tmp_path: Path, text: str) -> None:
+    """The program takes them in a network of its own."""
     (tmp_path / "rules").write_text(text)
     check = ["unshare", "--map-root-user", "--net", "nft", "--check", "--file", str(tmp_path / "rules")]
     done = subprocess.run(check, check=False, capture_output=True, text=True)
@@ -150,7 +169,8 @@ def check_quadlet(tmp_path: Path) -> None:
 
 def check_init_script(tmp_path: Path, name: str) -> None:
     path = tmp_path / "script"
-    path.write_text(render(f"init/{name}", program=str(tmp_path) + installed(tmp_path, HOSTILE)))
+    program = str(tmp_path) + installed(tmp_path, HOSTILE)
+    path.write_text(render(f"init/{name}", program=program, rules="/etc/r.nft"))
     sh("-n", str(path))
     words = path.read_text().replace("\t", " ").replace("command=", "--startas ")
     (word,) = {*re.findall(r"(?:--startas |^ )('.*?usr/sbin.*?')", words, re.MULTILINE)}
@@ -253,6 +273,7 @@ CHECKS = {
     "lab/lab.css": check_style,
     "lab/mstunnel-setup": check_lab_script,
     "logrotate/mstunnel": check_logrotate,
+    "network/forwarding.nft": check_forwarding_rules,
     "network/uplink.nft": check_uplink_rules,
     "podman/90-mstunnel-bridge.conf": check_bridge,
     "proxy/http-proxy.conf": check_drop_in,
@@ -260,6 +281,7 @@ CHECKS = {
     "radius/radiusclient.conf": check_radius_client,
     "radius/servers": check_radius_servers,
     "quadlet/mstunnel.container": check_quadlet,
+    "systemd/mstunnel-forwarding.service": check_forwarding_unit,
     "systemd/mstunnel-import.service": check_import,
     "systemd/mstunnel-import.timer": check_timer,
     "systemd/mstunnel-uplink-rules.service": check_uplink_unit_of_rules,

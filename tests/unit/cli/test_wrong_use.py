@@ -227,3 +227,20 @@ def test_files_about_devices_are_judged_with_the_answers_where_they_are_on_this_
     ca_file.write_bytes(Pki().pem("leaf"))
     assert run_app(setup.app, "mstunnel-setup", arguments) == 4
     assert "leaf is not a CA" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "advice"),
+    [
+        ("mst-cli", ("status", "--json"), "no such option: --json; JSON is `--output json` See"),
+        ("mstunnel-setup", ("--dry-run",), "--dry-run; `mstunnel-setup plan` shows what would change See"),
+        ("mst-cli", ("install", "--dry-run"), "--dry-run; `mstunnel-setup plan` shows what would change See"),
+        ("mst-cli", ("upgrade", "apply", "--dry-run"), "no such option: --dry-run See"),
+        ("mst-admin", ("apply", "DIR", "--dry-run"), "`mst-admin diff DIR` shows what would change See"),
+    ],
+)
+def test_an_option_that_others_have_is_answered_with_ours(
+    program: str, words: tuple[str, ...], advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_app(APPS[program], program, words) == 2
+    assert advice in " ".join(capsys.readouterr().err.split())

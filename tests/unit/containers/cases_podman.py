@@ -100,6 +100,9 @@ def test_a_container_is_made_as_specified(ports: Ports, reference: str, tmp_path
     assert "Read-only" in done.error
     capabilities = ports.engine.execute("box", ("cat", "/proc/1/status"), 20).output
     assert "CapBnd:\t0000000000001000" in capabilities
+    limits = ports.engine.execute("box", ("cat", "/proc/1/limits"), 20).output
+    core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
+    assert core.split()[-3:] == ["0", "0", "bytes"]
     assert action.undo(ports, record({})).outcome is Undo.REMOVED
     assert action.undo(ports, record({})).outcome is Undo.ABSENT
 

@@ -102,6 +102,7 @@ def test_the_service_has_every_right_and_no_more(files: Files) -> None:
     assert _options(made, "--health-start-period") == ["9s"]
     assert _options(made, "--pids-limit") == ["512"]
     assert _options(made, "--pull") == ["never"]
+    assert _options(made, "--ulimit") == ["core=0:0"]
     assert {"--read-only", "--stop-timeout=20"} <= set(made)
     assert service["Description"] == ["Gateway 100%% $x"]
     assert service["Restart"] == ["always"]

@@ -187,6 +187,12 @@ def test_a_device_reaches_the_networks_behind_under_the_address_of_the_gateway(
     assert guarded.get("second", target) == seen
 
 
+def test_included_routes_do_not_limit_a_device(network: Network) -> None:
+    """They tell a device what to send; docs/explanation/security.md says that it may send more."""
+    network.apply({**DOCUMENT, "routesInclude": ["10.50.0.0/16"]}, HOST, HOST_ELSEWHERE)
+    assert network.get("first", INTRANET) == CONTAINER
+
+
 @pytest.mark.parametrize("port", [80, 53])
 @pytest.mark.parametrize(
     "target",

@@ -184,7 +184,15 @@ ENGINES = st.sampled_from(["podman", "docker"])
 PLAIN = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="!'"), min_size=1)
 
 FACTS: dict[str, st.SearchStrategy[Any]] = {
-    "kernel": st.builds(kernel.Kernel, KERNELS, st.booleans(), st.none() | PORTS),
+    "kernel": st.builds(
+        kernel.Kernel,
+        KERNELS,
+        st.booleans(),
+        st.none() | PORTS,
+        uplink=st.booleans(),
+        limited=st.sampled_from([(), ("ipv4",), ("ipv6",), ("ipv4", "ipv6")]),
+        systemd=st.booleans(),
+    ),
     "account": st.builds(
         account.ServiceAccount,
         st.builds(

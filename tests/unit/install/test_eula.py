@@ -20,7 +20,7 @@ def test_a_person_reads_the_text_and_types_yes(scene: Scene) -> None:
     scene.prompter.typed = ["yes"]
     done = scene.run(eula.STEP, scene.context())
     assert paths_of(done) == _NEW
-    assert scene.prompter.paged == [eula.text()]
+    assert scene.prompter.paged == [eula.terms()]
     assert scene.files.read(paths.EULA_ACCEPTED) == b""
 
 

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
+from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
 from scripts import helm_chart
@@ -43,9 +44,16 @@ def ran(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def objects(text: str) -> dict[str, dict[str, Any]]:
-    """The objects of a manifest by kind, those that are no secrets."""
+    """The objects of a manifest by kind, those that are no secrets, without the label that a release adds."""
     found = {each["kind"]: each for each in YAML(typ="safe").load_all(text) if each["kind"] != "Secret"}
     found["Deployment"]["spec"]["template"]["metadata"].pop("annotations")
+    workload = found["Deployment"]["spec"]
+    for labels in (
+        *(each["metadata"]["labels"] for each in found.values()),
+        *(workload["selector"]["matchLabels"], workload["template"]["metadata"]["labels"]),
+        found["Service"]["spec"]["selector"],
+    ):
+        labels.pop("app.kubernetes.io/instance", None)
     return found
 
 
@@ -58,7 +66,7 @@ def values(host: Scene, directory: Path) -> str:
 
 def compare(host: Scene, helm: str, directory: Path) -> None:
     """The chart renders the objects of the manifest, which are good by their schemas."""
-    shown = ran(helm, "template", "gw1", str(CHART), "--values", values(host, directory))
+    shown = ran(helm, "template", "mstunnel", str(CHART), "--values", values(host, directory))
     assert shown.returncode == 0, shown.stderr
     ours = text_of(host, "kubernetes", "mstunnel.yaml").replace(NODES, "192.0.2.0/24")
     assert objects(shown.stdout) == objects(ours)
@@ -87,15 +95,47 @@ def test_with_an_access_log_the_chart_renders_the_objects_of_the_manifest_too(
 
 
 def test_helm_s_own_linter_finds_nothing(host: Scene, helm: str, tmp_path: Path) -> None:
-    linted = ran(helm, "lint", "--strict", str(CHART), "--values", values(host, tmp_path))
-    assert linted.returncode == 0, linted.stdout + linted.stderr
+    for more in ((), ("--values", values(host, tmp_path))):
+        linted = ran(helm, "lint", "--strict", str(CHART), *more)
+        assert linted.returncode == 0, linted.stdout + linted.stderr
+        assert "[WARNING]" not in linted.stdout
+        assert "[ERROR]" not in linted.stdout
+
+
+def test_two_releases_in_one_namespace_share_nothing(host: Scene, helm: str, tmp_path: Path) -> None:
+    file = values(host, tmp_path)
+
+    def release(name: str, *more: str) -> list[dict[str, Any]]:
+        shown = ran(helm, "template", name, str(CHART), "--values", file, *more)
+        return [*YAML(typ="safe").load_all(shown.stdout)]
+
+    one, two = release("gw1"), release("gw2")
+    for first, second in zip(one, two, strict=True):
+        assert first["metadata"]["name"].startswith("gw1-mstunnel")
+        assert second["metadata"]["name"] == first["metadata"]["name"].replace("gw1", "gw2")
+    (service,) = (each for each in one if each["kind"] == "Service")
+    (workload,) = (each for each in one if each["kind"] == "Deployment")
+    selector = {"app.kubernetes.io/name": "mstunnel", "app.kubernetes.io/instance": "gw1"}
+    assert service["spec"]["selector"] == selector == workload["spec"]["selector"]["matchLabels"]
+    for volume in workload["spec"]["template"]["spec"]["volumes"]:
+        for kind, key in (
+            *(("secret", "secretName"), ("configMap", "name")),
+            ("persistentVolumeClaim", "claimName"),
+        ):
+            assert volume.get(kind, {}).get(key, "gw1-mstunnel").startswith("gw1-mstunnel")
+    kept = release("gw1", "--set", "fullnameOverride=mstunnel")
+    assert all(each["metadata"]["name"].startswith("mstunnel") for each in kept)
+
+
+def test_the_chart_names_the_version_of_the_program() -> None:
+    assert YAML(typ="safe").load(CHART / "Chart.yaml")["appVersion"] == __version__
 
 
 def test_a_changed_configuration_starts_the_pod_again(host: Scene, helm: str, tmp_path: Path) -> None:
     file = values(host, tmp_path)
 
     def annotations(*more: str) -> Any:
-        text = ran(helm, "template", "gw1", str(CHART), "--values", file, *more).stdout
+        text = ran(helm, "template", "mstunnel", str(CHART), "--values", file, *more).stdout
         (found,) = (each for each in YAML(typ="safe").load_all(text) if each["kind"] == "Deployment")
         return found["spec"]["template"]["metadata"]["annotations"]
 
@@ -105,18 +145,41 @@ def test_a_changed_configuration_starts_the_pod_again(host: Scene, helm: str, tm
 
 def test_values_for_the_cluster_reach_their_objects(host: Scene, helm: str, tmp_path: Path) -> None:
     file = tmp_path / "cluster.yaml"
-    cluster = {
+    cluster: dict[str, Any] = {
         "service": {"type": "NodePort", "annotations": {"a/b": "c"}},
         "storageClassName": "fast",
         "nodeSelector": {"gateway": "yes"},
+        "tolerations": [{"key": "gateway", "operator": "Exists", "effect": "NoSchedule"}],
+        "imagePullSecrets": [{"name": "registry"}],
+        "resources": {
+            "server": {"requests": {"memory": "128Mi"}},
+            "agent": {"limits": {"memory": "96Mi", "cpu": "500m"}},
+        },
     }
     file.write_text(json.dumps(cluster))
-    command = (helm, "template", "gw1", str(CHART), "--values", values(host, tmp_path), "--values", str(file))
+    command = (
+        helm,
+        "template",
+        "mstunnel",
+        str(CHART),
+        "--values",
+        values(host, tmp_path),
+        "--values",
+        str(file),
+    )
     found = objects(ran(*command).stdout)
     assert found["Service"]["metadata"]["annotations"] == {"a/b": "c"}
     assert found["Service"]["spec"]["type"] == "NodePort"
     assert found["PersistentVolumeClaim"]["spec"]["storageClassName"] == "fast"
-    assert found["Deployment"]["spec"]["template"]["spec"]["nodeSelector"] == {"gateway": "yes"}
+    pod = found["Deployment"]["spec"]["template"]["spec"]
+    for name in ("nodeSelector", "tolerations", "imagePullSecrets"):
+        assert pod[name] == cluster[name]
+    resources = {each["name"]: each["resources"] for each in (*pod["initContainers"], *pod["containers"])}
+    server, agent = cluster["resources"].values()
+    assert resources == {
+        **dict.fromkeys(("layout", "identity", "mstunnel-server"), server),
+        "mstunnel-agent": agent,
+    }
     for kind, each in found.items():
         jsonschema.validate(each, {**SCHEMAS, "$ref": f"#/$defs/{kind}"})
 
@@ -124,7 +187,7 @@ def test_values_for_the_cluster_reach_their_objects(host: Scene, helm: str, tmp_
 def test_a_placeholder_or_an_image_without_digest_is_refused(host: Scene, helm: str, tmp_path: Path) -> None:
     host.files.remove(paths.OIDC_JSON)
     assert NODES in rendered(host, "helm").data["placeholders"]
-    command = (helm, "template", "gw1", str(CHART), "--values", values(host, tmp_path))
+    command = (helm, "template", "mstunnel", str(CHART), "--values", values(host, tmp_path))
     refused = ran(*command)
     assert refused.returncode != 0
     assert (
@@ -132,13 +195,15 @@ def test_a_placeholder_or_an_image_without_digest_is_refused(host: Scene, helm: 
     )
     untagged = ran(*command, "--set", "images.server=server:latest")
     assert "images/server" in untagged.stderr or "images.server" in untagged.stderr
+    without = ran(*command, "--set", "images.agent=")
+    assert "images.agent is missing" in without.stderr
 
 
 @pytest.mark.parametrize("more", ["port=444", "configuration.ocserv\\.conf="])
 def test_a_gateway_that_would_listen_elsewhere_is_refused(
     host: Scene, helm: str, tmp_path: Path, more: str
 ) -> None:
-    refused = ran(helm, "template", "gw1", str(CHART), "--values", values(host, tmp_path), "--set", more)
+    refused = ran(helm, "template", "mstunnel", str(CHART), "--values", values(host, tmp_path), "--set", more)
     port = "444" if more.startswith("port") else "8443"
     assert f"port is {port}, and configuration has no ocserv.conf with tcp-port = {port}" in refused.stderr
 

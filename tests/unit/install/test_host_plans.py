@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.actions.files import MakeDirectory
+from mstunnel_setup.actions.forwarding import Family
 from mstunnel_setup.base import paths
 from mstunnel_setup.containers import quadlet, run_method
 from mstunnel_setup.install import container_specs
@@ -19,8 +20,9 @@ from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from mstunnel_setup.install.steps import account, boot, bridge, kernel, launch, proxy, uplink
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness.checks.utils import chosen_engine
-from mstunnel_setup.readiness.facts import Engine, Facts
+from mstunnel_setup.readiness.facts import Engine, Facts, KernelFacts
 from mstunnel_setup.readiness.proxies import unlabelled
+from mstunnel_setup.readiness.sysctls import FORWARD
 from mstunnel_setup.transaction.action import Action
 from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE
 
@@ -96,15 +98,27 @@ def _uplink(facts: Facts) -> uplink.Uplink:
     return uplink.Uplink("mstunnel", facts.settings.port, program, facts.rootless.uplink_obstacle)
 
 
+def _limited(facts: KernelFacts) -> tuple[Family, ...]:
+    """Nobody has installed anything here yet."""
+    return () if facts.sysctls.get(FORWARD) == "1" or FORWARD in facts.sysctl_files else ("ipv4",)
+
+
 def _of_root(facts: Facts) -> list[Action[Any]]:
     """What prepares the host; without root also for the account, and for each boot."""
     assert facts.kernel is not None
     if not rootless(facts):
-        return [*kernel.STEP.decide(kernel.Kernel(facts.kernel))]
+        return [*kernel.STEP.decide(kernel.Kernel(facts.kernel, limited=_limited(facts.kernel)))]
     assert facts.rootless is not None
     return [
         *account.STEP.decide(account.ServiceAccount(facts.rootless, reads_journal=False)),
-        *kernel.STEP.decide(kernel.Kernel(facts.kernel, rootless_port=facts.settings.port)),
+        *kernel.STEP.decide(
+            kernel.Kernel(
+                facts.kernel,
+                rootless_port=facts.settings.port,
+                uplink=not facts.rootless.uplink_obstacle,
+                limited=_limited(facts.kernel),
+            )
+        ),
         *uplink.STEP.decide(_uplink(facts)),
         *boot.STEP.decide(True),  # noqa: FBT003,
     ]

@@ -97,6 +97,7 @@ def test_a_compose_file_has_what_the_specifications_have(host: Scene) -> None:
     assert server["cap_add"] == ["NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID"]
     assert (server["cap_drop"], agent["cap_drop"], "cap_add" in agent) == (["ALL"], ["ALL"], False)
     assert all(each["read_only"] and "no-new-privileges" in each["security_opt"] for each in found.values())
+    assert [each["ulimits"] for each in found.values()] == [{"core": 0}] * 2
     assert ("label=level:s0" in server["security_opt"], len(agent["security_opt"])) == (True, 1)
     assert (agent["user"], server["devices"]) == ("65532:0", ["/dev/net/tun"])
 

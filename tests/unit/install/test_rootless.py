@@ -58,7 +58,7 @@ def planned(host: Path, console: FakePrompter, **settings: str) -> list[str]:
 def test_a_person_reads_the_terms_before_root_has_anything_to_do(tmp_path: Path) -> None:
     console = FakePrompter(["yes"])
     assert planned(tmp_path, console) == ["answer:accepted-eula"]
-    assert console.paged == [eula.text()]
+    assert console.paged == [eula.terms()]
 
 
 def test_whoever_declines_is_not_asked_for_root(tmp_path: Path) -> None:

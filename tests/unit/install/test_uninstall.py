@@ -1,20 +1,24 @@
 """An uninstallation asks once, and leaves nothing of the installation's own files."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.adopt import adoption
 from mstunnel_setup.adopt.switch import commit
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.base.errors import SetupError, SignInError
 from mstunnel_setup.cli import setup
 from mstunnel_setup.cli.framework.render import run_app
-from mstunnel_setup.install.uninstall import forget, uninstall
+from mstunnel_setup.install.uninstall import forget, remove_installation, uninstall
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.tenant.wire import Application
 from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.step import Step
 from tests.unit.clocks import FakeClock
-from tests.unit.install.scenes import FakePrompter, Scene
+from tests.unit.install.scenes import BERLIN, FakeGraph, FakePrompter, Scene
 from tests.unit.operators import operator_of
 
 
@@ -111,3 +115,93 @@ def test_until_the_commit_the_other_directory_comes_back(adopted: Scene) -> None
     assert files_below(adopted, paths.CONFIGURATION) == set(TAKEN_OVER)
     assert files_below(adopted, f"{paths.CONFIGURATION}.left") == set(TAKEN_OVER)
     assert not adopted.files.locate(adoption.beside(paths.CONFIGURATION)).exists()
+
+
+_SERVER = "22222222-0000-0000-0000-000000000001"
+_APPLICATION = Application(id="22222222-0000-0000-0000-000000000002", display_name="mstunnel gw1")
+
+
+@dataclass
+class Tenant(FakeGraph):
+    """A tenant with this server and its application; this sign-in may not remove what is `refused`."""
+
+    refused: str = ""
+    removed: list[str] = field(default_factory=list)
+
+    def application(self, object_id: str) -> Application | None:
+        return _APPLICATION if object_id == _APPLICATION.id else None
+
+    def require_changeable(self, application: Application) -> None:
+        self._require(application.display_name)
+
+    def delete_application(self, object_id: str) -> bool:
+        return self._remove("application", object_id)
+
+    def delete_server(self, site_id: str, server_id: str) -> bool:
+        return self._remove("server", server_id)
+
+    def _remove(self, kind: str, object_id: str) -> bool:
+        self._require(kind)
+        self.removed.append(object_id)
+        return True
+
+    def _require(self, what: str) -> None:
+        if self.refused and self.refused in what:
+            raise SignInError("permission-missing", "Graph denied access: 403", hint="Grant consent.")
+
+
+@pytest.fixture
+def registered(installed: Path) -> Scene:
+    """The same host after its registration, and then one more step."""
+    tenant = Tenant()
+    scene = Scene(installed, graph=tenant)
+    scene.finished(
+        {"kind": "create-app-identity", "display_name": _APPLICATION.display_name, "credential_path": ""},
+        f"application:{_APPLICATION.display_name}",
+        {"application_object_id": _APPLICATION.id},
+    )
+    scene.finished(
+        {
+            "kind": "register-server",
+            "site_id": BERLIN.id,
+            "server_name": "gw1",
+            "deployment_mode": "standaloneRootful",
+        },
+        f"server:{BERLIN.id}/gw1",
+        {"server_id": _SERVER},
+    )
+    launched = [WriteFile(path="/etc/later", text="gateway")]
+    scene.run(Step("launch", "Launch", lambda _context: None, lambda _facts: launched), scene.context())
+    return scene
+
+
+def removed(scene: Scene) -> list[str]:
+    """What an uninstallation by someone who is signed in removes from the tenant."""
+    run = scene.opened()
+    run.context.gathered.administrator = True
+    remove_installation(run)
+    assert isinstance(scene.graph, Tenant)
+    return scene.graph.removed
+
+
+@pytest.mark.parametrize("right", [_APPLICATION.display_name, "server"])
+def test_a_sign_in_that_may_not_remove_what_the_tenant_has_leaves_everything(
+    registered: Scene, right: str
+) -> None:
+    """The application in the answers is not that of the installation, or the person lacks a role."""
+    registered.graph = tenant = Tenant(refused=right)
+    before = registered.journal.receipt.entries
+    with pytest.raises(SignInError) as caught:
+        removed(registered)
+    assert caught.value.code == "permission-missing"
+    assert caught.value.hint.startswith("Nothing was removed from this server. Sign in as ")
+    assert "mst-cli uninstall --offline" in caught.value.hint
+    assert tenant.removed == []
+    assert registered.files.read("/etc/later") == b"gateway"
+    assert registered.journal.receipt.entries == before
+
+
+def test_the_tenant_loses_record_and_application_before_the_server_loses_anything(registered: Scene) -> None:
+    assert removed(registered) == [_SERVER, _APPLICATION.id]
+    assert registered.files.state("/etc/later") is None
+    assert registered.journal.receipt.entries == {}

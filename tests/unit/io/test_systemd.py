@@ -72,3 +72,13 @@ def test_a_unit_is_known_unless_systemd_says_that_it_is_not_found() -> None:
     assert Systemd(Host("loaded\n")).known("x.service")
     assert Systemd(Host("masked\n")).known("x.service")
     assert not Systemd(Host("not-found\n")).known("x.service")
+
+
+def test_a_unit_that_was_stopped_leaves_no_failure() -> None:
+    """`systemctl --failed` lists a unit whose process ended in another way, also when its file is gone."""
+    host = Host()
+    Systemd(host).stop("x.service")
+    assert host.calls == [
+        ("systemctl", "stop", "--", "x.service"),
+        ("systemctl", "reset-failed", "--", "x.service"),
+    ]

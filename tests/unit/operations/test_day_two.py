@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -29,7 +32,9 @@ from mstunnel_setup.transaction.receipt import Receipt
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of, list_of
+from tests.unit.schemas import validate
 
+_NOBODY = 65534
 OPERATOR = operator_of(Path("/nowhere"))
 
 
@@ -259,6 +264,32 @@ def test_the_engine_of_this_machine_is_not_that_of_another_root(
 ) -> None:
     monkeypatch.setattr(version, "open_host", lambda _operator: nullcontext(ports_of(tmp_path)))
     assert lines_of(version.version(OPERATOR))[1] == "Engine   none"
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_version_without_root_is_that_of_the_program(output: str) -> None:
+    """A user who has no gateway, which is who reports a problem with one."""
+    start = "import sys; from mstunnel_setup.cli.mst_cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", start, "version", "--output", output],
+        env={"PATH": os.defpath, "HOME": "/nonexistent"},
+        user=None if os.getuid() else _NOBODY,
+        group=None if os.getuid() else _NOBODY,
+        extra_groups=None if os.getuid() else [],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    if output == "text":
+        assert done.stdout == f"mst-cli  {__version__}\n"
+        assert "Run `sudo mst-cli version`." in done.stderr
+    else:
+        answer = json.loads(done.stdout)
+        validate(answer)
+        assert (answer["data"]["version"], answer["data"]["engine"]) == (__version__, None)
+        assert [warning["code"] for warning in answer["warnings"]] == ["version-of-program-only"]
 
 
 def test_what_the_program_brings_is_listed_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,7 +121,7 @@ def test_the_table_fits_80_columns_and_begins_with_the_most_traffic(reported: Re
 def test_a_log_without_records_is_no_error(reported: Report) -> None:
     result = reported([])
     assert (result.status, result.data["users"]) == ("ok", [])
-    assert lines_of(result)[-1].startswith("0 users since 2026-11-26 19:00 UTC")
+    assert lines_of(result)[-1].startswith("Users since 2026-11-26 19:00 UTC: 0")
 
 
 def test_what_is_left_out_is_warned_about(reported: Report, monkeypatch: pytest.MonkeyPatch) -> None:

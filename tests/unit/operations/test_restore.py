@@ -9,27 +9,37 @@ from typing import Any, cast
 import pytest
 
 from mstunnel_setup.actions.store_answer import StoreAnswer
+from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.session import answers as answers_of
 from mstunnel_setup.install.step_list import CODEC, ROOTLESS
 from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.operations import restore as work
 from mstunnel_setup.operations.backup_archive import MANIFEST, SCHEMA, pack
 from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import AnyStep, Step
 from tests.unit.install.scenes import Scene
 from tests.unit.operators import operator_of
 
+_OLD, _NEW = (f"{number * 8}-2222-3333-4444-555555555555" for number in ("1", "9"))
+
 
 @dataclass
 class Steps:
-    """Runs no step; `done` are the names of those that were to be run, `refused` the one that fails."""
+    """Runs no step; `done` are the names of those that were to be run, `refused` the one that fails.
+
+    `answers` are those of the run.
+    """
 
     refused: str = ""
+    answers: Answers = field(default_factory=lambda: merge({}, {}))
     done: list[str] = field(default_factory=list)
 
     def run(self, steps: Sequence[AnyStep], _context: object) -> list[Any]:
@@ -50,9 +60,12 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
     steps = Steps()
 
     @contextmanager
-    def opened(_operator: object, settings: dict[str, Any], *, scope: Scope) -> Iterator[Run]:
+    def opened(
+        operator: Operator, settings: dict[str, Any], *, scope: Scope, backup: dict[str, Any]
+    ) -> Iterator[Run]:
         scene, runner = Scene(tmp_path), cast("Runner", steps)
-        context = scene.context(mode=settings.get("mode", "rootful"))
+        steps.answers = answers_of(operator, settings, Receipt(), backup)
+        context = scene.context(mode=steps.answers.mode)
         yield replace(scene.opened(), runner=runner, context=context, scope=scope)
 
     monkeypatch.setattr(work, "open_run", opened)
@@ -62,11 +75,14 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
     return steps
 
 
-def restore(root: Path, **answers: str) -> None:
+def restore(root: Path, answer_file: str = "", **answers: str) -> None:
     manifest = f'{{"schema": "{SCHEMA}", "answers": {answers}}}'.replace("'", '"')
     file = root / "backup.tar.gz"
     file.write_bytes(pack({MANIFEST: manifest.encode()}))
-    work.restore(operator_of(root), {}, file, replace=True)
+    given = root / "answers.yaml"
+    given.write_text(f"version: 1\n{answer_file}")
+    operator = replace(operator_of(root), answers=given if answer_file else None)
+    work.restore(operator, {}, file, replace=True)
 
 
 def test_the_old_host_is_removed_once_its_certificate_is_judged_and_before_its_name_is_used(
@@ -77,6 +93,21 @@ def test_the_old_host_is_removed_once_its_certificate_is_judged_and_before_its_n
     assert {"certificate", "sign-in", "site"} <= set(steps.done[:at])
     assert steps.done[at + 1] == "register"
     assert len(steps.done) == len(set(steps.done))
+
+
+def test_the_answer_file_given_now_changes_the_sign_in_method_of_the_backup(
+    tmp_path: Path, steps: Steps
+) -> None:
+    old = {"sign_in.method": "client-certificate", "sign_in.client_id": _OLD, "sign_in.pfx": "/root/old.pfx"}
+    old["tenant.id"] = "old.example"
+    now = f"sign_in: {{method: client-secret, client_id: {_NEW}, client_secret: file:/root/secret}}\n"
+    restore(tmp_path, now, **old, engine="podman")
+    assert (steps.answers.sign_in.method, steps.answers.sign_in.client_id) == ("client-secret", _NEW)
+    assert steps.answers.sign_in.pfx is None
+    assert (steps.answers.engine, steps.answers.tenant.id) == ("podman", "old.example")
+    restore(tmp_path, **old)
+    again = steps.answers.sign_in.model_dump()
+    assert (again["method"], again["pfx"]) == ("client-certificate", "/root/old.pfx")
 
 
 def test_a_certificate_that_is_refused_leaves_the_old_host_as_it_is(tmp_path: Path, steps: Steps) -> None:

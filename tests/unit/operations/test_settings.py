@@ -36,8 +36,69 @@ def test_a_value_that_is_not_utf_8_is_refused(installed: Command, tmp_path: Path
     """Python keeps the bytes of such an argument as surrogates, which no file takes."""
     place = put(tmp_path / "root", paths.ENVIRONMENT, b"NOTE=old\n")
     code, _out, err = installed("env", "set", "NOTE", b"caf\xe9".decode(errors="surrogateescape"))
-    assert (code, place.read_bytes()) == (10, b"NOTE=old\n")
-    assert "the value of NOTE contains bytes that are not UTF-8" in err
+    assert (code, place.read_bytes()) == (2, b"NOTE=old\n")
+    assert "is not UTF-8 text" in err
+
+
+def test_an_unknown_name_is_set_with_a_warning_that_names_the_right_one(
+    installed: Command, tmp_path: Path
+) -> None:
+    place = put(tmp_path / "root", paths.ENVIRONMENT, b"")
+    code, out, err = installed("env", "set", "TRACE_SESIONS", "1")
+    assert (code, place.read_bytes()) == (0, b"TRACE_SESIONS=1\n")
+    assert out == "TRACE_SESIONS is set.\n"
+    assert "did you mean TRACE_SESSIONS?" in " ".join(err.split())
+    _code, _out, err = installed("env", "check")
+    assert "did you mean TRACE_SESSIONS?" in " ".join(err.split())
+    assert installed("env", "unset", "TRACE_SESIONS")[1:] == ("TRACE_SESIONS is not set any more.\n", "")
+
+
+NEEDED = {
+    "set DEBUG_LEVEL 2": "It takes effect within a minute.",
+    "set LOG_FORMAT json": "It takes effect within a minute.",
+    "set mst_verbose_log true": "It takes effect within a minute.",
+    "set CLIENT_TO_CLIENT true": "To take effect: `mst-cli server restart`.",
+    "set TRACE_SESSIONS 2": "To take effect: `mst-cli server restart`.",
+    "set TRACE_SESSIONS 0": "To take effect: `mst-cli install`.",
+    "unset TRACE_SESSIONS": "To take effect: `mst-cli install`.",
+    "set https_proxy http://proxy:3128": "To take effect: `mst-cli install`.",
+}
+
+
+def test_a_setting_asks_for_the_restart_that_it_needs_and_no_other(
+    installed: Command, tmp_path: Path
+) -> None:
+    for words, needed in NEEDED.items():
+        put(tmp_path / "root", paths.ENVIRONMENT, b"TRACE_SESSIONS=1\n")
+        code, out, err = installed("env", *words.split())
+        assert (code, out.splitlines()[1:], err) == (0, [needed], ""), words
+
+
+UNUSABLE = {
+    "https_proxy=http://proxy:99999": "proxy-invalid",
+    "mst_verbose_log=please": "verbose-invalid",
+    "LOG_FORMAT=xml": "log-format-invalid",
+}
+
+
+def test_what_the_gateway_cannot_read_is_neither_set_nor_used(installed: Command, tmp_path: Path) -> None:
+    for setting, code in UNUSABLE.items():
+        place = put(tmp_path / "root", paths.ENVIRONMENT, b"NOTE=old\n")
+        exit_code, out, _err = installed("env", "set", *setting.split("="), "--output", "json")
+        assert (exit_code, json.loads(out)["errors"][0]["code"], place.read_bytes()) == (
+            2,
+            code,
+            b"NOTE=old\n",
+        )
+        place.write_text(f"{setting}\n")
+        exit_code, out, _err = installed("env", "check", "--output", "json")
+        assert (exit_code, json.loads(out)["errors"][0]["code"]) == (2, code)
+
+
+def test_the_check_names_the_line_that_is_wrong(installed: Command, tmp_path: Path) -> None:
+    put(tmp_path / "root", paths.ENVIRONMENT, b"NOTE=old\nFOO=bar baz\n")
+    code, _out, err = installed("env", "check")
+    assert (code, "line 2 is not a plain NAME=value: FOO=…" in err) == (10, True)
 
 
 @pytest.mark.parametrize(

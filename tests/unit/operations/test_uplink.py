@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -77,8 +77,11 @@ def host(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     shutil.rmtree(place)
 
 
-def as_container(uid: int, then: Callable[[], None] = lambda: None) -> str:
-    """Run the account's side in a container's network: the routes inside, or the error and the devices."""
+ROUTES = ("ip", "-oneline", "route")
+
+
+def as_container(uid: int, then: Callable[[], None] = lambda: None, command: Sequence[str] = ROUTES) -> str:
+    """Run the account's side in a container's network: what a command prints, or the error and devices."""
     reading, writing = os.pipe()
 
     def run() -> None:
@@ -88,7 +91,7 @@ def as_container(uid: int, then: Callable[[], None] = lambda: None) -> str:
         try:
             then()
             uplink.attach(PORT, Processes())
-            said = subprocess.run(["ip", "-oneline", "route"], capture_output=True, text=True, check=False)
+            said = subprocess.run(command, capture_output=True, text=True, check=False)
             os.write(writing, said.stdout.encode())
         except SetupError as error:
             left = subprocess.run(["ip", "-oneline", "link"], capture_output=True, text=True, check=False)
@@ -110,7 +113,7 @@ def test_the_host_publishes_the_port_by_its_destination_alone(host: Host) -> Non
     as_container(ACCOUNT)
     rules = host.run("nft", "list", "table", "inet", names.TABLE)
     assert f"th dport {PORT} dnat ip to {names.GATEWAY_END}" in rules
-    assert f"ip saddr {names.GATEWAY_END} masquerade" in rules
+    assert f"ip saddr {names.GATEWAY_END} meta l4proto {{ tcp, udp }} masquerade to :1024-65535" in rules
     assert "snat" not in rules.replace("srcnat", "")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from scripts import completion
 from scripts.command_tree import program
 
@@ -28,6 +29,12 @@ OFFERED = {
     "mst-cli --output cert ": {command.name for command in program("mst-cli").commands},
     "mst-cli cert show --output=j": {"json"},
     "mst-cli reenroll --site-that-is-none ": set(),
+    "mst-cli server show ": {query.words[0] for query in SHOW_COMMANDS},
+    "mst-cli server show se": {"session", "sessions"},
+    "mst-cli server show sessions ": {"all", "valid"},
+    "mst-cli server show ip ban ": {"points"},
+    "mst-cli server show user ": set(),
+    "mst-cli server show users --out": {"--output"},
     "mst-admin site list --out": {"--output"},
     "mst-readiness --answ": {"--answers"},
 }

@@ -1,5 +1,6 @@
 """What is in the packages of Debian and RPM, and what they do to a host."""
 
+import gzip
 import json
 import subprocess
 from pathlib import Path
@@ -13,7 +14,8 @@ from mstunnel_setup.base.redaction import Redactor
 from mstunnel_setup.cli.framework.log import SetupLog
 from mstunnel_setup.install.programs import FILE, LINKS
 from mstunnel_setup.io.files import Files
-from scripts import debian, packages
+from scripts import debian, packages, wheels
+from scripts.version import semantic
 from tests.unit.clocks import FakeClock
 from tests.unit.packaging.small import small_file
 
@@ -26,12 +28,12 @@ PLACES = {
 EVERYWHERE = (
     *("/usr/share/bash-completion/completions/mst-cli", "/usr/share/fish/vendor_completions.d/mst-cli.fish"),
     *(
-        "/usr/share/man/man8/mst-cli.8",
-        "/usr/share/man/man1/mst-admin.1",
-        "/usr/share/man/man5/mstunnel-answers.5",
+        "/usr/share/man/man8/mst-cli.8.gz",
+        "/usr/share/man/man1/mst-admin.1.gz",
+        "/usr/share/man/man5/mstunnel-answers.5.gz",
     ),
     *("/etc/logrotate.d/mstunnel-setup", "/usr/lib/tmpfiles.d/mstunnel-setup.conf"),
-    "/usr/share/doc/mstunnel-setup/copyright",
+    *("/usr/share/doc/mstunnel-setup/copyright", "/usr/share/doc/mstunnel-setup/changelog.gz"),
     *(f"/usr/sbin/{name}" for name in (FILE, *LINKS)),
 )
 
@@ -65,9 +67,44 @@ def test_everything_is_where_shells_man_and_services_look(kind: str, built: dict
 
 
 def test_the_names_say_version_and_architecture(built: dict[str, Path]) -> None:
-    here = debian.here()
-    assert built["deb"].name == f"mstunnel-setup_{__version__}-1_{here.debian}.deb"
-    assert built["rpm"].name == f"mstunnel-setup-{__version__}-1.{here.machine}.rpm"
+    here, version = debian.here(), semantic().replace("-", "~")
+    assert built["deb"].name == f"mstunnel-setup_{version}-1_{here.debian}.deb"
+    assert built["rpm"].name == f"mstunnel-setup-{version}-1.{here.machine}.rpm"
+
+
+def test_a_build_between_releases_is_older_than_the_next_and_newer_than_the_last(tmp_path: Path) -> None:
+    made = packages.build(small_file(tmp_path), tmp_path, debian.here(), "0.3.0.dev0")
+    version = {
+        "deb": run("dpkg-deb", "--field", made[0], "Version").strip(),
+        "rpm": run("rpm", "--query", "--queryformat=%{VERSION}-%{RELEASE}", "--package", made[1]),
+    }
+    assert version == dict.fromkeys(packages.KINDS, "0.3.0~dev0-1")
+    for earlier, later in (("0.2.0-1", "0.3.0~dev0-1"), ("0.3.0~dev0-1", "0.3.0-1")):
+        run("dpkg", "--compare-versions", earlier, "lt", later)
+
+
+def test_a_release_names_its_maintainer_and_its_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAINTAINER", "Jo Doe <jo@example.com>")
+    monkeypatch.setenv("HOMEPAGE", "https://github.com/jo/gateway")
+    deb, rpm = packages.build(small_file(tmp_path), tmp_path, debian.here())
+    fields = ("Maintainer", "Homepage")
+    assert [run("dpkg-deb", "--field", deb, name).strip() for name in fields] == [
+        "Jo Doe <jo@example.com>",
+        "https://github.com/jo/gateway",
+    ]
+    shown = run("rpm", "--query", "--queryformat=%{PACKAGER}|%{URL}|%{LICENSE}", "--package", rpm)
+    packager, page, licence = shown.split("|")
+    assert (packager, page) == ("Jo Doe <jo@example.com>", "https://github.com/jo/gateway")
+    assert {"Apache-2.0", "LGPL-2.1-or-later", "PSF-2.0"} <= {*licence.split(" AND ")}
+
+
+def test_both_kinds_have_a_change_log(built: dict[str, Path], tmp_path: Path) -> None:
+    assert "Version" in run("rpm", "--query", "--changelog", "--package", built["rpm"])
+    run("dpkg-deb", "--extract", built["deb"], tmp_path)
+    documents = tmp_path / packages.DOCUMENTS[1:]
+    assert __version__ in gzip.decompress((documents / "changelog.Debian.gz").read_bytes()).decode()
+    whole = (wheels.ROOT / "CHANGELOG.md").read_bytes()
+    assert gzip.decompress((documents / "changelog.gz").read_bytes()) == whole
 
 
 def test_an_edited_rotation_of_logs_is_kept(built: dict[str, Path]) -> None:

@@ -158,14 +158,107 @@ def test_no_program_is_built_with_half_a_feed_or_an_untrusted_root(
         dist.release_feed()
 
 
-def test_an_sbom_names_debian_packages_and_wheels() -> None:
-    listed = "libc6 2.41-12+deb13u4 amd64\nruamel_yaml 0.19.1 wheel\n"
-    document = json.loads(sbom.document("mstunnel-setup", listed, "application"))
-    assert document["metadata"]["component"]["type"] == "application"
-    assert [each["purl"] for each in document["components"]] == [
-        "pkg:deb/debian/libc6@2.41-12+deb13u4?arch=amd64",
-        "pkg:pypi/ruamel-yaml@0.19.1",
+CONTROL = """\
+Package: libone
+Version: 1:2.41-12+deb13u4
+Architecture: amd64
+Depends: libtwo (>= 1) | libother
+"""
+COPYRIGHT = """\
+Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+
+Files: *
+License: LGPL-2.1+
+
+Files: part
+License: Expat or GPL-2
+"""
+METADATA = """\
+Name: ruamel.yaml
+Version: 0.19.1
+License-Expression: MIT OR Apache-2.0
+Requires-Dist: thing>=3; python_version > "3"
+Requires-Dist: tests; extra == "dev"
+"""
+
+
+RUST = json.dumps(
+    {
+        "components": [
+            {
+                "type": "library",
+                "name": "ahash",
+                "version": "0.8.12",
+                "purl": "pkg:cargo/ahash@0.8.12",
+                "licenses": [{"expression": "MIT OR Apache-2.0"}],
+            },
+            {"type": "library", "name": "autocfg", "purl": "pkg:cargo/autocfg@1", "scope": "excluded"},
+        ]
+    }
+)
+
+
+def image(directory: Path, **more: str) -> Path:
+    """The file system of an image with two packages of Debian and a wheel."""
+    two = CONTROL.replace("libone", "libtwo").replace("Depends", "Suggests")
+    files = {
+        "usr/lib/libone.so": "one",
+        "usr/lib/libtwo.so": "two",
+        "etc/made-by-a-script": "made",
+        "usr/share/doc/libone/copyright": COPYRIGHT,
+        "usr/share/doc/libtwo/copyright": "On Debian: /usr/share/common-licenses/GPL-3.\n",
+        "var/lib/dpkg/status.d/libone": CONTROL,
+        "var/lib/dpkg/status.d/libone.md5sums": "0  usr/lib/libone.so\n0  usr/share/doc/libone/copyright\n",
+        "var/lib/dpkg/status.d/libtwo": two,
+        "var/lib/dpkg/status.d/libtwo.md5sums": "0  usr/lib/libtwo.so\n0  usr/share/doc/libtwo/copyright\n",
+        "opt/lib/ruamel/yaml.pyc": "code",
+        "opt/lib/ruamel.yaml-0.19.1.dist-info/METADATA": METADATA,
+        "opt/lib/ruamel.yaml-0.19.1.dist-info/sboms/rust.json": RUST,
+        "opt/lib/ruamel.yaml-0.19.1.dist-info/RECORD": (
+            "ruamel/yaml.pyc,,\nruamel.yaml-0.19.1.dist-info/METADATA,,\nruamel.yaml-0.19.1.dist-info/RECORD,,\n"
+        ),
+        **more,
+    }
+    for name, text in files.items():
+        (directory / "image" / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / "image" / name).write_text(text)
+    archive = directory / "image.tar"
+    run("tar", "--create", f"--file={archive}", "-C", "image", *sorted(files), directory=directory)
+    return archive
+
+
+def test_the_sbom_of_an_image_has_its_packages_with_licences_needs_and_every_file(tmp_path: Path) -> None:
+    parts, files = sbom.of_image(image(tmp_path))
+    made = json.loads(sbom.document("mstunnel-gateway", "container", parts, files))
+    found = {each["name"]: each for each in made["components"]}
+    one = "pkg:deb/debian/libone@1%3A2.41-12+deb13u4?arch=amd64"
+    assert found["libone"]["purl"] == one
+    assert found["libone"]["licenses"] == [
+        {"license": {"id": name}} for name in ("GPL-2.0-only", "LGPL-2.1-or-later", "MIT")
     ]
+    assert found["libtwo"]["licenses"] == [{"license": {"name": "as in GPL-3"}}]
+    assert found["ruamel-yaml"]["purl"] == "pkg:pypi/ruamel-yaml@0.19.1"
+    assert found["ruamel-yaml"]["licenses"] == [{"expression": "MIT OR Apache-2.0"}]
+    compiled = [each["name"] for each in found["ruamel-yaml"]["components"] if each["type"] == "library"]
+    assert compiled == ["ahash"]
+    needs = {each["ref"]: each["dependsOn"] for each in made["dependencies"]}
+    assert needs[one] == [found["libtwo"]["purl"]]
+    assert len(needs["mstunnel-gateway"]) == 3
+    nested = [each for part in made["components"] for each in part.get("components", [])]
+    listed = {each["name"]: each for each in (*made["components"], *nested) if each["type"] == "file"}
+    on_disk = [path for path in (tmp_path / "image").rglob("*") if path.is_file()]
+    assert {name: each["hashes"][0]["content"] for name, each in listed.items()} == {
+        f"/{path.relative_to(tmp_path / 'image')}": hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in on_disk
+    }
+    references = [each["bom-ref"] for each in (*made["components"], *nested)]
+    assert len(references) == len({*references})
+
+
+def test_an_sbom_is_refused_where_the_image_lacks_a_file_of_a_package(tmp_path: Path) -> None:
+    sums = "0  usr/lib/not-there.so\n"
+    with pytest.raises(KeyError, match=r"usr/lib/not-there\.so"):
+        sbom.of_image(image(tmp_path, **{"var/lib/dpkg/status.d/libone.md5sums": sums}))
 
 
 def test_licences_are_collected_with_those_they_refer_to(tmp_path: Path) -> None:
@@ -175,6 +268,8 @@ def test_licences_are_collected_with_those_they_refer_to(tmp_path: Path) -> None
         "usr/share/common-licenses/LGPL-2.1": "The lesser licence\n",
         "wheels/thing-1.dist-info/METADATA": "Name: thing\nVersion: 1\nLicense-Expression: MIT\n\nText\n",
         "wheels/thing-1.dist-info/licenses/LICENSE": "Permission is granted\n",
+        "wheels/thing-1.dist-info/sboms/rust.cyclonedx.json": RUST,
+        "wheels/thing/_vendor/other/LICENSE.txt": "Of somebody else\n",
     }
     for name, text in texts.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -183,8 +278,10 @@ def test_licences_are_collected_with_those_they_refer_to(tmp_path: Path) -> None
     for expected in (
         "libone, libtwo (Debian)",
         "thing 1 (Python)",
-        "License: MIT\n\nPermission",
+        "License: MIT\n\nCompiled in:\n  ahash 0.8.12: MIT OR Apache-2.0\n\nPermission",
         "The lesser licence",
+        "thing/_vendor/other (copied into a Python package)",
+        "Of somebody else",
     ):
         assert expected in collected
     assert collected.count("See /usr/share") == 1

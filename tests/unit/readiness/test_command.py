@@ -62,7 +62,7 @@ def test_the_table_fits_a_screen_and_ends_with_the_verdict(run: Any, tmp_path: P
     assert max(map(len, out.splitlines())) <= 80
     assert "  pass  module-tun                   tun is loaded or built in" in out
     assert "  FAIL  ip-forward                   net.ipv4.ip_forward is 0" in out
-    assert out.splitlines()[-1].startswith("Not ready: 15 checks, ")
+    assert out.splitlines()[-1].startswith("Not ready: 16 checks, ")
     assert "error: IP forwarding: net.ipv4.ip_forward is 0" in err
     assert "--fix" in err
 
@@ -90,7 +90,7 @@ def test_what_cannot_be_found_out_leaves_the_verdict_open(run: Any, tmp_path: Pa
 
     assert code == 0
     assert "Could not check: ip-forward." in out
-    assert out.splitlines()[-1].startswith("Undecided: 15 checks, ")
+    assert out.splitlines()[-1].startswith("Undecided: 16 checks, ")
     assert "warning: IP forwarding: net.ipv4.ip_forward cannot be read" in err
     assert (envelope["status"], envelope["data"]["verdict"]) == ("warning", "undecided")
     assert "ip-forward" in {item["code"] for item in envelope["warnings"]}
@@ -102,7 +102,7 @@ def test_a_check_that_is_ignored_leaves_nothing_open(run: Any, tmp_path: Path) -
 
     _, out, _ = run("utils", "--ignore-check=ip-forward", *WITHOUT_ENGINE)
 
-    assert out.splitlines()[-1].startswith("Ready: 15 checks, ")
+    assert out.splitlines()[-1].startswith("Ready: 16 checks, ")
 
 
 def test_a_section_that_is_late_leaves_all_its_checks_open(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def test_a_host_that_is_not_there_is_wrong_usage(capsys: pytest.CaptureFixture[s
 
 
 def test_fixes_are_shown_and_applied_when_unattended(run: Any, tmp_path: Path) -> None:
-    prepare(tmp_path)
+    prepare(tmp_path, forward="0")
     (tmp_path / "etc/modules").unlink()
     (tmp_path / "etc/sysctl.d/a.conf").unlink()
 
@@ -191,7 +191,7 @@ def test_without_an_answer_findings_are_shown_and_nothing_is_changed(
 def test_below_another_root_only_files_are_offered_and_a_failed_fix_is_reported(
     run: Any, tmp_path: Path
 ) -> None:
-    prepare(tmp_path)
+    prepare(tmp_path, forward="0")
     (tmp_path / "proc/modules").unlink()
     (tmp_path / "etc/modules").unlink()
     (tmp_path / "etc/modules-load.d").write_text("in the way")

@@ -29,7 +29,7 @@ def test_nothing_is_changed_where_nothing_is_wrong() -> None:
 
 
 def test_everything_fixable_is_fixed() -> None:
-    made = proposed({"kernel": BARE})
+    made = proposed({"kernel": BARE, "rootless": {"uplinks": [], "uplink_obstacle": "ufw"}})
 
     assert [item.says for item in made[:4]] == [
         "load the module tun",

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
+from mstunnel_setup.answers import variables
 from mstunnel_setup.containers.versions import release
 from mstunnel_setup.readiness import parse, proxies
 from mstunnel_setup.readiness.facts import Bridge, Route
@@ -41,7 +42,7 @@ READERS: list[tuple[Any, Callable[[str], object]]] = [
     (tuple, lambda data: parse.podman_subnet(data, "here")),
     (tuple, lambda data: parse.cni_bridges(data, "here")),
     (Version | None, release),
-    (tuple | None, proxies.proxy_place),
+    (tuple | None, variables.proxy_place),
     (bool, lambda data: proxies.bypassed("host", data)),
 ]
 
@@ -243,7 +244,7 @@ def test_versions_of_programs(written: str, read: str | None) -> None:
     ],
 )
 def test_the_place_of_a_proxy(url: str, place: tuple[str, int] | None) -> None:
-    assert proxies.proxy_place(url) == place
+    assert variables.proxy_place(url) == place
 
 
 @pytest.mark.parametrize(

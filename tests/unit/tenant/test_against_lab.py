@@ -192,6 +192,21 @@ def test_the_agents_identity_is_made_once_works_and_goes(ports: Ports, lab: Lab,
     assert make.undo(ports, make_record(outputs[make.key])).outcome is Undo.ABSENT
 
 
+def test_whether_an_application_can_be_removed_is_known_before(ports: Ports, lab: Lab) -> None:
+    make = identity("agent of gw2")
+    record = begin(make, ports)
+    made = make.apply(ports, {})
+    application = ports.graph.application(str(made["application_object_id"]))
+    assert application is not None
+
+    with pytest.raises(SignInError) as caught:
+        _agent(lab, ports, made).require_changeable(application)
+    assert caught.value.code == "permission-missing"
+    ports.graph.require_changeable(application)
+    assert ports.graph.application(application.id) == application
+    make.undo(ports, record(made))
+
+
 def _agent(lab: Lab, ports: Ports, made: JsonObject) -> Graph:
     app_id = str(made["app_id"])
     sign_in = SignIn(lab.http, SystemClock(), lab.cloud, str(made["tenant_id"]), app_id)

@@ -412,5 +412,5 @@ def test_the_time_of_a_step_is_without_that_of_a_person(root: Path) -> None:
 def test_changes_undone_are_counted(root: Path) -> None:
     counts = list[tuple[int, int]]()
     _runner(root).run([_step()], None)
-    _runner(root).undo(lambda undone, total: counts.append((undone, total)))
+    _runner(root).undo(counted=lambda undone, total: counts.append((undone, total)))
     assert counts == [(made, len(_ACTIONS)) for made in range(1, len(_ACTIONS) + 1)]

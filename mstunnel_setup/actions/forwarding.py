@@ -1,0 +1,125 @@
+"""What the host forwards besides the gateway: nothing, where it forwarded nothing before.
+
+The kernel's setting for each device (`net.ipv4.conf.DEVICE.forwarding`) cannot do it: a packet for the
+gateway comes in by the same device as one of a neighbour that takes the host for a router. So rules of
+nftables decide, in a table of ours beside those of firewalld, ufw and the container engines: what one table
+drops is dropped.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal, TypeAlias
+
+from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.actions.ports import HasUnits
+from mstunnel_setup.base import rendering
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.process import Processes
+from mstunnel_setup.transaction.action import Action, Undone, UndoRecord
+from mstunnel_setup.transaction.ports import HasFiles
+
+Family: TypeAlias = Literal["ipv4", "ipv6"]
+
+DIRECTORY: Final = "/etc/mstunnel-forwarding"
+RULES: Final = f"{DIRECTORY}/rules.nft"
+TABLE: Final = "mstunnel-forwarding"
+UNITS: Final = "/etc/systemd/system"
+UNIT: Final = "mstunnel-forwarding.service"
+AGAIN_UNIT: Final = "mstunnel-forwarding-again.service"
+WANTS: Final = {UNIT: "sysinit.target", AGAIN_UNIT: "nftables.service"}
+"""The units, each with what starts it."""
+# Bridges of Podman (netavark and CNI) and Docker, the bridge with IPv6 of ours, and the uplink.
+_NETWORKS: Final = ("podman", "cni-podman", "docker", "mstunnel")
+_SECONDS: Final = 60.0
+
+
+def rules(families: Collection[Family]) -> str:
+    """The rules for `nft --file`, for packets of these families; they replace earlier ones as a whole."""
+    family = next(iter(families)) if len(families) == 1 else ""
+    return rendering.render("network/forwarding.nft", table=TABLE, networks=_NETWORKS, family=family)
+
+
+def unit_text(unit: str) -> str:
+    """The unit that loads the rules at boot, or again after nftables."""
+    return rendering.render("systemd/mstunnel-forwarding.service", rules=RULES, again=unit == AGAIN_UNIT)
+
+
+def loaded(processes: Processes) -> bool | None:
+    """Whether the kernel has the rules; None where it cannot be known: without root, or without nft."""
+    if processes.find("nft") is None:
+        return None
+    listed = processes.run(["nft", "list", "tables"], timeout=_SECONDS, check=False)
+    return None if listed.code else f"table inet {TABLE}" in listed.output.splitlines()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitForwarding(Action[HasUnits]):
+    """Write the rules to `RULES` and load them; undo removes them from the kernel, too."""
+
+    kind: ClassVar[str] = "limit-forwarding"
+    text: str
+
+    @property
+    def key(self) -> str:
+        """The path."""
+        return f"forwarding:{RULES}"
+
+    @property
+    def file(self) -> WriteFile:
+        """The file part of this action."""
+        return WriteFile(path=RULES, text=self.text)
+
+    def describe(self) -> str:
+        """What will be done."""
+        return f"write {RULES} and load it: this host forwards for the gateway, not for others"
+
+    def satisfied(self, ports: HasUnits, outputs: Outputs) -> bool:
+        """Whether the file matches and the kernel has the table."""
+        return self.file.satisfied(ports, outputs) and loaded(ports.processes) is True
+
+    def capture(self, ports: HasUnits) -> JsonObject:
+        """Save the current file, if there is one."""
+        return self.file.capture(ports)
+
+    def changed(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> str:
+        """An edit of the file by others; a removed file is written again without asking."""
+        return self.file.changed(ports, _of_file(record))
+
+    def apply(self, ports: HasUnits, outputs: Outputs) -> JsonObject:
+        """Write and load them; where nftables loads the rules of the host, have these follow them.
+
+        Raises StepError `forwarding-rules-refused`: without them the host would forward for everyone.
+        """
+        self.file.apply(ports, outputs)
+        command = ["nft", "--file", RULES]
+        try:
+            ports.processes.run(command, timeout=_SECONDS)
+        except ProcessError as error:
+            raise StepError(
+                "forwarding-rules-refused",
+                "cannot load the rules for what this host forwards: {reason}",
+                hint="Run `{command}` to find the cause, then run mstunnel-setup again.",
+                reason=error.message,
+                command=" ".join(command),
+            ) from error
+        if ports.systemd.running() and ports.systemd.active(WANTS[AGAIN_UNIT]):
+            ports.systemd.start(AGAIN_UNIT)
+        return {}
+
+    def undo(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
+        """Unload them, and restore the earlier file."""
+        for unit in (UNIT, AGAIN_UNIT):
+            if ports.systemd.known(unit):
+                ports.systemd.stop(unit)
+        if ports.processes.find("nft") is not None:
+            # The table is gone already where others have flushed all rules.
+            command = ["nft", "delete", "table", "inet", TABLE]
+            ports.processes.run(command, timeout=_SECONDS, check=False)
+        return self.file.undo(ports, _of_file(record))
+
+
+def _of_file(record: UndoRecord[HasUnits]) -> UndoRecord[HasFiles]:
+    versions = [version.file for version in record.versions if isinstance(version, LimitForwarding)]
+    return UndoRecord(record.before, versions, record.outputs)

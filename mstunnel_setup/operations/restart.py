@@ -1,0 +1,97 @@
+"""`mst-cli agent|server start|restart`: `env.sh` is checked first, and what was started is proved."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, SetupError, UsageError, ValuesError, as_kind
+from mstunnel_setup.base.result import Notice, Result, notice_of
+from mstunnel_setup.containers import control
+from mstunnel_setup.containers.launch import LOG_LINES, launch_failure, wait_until_up
+from mstunnel_setup.exchange.agent_settings import read_agent_info
+from mstunnel_setup.gateway.ocserv_conf import Authentication, port_in_use
+from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.steps import verify
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.operations.component import existing_container
+from mstunnel_setup.operations.settings.environment_check import check_environment
+
+_PATIENCE = 180.0
+
+
+def start(operator: Operator, container: str) -> Result:
+    """Start a container that is stopped; it is healthy, and its server answers, when this returns.
+
+    At the boot of a host this must not depend on a proxy that is up a moment later: what is wrong with
+    `env.sh` is a warning, or the reason of the EngineError, NetworkError or CertificateError for a container
+    that does not serve.
+    """
+    with existing_container(operator, container) as ports:
+        try:
+            warnings = _environment_warnings(ports, container)
+        except SetupError as error:
+            warnings = (notice_of(error),)
+        try:
+            _prove(ports, container, control.start)
+        except SetupError as error:
+            reasons = "".join(
+                f"{notice.message}; " for notice in warnings if notice.code != "setting-unknown"
+            )
+            raise as_kind(type(error), error, reasons) from error
+    return _done(container, "started", warnings)
+
+
+def restart(operator: Operator, container: str) -> Result:
+    """Stop and start a container; it is healthy, and its server answers, when this returns.
+
+    Raises what is wrong with `env.sh` while the old container still runs, and EngineError, NetworkError or
+    CertificateError for a new one that does not serve.
+    """
+    with existing_container(operator, container) as ports:
+        try:
+            warnings = _environment_warnings(ports, container)
+        except SetupError as error:
+            kind = UsageError if isinstance(error, ValuesError) else type(error)
+            raise as_kind(kind, error, f"{container} was not restarted: ") from error
+        _prove(ports, container, control.restart)
+    return _done(container, "restarted", warnings)
+
+
+def _done(container: str, action: str, warnings: tuple[Notice, ...]) -> Result:
+    data = {"container": container, "action": action}
+    return Result("changed", data, warnings, text=[f"{container} {action}."])
+
+
+def _environment_warnings(ports: Ports, container: str) -> tuple[Notice, ...]:
+    """What `env.sh` has that the container can run without; raises the rest.
+
+    ocserv fetches the keys of the tenant when it starts, and ends without them. All else tries again.
+    """
+    found = check_environment(ports.files)
+    if found.unreachable and container == paths.SERVER and _fetches_keys(ports):
+        raise found.unreachable[0]
+    return (*found.unknown, *map(notice_of, found.unreachable))
+
+
+def _fetches_keys(ports: Ports) -> bool:
+    with suppress(SetupError):
+        return read_agent_info(ports.files).authentication == Authentication.OIDC
+    return True
+
+
+def _prove(ports: Ports, container: str, switch: Callable[[Ports, str], None]) -> None:
+    """Start the container as `switch` does, and return once it serves. Raises SetupError."""
+    try:
+        switch(ports, container)
+    except EngineError as error:
+        log = control.last_log(ports, container, LOG_LINES)
+        raise launch_failure(container, ports.engine.inspect(container), log) from error
+    wait_until_up(
+        ports,
+        container,
+        _PATIENCE,
+        log=lambda: control.last_log(ports, container, LOG_LINES),
+        restarts=lambda: control.restarts(ports, container),
+    )
+    if container == paths.SERVER:
+        verify.serves(ports, port_in_use(ports.files))

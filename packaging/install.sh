@@ -1,0 +1,78 @@
+#!/bin/sh
+# Downloads mstunnel-setup VERSION for this machine into the current directory and checks it. It runs nothing that it has
+# downloaded, changes nothing else, and needs no root. Read it first:
+#
+#   curl -fLO ADDRESS/install.sh
+#   less install.sh
+#   sh install.sh [--images] [--key FILE]
+#
+# --images    also download the archive of the images, for a server without a registry
+# --key FILE  the public key of minisign that the release has to be signed with; otherwise the key below, if there is one
+set -eu
+from='ADDRESS'
+key='PUBLIC_KEY'
+
+fail() {
+    echo "install.sh: $1" >&2
+    exit 1
+}
+
+fetch() {
+    if command -v curl >/dev/null; then
+        curl --fail --silent --show-error --location --output "$1" "$from/$1"
+    else
+        wget --quiet --output-document="$1" "$from/$1"
+    fi || fail "cannot download $from/$1"
+}
+
+# Compare a file with its line in the checksums of the release.
+check() {
+    grep "^[0-9a-f]\{64\}  $1\$" SHA256SUMS >sum || fail "the checksums of the release do not list $1"
+    sha256sum --check --status sum || fail "$1 does not have its checksum: it is damaged, or not what was released"
+}
+
+images=no required=no
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --images) images=yes ;;
+    --key)
+        [ -r "${2:-}" ] || fail "--key: give the file with the public key"
+        key="$(tail -n 1 "$2")" required=yes
+        shift
+        ;;
+    *) fail "unknown option $1: give --images or --key FILE" ;;
+    esac
+    shift
+done
+
+case "$(uname -s) $(uname -m)" in
+"Linux x86_64") architecture=amd64 program=mstunnel-setup ;;
+"Linux aarch64") architecture=arm64 program=mstunnel-setup-arm64 ;;
+*) fail "no program for $(uname -s) on $(uname -m): use Linux on x86_64 or aarch64" ;;
+esac
+
+here="$PWD"
+work="$(mktemp -d "$here/.mstunnel-setup.XXXXXX")"
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+fetch SHA256SUMS
+checked='the checksum in the release'
+if [ -n "$key" ] && { [ $required = yes ] || command -v minisign >/dev/null; }; then
+    command -v minisign >/dev/null || fail "minisign is not installed: install it to check the signature"
+    fetch SHA256SUMS.minisig
+    minisign -V -q -P "$key" -m SHA256SUMS || fail "the release is not signed with the key $key"
+    checked="the signature with the key $key"
+fi
+
+fetch "$program"
+check "$program"
+chmod 0755 "$program"
+if [ $images = yes ]; then
+    archive="mstunnel-images-VERSION-$architecture.tar"
+    fetch "$archive"
+    check "$archive"
+    mv "$archive" "$here/"
+fi
+mv "$program" "$here/mstunnel-setup"
+echo "mstunnel-setup VERSION is here, checked against $checked. Install with: sudo ./mstunnel-setup"

@@ -1,0 +1,114 @@
+"""Step `kernel` on a host: for whom it forwards, from the first run to the uninstall."""
+
+import subprocess
+
+import pytest
+
+from mstunnel_setup.actions import forwarding
+from mstunnel_setup.install.step_list import CODEC
+from mstunnel_setup.install.steps import kernel
+from mstunnel_setup.readiness.parse_security import forwarded
+from mstunnel_setup.transaction.runner import Runner
+from tests.unit.actions.host import Host
+from tests.unit.install.machines import Machine
+from tests.unit.install.test_host_steps import with_settings_for_accounts
+
+FORWARD = "/proc/sys/net/ipv4/ip_forward"
+
+
+def test_a_host_limits_what_it_forwards_before_it_forwards(machine: Machine) -> None:
+    machine.host.systemd.running_units.add("nftables.service")
+    before = machine.tree()
+    machine.run(kernel.STEP)
+    asked = machine.host.asked
+    loaded = asked.index(f"nft --file {forwarding.RULES}")
+    assert loaded < asked.index("sysctl --quiet --write net.ipv4.ip_forward=1")
+    assert machine.host.systemd.told[-1] == f"start {forwarding.AGAIN_UNIT}"
+    for unit, target in forwarding.WANTS.items():
+        link = machine.scene.files.state(f"/etc/systemd/system/{target}.wants/{unit}")
+        assert link is not None
+        assert "nft --file /etc/mstunnel-forwarding/rules.nft" in machine.text(str(link.target))
+
+    # Rules that others flushed are loaded again.
+    machine.host.tables.clear()
+    assert [text for text in machine.run(kernel.STEP) if "rules.nft" not in text] == []
+    assert machine.host.tables == {f"inet {forwarding.TABLE}"}
+
+    machine.uninstall()
+    forgotten = asked.index("sysctl --quiet --write net.ipv4.ip_forward=0")
+    assert asked.index(f"nft delete table inet {forwarding.TABLE}") > forgotten
+    assert machine.host.tables == set()
+    assert machine.tree() == before
+
+
+def test_what_an_earlier_release_switched_on_is_limited_now(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(kernel, "_rules", lambda _kernel: [])
+        machine.run(kernel.STEP)
+    assert machine.text(FORWARD) == "1\n"
+    machine.run(kernel.STEP)
+    assert machine.host.tables == {f"inet {forwarding.TABLE}"}
+
+
+def test_what_readiness_fixed_is_limited(machine: Machine) -> None:
+    machine.scene.write("/etc/sysctl.d/90-mstunnel.conf", "net.ipv4.ip_forward = 1\n")
+    machine.host.set_sysctl("net.ipv4.ip_forward", "1")
+    machine.run(kernel.STEP)
+    assert machine.host.tables == {f"inet {forwarding.TABLE}"}
+
+
+def test_an_administrator_who_makes_the_host_a_router_gets_the_rules_removed(machine: Machine) -> None:
+    machine.run(kernel.STEP)
+    assert kernel.given_up(machine.context()) == []
+    machine.scene.write("/etc/sysctl.d/99-router.conf", "net.ipv4.ip_forward=1\n")
+    context = machine.context()
+    runner = Runner(context.ports, machine.scene.journal, CODEC, machine.scene.clock, lambda _event: None)
+    runner.take_back(kernel.given_up(context))
+    assert machine.host.tables == set()
+    assert machine.run(kernel.STEP) == []
+    assert machine.text(FORWARD) == "1\n"
+
+
+def test_without_nft_the_administrator_reads_that_others_are_let_through(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Host, "find", lambda _self, _name: None)
+    assert [text for text in machine.run(kernel.STEP) if "forwarding" in text] == []
+    (said,) = machine.scene.prompter.said
+    assert "Install the package nftables" in said
+
+
+def test_with_root_the_engine_stays_the_one_that_switches_forwarding_on(machine: Machine) -> None:
+    """Docker drops what others want forwarded, but only where it was the first to switch it on."""
+    machine.host.set_sysctl("net.ipv4.ip_forward", "1")
+    machine.run(kernel.STEP)
+    assert "ip_forward" not in machine.text("/etc/sysctl.d/90-mstunnel.conf")
+
+
+def test_what_a_host_sets_itself_is_not_set_again(machine: Machine) -> None:
+    machine.scene.write("/etc/sysctl.d/99-router.conf", "net.ipv4.ip_forward=1\n")
+    machine.host.set_sysctl("net.ipv4.ip_forward", "1")
+    assert [text for text in machine.run(kernel.STEP) if "forward" in text or "sysctl" in text] == []
+
+
+def test_with_an_uplink_no_user_of_the_host_gets_low_ports(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernel, "obstacle_here", lambda _ports: "")
+    with_settings_for_accounts(machine)
+    done = machine.run(kernel.STEP, mode="rootless")
+    assert "set net.ipv4.ip_forward to 1" in done
+    assert [text for text in done if "port_start" in text] == []
+    assert "port_start" not in machine.text("/etc/sysctl.d/90-mstunnel.conf")
+
+
+@pytest.mark.parametrize("port", [443, 8443])
+def test_the_check_of_the_firewall_finds_the_port_of_the_gateway_open(port: int) -> None:
+    script = "nft --file - && nft --json list ruleset"
+    command = ["unshare", "--map-root-user", "--net", "sh", "-c", script]
+    rules = forwarding.rules(("ipv4", "ipv6"))
+    listed = subprocess.run(command, input=rules, capture_output=True, text=True, check=True).stdout
+    found = forwarded(listed, "", port)
+    assert (found.tcp, found.udp) == (True, True)

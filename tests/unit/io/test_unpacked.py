@@ -1,0 +1,93 @@
+"""The directory that the one file unpacked itself into goes when no process runs from it any more."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.unpacked import remove_unpacked
+from tests.unit.clocks import FakeClock
+
+PLACE = "/usr/lib/mstunnel-setup"
+# What start.py does to mark its version as in use.
+HOLD = """import fcntl, os, sys, time
+fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_SH)
+print(flush=True)
+"""
+
+
+@pytest.fixture
+def version(tmp_path: Path) -> Path:
+    folder = tmp_path / PLACE.lstrip("/") / "1.2.0-0123456789ab"
+    folder.mkdir(parents=True)
+    (folder / "modules").touch()
+    return folder
+
+
+def started(*command: str) -> subprocess.Popen[bytes]:
+    """A program that runs until its standard input is closed, and has printed a line."""
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
+
+
+@contextmanager
+def holding(version: Path) -> Iterator[int]:
+    """A process that has marked the version as in use."""
+    with started(sys.executable, "-c", f"{HOLD}input()", str(version)) as process:
+        yield process.pid
+        process.communicate(b"\n")
+
+
+def test_what_nobody_uses_goes(tmp_path: Path, version: Path) -> None:
+    assert remove_unpacked(Files(tmp_path), FakeClock(), PLACE) == []
+    assert not version.parent.exists()
+    assert remove_unpacked(Files(tmp_path), FakeClock(), PLACE) == []
+
+
+def test_a_version_that_a_process_holds_stays_and_the_process_is_named(tmp_path: Path, version: Path) -> None:
+    with holding(version) as process:
+        assert remove_unpacked(Files(tmp_path), FakeClock(), PLACE) == [process]
+        assert (version / "modules").exists()
+    assert remove_unpacked(Files(tmp_path), FakeClock(), PLACE) == []
+
+
+def test_a_program_that_has_just_begun_and_holds_nothing_yet_stays(tmp_path: Path, version: Path) -> None:
+    program = version / "cat"
+    shutil.copy("/bin/cat", program)
+    with subprocess.Popen([program], stdin=subprocess.PIPE) as process:
+        assert remove_unpacked(Files(tmp_path), FakeClock(), PLACE) == [process.pid]
+        process.communicate()
+    assert remove_unpacked(Files(tmp_path), FakeClock(), PLACE) == []
+
+
+def test_the_removal_waits_for_a_command_that_ends(tmp_path: Path, version: Path) -> None:
+    with started(sys.executable, "-c", f"{HOLD}time.sleep(1)", str(version)) as process:
+        assert remove_unpacked(Files(tmp_path), SystemClock(), PLACE) == []
+        assert process.poll() == 0
+    assert not version.parent.exists()
+
+
+def test_the_program_that_removes_it_may_run_from_it(tmp_path: Path, version: Path) -> None:
+    held = os.open(version, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_SH)
+    assert remove_unpacked(Files(tmp_path), FakeClock(), PLACE) == []
+    os.close(held)
+
+
+def test_a_second_removal_leaves_it_to_the_first(tmp_path: Path, version: Path) -> None:
+    """Each would otherwise wait for the other's end."""
+    with holding(version.parent):
+        handle = os.open(version.parent, os.O_RDONLY)
+        assert remove_unpacked(Files(tmp_path), FakeClock(), PLACE) == []
+        os.close(handle)
+    assert version.exists()

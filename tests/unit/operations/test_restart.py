@@ -1,0 +1,246 @@
+"""`mst-cli server|agent start|restart` and `mst-cli env check`: none stops for a wrong env.sh."""
+
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.containers.engine import ContainerState, LogOptions
+from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow
+from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.thresholds import Thresholds
+from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.steps import verify
+from mstunnel_setup.operations import component, restart, status
+from mstunnel_setup.operations.agent_findings import agent_troubles, of_settled_server
+from mstunnel_setup.operations.settings import environment_check
+from tests.serving import free_port
+from tests.unit.clocks import START
+from tests.unit.fakes import FakeEngine, FakeSystemd, ports_of
+from tests.unit.operators import operator_of
+from tests.unit.results import list_of
+
+WELL = ContainerState("running", "healthy", started_at=START)
+UNIT = f"{paths.SERVER}.service"
+
+
+@dataclass
+class Service(FakeSystemd):
+    """The services; a container ends at every start with `words` in its log, or without any runs well."""
+
+    engine: FakeEngine = field(default_factory=FakeEngine)
+    words: str = ""
+
+    def restart(self, unit: str) -> None:
+        super().restart(unit)
+        if self.words:
+            self.engine.containers.clear()
+        else:
+            self.engine.containers[unit.removesuffix(".service")] = WELL
+
+    start = restart
+
+    def restarts(self, unit: str) -> int:
+        return 3 if self.words else 0
+
+    def log(self, unit: str, lines: int) -> str:
+        return f"main: initialized\n{self.words}\n\nmain: main.c:1242: error in command from sec-mod\n"
+
+    def log_command(self, unit: str, **_options: object) -> tuple[str, ...]:
+        return ("printf", self.words)
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ports]:
+    """A host with that `env.sh`, whose server runs, and ends with `words` once it is restarted."""
+
+    def prepare(environment: str = "", words: str = "") -> Ports:
+        engine = FakeEngine({paths.SERVER: WELL, paths.AGENT: WELL})
+        units = {UNIT, f"{paths.AGENT}.service"}
+        ports = ports_of(tmp_path, engine=engine, systemd=Service(units=units, engine=engine, words=words))
+        ports.files.make_directories(paths.CONFIGURATION)
+        ports.files.write(paths.ENVIRONMENT, environment.encode())
+        ports.files.write(paths.OCSERV_CONF, b"tcp-port = 443\n")
+        for module in (component, environment_check, status):
+            monkeypatch.setattr(module, "open_gateway", lambda _operator: nullcontext(ports))
+        monkeypatch.setattr(verify, "serves", lambda _ports, port: served.append(port))
+        served.clear()
+        return ports
+
+    return prepare
+
+
+served: list[int] = []
+
+
+def switched(ports: Ports) -> Sequence[str]:
+    assert isinstance(ports.systemd, Service)
+    return ports.systemd.told
+
+
+def restarted(container: str = paths.SERVER) -> Result:
+    return restart.restart(operator_of(Path("/nowhere")), container)
+
+
+REFUSED = [
+    ("FOO=bar baz\n", "environment-line-invalid", "line 1 is not a plain NAME=value: FOO=…"),
+    ("TRACE_SESSIONS=3\n", "trace-sessions-invalid", "TRACE_SESSIONS cannot be 3"),
+    ("DEBUG_LEVEL=x\nTRACE_SESSIONS=3\n", "values-invalid", "DEBUG_LEVEL cannot be x"),
+    (
+        "https_proxy=http://proxy.invalid:3128\n",
+        "proxy-unreachable",
+        "http://proxy.invalid:3128",
+    ),
+    ("HTTPS_PROXY=http://a:secret@127.0.0.1:1\n", "proxy-unreachable", "http://127.0.0.1:1"),
+]
+
+
+@pytest.mark.parametrize(("environment", "code", "words"), REFUSED)
+def test_a_wrong_environment_is_refused_while_the_old_container_runs(
+    host: Callable[..., Ports], environment: str, code: str, words: str
+) -> None:
+    ports = host(environment)
+    with pytest.raises(SetupError) as caught:
+        restarted()
+    assert (caught.value.code, switched(ports)) == (code, [])
+    assert caught.value.message.startswith(f"{paths.SERVER} was not restarted: ")
+    assert words in caught.value.message
+    assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(("environment", "code", "words"), REFUSED)
+def test_what_is_stopped_is_started_all_the_same(
+    host: Callable[..., Ports], environment: str, code: str, words: str
+) -> None:
+    """At the boot of a host its proxy may answer a moment later, and nothing serves that could be kept."""
+    host(environment)
+    result = restart.start(operator_of(Path("/nowhere")), paths.SERVER)
+    assert (result.data["action"], [notice.code for notice in result.warnings]) == ("started", [code])
+    assert words in result.warnings[0].message
+
+
+def test_a_start_that_fails_names_the_proxy(host: Callable[..., Ports]) -> None:
+    host("TRACE_SESIONS=1\nhttps_proxy=http://proxy.invalid:3128\n", words="cannot fetch the keys")
+    with pytest.raises(EngineError) as caught:
+        restart.start(operator_of(Path("/nowhere")), paths.SERVER)
+    assert caught.value.code == "container-failed"
+    assert caught.value.message.startswith("https_proxy in /etc/mstunnel/env.sh is http://proxy.invalid:3128")
+    assert "cannot fetch the keys" in caught.value.message
+
+
+def test_a_restart_is_proved_by_a_healthy_container_that_serves(host: Callable[..., Ports]) -> None:
+    ports = host("TRACE_SESIONS=1\n")
+    result = restarted()
+    assert (result.data["action"], switched(ports), served) == ("restarted", [f"restart {UNIT}"], [443])
+    assert [notice.code for notice in result.warnings] == ["setting-unknown"]
+    assert "did you mean TRACE_SESSIONS?" in result.warnings[0].message
+
+
+def test_a_server_that_ends_again_and_again_is_no_success(host: Callable[..., Ports]) -> None:
+    host(words="cannot fetch the keys")
+    with pytest.raises(EngineError) as caught:
+        restarted()
+    assert caught.value.code == "container-failed"
+    assert "cannot fetch the keys" in caught.value.message
+    assert served == []
+
+
+def test_what_waits_for_its_proxy_is_restarted_with_a_warning(host: Callable[..., Ports]) -> None:
+    """The agent tries again until the proxy answers; so does a server that admits by certificate."""
+    ports = host("https_proxy=http://127.0.0.1:1\n")
+    assert [notice.code for notice in restarted(paths.AGENT).warnings] == ["proxy-unreachable"]
+    who = '{"AgentId": "%s", "AADTenantId": "%s", "Authentication": "certificate"}'
+    ports.files.make_directories(str(Path(paths.AGENT_INFO).parent))
+    ports.files.write(paths.AGENT_INFO, (who % (("0" * 8 + "-0000" * 3 + "-" + "0" * 12,) * 2)).encode())
+    assert [notice.code for notice in restarted().warnings] == ["proxy-unreachable"]
+
+
+def test_the_check_connects_to_every_proxy_once(host: Callable[..., Ports]) -> None:
+    port = free_port()
+    proxy = f"http://user:secret@127.0.0.1:{port}"
+    host(f"http_proxy={proxy}\nhttps_proxy={proxy}\nno_proxy=localhost\nNOTE=mine\n")
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        result = environment_check.env_check(operator_of(Path("/nowhere")))
+        listener.accept()[0].close()
+        listener.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            listener.accept()
+    assert (result.status, result.exit_code) == ("warning", 0)
+    assert result.data["proxies"] == [f"http://127.0.0.1:{port}"]
+    assert (result.data["unknown"], len(result.warnings)) == (["NOTE"], 1)
+
+
+def test_the_check_names_the_proxy_that_does_not_answer(host: Callable[..., Ports]) -> None:
+    host("https_proxy=http://127.0.0.1:1\nTRACE_SESIONS=1\n")
+    result = environment_check.env_check(operator_of(Path("/nowhere")))
+    assert (result.status, result.exit_code) == ("error", 8)
+    assert "https_proxy in /etc/mstunnel/env.sh is http://127.0.0.1:1" in result.errors[0].message
+    assert [notice.code for notice in result.warnings] == ["setting-unknown"]
+
+
+def shown_status(monkeypatch: pytest.MonkeyPatch) -> Result:
+    monkeypatch.setattr(status, "complete", lambda _receipt: True)
+    certificate = {"days_left": 90, "not_after": "2027-01-01", "revocation": None, "pending": []}
+    monkeypatch.setattr(status, "certificate_facts", lambda *_: certificate)
+    monkeypatch.setattr(status, "monitor_notices", lambda _ports: ())
+    return status.overview(operator_of(Path("/nowhere")))
+
+
+def test_status_says_why_a_container_is_gone_and_names_its_proxy(
+    host: Callable[..., Ports], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = host("https_proxy=http://proxy.invalid:3128\n", words="Could not resolve proxy: proxy.invalid")
+    with pytest.raises(NetworkError):
+        restarted()
+    assert isinstance(ports.engine, FakeEngine)
+    assert isinstance(ports.systemd, Service)
+    del ports.engine.containers[paths.SERVER]
+    ports.systemd.failed_units.add(UNIT)
+    found = shown_status(monkeypatch)
+    messages = {notice.code: notice.message for notice in found.warnings}
+    assert messages["container-down"] == (
+        "mstunnel-server is not running: Could not resolve proxy: proxy.invalid"
+    )
+    assert "https_proxy in /etc/mstunnel/env.sh is http://proxy.invalid:3128" in messages["proxy-unreachable"]
+    assert found.exit_code == 7
+
+
+def test_status_gives_no_reason_for_a_container_that_was_stopped(
+    host: Callable[..., Ports], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = host(words="the last line before the stop")
+    assert isinstance(ports.engine, FakeEngine)
+    del ports.engine.containers[paths.SERVER]
+    messages = [notice.message for notice in shown_status(monkeypatch).warnings]
+    assert messages == ["mstunnel-server is not running"]
+
+
+def test_the_log_of_a_container_that_is_gone_comes_from_the_journal(host: Callable[..., Ports]) -> None:
+    ports = host(words="Could not resolve proxy: proxy.invalid")
+    assert isinstance(ports.engine, FakeEngine)
+    del ports.engine.containers[paths.SERVER]
+    operator = operator_of(Path("/nowhere"), json=True)
+    result = component.logs(operator, paths.SERVER, LogOptions(since="24h"))
+    assert list_of(result, "lines") == ["Could not resolve proxy: proxy.invalid"]
+
+
+def test_what_the_agent_saw_during_a_start_is_no_news() -> None:
+    """Status says `running, healthy` by then, and the agent looks once a minute."""
+    row = ReportedRow(
+        id="server-container",
+        title="Server",
+        state=State.UNHEALTHY,
+        text="the gateway runs, but its server does not answer",
+    )
+    starting = HealthReport(at=START, state=State.UNHEALTHY, rows=(row,), thresholds=Thresholds())
+    assert list(agent_troubles(of_settled_server(starting, WELL), START)) == []
+    # It has run for longer, or is not there at all: then that is news.
+    earlier = replace(WELL, started_at=START.replace(year=START.year - 1))
+    for server in (earlier, replace(WELL, started_at=None), None):
+        assert len(list(agent_troubles(of_settled_server(starting, server), START))) == 1
