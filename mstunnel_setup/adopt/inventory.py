@@ -1,6 +1,7 @@
 """What Microsoft's own gateway left on this host: read only, with fingerprints in place of secrets.
 
-Its files are documented in parts. What is missing or cannot be read is left out here, and never an error.
+Its files are documented in parts. What is missing or cannot be read is left out here, and no error; more than
+any gateway has is one.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mstunnel_setup.actions.vendor_gateway import vendor_tree
 from mstunnel_setup.adopt.certificate import VendorCertificate, vendor_certificate
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.parsing import json_value
@@ -94,13 +96,18 @@ class Inventory:
 
 
 def take_inventory(ports: Ports, *, lab: bool = False) -> Inventory:
-    """Read everything; `lab` says that the tenant is one that takes a self-signed certificate."""
+    """Read everything; `lab` says that the tenant is one that takes a self-signed certificate.
+
+    Raises CheckError `vendor-files-unbounded`.
+    """
     files = ports.files
+    # First, as it refuses files that are too large to read.
+    found = tuple(_files(files))
     gateway = _gateway(text_of(files, paths.OCSERV_CONF))
     return Inventory(
         signs=vendor(files, ports.processes),
         containers=vendor_containers(ports.processes) if files.live else (),
-        files=tuple(_files(files, paths.CONFIGURATION)),
+        files=found,
         certificate=vendor_certificate(ports, gateway, lab=lab),
         configuration=_object(files, paths.ADMIN_SETTINGS),
         gateway=gateway,
@@ -113,23 +120,18 @@ def take_inventory(ports: Ports, *, lab: bool = False) -> Inventory:
     )
 
 
-def _files(files: Files, path: str) -> Iterator[VendorFile]:
-    """The path and all below it, without what changes at any time."""
-    state = files.state(path)
-    if state is None or path in _CHANGING:
-        return
-    yield VendorFile(
-        path=path,
-        kind=state.kind,
-        mode=f"{state.mode:04o}",
-        uid=state.uid,
-        gid=state.gid,
-        sha256=_sha256(files, path, state),
-        target=state.target or "",
-    )
-    if state.kind == "directory":
-        for name in _names(files, path):
-            yield from _files(files, f"{path}/{name}")
+def _files(files: Files) -> Iterator[VendorFile]:
+    """What is below /etc/mstunnel, without what changes at any time."""
+    for path, state in vendor_tree(files, paths.CONFIGURATION, _CHANGING):
+        yield VendorFile(
+            path=path,
+            kind=state.kind,
+            mode=f"{state.mode:04o}",
+            uid=state.uid,
+            gid=state.gid,
+            sha256=_sha256(files, path, state),
+            target=state.target or "",
+        )
 
 
 def _sha256(files: Files, path: str, state: FileState) -> str:
