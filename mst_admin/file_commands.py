@@ -20,9 +20,8 @@ from mst_admin.named_files import names_file
 from mst_admin.named_object import NamedObject
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
-from mstunnel_setup.answers.document import Document, DocumentError, Problem, read
+from mstunnel_setup.answers.document import Document, DocumentError, InvalidValue, parse_as, read
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.base.errors import ExitCode, TenantError, UsageError, ValuesError
 from mstunnel_setup.base.result import Notice, Result, notice_of
 from mstunnel_setup.base.text import text, verbatim
@@ -198,7 +197,7 @@ def placed(findings: Iterable[Finding], document: Document) -> list[Finding]:
     """Each finding with its place in the file in front of its message."""
     found = []
     for item in findings:
-        at = document.position(Problem((item.key,), ""))
+        at = document.position(InvalidValue((item.key,), ""))
         found.append(replace(item, message=f"{document.name}:{at.line}:{at.column}: {item.message}"))
     return found
 

@@ -17,8 +17,8 @@ from mst_admin.rules_configuration import judge_configuration, judge_networks
 from mst_admin.rules_site import judge_site
 from mst_admin.session import make_sure, open_tenant
 from mst_admin.wire import DEFAULT_SESSION_SECONDS, configuration_object, site_object
+from mstunnel_setup.answers.document import validated
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.answers.problems import validated
 from mstunnel_setup.base.errors import ValuesError
 from mstunnel_setup.base.result import Notice, Result
 from mstunnel_setup.base.text import text

@@ -22,8 +22,7 @@ from mst_admin.profiles.rules import judge_profile
 from mst_admin.profiles.wire import root_name
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
-from mstunnel_setup.answers.document import Document, DocumentError, read
-from mstunnel_setup.answers.problems import parse_as
+from mstunnel_setup.answers.document import Document, DocumentError, parse_as, read
 from mstunnel_setup.base.errors import UsageError, ValuesError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text, verbatim

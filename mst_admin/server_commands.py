@@ -9,7 +9,7 @@ from mst_admin.fleet import Place, places
 from mst_admin.lines import details, result_of, table
 from mst_admin.objects import ServerObject
 from mst_admin.session import make_sure, open_tenant
-from mstunnel_setup.answers.problems import validated
+from mstunnel_setup.answers.document import validated
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text

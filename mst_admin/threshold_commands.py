@@ -10,7 +10,7 @@ from mst_admin.objects import ThresholdObject
 from mst_admin.plan import threshold_change
 from mst_admin.rules_site import judge_threshold
 from mst_admin.session import make_sure, open_tenant
-from mstunnel_setup.answers.problems import validated
+from mstunnel_setup.answers.document import validated
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text

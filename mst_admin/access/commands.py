@@ -11,8 +11,7 @@ from mst_admin.access.plan import PlannedPolicy, plan_policies
 from mst_admin.access.what_if import Case, evaluate
 from mst_admin.change import Body
 from mst_admin.session import make_sure, open_tenant
-from mstunnel_setup.answers.document import DocumentError, read
-from mstunnel_setup.answers.problems import parse_as
+from mstunnel_setup.answers.document import DocumentError, parse_as, read
 from mstunnel_setup.base.errors import ExitCode, SetupError, TenantError, UsageError, ValuesError
 from mstunnel_setup.base.result import Notice, Result, warning
 from mstunnel_setup.base.text import text

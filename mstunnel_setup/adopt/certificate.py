@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.problem import Problem, Severity
-from mstunnel_setup.certificates.certificate import title
+from mstunnel_setup.certificates.certificate import Identity, title
 from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.load import fingerprint, load_identity
-from mstunnel_setup.certificates.model import Identity
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files

@@ -6,13 +6,14 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
-from mstunnel_setup.answers.document import Problem
+from mstunnel_setup.answers.document import InvalidValue
 from mstunnel_setup.answers.errors import ENVIRONMENT_INVALID
 from mstunnel_setup.answers.load import AnswersError, LoadedAnswers, judge
 from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.rules import foreign_keys
-from mstunnel_setup.answers.settings import BY_PATH, SETTINGS, Setting
+from mstunnel_setup.answers.settings import BY_PATH, DEPRECATED, SETTINGS, Setting, deprecation, renamed
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.base.values import JsonObject
 
@@ -46,6 +47,7 @@ class Answers(AnswerFile):
     """The merged answers. `origins` tells, by setting path (`tenant.cloud`), where each value came from."""
 
     origins: dict[str, Origin] = Field(default_factory=dict, exclude=True)
+    warnings: tuple[Problem, ...] = Field(default=(), exclude=True)
 
     def record(self) -> JsonObject:
         """What was answered (no defaults), by setting path, for the journal; secrets are references."""
@@ -99,7 +101,8 @@ def merge(
         for setting in SETTINGS
     }
     sections = {name: getattr(answers, name) for name in answers.model_fields_set}
-    return Answers(**sections, origins=origins)
+    warnings = (*_deprecations(environment), *(file.warnings if file else ()))
+    return Answers(**sections, origins=origins, warnings=warnings)
 
 
 def answered(answers: Answers, given: Mapping[str, object]) -> Answers:
@@ -141,12 +144,28 @@ def _from_options(options: Mapping[str, object]) -> _Layer:
 
 def _from_environment(environment: Mapping[str, str]) -> _Layer:
     layer = dict(_vendor_variables(environment))
+    for old in _former_variables(environment):
+        path, value = renamed(old, environment[_former(old)])
+        layer[path] = _Given(value, Origin("environment", _former(old)))
     for setting in SETTINGS:
         text = environment.get(setting.variable, "")
         if text and not setting.section and (not setting.flag or _truth(setting.variable, text)):
             value = setting.flag or (f"file:{text}" if setting.secret_file else text)
             layer[setting.path] = _Given(value, Origin("environment", setting.variable))
     return layer
+
+
+def _former(old: str) -> str:
+    """The variable of a setting by its former name."""
+    return f"MSTUNNEL_{old.upper()}"
+
+
+def _former_variables(environment: Mapping[str, str]) -> list[str]:
+    return [old for old in DEPRECATED if environment.get(_former(old))]
+
+
+def _deprecations(environment: Mapping[str, str]) -> Iterator[Problem]:
+    return (deprecation(old, _former(old)) for old in _former_variables(environment))
 
 
 def _vendor_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
@@ -195,7 +214,9 @@ def _from_file(file: LoadedAnswers | None) -> _Layer:
 
 def _recorded(kind: OriginKind, answers: Mapping[str, object]) -> _Layer:
     """The recorded answers; a setting that this version no longer knows is passed over."""
-    return {path: _Given(value, Origin(kind)) for path, value in answers.items() if path in BY_PATH}
+    present = dict(renamed(path, value) for path, value in answers.items() if path in DEPRECATED)
+    present |= {path: value for path, value in answers.items() if path in BY_PATH}
+    return {path: _Given(value, Origin(kind)) for path, value in present.items()}
 
 
 def _flat(answers: JsonObject) -> JsonObject:
@@ -287,7 +308,7 @@ def _alternatives_of_identity(chosen: _Layer) -> Iterator[tuple[int, tuple[str, 
             yield min(ranks), others
 
 
-def _refused(problems: Sequence[Problem], chosen: _Layer) -> AnswersError:
+def _refused(problems: Sequence[InvalidValue], chosen: _Layer) -> AnswersError:
     """All problems, each in the words of the place where its value was given."""
     found = [(_origin(problem, chosen), problem) for problem in problems]
     lines = tuple(
@@ -301,7 +322,7 @@ def _refused(problems: Sequence[Problem], chosen: _Layer) -> AnswersError:
     return AnswersError(lines)
 
 
-def _origin(problem: Problem, chosen: _Layer) -> Origin:
+def _origin(problem: InvalidValue, chosen: _Layer) -> Origin:
     """Where the value came from, or the first value of its section."""
     path = ".".join(problem.path)
     near = [key for key in chosen if path == key or path.startswith(f"{key}.")] or [
@@ -310,7 +331,7 @@ def _origin(problem: Problem, chosen: _Layer) -> Origin:
     return chosen[near[0]].origin if near else Origin("default")
 
 
-def _in_words_of(origin: Origin, problem: Problem) -> str:
+def _in_words_of(origin: Origin, problem: InvalidValue) -> str:
     """The problem in terms of the option or variable that was given, instead of keys of the answer file."""
     # What follows are values, which may be spelled like keys.
     text, must_be, values = problem.text.partition(" must be ")

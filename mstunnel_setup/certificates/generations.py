@@ -12,8 +12,8 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.load import IdentitySource, load_identity
-from mstunnel_setup.certificates.model import Identity
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.ports import HasClock, HasFiles

@@ -17,6 +17,7 @@ from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.certificate import (
     LONGEST_NAME,
+    Identity,
     extension,
     identifiers_fit,
     is_ca,
@@ -34,7 +35,6 @@ from mstunnel_setup.certificates.judge_leaf import (
     signature_findings,
     stapling_findings,
 )
-from mstunnel_setup.certificates.model import Identity
 from mstunnel_setup.certificates.name_constraints import forbidden_name
 from mstunnel_setup.certificates.read import MOST_RSA_BITS
 

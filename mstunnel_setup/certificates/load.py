@@ -11,14 +11,20 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import Certificate
 
 from mstunnel_setup.base.errors import CertificateError, as_kind
-from mstunnel_setup.certificates.certificate import is_ca, is_self_signed, public_bytes, title
+from mstunnel_setup.certificates.certificate import (
+    Identity,
+    Material,
+    is_ca,
+    is_self_signed,
+    public_bytes,
+    title,
+)
 from mstunnel_setup.certificates.chain_building import best_path, prefer_trusted
 from mstunnel_setup.certificates.errors import (
     CERTIFICATE_FILE_MISSING,
     INPUT_EMPTY,
     LEAF_AMBIGUOUS,
 )
-from mstunnel_setup.certificates.model import Identity, Material
 from mstunnel_setup.certificates.pfx.read import read_pfx
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.io.files import Files

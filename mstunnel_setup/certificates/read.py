@@ -22,6 +22,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import der
 from mstunnel_setup.certificates.certificate import (
     MALFORMED,
+    Material,
     examined,
     is_ca,
     lenient_library,
@@ -32,7 +33,6 @@ from mstunnel_setup.certificates.errors import (
     INPUT_TOO_LARGE,
     KEY_UNREADABLE,
 )
-from mstunnel_setup.certificates.model import Material
 from mstunnel_setup.certificates.pfx.outline import is_pfx
 
 _BEGIN = "-----BEGIN "

@@ -38,12 +38,18 @@ def check(operator: Operator) -> Result:
             "there is no answer file to check",
             hint="Give FILE or --answers FILE.",
         )
-    answers = load(path).answers
+    loaded = load(path)
+    answers = loaded.answers
     device_certificates.refuse_unusable(answers, operator.files, operator.clock.now())
     reference = answers.radius.secret
     if reference and reference.place == "file" and operator.files.read_given(reference.name) is not None:
         refuse_secret(reveal(reference, operator.files, operator.secrets.register), str(reference))
-    return Result(data={"file": str(path)}, text=[text("{path} is a valid answer file.", path=path)])
+    return Result(
+        "warning" if loaded.warnings else "ok",
+        {"file": str(path)},
+        loaded.warnings,
+        text=[text("{path} is a valid answer file.", path=path)],
+    )
 
 
 def schema(operator: Operator, file: Path | None) -> Result:

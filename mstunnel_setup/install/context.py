@@ -8,7 +8,7 @@ from mstunnel_setup.answers.merge import Answers, answered
 from mstunnel_setup.answers.secret import SecretReference, reveal
 from mstunnel_setup.base.errors import SetupError, UsageError
 from mstunnel_setup.base.values import as_object
-from mstunnel_setup.certificates.model import Identity
+from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.install.ports import Ports, no_tenant
 from mstunnel_setup.io.operator import Prompter
 from mstunnel_setup.readiness.facts import Facts

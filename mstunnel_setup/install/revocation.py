@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.certificates import revocation_record
+from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.chain_building import best_path
 from mstunnel_setup.certificates.load import fingerprint
-from mstunnel_setup.certificates.model import Identity
 from mstunnel_setup.certificates.revocation import Verdict, fetching, revocation_findings
 from mstunnel_setup.certificates.revocation import ask as ask_authorities
 from mstunnel_setup.install.context import Context

@@ -24,7 +24,7 @@ from mstunnel_setup.readiness.parse import proxy_places
 from mstunnel_setup.transaction.receipt import Receipt
 
 # What is true of one server only.
-_OF_THIS_SERVER = frozenset({"server_name", "left_record"})
+_OF_THIS_SERVER = frozenset({"server_name", "existing_record", "left_record"})
 
 
 def save(operator: Operator, file: Path) -> Result:

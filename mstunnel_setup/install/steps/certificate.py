@@ -19,10 +19,10 @@ from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys, readable_keys
+from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
 from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.load import IdentitySource, fingerprint, given_pem, key_pem
-from mstunnel_setup.certificates.model import Identity
 from mstunnel_setup.install import device_certificates, revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CERTIFICATE_AWAITED

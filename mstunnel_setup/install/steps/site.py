@@ -10,7 +10,7 @@ from mstunnel_setup.base.errors import CertificateError, TenantError, UsageError
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.certificates.model import Identity
+from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import certificate, eula

@@ -14,10 +14,9 @@ from mstunnel_setup.base.text import Line, fold_all, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys
-from mstunnel_setup.certificates.certificate import extension, issuer_title, serial_number, title
+from mstunnel_setup.certificates.certificate import Identity, extension, issuer_title, serial_number, title
 from mstunnel_setup.certificates.judge import days_left, finding_data
 from mstunnel_setup.certificates.judge_leaf import shown_names
-from mstunnel_setup.certificates.model import Identity
 from mstunnel_setup.install import device_certificates, revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.own_gateway import leaf_in_service

@@ -12,9 +12,8 @@ from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.certificates.certificate import title
+from mstunnel_setup.certificates.certificate import Identity, title
 from mstunnel_setup.certificates.load import IdentitySource, fingerprint
-from mstunnel_setup.certificates.model import Identity
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate

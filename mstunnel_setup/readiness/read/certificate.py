@@ -11,10 +11,10 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, UsageError, as_kind
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.certificates.ca_trust import added_roots, system_roots
+from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.chain_building import best_path
 from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.load import given_content, load_identity_files, load_identity_pfx
-from mstunnel_setup.certificates.model import Identity
 from mstunnel_setup.certificates.revocation import ask, fetching, revocation_findings
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.io.clock import Clock
