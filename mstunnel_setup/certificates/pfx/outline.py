@@ -1,4 +1,4 @@
-"""PFX files (PKCS#12, RFC 7292) from outside: their protection, whether a passphrase opens one, plain parts."""
+"""PFX files (PKCS#12, RFC 7292) from outside: protection, whether a passphrase opens one, plain parts."""
 
 import hashlib
 import hmac
