@@ -20,7 +20,7 @@ test: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@$(BIN)/pytest -m "core or not (e2e or long or machine)" -n 3 --dist loadscope --no-loadscope-reorder
 
-# What a change touches, in under a minute: `make check FILES="…"`, or without FILES what differs from HEAD.
+# What a change touches, in a minute or two: `make check FILES="…"`, or without FILES what differs from HEAD.
 check: setup
 	@$(BIN)/python -m scripts.check $(FILES)
 
@@ -73,6 +73,7 @@ lint: setup-lint
 # The reference pages that follow from the code, then the site of all pages in build/site.
 docs: setup-docs
 	@$(BIN)/python -m scripts.docs
+	@$(BIN)/python -m scripts.texts
 	@$(BIN)/python -m scripts.site
 
 # The recording in README: a person's installation at a real terminal.

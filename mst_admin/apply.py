@@ -17,7 +17,8 @@ from mst_admin.plan import Tenant, plan
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
 from mstunnel_setup.base.errors import ExitCode, UsageError
-from mstunnel_setup.base.result import Notice, Result, notice_of, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
@@ -43,7 +44,7 @@ def diff(
     return Result(
         "ok",
         data,
-        tuple(map(notice_of, declared.warnings)),
+        declared.warnings,
         text=_lines(changes, text("to make")),
         exit_code=code,
     )
@@ -69,7 +70,7 @@ def apply(
     return _result(
         carry_out_many(changes, graph, operator.counted),
         len(changes),
-        tuple(map(notice_of, declared.warnings)),
+        declared.warnings,
     )
 
 
@@ -93,7 +94,7 @@ def export(operator: Operator, settings: Settings, directory: Path, wanted: Form
     write_named(target, contents)
     names = sorted(contents)
     data = {"directory": str(target), "files": names}
-    warnings = tuple(map(notice_of, (*shared_names(tenant), *not_in(tenant, wanted))))
+    warnings = (*shared_names(tenant), *not_in(tenant, wanted))
     return Result("changed", data, warnings, text=[f"{target}/{name}" for name in names])
 
 
@@ -109,11 +110,19 @@ def _read(graph: AdminGraph, declared: Declared) -> Tenant:
     return read_tenant(graph, declared.sections, apps, {item.value.name for item in declared.mam})
 
 
-def _result(done: Done, total: int, warnings: tuple[Notice, ...]) -> Result:
+def _result(done: Done, total: int, warnings: tuple[Problem, ...]) -> Result:
     data = {"changes": [change.document() for change in done.made]}
     lines = _lines(done.made, "made")
     refused = tuple(
-        Notice(error.code, f"{change.verb} {change.kind} {change.name}: {error.message}", error.hint)
+        Problem(
+            error.code,
+            text(
+                "{change}: {problem}",
+                change=f"{change.verb} {change.kind} {change.name}",
+                problem=error.message,
+            ),
+            error.hint,
+        )
         for change, error in done.refused
     )
     if done.interrupted:

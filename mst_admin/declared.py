@@ -19,7 +19,7 @@ from mst_admin.profiles.root import with_certificate, with_root
 from mst_admin.profiles.rules import judge_profile, judge_root
 from mst_admin.rules_configuration import judge_configuration, judge_networks
 from mst_admin.rules_site import Resolve, judge_site, judge_threshold
-from mstunnel_setup.answers.document import Document, DocumentError, InvalidValue, parse_as, read
+from mstunnel_setup.answers.document import Document, DocumentError, KeyProblem, parse_as, read
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import CertificateError, UsageError
 from mstunnel_setup.base.text import text
@@ -53,7 +53,7 @@ class Placed(Generic[T_co]):
 
     def line(self, key: str, message: str) -> str:
         """The message with the place of the object's key (or else of the object) in front."""
-        at = self.document.position(InvalidValue((*self.path, key), ""))
+        at = self.document.position(KeyProblem((*self.path, key), ""))
         return text(
             "{name}:{line}:{column}: {message}",
             name=self.document.name,

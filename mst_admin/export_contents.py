@@ -12,7 +12,7 @@ from mst_admin.export_terraform import terraform_of
 from mst_admin.objects import Declarations
 from mst_admin.plan import Tenant
 from mstunnel_setup.answers import describe
-from mstunnel_setup.base.result import Notice, Worded, warning
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import text
 
 PATTERNS: Final = {Format.YAML: "*.y*ml", Format.M365DSC: "*.ps1", Format.TERRAFORM: "*.tf"}
@@ -31,7 +31,7 @@ def contents_of(tenant: Tenant, wanted: Format) -> dict[str, str]:
     return {**declarations_of(tenant), SCHEMA_FILE: schema}
 
 
-def not_in(tenant: Tenant, wanted: Format) -> Iterator[Worded]:
+def not_in(tenant: Tenant, wanted: Format) -> Iterator[Problem]:
     """What the tenant has and an export in this format lacks."""
     if wanted is Format.YAML:
         yield from unsaid(tenant)
@@ -46,7 +46,7 @@ def not_in(tenant: Tenant, wanted: Format) -> Iterator[Worded]:
     yield from _absent("app protection policies", len(tenant.protections), _BY_ID)
 
 
-def _absent(kind: str, count: int, reason: str) -> Iterator[Notice]:
+def _absent(kind: str, count: int, reason: str) -> Iterator[Problem]:
     if count:
         yield warning(
             "kind-not-in-format",

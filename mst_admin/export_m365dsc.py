@@ -12,7 +12,7 @@ from mst_admin.change import Body, Wire
 from mst_admin.plan import Tenant
 from mst_admin.powershell import Instance, Variable, block, string
 from mst_admin.present_profiles import PresentProfile
-from mstunnel_setup.base.result import Notice, warning
+from mstunnel_setup.base.problem import Problem, warning
 
 _PARAMETERS: Final = ("ApplicationId", "TenantId", "CertificateThumbprint")
 _COMMON: Final = frozenset({"displayName", "description", "roleScopeTagIds"})
@@ -86,7 +86,7 @@ def m365dsc_of(tenant: Tenant) -> dict[str, str]:
     return {"tenant.ps1": "\n".join(lines) + "\n"}
 
 
-def left_out(tenant: Tenant) -> Iterator[Notice]:
+def left_out(tenant: Tenant) -> Iterator[Problem]:
     """The properties of each object that its resource does not have."""
     for profile in tenant.profiles:
         resource, known = RESOURCES[profile.found.odata_type]

@@ -20,10 +20,11 @@ from mst_admin.named_files import names_file
 from mst_admin.named_object import NamedObject
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
-from mstunnel_setup.answers.document import Document, DocumentError, InvalidValue, parse_as, read
+from mstunnel_setup.answers.document import Document, DocumentError, KeyProblem, parse_as, read
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import ExitCode, TenantError, UsageError, ValuesError
-from mstunnel_setup.base.result import Notice, Result, notice_of
+from mstunnel_setup.base.problem import Problem
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -197,15 +198,16 @@ def placed(findings: Iterable[Finding], document: Document) -> list[Finding]:
     """Each finding with its place in the file in front of its message."""
     found = []
     for item in findings:
-        at = document.position(InvalidValue((item.key,), ""))
-        found.append(replace(item, message=f"{document.name}:{at.line}:{at.column}: {item.message}"))
+        at = document.position(KeyProblem((item.key,), ""))
+        place = f"{document.name}:{at.line}:{at.column}"
+        found.append(replace(item, message=text("{place}: {problem}", place=place, problem=item.message)))
     return found
 
 
 def linted(key: str, wanted: str, findings: Sequence[Finding]) -> Result:
     """The result of a lint; its exit code is that of `create` and `update`, which refuse what is fatal."""
-    fatal = tuple(notice_of(item) for item in findings if item.fatal)
-    warnings = tuple(notice_of(item) for item in findings if not item.fatal)
+    fatal = tuple(item for item in findings if item.fatal)
+    warnings = tuple(item for item in findings if not item.fatal)
     if fatal:
         return Result("error", {key: wanted}, warnings, fatal, exit_code=ExitCode.USAGE)
     lines = [
@@ -216,7 +218,7 @@ def linted(key: str, wanted: str, findings: Sequence[Finding]) -> Result:
     return Result("warning" if warnings else "ok", {key: wanted}, warnings, text=lines)
 
 
-def written(changes: Sequence[Change], data: Wire, warnings: tuple[Notice, ...] = ()) -> Result:
+def written(changes: Sequence[Change], data: Wire, warnings: tuple[Problem, ...] = ()) -> Result:
     """The result of a command that made these changes."""
     documents = {**data, "changes": [change.document() for change in changes]}
     lines = [line for change in changes for line in change.lines()]

@@ -9,7 +9,7 @@ from mst_admin.errors import NAME_AMBIGUOUS, NAME_UNKNOWN
 from mst_admin.find import find_server, find_site, require_name
 from mstunnel_setup import __version__
 from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError
-from mstunnel_setup.base.result import Notice, warning
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.exchange.releases import Catalogue, Digests
@@ -97,7 +97,7 @@ def look(graph: AdminGraph, place: Place, names: Mapping[str, str]) -> Seen:
     return Seen(place, {row: found[name] for row, name in names.items() if name in found})
 
 
-def missing_figures(seen: Sequence[Seen]) -> tuple[Notice, ...]:
+def missing_figures(seen: Sequence[Seen]) -> tuple[Problem, ...]:
     """The warning about servers whose figures the tenant did not give, if there are any."""
     without = [item for item in seen if item.problem is not None]
     if not without:

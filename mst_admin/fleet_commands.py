@@ -16,7 +16,7 @@ from mst_admin.lines import ago, table
 from mst_admin.metrics import METRICS
 from mst_admin.session import open_tenant
 from mstunnel_setup.base.errors import NetworkError, TenantError
-from mstunnel_setup.base.result import Result, notice_of
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import WIDTH, Verbatim, plain, text
 from mstunnel_setup.exchange.releases import Catalogue, published
 from mstunnel_setup.io.operator import Operator, Settings
@@ -102,7 +102,7 @@ def watch(
         try:
             result = _read(operator, graph, site)
         except (NetworkError, TenantError) as error:
-            result = replace(result, status="error", warnings=(), errors=(notice_of(error),))
+            result = replace(result, status="error", warnings=(), errors=(error.problem,))
     return result
 
 

@@ -11,7 +11,8 @@ from mst_admin.metrics import METRICS, TRENDS, Metric
 from mst_admin.server_health import HealthRow, judge_server, names_in_graph, sparkline
 from mst_admin.session import open_tenant
 from mstunnel_setup.base.errors import ExitCode, NetworkError, TenantError
-from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold, folded, text
 from mstunnel_setup.exchange.releases import published
 from mstunnel_setup.io.operator import Operator, Settings
@@ -97,7 +98,7 @@ def _points(
         return None
 
 
-def _not_healthy(place: Place, status: HealthStatus) -> Iterator[Notice]:
+def _not_healthy(place: Place, status: HealthStatus) -> Iterator[Problem]:
     if status in _DOWN or status is HealthStatus.WARNING:
         yield warning(
             "server-not-healthy",

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from mst_admin.change import Change, Wire
-from mstunnel_setup.base.result import Notice, Result
+from mstunnel_setup.base.problem import Problem
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, padded, plain, text, width
 
 _WIDEST = 60
 NOTHING = text("Nothing to change.")
 
 
-def result_of(change: Change | None, data: Wire, warnings: tuple[Notice, ...] = ()) -> Result:
+def result_of(change: Change | None, data: Wire, warnings: tuple[Problem, ...] = ()) -> Result:
     """The result of a command that makes at most one change."""
     if change is None:
         return Result("unchanged", data, warnings, text=[NOTHING])

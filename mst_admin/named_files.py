@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from mstunnel_setup.base.errors import UsageError, as_kind
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.errors import PATH_NOT_REGULAR, FileError
 from mstunnel_setup.io.files import Files
@@ -51,7 +51,7 @@ def _nearest(directory: Path) -> Path:
             return place
         if kind is not None:
             error = PATH_NOT_REGULAR(verb=text("write to"), path=place, kind=kind, expected="directory")
-            raise as_kind(UsageError, error)
+            raise UsageError(error.code, error.message, error.hint)
     raise AssertionError  # the root is a directory
 
 

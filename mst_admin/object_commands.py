@@ -20,7 +20,8 @@ from mst_admin.wire import DEFAULT_SESSION_SECONDS, configuration_object, site_o
 from mstunnel_setup.answers.document import validated
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import ValuesError
-from mstunnel_setup.base.result import Notice, Result
+from mstunnel_setup.base.problem import Problem
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
@@ -139,7 +140,7 @@ class Objects(Generic[Declared, Present, Options]):
         change = self._made(graph, Change("delete", self.kind, found.display_name, found.id))
         return result_of(change, {"id": found.id})
 
-    def _declared(self, options: Options, values: Extra) -> tuple[Declared, tuple[Notice, ...]]:
+    def _declared(self, options: Options, values: Extra) -> tuple[Declared, tuple[Problem, ...]]:
         """The object that is wanted, and the warnings. Raises ValuesError in the words of the options."""
         names = options.names
         try:

@@ -14,7 +14,7 @@ from mst_admin.profile_commands import find_profile
 from mst_admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
 from mst_admin.session import open_tenant
 from mstunnel_setup.base.errors import ExitCode, TenantError, UsageError
-from mstunnel_setup.base.result import Result, notice_of
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.wire import DeviceConfiguration
@@ -33,8 +33,8 @@ def check(operator: Operator, entries: list[str]) -> Result:
 
 def _judged(entries: Sequence[str]) -> Result:
     findings = judge_exclusions(entries)
-    warnings = tuple(notice_of(item) for item in findings if not item.fatal)
-    errors = tuple(notice_of(item) for item in findings if item.fatal)
+    warnings = tuple(item for item in findings if not item.fatal)
+    errors = tuple(item for item in findings if item.fatal)
     data: Body = {"entries": [*entries], "accepted": len(entries) - len(errors)}
     if errors:
         return Result("error", data, warnings, errors, exit_code=ExitCode.USAGE)

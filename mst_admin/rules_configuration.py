@@ -138,7 +138,7 @@ def _as_a_whole(body: Body) -> Iterator[Finding]:
     """The gateway's warnings: settings without effect, what devices do not reach, rules for one family."""
     for warning in ServerConfiguration.from_wire(body).warnings:
         key = _KEYS[warning.code.partition("-")[0]]
-        yield Finding(warning.code, key, warning.message, warning.hint, fatal=False)
+        yield Finding(warning.code, warning.message, warning.hint, key=key)
 
 
 def _advice(declared: ConfigurationObject, corporate_networks: Sequence[str]) -> Iterator[Finding]:

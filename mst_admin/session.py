@@ -8,12 +8,11 @@ from mstunnel_setup.answers.merge import Answers, merge, require
 from mstunnel_setup.answers.rules import needed_to_sign_in
 from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.base.errors import CA_FILE_MISSING, UsageError
-from mstunnel_setup.install.tenant_sign_in import cloud_of, roots_of, sign_in
+from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import CONFIGURATION_READ_WRITE
 

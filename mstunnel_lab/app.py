@@ -1,57 +1,117 @@
-"""The lab's web application: routes of Graph, sign-in and pages, and error handlers."""
+"""The lab's web application: routes of Graph, sign-in and pages, the layers in front, error handlers."""
+
+import asyncio
+import uuid
+from typing import Final
 
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mstunnel_lab import connection, control
-from mstunnel_lab.admin_center import (
-    admin_app_configurations,
-    admin_apps,
-    admin_configurations,
-    admin_health,
-    admin_profiles,
-    admin_servers,
-    admin_sites,
-    session,
-)
+from mstunnel_lab import control
+from mstunnel_lab.admin_center import app_configurations, configurations, health, session, sites
+from mstunnel_lab.admin_center import apps as app_pages
+from mstunnel_lab.admin_center import profiles as profile_pages
+from mstunnel_lab.admin_center import servers as server_pages
 from mstunnel_lab.admin_center.render import choose_language, go_to, style
-from mstunnel_lab.entra import consent_pages, device_pages, oauth
+from mstunnel_lab.entra import consent_pages, device_sign_in, oauth
 from mstunnel_lab.entra.oauth import oauth_error
 from mstunnel_lab.errors import GraphError, OAuthError
-from mstunnel_lab.graph import (
-    access as graph_access,
-)
-from mstunnel_lab.graph import (
-    apps as graph_apps,
-)
-from mstunnel_lab.graph import (
-    credentials as graph_credentials,
-)
-from mstunnel_lab.graph import (
-    directory as graph_directory,
-)
-from mstunnel_lab.graph import (
-    intune as graph_intune,
-)
-from mstunnel_lab.graph import (
-    keys as graph_keys,
-)
-from mstunnel_lab.graph import (
-    logs as graph_logs,
-)
-from mstunnel_lab.graph import (
-    servers as graph_servers,
-)
-from mstunnel_lab.graph import (
-    tunnel as graph_tunnel,
-)
+from mstunnel_lab.faults import Fault, Faults, Throttle
+from mstunnel_lab.graph import apps, conditional_access, credentials, directory, profiles, servers, tunnel
 from mstunnel_lab.graph.http import graph_error, http_error
-from mstunnel_lab.layers import BodyLimit, FaultLayer, RequestIds
-from mstunnel_lab.state import Labs
+from mstunnel_lab.state import Labs, tenant_of_token
+
+_CONTROL = "/lab/control/"
+_TOO_MANY: Final = 429
+
+
+class FaultLayer:
+    """Asks `faults` and `throttle` about each request but those of the control paths."""
+
+    def __init__(self, app: ASGIApp, faults: Faults, throttle: Throttle) -> None:
+        self._app = app
+        self._faults = faults
+        self._throttle = throttle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        fault = self._fault(scope) if self._faults or self._throttle.limit else None
+        if fault is None:
+            await self._app(scope, receive, send)
+            return
+        await asyncio.sleep(fault.delay)
+        if fault.status == 0:
+            await self._app(scope, receive, send)
+        else:
+            kind, body = fault.content(scope["path"])
+            headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+            if fault.retry_after is not None:
+                headers.append((b"retry-after", str(fault.retry_after).encode()))
+            await send({"type": "http.response.start", "status": fault.status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+
+    def _fault(self, scope: Scope) -> Fault | None:
+        if scope["type"] != "http" or scope["path"].startswith(_CONTROL):
+            return None
+        method, path = scope["method"], scope["path"]
+        seconds = self._throttle.wait(method, path, tenant_of_token(Request(scope)))
+        if seconds is not None:
+            return Fault(status=_TOO_MANY, retry_after=seconds)
+        return self._faults.take(method, path)
+
+
+_LOGS_BYTES: Final = 32 << 20
+_BYTES: Final = 1 << 20
+_TOO_LARGE: Final = 413
+
+
+class RequestIds:
+    """ASGI layer that names each request in its answer, as Graph and Entra do."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        name = "request-id" if scope.get("path", "").startswith(("/beta/", "/v1.0/")) else "x-ms-request-id"
+
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).setdefault(name, str(uuid.uuid4()))
+            await send(message)
+
+        await self._app(scope, receive, named)
+
+
+class BodyLimit:
+    """ASGI layer that ends a body at 1 MiB, at 32 MiB where a server uploads its logs.
+
+    Reading on raises `GraphError` 413 in the handler, which refuses the request as it does others.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        limit = _LOGS_BYTES if scope.get("path", "").endswith("/labContent") else _BYTES
+        size = 0
+
+        async def bounded() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > limit:
+                raise GraphError(_TOO_LARGE, "RequestEntityTooLarge", "The request body is too large.")
+            return message
+
+        await self._app(scope, bounded, send)
 
 
 async def _home(_request: Request) -> Response:
@@ -65,17 +125,17 @@ def _gone(_request: Request, _error: Exception) -> Response:
 
 
 PAGES = [
-    *device_pages.ROUTES,
+    *device_sign_in.ROUTES,
     *consent_pages.ROUTES,
     *session.ROUTES,
     Route("/admin", _home),
-    *admin_servers.ROUTES,
-    *admin_sites.ROUTES,
-    *admin_configurations.ROUTES,
-    *admin_health.ROUTES,
-    *admin_profiles.SECTION.routes,
-    *admin_apps.SECTION.routes,
-    *admin_app_configurations.SECTION.routes,
+    *server_pages.ROUTES,
+    *sites.ROUTES,
+    *configurations.SECTION.routes,
+    *health.ROUTES,
+    *profile_pages.SECTION.routes,
+    *app_pages.SECTION.routes,
+    *app_configurations.SECTION.routes,
     Route("/lab.css", style),
     Route("/language", choose_language),
 ]
@@ -86,31 +146,19 @@ def make_app(labs: Labs) -> Starlette:
 
     Tunnel entities exist in Graph beta only; directory objects in beta and v1.0.
     """
-    intune = [
-        *graph_tunnel.ROUTES,
-        *graph_servers.ROUTES,
-        *graph_intune.ROUTES,
-        *graph_logs.ROUTES,
-        *graph_apps.STORE_ROUTES,
-    ]
-    directory = [
-        *graph_directory.ROUTES,
-        *graph_credentials.ROUTES,
-        *graph_keys.ROUTES,
-        *graph_access.ROUTES,
-    ]
+    intune = [*tunnel.ROUTES, *servers.ROUTES, *profiles.ROUTES, *apps.STORE_ROUTES]
+    objects = [*directory.ROUTES, *credentials.ROUTES, *conditional_access.ROUTES]
     beta = [
         Mount("/deviceManagement", routes=intune),
-        Mount("/deviceAppManagement", routes=graph_apps.ROUTES),
-        *directory,
+        Mount("/deviceAppManagement", routes=apps.ROUTES),
+        *objects,
     ]
-    graph = [Mount("/beta", routes=beta), Mount("/v1.0", routes=directory)]
+    graph = [Mount("/beta", routes=beta), Mount("/v1.0", routes=objects)]
     app = Starlette(
         routes=[
             *graph,
-            *connection.ROUTES,
             *control.ROUTES,
-            *graph_logs.DOWNLOADS,
+            *servers.DOWNLOADS,
             *PAGES,
             *oauth.ROUTES,
         ],

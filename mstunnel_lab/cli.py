@@ -41,8 +41,8 @@ def _run(name: str, common: CommonOptions, function: Callable[[Operator], Result
                 "lab-not-installed",
                 "the lab needs {name}, which is not installed",
                 hint=(
-                    "Use the self-contained program, or install the wheel with its extra: `pip install "
-                    "'WHEEL[lab]'`."
+                    "Use the file mstunnel-lab of the release, or install the wheel with its extra: "
+                    "`pip install 'WHEEL[lab]'`."
                 ),
                 name=error.name,
             ) from error
@@ -72,7 +72,7 @@ def serve(
     """Serve the tenant in the foreground; DIR/lab.json appears when it is ready."""
 
     def work(operator: Operator) -> Result:
-        from mstunnel_lab import open_lab, serve, urls
+        from mstunnel_lab import serve, urls
 
         if not 0 <= port <= _MAX_PORT:
             raise UsageError(
@@ -93,7 +93,7 @@ def serve(
                 cloud=cloud,
                 known=known,
             )
-        settings = open_lab.Settings(directory, port, host, tuple(name or ()), tuple(seed or ()), cloud)
+        settings = serve.ServeSettings(directory, port, host, tuple(name or ()), tuple(seed or ()), cloud)
         if serve.serve(settings, partial(_announce, operator, directory)) is ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
         return Result(data={"dir": str(directory)})
@@ -178,8 +178,8 @@ def fault(
 ) -> None:
     """Let the running lab answer the next matching requests with a fault."""
     default = 503 if aadsts is None else 400
-    wish = {"path": path, "status": default if status is None else status, "times": times, "delay": delay}
-    wish |= {"retry_after": retry_after, "aadsts": aadsts}
+    wanted = {"path": path, "status": default if status is None else status, "times": times, "delay": delay}
+    wanted |= {"retry_after": retry_after, "aadsts": aadsts}
 
     def work(_operator: Operator) -> Result:
         from mstunnel_lab import remote
@@ -187,7 +187,7 @@ def fault(
         if clear:
             waiting = remote.control(directory, "DELETE", "faults")
         else:
-            waiting = remote.control(directory, "POST", "faults", {"faults": [wish]})
+            waiting = remote.control(directory, "POST", "faults", {"faults": [wanted]})
         pending = waiting["faults"]
         count = len(pending) if isinstance(pending, list) else 0
         return Result("changed", waiting, text=[f"Pending faults: {count}."])
@@ -211,14 +211,14 @@ def user(
     directory: Directory = _DEFAULT_DIRECTORY,
 ) -> None:
     """Change how a user of the running lab signs in."""
-    wish = {"refused_with": refused_with, "mfa_code": mfa_code, "licensed": licensed}
-    changes = {name: value for name, value in wish.items() if value is not None}
+    wanted = {"refused_with": refused_with, "mfa_code": mfa_code, "licensed": licensed}
+    changes = {name: value for name, value in wanted.items() if value is not None}
 
     def work(_operator: Operator) -> Result:
         from mstunnel_lab import remote
 
         found = remote.control(directory, "PATCH", f"users/{upn}", changes)
-        shown = {name: found[name] for name in ("upn", *wish)}
+        shown = {name: found[name] for name in ("upn", *wanted)}
         text = [f"{name}: {value}" for name, value in shown.items()]
         return Result("changed" if changes else "unchanged", shown, text=text)
 

@@ -1,6 +1,7 @@
-"""The lab's control paths: what only a test, a demonstration or a training asks for.
+"""The lab's own paths, of which Graph and Entra have none (docs/reference/lab.md).
 
-The key in lab.json opens them. Nothing here is Graph's: docs/reference/lab.md.
+`mstunnel-setup --lab` fetches the lab's root certificate, whose fingerprint it knows, and the tenant's
+addresses. The control paths are for tests, demonstrations and trainings; the key in lab.json opens them.
 """
 
 import hmac
@@ -8,14 +9,13 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from mstunnel_lab.errors import BAD_REQUEST, NOT_FOUND, REFUSALS, UNAUTHORIZED, GraphError
-from mstunnel_lab.faults import Fault
+from mstunnel_lab.faults import Fault, WriteLimit
 from mstunnel_lab.records import ROLE_TEMPLATES, SiteRecord, UserRecord
 from mstunnel_lab.state import Labs, labs_of
-from mstunnel_lab.throttle import WriteLimit
 from mstunnel_setup.base.parsing import json_value, problem_of
 
 _BAD: Final = "BadRequest"
@@ -102,14 +102,14 @@ async def user(request: Request) -> Response:
     if owner is None:
         raise GraphError(NOT_FOUND, "ResourceNotFound", "There is no such user.")
     lab, found = owner
-    wish = await _read(request, _UserBody)
-    number = wish.refused_with
+    wanted = await _read(request, _UserBody)
+    number = wanted.refused_with
     if number and number not in REFUSALS:
         known = ", ".join(map(str, REFUSALS))
         raise GraphError(BAD_REQUEST, _BAD, f"refused_with: {number} is not one of 0, {known}")
-    if unknown := set(wish.roles or ()) - set(ROLE_TEMPLATES):
+    if unknown := set(wanted.roles or ()) - set(ROLE_TEMPLATES):
         raise GraphError(BAD_REQUEST, _BAD, f"roles: there is no {min(unknown)}")
-    changed = UserRecord.model_validate(found.model_dump() | wish.model_dump(exclude_none=True))
+    changed = UserRecord.model_validate(found.model_dump() | wanted.model_dump(exclude_none=True))
     lab.store.replace(changed)
     for tries in (labs.limits.passwords, labs.limits.codes):
         tries.forget(changed.id)
@@ -119,18 +119,32 @@ async def user(request: Request) -> Response:
 async def site(request: Request) -> Response:
     """Say whether there is an upgrade for the servers of a site."""
     labs = _opened(request)
-    wish = await _read(request, _SiteBody)
+    wanted = await _read(request, _SiteBody)
     for lab in labs.tenants:
         found = lab.store.get(SiteRecord, request.path_params["id"])
         if found is not None:
-            changed = found.model_copy(update={"upgrade_available": wish.upgrade_available})
+            changed = found.model_copy(update={"upgrade_available": wanted.upgrade_available})
             lab.store.replace(changed)
             return JSONResponse(changed.public())
     raise GraphError(NOT_FOUND, "ResourceNotFound", "There is no such site.")
 
 
+async def root(request: Request) -> Response:
+    """The root certificate."""
+    return FileResponse(labs_of(request).authority.certificate_path, media_type="application/x-pem-file")
+
+
+async def connection(request: Request) -> Response:
+    """The addresses of the home tenant."""
+    home = labs_of(request).home
+    addresses = {"authority": home.urls.authority, "graph": home.urls.graph}
+    return JSONResponse({**addresses, "client_id": home.application_for("setup")})
+
+
 _ALL = ["GET", "POST", "DELETE"]
 ROUTES = [
+    Route("/lab/ca.pem", root),
+    Route("/lab/connection", connection),
     Route("/lab/control/faults", faults, methods=_ALL),
     Route("/lab/control/limit", limit, methods=_ALL),
     Route("/lab/control/keys", keys, methods=_ALL),

@@ -1,10 +1,17 @@
-"""Refusals of the lab tenant, in the two dialects that Entra and Graph speak.
+"""Refusals of the lab in the two dialects that Entra and Graph speak, and the errors of its command line.
 
 Numbers: Microsoft Entra authentication and authorization error codes. That the browser shows them and the
 waiting device gets them as these OAuth codes is the lab's reading: no public source says it in full.
 """
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, NamedTuple
+
+from mstunnel_setup.base.errors import UsageError, declare
+from mstunnel_setup.base.text import text
 
 BAD_REQUEST: Final = 400
 UNAUTHORIZED: Final = 401
@@ -44,7 +51,8 @@ class GraphError(Exception):
 
 def not_found(kind: str, identifier: str) -> GraphError:
     """Return the refusal for an Intune entity that does not exist."""
-    return GraphError(NOT_FOUND, "ResourceNotFound", f"{kind} '{identifier}' was not found.")
+    message = text("{kind} '{name}' was not found.", kind=kind, name=identifier)
+    return GraphError(NOT_FOUND, "ResourceNotFound", message)
 
 
 def directory_not_found(identifier: str) -> GraphError:
@@ -57,7 +65,7 @@ def directory_not_found(identifier: str) -> GraphError:
     )
 
 
-class Refusal(NamedTuple):
+class KnownRefusal(NamedTuple):
     """OAuth code and message that go with an AADSTS number."""
 
     error: str
@@ -68,19 +76,23 @@ ACCOUNT_LOCKED: Final = 50053
 MFA_REQUIRED: Final = 50076
 
 REFUSALS: Final = {
-    ACCOUNT_LOCKED: Refusal("invalid_grant", "The account is locked."),
-    50055: Refusal("invalid_grant", "The password is expired."),
-    50057: Refusal("invalid_grant", "The user account is disabled."),
-    50072: Refusal("interaction_required", "The user has to enrol in multi-factor authentication."),
-    50074: Refusal("interaction_required", "Strong authentication is required."),
-    MFA_REQUIRED: Refusal("interaction_required", "The user must use multi-factor authentication."),
-    50079: Refusal("interaction_required", "The user has to set up multi-factor authentication."),
-    50097: Refusal("interaction_required", "Device authentication is required."),
-    50105: Refusal("invalid_grant", "The user is not assigned to a role for the application."),
-    53000: Refusal("interaction_required", "The device is not in the required state: it is not compliant."),
-    53001: Refusal("interaction_required", "The device is not in the required state: it is not joined."),
-    53003: Refusal("invalid_grant", "Access has been blocked by Conditional Access policies."),
-    53004: Refusal("interaction_required", "The user has to finish setting up multi-factor authentication."),
+    ACCOUNT_LOCKED: KnownRefusal("invalid_grant", "The account is locked."),
+    50055: KnownRefusal("invalid_grant", "The password is expired."),
+    50057: KnownRefusal("invalid_grant", "The user account is disabled."),
+    50072: KnownRefusal("interaction_required", "The user has to enrol in multi-factor authentication."),
+    50074: KnownRefusal("interaction_required", "Strong authentication is required."),
+    MFA_REQUIRED: KnownRefusal("interaction_required", "The user must use multi-factor authentication."),
+    50079: KnownRefusal("interaction_required", "The user has to set up multi-factor authentication."),
+    50097: KnownRefusal("interaction_required", "Device authentication is required."),
+    50105: KnownRefusal("invalid_grant", "The user is not assigned to a role for the application."),
+    53000: KnownRefusal(
+        "interaction_required", "The device is not in the required state: it is not compliant."
+    ),
+    53001: KnownRefusal("interaction_required", "The device is not in the required state: it is not joined."),
+    53003: KnownRefusal("invalid_grant", "Access has been blocked by Conditional Access policies."),
+    53004: KnownRefusal(
+        "interaction_required", "The user has to finish setting up multi-factor authentication."
+    ),
 }
 """Refusals of a user by AADSTS number."""
 
@@ -89,3 +101,34 @@ def refused(number: int) -> OAuthError:
     """Return the refusal as the token endpoint tells it."""
     refusal = REFUSALS[number]
     return OAuthError(refusal.error, number, refusal.message)
+
+
+LAB_DIRECTORY = declare(
+    UsageError,
+    "lab-directory",
+    "the lab cannot use {path}: {reason}",
+    "Correct that, or use another --dir.",
+)
+LAB_SEED_INVALID = declare(
+    UsageError,
+    "lab-seed-invalid",
+    "the seed file is invalid: {reason}",
+    "Correct it. Without --seed, `mstunnel-lab serve` uses its own seed.",
+)
+LAB_SEED_NOT_YAML = declare(
+    UsageError, "lab-seed-not-yaml", "{place}: {reason}", "Correct the YAML of the seed file."
+)
+LAB_TOKEN_FILE = declare(
+    UsageError, "lab-token-file", "cannot write {path}: {reason}", "Check the path given with --out."
+)
+
+
+@contextmanager
+def using(path: Path) -> Iterator[None]:
+    """Raise UsageError `lab-directory` for a file at `path` that the block cannot read, parse or write."""
+    try:
+        yield
+    except OSError as error:
+        raise LAB_DIRECTORY(path=path, reason=error.strerror) from error
+    except (sqlite3.Error, ValueError, TypeError) as error:
+        raise LAB_DIRECTORY(path=path, reason=error) from error

@@ -1,15 +1,21 @@
-"""Faults on demand: what the lab answers instead of the truth, so that clients can be tested against it."""
+"""What the lab answers instead of the truth: faults on demand, and the limit of Graph on changes.
+
+Faults exist so that clients can be tested against them.
+"""
 
 import fnmatch
 import json
+import math
 import threading
+from collections import deque
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mstunnel_lab.errors import REFUSALS
 from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.io.clock import Clock, SystemClock
 
 
 def _known_refusal(number: int | None) -> int | None:
@@ -37,7 +43,7 @@ class Fault(BaseModel):
     times: Annotated[int, Field(ge=1)] | None = 1
 
     def matches(self, method: str, path: str) -> bool:
-        """Tell whether a request gets this fault."""
+        """Return whether a request gets this fault."""
         return (self.method in {None, method}) and fnmatch.fnmatchcase(path, self.path)
 
     def content(self, path: str) -> tuple[str, bytes]:
@@ -96,12 +102,49 @@ class Faults:
         with self._lock:
             for position, fault in enumerate(self._waiting):
                 if fault.matches(method, path):
-                    self._count(position, fault)
+                    if fault.times == 1:
+                        del self._waiting[position]
+                    elif fault.times is not None:
+                        self._waiting[position] = fault.model_copy(update={"times": fault.times - 1})
                     return fault
         return None
 
-    def _count(self, position: int, fault: Fault) -> None:
-        if fault.times == 1:
-            del self._waiting[position]
-        elif fault.times is not None:
-            self._waiting[position] = fault.model_copy(update={"times": fault.times - 1})
+
+_READING: Final = frozenset({"GET", "HEAD"})
+
+
+class WriteLimit(BaseModel):
+    """So many requests that change something may reach Graph within `seconds`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    requests: Annotated[int, Field(ge=1, le=100_000)]
+    seconds: Annotated[float, Field(gt=0, le=3600)]
+
+
+class Throttle:
+    """Counts what changes a tenant, and refuses what exceeds the limit; there is none until one is set."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.limit: WriteLimit | None = None
+        self.refused = 0
+        self._clock = clock or SystemClock()
+        self._taken: dict[str, deque[float]] = {}
+
+    def set(self, limit: WriteLimit | None) -> None:
+        """Use this limit from now on, None: no limit."""
+        self.limit, self.refused = limit, 0
+        self._taken.clear()
+
+    def wait(self, method: str, path: str, tenant: str) -> int | None:
+        """Return after how many whole seconds this request may come again; None when it is taken."""
+        if self.limit is None or method in _READING or not path.startswith(("/beta/", "/v1.0/")):
+            return None
+        now, taken = self._clock.monotonic(), self._taken.setdefault(tenant, deque())
+        while taken and taken[0] <= now - self.limit.seconds:
+            taken.popleft()
+        if len(taken) < self.limit.requests:
+            taken.append(now)
+            return None
+        self.refused += 1
+        return max(1, math.ceil(taken[0] + self.limit.seconds - now))

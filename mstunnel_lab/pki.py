@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from mstunnel_lab.own_files import using
+from mstunnel_lab.errors import using
 
 _CA_DAYS: Final = 3650
 _SERVER_DAYS: Final = 397

@@ -34,7 +34,7 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-class Record(BaseModel):
+class LabRecord(BaseModel):
     """Base of the lab's own entities: frozen, nothing unknown."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,7 +42,7 @@ class Record(BaseModel):
     id: str
 
 
-class TenantRecord(Record):
+class TenantRecord(LabRecord):
     """The tenant; times in seconds. There is one, its id is the tenant id.
 
     Without `extensions` it offers only what Microsoft Graph offers.
@@ -64,7 +64,7 @@ class TenantRecord(Record):
     trusted_key_set: str = ""
 
 
-class UserRecord(Record):
+class UserRecord(LabRecord):
     """A user. Password and code are kept in clear: a lab's accounts are made up and written to lab.json.
 
     `mfa_code` is what the user types after the password, "" where that is enough; `refused_with` the AADSTS
@@ -93,7 +93,7 @@ class DeviceCodeStatus(StrEnum):
     REFUSED = "refused"
 
 
-class DeviceCodeRecord(Record):
+class DeviceCodeRecord(LabRecord):
     """One device sign-in (RFC 8628). The id is the digest of the device code; times are Unix times.
 
     With `any_tenant`, users of every tenant may sign in: `tenant_id` is the one of the user who did.
@@ -113,14 +113,14 @@ class DeviceCodeRecord(Record):
     wrong_passwords: int = 0
 
 
-class SessionRecord(Record):
+class BrowserSession(LabRecord):
     """A signed-in browser. The id is the digest of its cookie; `expires_at` is a Unix time."""
 
     user_id: str
     expires_at: float
 
 
-class RefreshTokenRecord(Record):
+class RefreshTokenRecord(LabRecord):
     """A refresh token. The id is its digest."""
 
     client_id: str
@@ -129,7 +129,7 @@ class RefreshTokenRecord(Record):
     expires_at: float
 
 
-class AssertionRecord(Record):
+class AssertionRecord(LabRecord):
     """A client assertion that was used; the id is client id and digest of `jti`: no other may carry it."""
 
     assertion_digest: str

@@ -9,7 +9,7 @@ from typing import Final
 import requests
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mstunnel_lab.declared_errors import (
+from mstunnel_lab.errors import (
     LAB_TOKEN_FILE,
 )
 from mstunnel_lab.pki import write_private

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import json
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -15,12 +16,162 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mstunnel_lab.app import make_app
-from mstunnel_lab.open_lab import Settings, describe, open_labs
-from mstunnel_lab.own_files import using
-from mstunnel_lab.pki import write_private
-from mstunnel_lab.state import Labs
-from mstunnel_setup.base.errors import ExitCode, LockedError, NetworkError
+from mstunnel_lab.entra.tokens import KeyRing, TokenService, read_trusted
+from mstunnel_lab.errors import using
+from mstunnel_lab.pki import Authority, write_private
+from mstunnel_lab.records import TenantRecord, UserRecord
+from mstunnel_lab.seed import open_tenant, read_seed
+from mstunnel_lab.state import Lab, Labs
+from mstunnel_lab.store import Store
+from mstunnel_lab.urls import CLOUD_NAMES, Urls
+from mstunnel_setup.base.errors import ExitCode, LockedError, NetworkError, UsageError
 from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
+
+_LOCAL_NAMES: Final = ("localhost", "127.0.0.1")
+_HTTPS: Final = 443
+
+
+@dataclass(frozen=True)
+class ServeSettings:
+    """How to serve. `port` 0 takes a free one; the first of `names` is the one in addresses.
+
+    `seeds` has one file per tenant, the home tenant first. With `cloud` the addresses are those of a cloud of
+    Microsoft's, for hosts that resolve them to the lab.
+    """
+
+    directory: Path
+    port: int = 8443
+    host: str = "127.0.0.1"
+    names: tuple[str, ...] = ()
+    seeds: tuple[Path, ...] = ()
+    cloud: str = ""
+
+    @property
+    def public_name(self) -> str:
+        """The host in the lab's addresses."""
+        if self.cloud:
+            return CLOUD_NAMES[self.cloud].login
+        wildcard = self.host in {"0.0.0.0", "::"}  # noqa: S104
+        return self.names[0] if self.names else "localhost" if wildcard else self.host
+
+    @property
+    def certificate_names(self) -> tuple[str, ...]:
+        """What the server certificate covers."""
+        cloud = (CLOUD_NAMES[self.cloud].graph,) if self.cloud else ()
+        return (self.public_name, *cloud, *self.names, *_LOCAL_NAMES)
+
+    def urls(self, tenant: TenantRecord, port: int) -> Urls:
+        """Return the addresses of a tenant that is served on `port`."""
+        base = _address(self.public_name, port)
+        if not self.cloud:
+            return Urls(base, tenant.id, domain=tenant.domain)
+        graph = CLOUD_NAMES[self.cloud].graph
+        return Urls(base, tenant.id, _address(graph, port), f"https://{graph}", tenant.domain)
+
+
+def _address(name: str, port: int) -> str:
+    host = f"[{name}]" if ":" in name else name
+    return f"https://{host}" if port == _HTTPS else f"https://{host}:{port}"
+
+
+def open_labs(settings: ServeSettings, port: int) -> Labs:
+    """Return the tenants kept in the directory, made there the first time; raises `UsageError`."""
+    directory = settings.directory
+    count = len(settings.seeds) or sum(_database(directory, number).exists() for number in range(1, 100)) or 1
+    ring = KeyRing(directory)
+    opened: list[Lab] = []
+    try:
+        for number in range(1, count + 1):
+            seed = settings.seeds[number - 1] if settings.seeds else None
+            opened.append(_open_lab(settings, number, seed, port, ring))
+        _refuse_duplicates(opened)
+        return Labs(tuple(opened), ring, Authority(directory))
+    except BaseException:
+        for lab in opened:
+            lab.store.close()
+        raise
+
+
+def _database(directory: Path, number: int) -> Path:
+    return directory / ("lab.sqlite" if number == 1 else f"lab-{number}.sqlite")
+
+
+def _open_lab(settings: ServeSettings, number: int, seed: Path | None, port: int, ring: KeyRing) -> Lab:
+    text = read_seed(seed)
+    database = _database(settings.directory, number)
+    with using(database):
+        database.touch(0o600)
+        store = Store(database)
+    try:
+        tenant = open_tenant(store, text, str(seed or "seed.yaml"), seed_given=seed is not None)
+        trusted = None
+        if tenant.trusted_issuer:
+            trusted = read_trusted(tenant.trusted_issuer, Path(tenant.trusted_key_set))
+    except BaseException:
+        store.close()
+        raise
+    urls = settings.urls(tenant, port)
+    tokens = TokenService(ring, urls, tenant.gateway_token_version, trusted)
+    return Lab(store, tenant, urls, tokens, settings.directory / "uploads")
+
+
+def _refuse_duplicates(labs: list[Lab]) -> None:
+    for name in ("id", "domain"):
+        values = [getattr(lab.tenant, name) for lab in labs]
+        if len(set(values)) < len(values):
+            raise UsageError(
+                "lab-seed-duplicate",
+                "two of the seed files describe a tenant with the same {name}",
+                hint="Give each tenant its own id and domain.",
+                name=name,
+            )
+
+
+def describe(labs: Labs) -> JsonObject:
+    """Return the content of lab.json: the home tenant, and all of them below `tenants`."""
+    tenants = [_describe_tenant(lab) for lab in labs.tenants]
+    return {
+        **tenants[0],
+        "ca_file": str(labs.authority.certificate_path.resolve()),
+        "fingerprint": labs.authority.fingerprint,
+        "setup": f"sudo mstunnel-setup --lab {labs.setup_option}",
+        "tenants": [*tenants],
+        "control": {"address": labs.home.urls.control, "key": labs.control_key},
+        "pid": os.getpid(),
+    }
+
+
+def _describe_tenant(lab: Lab) -> JsonObject:
+    version = lab.tenant.gateway_token_version
+    return {
+        "name": lab.tenant.name,
+        "authority": lab.urls.authority,
+        "graph": lab.urls.graph,
+        "tenant_id": lab.tenant.id,
+        "client_id": lab.application_for("setup"),
+        "device_client_id": lab.application_for("device"),
+        "admin_center": lab.urls.admin_center,
+        "device_login": lab.urls.device_login,
+        "internal_url": lab.tenant.internal_url,
+        "gateway": {
+            "audience": GATEWAY_APP_ID,
+            "issuer": lab.urls.issuer(version),
+            "openid_configuration_url": lab.urls.openid_configuration(version),
+        },
+        "users": [
+            {
+                "upn": user.upn,
+                "password": user.password,
+                "roles": [*user.roles],
+                "licensed": user.licensed,
+                "mfa_code": user.mfa_code,
+                "refused_with": user.refused_with,
+            }
+            for user in lab.store.each(UserRecord)
+        ],
+    }
+
 
 _BACKLOG: Final = 2048
 
@@ -62,16 +213,14 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drop connections without a request at once: an idle client never answers a TLS farewell."""
         for connection in list(self.server_state.connections):
-            if isinstance(connection, H11Protocol) and _is_idle(connection):
-                connection.transport.abort()
+            if isinstance(connection, H11Protocol):
+                is_idle = connection.cycle is None or connection.cycle.response_complete
+                if is_idle:
+                    connection.transport.abort()
         await super().shutdown(sockets)
 
 
-def _is_idle(connection: H11Protocol) -> bool:
-    return connection.cycle is None or connection.cycle.response_complete
-
-
-def serve(settings: Settings, announce: Announce) -> ExitCode:
+def serve(settings: ServeSettings, announce: Announce) -> ExitCode:
     """Serve until SIGTERM (DONE) or SIGINT (INTERRUPTED); `announce` is called when the lab is ready.
 
     Raises `UsageError` (directory, port, seed), `NetworkError` (port in use), `LockedError` (another lab
@@ -111,7 +260,7 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
+def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # With the protocol named, asyncio switches Nagle's algorithm off; without, each answer takes 40 ms.
     with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
@@ -132,7 +281,7 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
 
 
 async def _run(
-    settings: Settings, labs: Labs, listener: socket.socket, ready: Path, announce: Announce
+    settings: ServeSettings, labs: Labs, listener: socket.socket, ready: Path, announce: Announce
 ) -> _Stop:
     chain, key = labs.authority.server_certificate(settings.directory, settings.certificate_names)
     config = uvicorn.Config(

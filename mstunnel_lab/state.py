@@ -2,53 +2,22 @@
 
 import base64
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from starlette.requests import Request
 
-from mstunnel_lab.entra.keys import KeyRing
-from mstunnel_lab.entra.lockout import Limits
-from mstunnel_lab.entra.purpose_keys import PurposeKeys
-from mstunnel_lab.entra.tokens import TokenService
-from mstunnel_lab.errors import not_found
-from mstunnel_lab.faults import Faults
+from mstunnel_lab.entra.safeguards import GuessLimits, PurposeKeys
+from mstunnel_lab.entra.tokens import KeyRing, TokenService
+from mstunnel_lab.faults import Faults, Throttle
 from mstunnel_lab.pki import Authority
-from mstunnel_lab.records import ServerRecord, SiteRecord, TenantRecord, UserRecord
-from mstunnel_lab.store import E, Entity, Store
-from mstunnel_lab.throttle import Throttle
+from mstunnel_lab.records import ApplicationRecord, TenantRecord, UserRecord
+from mstunnel_lab.store import Store
 from mstunnel_lab.urls import TENANT_ALIASES, Urls
 from mstunnel_setup.base.parsing import json_value
-from mstunnel_setup.tenant.wire import (
-    DeviceConfiguration,
-    HealthThreshold,
-    LogCollection,
-    TunnelConfiguration,
-)
-from mstunnel_setup.tenant.wire_apps import (
-    AndroidManagedAppProtection,
-    IosManagedAppProtection,
-    MobileApp,
-    MobileAppConfiguration,
-    TargetedManagedAppConfiguration,
-)
 
 _PARTS_OF_A_TOKEN: Final = 3
-_GRAPH_NAMES: Final[Mapping[type[Entity], str]] = {
-    AndroidManagedAppProtection: "androidManagedAppProtection",
-    DeviceConfiguration: "deviceConfiguration",
-    HealthThreshold: "microsoftTunnelHealthThreshold",
-    IosManagedAppProtection: "iosManagedAppProtection",
-    LogCollection: "microsoftTunnelServerLogCollectionResponse",
-    MobileApp: "mobileApp",
-    MobileAppConfiguration: "managedDeviceMobileAppConfiguration",
-    ServerRecord: "microsoftTunnelServer",
-    SiteRecord: "microsoftTunnelSite",
-    TargetedManagedAppConfiguration: "targetedManagedAppConfiguration",
-    TunnelConfiguration: "microsoftTunnelConfiguration",
-}
 
 
 @dataclass(frozen=True)
@@ -61,12 +30,9 @@ class Lab:
     tokens: TokenService
     uploads: Path
 
-    def required(self, kind: type[E], identifier: str) -> E:
-        """Return the Intune entity with this id; raises `GraphError` 404."""
-        found = self.store.get(kind, identifier)
-        if found is None:
-            raise not_found(_GRAPH_NAMES[kind], identifier)
-        return found
+    def application_for(self, use: str) -> str:
+        """Return the client id of the application that is made for a use: `setup` or `device`."""
+        return self.store.each(ApplicationRecord, parent=use)[0].app_id
 
     def user(self, upn: str) -> UserRecord | None:
         """Return the user with this name, or None."""
@@ -86,7 +52,7 @@ class Labs:
     authority: Authority
     faults: Faults = field(default_factory=Faults)
     throttle: Throttle = field(default_factory=Throttle)
-    limits: Limits = field(default_factory=Limits)
+    limits: GuessLimits = field(default_factory=GuessLimits)
     signing: PurposeKeys = field(default_factory=lambda: PurposeKeys(secrets.token_bytes(32)), repr=False)
     control_key: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
@@ -94,6 +60,11 @@ class Labs:
     def home(self) -> Lab:
         """The tenant that is meant where none is named."""
         return self.tenants[0]
+
+    @property
+    def setup_option(self) -> str:
+        """The value of `mstunnel-setup --lab`: it leads to the home tenant."""
+        return f"{self.home.urls.base}#{self.authority.fingerprint}"
 
     def named(self, name: str) -> Lab | None:
         """Return the tenant with this id, domain or alias, or None."""

@@ -4,11 +4,12 @@ Entities are pydantic models kept as JSON, found by their kind (the class) and i
 one event loop and never wait between two calls, so one connection is enough.
 """
 
+import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, Self, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar, overload
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entity (
@@ -30,6 +31,16 @@ CREATE TABLE IF NOT EXISTS trend (
     PRIMARY KEY (server, begin)
 ) WITHOUT ROWID;
 """
+
+
+_BLOCKS_KEPT: Final = 8 * 30
+
+
+class Point(NamedTuple):
+    """The average of a metric over the block that begins at `at` (Unix time)."""
+
+    at: int
+    value: float
 
 
 class Entity(Protocol):
@@ -69,19 +80,6 @@ class Store:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
-
-    def execute(self, statement: str, values: Sequence[object] = ()) -> None:
-        """Run a statement that changes something."""
-        self._connection.execute(statement, tuple(values))
-
-    def trend(self, server: str, start: float, end: float) -> dict[int, str]:
-        """Return the trends of a server by their begin, those in [start, end], oldest first."""
-        return dict(
-            self._connection.execute(
-                "SELECT begin, body FROM trend WHERE server = ? AND begin BETWEEN ? AND ? ORDER BY begin",
-                (server, start, end),
-            )
-        )
 
     @contextmanager
     def passing(self) -> Iterator[None]:
@@ -176,9 +174,66 @@ class Store:
         """Remove what expired before `now` (Unix time)."""
         self._connection.execute("DELETE FROM entity WHERE expires < ?", (now,))
 
+    def add_trend(self, server: str, metrics: Mapping[str, int], at: float, block: int) -> None:
+        """Add what a server reported at a Unix time to the averages of its block of `block` seconds."""
+        begin = int(at // block) * block
+        present = self._trend(server, begin, begin)
+        sums = json.loads(present[begin]) if present else {}
+        for name, value in metrics.items():
+            total, count = sums.get(name, (0, 0))
+            sums[name] = (total + value, count + 1)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO trend (server, begin, body) VALUES (?, ?, ?)",
+            (server, begin, json.dumps(sums)),
+        )
+        if not present:
+            oldest = begin - block * _BLOCKS_KEPT
+            self._connection.execute("DELETE FROM trend WHERE server = ? AND begin < ?", (server, oldest))
+
+    def trend(self, server: str, metric: str, start: float, end: float) -> tuple[Point, ...]:
+        """Return the averages of a metric whose blocks begin in [start, end], oldest first."""
+        bodies = self._trend(server, start, end).items()
+        sums = [(begin, json.loads(body).get(metric)) for begin, body in bodies]
+        return tuple(Point(begin, found[0] / found[1]) for begin, found in sums if found)
+
+    def forget_trends(self, server: str) -> None:
+        """Remove everything a server reported."""
+        self._connection.execute("DELETE FROM trend WHERE server = ?", (server,))
+
+    def _trend(self, server: str, start: float, end: float) -> dict[int, str]:
+        statement = "SELECT begin, body FROM trend WHERE server = ? AND begin BETWEEN ? AND ? ORDER BY begin"
+        return dict(self._connection.execute(statement, (server, start, end)))
+
 
 def _which(kind: type[Entity], parent: str | None) -> tuple[str, tuple[str, ...]]:
     """Return a condition that an index answers, and its values."""
     if parent is None:
         return "WHERE kind = ?", (kind.__name__,)
     return "WHERE kind = ? AND parent = ?", (kind.__name__, parent)
+
+
+class Rows(Sequence[E], Generic[E]):
+    """All entities of a kind, or those below one parent."""
+
+    def __init__(self, store: Store, kind: type[E], parent: str | None = None) -> None:
+        self._store = store
+        self._kind = kind
+        self._parent = parent
+
+    def __len__(self) -> int:
+        return self._store.count(self._kind, self._parent)
+
+    def __iter__(self) -> Iterator[E]:
+        return iter(self._store.each(self._kind, self._parent))
+
+    @overload
+    def __getitem__(self, index: int) -> E: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[E, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> E | tuple[E, ...]:
+        if isinstance(index, int):
+            return self[index : index + 1][0]
+        start, stop, _ = index.indices(len(self))
+        return self._store.some(self._kind, start, max(0, stop - start), self._parent)

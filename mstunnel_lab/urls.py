@@ -76,5 +76,5 @@ class Urls:
         return f"{self.issuer(version).rstrip('/')}/.well-known/openid-configuration"
 
     def is_tenant(self, name: str) -> bool:
-        """Tell whether a path names this tenant, by id or by domain."""
+        """Return whether a path names this tenant, by id or by domain."""
         return name.lower() in {self.tenant_id, self.domain.lower()} - {""}

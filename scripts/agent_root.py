@@ -16,19 +16,10 @@ from mstunnel_setup.cli.agent import main
 sys.exit(main())
 """
 _ACCOUNTS = "root:x:0:0::/:\nmstunnel-agent:x:65532:65532::/:\n"
-# The agent serves no lab, has no engine, reads no release feed, makes no files, shows nothing to a person.
+# The agent has no engine, reads no release feed, makes no files, shows nothing to a person.
 LEFT_OUT = (
-    *(
-        "mst_admin",
-        "mstunnel_lab",
-        "starlette*",
-        "uvicorn*",
-        "python_multipart*",
-        "multipart",
-        "anyio*",
-        "h11*",
-    ),
-    *("sqlite3", "lib-dynload/_sqlite3*", "docker*", "podman*", "segno*", "unittest"),
+    *tree.LAB,
+    *("mst_admin", "docker*", "podman*", "segno*", "unittest"),
     *("tuf*", "securesystemslib*", "mstunnel_setup/templates", "jinja2*", "markupsafe*"),
     *("mstunnel_setup/data/locale", "mstunnel_setup/data/mstunnel.catalog"),
 )

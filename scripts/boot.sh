@@ -1,5 +1,5 @@
 #!/bin/sh
-{ # The beginning of dist/mstunnel-setup: unpacks what follows it once, then starts it. A single compound command, so that
+{ # The beginning of dist/PROGRAM: unpacks what follows it once, then starts it. A single compound command, so that
 # a file that was cut off here is a syntax error and runs nothing. Needs sh, tar, gzip, mkdir, rm, and id for users.
 name="${0##*/}"
 digest='DIGEST'
@@ -42,7 +42,7 @@ progress() {
     while read -r line; do
         count=$((count + 1))
         if [ $((count % 20)) = 0 ] || [ $count = ENTRIES ]; then
-            printf '\rUnpacking mstunnel-setup %s: %s %%' "${tree%-*}" $((count * 100 / ENTRIES)) >&4
+            printf '\rUnpacking PROGRAM %s: %s %%' "${tree%-*}" $((count * 100 / ENTRIES)) >&4
         fi
     done
 }
@@ -97,7 +97,7 @@ fail() {
     exit 3
 }
 
-system='/usr/lib/mstunnel-setup /var/lib/mstunnel-setup /run/mstunnel-setup'
+system='/usr/lib/PROGRAM /var/lib/PROGRAM /run/PROGRAM'
 for place in $system; do
     if ready "$place"; then start "$place" "$@"; fi
 done
@@ -106,7 +106,7 @@ if [ "$(id -u)" = 0 ]; then
         if unpack "$place"; then start "$place" "$@"; fi
     done
 else
-    own="${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/mstunnel-setup"
+    own="${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/PROGRAM"
     if [ -e "$own" ] && [ ! -O "$own" ]; then fail "$own belongs to another user: remove it, or set XDG_CACHE_HOME."; fi
     if ready "$own" || unpack "$own"; then start "$own" "$@"; fi
 fi

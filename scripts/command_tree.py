@@ -15,7 +15,9 @@ import typer
 from mstunnel_setup.cli.dispatch import MODULES
 
 # Inside the agent's container there is no shell, and the monitor has no options.
-PROGRAMS = ("mstunnel-setup", "mst-cli", "mst-readiness", "mst-admin", "mstunnel-lab")
+ON_SERVERS = ("mstunnel-setup", "mst-cli", "mst-readiness", "mst-admin")
+"""The programs in the one file and the packages, with manual pages and completions."""
+PROGRAMS = (*ON_SERVERS, "mstunnel-lab")
 
 
 @dataclass(frozen=True)

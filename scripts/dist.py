@@ -1,8 +1,8 @@
-"""`dist/`: the program as one file, its SBOM, its wheel, where they come from, and their SHA-256 sums.
+"""`dist/`: two programs, each as one file, their SBOMs, the wheel, where all comes from, and SHA-256 sums.
 
-`python -m scripts.dist` writes them, for this machine's architecture or that in `ARCH`. The file is a
-beginning in shell (boot.sh) and an archive of the folder that scripts/tree.py builds. The same sources always
-give the same bytes.
+`python -m scripts.dist` writes them, for this machine's architecture or that in `ARCH`: `mstunnel-setup` with
+all that a server needs, and `mstunnel-lab`, the lab tenant. A file is a beginning in shell (boot.sh) and an
+archive of the folder that scripts/tree.py builds. The same sources always give the same bytes.
 """
 
 import gzip
@@ -28,6 +28,7 @@ BOOT = ROOT / "scripts" / "boot.sh"
 CACHE = ROOT / "build" / "cache" / "dist"
 DIST = ROOT / "dist"
 NAME = "mstunnel-setup"
+LAB = "mstunnel-lab"
 RECIPES = tuple(
     f"scripts/{name}"
     for name in (
@@ -49,17 +50,17 @@ _MEGABYTE = 1_000_000
 _DATA = f"lib/{tree.PYTHON}/mstunnel_setup/data"
 
 
-def one_file() -> Path:
-    """Path of the program as one file; built once per state of what goes into it, for the testbed."""
-    folder = CACHE / f"{NAME}-{wheels.digest(inputs(), EPOCH, debian.architecture().debian)}"
+def one_file(name: str = NAME) -> Path:
+    """Path of a program as one file; built once per state of what goes into it, for the testbed."""
+    folder = CACHE / f"{name}-{wheels.digest(inputs(), EPOCH, debian.architecture().debian)}"
     if not folder.is_dir():
         partial = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        build(partial / NAME)
+        build(partial / name, name=name)
         partial.rename(folder)
         wheels.remove_older(folder)
-    return folder / NAME
+    return folder / name
 
 
 def inputs() -> list[Path]:
@@ -69,9 +70,13 @@ def inputs() -> list[Path]:
 
 
 def build(
-    target: Path, architecture: Architecture | None = None, more: Mapping[str, str] = MappingProxyType({})
+    target: Path,
+    architecture: Architecture | None = None,
+    more: Mapping[str, str] = MappingProxyType({}),
+    *,
+    name: str = NAME,
 ) -> None:
-    """Build the one file, with `more` files by their path in the folder that it unpacks.
+    """Build the one file of a program, with `more` files by their path in the folder that it unpacks.
 
     `target` is the only thing left; the folder it is in must be there.
     """
@@ -80,7 +85,11 @@ def build(
     work = target.with_name(f"{target.name}.work")
     work.mkdir()
     try:
-        tree.build(architecture, work / "tree", more={**support.files(int(EPOCH)), **more})
+        if name == LAB:
+            tree.build(architecture, work / "tree", more={"program": LAB, **more})
+        else:
+            support_files = support.files(int(EPOCH))
+            tree.build(architecture, work / "tree", more={**support_files, **more}, left_out=tree.LAB)
         payload = _packed(work / "tree")
         entries = sum(1 for _path in (work / "tree").rglob("*"))
         size = sum(path.stat().st_size for path in work.rglob("*") if path.is_file())
@@ -89,6 +98,7 @@ def build(
     digest = hashlib.sha256(payload).hexdigest()
     head = BOOT.read_text()
     for placeholder, value in {
+        "PROGRAM": name,
         "DIGEST": digest,
         "TREE": f"{__version__}-{digest[:12]}",
         "LOADER": architecture.loader,
@@ -134,10 +144,10 @@ def _packed(folder: Path) -> bytes:
     return packed.getvalue()
 
 
-def release_file(architecture: Architecture) -> Path:
-    """Where the one file of a release is."""
+def release_file(architecture: Architecture, name: str = NAME) -> Path:
+    """Where the one file of a program is in a release."""
     suffix = "" if architecture.debian == "amd64" else f"-{architecture.debian}"
-    return DIST / f"{NAME}{suffix}"
+    return DIST / f"{name}{suffix}"
 
 
 def contents(file: Path, name: str) -> str:
@@ -188,15 +198,17 @@ def installer() -> str:
 
 
 def main() -> None:
-    """Write the program, its SBOM and its wheel; images, and files for the other architecture, stay."""
+    """Write the programs, their SBOMs and the wheel; images, and files for the other architecture, stay."""
     architecture = debian.architecture()
     DIST.mkdir(exist_ok=True)
     for old in DIST.glob("*.whl"):
         old.unlink()
-    file = release_file(architecture)
-    build(file, architecture, {**release_images(architecture), **release_feed()})
-    document = sbom.document(NAME, "application", _parts(contents(file, "packages"), architecture))
-    (DIST / f"{NAME}-{__version__}-{architecture.debian}.cdx.json").write_text(document)
+    of_release = {**release_images(architecture), **release_feed()}
+    for name, more in ((NAME, of_release), (LAB, {})):
+        file = release_file(architecture, name)
+        build(file, architecture, more, name=name)
+        document = sbom.document(name, "application", _parts(contents(file, "packages"), architecture))
+        (DIST / f"{name}-{__version__}-{architecture.debian}.cdx.json").write_text(document)
     (wheel,) = wheels.program().iterdir()
     shutil.copy(wheel, DIST)
     (DIST / "install.sh").unlink(missing_ok=True)

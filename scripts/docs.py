@@ -20,9 +20,9 @@ from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.base.log_line import LogLine
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
-from scripts import command_page, coverage, error_codes, message_catalogue, token_tables
+from scripts import command_page, coverage, error_codes, token_tables
 from scripts.command_tree import flat
-from scripts.written_errors import written_findings
+from scripts.error_codes import written_findings
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/reference"
@@ -53,7 +53,7 @@ def pages() -> dict[Path, str]:
     return {
         **generated,
         **with_tables,
-        CATALOGUE: message_catalogue.text(),
+        CATALOGUE: error_codes.journal_catalogue(),
         AGENT_HINTS: f"{json.dumps(agent_hints(), indent=1, ensure_ascii=False)}\n",
         CHECK_FINDINGS: f"{json.dumps(check_findings(), indent=1, ensure_ascii=False)}\n",
     }

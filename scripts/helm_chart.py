@@ -74,7 +74,7 @@ _AFTER: Final = {
 
 def workload() -> str:
     """The text of the template: claim, Service and Deployment."""
-    setting = container_specs.Setting(
+    setting = container_specs.ContainerHost(
         configuration=paths.CONFIGURATION,
         server_state=paths.SERVER_STATE,
         agent_state=paths.AGENT_STATE,

@@ -13,13 +13,13 @@ from scripts import command_tree, docs
 from scripts.command_tree import Command, Parameter
 
 ANSWERS = "mstunnel-answers"
-SECTIONS = dict.fromkeys(command_tree.PROGRAMS, 8) | {"mst-admin": 1, ANSWERS: 5}
+SECTIONS = dict.fromkeys(command_tree.ON_SERVERS, 8) | {"mst-admin": 1, ANSWERS: 5}
 
 
 def pages(epoch: int) -> dict[str, str]:
     """Every page by its file name (`mst-cli.8`), dated `epoch` seconds after 1970."""
     date = datetime.fromtimestamp(epoch, UTC).date().isoformat()
-    made = {name: _program(command_tree.program(name)) for name in command_tree.PROGRAMS} | {
+    made = {name: _program(command_tree.program(name)) for name in command_tree.ON_SERVERS} | {
         ANSWERS: _answers()
     }
     return {

@@ -9,7 +9,7 @@ def files(epoch: int) -> dict[str, str]:
     Where a host has each of the folders is in mstunnel_setup/install/support_files.py.
     """
     found = {f"support/man{name[-1]}/{name}": text for name, text in manual.pages(epoch).items()}
-    for name in command_tree.PROGRAMS:
+    for name in command_tree.ON_SERVERS:
         program = command_tree.program(name)
         found[f"support/bash/{name}"] = completion.bash(program)
         found[f"support/fish/{name}.fish"] = completion.fish(program)

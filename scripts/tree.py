@@ -46,6 +46,11 @@ _LEFT_OUT = (
     *("securesystemslib/_vendor/test-*", "securesystemslib/_vendor/ed25519/test_data"),
     *("lib-dynload/_test*", "lib-dynload/_ctypes_test*", "lib-dynload/xx*", "lib-dynload/_xx*"),
 )
+LAB = (
+    *("mstunnel_lab", "mstunnel_setup/templates/lab", "sqlite3", "lib-dynload/_sqlite3*"),
+    *("starlette*", "uvicorn*", "click*", "h11*", "anyio*", "python_multipart*", "multipart"),
+)
+"""The lab tenant, and what nothing but its web server and its store imports."""
 # What only compilers, type checkers, installers and people read.
 _NOT_READ = (
     *("**/*.c", "**/*.h", "**/*.pyi", "**/py.typed", "**/mypy.ini", "**/*.md", "**/*.rst"),

@@ -13,7 +13,8 @@ from mst_admin.change import Body
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers.document import DocumentError, parse_as, read
 from mstunnel_setup.base.errors import ExitCode, SetupError, TenantError, UsageError, ValuesError
-from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph import is_guid
@@ -147,7 +148,11 @@ def _made(graph: AdminGraph, review: Review) -> Result:
         try:
             _send(graph, item)
         except SetupError as error:
-            notice = Notice(error.code, f"{item.declared.title}: {error.message}", error.hint)
+            notice = Problem(
+                error.code,
+                text("{title}: {problem}", title=item.declared.title, problem=error.message),
+                error.hint,
+            )
             return replace(review.after(done), status="error", errors=(notice,), exit_code=error.exit_code)
         done.append(item)
     return replace(review.after(done), status="changed")

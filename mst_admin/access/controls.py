@@ -8,7 +8,7 @@ from typing import Final
 
 from mst_admin.access.bodies import STATES
 from mst_admin.access.objects import Pattern, PolicyFile
-from mstunnel_setup.base.result import Notice, warning
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
 from mstunnel_setup.tenant.wire_access import DISABLED, ENABLED, ConditionalAccessPolicy
@@ -28,7 +28,7 @@ EFFECTS: Final[Mapping[str, str]] = {
 STATE_WORDS: Final = {wire: word for word, wire in STATES.items()}
 
 
-def warnings_of(file: PolicyFile) -> Iterator[Notice]:
+def warnings_of(file: PolicyFile) -> Iterator[Problem]:
     """What the declared policies do beside what they are meant for."""
     for policy in file.policies:
         if policy.pattern is Pattern.APP_PROTECTION:
@@ -52,7 +52,7 @@ def warnings_of(file: PolicyFile) -> Iterator[Notice]:
 
 def warnings_of_tenant(
     policies: Sequence[ConditionalAccessPolicy], break_glass_group: str
-) -> Iterator[Notice]:
+) -> Iterator[Problem]:
     """What is to be said of the policies that apply to the tunnel now."""
     active = [item for item in policies if item.state != DISABLED]
     for policy in active:
@@ -98,7 +98,7 @@ def controls_of(policy: ConditionalAccessPolicy) -> list[str]:
     return [*found, "signInFrequency"] if frequency and frequency.is_enabled is not False else found
 
 
-def _about(policy: ConditionalAccessPolicy, state: str, break_glass_group: str) -> Iterator[Notice]:
+def _about(policy: ConditionalAccessPolicy, state: str, break_glass_group: str) -> Iterator[Problem]:
     for control in controls_of(policy):
         if control in EFFECTS:
             yield warning(

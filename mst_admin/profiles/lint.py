@@ -9,6 +9,7 @@ from mst_admin.profiles.present import addresses_of, extra, is_tunnel_profile, p
 from mst_admin.profiles.rules import judge_profile
 from mst_admin.profiles.wire import server_address
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.problem import Severity
 from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelSite
 
@@ -33,7 +34,9 @@ def _connection(found: DeviceConfiguration, profile: ProfileObject) -> Iterator[
     if not is_tunnel_profile(found):
         yield findings.NOT_A_TUNNEL_PROFILE(connection=extra(found).get("connectionType"))
     elif profile.connection is ConnectionType.TUNNEL and not profile.is_ios:
-        yield replace(findings.RETIRED_CLIENT(connection="microsoftTunnel"), key="connection", fatal=True)
+        yield replace(
+            findings.RETIRED_CLIENT(connection="microsoftTunnel"), key="connection", severity=Severity.ERROR
+        )
 
 
 def _site(found: DeviceConfiguration, site: TunnelSite | None) -> Iterator[Finding]:

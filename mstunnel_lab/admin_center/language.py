@@ -1,8 +1,7 @@
 """The languages of the pages, by the tables in `texts`.
 
-A table is looked up by the text as it is written in the code, with its parameters in braces. A text that was
-made elsewhere, such as a finding, is taken apart by the text it was made of; what was filled in is looked up
-in turn. The English table has texts alone that speak of files and options elsewhere, and of a form here.
+A table is looked up by the text as it is written in the code, with its parameters in braces. The English
+table has texts alone that speak of files and options elsewhere, and of a form here.
 """
 
 import re
@@ -14,17 +13,16 @@ from typing import Final
 
 from starlette.requests import Request
 
+from mstunnel_setup.base.text import Text
+
 LANGUAGES: Final = {"en": "English", "ja": "日本語"}
 """Their names, each in itself."""
 COOKIE: Final = "lab-language"
-_TABLES: Final = Path(__file__).with_name("texts")
+_TEXTS: Final = Path(__file__).with_name("texts")
 _ENGLISH: Final = "en"
-_PARAMETER: Final = re.compile(r"\{(\w+)\}")
 _WEIGHT: Final = re.compile(r"q=(0(\.[0-9]{0,3})?|1(\.0{0,3})?)")
-_OWN_WORDS: Final = frozenset(
-    {"allowed", "better", "here", "instead", "key", "keys", "message", "needed", "other", "reason", "what"}
-)
-"""Parameters of texts that hold words of ours; the others hold names and values."""
+_KEYS: Final = frozenset({"key", "keys", "needed", "instead"})
+"""Parameters of rules that hold keys of declared objects."""
 _OPTIONAL: Final = re.compile(r" \((optional|省略可能)\)$")
 
 Labels = Mapping[str, str]
@@ -48,68 +46,55 @@ def _accepted(header: str) -> list[str]:
 
 
 @cache
-def table(language: str) -> Mapping[str, str]:
-    """The texts of a language, by the text in the code."""
-    files = sorted(_TABLES.glob(f"{language}*.toml"))
-    tables = [tomllib.loads(file.read_text(encoding="utf-8")) for file in files]
-    return {english: text for found in tables for english, text in found.items()}
+def _tables(language: str) -> Mapping[str, Mapping[str, str]]:
+    return tomllib.loads((_TEXTS / f"{language}.toml").read_text(encoding="utf-8"))
 
 
 @cache
-def _patterns(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
-    """What recognizes a text in which parameters have been filled in; those with the most words first."""
-    found = table(language)
-    with_values = sorted((text for text in found if _PARAMETER.search(text)), key=len, reverse=True)
-    return tuple((_pattern(text), found[text]) for text in with_values)
+def table(language: str) -> Mapping[str, str]:
+    """The texts of a language, by the text in the code."""
+    return {english: said for found in _tables(language).values() for english, said in found.items()}
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    parts: list[str] = []
-    seen: set[str] = set()
-    for number, part in enumerate(_PARAMETER.split(text)):
-        is_name = number % 2 == 1
-        again = f"(?P={part})" if part in seen else f"(?P<{part}>.*)"
-        parts.append(again if is_name else re.escape(part))
-        seen |= {part} if is_name else set()
-    return re.compile("".join(parts), re.DOTALL)
-
-
-class Words:
+class PageLanguage:
     """Says texts in one language."""
 
     def __init__(self, language: str) -> None:
         self.language = language
 
-    def __call__(self, text: str, **values: object) -> str:
+    def __call__(self, english: str, **values: object) -> str:
         """A text of ours in this language, its parameters filled in; as it is where it has no translation."""
-        return table(self.language).get(text, text).format(**values) if values else self._said(text, {})
+        return self._said(Text(english, values) if values else english, {})
 
     def problem(self, sentences: Iterable[str], labels: Labels) -> str:
         """What a rule says, with the labels of the form's fields (in English, by name) for their names."""
         begin, close, end, gap = ("「", "」", "。", "") if self.language == "ja" else ("“", "”", ".", " ")
         shown = {name: f"{begin}{_OPTIONAL.sub('', self(label))}{close}" for name, label in labels.items()}
-        said = [self._about_fields(text, shown) for text in sentences if text]
+        said = []
+        for sentence in filter(None, sentences):
+            translated = self._said(sentence, shown)
+            is_known = getattr(sentence, "template", sentence) in table(self.language)
+            said.append(translated if is_known else _with_labels(translated, shown))
         return gap.join(text if text.endswith((".", "?", "。")) else text + end for text in said)
 
-    def _about_fields(self, text: str, labels: Labels) -> str:
-        said = self._said(text, labels)
-        return _with_labels(said, labels) if said == text else said
+    def _said(self, english: str, labels: Labels) -> str:
+        """A translation by the template of a text; values are translated that are texts themselves.
 
-    def _said(self, text: str, labels: Labels) -> str:
-        found = table(self.language)
-        if text in found:
-            return found[text]
-        for pattern, translation in _patterns(self.language):
-            if match := pattern.fullmatch(text):
-                values = {
-                    name: self._filled(name, value, labels) for name, value in match.groupdict().items()
-                }
-                return translation.format(**values)
-        return text
-
-    def _filled(self, name: str, value: str, labels: Labels) -> str:
-        """What was filled in, in this language where it is a word of ours: names stay as they are."""
-        return labels.get(value) or table(self.language).get(value, value) if name in _OWN_WORDS else value
+        Of other values only the words of rules are, such as those for keys: names stay as they are.
+        """
+        if not isinstance(english, Text) or english.values is None:
+            return table(self.language).get(english, english)
+        words = _tables(self.language)["rules"]
+        filled: dict[str, object] = {}
+        for name, value in english.values.items():
+            if isinstance(value, Text):
+                filled[name] = self._said(value, labels)
+            elif isinstance(value, str):
+                label = labels.get(value) if name in _KEYS else None
+                filled[name] = label or words.get(value, value)
+            else:
+                filled[name] = value
+        return table(self.language).get(english.template, english.template).format_map(filled)
 
 
 def _with_labels(text: str, labels: Labels) -> str:

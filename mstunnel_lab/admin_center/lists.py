@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from mstunnel_lab.admin_center.language import Words
+from mstunnel_lab.admin_center.language import PageLanguage
 from mstunnel_lab.admin_center.render import words
 from mstunnel_setup.base.parsing import whole_number
 
@@ -38,13 +38,13 @@ class Column(Generic[Item]):
     text: Callable[[Item], str]
     kind: str = "text"
 
-    def read(self, item: Item, say: Words) -> str:
+    def read(self, item: Item, say: PageLanguage) -> str:
         """What a reader sees."""
         return say(self.text(item)) if self.kind != "text" else self.text(item)
 
 
 @dataclass(frozen=True)
-class Row:
+class ListRow:
     """One line: what to show in the columns, and the id of the page that the first of them leads to."""
 
     id: str
@@ -56,7 +56,7 @@ class Listing:
     """One page of a list; numbers count from 1. `total` is how many were found."""
 
     columns: tuple[Column[Any], ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ListRow, ...]
     number: int
     last: int
     total: int
@@ -94,7 +94,7 @@ def listing(request: Request, everything: Sequence[Item], columns: Sequence[Colu
     last = max(1, -(-len(found) // _SIZE))
     number = min(max(1, whole_number(query.get("page", "1")) or 1), last)
     shown = found[(number - 1) * _SIZE : number * _SIZE]
-    rows = tuple(Row(item.id, tuple(column.text(item) for column in columns)) for item in shown)
+    rows = tuple(ListRow(item.id, tuple(column.text(item) for column in columns)) for item in shown)
     return Listing(
         tuple(columns), rows, number, last, len(found), search, by.name if by else "", bool(by) and down
     )

@@ -12,8 +12,8 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from mstunnel_lab.admin_center.language import COOKIE, LANGUAGES, Words, language_of
-from mstunnel_lab.entra.purpose_keys import Purpose
+from mstunnel_lab.admin_center.language import COOKIE, LANGUAGES, PageLanguage, language_of
+from mstunnel_lab.entra.safeguards import Purpose
 from mstunnel_lab.state import lab_of, labs_of
 from mstunnel_setup.base import rendering
 
@@ -61,9 +61,9 @@ def message(request: Request, title: str, text: str, status: int = 200) -> Respo
     return page(request, "message.html", status, title=title, text=text)
 
 
-def words(request: Request) -> Words:
+def words(request: Request) -> PageLanguage:
     """Return what says texts in the language of the browser."""
-    return Words(language_of(request))
+    return PageLanguage(language_of(request))
 
 
 def own_path(text: str) -> str:
@@ -77,7 +77,7 @@ def go_to(path: str) -> Response:
 
 
 def is_own_form(request: Request, form: FormData) -> bool:
-    """Tell whether the form came from a page of ours in this browser."""
+    """Return whether the form came from a page of ours in this browser."""
     cookie = request.cookies.get(FORM_COOKIE, "")
     session, given = request.cookies.get(SESSION_COOKIE, ""), field(form, "form_token")
     return bool(cookie) and labs_of(request).signing.verify(Purpose.FORM, given, cookie, session)

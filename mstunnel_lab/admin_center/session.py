@@ -22,10 +22,16 @@ from mstunnel_lab.admin_center.render import (
     page,
 )
 from mstunnel_lab.entra import permissions
-from mstunnel_lab.entra.authentication import NeedsCode, Refused, SignedIn, Wrong, authenticate
+from mstunnel_lab.entra.authentication import (
+    CodeRequest,
+    SignInRefusal,
+    UserSignIn,
+    WrongCredentials,
+    authenticate,
+)
 from mstunnel_lab.entra.permissions import Caller
 from mstunnel_lab.errors import GraphError
-from mstunnel_lab.records import SessionRecord, UserRecord, digest
+from mstunnel_lab.records import BrowserSession, UserRecord, digest
 from mstunnel_lab.state import Lab, labs_of
 from mstunnel_setup.tenant.wire import CONFIGURATION_READ_WRITE
 
@@ -41,7 +47,7 @@ def current(request: Request) -> tuple[Lab, UserRecord] | None:
     """Return tenant and user of the browser's session, or None."""
     secret = request.cookies.get(SESSION_COOKIE, "")
     for lab in labs_of(request).tenants if secret else ():
-        session = lab.store.get(SessionRecord, digest(secret))
+        session = lab.store.get(BrowserSession, digest(secret))
         user = lab.store.get(UserRecord, session.user_id) if session else None
         if session and user and session.expires_at > time.time():
             return lab, user
@@ -88,27 +94,29 @@ async def sign_in(request: Request) -> Response:
         return _form(request)
     form = await request.form()
     if not is_own_form(request, form):
-        return _form(request, 403, Wrong(field(form, "upn"), EXPIRED_FORM))
+        return _form(request, 403, WrongCredentials(field(form, "upn"), EXPIRED_FORM))
     match authenticate(request, form):
-        case Wrong() as wrong:
+        case WrongCredentials() as wrong:
             return _form(request, 401, wrong)
-        case NeedsCode() as needed:
+        case CodeRequest() as needed:
             return _form(request, 401 if needed.problem else 200, needed)
-        case Refused() as refusal:
+        case SignInRefusal() as refusal:
             return message(request, "You cannot sign in", refusal.text, 403)
-        case SignedIn() as signed:
+        case UserSignIn() as signed:
             return _begin(signed, own_path(field(form, "next")))
 
 
-def _form(request: Request, status: int = 200, asked: Wrong | NeedsCode | None = None) -> Response:
+def _form(
+    request: Request, status: int = 200, asked: WrongCredentials | CodeRequest | None = None
+) -> Response:
     hidden = {"next": own_path(request.query_params.get("next", ""))}
     action = f"{_SIGN_IN}?{urlencode(hidden)}"
     return page(request, "admin_sign_in.html", status, action=action, hidden=hidden, asked=asked)
 
 
-def _begin(signed: SignedIn, following: str) -> Response:
+def _begin(signed: UserSignIn, following: str) -> Response:
     secret, expires_at = secrets.token_urlsafe(32), time.time() + _SESSION_SECONDS
-    record = SessionRecord(id=digest(secret), user_id=signed.user.id, expires_at=expires_at)
+    record = BrowserSession(id=digest(secret), user_id=signed.user.id, expires_at=expires_at)
     signed.lab.store.forget_expired(time.time())
     signed.lab.store.add(record, parent=signed.user.id, expires=expires_at)
     response = go_to(following)
@@ -122,7 +130,7 @@ async def sign_out(request: Request) -> Response:
     if not is_own_form(request, await request.form()):
         return message(request, "Try again", EXPIRED_FORM, 403)
     if found:
-        found[0].store.remove(SessionRecord, digest(request.cookies[SESSION_COOKIE]))
+        found[0].store.remove(BrowserSession, digest(request.cookies[SESSION_COOKIE]))
     response = go_to(_SIGN_IN)
     response.delete_cookie(SESSION_COOKIE, secure=True, httponly=True, samesite="strict")
     return response

@@ -2,6 +2,7 @@
 
 import hmac
 import re
+import secrets
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -10,12 +11,12 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 
 from mstunnel_lab.admin_center.render import FORM_COOKIE, field
-from mstunnel_lab.entra.grants import sign_in
-from mstunnel_lab.entra.purpose_keys import Purpose
-from mstunnel_lab.errors import ACCOUNT_LOCKED, REFUSALS, OAuthError
-from mstunnel_lab.records import UserRecord
-from mstunnel_lab.state import Lab, labs_of
+from mstunnel_lab.entra.safeguards import Purpose
+from mstunnel_lab.errors import ACCOUNT_LOCKED, REFUSALS, OAuthError, refused
+from mstunnel_lab.records import UserRecord, digest
+from mstunnel_lab.state import Lab, Labs, labs_of
 from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import text
 
 NO_SUCH_ACCOUNT: Final = "Your account or password is incorrect."
 WRONG_CODE: Final = "That verification code is incorrect."
@@ -25,7 +26,7 @@ _PROOF: Final = re.compile(r"(?P<until>[0-9]{1,12})\.(?P<signature>[0-9a-f]{64})
 
 
 @dataclass(frozen=True)
-class SignedIn:
+class UserSignIn:
     """The user has shown everything that was asked for."""
 
     lab: Lab
@@ -33,7 +34,7 @@ class SignedIn:
 
 
 @dataclass(frozen=True)
-class NeedsCode:
+class CodeRequest:
     """The password is right, a verification code is still missing; `problem` is what was wrong with one."""
 
     upn: str
@@ -42,7 +43,7 @@ class NeedsCode:
 
 
 @dataclass(frozen=True)
-class Wrong:
+class WrongCredentials:
     """Account or password is wrong."""
 
     upn: str
@@ -50,7 +51,7 @@ class Wrong:
 
 
 @dataclass(frozen=True)
-class Refused:
+class SignInRefusal:
     """The password is right and the user is refused all the same."""
 
     number: int
@@ -61,7 +62,24 @@ class Refused:
         return _refusal(self.number)
 
 
-Outcome = SignedIn | NeedsCode | Wrong | Refused
+Outcome = UserSignIn | CodeRequest | WrongCredentials | SignInRefusal
+
+
+def sign_in(labs: Labs, lab: Lab, upn: str, password: str) -> UserRecord | None:
+    """Return the user with this name and password, or None; raises `OAuthError` 50053 after too many tries.
+
+    Names without an account are counted too, so that no answer tells them from the others.
+    """
+    user, tries = lab.user(upn), labs.limits.passwords
+    name = user.id if user else digest(upn.strip().lower())[:4]
+    if tries.exhausted(name):
+        raise refused(ACCOUNT_LOCKED)
+    expected = user.password if user else secrets.token_urlsafe()
+    if not hmac.compare_digest(expected.encode(), password.encode()):
+        tries.count(name)
+        return None
+    tries.forget(name)
+    return user
 
 
 def authenticate(request: Request, form: FormData) -> Outcome:
@@ -75,20 +93,20 @@ def authenticate(request: Request, form: FormData) -> Outcome:
     try:
         user = sign_in(labs, lab, upn, field(form, "password"))
     except OAuthError as locked:
-        return Wrong(upn, _refusal(locked.number))
+        return WrongCredentials(upn, _refusal(locked.number))
     if user is None:
-        return Wrong(upn)
+        return WrongCredentials(upn)
     if user.mfa_code:
-        return NeedsCode(user.upn, _proof(request, user))
+        return CodeRequest(user.upn, _proof(request, user))
     return _admitted(lab, user)
 
 
 def _admitted(lab: Lab, user: UserRecord) -> Outcome:
-    return Refused(user.refused_with) if user.refused_with else SignedIn(lab, user)
+    return SignInRefusal(user.refused_with) if user.refused_with else UserSignIn(lab, user)
 
 
 def _refusal(number: int) -> str:
-    return f"AADSTS{number}: {REFUSALS[number].message}"
+    return text("AADSTS{number}: {message}", number=number, message=text(REFUSALS[number].message))
 
 
 def _proof(request: Request, user: UserRecord) -> str:
@@ -112,13 +130,13 @@ def _second_factor(request: Request, form: FormData) -> Outcome:
     owner = labs.of_user(upn)
     # Without a second factor there is no code that could be right.
     if owner is None or not owner[1].mfa_code or not _proven(request, owner[1], given):
-        return Wrong(upn, SIGN_IN_AGAIN)
+        return WrongCredentials(upn, SIGN_IN_AGAIN)
     lab, user = owner
     if labs.limits.codes.exhausted(user.id):
-        return Wrong(upn, _refusal(ACCOUNT_LOCKED))
+        return WrongCredentials(upn, _refusal(ACCOUNT_LOCKED))
     typed = field(form, "verification_code").strip()
     if not hmac.compare_digest(typed.encode(), user.mfa_code.encode()):
         labs.limits.codes.count(user.id)
-        return NeedsCode(upn, given, WRONG_CODE)
+        return CodeRequest(upn, given, WRONG_CODE)
     labs.limits.codes.forget(user.id)
     return _admitted(lab, user)

@@ -11,10 +11,14 @@ from mstunnel_lab.admin_center.render import EXPIRED_FORM, field, is_own_form, m
 from mstunnel_lab.admin_center.session import current, to_sign_in
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.permissions import APP_ROLE_IDS
-from mstunnel_lab.graph.bodies_directory import RequiredResourceAccessBody
-from mstunnel_lab.graph.directory import application_of, new_assignment, new_principal
+from mstunnel_lab.graph.directory import (
+    RequiredResourceAccessBody,
+    new_assignment,
+    new_principal,
+)
 from mstunnel_lab.records import ApplicationRecord
 from mstunnel_lab.state import Lab
+from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.wire import GRAPH_APP_ID, AppRoleAssignment, ServicePrincipal
 
 _NAMES: Final = {identifier: name for name, identifier in APP_ROLE_IDS.items()}
@@ -58,10 +62,14 @@ async def consent(request: Request) -> Response:
     lab, request.state.user = found
     request.state.lab = lab
     client_id = request.query_params.get("client_id", "")
-    application = application_of(lab, client_id)
+    application = lab.store.with_app_id(ApplicationRecord, client_id)
     if application is None:
-        text = f"AADSTS700016: There is no application '{client_id}' in the directory '{lab.tenant.name}'."
-        return message(request, "Nothing to consent to", text, 400)
+        problem = text(
+            "AADSTS700016: There is no application '{client}' in the directory '{tenant}'.",
+            client=client_id,
+            tenant=lab.tenant.name,
+        )
+        return message(request, "Nothing to consent to", problem, 400)
     if not permissions.may_consent(request.state.user):
         return message(request, "You need an administrator", _NEEDS_ADMINISTRATOR, 403)
     if request.method == "POST":
@@ -75,10 +83,11 @@ async def _decided(request: Request, lab: Lab, application: ApplicationRecord) -
     if not is_own_form(request, form):
         return message(request, "Try again", EXPIRED_FORM, 403)
     if field(form, "decision") != "accept":
-        return message(request, "Cancelled", f"{application.display_name} was given no permission.")
+        refused = text("{name} was given no permission.", name=application.display_name)
+        return message(request, "Cancelled", refused)
     grant(lab, application)
-    text = f"{application.display_name} has its permissions. You may close this page."
-    return message(request, "Consent given", text)
+    granted = text("{name} has its permissions. You may close this page.", name=application.display_name)
+    return message(request, "Consent given", granted)
 
 
 ROUTES = [

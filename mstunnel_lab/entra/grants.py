@@ -1,22 +1,126 @@
-"""The token endpoint's grants: who asks, what may they have."""
+"""The token endpoint's grants: who asks, how clients prove themselves (RFC 7523), what they may have."""
 
-import hmac
+import base64
 import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from mstunnel_lab.entra import device_flow
-from mstunnel_lab.entra.assertion import ASSERTION_TYPE, check_assertion
-from mstunnel_lab.entra.keys import base64url
-from mstunnel_lab.entra.scopes import DEFAULT, Request, granted_scopes, parse_scope
-from mstunnel_lab.errors import ACCOUNT_LOCKED, MFA_REQUIRED, UNAUTHORIZED, OAuthError, refused
+import jwt
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from pydantic import BaseModel
+
+from mstunnel_lab.entra import device_sign_in
+from mstunnel_lab.entra.authentication import sign_in
+from mstunnel_lab.entra.permissions import DEFAULT, granted_scopes, parse_scope
+from mstunnel_lab.entra.tokens import base64url, thumbprints
+from mstunnel_lab.errors import MFA_REQUIRED, UNAUTHORIZED, OAuthError, refused
 from mstunnel_lab.records import ApplicationRecord, AssertionRecord, RefreshTokenRecord, UserRecord, digest
 from mstunnel_lab.state import Lab, Labs
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.tenant.wire import AppRoleAssignment, ServicePrincipal
+from mstunnel_setup.tenant.wire import AppRoleAssignment, KeyCredential, ServicePrincipal
+
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_ALGORITHMS: Final = ("RS256", "PS256")
+_LEEWAY_SECONDS: Final = 300
+_LONGEST_SECONDS: Final = 600
+
+
+@dataclass(frozen=True)
+class CheckedAssertion:
+    """What is left to check against memory: that `jti` was not used before.
+
+    `expires_at` is the Unix time from which on the assertion is refused as expired.
+    """
+
+    jti: str
+    expires_at: float
+
+
+class _Claims(BaseModel):
+    iss: str
+    sub: str
+    exp: float
+    jti: str
+
+
+def check_assertion(
+    assertion: str, client_id: str, audience: str, credentials: tuple[KeyCredential, ...]
+) -> CheckedAssertion:
+    """Judge a client assertion against the application's certificates.
+
+    The header's thumbprint (`x5t` SHA-1 or `x5t#S256`) must be that of one certificate; signature, `aud`
+    (the token endpoint), `iss` and `sub` (the client id), `exp` (in ten minutes at most) and `jti` must hold.
+    Raises `OAuthError`.
+    """
+    try:
+        header: JsonObject = jwt.get_unverified_header(assertion)
+    except (jwt.PyJWTError, RecursionError) as error:
+        raise _invalid(50027, "JWT token is invalid or malformed.") from error
+    if header.get("alg") not in _ALGORITHMS:
+        raise _invalid(5002738, f"Invalid JWT token: the algorithm must be one of {', '.join(_ALGORITHMS)}.")
+    certificate = _certificate(header, credentials)
+    key = certificate.public_key()
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise _invalid(700027, "The certificate of the client assertion has no RSA key.")
+    claims = _claims(assertion, key, audience)
+    if client_id != claims.iss or client_id != claims.sub:
+        raise _invalid(700021, "Client assertion application identifier doesn't match 'client_id' parameter.")
+    end = claims.exp + _LEEWAY_SECONDS
+    if end > time.time() + _LONGEST_SECONDS + 2 * _LEEWAY_SECONDS:
+        raise _invalid(700024, "Client assertion is not within its valid time range: it ends too late.")
+    return CheckedAssertion(claims.jti, end)
+
+
+def _certificate(header: JsonObject, credentials: tuple[KeyCredential, ...]) -> x509.Certificate:
+    # MSAL for Python pads the thumbprints, which RFC 7515 does not; Entra takes both.
+    named = {str(header[name]).rstrip("=") for name in ("x5t", "x5t#S256") if header.get(name)}
+    if not named:
+        raise _invalid(5002730, "Invalid JWT token: the header names no certificate (x5t, x5t#S256).")
+    for credential in credentials:
+        certificate = base64.b64decode(credential.key or "")
+        if named <= set(thumbprints(certificate)):
+            return x509.load_der_x509_certificate(certificate)
+    raise _invalid(
+        700027,
+        "The certificate with identifier used to sign the client assertion is not registered on application.",
+    )
+
+
+def _claims(assertion: str, key: rsa.RSAPublicKey, audience: str) -> _Claims:
+    try:
+        claims = jwt.decode(
+            assertion,
+            key,
+            algorithms=_ALGORITHMS,
+            audience=audience,
+            leeway=_LEEWAY_SECONDS,
+            options={"require": ["exp", "aud", "iss", "sub", "jti"]},
+        )
+        return _Claims.model_validate(claims)
+    except (jwt.PyJWTError, ValueError, OverflowError, RecursionError) as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: Exception) -> OAuthError:
+    match error:
+        case jwt.ExpiredSignatureError() | jwt.ImmatureSignatureError():
+            return _invalid(700024, "Client assertion is not within its valid time range.")
+        case jwt.InvalidAudienceError():
+            return _invalid(700023, "Client assertion audience claim does not match Realm issuer.")
+        case jwt.InvalidSignatureError():
+            return _invalid(700027, "Client assertion failed signature validation.")
+        case _:
+            return _invalid(50027, f"JWT token is invalid or malformed: {error}.")
+
+
+def _invalid(number: int, message: str) -> OAuthError:
+    return OAuthError("invalid_client", number, message, UNAUTHORIZED)
+
 
 Form = Mapping[str, str]
 _REFRESH_TOKEN_LIFETIME: Final = 90 * 24 * 3600
@@ -65,23 +169,6 @@ def public_client_of(lab: Lab, form: Form) -> ApplicationRecord:
     return client
 
 
-def sign_in(labs: Labs, lab: Lab, upn: str, password: str) -> UserRecord | None:
-    """Return the user with this name and password, or None; raises `OAuthError` 50053 after too many tries.
-
-    Names without an account are counted too, so that no answer tells them from the others.
-    """
-    user, tries = lab.user(upn), labs.limits.passwords
-    name = user.id if user else digest(upn.strip().lower())[:4]
-    if tries.exhausted(name):
-        raise refused(ACCOUNT_LOCKED)
-    expected = user.password if user else secrets.token_urlsafe()
-    if not hmac.compare_digest(expected.encode(), password.encode()):
-        tries.count(name)
-        return None
-    tries.forget(name)
-    return user
-
-
 def token_answer(lab: Lab, form: Form, labs: Labs) -> JsonObject:
     """Answer a request to the token endpoint of `lab`, one of `labs`; raises `OAuthError`."""
     grant_type = parameter(form, "grant_type")
@@ -94,7 +181,7 @@ def token_answer(lab: Lab, form: Form, labs: Labs) -> JsonObject:
 
 def _device_code(lab: Lab, form: Form, labs: Labs) -> JsonObject:
     client = public_client_of(lab, form)
-    code = device_flow.redeem(lab, parameter(form, "device_code"), client.app_id)
+    code = device_sign_in.redeem(lab, parameter(form, "device_code"), client.app_id)
     owner = labs.named(code.tenant_id) or lab
     return _user_answer(owner, form, public_client_of(owner, form), _user(owner, code.user_id), code.scope)
 
@@ -164,37 +251,6 @@ def _user_answer(lab: Lab, form: Form, client: ApplicationRecord, user: UserReco
 def _client_credentials(lab: Lab, form: Form, _labs: Labs) -> JsonObject:
     client = client_of(lab, form)
     _authenticate(lab, form, client)
-    request = _default_scope(lab, form)
-    principal = lab.store.with_app_id(ServicePrincipal, client.app_id)
-    if principal is None:
-        raise OAuthError(
-            "unauthorized_client",
-            7000229,
-            f"The client application {client.app_id} is missing service principal in the tenant.",
-        )
-    roles = _assigned_roles(lab, principal, request.resource.app_id)
-    lifetime = lab.tenant.token_lifetime
-    return {
-        "token_type": "Bearer",
-        "expires_in": lifetime,
-        "ext_expires_in": lifetime,
-        "access_token": lab.tokens.application_token(
-            principal.id, client.app_id, request.resource, roles, lifetime
-        ),
-    }
-
-
-def _assigned_roles(lab: Lab, principal: ServicePrincipal, resource_app_id: str) -> tuple[str, ...]:
-    """Return the names of the app roles of a resource that a service principal has."""
-    resource = lab.store.with_app_id(ServicePrincipal, resource_app_id)
-    if resource is None:
-        return ()
-    assigned = lab.store.each(AppRoleAssignment, parent=principal.id)
-    identifiers = {item.app_role_id for item in assigned if item.resource_id == resource.id}
-    return tuple(role.value for role in resource.app_roles if role.id in identifiers and role.value)
-
-
-def _default_scope(lab: Lab, form: Form) -> Request:
     scope = parameter(form, "scope")
     request = parse_scope(scope, lab.urls)
     if request.names != (DEFAULT,):
@@ -204,7 +260,28 @@ def _default_scope(lab: Lab, form: Form) -> Request:
             f"The provided value for scope {scope} is not valid. Client credential flows must have a scope "
             "value with /.default suffixed to the resource identifier (application ID URI).",
         )
-    return request
+    principal = lab.store.with_app_id(ServicePrincipal, client.app_id)
+    if principal is None:
+        raise OAuthError(
+            "unauthorized_client",
+            7000229,
+            f"The client application {client.app_id} is missing service principal in the tenant.",
+        )
+    resource = lab.store.with_app_id(ServicePrincipal, request.resource.app_id)
+    roles: tuple[str, ...] = ()
+    if resource is not None:
+        assigned = lab.store.each(AppRoleAssignment, parent=principal.id)
+        identifiers = {item.app_role_id for item in assigned if item.resource_id == resource.id}
+        roles = tuple(role.value for role in resource.app_roles if role.id in identifiers and role.value)
+    lifetime = lab.tenant.token_lifetime
+    return {
+        "token_type": "Bearer",
+        "expires_in": lifetime,
+        "ext_expires_in": lifetime,
+        "access_token": lab.tokens.application_token(
+            principal.id, client.app_id, request.resource, roles, lifetime
+        ),
+    }
 
 
 def _authenticate(lab: Lab, form: Form, client: ApplicationRecord) -> None:

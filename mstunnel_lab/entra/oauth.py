@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from mstunnel_lab.entra import device_flow
+from mstunnel_lab.entra import device_sign_in
 from mstunnel_lab.entra.grants import Form, parameter, public_client_of, token_answer
-from mstunnel_lab.entra.scopes import parse_scope
+from mstunnel_lab.entra.permissions import parse_scope
 from mstunnel_lab.errors import OAuthError
 from mstunnel_lab.state import Lab, labs_of
 from mstunnel_lab.urls import TENANT_ALIASES
@@ -89,7 +89,7 @@ async def device_code(request: Request) -> JSONResponse:
     parse_scope(scope, lab.urls)
     any_tenant = request.path_params["tenant"] in TENANT_ALIASES
     return JSONResponse(
-        device_flow.start(lab, client.app_id, scope, any_tenant=any_tenant), headers=_NO_STORE
+        device_sign_in.start(lab, client.app_id, scope, any_tenant=any_tenant), headers=_NO_STORE
     )
 
 

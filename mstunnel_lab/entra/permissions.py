@@ -1,9 +1,9 @@
-"""Who may do what: permissions of Microsoft Graph, Entra roles, and the rules that combine them."""
+"""Who may do what: permissions of Microsoft Graph, Entra roles, and the `scope` that asks for them."""
 
 from dataclasses import dataclass
 from typing import Final
 
-from mstunnel_lab.errors import FORBIDDEN, GraphError
+from mstunnel_lab.errors import FORBIDDEN, GraphError, OAuthError
 from mstunnel_lab.records import (
     APPLICATION_ADMINISTRATOR,
     CLOUD_APPLICATION_ADMINISTRATOR,
@@ -16,12 +16,16 @@ from mstunnel_lab.records import (
     ServerRecord,
     UserRecord,
 )
+from mstunnel_lab.urls import Urls
 from mstunnel_setup.tenant.wire import (
     APP_ROLE_ASSIGNMENT_READ_WRITE,
     APPLICATION_OWNED_BY,
     APPLICATION_READ_WRITE,
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
+    GATEWAY_APP_ID,
+    GATEWAY_SCOPE,
+    GRAPH_APP_ID,
     USER_READ_BASIC,
 )
 from mstunnel_setup.tenant.wire_access import (
@@ -85,7 +89,7 @@ class Caller:
     user: UserRecord | None = None
 
     def has_role(self, roles: frozenset[str]) -> bool:
-        """Tell whether the user holds one of the Entra roles; an application needs none."""
+        """Return whether the user holds one of the Entra roles; an application needs none."""
         return self.user is None or not roles.isdisjoint(self.user.roles)
 
 
@@ -175,12 +179,12 @@ def may_write_policies(caller: Caller) -> None:
 
 
 def may_consent(user: UserRecord) -> bool:
-    """Tell whether a user may consent to permissions of Microsoft Graph for the whole tenant."""
+    """Return whether a user may consent to permissions of Microsoft Graph for the whole tenant."""
     return not _GRANTING_ROLES.isdisjoint(user.roles)
 
 
 def may_administer(user: UserRecord) -> bool:
-    """Tell whether a user may use the admin center."""
+    """Return whether a user may use the admin center."""
     return not _INTUNE_ROLES.isdisjoint(user.roles)
 
 
@@ -223,3 +227,93 @@ def _denied() -> GraphError:
     return GraphError(
         FORBIDDEN, "Authorization_RequestDenied", "Insufficient privileges to complete the operation."
     )
+
+
+_OPENID: Final = frozenset({"openid", "profile", "email", "offline_access"})
+DEFAULT: Final = ".default"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What a token is for: its application, and the audience as it was asked for."""
+
+    app_id: str
+    audience: str
+
+    @property
+    def is_gateway(self) -> bool:
+        """Return whether the tokens are for the VPN gateway."""
+        return self.app_id == GATEWAY_APP_ID
+
+
+@dataclass(frozen=True)
+class ScopeRequest:
+    """A scope parameter, read: `names` are permissions of `resource`, `openid` those of OpenID Connect."""
+
+    resource: Resource
+    names: tuple[str, ...]
+    openid: frozenset[str]
+
+
+def graph_audiences(urls: Urls) -> tuple[str, ...]:
+    """Return all `aud` values that mean Graph in this lab."""
+    return (urls.resource, urls.graph, GRAPH_APP_ID)
+
+
+def parse_scope(text: str, urls: Urls) -> ScopeRequest:
+    """Read a scope parameter.
+
+    Raises `OAuthError`: no scope at all, an unknown resource, more than one resource, `.default` together
+    with names, a permission that the resource does not have.
+    """
+    words = text.split()
+    if not words:
+        raise OAuthError("invalid_request", 900144, "The request body must contain the parameter: 'scope'.")
+    openid = _OPENID.intersection(words)
+    wanted = [_split(word, urls) for word in words if word not in _OPENID]
+    resources = {resource for resource, _ in wanted}
+    if len(resources) > 1:
+        raise OAuthError("invalid_request", 28000, "The scope is not valid: it names more than one resource.")
+    names = tuple(dict.fromkeys(name for _, name in wanted)) or ("User.Read",)
+    if DEFAULT in names and len(names) > 1:
+        raise OAuthError("invalid_scope", 70011, "The .default scope cannot be combined with other scopes.")
+    return ScopeRequest(
+        resources.pop() if resources else Resource(GRAPH_APP_ID, urls.resource), names, openid
+    )
+
+
+def _split(word: str, urls: Urls) -> tuple[Resource, str]:
+    address, _, name = word.rpartition("/")
+    address = address.removesuffix("/")
+    if not address:
+        resource = Resource(GRAPH_APP_ID, urls.resource)
+    elif address in graph_audiences(urls):
+        resource = Resource(GRAPH_APP_ID, address)
+    elif address in {GATEWAY_APP_ID, f"api://{GATEWAY_APP_ID}"}:
+        resource = Resource(GATEWAY_APP_ID, address)
+    else:
+        message = f"The resource principal named {address} was not found in the tenant."
+        raise OAuthError("invalid_resource", 500011, message)
+    known = (GATEWAY_SCOPE,) if resource.is_gateway else DELEGATED_SCOPES
+    if name not in known and name != DEFAULT:
+        raise OAuthError("invalid_scope", 70011, f"The scope '{word}' is not valid: no such permission.")
+    return resource, name
+
+
+def granted_scopes(application: ApplicationRecord, request: ScopeRequest) -> tuple[str, ...]:
+    """Return the permissions that a user's token for this application carries.
+
+    Raises `OAuthError` (consent required) for what the application was not granted. Asking for names gives
+    everything granted for the resource, as Entra does.
+    """
+    gateway = (GATEWAY_SCOPE,) if application.gateway_access else ()
+    granted = gateway if request.resource.is_gateway else application.scopes
+    missing = set(request.names) - {DEFAULT} - set(granted)
+    if missing or not granted:
+        raise OAuthError(
+            "invalid_grant",
+            65001,
+            "The user or administrator has not consented to use the application with ID "
+            f"'{application.app_id}'.",
+        )
+    return granted

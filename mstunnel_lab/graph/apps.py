@@ -1,44 +1,268 @@
-"""Graph below /deviceAppManagement: apps and app configurations; and the apps of managed Google Play."""
+"""Graph below /deviceAppManagement: apps and app configurations; and the apps of managed Google Play.
 
+Properties: docs/reference/mst-admin.md (generated models of msgraph-beta-sdk). The lab knows the properties
+that Microsoft Tunnel uses.
+"""
+
+import base64
+import binascii
 import uuid
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
+from pydantic import AfterValidator, Field, StrictBool, StrictStr, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from mstunnel_lab.entra.permissions import may_read_tunnel, may_write_tunnel
 from mstunnel_lab.errors import BAD_REQUEST, GraphError
-from mstunnel_lab.graph.bodies import judge
-from mstunnel_lab.graph.bodies_apps import (
-    DEVICE_BODIES,
-    AndroidProtectionBody,
-    AppAssignmentBody,
-    ApproveBody,
-    AssignAppBody,
-    IosProtectionBody,
-    IosStoreAppBody,
-    ManagedAppConfigurationBody,
-    TargetAppsBody,
+from mstunnel_lab.graph.bodies import (
+    GRAPH,
+    OWN_TYPE,
+    AssignBody,
+    AssignmentBody,
+    Body,
+    BodyPart,
+    Guid,
+    KeyValuePairBody,
+    Name,
+    Text,
+    TypedPart,
+    judge,
 )
-from mstunnel_lab.graph.bodies_assignments import AssignBody, AssignmentBody
+from mstunnel_lab.graph.entities import AssignedEntities, Typed
 from mstunnel_lab.graph.http import caller_of, collection, read_body
 from mstunnel_lab.graph.odata import entity_type
-from mstunnel_lab.graph.typed_entities import T, TypedEntities
 from mstunnel_lab.state import Lab, lab_of
+from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 from mstunnel_setup.tenant.wire_apps import (
     PLAY_APP,
     AndroidManagedAppProtection,
-    AppAssignment,
     IosManagedAppProtection,
     ManagedMobileApp,
     MobileApp,
     MobileAppConfiguration,
     TargetedManagedAppConfiguration,
 )
+
+_KIND: Final = "androidenterprise#managedConfiguration"
+Texts = tuple[StrictStr, ...]
+AppId = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$")]
+PackageId = Annotated[StrictStr, Field(pattern=r"^app:[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$")]
+
+
+class SettingItemBody(TypedPart):
+    """appConfigurationSettingItem."""
+
+    app_config_key: Annotated[StrictStr, Field(min_length=1)]
+    app_config_key_type: Literal["stringType", "integerType", "realType", "booleanType", "tokenType"]
+    app_config_key_value: StrictStr
+
+
+class PermissionBody(TypedPart):
+    """androidPermissionAction."""
+
+    permission: Annotated[StrictStr, Field(min_length=1)]
+    action: Literal["prompt", "autoGrant", "autoDeny"]
+
+
+class _AppConfigurationBody(Body):
+    entity = MobileAppConfiguration
+
+    display_name: Name
+    description: Text | None = None
+    role_scope_tag_ids: Texts = ("0",)
+    targeted_mobile_apps: Annotated[tuple[Guid, ...], Field(min_length=1)]
+
+
+class IosAppConfigurationBody(_AppConfigurationBody):
+    """iosMobileAppConfiguration."""
+
+    type_name = f"{GRAPH}iosMobileAppConfiguration"
+
+    settings: tuple[SettingItemBody, ...] | None = None
+    encoded_setting_xml: StrictStr | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "IosAppConfigurationBody":
+        if self.settings and self.encoded_setting_xml:
+            raise ValueError("settings and encodedSettingXml exclude each other")
+        return self
+
+
+def _payload(value: str) -> str:
+    try:
+        document = json_value(base64.b64decode(value, validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("must be JSON, in base64") from error
+    if not isinstance(document, dict) or document.get("kind") != _KIND:
+        raise ValueError(f"must have the kind {_KIND}")
+    listed = document.get("managedProperty", [])
+    if not isinstance(listed, list) or not all(isinstance(item, dict) and "key" in item for item in listed):
+        raise ValueError("must have a list of managedProperty, each with a key")
+    return value
+
+
+class AndroidAppConfigurationBody(_AppConfigurationBody):
+    """androidManagedStoreAppConfiguration."""
+
+    type_name = f"{GRAPH}androidManagedStoreAppConfiguration"
+
+    package_id: PackageId
+    payload_json: Annotated[StrictStr, AfterValidator(_payload)]
+    profile_applicability: Literal["default", "androidWorkProfile", "androidDeviceOwner"] = "default"
+    permission_actions: tuple[PermissionBody, ...] = ()
+    connected_apps_enabled: StrictBool = False
+
+
+class IdentifierBody(BodyPart):
+    """mobileAppIdentifier, of Android or of iOS."""
+
+    odata_type: Annotated[
+        Literal["#microsoft.graph.androidMobileAppIdentifier", "#microsoft.graph.iosMobileAppIdentifier"],
+        Field(alias=OWN_TYPE),
+    ]
+    package_id: AppId | None = None
+    bundle_id: AppId | None = None
+
+    @model_validator(mode="after")
+    def _one_of_its_type(self) -> "IdentifierBody":
+        is_ios = self.odata_type.endswith("iosMobileAppIdentifier")
+        if (self.bundle_id is None) == is_ios or (self.package_id is None) != is_ios:
+            raise ValueError("must have the packageId of Android or the bundleId of iOS")
+        return self
+
+
+class ManagedAppBody(TypedPart):
+    """managedMobileApp."""
+
+    mobile_app_identifier: IdentifierBody
+
+
+AppGroup = Literal["selectedPublicApps", "allCoreMicrosoftApps", "allMicrosoftApps", "allApps"]
+
+
+class TargetAppsBody(Body):
+    """Body of the action targetApps."""
+
+    entity = TargetedManagedAppConfiguration
+    type_name = f"{GRAPH}managedMobileApp"
+
+    apps: tuple[ManagedAppBody, ...]
+    app_group_type: AppGroup = "selectedPublicApps"
+
+
+class ManagedAppConfigurationBody(Body):
+    """targetedManagedAppConfiguration, without its apps and assignments, which have their own actions."""
+
+    entity = TargetedManagedAppConfiguration
+    type_name = f"{GRAPH}targetedManagedAppConfiguration"
+
+    display_name: Name
+    description: Text | None = None
+    role_scope_tag_ids: Texts = ("0",)
+    app_group_type: AppGroup = "selectedPublicApps"
+    targeted_app_management_levels: Literal["unspecified", "unmanaged", "mdm", "androidEnterprise"] = (
+        "unspecified"
+    )
+    custom_settings: tuple[KeyValuePairBody, ...] = ()
+
+
+class _ProtectionBody(Body):
+    display_name: Name
+    description: Text | None = None
+    role_scope_tag_ids: Texts = ("0",)
+    app_group_type: AppGroup = "selectedPublicApps"
+
+
+class AndroidProtectionBody(_ProtectionBody):
+    """androidManagedAppProtection, as far as the tunnel needs it."""
+
+    entity = AndroidManagedAppProtection
+    type_name = f"{GRAPH}androidManagedAppProtection"
+
+    connect_to_vpn_on_launch: StrictBool = False
+
+
+class IosProtectionBody(_ProtectionBody):
+    """iosManagedAppProtection, as far as the tunnel needs it."""
+
+    entity = IosManagedAppProtection
+    type_name = f"{GRAPH}iosManagedAppProtection"
+
+
+class DeviceTypeBody(TypedPart):
+    """iosDeviceType."""
+
+    i_pad: Annotated[StrictBool, Field(alias="iPad")] = False
+    i_phone_and_i_pod: Annotated[StrictBool, Field(alias="iPhoneAndIPod")] = False
+
+
+class IosStoreAppBody(Body):
+    """iosStoreApp."""
+
+    entity = MobileApp
+    type_name = f"{GRAPH}iosStoreApp"
+
+    display_name: Name
+    description: Text | None = None
+    publisher: Annotated[StrictStr, Field(min_length=1)]
+    role_scope_tag_ids: Texts = ("0",)
+    bundle_id: AppId | None = None
+    app_store_url: Annotated[StrictStr, Field(pattern=r"^https://")]
+    applicable_device_type: DeviceTypeBody
+    minimum_supported_operating_system: dict[StrictStr, StrictBool]
+
+
+class AppSettingsBody(BodyPart):
+    """mobileAppAssignmentSettings of a store; which of them is judged by the type of the app."""
+
+    odata_type: Annotated[
+        Literal[
+            "#microsoft.graph.iosStoreAppAssignmentSettings",
+            "#microsoft.graph.iosVppAppAssignmentSettings",
+            "#microsoft.graph.androidManagedStoreAppAssignmentSettings",
+        ],
+        Field(alias=OWN_TYPE),
+    ]
+    vpn_configuration_id: Guid | None = None
+    is_removable: StrictBool | None = None
+    uninstall_on_device_removal: StrictBool | None = None
+    prevent_managed_app_backup: StrictBool | None = None
+    use_device_licensing: StrictBool | None = None
+    prevent_auto_app_update: StrictBool | None = None
+    auto_update_mode: Literal["default", "postponed", "priority"] | None = None
+    android_managed_store_app_track_ids: Texts | None = None
+
+
+class AppAssignmentBody(AssignmentBody):
+    """mobileAppAssignment."""
+
+    intent: Literal["available", "required", "uninstall", "availableWithoutEnrollment"]
+    settings: AppSettingsBody | None = None
+
+
+class AssignAppBody(AssignBody[AppAssignmentBody]):
+    """Body of the action assign of an app."""
+
+    entity = MobileApp
+    type_name = f"{GRAPH}mobileAppAssignment"
+
+    assignments: Annotated[tuple[AppAssignmentBody, ...], Field(alias="mobileAppAssignments")]
+
+
+class ApproveBody(Body):
+    """Body of the action approveApps."""
+
+    entity = MobileApp
+    type_name = f"{GRAPH}androidManagedStoreAccountEnterpriseSettings"
+
+    package_ids: Annotated[tuple[PackageId, ...], Field(min_length=1)]
+    approve_all_permissions: StrictBool = False
+
 
 _ROOT: Final = "deviceAppManagement"
 _APP: Final = entity_type("microsoft.graph.managedMobileApp", ManagedMobileApp)
@@ -51,7 +275,7 @@ class ApprovedApp(MobileApp):
 
 
 @dataclass(frozen=True)
-class ManagedAppPolicies(TypedEntities[T]):
+class ManagedAppPolicies(AssignedEntities[Typed]):
     """Policies for managed apps: each has a list of apps, and can be created with apps and assignments."""
 
     @property
@@ -63,7 +287,7 @@ class ManagedAppPolicies(TypedEntities[T]):
             Route(f"/{self.segment}/{{id}}/targetApps", self.answer_target_apps, methods=["POST"]),
         )
 
-    def create(self, lab: Lab, document: object) -> T:
+    def create(self, lab: Lab, document: object) -> Typed:
         """Make a policy with its apps and assignments."""
         own = dict(document) if isinstance(document, dict) else document
         given = own if isinstance(own, dict) else {}
@@ -75,7 +299,7 @@ class ManagedAppPolicies(TypedEntities[T]):
             self.replace_assignments(lab, created.id, assigned)
         return created
 
-    def remove(self, lab: Lab, found: T) -> None:
+    def remove(self, lab: Lab, found: Typed) -> None:
         """Remove a policy and what it is about."""
         self._forget_apps(lab, found.id)
         super().remove(lab, found)
@@ -84,15 +308,15 @@ class ManagedAppPolicies(TypedEntities[T]):
         """List the apps that a policy is about."""
         lab, identifier = lab_of(request), request.path_params["id"]
         may_read_tunnel(caller_of(request))
-        found = lab.store.each(ManagedMobileApp, parent=lab.required(self.model, identifier).id)
-        context = f"{self.root}/{self.segment}('{identifier}')/apps"
-        return collection(request, [item.document() for item in found], _APP, context)
+        found = lab.store.each(ManagedMobileApp, parent=self.find(lab, identifier).id)
+        context = f"{self.context}('{identifier}')/apps"
+        return collection(request, found, ManagedMobileApp.document, _APP, context)
 
     async def answer_target_apps(self, request: Request) -> Response:
         """Replace the apps that a policy is about."""
         lab = lab_of(request)
         may_write_tunnel(caller_of(request))
-        found = lab.required(self.model, request.path_params["id"])
+        found = self.find(lab, request.path_params["id"])
         body = await read_body(request, TargetAppsBody)
         with lab.store.transaction():
             self.target(lab, found.id, body)
@@ -113,12 +337,12 @@ class ManagedAppPolicies(TypedEntities[T]):
 
 
 @dataclass(frozen=True)
-class Apps(TypedEntities[MobileApp]):
+class Apps(AssignedEntities[MobileApp]):
     """Apps: the settings of their assignments are those of their store, and name VPN profiles that exist."""
 
     def replace_assignments(self, lab: Lab, identifier: str, body: AssignBody[Any]) -> None:
         """Assign an app; raises `GraphError` 400."""
-        store = lab.required(MobileApp, identifier).odata_type
+        store = self.find(lab, identifier).odata_type
         for item in body.assignments:
             settings = item.settings if isinstance(item, AppAssignmentBody) else None
             if settings and settings.odata_type != f"{store}AssignmentSettings":
@@ -130,7 +354,7 @@ class Apps(TypedEntities[MobileApp]):
 
 
 @dataclass(frozen=True)
-class DeviceAppConfigurations(TypedEntities[MobileAppConfiguration]):
+class DeviceAppConfigurations(AssignedEntities[MobileAppConfiguration]):
     """App configurations of enrolled devices: each is for apps that the tenant has."""
 
     def create(self, lab: Lab, document: object) -> MobileAppConfiguration:
@@ -194,61 +418,52 @@ def _play_app(package: str) -> JsonObject:
 
 
 APPS: Final = Apps(
-    _ROOT,
     "mobileApps",
-    MobileApp,
     "mobileApp",
-    {f"#{IosStoreAppBody.type_name}": IosStoreAppBody},
-    AppAssignment,
-    AssignAppBody,
+    MobileApp,
+    (IosStoreAppBody,),
+    _ROOT,
+    assign=AssignAppBody,
 )
 DEVICE_CONFIGURATIONS: Final = DeviceAppConfigurations(
-    _ROOT,
     "mobileAppConfigurations",
-    MobileAppConfiguration,
     "managedDeviceMobileAppConfiguration",
-    DEVICE_BODIES,
-    AppAssignment,
-    AssignBody[AssignmentBody],
+    MobileAppConfiguration,
+    (IosAppConfigurationBody, AndroidAppConfigurationBody),
+    _ROOT,
 )
 MANAGED_CONFIGURATIONS: Final = ManagedAppPolicies(
-    _ROOT,
     "targetedManagedAppConfigurations",
-    TargetedManagedAppConfiguration,
     "targetedManagedAppConfiguration",
-    {f"#{ManagedAppConfigurationBody.type_name}": ManagedAppConfigurationBody},
-    AppAssignment,
-    AssignBody,
+    TargetedManagedAppConfiguration,
+    (ManagedAppConfigurationBody,),
+    _ROOT,
     "A_",
 )
-
-_ANDROID_PROTECTIONS: Final = ManagedAppPolicies(
-    _ROOT,
-    "androidManagedAppProtections",
-    AndroidManagedAppProtection,
-    "androidManagedAppProtection",
-    {f"#{AndroidProtectionBody.type_name}": AndroidProtectionBody},
-    AppAssignment,
-    AssignBody[AssignmentBody],
-    "T_",
-)
-_IOS_PROTECTIONS: Final = ManagedAppPolicies(
-    _ROOT,
-    "iosManagedAppProtections",
-    IosManagedAppProtection,
-    "iosManagedAppProtection",
-    {f"#{IosProtectionBody.type_name}": IosProtectionBody},
-    AppAssignment,
-    AssignBody[AssignmentBody],
-    "T_",
+_PROTECTIONS: Final = (
+    ManagedAppPolicies(
+        "androidManagedAppProtections",
+        "androidManagedAppProtection",
+        AndroidManagedAppProtection,
+        (AndroidProtectionBody,),
+        _ROOT,
+        "T_",
+    ),
+    ManagedAppPolicies(
+        "iosManagedAppProtections",
+        "iosManagedAppProtection",
+        IosManagedAppProtection,
+        (IosProtectionBody,),
+        _ROOT,
+        "T_",
+    ),
 )
 
 ROUTES = [
     *APPS.routes,
     *DEVICE_CONFIGURATIONS.routes,
     *MANAGED_CONFIGURATIONS.routes,
-    *_ANDROID_PROTECTIONS.routes,
-    *_IOS_PROTECTIONS.routes,
+    *(route for policies in _PROTECTIONS for route in policies.routes),
 ]
 STORE_ROUTES = [
     Route(f"{_STORE}/approveApps", approve, methods=["POST"]),

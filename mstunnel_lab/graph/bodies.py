@@ -1,7 +1,7 @@
-"""Request bodies of Graph: the strict base model, and how mistakes are reported."""
+"""Request bodies of Graph: the strict base models, how mistakes are reported, and bodies of assignments."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, ClassVar, TypeVar
+from typing import Annotated, ClassVar, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 
@@ -9,15 +9,16 @@ from mstunnel_lab.errors import BAD_REQUEST, GraphError
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.parsing import problem_of
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.tenant.wire import WireModel, wire_name
+from mstunnel_setup.tenant.wire import DeviceConfiguration, WireModel, wire_name
 
 Text = Annotated[StrictStr, Field(max_length=1500)]
 Name = Annotated[Line, Field(strict=True)]
 Guid = Annotated[StrictStr, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 
 
-class Part(BaseModel):
+class BodyPart(BaseModel):
     """Base of objects inside bodies: wire names only, nothing unknown."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=wire_name)
@@ -27,7 +28,7 @@ class Part(BaseModel):
         return self.model_dump(mode="json", by_alias=True)
 
 
-class Body(Part):
+class Body(BodyPart):
     """Base of bodies.
 
     `entity` is the wire model it writes, `type_name` Graph's name of that, `code` the error code that this
@@ -90,6 +91,68 @@ def _explain(kind: type[Body], error: ValidationError) -> str:
         return unknown_property(kind, path)
     if first["type"] == "missing":
         return f"A value is required for property '{path}' of resource '{kind.type_name}'."
-    return (
-        f"Invalid value specified for property '{path}' of resource '{kind.type_name}': {problem_of(first)}"
+    return text(
+        "Invalid value specified for property '{property}' of resource '{kind}': {reason}",
+        property=path,
+        kind=kind.type_name,
+        reason=problem_of(first),
     )
+
+
+GRAPH: Final = "microsoft.graph."
+OWN_TYPE: Final = "@odata.type"
+
+
+class TypedPart(BodyPart):
+    """A part that may say of which type it is, as client libraries do."""
+
+    odata_type: Annotated[StrictStr | None, Field(alias=OWN_TYPE)] = None
+
+
+class KeyValuePairBody(TypedPart):
+    """keyValuePair, an entry of customKeyValueData and customSettings."""
+
+    name: Annotated[StrictStr, Field(min_length=1)]
+    value: StrictStr | None = None
+
+
+class TargetBody(BodyPart):
+    """deviceAndAppManagementAssignmentTarget."""
+
+    odata_type: Annotated[
+        Literal[
+            "#microsoft.graph.groupAssignmentTarget",
+            "#microsoft.graph.exclusionGroupAssignmentTarget",
+            "#microsoft.graph.allLicensedUsersAssignmentTarget",
+            "#microsoft.graph.allDevicesAssignmentTarget",
+        ],
+        Field(alias=OWN_TYPE),
+    ]
+    group_id: Guid | None = None
+    device_and_app_management_assignment_filter_id: Guid | None = None
+    device_and_app_management_assignment_filter_type: Literal["none", "include", "exclude"] = "none"
+
+
+class AssignmentBody(TypedPart):
+    """One assignment."""
+
+    target: TargetBody
+
+
+A = TypeVar("A", bound=AssignmentBody)
+
+
+class AssignBody(Body, Generic[A]):
+    """Body of the action assign."""
+
+    entity: ClassVar[type[WireModel]] = DeviceConfiguration
+    type_name = f"{GRAPH}deviceConfigurationAssignment"
+
+    assignments: tuple[A, ...]
+
+    def assigned(self) -> list[JsonObject]:
+        """Return the assignments as JSON values under wire names."""
+        return [
+            {name: value for name, value in item.document().items() if name != OWN_TYPE}
+            for item in self.assignments
+        ]

@@ -1,24 +1,164 @@
-"""Graph: secrets of applications (addPassword, removePassword). Source: docs/reference/lab.md."""
+"""Graph: secrets and keys of applications; addKey and removeKey let an application roll its own keys.
 
+Source: docs/reference/lab.md.
+"""
+
+import base64
+import binascii
+import hashlib
 import secrets
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Annotated, Final, Literal, Self
 
+import jwt
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from pydantic import AwareDatetime, Field, StrictStr, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from mstunnel_lab.entra import permissions
-from mstunnel_lab.graph.bodies_directory import AddPasswordBody, KeyReferenceBody
-from mstunnel_lab.graph.directory import application_named, bad_request
+from mstunnel_lab.entra.tokens import thumbprints
+from mstunnel_lab.errors import BAD_REQUEST, FORBIDDEN, GraphError, directory_not_found
+from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Text
 from mstunnel_lab.graph.http import caller_of, entity, read_body
 from mstunnel_lab.records import ApplicationRecord, digest
-from mstunnel_lab.state import lab_of
-from mstunnel_setup.tenant.wire import PasswordCredential
+from mstunnel_lab.state import Lab, lab_of
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.tenant.wire import Application, KeyCredential, PasswordCredential
 
+_MIN_KEY_BITS: Final = 2048
 _DEFAULT_LIFE: Final = timedelta(days=730)
 _HINT_LENGTH: Final = 3
+
+
+class KeyCredentialBody(BodyPart):
+    """A certificate of an application; without `key` it refers to one the application has, by `keyId`."""
+
+    key_id: Guid | None = None
+    display_name: Text | None = None
+    custom_key_identifier: StrictStr | None = None
+    type: Literal["AsymmetricX509Cert"]
+    usage: Literal["Verify"]
+    key: StrictStr | None = None
+    start_date_time: AwareDatetime | None = None
+    end_date_time: AwareDatetime | None = None
+
+    @property
+    def certificate(self) -> x509.Certificate | None:
+        """The certificate in `key`; raises ValueError when it is none in base64 DER."""
+        if self.key is None:
+            return None
+        try:
+            return x509.load_der_x509_certificate(base64.b64decode(self.key, validate=True))
+        except binascii.Error as error:
+            raise ValueError("key must be base64") from error
+
+    @model_validator(mode="after")
+    def _certificate_is_usable(self) -> Self:
+        certificate = self.certificate
+        if certificate is None:
+            if self.key_id is None:
+                raise ValueError("a key credential needs a key")
+            return self
+        key = certificate.public_key()
+        if not isinstance(key, rsa.RSAPublicKey) or key.key_size < _MIN_KEY_BITS:
+            raise ValueError(f"the certificate must have an RSA key of {_MIN_KEY_BITS} bits or more")
+        if certificate.not_valid_after_utc <= datetime.now(UTC):
+            raise ValueError("the certificate has expired")
+        if self.end_date_time and self.end_date_time > certificate.not_valid_after_utc:
+            raise ValueError("endDateTime is after the end of the certificate")
+        return self
+
+
+class PasswordWishBody(BodyPart):
+    """What a caller may say of the secret that it wants; Entra chooses the text."""
+
+    display_name: Text | None = None
+    start_date_time: AwareDatetime | None = None
+    end_date_time: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        start = self.start_date_time or datetime.now(UTC)
+        if self.end_date_time and self.end_date_time <= start:
+            raise ValueError("endDateTime must be after startDateTime")
+        return self
+
+
+class DirectoryBody(Body):
+    """Base of the bodies of Graph's directory."""
+
+    code = "Request_BadRequest"
+
+
+class AddPasswordBody(DirectoryBody):
+    """Parameters of addPassword."""
+
+    entity = Application
+    type_name = "microsoft.graph.application"
+
+    password_credential: PasswordWishBody = PasswordWishBody()
+
+
+class KeyReferenceBody(DirectoryBody):
+    """Parameters of removePassword."""
+
+    entity = Application
+    type_name = "microsoft.graph.application"
+
+    key_id: Guid
+
+
+def bad_request(message: str) -> GraphError:
+    """Return the refusal for a body or a reference that is wrong."""
+    return GraphError(BAD_REQUEST, "Request_BadRequest", message)
+
+
+def application_named(request: Request) -> ApplicationRecord:
+    """Return the application that the path names; raises `GraphError` 404."""
+    found = lab_of(request).store.get(ApplicationRecord, request.path_params["id"])
+    if found is None:
+        raise directory_not_found(request.path_params["id"])
+    return found
+
+
+def stored_credentials(
+    bodies: tuple[KeyCredentialBody, ...], present: tuple[KeyCredential, ...]
+) -> list[JsonObject]:
+    """Return the credentials after a write: new certificates get an id, those named by id are kept.
+
+    Raises `GraphError` 400 for an id that is not there and for a certificate given twice.
+    """
+    known = {credential.key_id: credential for credential in present}
+    result = [_stored_credential(body, known) for body in bodies]
+    keys = [credential["key"] for credential in result]
+    if len(set(keys)) < len(keys):
+        raise bad_request("A certificate is given twice in keyCredentials.")
+    return result
+
+
+def _stored_credential(body: KeyCredentialBody, known: dict[str | None, KeyCredential]) -> JsonObject:
+    certificate = body.certificate
+    if certificate is None:
+        if body.key_id not in known:
+            raise bad_request(f"The key credential '{body.key_id}' does not exist.")
+        return known[body.key_id].to_wire()
+    document = body.document()
+    der = certificate.public_bytes(Encoding.DER)
+    thumbprint = hashlib.sha1(der, usedforsecurity=False).digest()
+    start = body.start_date_time or certificate.not_valid_before_utc
+    end = body.end_date_time or certificate.not_valid_after_utc
+    return document | {
+        "keyId": body.key_id or str(uuid.uuid4()),
+        "customKeyIdentifier": body.custom_key_identifier or base64.b64encode(thumbprint).decode(),
+        "startDateTime": start.isoformat(),
+        "endDateTime": end.isoformat(),
+        "displayName": body.display_name or certificate.subject.rfc4514_string(),
+    }
 
 
 def _owned(request: Request) -> ApplicationRecord:
@@ -32,15 +172,15 @@ def _owned(request: Request) -> ApplicationRecord:
 async def add_password(request: Request) -> Response:
     """Make a secret; it is shown in this answer only."""
     found = _owned(request)
-    wish = (await read_body(request, AddPasswordBody)).password_credential
+    wanted = (await read_body(request, AddPasswordBody)).password_credential
     text = secrets.token_urlsafe(30)
-    start = wish.start_date_time or datetime.now(UTC)
+    start = wanted.start_date_time or datetime.now(UTC)
     made = PasswordCredential(
         key_id=str(uuid.uuid4()),
-        display_name=wish.display_name,
+        display_name=wanted.display_name,
         hint=text[:_HINT_LENGTH],
         start_date_time=start,
-        end_date_time=wish.end_date_time or start + _DEFAULT_LIFE,
+        end_date_time=wanted.end_date_time or start + _DEFAULT_LIFE,
     )
     update = {
         "password_credentials": (*found.password_credentials, made),
@@ -64,7 +204,114 @@ async def remove_password(request: Request) -> Response:
     return Response(status_code=204)
 
 
+_AUDIENCE: Final = "00000002-0000-0000-c000-000000000000"
+_LONGEST: Final = timedelta(minutes=10)
+_LEEWAY_SECONDS: Final = 60
+
+
+class AddKeyBody(DirectoryBody):
+    """The body of addKey; a password only goes with a private key, which must not be sent."""
+
+    entity = KeyCredential
+    type_name = "microsoft.graph.keyCredential"
+
+    key_credential: KeyCredentialBody
+    password_credential: None = None
+    proof: Annotated[StrictStr, Field(min_length=1)]
+
+
+class RemoveKeyBody(DirectoryBody):
+    """The body of removeKey."""
+
+    entity = KeyCredential
+    type_name = "microsoft.graph.keyCredential"
+
+    key_id: Guid
+    proof: Annotated[StrictStr, Field(min_length=1)]
+
+
+async def add_key(request: Request) -> Response:
+    """Give an application one more certificate."""
+    lab, found = lab_of(request), _own_application(request)
+    body = await read_body(request, AddKeyBody)
+    _require_proof(body.proof, found)
+    kept = tuple(
+        KeyCredentialBody.model_validate({"keyId": item.key_id, "type": item.type, "usage": item.usage})
+        for item in found.key_credentials
+    )
+    stored = stored_credentials((*kept, body.key_credential), found.key_credentials)
+    _replace(lab, found, stored)
+    shown = {**stored[-1], "key": None}
+    return entity(request, shown, "microsoft.graph.keyCredential")
+
+
+async def remove_key(request: Request) -> Response:
+    """Take a certificate from an application."""
+    lab, found = lab_of(request), _own_application(request)
+    body = await read_body(request, RemoveKeyBody)
+    _require_proof(body.proof, found)
+    left = [item.to_wire() for item in found.key_credentials if item.key_id != body.key_id]
+    if len(left) == len(found.key_credentials):
+        raise bad_request(f"The key credential '{body.key_id}' does not exist.")
+    _replace(lab, found, left)
+    return Response(status_code=204)
+
+
+def _own_application(request: Request) -> ApplicationRecord:
+    """The application, which the caller must be, or may manage."""
+    caller = caller_of(request)
+    found = application_named(request)
+    if caller.app_id != found.app_id or caller.user is not None:
+        permissions.may_change_application(caller, found)
+    return found
+
+
+def _require_proof(proof: str, found: ApplicationRecord) -> None:
+    """Refuse (403) unless one of the application's current keys signed the proof, for it, for ten minutes."""
+    for credential in found.key_credentials:
+        certificate = base64.b64decode(credential.key or "")
+        if _names(proof, certificate) and _proves(proof, certificate, found.id):
+            return
+    raise GraphError(
+        FORBIDDEN, "Authorization_RequestDenied", "The proof of possession is not valid for this application."
+    )
+
+
+def _names(proof: str, certificate: bytes) -> bool:
+    try:
+        header = jwt.get_unverified_header(proof)
+    except (jwt.PyJWTError, RecursionError):
+        return False
+    return str(header.get("x5t", "")).rstrip("=") == thumbprints(certificate)[0]
+
+
+def _proves(proof: str, certificate: bytes, object_id: str) -> bool:
+    read = x509.load_der_x509_certificate(certificate)
+    if read.not_valid_after_utc < datetime.now(UTC):
+        return False
+    try:
+        claims = jwt.decode(
+            proof,
+            read.public_key(),  # type: ignore[arg-type]  # bodies take RSA keys only
+            algorithms=["RS256"],
+            audience=_AUDIENCE,
+            issuer=object_id,
+            leeway=_LEEWAY_SECONDS,
+            options={"require": ["exp", "nbf", "aud", "iss"]},
+        )
+    except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
+        return False
+    return bool(claims["exp"] - claims["nbf"] <= _LONGEST.total_seconds())
+
+
+def _replace(lab: Lab, found: ApplicationRecord, credentials: list[JsonObject]) -> None:
+    document = found.document() | {"keyCredentials": credentials}
+    lab.store.replace(ApplicationRecord.from_wire(document))
+
+
 ROUTES = [
     Route("/applications/{id}/addPassword", add_password, methods=["POST"]),
     Route("/applications/{id}/removePassword", remove_password, methods=["POST"]),
+    Route("/applications/{id}/addKey", add_key, methods=["POST"]),
+    Route("/applications/{id}/removeKey", remove_key, methods=["POST"]),
 ]

@@ -1,43 +1,112 @@
 """Graph's directory: applications, service principals, app role assignments, organization, me."""
 
-import base64
-import hashlib
 import uuid
 from datetime import UTC, datetime
-from typing import Final
+from typing import Annotated, Final, Literal
 
-from cryptography.hazmat.primitives.serialization import Encoding
+from pydantic import Field, StrictStr
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from mstunnel_lab.entra import permissions
-from mstunnel_lab.errors import BAD_REQUEST, CONFLICT, FORBIDDEN, GraphError, directory_not_found
-from mstunnel_lab.graph.bodies import judge
-from mstunnel_lab.graph.bodies_directory import (
-    ApplicationBody,
-    AppRoleAssignmentBody,
+from mstunnel_lab.errors import CONFLICT, FORBIDDEN, GraphError, directory_not_found
+from mstunnel_lab.graph.bodies import BodyPart, Guid, Text, judge
+from mstunnel_lab.graph.credentials import (
+    DirectoryBody,
     KeyCredentialBody,
-    OwnerBody,
-    ServicePrincipalBody,
+    application_named,
+    bad_request,
+    stored_credentials,
 )
 from mstunnel_lab.graph.http import CREATED, caller_of, collection, entity, one, read_body, read_json
 from mstunnel_lab.graph.odata import entity_type
 from mstunnel_lab.records import ApplicationRecord, UserRecord
 from mstunnel_lab.state import Lab, lab_of
+from mstunnel_lab.store import Rows
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import (
     GATEWAY_APP_ID,
     INTUNE_PLAN_1,
     Application,
     AppRoleAssignment,
-    KeyCredential,
     LicenseDetails,
     Organization,
     ServicePlan,
     ServicePrincipal,
     User,
+    WireModel,
 )
+
+_MIN_KEY_BITS: Final = 2048
+
+
+class ResourceAccessBody(BodyPart):
+    """resourceAccess: one permission that an application declares."""
+
+    id: Guid
+    type: Literal["Role", "Scope"]
+
+
+class RequiredResourceAccessBody(BodyPart):
+    """requiredResourceAccess: the permissions of one resource, for the consent page."""
+
+    resource_app_id: Guid
+    resource_access: tuple[ResourceAccessBody, ...]
+
+
+class ApplicationBody(DirectoryBody):
+    """application; passwords cannot be set here."""
+
+    entity = Application
+    type_name = "microsoft.graph.application"
+
+    display_name: Annotated[StrictStr, Field(min_length=1, max_length=256)]
+    description: Text | None = None
+    notes: Text | None = None
+    sign_in_audience: Literal["AzureADMyOrg"] = "AzureADMyOrg"
+    tags: tuple[StrictStr, ...] = ()
+    key_credentials: tuple[KeyCredentialBody, ...] = ()
+    password_credentials: Annotated[tuple[object, ...], Field(max_length=0)] = ()
+    required_resource_access: tuple[RequiredResourceAccessBody, ...] = ()
+
+
+class ServicePrincipalBody(DirectoryBody):
+    """servicePrincipal."""
+
+    entity = ServicePrincipal
+    type_name = "microsoft.graph.servicePrincipal"
+
+    app_id: Guid
+
+
+class AppRoleAssignmentBody(DirectoryBody):
+    """appRoleAssignment."""
+
+    entity = AppRoleAssignment
+    type_name = "microsoft.graph.appRoleAssignment"
+
+    principal_id: Guid
+    resource_id: Guid
+    app_role_id: Guid
+
+
+class OwnerBody(DirectoryBody):
+    """A reference to a directory object by its address."""
+
+    entity = WireModel
+    type_name = "microsoft.graph.directoryObject"
+
+    reference: Annotated[
+        StrictStr,
+        Field(alias="@odata.id", pattern=r"/(directoryObjects|users|servicePrincipals)/[0-9a-fA-F-]{36}$"),
+    ]
+
+    @property
+    def owner_id(self) -> str:
+        """Id of the object that the reference names."""
+        return self.reference[-36:]
+
 
 _APPLICATION: Final = entity_type("microsoft.graph.application", Application, filterable=("appId",))
 _PRINCIPAL: Final = entity_type("microsoft.graph.servicePrincipal", ServicePrincipal, filterable=("appId",))
@@ -51,19 +120,6 @@ FIRST_PARTY: Final = {GATEWAY_APP_ID: "Microsoft Tunnel Gateway"}
 """Microsoft's applications that an administrator may give a service principal."""
 
 
-def bad_request(message: str) -> GraphError:
-    """Return the refusal for a body or a reference that is wrong."""
-    return GraphError(BAD_REQUEST, "Request_BadRequest", message)
-
-
-def application_named(request: Request) -> ApplicationRecord:
-    """Return the application that the path names; raises `GraphError` 404."""
-    found = lab_of(request).store.get(ApplicationRecord, request.path_params["id"])
-    if found is None:
-        raise directory_not_found(request.path_params["id"])
-    return found
-
-
 def _principal(request: Request) -> ServicePrincipal:
     found = lab_of(request).store.get(ServicePrincipal, request.path_params["id"])
     if found is None:
@@ -71,53 +127,13 @@ def _principal(request: Request) -> ServicePrincipal:
     return found
 
 
-def application_of(lab: Lab, app_id: str) -> ApplicationRecord | None:
-    """Return the application with this client id, or None."""
-    return lab.store.with_app_id(ApplicationRecord, app_id)
-
-
-def stored_credentials(
-    bodies: tuple[KeyCredentialBody, ...], present: tuple[KeyCredential, ...]
-) -> list[JsonObject]:
-    """Return the credentials after a write: new certificates get an id, those named by id are kept.
-
-    Raises `GraphError` 400 for an id that is not there and for a certificate given twice.
-    """
-    known = {credential.key_id: credential for credential in present}
-    result = [_stored_credential(body, known) for body in bodies]
-    keys = [credential["key"] for credential in result]
-    if len(set(keys)) < len(keys):
-        raise bad_request("A certificate is given twice in keyCredentials.")
-    return result
-
-
-def _stored_credential(body: KeyCredentialBody, known: dict[str | None, KeyCredential]) -> JsonObject:
-    certificate = body.certificate
-    if certificate is None:
-        if body.key_id not in known:
-            raise bad_request(f"The key credential '{body.key_id}' does not exist.")
-        return known[body.key_id].to_wire()
-    document = body.document()
-    der = certificate.public_bytes(Encoding.DER)
-    thumbprint = hashlib.sha1(der, usedforsecurity=False).digest()
-    start = body.start_date_time or certificate.not_valid_before_utc
-    end = body.end_date_time or certificate.not_valid_after_utc
-    return document | {
-        "keyId": body.key_id or str(uuid.uuid4()),
-        "customKeyIdentifier": body.custom_key_identifier or base64.b64encode(thumbprint).decode(),
-        "startDateTime": start.isoformat(),
-        "endDateTime": end.isoformat(),
-        "displayName": body.display_name or certificate.subject.rfc4514_string(),
-    }
-
-
 async def applications(request: Request) -> Response:
     """List or create applications."""
     lab, caller = lab_of(request), caller_of(request)
     if request.method == "GET":
         permissions.may_read_directory(caller)
-        documents = [item.public() for item in lab.store.each(ApplicationRecord)]
-        return collection(request, documents, _APPLICATION, "applications")
+        found = Rows(lab.store, ApplicationRecord)
+        return collection(request, found, ApplicationRecord.public, _APPLICATION, "applications")
     permissions.may_create_application(caller)
     body = await read_body(request, ApplicationBody)
     document = body.document() | {
@@ -190,11 +206,11 @@ async def service_principals(request: Request) -> Response:
     lab, caller = lab_of(request), caller_of(request)
     if request.method == "GET":
         permissions.may_read_directory(caller)
-        documents = [item.document() for item in lab.store.each(ServicePrincipal)]
-        return collection(request, documents, _PRINCIPAL, "servicePrincipals")
+        principals = Rows(lab.store, ServicePrincipal)
+        return collection(request, principals, ServicePrincipal.document, _PRINCIPAL, "servicePrincipals")
     permissions.may_create_application(caller)
     app_id = (await read_body(request, ServicePrincipalBody)).app_id
-    source = application_of(lab, app_id)
+    source = lab.store.with_app_id(ApplicationRecord, app_id)
     if source is None and app_id not in FIRST_PARTY:
         raise bad_request(
             f"The appId '{app_id}' of the service principal does not reference a valid application object."
@@ -223,7 +239,7 @@ async def service_principal(request: Request) -> Response:
         return one(request, _principal(request).document(), _PRINCIPAL, "servicePrincipals/$entity")
     permissions.may_create_application(caller)
     found = _principal(request)
-    permissions.may_change_application(caller, application_of(lab, found.app_id))
+    permissions.may_change_application(caller, lab.store.with_app_id(ApplicationRecord, found.app_id))
     with lab.store.transaction():
         _remove_principal(lab, found)
     return Response(status_code=204)
@@ -235,10 +251,8 @@ async def assignments(request: Request) -> Response:
     context = f"servicePrincipals('{request.path_params['id']}')/appRoleAssignments"
     if request.method == "GET":
         permissions.may_read_directory(caller)
-        documents = [
-            item.document() for item in lab.store.each(AppRoleAssignment, parent=_principal(request).id)
-        ]
-        return collection(request, documents, _ASSIGNMENT, context)
+        granted = Rows(lab.store, AppRoleAssignment, parent=_principal(request).id)
+        return collection(request, granted, AppRoleAssignment.document, _ASSIGNMENT, context)
     permissions.may_grant_app_role(caller)
     found = _principal(request)
     created = _granted(lab, found, await read_body(request, AppRoleAssignmentBody))
@@ -293,7 +307,7 @@ async def organization(request: Request) -> Response:
     permissions.may_read_organization(caller)
     domain: JsonObject = {"name": lab.tenant.domain, "isDefault": True, "isInitial": True}
     document: JsonObject = {"id": lab.tenant.id, "displayName": lab.tenant.name, "verifiedDomains": [domain]}
-    return collection(request, [document], _ORGANIZATION, "organization")
+    return collection(request, [document], dict, _ORGANIZATION, "organization")
 
 
 def _signed_in(request: Request) -> UserRecord:
@@ -343,7 +357,7 @@ async def license_details(request: Request) -> Response:
         ),
     )
     documents = [licence.to_wire()] if _signed_in(request).licensed else []
-    return collection(request, documents, _LICENCE, "users('me')/licenseDetails")
+    return collection(request, documents, dict, _LICENCE, "users('me')/licenseDetails")
 
 
 _BOTH = ["GET", "POST"]

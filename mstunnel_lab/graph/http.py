@@ -1,29 +1,27 @@
 """Graph's manners: who calls, JSON bodies, answers and the error envelope."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.responses import JSONResponse, Response
 
-from mstunnel_lab.entra.permissions import Caller, may_read_tunnel, may_write_tunnel
+from mstunnel_lab.entra.permissions import Caller
 from mstunnel_lab.errors import BAD_REQUEST, NOT_FOUND, UNAUTHORIZED, GraphError
 from mstunnel_lab.graph.bodies import Body, judge
-from mstunnel_lab.graph.lazy_entities import Documents
-from mstunnel_lab.graph.odata import EntityType, page, parse_entity_query, parse_query, selected
+from mstunnel_lab.graph.odata import EntityType, Item, page, parse_entity_query, parse_query, selected
 from mstunnel_lab.records import UserRecord
-from mstunnel_lab.state import Lab, lab_of
-from mstunnel_lab.store import E, Entity
+from mstunnel_lab.state import lab_of
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import ServicePrincipal
 
 CREATED: Final = 201
+Expanded: TypeAlias = Callable[[JsonObject, frozenset[str]], JsonObject]
+"""Returns a document with the navigation properties that a query names."""
 B = TypeVar("B", bound=Body)
 
 
@@ -67,113 +65,35 @@ def entity(request: Request, document: JsonObject, context: str, status: int = 2
     return JSONResponse({"@odata.context": address, **document}, status)
 
 
-def one(request: Request, document: JsonObject, kind: EntityType, context: str) -> JSONResponse:
+def one(
+    request: Request, document: JsonObject, kind: EntityType, context: str, expanded: Expanded | None = None
+) -> JSONResponse:
     """Answer a GET for one entity with its query options; raises `GraphError`."""
     query = parse_entity_query(request.query_params, kind)
-    return entity(request, selected(document, query), context)
+    shown = expanded(document, query.expand) if expanded else document
+    return entity(request, selected(shown, query), context)
 
 
 def collection(
     request: Request,
-    documents: Sequence[JsonObject],
+    found: Sequence[Item],
+    show: Callable[[Item], JsonObject],
     kind: EntityType,
     context: str,
-    complete: Callable[[JsonObject], JsonObject] = dict,
+    *,
+    expanded: Expanded | None = None,
 ) -> JSONResponse:
-    """Answer a GET for a collection with its query options; `complete` expands one document.
-
-    Raises `GraphError`.
-    """
+    """Answer a GET for a collection with its query options; raises `GraphError`."""
     lab, options = lab_of(request), dict(request.query_params)
     query = parse_query(options, kind)
     address = f"{lab.urls.graph}{request.url.path}"
-    size = lab.tenant.page_size
-    return entity(request, page(documents, query, address, options, size, complete=complete), context)
 
+    def shown(item: Item) -> JsonObject:
+        document = show(item)
+        return expanded(document, query.expand) if expanded and query.expand else document
 
-@dataclass(frozen=True)
-class Entities(Generic[E]):
-    """The entities of one kind below `root`, and what Graph answers about them.
-
-    `document` shows one. `create` and `change` judge what was sent and store it, `remove` takes one away; all
-    three raise `GraphError`.
-    """
-
-    segment: str
-    entity_type: EntityType
-    kind: type[E]
-    document: Callable[[E], JsonObject]
-    create: Callable[[Lab, object], E]
-    change: Callable[[Lab, E, object], E]
-    remove: Callable[[Lab, E], None]
-    root: str = "deviceManagement"
-
-    @property
-    def context(self) -> str:
-        """The path of the collection, as `@odata.context` has it."""
-        return f"{self.root}/{self.segment}"
-
-    @property
-    def routes(self) -> tuple[Route, Route]:
-        """The routes of the collection and of one entity."""
-        return (
-            Route(f"/{self.segment}", self.answer_collection, methods=["GET", "POST"]),
-            Route(f"/{self.segment}/{{id}}", self.answer_one, methods=["GET", "PATCH", "DELETE"]),
-        )
-
-    async def answer_collection(self, request: Request) -> Response:
-        """List or create entities."""
-        lab, caller = lab_of(request), caller_of(request)
-        if request.method == "GET":
-            may_read_tunnel(caller)
-            documents = Documents(lab.store, self.kind, self.document)
-            return collection(request, documents, self.entity_type, self.context)
-        may_write_tunnel(caller)
-        created = self.create(lab, await read_json(request))
-        return entity(request, self.document(created), f"{self.context}/$entity", CREATED)
-
-    async def answer_one(self, request: Request) -> Response:
-        """Read, change or delete the entity that the path names."""
-        return await self.answer(request, request.path_params["id"])
-
-    async def answer(self, request: Request, identifier: str) -> Response:
-        """Read, change or delete one entity."""
-        lab, caller, context = lab_of(request), caller_of(request), f"{self.context}/$entity"
-        if request.method == "GET":
-            may_read_tunnel(caller)
-            return one(request, self.document(lab.required(self.kind, identifier)), self.entity_type, context)
-        may_write_tunnel(caller)
-        found = lab.required(self.kind, identifier)
-        if request.method == "DELETE":
-            self.remove(lab, found)
-            return Response(status_code=204)
-        changed = self.change(lab, found, await read_json(request))
-        return entity(request, self.document(changed), context)
-
-
-def counting(kind: type[Entity]) -> Callable[[Request], Awaitable[Response]]:
-    """Return what answers `$count` of the tunnel entities of a kind, as plain text."""
-
-    async def count(request: Request) -> Response:
-        may_read_tunnel(caller_of(request))
-        return PlainTextResponse(str(lab_of(request).store.count(kind)))
-
-    return count
-
-
-def values(request: Request, found: Sequence[JsonObject], context: str) -> JSONResponse:
-    """Answer the list that an action returns."""
-    return entity(request, {"value": [*found]}, context)
-
-
-def text_value(request: Request, text: str) -> JSONResponse:
-    """Answer the text that an action returns."""
-    return entity(request, {"value": text}, "Edm.String")
-
-
-def moment(at: float) -> str:
-    """Return a Unix time as Graph writes it."""
-    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
+    answer = page(found, shown, query, address, options, size=lab.tenant.page_size)
+    return entity(request, answer, context)
 
 
 def graph_error(request: Request, error: Exception) -> Response:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlencode
 
 from mstunnel_lab.errors import BAD_REQUEST, GraphError
@@ -11,6 +11,7 @@ from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import WireModel, wire_name
 
+Item = TypeVar("Item")
 _MAX_TOP: Final = 999
 _FILTER: Final = re.compile(r"^\s*(?P<name>\w+)\s+eq\s+'(?P<value>(?:[^']|'')*)'\s*$")
 _ORDER: Final = re.compile(r"^\s*(?P<name>\w+)(?:\s+(?P<direction>asc|desc))?\s*$")
@@ -60,15 +61,18 @@ class Query:
 def parse_entity_query(options: Mapping[str, str], kind: EntityType) -> Query:
     """Read the options of a request for one entity; raises `GraphError` 400."""
     _refuse_unknown(options, _ENTITY_OPTIONS)
-    return Query(select=_select(options, kind), expand=_expand(options, kind))
+    return Query(
+        select=_names(options.get("$select", ""), kind.properties, kind),
+        expand=frozenset(_names(options.get("$expand", ""), kind.navigation, kind)),
+    )
 
 
 def parse_query(options: Mapping[str, str], kind: EntityType) -> Query:
     """Read the options of a request for a collection; raises `GraphError` 400."""
     _refuse_unknown(options, _COLLECTION_OPTIONS)
     return Query(
-        select=_select(options, kind),
-        expand=_expand(options, kind),
+        select=_names(options.get("$select", ""), kind.properties, kind),
+        expand=frozenset(_names(options.get("$expand", ""), kind.navigation, kind)),
         filter=_filter(options, kind),
         order=_order(options, kind),
         top=_number(options, "$top", 1) if "$top" in options else None,
@@ -78,34 +82,34 @@ def parse_query(options: Mapping[str, str], kind: EntityType) -> Query:
 
 
 def page(
-    documents: Sequence[JsonObject],
+    found: Sequence[Item],
+    show: Callable[[Item], JsonObject],
     query: Query,
     address: str,
     options: Mapping[str, str],
-    size: int,
     *,
-    complete: Callable[[JsonObject], JsonObject] = dict,
+    size: int,
 ) -> JsonObject:
-    """Return the answer for a collection: matching documents, one page, and where the next one is.
+    """Return the answer for a collection: what matches, one page as `show` renders it, where the next one is.
 
     `address` is the URL without query, `size` the server's page size. `$top` is the client's page size, as
-    in Graph. `complete` adds what was expanded, to the documents of this page only.
+    in Graph. Without filter and order, no more than the page is read.
     """
-    matching = documents
+    matching = found
     if query.filter:
         name, value = query.filter
-        matching = [item for item in documents if str(item.get(name) or "").lower() == value.lower()]
+        matching = [item for item in matching if str(show(item).get(name) or "").lower() == value.lower()]
     if query.order:
-        name, descending = query.order
+        order, descending = query.order
         matching = sorted(
-            matching, key=lambda document: str(document.get(name) or "").lower(), reverse=descending
+            matching, key=lambda item: str(show(item).get(order) or "").lower(), reverse=descending
         )
     end = query.skip + min(query.top or size, size)
     answer: JsonObject = {"@odata.count": len(matching)} if query.count else {}
     if end < len(matching):
         following = {name: value for name, value in options.items() if name != "$skip"}
         answer["@odata.nextLink"] = f"{address}?{urlencode({**following, '$skiptoken': str(end)}, safe='$')}"
-    answer["value"] = [selected(complete(document), query) for document in matching[query.skip : end]]
+    answer["value"] = [selected(show(item), query) for item in matching[query.skip : end]]
     return answer
 
 
@@ -121,14 +125,6 @@ def _refuse_unknown(options: Mapping[str, str], known: frozenset[str]) -> None:
     unknown = sorted(name for name in options if name.startswith("$") and name not in known)
     if unknown:
         raise _bad(f"The query parameter '{unknown[0]}' is not supported.")
-
-
-def _select(options: Mapping[str, str], kind: EntityType) -> tuple[str, ...]:
-    return _names(options.get("$select", ""), kind.properties, kind)
-
-
-def _expand(options: Mapping[str, str], kind: EntityType) -> frozenset[str]:
-    return frozenset(_names(options.get("$expand", ""), kind.navigation, kind))
 
 
 def _names(text: str, known: frozenset[str], kind: EntityType) -> tuple[str, ...]:
@@ -164,14 +160,10 @@ def _order(options: Mapping[str, str], kind: EntityType) -> tuple[str, bool] | N
 
 def _number(options: Mapping[str, str], name: str, least: int) -> int:
     text = options.get(name, str(least))
-    number = whole_number(text, 10)
-    if number is None or not least <= number <= _limit(name):
+    number, most = whole_number(text, 10), _MAX_TOP if name == "$top" else 10**9
+    if number is None or not least <= number <= most:
         raise _bad(f"Invalid value '{text}' for query parameter '{name}'.")
     return number
-
-
-def _limit(name: str) -> int:
-    return _MAX_TOP if name == "$top" else 10**9
 
 
 def _bad(message: str) -> GraphError:

@@ -1,85 +1,323 @@
-"""Graph below /deviceManagement: the servers of a site, their health and the collection of their logs."""
+"""Graph below /deviceManagement: the servers of a site, their health and the collection of their logs.
 
-from typing import Final
+That a server uploads its logs with PUT on the record's `labContent` is an extension of the lab: how real
+servers do it is not public.
+"""
 
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Final, Self
+
+from pydantic import AfterValidator, AwareDatetime, Field, StrictInt, StrictStr, model_validator
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from typing_extensions import override
 
-from mst_admin.metrics import METRICS
-from mstunnel_lab import trends, tunnel
+from mst_admin.metrics import METRICS, Metric
 from mstunnel_lab.entra import permissions
-from mstunnel_lab.graph.bodies_tunnel import LogRequestBody, MetricNamesBody, TimeSeriesBody
+from mstunnel_lab.entra.permissions import Caller
+from mstunnel_lab.entra.safeguards import Purpose
+from mstunnel_lab.errors import BAD_REQUEST, CONFLICT, NOT_FOUND, GraphError, not_found
+from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, Text, judge, unknown_property
+from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.http import (
     CREATED,
     caller_of,
     collection,
     entity,
-    moment,
     one,
     read_body,
     read_json,
-    values,
 )
-from mstunnel_lab.graph.lazy_entities import Documents
 from mstunnel_lab.graph.odata import entity_type
-from mstunnel_lab.graph.tunnel import SITES, site_in_path
-from mstunnel_lab.health import metric_in_graph
-from mstunnel_lab.records import ServerRecord
-from mstunnel_lab.state import lab_of
-from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.tenant.wire import TunnelServer
+from mstunnel_lab.graph.tunnel import SITES, MetricName, server_document
+from mstunnel_lab.pki import write_private
+from mstunnel_lab.records import ServerRecord, SiteRecord
+from mstunnel_lab.state import Lab, lab_of, labs_of
+from mstunnel_lab.store import Rows
+from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.values import JsonObject, JsonValue
+from mstunnel_setup.tenant.wire import (
+    DeploymentMode,
+    HealthStatus,
+    LogCollection,
+    LogCollectionStatus,
+    TunnelServer,
+)
 
-_SERVER: Final = entity_type("microsoft.graph.microsoftTunnelServer", TunnelServer)
-_LOGS: Final = "deviceManagement/microsoftTunnelServerLogCollectionResponses"
+_NAME: Final = "microsoftTunnelServer"
+_SERVER: Final = entity_type(f"microsoft.graph.{_NAME}", TunnelServer)
+_LOGS_KEPT: Final = timedelta(days=14)
+_ADDRESS_LIFE: Final = 600
+
+
+def _known_member(value: StrEnum) -> StrEnum:
+    """Refuse what reading maps later members to: it cannot be written."""
+    if value == "unknownFutureValue":
+        raise ValueError("is not a member of the enumeration")
+    return value
+
+
+def _graph_metric(value: str) -> str:
+    if metric_in_graph(value) is None:
+        raise ValueError(f"there is no metric {value}")
+    return value
+
+
+def metric_in_graph(name: str) -> Metric | None:
+    """Return the metric that Graph calls so, or None."""
+    return next((metric for metric in METRICS if metric.graph_name == name), None)
+
+
+GraphMetric = Annotated[MetricName, AfterValidator(_graph_metric)]
+
+
+class CheckBody(BodyPart):
+    """One row of a server's own health table."""
+
+    id: MetricName
+    status: Annotated[HealthStatus, AfterValidator(_known_member)]
+    text: Annotated[StrictStr, Field(max_length=300)] = ""
+
+
+class HealthBody(BodyPart):
+    """What a server tells about itself: the lab's extension `labHealth`."""
+
+    status: Annotated[HealthStatus, AfterValidator(_known_member)]
+    server_image_digest: Text | None = None
+    agent_image_digest: Text | None = None
+    metrics: Annotated[dict[MetricName, StrictInt], Field(max_length=100)] = Field(default_factory=dict)
+    checks: Annotated[tuple[CheckBody, ...], Field(max_length=100)] = ()
+
+
+class ServerBody(Body):
+    """microsoftTunnelServer."""
+
+    entity = TunnelServer
+    type_name = "microsoft.graph.microsoftTunnelServer"
+
+    display_name: Name
+    deployment_mode: Annotated[DeploymentMode, AfterValidator(_known_member)] = (
+        DeploymentMode.STANDALONE_ROOTFUL
+    )
+    lab_health: HealthBody | None = None
+
+
+class MetricNamesBody(Body):
+    """Parameters of getHealthMetrics."""
+
+    entity = TunnelServer
+    type_name = "microsoft.graph.microsoftTunnelServer"
+
+    metric_names: Annotated[tuple[GraphMetric, ...], Field(min_length=1, max_length=100)]
+
+
+class LogRequestBody(Body):
+    """Parameters of createServerLogCollectionRequest and generateServerLogCollectionRequest."""
+
+    entity = TunnelServer
+    type_name = "microsoft.graph.microsoftTunnelServer"
+
+    start_date_time: AwareDatetime
+    end_date_time: AwareDatetime
+
+    @model_validator(mode="after")
+    def _end_is_later(self) -> Self:
+        if self.end_date_time <= self.start_date_time:
+            raise ValueError("endDateTime must be after startDateTime")
+        return self
+
+
+class TimeSeriesBody(LogRequestBody):
+    """Parameters of getHealthMetricTimeSeries."""
+
+    metric_name: GraphMetric
+
+
+class LogCollectionBody(Body):
+    """microsoftTunnelServerLogCollectionResponse."""
+
+    entity = LogCollection
+    type_name = "microsoft.graph.microsoftTunnelServerLogCollectionResponse"
+
+    server_id: Guid
+    status: Annotated[LogCollectionStatus, AfterValidator(_known_member)] = LogCollectionStatus.PENDING
+    request_date_time: AwareDatetime | None = None
+    start_date_time: AwareDatetime | None = None
+    end_date_time: AwareDatetime | None = None
+    expiry_date_time: AwareDatetime | None = None
+    size_in_bytes: Annotated[StrictInt, Field(ge=0)] = 0
+
+
+def server_called(lab: Lab, identifier: str) -> ServerRecord:
+    """Return the server with this id; raises `GraphError` 404."""
+    found = lab.store.get(ServerRecord, identifier)
+    if found is None:
+        raise not_found(_NAME, identifier)
+    return found
+
+
+def register_server(lab: Lab, site: SiteRecord, document: object, caller: Caller) -> ServerRecord:
+    """Make the record of a server. The application that first reports or changes it is that of its agent."""
+    body = _server_body(lab, document)
+    registrar = caller.app_id if caller.user is None else ""
+    reports = bool(registrar) and body.lab_health is not None
+    applications = {"registrarAppId": registrar, "agentAppId": registrar if reports else ""}
+    facts = {"id": str(uuid.uuid4()), "siteId": site.id, **applications, **body.document()}
+    created = ServerRecord.from_wire({"tunnelServerHealthStatus": "unknown", **facts})
+    if reports:
+        created = _checked_in(lab, created, reported=True)
+    lab.store.add(created, parent=site.id)
+    return created
+
+
+def change_server(lab: Lab, found: ServerRecord, document: object, caller: Caller) -> ServerRecord:
+    """Change the record of a server; when its own application does so, it checks in."""
+    body = _server_body(lab, document, found.public())
+    given = document if isinstance(document, dict) else {}
+    if "deploymentMode" in given and body.deployment_mode != found.deployment_mode:
+        raise GraphError(
+            BAD_REQUEST, "BadRequest", "The property 'deploymentMode' is set at registration only."
+        )
+    changed = ServerRecord.from_wire(found.document() | body.document())
+    if caller.user is not None:
+        lab.store.replace(changed)
+        return changed
+    with lab.store.passing():
+        changed = changed.model_copy(update={"agent_app_id": caller.app_id})
+        changed = _checked_in(lab, changed, reported="labHealth" in given)
+        lab.store.replace(changed)
+    return changed
+
+
+def _server_body(lab: Lab, document: object, stored: JsonObject | None = None) -> ServerBody:
+    """Read the body of a server; without extensions it has no health."""
+    if not lab.tenant.extensions and isinstance(document, dict) and "labHealth" in document:
+        raise GraphError(BAD_REQUEST, ServerBody.code, unknown_property(ServerBody, "labHealth"))
+    return judge(ServerBody, document, stored)
+
+
+def _checked_in(lab: Lab, server: ServerRecord, *, reported: bool) -> ServerRecord:
+    """Note a check-in by the server's own application, and what it says of its health."""
+    now = datetime.now(UTC)
+    update: dict[str, object] = {"last_checkin_date_time": now}
+    health = server.lab_health
+    if health is not None:
+        update["tunnel_server_health_status"] = health.status
+        update["server_image_digest"] = health.server_image_digest
+        update["agent_image_digest"] = health.agent_image_digest
+    if health is not None and reported:
+        lab.store.add_trend(server.id, health.metrics, now.timestamp(), lab.tenant.trend_block)
+    return server.model_copy(update=update)
+
+
+def delete_server(lab: Lab, found: ServerRecord) -> None:
+    """Remove the record of a server, its trends and its collected logs."""
+    with lab.store.transaction():
+        for item in lab.store.each(LogCollection, parent=found.id):
+            lab.store.remove(LogCollection, item.id)
+        lab.store.forget_trends(found.id)
+        lab.store.remove(ServerRecord, found.id)
+
+
+def request_logs(lab: Lab, server: ServerRecord, start: datetime, end: datetime) -> LogCollection:
+    """Ask a server for its logs of a time."""
+    now = datetime.now(UTC)
+    made = LogCollection(
+        id=str(uuid.uuid4()),
+        server_id=server.id,
+        status=LogCollectionStatus.PENDING,
+        request_date_time=now,
+        start_date_time=start,
+        end_date_time=end,
+        expiry_date_time=now + _LOGS_KEPT,
+        size_in_bytes=0,
+    )
+    lab.store.add(made, parent=server.id)
+    return made
+
+
+@dataclass(frozen=True)
+class _Logs(Entities[LogCollection]):
+    @override
+    def create(self, lab: Lab, document: object) -> LogCollection:
+        body = judge(LogCollectionBody, document)
+        created = LogCollection.from_wire({"id": str(uuid.uuid4()), **body.document()})
+        if lab.store.get(ServerRecord, created.server_id) is None:
+            raise not_found(_NAME, created.server_id)
+        lab.store.add(created, parent=created.server_id)
+        return created
+
+    @override
+    def remove(self, lab: Lab, found: LogCollection) -> None:
+        (lab.uploads / found.id).unlink(missing_ok=True)
+        super().remove(lab, found)
+
+
+_LOGS: Final = _Logs(
+    "microsoftTunnelServerLogCollectionResponses",
+    "microsoftTunnelServerLogCollectionResponse",
+    LogCollection,
+    (LogCollectionBody,),
+)
+
+
+def _site(request: Request) -> SiteRecord:
+    return SITES.find(lab_of(request), request.path_params["id"])
 
 
 def _server(request: Request) -> ServerRecord:
-    return tunnel.server_called(lab_of(request), site_in_path(request), request.path_params["server_id"])
+    site = _site(request)
+    found = server_called(lab_of(request), request.path_params["server_id"])
+    if found.site_id != site.id:
+        raise not_found(_NAME, found.id)
+    return found
 
 
 async def servers(request: Request) -> Response:
     """List or register the servers of a site."""
     lab, caller = lab_of(request), caller_of(request)
-    context = f"{SITES}('{request.path_params['id']}')/microsoftTunnelServers"
+    context = f"{SITES.context}('{request.path_params['id']}')/microsoftTunnelServers"
     if request.method == "POST":
         permissions.may_register_server(caller)
-        created = tunnel.register_server(lab, site_in_path(request), await read_json(request), caller)
-        return entity(request, tunnel.server_document(lab, created), f"{context}/$entity", CREATED)
+        created = register_server(lab, _site(request), await read_json(request), caller)
+        return entity(request, server_document(lab, created), f"{context}/$entity", CREATED)
     permissions.may_read_tunnel(caller)
-    found = site_in_path(request)
-    documents = Documents(
-        lab.store, ServerRecord, lambda item: tunnel.server_document(lab, item), parent=found.id
-    )
-    return collection(request, documents, _SERVER, context)
+    found = _site(request)
+    servers_of_site = Rows(lab.store, ServerRecord, parent=found.id)
+    return collection(request, servers_of_site, lambda item: server_document(lab, item), _SERVER, context)
 
 
 async def count(request: Request) -> Response:
     """Answer `$count` as plain text."""
     permissions.may_read_tunnel(caller_of(request))
-    return PlainTextResponse(str(lab_of(request).store.count(ServerRecord, parent=site_in_path(request).id)))
+    return PlainTextResponse(str(lab_of(request).store.count(ServerRecord, parent=_site(request).id)))
 
 
 async def server(request: Request) -> Response:
     """Read, change (by its agent: check in) or remove one server."""
     lab, caller = lab_of(request), caller_of(request)
-    context = f"{SITES}('{request.path_params['id']}')/microsoftTunnelServers/$entity"
+    context = f"{SITES.context}('{request.path_params['id']}')/microsoftTunnelServers/$entity"
     if request.method == "GET":
         permissions.may_read_tunnel(caller)
-        return one(request, tunnel.server_document(lab, _server(request)), _SERVER, context)
+        return one(request, server_document(lab, _server(request)), _SERVER, context)
     permissions.may_write_tunnel(caller)
     found = _server(request)
     if request.method == "DELETE":
         permissions.may_remove_server(caller, found)
-        tunnel.delete_server(lab, found)
+        delete_server(lab, found)
         return Response(status_code=204)
     permissions.may_change_server(caller, found)
-    changed = tunnel.change_server(lab, found, await read_json(request), caller)
-    return entity(request, tunnel.server_document(lab, changed), context)
+    changed = change_server(lab, found, await read_json(request), caller)
+    return entity(request, server_document(lab, changed), context)
 
 
 async def health_metrics(request: Request) -> Response:
-    """Tell the last reported values of some metrics; those that were never reported are left out."""
+    """Return the last reported values of some metrics; those that were never reported are left out."""
     permissions.may_read_tunnel(caller_of(request))
     names = (await read_body(request, MetricNamesBody)).metric_names
     health = _server(request).lab_health
@@ -89,39 +327,96 @@ async def health_metrics(request: Request) -> Response:
         for name in names
         if (metric := metric_in_graph(name)) and metric.name in known
     ]
-    return values(request, found, "Collection(microsoft.graph.keyLongValuePair)")
+    return entity(request, {"value": [*found]}, "Collection(microsoft.graph.keyLongValuePair)")
 
 
 async def health_time_series(request: Request) -> Response:
-    """Tell the averages of a metric over time."""
+    """Return the averages of a metric over time."""
     permissions.may_read_tunnel(caller_of(request))
-    wish = await read_body(request, TimeSeriesBody)
+    wanted = await read_body(request, TimeSeriesBody)
     lab, found = lab_of(request), _server(request)
-    metric = next(item for item in METRICS if item.graph_name == wish.metric_name)
-    start, end = wish.start_date_time.timestamp(), wish.end_date_time.timestamp()
-    shown: list[JsonObject] = [
-        {"dateTime": moment(point.at), "value": round(point.value / metric.scale)}
-        for point in trends.points(lab.store, found.id, metric.name, start, end)
+    metric = next(item for item in METRICS if item.graph_name == wanted.metric_name)
+    start, end = wanted.start_date_time.timestamp(), wanted.end_date_time.timestamp()
+    shown: list[JsonValue] = [
+        {
+            "dateTime": f"{datetime.fromtimestamp(point.at, UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "value": round(point.value / metric.scale),
+        }
+        for point in lab.store.trend(found.id, metric.name, start, end)
     ]
-    return values(request, shown, "Collection(microsoft.graph.metricTimeSeriesDataPoint)")
+    return entity(request, {"value": shown}, "Collection(microsoft.graph.metricTimeSeriesDataPoint)")
 
 
-async def request_logs(request: Request) -> Response:
+async def answer_log_request(request: Request) -> Response:
     """Ask a server for its logs of a time."""
     permissions.may_write_tunnel(caller_of(request))
-    wish = await read_body(request, LogRequestBody)
-    made = tunnel.ask_for_logs(lab_of(request), _server(request), wish.start_date_time, wish.end_date_time)
-    return entity(request, made.document(), f"{_LOGS}/$entity")
+    wanted = await read_body(request, LogRequestBody)
+    made = request_logs(lab_of(request), _server(request), wanted.start_date_time, wanted.end_date_time)
+    return entity(request, made.document(), f"{_LOGS.context}/$entity")
 
 
-_SERVERS: Final = "/microsoftTunnelSites/{id}/microsoftTunnelServers"
+async def upload(request: Request) -> Response:
+    """Take the logs of a server, a file of any kind; this completes the collection."""
+    caller = caller_of(request)
+    permissions.may_write_tunnel(caller)
+    lab, found = lab_of(request), _LOGS.find(lab_of(request), request.path_params["id"])
+    if not lab.tenant.extensions:
+        raise not_found(_LOGS.name, f"{found.id}/labContent")
+    if (server := lab.store.get(ServerRecord, found.server_id)) is not None:
+        permissions.may_change_server(caller, server)
+    content = await request.body()
+    lab.uploads.mkdir(mode=0o700, exist_ok=True)
+    write_private(lab.uploads / found.id, content)
+    update = {"status": LogCollectionStatus.COMPLETED, "size_in_bytes": len(content)}
+    lab.store.replace(found.model_copy(update=update))
+    return Response(status_code=204)
+
+
+async def download_address(request: Request) -> Response:
+    """Make an address that the logs can be fetched from for ten minutes, without a token."""
+    permissions.may_read_tunnel(caller_of(request))
+    found = _LOGS.find(lab_of(request), request.path_params["id"])
+    if found.status is not LogCollectionStatus.COMPLETED:
+        raise GraphError(CONFLICT, "Conflict", "The logs have not been collected.")
+    return entity(request, {"value": signed_address(request, found.id)}, "Edm.String")
+
+
+def signed_address(request: Request, identifier: str) -> str:
+    """Return the address of uploaded logs, with its end and its signature."""
+    lab, until = lab_of(request), int(time.time()) + _ADDRESS_LIFE
+    signature = labs_of(request).signing.sign(Purpose.LOGS, lab.tenant.id, identifier, str(until))
+    return f"{lab.urls.graph}/lab/logs/{lab.tenant.id}/{identifier}?until={until}&signature={signature}"
+
+
+async def download(request: Request) -> Response:
+    """Serve uploaded logs to any client that has their address."""
+    tenant, identifier = request.path_params["tenant"], request.path_params["id"]
+    until, given = request.query_params.get("until", ""), request.query_params.get("signature", "")
+    signed = labs_of(request).signing.verify(Purpose.LOGS, given, tenant, identifier, until)
+    path = lab_of(request).uploads / identifier
+    if not signed or (whole_number(until, 12) or 0) < time.time() or not path.is_file():
+        raise GraphError(NOT_FOUND, "ResourceNotFound", "There are no logs at this address.")
+    name = f'attachment; filename="{identifier}.tar.gz"'
+    return Response(
+        path.read_bytes(), media_type="application/octet-stream", headers={"Content-Disposition": name}
+    )
+
+
+_SERVERS: Final = f"/{SITES.segment}/{{id}}/microsoftTunnelServers"
 _ONE: Final = f"{_SERVERS}/{{server_id}}"
+_ALL: Final = f"/{_LOGS.segment}"
 ROUTES = [
     Route(_SERVERS, servers, methods=["GET", "POST"]),
     Route(f"{_SERVERS}/$count", count),
     Route(_ONE, server, methods=["GET", "PATCH", "DELETE"]),
     Route(f"{_ONE}/getHealthMetrics", health_metrics, methods=["POST"]),
     Route(f"{_ONE}/getHealthMetricTimeSeries", health_time_series, methods=["POST"]),
-    Route(f"{_ONE}/createServerLogCollectionRequest", request_logs, methods=["POST"]),
-    Route(f"{_ONE}/generateServerLogCollectionRequest", request_logs, methods=["POST"]),
+    Route(f"{_ONE}/createServerLogCollectionRequest", answer_log_request, methods=["POST"]),
+    Route(f"{_ONE}/generateServerLogCollectionRequest", answer_log_request, methods=["POST"]),
+    _LOGS.count,
+    *_LOGS.routes,
+    Route(f"{_ALL}/{{id}}/labContent", upload, methods=["PUT"]),
+    Route(f"{_ALL}/{{id}}/createDownloadUrl", download_address, methods=["POST"]),
+    Route(f"{_ALL}/{{id}}/generateDownloadUrl", download_address, methods=["POST"]),
 ]
+DOWNLOADS = [Route("/lab/logs/{tenant}/{id}", download)]

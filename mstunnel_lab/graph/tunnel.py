@@ -1,130 +1,372 @@
-"""Graph below /deviceManagement: server configurations and sites."""
+"""Graph below /deviceManagement: server configurations, sites, health thresholds.
 
-from typing import Final
+Bodies have types, and what only the wire knows; the values are judged by the rules of mst-admin.
+"""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from ipaddress import ip_interface
+from typing import Annotated, Final, Self
+
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from typing_extensions import override
 
-from mstunnel_lab import tunnel
+from mst_admin.objects import ThresholdObject
+from mst_admin.rules_configuration import judge_configuration
+from mst_admin.rules_site import judge_site, judge_threshold
+from mst_admin.wire import SESSION_TIMEOUT, configuration_object, site_object
 from mstunnel_lab.entra import permissions
-from mstunnel_lab.errors import BAD_REQUEST, GraphError
-from mstunnel_lab.graph.http import CREATED, Entities, caller_of, collection, counting, entity, read_json
-from mstunnel_lab.graph.lazy_entities import Documents
-from mstunnel_lab.graph.odata import entity_type, parse_entity_query, selected
+from mstunnel_lab.errors import BAD_REQUEST, CONFLICT, GraphError
+from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, Text, judge
+from mstunnel_lab.graph.entities import Entities
+from mstunnel_lab.graph.http import caller_of
 from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.state import Lab, lab_of
+from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelSite
+from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, TunnelConfiguration, TunnelSite
 
-SITES: Final = "deviceManagement/microsoftTunnelSites"
-_CONFIGURATIONS: Final = Entities(
-    "microsoftTunnelConfigurations",
-    entity_type("microsoft.graph.microsoftTunnelConfiguration", TunnelConfiguration),
-    TunnelConfiguration,
-    TunnelConfiguration.document,
-    tunnel.create_configuration,
-    tunnel.change_configuration,
-    tunnel.delete_configuration,
+_ROUTE_PAIRS: Final = (("routeIncludes", "routesInclude"), ("routeExcludes", "routesExclude"))
+# A rule of our gateways: Intune cannot know which settings they pass on to ocserv.
+_OF_THE_GATEWAY: Final = "advanced-setting-invalid"
+DEFAULT_THRESHOLDS: Final = (
+    ("cpuUsage", 50, 75),
+    ("memoryUsage", 50, 75),
+    ("diskSpace", 5, 3),
+    ("latency", 10, 20),
 )
-_SITE: Final = entity_type(
-    "microsoft.graph.microsoftTunnelSite",
-    TunnelSite,
+"""Metric, healthy and unhealthy value as the vendor describes them: percent, percent, GB, milliseconds.
+
+The names are the lab's own: no public source tells those of Intune.
+"""
+
+
+def _unpadded(value: str) -> str:
+    if value != value.strip():
+        raise ValueError("must not have blanks around it")
+    return value
+
+
+def _without_host_bits(value: str) -> str:
+    """Refuse an address within a network; what is no network at all is left for the rules to find."""
+    try:
+        found = ip_interface(value)
+    except ValueError:
+        return value
+    if found.ip != found.network.network_address:
+        raise ValueError("has host bits set")
+    return value
+
+
+Value = Annotated[StrictStr, AfterValidator(_unpadded)]
+Network = Annotated[Value, AfterValidator(_without_host_bits)]
+MetricName = Annotated[StrictStr, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$", max_length=100)]
+
+
+class SettingBody(BodyPart):
+    """One advanced setting."""
+
+    name: Annotated[StrictStr, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    value: Annotated[StrictStr, Field(min_length=1, pattern=r"^[^\r\n]*$")]
+
+    @model_validator(mode="after")
+    def _timeout_is_seconds(self) -> Self:
+        if self.name == SESSION_TIMEOUT and whole_number(self.value) is None:
+            raise ValueError(f"{SESSION_TIMEOUT} must be a number of seconds")
+        return self
+
+
+class ConfigurationBody(Body):
+    """microsoftTunnelConfiguration."""
+
+    entity = TunnelConfiguration
+    type_name = "microsoft.graph.microsoftTunnelConfiguration"
+
+    display_name: Name
+    description: Text | None = None
+    network: Network
+    ipv6_network: Network | None = None
+    dns_servers: tuple[Value, ...] = ()
+    default_domain_suffix: Value | None = None
+    route_includes: tuple[Network, ...] = ()
+    route_excludes: tuple[Network, ...] = ()
+    routes_include: tuple[Network, ...] = ()
+    routes_exclude: tuple[Network, ...] = ()
+    split_dns: tuple[Value, ...] = ()
+    listen_port: StrictInt = 443
+    disable_udp_connections: StrictBool = False
+    advanced_settings: tuple[SettingBody, ...] = ()
+    role_scope_tag_ids: tuple[StrictStr, ...] = ("0",)
+
+    @classmethod
+    def superseded(cls, changes: Mapping[str, object]) -> set[str]:
+        """The other name of a route property that is written."""
+        return {name for pair in _ROUTE_PAIRS if not changes.keys().isdisjoint(pair) for name in pair}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _both_route_names(cls, data: Mapping[str, object]) -> dict[str, object]:
+        filled = dict(data)
+        for new, old in _ROUTE_PAIRS:
+            values = [filled[name] for name in (new, old) if name in filled]
+            if len(values) > 1 and values[0] != values[1]:
+                raise ValueError(f"{new} and {old} are two names of one property and differ")
+            if values:
+                filled[new] = filled[old] = values[0]
+        return filled
+
+    @model_validator(mode="after")
+    def _settings_have_one_value(self) -> Self:
+        names = [setting.name for setting in self.advanced_settings]
+        if len(set(names)) < len(names):
+            raise ValueError("an advanced setting is given twice")
+        return self
+
+    def findings(self) -> Iterable[Finding]:
+        """Return what the rules for server configurations refuse."""
+        written = configuration_object(TunnelConfiguration.from_wire(self.document()))
+        return (item for item in judge_configuration(written) if item.fatal and item.code != _OF_THE_GATEWAY)
+
+
+class Reference(BodyPart):
+    """A reference to an entity that exists: {"id": …}."""
+
+    id: Guid
+
+
+class SiteBody(Body):
+    """microsoftTunnelSite; the configuration is referred to by a nested id or by `@odata.bind`."""
+
+    entity = TunnelSite
+    type_name = "microsoft.graph.microsoftTunnelSite"
+
+    display_name: Name
+    description: Text | None = None
+    public_address: Value
+    internal_network_probe_url: Value | None = None
+    upgrade_automatically: StrictBool = False
+    upgrade_window_start_time: time | None = None
+    upgrade_window_end_time: time | None = None
+    upgrade_window_utc_offset_in_minutes: Annotated[StrictInt, Field(gt=-1440, lt=1440)] | None = None
+    role_scope_tag_ids: tuple[StrictStr, ...] = ("0",)
+    microsoft_tunnel_configuration: Reference | None = None
+    configuration_bind: Annotated[
+        StrictStr | None,
+        Field(
+            alias="microsoftTunnelConfiguration@odata.bind",
+            pattern=r"/deviceManagement/microsoftTunnelConfigurations(/[0-9a-fA-F-]{36}|\('[0-9a-fA-F-]{36}'\))$",
+        ),
+    ] = None
+
+    @property
+    def configuration_id(self) -> str:
+        """Id of the server configuration that the body refers to, or ""."""
+        if self.microsoft_tunnel_configuration:
+            return self.microsoft_tunnel_configuration.id
+        return (self.configuration_bind or "").strip("')")[-36:]
+
+    @model_validator(mode="after")
+    def _window_has_both_ends(self) -> Self:
+        if (self.upgrade_window_start_time is None) != (self.upgrade_window_end_time is None):
+            raise ValueError("an upgrade window needs a start and an end")
+        return self
+
+    def findings(self) -> Iterable[Finding]:
+        """Return what the rules for sites refuse."""
+        written = site_object(TunnelSite.from_wire(self.document()))
+        return (item for item in judge_site(written) if item.fatal)
+
+    def document(self) -> JsonObject:
+        """Return all properties, without the reference to the configuration."""
+        reference = {"microsoft_tunnel_configuration", "configuration_bind"}
+        return self.model_dump(mode="json", by_alias=True, exclude=reference)
+
+
+class ThresholdBody(Body):
+    """microsoftTunnelHealthThreshold; `id` is the name of the metric and only given on creation."""
+
+    entity = HealthThreshold
+    type_name = "microsoft.graph.microsoftTunnelHealthThreshold"
+
+    id: MetricName | None = None
+    healthy_threshold: Annotated[StrictInt, Field(ge=0)]
+    unhealthy_threshold: Annotated[StrictInt, Field(ge=0)]
+
+    def findings(self) -> Iterable[Finding]:
+        """Return what the rules for thresholds say, a metric without thresholds included."""
+        if not self.id:
+            return ()
+        healthy, unhealthy = self.healthy_threshold, self.unhealthy_threshold
+        return judge_threshold(ThresholdObject(metric=self.id, healthy=healthy, unhealthy=unhealthy))
+
+
+def server_document(lab: Lab, server: ServerRecord) -> JsonObject:
+    """Return a server as Graph shows it: offline when it has not checked in for long."""
+    document = server.model_copy(update={"tunnel_server_health_status": status_of(lab, server)}).public()
+    if not lab.tenant.extensions:
+        del document["labHealth"]
+    return document
+
+
+def status_of(lab: Lab, server: ServerRecord) -> HealthStatus:
+    """Return the health of a server as of now."""
+    oldest = datetime.now(UTC) - timedelta(seconds=lab.tenant.offline_after)
+    seen = server.last_checkin_date_time
+    if seen is not None and seen < oldest:
+        return HealthStatus.OFFLINE
+    return server.tunnel_server_health_status or HealthStatus.UNKNOWN
+
+
+@dataclass(frozen=True)
+class _Configurations(Entities[TunnelConfiguration]):
+    @override
+    def state(self, _lab: Lab, body: Body, known: JsonObject) -> TunnelConfiguration:
+        return new_configuration(body, str(known["id"]))
+
+    @override
+    def remove(self, lab: Lab, found: TunnelConfiguration) -> None:
+        users = [
+            site.display_name for site in lab.store.each(SiteRecord) if site.configuration_id == found.id
+        ]
+        if users:
+            message = text("The server configuration is used by the site '{site}'.", site=users[0])
+            raise GraphError(CONFLICT, "Conflict", message)
+        super().remove(lab, found)
+
+
+def new_configuration(body: Body, identifier: str) -> TunnelConfiguration:
+    """Return the state of a configuration after a body was written."""
+    now = datetime.now(UTC).isoformat()
+    return TunnelConfiguration.from_wire({"id": identifier, "lastUpdateDateTime": now, **body.document()})
+
+
+@dataclass(frozen=True)
+class _Sites(Entities[SiteRecord]):
+    @override
+    def document(self, found: SiteRecord) -> JsonObject:
+        return found.public()
+
+    @override
+    def expanded(self, lab: Lab, document: JsonObject, expand: frozenset[str]) -> JsonObject:
+        """Servers are expanded as one page, and where the next one is (OData JSON 4.5.5)."""
+        site = self.find(lab, str(document["id"]))
+        shown = dict(document)
+        if "microsoftTunnelConfiguration" in expand:
+            found = lab.store.get(TunnelConfiguration, site.configuration_id)
+            shown["microsoftTunnelConfiguration"] = None if found is None else found.document()
+        if "microsoftTunnelServers" in expand:
+            size, name = lab.tenant.page_size, "microsoftTunnelServers"
+            servers = lab.store.some(ServerRecord, 0, size, site.id)
+            shown[name] = [server_document(lab, server) for server in servers]
+            if lab.store.count(ServerRecord, site.id) > size:
+                address = f"{lab.urls.graph}/beta/{self.context}/{site.id}/{name}"
+                shown[f"{name}@odata.nextLink"] = f"{address}?$skiptoken={size}"
+        return shown
+
+    @override
+    def state(self, lab: Lab, body: Body, known: JsonObject) -> SiteRecord:
+        named = body.configuration_id if isinstance(body, SiteBody) else ""
+        wanted = named or str(known.get("configurationId", ""))
+        if not wanted or lab.store.get(TunnelConfiguration, wanted) is None:
+            message = f"The site needs a server configuration that exists, not '{wanted}'."
+            raise GraphError(BAD_REQUEST, "BadRequest", message)
+        return new_site(body, known, wanted)
+
+    @override
+    def remove(self, lab: Lab, found: SiteRecord) -> None:
+        if lab.store.count(ServerRecord, parent=found.id):
+            raise GraphError(CONFLICT, "Conflict", "The site has servers; remove them first.")
+        super().remove(lab, found)
+
+
+def new_site(body: Body, known: JsonObject, configuration_id: str) -> SiteRecord:
+    """Return the state of a site after a body was written; `known` is what it was."""
+    reference = {"configurationId": configuration_id}
+    return SiteRecord.from_wire({"upgradeAvailable": False, **known, **body.document(), **reference})
+
+
+@dataclass(frozen=True)
+class _Thresholds(Entities[HealthThreshold]):
+    @override
+    def create(self, lab: Lab, document: object) -> HealthThreshold:
+        body = judge(ThresholdBody, document)
+        if body.id is None or lab.store.get(HealthThreshold, body.id):
+            raise GraphError(CONFLICT, "Conflict", "A new threshold needs the id of a metric that has none.")
+        created = HealthThreshold.from_wire(body.document())
+        lab.store.add(created)
+        return created
+
+    @override
+    def state(self, _lab: Lab, body: Body, known: JsonObject) -> HealthThreshold:
+        changed = HealthThreshold.from_wire(known | body.document())
+        if changed.id != known["id"]:
+            raise GraphError(BAD_REQUEST, "BadRequest", "The property 'id' is read-only and cannot be set.")
+        return changed
+
+
+def default_threshold(metric: str, healthy: int, unhealthy: int) -> HealthThreshold:
+    """Return the thresholds a new tenant has for a metric."""
+    return HealthThreshold(
+        id=metric,
+        healthy_threshold=healthy,
+        unhealthy_threshold=unhealthy,
+        default_healthy_threshold=healthy,
+        default_unhealthy_threshold=unhealthy,
+    )
+
+
+CONFIGURATIONS: Final = _Configurations(
+    "microsoftTunnelConfigurations", "microsoftTunnelConfiguration", TunnelConfiguration, (ConfigurationBody,)
+)
+SITES: Final = _Sites(
+    "microsoftTunnelSites",
+    "microsoftTunnelSite",
+    SiteRecord,
+    (SiteBody,),
     navigation=("microsoftTunnelConfiguration", "microsoftTunnelServers"),
 )
-
-
-def site_in_path(request: Request) -> SiteRecord:
-    """Return the site that the path names; raises `GraphError` 404."""
-    return lab_of(request).required(SiteRecord, request.path_params["id"])
+THRESHOLDS: Final = _Thresholds(
+    "microsoftTunnelHealthThresholds", "microsoftTunnelHealthThreshold", HealthThreshold, (ThresholdBody,)
+)
 
 
 async def site_configuration(request: Request) -> Response:
     """Read, change or delete the server configuration of a site, which all its other sites share."""
     caller_of(request)
-    return await _CONFIGURATIONS.answer(request, site_in_path(request).configuration_id)
+    site = SITES.find(lab_of(request), request.path_params["id"])
+    return await CONFIGURATIONS.answer(request, site.configuration_id)
 
 
-def _site_document(lab: Lab, site: SiteRecord, expand: frozenset[str]) -> JsonObject:
-    document = site.public()
-    if "microsoftTunnelConfiguration" in expand:
-        found = lab.store.get(TunnelConfiguration, site.configuration_id)
-        document["microsoftTunnelConfiguration"] = None if found is None else found.document()
-    if "microsoftTunnelServers" in expand:
-        document |= _servers_document(lab, site)
-    return document
-
-
-def _servers_document(lab: Lab, site: SiteRecord) -> JsonObject:
-    """Return the expanded servers of a site: one page, and where the next one is (OData JSON 4.5.5)."""
-    size, name = lab.tenant.page_size, "microsoftTunnelServers"
-    servers = lab.store.some(ServerRecord, 0, size, site.id)
-    document: JsonObject = {name: [tunnel.server_document(lab, server) for server in servers]}
-    if lab.store.count(ServerRecord, site.id) > size:
-        address = f"{lab.urls.graph}/beta/{SITES}/{site.id}/{name}"
-        document[f"{name}@odata.nextLink"] = f"{address}?$skiptoken={size}"
-    return document
-
-
-def _expanded_site(lab: Lab, document: JsonObject, expand: frozenset[str]) -> JsonObject:
-    found = lab.store.get(SiteRecord, str(document["id"])) if expand else None
-    return _site_document(lab, found, expand) if found else document
-
-
-async def sites(request: Request) -> Response:
-    """List or create sites."""
-    lab, caller = lab_of(request), caller_of(request)
-    if request.method == "POST":
-        permissions.may_write_tunnel(caller)
-        created = tunnel.create_site(lab, await read_json(request))
-        return entity(request, created.public(), f"{SITES}/$entity", CREATED)
-    permissions.may_read_tunnel(caller)
-    expand = _expanded(request)
-    documents = Documents(lab.store, SiteRecord, SiteRecord.public)
-    return collection(request, documents, _SITE, SITES, lambda item: _expanded_site(lab, item, expand))
-
-
-def _expanded(request: Request) -> frozenset[str]:
-    """Return what `$expand` names; the other options are judged where they are used."""
-    options = {name: value for name, value in request.query_params.items() if name == "$expand"}
-    return parse_entity_query(options, _SITE).expand
-
-
-async def site(request: Request) -> Response:
-    """Read, change or delete one site."""
-    lab, caller = lab_of(request), caller_of(request)
-    if request.method == "GET":
-        permissions.may_read_tunnel(caller)
-        document = _site_document(lab, site_in_path(request), _expanded(request))
-        query = parse_entity_query(request.query_params, _SITE)
-        return entity(request, selected(document, query), f"{SITES}/$entity")
-    permissions.may_write_tunnel(caller)
-    found = site_in_path(request)
-    if request.method == "DELETE":
-        tunnel.delete_site(lab, found)
-        return Response(status_code=204)
-    changed = tunnel.change_site(lab, found, await read_json(request))
-    return entity(request, changed.public(), f"{SITES}/$entity")
-
-
-async def request_upgrade(request: Request) -> Response:
+async def answer_upgrade(request: Request) -> Response:
     """Ask the servers of a site to upgrade."""
-    lab, caller = lab_of(request), caller_of(request)
-    permissions.may_write_tunnel(caller)
-    found = site_in_path(request)
+    permissions.may_write_tunnel(caller_of(request))
+    found = SITES.find(lab_of(request), request.path_params["id"])
     if await request.body():
         raise GraphError(BAD_REQUEST, "BadRequest", "The action requestUpgrade takes no body.")
-    tunnel.ask_for_upgrade(lab, found)
+    request_upgrade(lab_of(request), found)
     return Response(status_code=204)
 
 
-_EACH = ["GET", "PATCH", "DELETE"]
+def request_upgrade(lab: Lab, found: SiteRecord) -> None:
+    """Ask the servers of a site to upgrade; with extensions `labUpgradeRequestedDateTime` shows when."""
+    if lab.tenant.extensions:
+        moment = datetime.now(UTC).isoformat()
+        lab.store.replace(found.model_copy(update={"labUpgradeRequestedDateTime": moment}))
+
+
+_SITE: Final = f"/{SITES.segment}/{{id}}"
 ROUTES = [
-    Route("/microsoftTunnelConfigurations/$count", counting(TunnelConfiguration)),
-    *_CONFIGURATIONS.routes,
-    Route("/microsoftTunnelSites", sites, methods=["GET", "POST"]),
-    Route("/microsoftTunnelSites/$count", counting(SiteRecord)),
-    Route("/microsoftTunnelSites/{id}", site, methods=_EACH),
-    Route("/microsoftTunnelSites/{id}/requestUpgrade", request_upgrade, methods=["POST"]),
-    Route("/microsoftTunnelSites/{id}/microsoftTunnelConfiguration", site_configuration, methods=_EACH),
+    *(
+        route
+        for entities in (CONFIGURATIONS, SITES, THRESHOLDS)
+        for route in (entities.count, *entities.routes)
+    ),
+    Route(f"{_SITE}/requestUpgrade", answer_upgrade, methods=["POST"]),
+    Route(f"{_SITE}/microsoftTunnelConfiguration", site_configuration, methods=["GET", "PATCH", "DELETE"]),
 ]

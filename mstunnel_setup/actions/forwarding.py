@@ -14,6 +14,7 @@ from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.ports import HasUnits
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.process import Processes
@@ -73,7 +74,9 @@ class LimitForwarding(Action[HasUnits]):
 
     def describe(self) -> str:
         """What will be done."""
-        return f"write {RULES} and load it: this host forwards for the gateway, not for others"
+        return text(
+            "write {rules} and load it: this host forwards for the gateway, not for others", rules=RULES
+        )
 
     def satisfied(self, ports: HasUnits, outputs: Outputs) -> bool:
         """Whether the file matches and the kernel has the table."""

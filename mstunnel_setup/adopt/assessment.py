@@ -9,8 +9,8 @@ from mstunnel_setup.adopt.inventory import Inventory
 from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.redaction import STARS
-from mstunnel_setup.base.result import Notice, warning
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.containers.vendor import NAMES
@@ -51,7 +51,7 @@ class Assessment:
     items: tuple[Item, ...]
     answers: JsonObject
     blockers: tuple[CheckError, ...]
-    notices: tuple[Notice, ...]
+    notices: tuple[Problem, ...]
 
 
 def assess(inventory: Inventory, given: Mapping[str, Any], occupied: tuple[str, ...] = ()) -> Assessment:
@@ -200,7 +200,7 @@ def _blockers(
         )
 
 
-def _notices(inventory: Inventory) -> Iterator[Notice]:
+def _notices(inventory: Inventory) -> Iterator[Problem]:
     if inventory.waiting:
         yield warning(
             "vendor-messages-waiting",

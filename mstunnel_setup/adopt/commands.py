@@ -8,12 +8,11 @@ from mstunnel_setup.adopt.assessment import Assessment, Fate, assess, set_aside
 from mstunnel_setup.adopt.inventory import Inventory, take_inventory
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, ExitCode, UsageError
-from mstunnel_setup.base.result import Result, notice_of
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.vendor import NAMES, vendor_containers
-from mstunnel_setup.install.lab_tenant import with_lab
-from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.request import InstallRequest, with_lab
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.io.operator import Operator
@@ -51,7 +50,7 @@ def plan(operator: Operator, request: InstallRequest) -> Result:
         "error" if blocked else "warning" if assessed.notices else "ok",
         data,
         assessed.notices,
-        tuple(map(notice_of, assessed.blockers)),
+        tuple(error.problem for error in assessed.blockers),
         text=fold_all(_plan_lines(found, assessed)),
         exit_code=ExitCode.CHECK if blocked else ExitCode.DONE,
     )

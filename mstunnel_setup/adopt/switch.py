@@ -23,13 +23,12 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, StepError, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
-from mstunnel_setup.install.install import Outcome, installed, steps_data
-from mstunnel_setup.install.lab_tenant import with_lab
+from mstunnel_setup.install.install import installed, steps_data
 from mstunnel_setup.install.preflight import judging, refuse_unready
-from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.request import InstallRequest, with_lab
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers
-from mstunnel_setup.install.summary import summary
+from mstunnel_setup.install.status import summary
 from mstunnel_setup.install.uninstall import as_data, forget_program, kept, remove_installation
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.transaction.action import Undo
@@ -61,7 +60,7 @@ def switch(operator: Operator, request: InstallRequest, digest: str) -> Result:
     ) as run:
         agreed = adoption.of_journal(run.context.receipt) or _agreed(run, digest)
         carried = adoption.carried_over(agreed, run.context.answers)
-        run.context.gathered.answers = answered(run.context.answers, carried)
+        run.context.cache.answers = answered(run.context.answers, carried)
         installation = chosen_steps(request.skip)
         steps = adoption.in_order(agreed, installation, run.context.receipt.steps)
         require_answers(run, installation)
@@ -72,8 +71,7 @@ def switch(operator: Operator, request: InstallRequest, digest: str) -> Result:
             if _is_between(run):
                 _bring_back(run, error)
             raise
-        outcome = Outcome(steps_data(done), run.context.answers.account, summary(run.context))
-    return installed(outcome.data, *outcome.summary, _STAYS)
+        return installed(steps_data(done), *summary(run.context), _STAYS)
 
 
 def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result:
@@ -218,7 +216,7 @@ def _removed(run: Run) -> list[Removal]:
     What the tenant has of us stays where it does not answer, or where a person would have to sign in.
     """
     context = run.context
-    if not context.gathered.administrator and context.answers.sign_in.method == "device-code":
+    if not context.cache.administrator and context.answers.sign_in.method == "device-code":
         return remove_installation(run, offline=True)
     try:
         return remove_installation(run)

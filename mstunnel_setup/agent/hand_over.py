@@ -15,7 +15,7 @@ from mstunnel_setup.agent.log_lines import (
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import Priority, Tell, error_line
-from mstunnel_setup.base.result import Notice
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import configuration as handover
 from mstunnel_setup.exchange.configuration import Verdict
@@ -48,7 +48,7 @@ class HandOver:
     tell: Tell
     counters: Counters
     refusal: str | None = field(default=None, init=False)
-    _warnings: tuple[Notice, ...] = field(default=(), init=False)
+    _warnings: tuple[Problem, ...] = field(default=(), init=False)
     _heard: Verdict | None = field(default=None, init=False)
     _silent_since: float | None = field(default=None, init=False)
 

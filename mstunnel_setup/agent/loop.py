@@ -262,7 +262,7 @@ class Agent:
         before = self._status.last_error
         failure = Failure(code=error.code, message=error.message, hint=error.hint, at=self.clock.now())
         if before is None or (before.code, before.message) != (failure.code, failure.message):
-            self.tell(error_line(error))
+            self.tell(error_line(error.problem))
         self._update(last_error=failure)
         self._learn(last_error=failure)
 

@@ -20,8 +20,7 @@ from mstunnel_setup.base.log_line import Tell
 from mstunnel_setup.certificates.agent_credential import CREDENTIAL_DAYS, new_agent_credential
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.tenant.credential import Credential, read_credential
-from mstunnel_setup.tenant.signed_proofs import proof_of_possession
+from mstunnel_setup.tenant.credential import Credential, proof_of_possession, read_credential
 
 CANDIDATE: Final = f"{paths.AGENT_STATE}/next-agent.p12"
 # The health row warns at 30 days: by then a renewal has failed for two weeks.

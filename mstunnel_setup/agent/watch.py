@@ -77,7 +77,7 @@ class Watch:
     def _complain(self, error: SetupError) -> None:
         """Say what is wrong when it is new, not every minute."""
         if error.message != self._complaint:
-            self.tell(error_line(error))
+            self.tell(error_line(error.problem))
         self._complaint = error.message
 
     def _observe(self, known: Known) -> Observation:

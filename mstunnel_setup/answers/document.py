@@ -40,7 +40,7 @@ _SCALARS = frozenset(_TAG + name for name in ("str", "int", "float", "timestamp"
 
 
 @dataclass(frozen=True)
-class InvalidValue:
+class KeyProblem:
     """What is wrong with the value at `path`, or, with `at_key`, with the key itself."""
 
     path: KeyPath
@@ -83,14 +83,14 @@ class Document:
     values: dict[KeyPath, Position] = field(default_factory=dict)
     visited: int = 0
 
-    def position(self, problem: InvalidValue) -> Position:
+    def position(self, problem: KeyProblem) -> Position:
         """The place of a problem, or of the nearest key around it that is there."""
         if problem.at_key and problem.path in self.keys:
             return self.keys[problem.path]
         parents = (problem.path[:length] for length in range(len(problem.path), 0, -1))
         return next((self.values[path] for path in parents if path in self.values), Position(1, 1))
 
-    def lines(self, problems: Iterable[InvalidValue]) -> tuple[str, ...]:
+    def lines(self, problems: Iterable[KeyProblem]) -> tuple[str, ...]:
         """These problems and the document's own, each with its place, in the order of the file."""
         found = {*self.problems, *((self.position(problem), problem.text) for problem in problems)}
         return tuple(f"{self.name}:{at.line}:{at.column}: {text}" for at, text in sorted(found))
@@ -267,23 +267,23 @@ def parse_as(
     return document, found
 
 
-def problems(error: ValidationError, model: type[BaseModel]) -> Iterator[InvalidValue]:
+def problems(error: ValidationError, model: type[BaseModel]) -> Iterator[KeyProblem]:
     """Every problem, with the keys (and the numbers of list entries) that lead to it."""
     for item in error.errors(include_url=False):
         yield _problem(item, model)
 
 
-def _problem(item: ErrorDetails, model: type[BaseModel]) -> InvalidValue:
+def _problem(item: ErrorDetails, model: type[BaseModel]) -> KeyProblem:
     path = tuple(str(part) for part in item["loc"] if part != "[key]")
     name, kind = f"`{'.'.join(path)}`", str(item["type"])
     if kind == "extra_forbidden":
         known = _keys(model, path[:-1])
         told = suggest(path[-1], known) or f": remove it; known are {', '.join(known)}"
-        return InvalidValue(path, f"unknown key {name}{told}", at_key=True)
+        return KeyProblem(path, f"unknown key {name}{told}", at_key=True)
     if kind == "missing":
         line = text("`{path}: 1`", path=path[-1]) if path[-1] == "version" else "it"
-        return InvalidValue(path, f"{name} is missing: add {line}")
-    return InvalidValue(path, f"{name} {_say(kind, item)}", at_key="[key]" in item["loc"])
+        return KeyProblem(path, f"{name} is missing: add {line}")
+    return KeyProblem(path, f"{name} {_say(kind, item)}", at_key="[key]" in item["loc"])
 
 
 def _say(kind: str, item: ErrorDetails) -> str:

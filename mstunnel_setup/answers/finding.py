@@ -4,22 +4,21 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from mstunnel_setup.base.errors import Declared, declare
+from mstunnel_setup.base.problem import Problem, Severity
 
 PAGE: Final = "docs/reference/mst-admin.md"
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One finding: kebab-case code, the key it is about, what is wrong, what to do.
+class Finding(Problem):
+    """A problem with a key of a declared object; an error keeps the object from being sent to the tenant."""
 
-    A `fatal` one keeps the object from being sent to the tenant; the others are warnings.
-    """
+    key: str = ""
 
-    code: str
-    key: str
-    message: str
-    hint: str
-    fatal: bool = True
+    @property
+    def fatal(self) -> bool:
+        """Whether it is an error."""
+        return self.severity is Severity.ERROR
 
     def at(self, key: str) -> "Finding":
         """The same about another key."""
@@ -32,6 +31,6 @@ def declare_finding(
     """Declare a finding about `key`. `code` is a contract: its meaning never changes."""
 
     def made(code: str, message: str, hint: str) -> Finding:
-        return Finding(code, key, message, hint, fatal)
+        return Finding(code, message, hint, Severity.ERROR if fatal else Severity.WARNING, key)
 
     return declare(made, code, message, hint, PAGE)

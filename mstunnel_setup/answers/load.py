@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from mstunnel_setup.answers.document import (
     Document,
     DocumentError,
-    InvalidValue,
     KeyPath,
+    KeyProblem,
     Position,
     compose,
     problems,
@@ -41,14 +41,14 @@ class AnswersError(ValuesError):
         self.problems = problems
 
 
-def judge(raw: Mapping[str, object]) -> tuple[AnswerFile | None, list[InvalidValue]]:
+def judge(raw: Mapping[str, object]) -> tuple[AnswerFile | None, list[KeyProblem]]:
     """The answers in `raw`, or None and everything that is wrong with them."""
     try:
         return AnswerFile.model_validate(raw), []
     except ValidationError as error:
         # What has no place comes from the rules across sections, which are reported one by one below.
         own = [problem for problem in problems(error, AnswerFile) if problem.path]
-    return None, [*own, *(InvalidValue(path, text) for path, text in findings_of_rules(_given(raw)))]
+    return None, [*own, *(KeyProblem(path, text) for path, text in findings_of_rules(_given(raw)))]
 
 
 def _given(section: Mapping[str, object]) -> dict[str, object]:

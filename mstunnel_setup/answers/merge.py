@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
-from mstunnel_setup.answers.document import InvalidValue
+from mstunnel_setup.answers.document import KeyProblem
 from mstunnel_setup.answers.errors import ENVIRONMENT_INVALID
 from mstunnel_setup.answers.load import AnswersError, LoadedAnswers, judge
 from mstunnel_setup.answers.model import VERSION, AnswerFile
@@ -308,7 +308,7 @@ def _alternatives_of_identity(chosen: _Layer) -> Iterator[tuple[int, tuple[str, 
             yield min(ranks), others
 
 
-def _refused(problems: Sequence[InvalidValue], chosen: _Layer) -> AnswersError:
+def _refused(problems: Sequence[KeyProblem], chosen: _Layer) -> AnswersError:
     """All problems, each in the words of the place where its value was given."""
     found = [(_origin(problem, chosen), problem) for problem in problems]
     lines = tuple(
@@ -322,7 +322,7 @@ def _refused(problems: Sequence[InvalidValue], chosen: _Layer) -> AnswersError:
     return AnswersError(lines)
 
 
-def _origin(problem: InvalidValue, chosen: _Layer) -> Origin:
+def _origin(problem: KeyProblem, chosen: _Layer) -> Origin:
     """Where the value came from, or the first value of its section."""
     path = ".".join(problem.path)
     near = [key for key in chosen if path == key or path.startswith(f"{key}.")] or [
@@ -331,7 +331,7 @@ def _origin(problem: InvalidValue, chosen: _Layer) -> Origin:
     return chosen[near[0]].origin if near else Origin("default")
 
 
-def _in_words_of(origin: Origin, problem: InvalidValue) -> str:
+def _in_words_of(origin: Origin, problem: KeyProblem) -> str:
     """The problem in terms of the option or variable that was given, instead of keys of the answer file."""
     # What follows are values, which may be spelled like keys.
     text, must_be, values = problem.text.partition(" must be ")

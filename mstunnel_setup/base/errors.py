@@ -78,11 +78,6 @@ def declared(error: Exception) -> SetupError:
     return INTERNAL_ERROR(reason=f"{type(error).__name__}{where}", report="Report it.")
 
 
-def as_kind(kind: "type[Kind]", error: SetupError, prefix: str = "") -> "Kind":
-    """`error` with another class and so another exit code, and `prefix` before its message."""
-    return kind(error.code, f"{prefix}{error.message}", error.hint)
-
-
 class UsageError(SetupError):
     """The command line or the answer file is invalid or incomplete."""
 
@@ -170,7 +165,6 @@ class WaitingError(SetupError):
     exit_code = ExitCode.WAITING
 
 
-Kind = TypeVar("Kind", bound=SetupError)
 Made = TypeVar("Made", covariant=True)
 
 
@@ -223,6 +217,11 @@ def declare(
 ) -> Declared[Made]:
     """Declare an error, finding or warning. `code` is a contract: its meaning never changes."""
     return Declared(kind, code, message, hint, page)
+
+
+def declare_warning(code: str, message: str, hint: str = "") -> Declared[Problem]:
+    """Declare a warning that several places make. `code` never changes its meaning."""
+    return declare(Problem, code, message, hint)
 
 
 # Errors of several packages.

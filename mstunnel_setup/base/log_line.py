@@ -17,8 +17,8 @@ from uuid import UUID, uuid5
 from typing_extensions import override
 
 from mstunnel_setup.base.errors import Declared
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.redaction import without_tokens
-from mstunnel_setup.base.result import Worded
 from mstunnel_setup.base.text import plain, sentence
 
 Tell: TypeAlias = "Callable[[LogLine], None]"
@@ -94,9 +94,9 @@ def declare_line(
     return DeclaredLine(LogLine, code, message, hint, LOGS_PAGE, priority)
 
 
-def error_line(found: Worded, priority: Priority = Priority.ERROR) -> LogLine:
+def error_line(problem: Problem, priority: Priority = Priority.ERROR) -> LogLine:
     """The line of an error or warning."""
-    return LogLine(found.code, found.message, found.hint, priority)
+    return LogLine(problem.code, problem.message, problem.hint, priority)
 
 
 def message_id(code: str) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import sentence, text
 
 _DIGITS: Final = 9
 _DIGITS_OF_JSON: Final = 20
@@ -100,30 +100,30 @@ def is_text(text: str) -> bool:
 
 _KINDS: Final = {
     "bool": text("must be true or false"),
-    "date": "must be a date such as 2026-05-01",
-    "datetime": "must be a time such as 2026-05-01T12:00:00Z",
-    "dict": "must have keys and values",
-    "extra": "is not known",
-    "float": "must be a number",
+    "date": text("must be a date such as 2026-05-01"),
+    "datetime": text("must be a time such as 2026-05-01T12:00:00Z"),
+    "dict": text("must have keys and values"),
+    "extra": text("is not known"),
+    "float": text("must be a number"),
     "int": text("must be a whole number"),
-    "ip": "must be an IP address",
-    "json": "must be JSON",
-    "list": "must be a list",
-    "missing": "is missing",
-    "model": "must have keys and values",
-    "string": "must be text",
-    "timezone": "must be a time with its offset from UTC",
-    "tuple": "must be a list",
+    "ip": text("must be an IP address"),
+    "json": text("must be JSON"),
+    "list": text("must be a list"),
+    "missing": text("is missing"),
+    "model": text("must have keys and values"),
+    "string": text("must be text"),
+    "timezone": text("must be a time with its offset from UTC"),
+    "tuple": text("must be a list"),
 }
 _BOUNDS: Final = {
-    "ge": "must be {} or more",
-    "gt": "must be more than {}",
-    "le": "must be {} or less",
-    "lt": "must be less than {}",
-    "min_length": "must have a length of at least {}",
-    "max_length": "must have a length of at most {}",
-    "pattern": "must match {}",
-    "expected": "must be {}",
+    "ge": text("must be {bound} or more"),
+    "gt": text("must be more than {bound}"),
+    "le": text("must be {bound} or less"),
+    "lt": text("must be less than {bound}"),
+    "min_length": text("must have a length of at least {bound}"),
+    "max_length": text("must have a length of at most {bound}"),
+    "pattern": text("must match {bound}"),
+    "expected": text("must be {bound}"),
 }
 
 
@@ -138,8 +138,8 @@ def problem_of(item: Mapping[str, Any]) -> str:
         return str(context["error"]) if "error" in context else str(item["msg"]).partition(", ")[2]
     for name, words in _BOUNDS.items():
         if name in context:
-            return words.format(str(context[name]).replace("'", "`"))
-    return _KINDS.get(kind.partition("_")[0], "is not valid here")
+            return sentence(words, {"bound": str(context[name]).replace("'", "`")})
+    return _KINDS.get(kind.partition("_")[0], text("is not valid here"))
 
 
 def _finite(text: str) -> float:

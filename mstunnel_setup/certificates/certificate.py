@@ -90,9 +90,7 @@ def title(certificate: x509.Certificate) -> str:
     """A name for people: common name, else the whole subject, else the serial number."""
     common_names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     content = str(common_names[0].value) if common_names else certificate.subject.rfc4514_string()
-    return plain(content, LONGEST_NAME) or text(
-        "serial number {certificate:x}", certificate=serial_number(certificate)
-    )
+    return plain(content, LONGEST_NAME) or text("serial number {number:x}", number=serial_number(certificate))
 
 
 def issuer_title(certificate: x509.Certificate) -> str:

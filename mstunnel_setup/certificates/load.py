@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509 import Certificate
 
-from mstunnel_setup.base.errors import CertificateError, as_kind
+from mstunnel_setup.base.errors import CertificateError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.certificate import (
     Identity,
     Material,
@@ -48,7 +49,9 @@ def load_identity_files(chain: Mapping[str, bytes], key: bytes = b"") -> Identit
         try:
             material += read_material(content)
         except CertificateError as error:
-            raise as_kind(CertificateError, error, f"{path}: ") from error
+            raise CertificateError(
+                error.code, text("{path}: {problem}", path=path, problem=error.message), error.hint
+            ) from error
     return match(material + read_material(key, "key"))
 
 

@@ -71,6 +71,6 @@ def save_answers(
     file: Annotated[Path, typer.Argument(callback=full, help="The new answer file.")],
 ) -> None:
     """Write the answers of this installation to FILE, for the next server."""
-    from mstunnel_setup.install import saved_answers
+    from mstunnel_setup.install import answer_file
 
-    run_command(f"{_GROUP} save", common, lambda operator: saved_answers.save(operator, file))
+    run_command(f"{_GROUP} save", common, lambda operator: answer_file.save(operator, file))

@@ -24,6 +24,8 @@ MODULES = {
 """The module with the command line of each program."""
 # ExitCode.INTERRUPTED, which is imported with the program.
 _INTERRUPTED = 130
+# ExitCode.USAGE.
+_USAGE = 2
 _WITHOUT_VERSION_OPTION = frozenset({"mstunnel-agent", "mstunnel_monitor", "mstunnel_uplink"})
 
 
@@ -46,9 +48,15 @@ def run() -> int:
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     try:
         return int(import_module(MODULES[_program()]).main() or 0)
+    except ModuleNotFoundError as error:
+        if error.name != "mstunnel_lab":
+            raise
+        # A link that was made by hand: the program for servers has no lab.
+        _written(2, "mstunnel-lab is a program of its own: run the file mstunnel-lab of the release\n")
+        return _USAGE
     except KeyboardInterrupt:
         # While it is loaded: nothing of it can report that.
-        _written(2, "\nstopped: interrupted\n")
+        _written(2, "\nstopped[interrupted]: interrupted\n")
         return _INTERRUPTED
 
 

@@ -60,7 +60,7 @@ def plan(
     ] = False,
 ) -> None:
     """Show what would change, as a diff."""
-    from mstunnel_setup.install.plan import plan as run
+    from mstunnel_setup.install.install import plan as run
 
     run_command(
         f"{_PROGRAM} plan", common, lambda operator: run(operator, options.request(), exit_code=exit_code)

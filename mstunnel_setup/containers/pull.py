@@ -17,9 +17,9 @@ from mstunnel_setup.io.http_service import Streamed
 
 _ADVICE = {
     "manifest unknown": text("Check name and digest of the image."),
-    "unauthorized": "Sign in to the registry with `{engine} login`.",
-    "denied": "Sign in to the registry with `{engine} login`.",
-    "no space left": "Free space below /var/lib/{directory} and run the command again.",
+    "unauthorized": text("Sign in to the registry with `{engine} login`."),
+    "denied": text("Sign in to the registry with `{engine} login`."),
+    "no space left": text("Free space below /var/lib/{directory} and run the command again."),
     "x509": text("Add the authority of the registry (or of the proxy) to the trust store of the system."),
     "no such host": text("Check name resolution and the proxy settings."),
     "connection refused": text("Check the network, firewall and proxy settings."),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from mstunnel_setup.base.parsing import whole_number
-from mstunnel_setup.base.result import Notice, warning
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import quoted
 from mstunnel_setup.gateway.fields import invalid
 
@@ -66,13 +66,13 @@ SWITCHES: Final = frozenset(
 
 def read_advanced(
     pairs: tuple[tuple[str, str], ...],
-) -> tuple[dict[str, str], tuple[Notice, ...]]:
+) -> tuple[dict[str, str], tuple[Problem, ...]]:
     """The settings that are passed on, by name, and a warning for each that is not.
 
     The last value of a name is used. Raises PropertyError for an invalid value.
     """
     settings: dict[str, str] = {}
-    warnings: list[Notice] = []
+    warnings: list[Problem] = []
     for name, value in pairs:
         if name not in NUMBERS and name not in SWITCHES:
             supported = ", ".join(sorted({*NUMBERS, *SWITCHES}))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, Self
 
-from mstunnel_setup.base.result import Notice, warning
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.advanced import read_advanced
@@ -61,7 +61,7 @@ class ServerConfiguration:
     listen_port: int = DEFAULT_PORT
     disable_udp: bool = False
     advanced_settings: tuple[tuple[str, str], ...] = ()
-    warnings: tuple[Notice, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def tunnels_ipv6(self) -> bool:
@@ -182,7 +182,7 @@ def _pairs(document: Document) -> tuple[tuple[str, str], ...]:
 
 def _unreachable(
     servers: Iterable[str], includes: tuple[Network, ...], excludes: tuple[Network, ...]
-) -> tuple[Notice, ...]:
+) -> tuple[Problem, ...]:
     """A warning for each DNS server that devices would contact outside the tunnel."""
     return tuple(
         warning(
@@ -198,7 +198,7 @@ def _unreachable(
 
 def _inside_a_rule(
     network: IPv4Network, ipv6_network: IPv6Network | None, includes: Iterable[Network]
-) -> Iterator[Notice]:
+) -> Iterator[Problem]:
     """A warning for each rule to include that overlaps the devices' own addresses.
 
     What a rule includes is a destination behind the gateway; the part with the pool never leaves it.
@@ -217,7 +217,7 @@ def _inside_a_rule(
 
 def _of_one_family(
     ipv6_network: IPv6Network | None, servers: Iterable[str], includes: tuple[Network, ...]
-) -> Iterator[Notice]:
+) -> Iterator[Problem]:
     """A warning for all that needs IPv6 where devices get none, and for rules that leave out a family.
 
     Without a rule for a family of which it has an address, openconnect sends all of it into the tunnel.

@@ -1,7 +1,6 @@
 """Errors of `gateway` that several places raise."""
 
-from mstunnel_setup.base.errors import StepError, TenantError, UsageError, declare
-from mstunnel_setup.base.result import declare_notice
+from mstunnel_setup.base.errors import StepError, TenantError, UsageError, declare, declare_warning
 
 
 class EnvironmentFileError(StepError):
@@ -33,7 +32,7 @@ SETTINGS_UNREADABLE = declare(
 )
 
 
-RULES_OF_ONE_FAMILY = declare_notice(
+RULES_OF_ONE_FAMILY = declare_warning(
     "rules-of-one-family",
     "no split tunnelling rule includes {family}: some devices then send all of it into the tunnel",
     "Include a range of {family}, or no range at all for a full tunnel.",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.result import Notice, warning
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.values import JsonObject, json_bytes
 from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
@@ -34,8 +34,8 @@ class Rendered:
 
     settings: JsonObject
     text: str
-    warnings: tuple[Notice, ...] = ()
-    port_waiting: Notice | None = None
+    warnings: tuple[Problem, ...] = ()
+    port_waiting: Problem | None = None
 
     @property
     def files(self) -> Mapping[str, bytes]:
@@ -94,7 +94,7 @@ def _restarting(text: bytes) -> list[bytes]:
     return sorted(line for line in text.splitlines() if line.partition(b"=")[0].strip() in keys)
 
 
-def port_waiting(wanted: int, open_port: int | None) -> Notice | None:
+def port_waiting(wanted: int, open_port: int | None) -> Problem | None:
     """The warning that the gateway still uses another port than the wanted one, or None."""
     if open_port in (None, wanted):
         return None

@@ -1,29 +1,63 @@
-"""`mstunnel-setup answers`: write, check and show answer files."""
+"""`mstunnel-setup answers`: write, check and show answer files, and save the answers of an installation."""
 
 import json
 from pathlib import Path
+from typing import Any
 
+from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.load import load
+from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.secret import reveal
+from mstunnel_setup.answers.values import pem_certificates
+from mstunnel_setup.answers.variables import PROXIES
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Verbatim, text, verbatim
 from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.containers.release_images import release_images
+from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install import device_certificates
-from mstunnel_setup.install.installed import journal_of
+from mstunnel_setup.install.installed import journal_of, own_scope, require_installed
 from mstunnel_setup.install.radius import refuse_secret
+from mstunnel_setup.install.run_answers import answers, earlier_answers
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.session import answers
+from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.named import refuse_present
 from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.readiness.parse import proxy_places
+from mstunnel_setup.transaction.receipt import Receipt
+
+# What is true of one server only.
+_OF_THIS_SERVER = frozenset({"server_name", "existing_record", "left_record"})
 
 
 def new(operator: Operator, file: Path | None) -> Result:
     """A commented answer file, as the result or in `file`. Raises UsageError `file-exists`."""
-    text = describe.new_file()
-    return _given(operator.files, file, text, {"text": text})
+    content = describe.new_file()
+    return _shown_or_written(operator.files, file, content, {"text": content})
+
+
+def schema(operator: Operator, file: Path | None) -> Result:
+    """The JSON Schema of answer files, as the result or in `file`. Raises UsageError `file-exists`."""
+    data = describe.schema()
+    return _shown_or_written(operator.files, file, json.dumps(data, indent=2) + "\n", data)
+
+
+def _shown_or_written(files: Files, file: Path | None, content: str, data: JsonObject) -> Result:
+    if file is None:
+        return Result(data=data, text=verbatim(content))
+    _write_new(files, file, content)
+    return Result("changed", {"file": str(file)}, text=[text("{file} is written.", file=file)])
+
+
+def _write_new(files: Files, file: Path, content: str) -> None:
+    """Write a file of an administrator, readable by its owner only. Raises UsageError `file-exists`."""
+    refuse_present(file)
+    files.given.write(str(file), content.encode(), 0o600)
 
 
 def check(operator: Operator) -> Result:
@@ -39,9 +73,9 @@ def check(operator: Operator) -> Result:
             hint="Give FILE or --answers FILE.",
         )
     loaded = load(path)
-    answers = loaded.answers
-    device_certificates.refuse_unusable(answers, operator.files, operator.clock.now())
-    reference = answers.radius.secret
+    given = loaded.answers
+    device_certificates.refuse_unusable(given, operator.files, operator.clock.now())
+    reference = given.radius.secret
     if reference and reference.place == "file" and operator.files.read_given(reference.name) is not None:
         refuse_secret(reveal(reference, operator.files, operator.secrets.register), str(reference))
     return Result(
@@ -52,27 +86,71 @@ def check(operator: Operator) -> Result:
     )
 
 
-def schema(operator: Operator, file: Path | None) -> Result:
-    """The JSON Schema of answer files, as the result or in `file`. Raises UsageError `file-exists`."""
-    data = describe.schema()
-    return _given(operator.files, file, json.dumps(data, indent=2) + "\n", data)
-
-
-def _given(files: Files, file: Path | None, value: str, data: JsonObject) -> Result:
-    if file is None:
-        return Result(data=data, text=verbatim(value))
-    write_new(files, file, value)
-    return Result("changed", {"file": str(file)}, text=[text("{file} is written.", file=file)])
-
-
-def write_new(files: Files, file: Path, text: str) -> None:
-    """Write a file of an administrator, readable by its owner only. Raises UsageError `file-exists`."""
-    refuse_present(file)
-    files.given.write(str(file), text.encode(), 0o600)
-
-
 def show(operator: Operator, settings: Settings) -> Result:
     """The merged answers, each with its origin."""
     receipt = journal_of(Scope.ALL, operator).receipt
     data = describe.show(answers(operator, settings, receipt))
     return Result(data=data, text=[*map(Verbatim, describe.lines(data))])
+
+
+def save(operator: Operator, file: Path) -> Result:
+    """Write the answers of the installation here to `file`, readable by its owner only.
+
+    Raises UsageError `not-installed` where no installation has begun, `file-exists`.
+    """
+    receipt = journal_of(own_scope(operator), operator).receipt
+    require_installed(receipt)
+    variables, withheld = _variables(operator.files)
+    given = {**_portable(receipt, operator.files), "environment": variables}
+    _write_new(operator.files, file, describe.new_file(merge({}, {}, None, given)))
+    notices: tuple[Problem, ...] = ()
+    if withheld:
+        left_out = warning(
+            "proxy-left-out",
+            "{names} holds a password, which an answer file cannot; it is left out",
+            hint="Set it in the shell on the next server, before you run mstunnel-setup there.",
+            names=", ".join(withheld),
+        )
+        notices = (left_out,)
+    lines = [
+        text("The answers of this installation are in {file}.", file=file),
+        text("Install another server with `mstunnel-setup --answers {name} --unattended`.", name=file.name),
+    ]
+    return Result("changed", {"file": str(file)}, notices, text=lines)
+
+
+def _portable(receipt: Receipt, files: Files) -> dict[str, Any]:
+    """The answers that another server can use, by setting path; secrets are references."""
+    given: dict[str, Any] = {
+        path: value for path, value in earlier_answers(receipt).items() if path not in _OF_THIS_SERVER
+    }
+    joined = remembered(receipt, "joined-site")
+    if isinstance(joined, dict):
+        given["site"] = joined["id"]
+    if remembered(receipt, "accepted-eula"):
+        given["eula"] = "accept"
+    # The file of the tenant's roots is on this server only; their text can be in the answer file.
+    roots = pem_certificates((files.read(TENANT_ROOTS) or b"").decode("ascii", errors="ignore"))
+    if roots and "tenant.ca_file" in given:
+        given |= {"tenant.ca_file": None, "tenant.ca_pem": roots}
+    # The program names its own images; the next release has other ones.
+    own = release_images()
+    names = {} if own is None else own.references(given.get("images.registry"))
+    for name, reference in names.items():
+        if given.get(f"images.{name}") == reference:
+            del given[f"images.{name}"]
+    return given
+
+
+def _variables(files: Files) -> tuple[dict[str, str], list[str]]:
+    """What `env.sh` sets, and the names of proxies that are withheld because they hold a password.
+
+    A proxy, which `env.sh` has in lower and upper case, is only in lower case here.
+    """
+    content = (files.read(paths.ENVIRONMENT) or b"").decode(errors="replace")
+    variables = env_file.parse(content, paths.ENVIRONMENT)
+    proxies = {name: variables.get(name) or variables.get(name.upper(), "") for name in PROXIES}
+    others = {name: value for name, value in variables.items() if name.lower() not in PROXIES}
+    found = {**{name: value for name, value in proxies.items() if value}, **others}
+    withheld = [str(place.name) for place in proxy_places("", found) if place.credentials]
+    return {name: value for name, value in found.items() if name not in withheld}, withheld

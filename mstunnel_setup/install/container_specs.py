@@ -45,23 +45,24 @@ _COUNTING = {
 }
 _FORWARDING_6 = {"net.ipv6.conf.all.forwarding": "1"}
 _ROOTS = ("mode=0755",)
-# Of the configuration's directory the gateway gets what it serves with: the agent's identity and the letters
-# between agent and monitor lie under an empty directory there, whichever user its main process becomes.
+# Of the configuration's directory the gateway gets what it serves with: the agent's identity and the messages
+# between agent and monitor are under an empty directory there, whichever user its main process becomes.
 _NOT_OF_THE_GATEWAY = tuple(
     Tmpfs(path=path, options=("ro", "notmpcopyup", "size=4k", "mode=0500"))
     for path in (paths.AGENT_DIRECTORY, paths.MESSAGES)
 )
 _PROTOCOLS: Final[tuple[Protocol, ...]] = ("tcp", "udp")
 _TEMPORARY = Tmpfs(path="/tmp")  # noqa: S108 (inside the container)
+_NAME_SERVERS = Volume(host=paths.RESOLVER, container="/etc/resolv.conf", options=("ro", *_DATA_ONLY, _OURS))
 _IN_MEMORY = (Tmpfs(path="/run"), _TEMPORARY)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class ContainerHost:
     """Where the containers will run.
 
     `configuration` is the directory to mount at /etc/mstunnel, `server_state` and `agent_state` those for
-    what the containers have to tell, `environment` the content of `env.sh`, `limits_processes` whether the
+    what the containers report, `environment` the content of `env.sh`, `limits_processes` whether the
     kernel has the pids controller, `traced` whether an access log is wanted, `journal` the socket of the
     journal for syslog where there is one, `local_names` what the engine knows images by, where that is not
     their reference, `network` what connects containers without root, `ipv6_network` the network of Podman
@@ -83,13 +84,16 @@ class Setting:
     resolver: str = ""
 
 
-def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
+def server(image: str, host: ContainerHost, listen_port: int) -> ContainerSpec:
     """The VPN server: ocserv. It needs the tunnel device and its capabilities, nothing more.
 
     With an access log the kernel counts its connections, and it reaches the journal, under a separate tag.
     With an uplink root's rules publish the port, and a hook connects the container when it starts.
     """
-    network: Network = "none" if setting.resolver else setting.network
+    network: Network = "none" if host.resolver else host.network
+    # The socket for syslog alone: beside it are those that control the journal and write any field. It keeps
+    # its SELinux type; containers may send to the log (container-selinux).
+    has_journal = host.traced and host.journal
     ports = [Port(host=listen_port, container=listen_port, protocol=protocol) for protocol in _PROTOCOLS]
     return ContainerSpec(
         name=paths.SERVER,
@@ -97,29 +101,27 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
         log_tag=paths.SERVER_TAG,
         selinux_level=_SHARED_LEVEL,
         image=image,
-        local_name=setting.local_names.get(image, ""),
+        local_name=host.local_names.get(image, ""),
         volumes=(
             Volume(
-                host=setting.configuration, container=paths.CONFIGURATION, options=("ro", *_DATA_ONLY, _OURS)
+                host=host.configuration, container=paths.CONFIGURATION, options=("ro", *_DATA_ONLY, _OURS)
             ),
-            Volume(
-                host=setting.server_state, container=paths.SERVER_STATE_INSIDE, options=(*_DATA_ONLY, _OURS)
-            ),
-            *(_journal(setting.journal) if setting.traced else ()),
-            *(_name_servers() if setting.resolver else ()),
+            Volume(host=host.server_state, container=paths.SERVER_STATE_INSIDE, options=(*_DATA_ONLY, _OURS)),
+            *([Volume(host=host.journal, container=JOURNAL, options=("ro",))] if has_journal else []),
+            *((_NAME_SERVERS,) if host.resolver else ()),
         ),
         devices=(DEVICE,),
         capabilities=_SERVER_CAPABILITIES,
         network=network,
-        ipv6_network=setting.ipv6_network,
-        hooks=uplink.DIRECTORY if setting.resolver else "",
-        resolver=setting.resolver,
-        ports=() if setting.resolver else tuple(ports),
+        ipv6_network=host.ipv6_network,
+        hooks=uplink.DIRECTORY if host.resolver else "",
+        resolver=host.resolver,
+        ports=() if host.resolver else tuple(ports),
         sysctls={
             "net.ipv4.ip_forward": "1",
             "net.ipv4.ip_unprivileged_port_start": "0",
-            **(_FORWARDING_6 if setting.ipv6_network else {}),
-            **(_COUNTING if setting.traced else {}),
+            **(_FORWARDING_6 if host.ipv6_network else {}),
+            **(_COUNTING if host.traced else {}),
         },
         # Root's alone, where an engine would let every user write; the workers are one.
         tmpfs=(
@@ -132,16 +134,18 @@ def server(image: str, setting: Setting, listen_port: int) -> ContainerSpec:
         # A container keeps the port and the network that it was created with.
         labels=_labels(
             image,
-            setting.environment,
+            host.environment,
             str(listen_port),
-            *_named(network, setting.ipv6_network, setting.resolver),
+            network,
+            host.ipv6_network,
+            host.resolver,
         ),
-        pids_limit=_SERVER_PROCESSES if setting.limits_processes else None,
+        pids_limit=_SERVER_PROCESSES if host.limits_processes else None,
         stop_timeout=_SERVER_STOP,
     )
 
 
-def agent(image: str, setting: Setting) -> ContainerSpec:
+def agent(image: str, host: ContainerHost) -> ContainerSpec:
     """The agent: keeps the configuration in step with the tenant and checks in.
 
     It runs as a user that does not exist on the host, and may write into its own directories only. Its group
@@ -152,57 +156,40 @@ def agent(image: str, setting: Setting) -> ContainerSpec:
         name=paths.AGENT,
         description="Microsoft Tunnel agent",
         image=image,
-        local_name=setting.local_names.get(image, ""),
-        user=0 if setting.rootless else paths.AGENT_USER,
+        local_name=host.local_names.get(image, ""),
+        user=0 if host.rootless else paths.AGENT_USER,
         volumes=(
             Volume(
-                host=setting.configuration, container=paths.CONFIGURATION, options=("ro", *_DATA_ONLY, _OURS)
+                host=host.configuration, container=paths.CONFIGURATION, options=("ro", *_DATA_ONLY, _OURS)
             ),
-            *(_own(setting.configuration, directory) for directory in (paths.AGENT_DIRECTORY, paths.INBOX)),
-            Volume(
-                host=setting.agent_state, container=paths.AGENT_STATE_INSIDE, options=(*_DATA_ONLY, _OURS)
+            # Its own directories below the configuration.
+            *(
+                Volume(
+                    host=f"{host.configuration}{directory.removeprefix(paths.CONFIGURATION)}",
+                    container=directory,
+                    options=(*_DATA_ONLY, _OURS),
+                )
+                for directory in (paths.AGENT_DIRECTORY, paths.INBOX)
             ),
+            Volume(host=host.agent_state, container=paths.AGENT_STATE_INSIDE, options=(*_DATA_ONLY, _OURS)),
             # What the gateway says about itself; the agent can ask nothing else of it.
             Volume(
-                host=setting.server_state,
+                host=host.server_state,
                 container=paths.SERVER_STATE_INSIDE,
                 options=("ro", *_DATA_ONLY, _OURS),
             ),
         ),
-        network=setting.network,
-        ipv6_network=setting.ipv6_network,
+        network=host.network,
+        ipv6_network=host.ipv6_network,
         tmpfs=_IN_MEMORY,
         # The watchdog of its loop. No session ends with it; a slow start must not count as a hang.
         health=HealthCheck(command=_HEALTH_COMMAND, interval=30, start_period=120, kill=True),
-        labels=_labels(image, setting.environment, *_named(setting.network, setting.ipv6_network)),
-        pids_limit=_AGENT_PROCESSES if setting.limits_processes else None,
+        labels=_labels(image, host.environment, host.network, host.ipv6_network),
+        pids_limit=_AGENT_PROCESSES if host.limits_processes else None,
     )
-
-
-def _own(configuration: str, directory: str) -> Volume:
-    """A directory below the configuration that the agent may write into."""
-    below = directory.removeprefix(paths.CONFIGURATION)
-    return Volume(host=f"{configuration}{below}", container=directory, options=(*_DATA_ONLY, _OURS))
-
-
-def _name_servers() -> tuple[Volume, ...]:
-    options = ("ro", *_DATA_ONLY, _OURS)
-    return (Volume(host=paths.RESOLVER, container="/etc/resolv.conf", options=options),)
-
-
-def _journal(socket: str) -> tuple[Volume, ...]:
-    """The socket for syslog alone: beside it are those that control the journal and write any field.
-
-    It keeps its SELinux type; containers may send to the log (container-selinux).
-    """
-    return (Volume(host=socket, container=JOURNAL, options=("ro",)),) if socket else ()
-
-
-def _named(*values: str) -> tuple[str, ...]:
-    return tuple(filter(None, values))
 
 
 def _labels(image: str, environment: bytes, *more: str) -> dict[str, str]:
     """A label that changes when a restart is needed; the gateway reloads its other files automatically."""
-    content = b"\0".join((image.encode(), environment, *(item.encode() for item in more)))
+    content = b"\0".join((image.encode(), environment, *(item.encode() for item in more if item)))
     return {CONFIGURATION_LABEL: hashlib.sha256(content).hexdigest()}

@@ -9,7 +9,7 @@ from mstunnel_setup.answers.secret import SecretReference, reveal
 from mstunnel_setup.base.errors import SetupError, UsageError
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates.certificate import Identity
-from mstunnel_setup.install.ports import Ports, no_tenant
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.operator import Prompter
 from mstunnel_setup.readiness.facts import Facts
 from mstunnel_setup.tenant.graph import Graph
@@ -18,34 +18,25 @@ from mstunnel_setup.transaction.receipt import Receipt
 
 
 @dataclass
-class Gathered:
-    """The cache of one run: what was found out or answered in it, each field by one step.
+class RunCache:
+    """What was found out or answered in one run, each field by one step.
 
-    Later steps need it before it lies on the disk, so that a plan is the same as the run; and no question is
+    Later steps need it before it is on the disk, so that a plan is the same as the run; and no question is
     asked twice.
     """
 
     answers: Answers
-    eula_accepted: bool = False
     person_answered: bool = False
     environment: bytes | None = None
     passphrase: str | None = None
     identity: Identity | None = None
     graph: Graph | None = None
     administrator: bool = False
-    """Whether `graph` is signed in to as an administrator, not as this server."""
+    """Whether `graph` is signed in as an administrator, not as this server."""
     site: TunnelSite | None = None
     host: Facts | None = None
     """What the checks before the first change have found."""
     noted: set[str] = field(default_factory=set)
-
-    def typed(self) -> bytes | None:
-        """The passphrase that was typed during this run."""
-        return None if self.passphrase is None else self.passphrase.encode()
-
-    def tenant(self) -> Graph:
-        """The tenant. Raises SignInError before the step `sign-in`."""
-        return self.graph or no_tenant()
 
 
 @dataclass(frozen=True)
@@ -57,7 +48,7 @@ class Context:
     """
 
     ports: Ports
-    gathered: Gathered
+    cache: RunCache
     prompter: Prompter
     read_receipt: Callable[[], Receipt]
     protect: Callable[[str], None]
@@ -73,7 +64,7 @@ class Context:
     @property
     def answers(self) -> Answers:
         """The answers, those that a person gave during this run among them."""
-        return self.gathered.answers
+        return self.cache.answers
 
     @property
     def server_name(self) -> str:
@@ -82,8 +73,8 @@ class Context:
 
     def take(self, values: Mapping[str, object]) -> None:
         """Use what a person just answered, by setting path. Raises UsageError."""
-        self.gathered.answers = answered(self.answers, values)
-        self.gathered.person_answered = True
+        self.cache.answers = answered(self.answers, values)
+        self.cache.person_answered = True
 
     def answer(self, path: str, question: str) -> str:
         """The value of the setting with `path`; a person is asked for what is missing, until it fits."""
@@ -102,12 +93,12 @@ class Context:
 
     def answering(self, answers: Answers) -> "Context":
         """The same run with other answers."""
-        return replace(self, gathered=replace(self.gathered, answers=answers))
+        return replace(self, cache=replace(self.cache, answers=answers))
 
     def note(self, text: str) -> None:
         """Announce something that several steps may find; it is shown once in a run."""
-        if text not in self.gathered.noted:
-            self.gathered.noted.add(text)
+        if text not in self.cache.noted:
+            self.cache.noted.add(text)
             self.prompter.say(text)
 
     def fail(self, error: SetupError) -> None:

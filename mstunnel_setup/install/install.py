@@ -1,38 +1,45 @@
-"""`mstunnel-setup`, `mstunnel-setup step NAME` and `host`: install, or continue where it stopped."""
+"""`mstunnel-setup`, `mstunnel-setup plan`, `mstunnel-setup step NAME` and `mstunnel-setup host`.
+
+The path of an installation: `install` chooses the part that this user does (`rootless`), `run_steps` opens a
+run (`session`: answers, ports, journal), makes the checks before the first change (`preflight`) and has the
+runner (`transaction.runner`) gather, decide and apply each step of `step_list`.
+"""
 
 import json
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import unified_diff
 from typing import Any
 
+from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import NOT_ROOT, SetupError, UsageError
+from mstunnel_setup.base.errors import NOT_ROOT, ExitCode, SetupError, UsageError
+from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject, as_object
-from mstunnel_setup.install.account_files import refuse_unreadable
+from mstunnel_setup.base.text import Verbatim, text
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.installed import complete
-from mstunnel_setup.install.lab_tenant import with_lab
+from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.preflight import judging, refuse_account, refuse_unready, refuse_vendor
-from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.request import InstallRequest, with_lab
 from mstunnel_setup.install.rootless import (
     DONE,
     answers_of_account,
-    command_by_hand,
-    have_root_do,
-    host_command,
-    planned_by_root,
+    done_by_root,
+    refuse_unreadable,
     scope_to_install,
-    without_passwords,
 )
-from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.service_account import become
+from mstunnel_setup.install.scope import Scope, become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers, step_named
+from mstunnel_setup.install.status import summary
+from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import configure, kernel, launch, proxy
-from mstunnel_setup.install.summary import summary
 from mstunnel_setup.install.uninstall import forget_program, remove_host_setup, remove_installation
+from mstunnel_setup.io import accounts
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.runner import Planned
 from mstunnel_setup.transaction.step import AnyStep
 
@@ -45,7 +52,7 @@ _MADE_BY = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What a run did (JSON data), for which account, and the lines about the gateway that is here now."""
 
     data: JsonObject
@@ -57,17 +64,18 @@ def install(operator: Operator, request: InstallRequest) -> Result:
     """Run all steps but the skipped ones; without root first those of root, then those of the account."""
     request = with_lab(operator.clock, request)
     scope = scope_to_install(operator, request.settings)
+    steps = chosen_steps(request.skip, scope)
     if scope is Scope.ALL:
-        outcome = run_scope(operator, request, scope)
+        outcome = run_steps(operator, request, scope, steps)
         return installed(outcome.data, *outcome.summary)
     later = chosen_steps(request.skip, Scope.ACCOUNT)
     if scope is Scope.HOST:
-        outcome = run_scope(operator, request, scope, later=later)
+        outcome = run_steps(operator, request, scope, steps, later=later)
         become(operator, outcome.account, {DONE: json.dumps(outcome.data)})
-    done = _done_by_root(operator, request, later)
+    done = done_by_root(operator, request, later)
     if done.errors:
         return done
-    outcome = run_scope(operator, accepted(request), scope)
+    outcome = run_steps(operator, _with_terms(request), scope, steps)
     return installed(joined(done.data, outcome.data), *outcome.summary)
 
 
@@ -76,11 +84,176 @@ def one_step(operator: Operator, request: InstallRequest, name: str) -> Result:
     request = with_lab(operator.clock, request)
     scope = scope_to_install(operator, request.settings)
     if scope is Scope.HOST and name not in [step.name for step in chosen_steps((), scope)]:
-        become(operator, _account(operator, request))
+        with open_run(operator, request.settings, exclusively=False, scope=Scope.HOST) as run:
+            account = run.context.answers.account
+        become(operator, account)
     step = step_named(name, scope)
     steps = [*(step_named(needed, scope) for needed in step.needs), step]
-    outcome = _run(operator, request, steps, scope)
+    outcome = run_steps(operator, request, scope, steps, checked=False)
     return installed(outcome.data, text("Done. See the next step with `mstunnel-setup status`."))
+
+
+def host(
+    operator: Operator, request: InstallRequest, port: int | None, *, remove: bool, given: bytes | None = None
+) -> Result:
+    """Do the host part for a gateway on `port`, or undo it. Raises CheckError without root.
+
+    `given` are the answers of the account that has it done. Options count more: a rule for sudo fixes them.
+    """
+    if paths.ROOTLESS:
+        raise NOT_ROOT(what=text("this command"))
+    request = with_lab(operator.clock, request)
+    answers = {} if given is None else answers_of_account(given)
+    request = replace(request, settings={**answers, **request.settings, "mode": "rootless"})
+    scope_to_install(operator, request.settings)
+    if remove:
+        result = remove_host_setup(operator)
+        return replace(result, warnings=(*result.warnings, *forget_program(operator)))
+    steps = chosen_steps(request.skip, Scope.HOST)
+    outcome = run_steps(operator, request, Scope.HOST, steps, port=port)
+    return installed(
+        outcome.data, "The host part is done. Continue as the account: `mstunnel-setup --rootless`."
+    )
+
+
+def run_steps(
+    operator: Operator,
+    request: InstallRequest,
+    scope: Scope,
+    steps: Sequence[AnyStep],
+    *,
+    port: int | None = None,
+    later: Sequence[AnyStep] = (),
+    checked: bool = True,
+) -> RunOutcome:
+    """Run the steps of one part; `later` are those of the other part, which this command runs next.
+
+    When they are `checked`, host and account are checked before the first change.
+    """
+    names = [step.name for step in steps]
+    with open_run(
+        operator,
+        request.settings,
+        progress_fd=request.progress_fd,
+        ignored_checks=request.ignored_checks,
+        scope=scope,
+        port=port,
+    ) as run:
+        context = run.context
+        refuse_vendor(context)
+        require_answers(run, steps, later)
+        if later:
+            refuse_unreadable(context, operator.answers)
+        _refuse_too_early(run.files, names)
+        if checked:
+            refuse_unready(context, names, [step.name for step in later])
+            refuse_account(context, names)
+            steps = judging(steps)
+            if any(step in steps for step in proxy.STEPS):
+                run.runner.take_back(proxy.obsolete_keys(context))
+        done = _run_or_roll_back(operator, run, steps, roll_back=request.rollback_on_failure)
+        for module in (configure, kernel, launch):
+            if module.STEP in steps:
+                run.runner.take_back(module.obsolete_keys(context))
+        return RunOutcome(steps_data(done), context.answers.account, summary(context))
+
+
+def _refuse_too_early(files: Files, names: Sequence[str]) -> None:
+    """Raise UsageError for a step that writes into a directory of a step that did not run and will not."""
+    for name in names:
+        directory, maker = _MADE_BY.get(name, ("", name))
+        if maker not in names and files.state(directory) is None:
+            raise UsageError(
+                "step-too-early",
+                "the step {name} writes into {directory}, which does not exist yet",
+                hint="Run `mstunnel-setup step {maker}` first, or all steps with `mstunnel-setup`.",
+                name=name,
+                directory=directory,
+                maker=maker,
+            )
+
+
+def _run_or_roll_back(
+    operator: Operator, run: Run, steps: Sequence[AnyStep], *, roll_back: bool
+) -> list[Planned]:
+    """Run the steps; `roll_back` undoes an installation that fails, but none that was finished before."""
+    earlier = run.context.receipt
+    # A skipped step may be the last one.
+    finished = complete(earlier, run.scope) or all(step.name in earlier.steps for step in steps)
+    try:
+        return run.runner.run(steps, run.context)
+    except SetupError:
+        if roll_back and not finished and run.context.receipt.entries:
+            remove_installation(run)
+            forget_program(operator)
+        raise
+
+
+def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Result:
+    """Show the actions that a run would apply; with `exit_code` the code is 20 when there are any."""
+    request = with_lab(operator.clock, request)
+    scope = scope_to_install(operator, request.settings)
+    planned: list[Planned] = []
+    lines: list[str] = []
+    for each in (scope,) if scope is not Scope.ACCOUNT else (Scope.HOST, Scope.ACCOUNT):
+        steps = chosen_steps(request.skip, each)
+        later = chosen_steps(request.skip, Scope.ACCOUNT) if each is Scope.HOST else []
+        with open_run(
+            operator, request.settings, ignored_checks=request.ignored_checks, exclusively=False, scope=each
+        ) as run:
+            if scope is Scope.HOST and accounts.find(run.context.answers.account) is not None:
+                become(operator, run.context.answers.account)
+            refuse_vendor(run.context)
+            require_answers(run, steps, chosen_steps(request.skip, scope))
+            refuse_unready(run.context, [step.name for step in steps], [step.name for step in later])
+            found = run.runner.plan(judging(steps), run.context)
+            lines += _plan_lines(run, found)
+            planned += found
+        request = _with_terms(request)
+    data = steps_data(planned)
+    data["plan"] = [CODEC.dump(action) for item in planned for action in item.actions]
+    data["diff"] = [*lines]
+    total = data["actions"]
+    lines.append(
+        f"{total} changes; apply them with `mstunnel-setup`." if total else "Nothing would be changed."
+    )
+    code = ExitCode.CHANGES_PENDING if total and exit_code else ExitCode.DONE
+    warnings = (
+        (
+            warning(
+                "plan-incomplete",
+                "the account's steps cannot be planned before the account exists",
+                hint="Run root's part first: `mstunnel-setup host`.",
+            ),
+        )
+        if scope is Scope.HOST
+        else ()
+    )
+    return Result("changed" if total else "unchanged", data, warnings, text=lines, exit_code=code)
+
+
+def _plan_lines(run: Run, planned: Sequence[Planned]) -> Iterator[str]:
+    """Each action, with the lines that a text file would lose and gain."""
+    for item in planned:
+        if item.actions:
+            yield text("{step}: {title}", step=item.step, title=item.title)
+        for action in item.actions:
+            yield text("  + {describe}", describe=action.describe())
+            if changed := run.runner.changed(action):
+                yield text("    ! {changed} since; a run asks first", changed=changed)
+            yield from (Verbatim(f"      {line}") for line in _diff(run.files, action))
+
+
+def _diff(files: Files, action: Action[Ports]) -> list[str]:
+    if not isinstance(action, WriteFile | WriteGatewayConfiguration):
+        return []
+    current = (files.read(action.path) or b"").decode("utf-8", errors="replace")
+    return list(unified_diff(current.splitlines(), action.text.splitlines(), n=0, lineterm=""))[2:]
+
+
+def _with_terms(request: InstallRequest) -> InstallRequest:
+    """The request of the account: the terms were accepted before root's part."""
+    return replace(request, settings={**request.settings, "eula": "accept"})
 
 
 def installed(data: JsonObject, *then: str) -> Result:
@@ -110,141 +283,3 @@ def steps_data(planned: Sequence[Planned]) -> JsonObject:
         ],
         "actions": sum(len(item.actions) for item in planned),
     }
-
-
-def accepted(request: InstallRequest) -> InstallRequest:
-    """The request to the account: before root's part begins, the terms are accepted."""
-    return replace(request, settings={**request.settings, "eula": "accept"})
-
-
-def _done_by_root(operator: Operator, request: InstallRequest, later: Sequence[AnyStep]) -> Result:
-    """What root did in this installation: just now, or when it is asked to; `later` are the account's."""
-    told = os.environ.pop(DONE, "")
-    if told:
-        return Result(data=json.loads(told))
-    skipped, ignored = request.skip, request.ignored_checks
-    steps = chosen_steps(skipped, Scope.HOST)
-    planned, answers = planned_by_root(operator, request.settings, steps, later, ignored)
-    if not any(item.actions for item in planned):
-        return Result()
-    given = ["--accept-eula", *(word for name in skipped for word in ("--skip", name))]
-    given += [word for check in ignored for word in ("--ignore-check", check)]
-    by_hand = command_by_hand(*given, *_as_options(operator, request))
-    if proxies := without_passwords(as_object(answers["environment"])):
-        by_hand = ("env", *proxies, *by_hand)
-    return have_root_do(operator, planned, host_command(*given), answers, by_hand)
-
-
-def _as_options(operator: Operator, request: InstallRequest) -> list[str]:
-    """Where the answers come from, for an administrator who types the command."""
-    file = ["--answers", str(operator.answers)] if operator.answers else []
-    return [*file, *(("--lab", request.lab) if request.lab else ())]
-
-
-def run_scope(
-    operator: Operator,
-    request: InstallRequest,
-    scope: Scope,
-    port: int | None = None,
-    later: Sequence[AnyStep] = (),
-) -> Outcome:
-    """Run the steps of a part; `later` are those of the other part, which this command runs next."""
-    steps = chosen_steps(request.skip, scope)
-    return _run(operator, request, steps, scope, port, later=later, checked=True)
-
-
-def _run(
-    operator: Operator,
-    request: InstallRequest,
-    steps: Sequence[AnyStep],
-    scope: Scope,
-    port: int | None = None,
-    *,
-    later: Sequence[AnyStep] = (),
-    checked: bool = False,
-) -> Outcome:
-    with open_run(
-        operator,
-        request.settings,
-        progress_fd=request.progress_fd,
-        ignored_checks=request.ignored_checks,
-        scope=scope,
-        port=port,
-    ) as run:
-        refuse_vendor(run.context)
-        require_answers(run, steps, later)
-        if later:
-            refuse_unreadable(run.context, operator.answers)
-        _refuse_too_early(run, [step.name for step in steps])
-        if checked:
-            refuse_unready(run.context, [step.name for step in steps], [step.name for step in later])
-            refuse_account(run.context, [step.name for step in steps])
-            steps = judging(steps)
-            if any(step in steps for step in proxy.STEPS):
-                run.runner.take_back(proxy.given_up(run.context))
-        done = _run_or_roll_back(operator, run, steps, roll_back=request.rollback_on_failure)
-        if configure.STEP in steps:
-            run.runner.take_back(configure.given_up(run.context))
-        if kernel.STEP in steps:
-            run.runner.take_back(kernel.given_up(run.context))
-        if launch.STEP in steps:
-            run.runner.take_back(launch.given_up(run.context))
-        return Outcome(steps_data(done), run.context.answers.account, summary(run.context))
-
-
-def _refuse_too_early(run: Run, names: Sequence[str]) -> None:
-    """Raise UsageError for a step that writes into a directory of a step that did not run and will not."""
-    for name in names:
-        directory, maker = _MADE_BY.get(name, ("", name))
-        if maker not in names and run.files.state(directory) is None:
-            raise UsageError(
-                "step-too-early",
-                "the step {name} writes into {directory}, which does not exist yet",
-                hint="Run `mstunnel-setup step {maker}` first, or all steps with `mstunnel-setup`.",
-                name=name,
-                directory=directory,
-                maker=maker,
-            )
-
-
-def _account(operator: Operator, request: InstallRequest) -> str:
-    with open_run(operator, request.settings, exclusively=False, scope=Scope.HOST) as run:
-        return run.context.answers.account
-
-
-def _run_or_roll_back(
-    operator: Operator, run: Run, steps: Sequence[AnyStep], *, roll_back: bool
-) -> list[Planned]:
-    """Run the steps; `roll_back` undoes an installation that fails, but none that was finished before."""
-    earlier = run.context.receipt
-    # A skipped step may be the last one.
-    finished = complete(earlier, run.scope) or all(step.name in earlier.steps for step in steps)
-    try:
-        return run.runner.run(steps, run.context)
-    except SetupError:
-        if roll_back and not finished and run.context.receipt.entries:
-            remove_installation(run)
-            forget_program(operator)
-        raise
-
-
-def host(
-    operator: Operator, request: InstallRequest, port: int | None, *, remove: bool, given: bytes | None = None
-) -> Result:
-    """Do the host part for a gateway on `port`, or undo it. Raises CheckError without root.
-
-    `given` are the answers of the account that has it done. Options count more: a rule for sudo fixes them.
-    """
-    if paths.ROOTLESS:
-        raise NOT_ROOT(what=text("this command"))
-    request = with_lab(operator.clock, request)
-    answers = {} if given is None else answers_of_account(given)
-    request = replace(request, settings={**answers, **request.settings, "mode": "rootless"})
-    scope_to_install(operator, request.settings)
-    if remove:
-        result = remove_host_setup(operator)
-        return replace(result, warnings=(*result.warnings, *forget_program(operator)))
-    outcome = run_scope(operator, request, Scope.HOST, port)
-    return installed(
-        outcome.data, "The host part is done. Continue as the account: `mstunnel-setup --rootless`."
-    )

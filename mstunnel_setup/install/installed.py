@@ -1,10 +1,11 @@
-"""What is installed here, for commands that look at it: journals, account, engine and containers.
+"""What is installed here, for commands that look at it: journals, account, engine and containers, locks.
 
 It loads no step: what a command only looks at takes a fraction of the time of a run.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final
 
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
@@ -12,11 +13,14 @@ from mstunnel_setup.base.errors import NOT_INSTALLED, NOT_ROOT
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
 from mstunnel_setup.install.ports import Ports, open_ports
-from mstunnel_setup.install.scope import LAST_STEP, Scope
-from mstunnel_setup.install.service_account import become
+from mstunnel_setup.install.scope import LAST_STEP, Scope, become
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.lock import exclusive
 from mstunnel_setup.transaction.receipt import Receipt
+
+# Seconds. The monitor holds the lock while the gateway tests a configuration, which takes one or two.
+PATIENCE: Final = 10.0
 
 
 @contextmanager
@@ -78,3 +82,19 @@ def rootless_account(operator: Operator) -> str:
     """The account of the rootless gateway here, as root has written down; empty when there is none."""
     name = remembered(journal_of(Scope.HOST, operator).receipt, "account")
     return name if isinstance(name, str) else ""
+
+
+def run_lock(
+    operator: Operator, path: str = paths.LOCK, patience: float = PATIENCE
+) -> AbstractContextManager[None]:
+    """The lock of this host, or another one of its locks; the operator hears of a wait for it.
+
+    Raises LockedError when another run is in progress and does not end within `patience` seconds.
+    """
+
+    def waiting() -> None:
+        operator.console.say(
+            text("Waiting for another run to end, at most {patience:.0f} s.", patience=patience)
+        )
+
+    return exclusive(operator.files, operator.clock, path, patience, waiting)

@@ -93,7 +93,7 @@ def refuse_unready(context: Context, steps: Collection[str], later: Collection[s
         return
     environment.STEP.gather(context)
     environment.adopt_proxies(context)
-    context.gathered.host = facts = _examine(context, (*steps, *later))
+    context.cache.host = facts = _examine(context, (*steps, *later))
     _judge(context, facts, steps, _ALL - _PORTS)
     if site.STEP.name not in steps:
         _tell_closed(context, facts)
@@ -128,7 +128,7 @@ def refuse_unsuited(context: Context, steps: Collection[str]) -> None:
     """
     if not context.ports.files.live or register.STEP.name in context.receipt.steps:
         return
-    facts = _with_tenant(context, context.gathered.host or _examine(context, steps))
+    facts = _with_tenant(context, context.cache.host or _examine(context, steps))
     _judge(context, facts, steps, _OF_THE_SITE)
     _tell_closed(context, facts)
 

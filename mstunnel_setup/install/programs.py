@@ -11,7 +11,7 @@ from mstunnel_setup.io.files import Files
 FILE = "mstunnel-setup"
 MONITOR: Final = "mstunnel_monitor"
 MONITOR_UNIT = f"{MONITOR}.service"
-LINKS = ("mst-cli", "mst-readiness", "mst-admin", MONITOR, "mstunnel_uplink", "mstunnel-lab")
+LINKS = ("mst-cli", "mst-readiness", "mst-admin", MONITOR, "mstunnel_uplink")
 
 
 def path_of(files: Files, name: str) -> str:

@@ -3,30 +3,22 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final
 
 from typing_extensions import override
 
+from mstunnel_setup.actions.agent_credential import HasPassphrases
 from mstunnel_setup.actions.files import FileAction
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
-from mstunnel_setup.transaction.ports import HasFiles
 
 # In the image, from Debian's libradcli4.
 _DICTIONARY: Final = "/etc/radcli/dictionary"
 _MODE: Final = 0o600
 # radcli reads lines of 126 characters, and splits them at blanks; the longest name of a server has 63.
 _SECRET: Final = re.compile(r"[!-~]{1,60}")
-
-
-class HasPassphrases(HasFiles, Protocol):
-    """Files, and secrets by reference."""
-
-    def passphrase(self, reference: str | None) -> bytes | None:
-        """The secret that `reference` names."""
-        ...
 
 
 def client_conf(servers: Sequence[str], nas_identifier: str) -> str:

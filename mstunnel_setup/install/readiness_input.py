@@ -1,9 +1,11 @@
-"""What the readiness checks need to know from the answers."""
+"""The gateway as the readiness checks see it: settings from the answers, its engine, whether it gets IPv6."""
 
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.containers.choice import engine_of
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.readiness.checks.ipv6 import obstacle
 from mstunnel_setup.readiness.facts import EngineName, Settings
+from mstunnel_setup.readiness.read.host import HostReader
 
 
 def readiness_settings(answers: AnswerFile, port: int = 443) -> Settings:
@@ -30,3 +32,19 @@ def engine_name(context: Context) -> EngineName:
         return wanted
     find = context.ports.processes.find
     return "docker" if find("podman") is None and find("docker") is not None else "podman"
+
+
+def reaches_gateway(context: Context) -> bool:
+    """Whether the host has IPv6, and its container engine can give it to the gateway."""
+    reader = HostReader(context.ports.files, context.ports.clock, Settings(), {})
+    engine = engine_name(context)
+    return not obstacle(reader.addresses(), context.answers.mode, engine, reader.network_backend())
+
+
+def hides_senders(context: Context) -> bool:
+    """Whether Docker's own proxy takes IPv6 here: to the gateway each connection then comes from the host.
+
+    A link-local address is enough, so a host without other ones is no exception.
+    """
+    found = HostReader(context.ports.files, context.ports.clock, Settings(), {}).addresses()
+    return engine_name(context) == "docker" and found.ipv6 and not found.ipv6_disabled

@@ -10,7 +10,8 @@ from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup.answers.merge import Answers
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers import compose, kubernetes, quadlet
@@ -57,7 +58,7 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
     with open_run(operator, settings, exclusively=False) as run:
         require_answers(run, [images.STEP])
         placeholders, texts = _texts(run.context, request)
-    warnings: tuple[Notice, ...] = (
+    warnings: tuple[Problem, ...] = (
         (
             warning(
                 "placeholders-left",
@@ -91,17 +92,17 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
     """The placeholders left, and the texts by name of the file."""
     port = request.port or served_port(context.ports.files.read(paths.OCSERV_CONF) or b"") or context.port
     server_image, agent_image = images.references(context)
-    setting = launch.setting_of(context, port)
+    host = launch.container_host(context, port)
     if request.format != "quadlet":
         # The network is one of Podman on this host.
-        setting = replace(setting, ipv6_network="")
+        host = replace(host, ipv6_network="")
     if request.format == "compose":
-        setting = replace(setting, local_names=images.loaded_names(context))
+        host = replace(host, local_names=images.loaded_names(context))
     if request.format in {"kubernetes", "helm"}:
         # A pod has no journal of the host, and has its own network.
-        setting = replace(setting, journal="", network="", resolver="", rootless=False)
-    server = container_specs.server(server_image, setting, port)
-    agent = container_specs.agent(agent_image, setting)
+        host = replace(host, journal="", network="", resolver="", rootless=False)
+    server = container_specs.server(server_image, host, port)
+    agent = container_specs.agent(agent_image, host)
     if request.format == "quadlet":
         specs = (server, agent)
         return (), {f"{spec.name}.container": quadlet.render(spec, rootless=paths.ROOTLESS) for spec in specs}
@@ -115,7 +116,7 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
         if file.content in (kubernetes.placeholder(file.path), kubernetes.NODES)
     ]
     if request.format == "helm":
-        return unknown, {"values.yaml": kubernetes.values(server, agent, files, access_log=setting.traced)}
+        return unknown, {"values.yaml": kubernetes.values(server, agent, files, access_log=host.traced)}
     secrets = map(
         kubernetes.placeholder, (*kubernetes.SECRET_FILES, *(kubernetes.RADIUS_FILES if radius else ()))
     )

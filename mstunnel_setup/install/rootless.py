@@ -1,36 +1,48 @@
-"""A rootless installation in two parts: the host part, which needs root, and the account part."""
+"""A rootless installation in two parts: the host part, which needs root, and the account part.
+
+The account has root do the host part with sudo; root checks that the account can read its files.
+"""
 
 import json
+import os
 import shlex
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.load import AnswersError
+from mstunnel_setup.answers.merge import Answers
+from mstunnel_setup.answers.secret import SecretReference
+from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.answers.values import pem_certificates
 from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, ExitCode, UsageError, WaitingError
 from mstunnel_setup.base.parsing import json_value
-from mstunnel_setup.base.result import Notice, Result
+from mstunnel_setup.base.problem import Problem
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.install.account_files import refuse_unreadable
+from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import ACCOUNT_CANNOT_READ
 from mstunnel_setup.install.installed import complete, journal_of
 from mstunnel_setup.install.preflight import ca_pem, refuse_unready, refuse_vendor
 from mstunnel_setup.install.programs import FILE
+from mstunnel_setup.install.request import InstallRequest
+from mstunnel_setup.install.run_answers import answers, refuse_unsupported
 from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.session import answers, open_run, refuse_unsupported, require_answers
+from mstunnel_setup.install.session import chosen_steps, open_run, require_answers
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.install.steps.eula import ACCEPTED_KEY
-from mstunnel_setup.io import bundle
-from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io import accounts, bundle
+from mstunnel_setup.io.accounts import Account, own_name
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import OPENED_BY_CALLER, Files
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.own_code import changeable
-from mstunnel_setup.io.process import Completed
+from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.readiness.parse import proxy_places
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Planned
@@ -49,6 +61,10 @@ FROM_ACCOUNT: Final = "--answers-from-stdin"
 """The option of `mstunnel-setup host` for the answers of the account, as JSON."""
 ONLY: Final = "MSTUNNEL_ONLY_PART"
 """Tells the account that root does the host part itself."""
+
+# Where the hint puts the copies for the account.
+_COPIES: Final = "/srv/mstunnel"
+_READ_SECONDS: Final = 10.0
 
 
 def scope_to_install(operator: Operator, settings: Settings) -> Scope:
@@ -114,6 +130,27 @@ def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
         hint="Roll it back first (`mstunnel-setup rollback`), or keep that mode.",
         mode=mode,
     )
+
+
+def done_by_root(operator: Operator, request: InstallRequest, later: Sequence[AnyStep]) -> Result:
+    """What root did in this installation: just now, or when it is asked to; `later` are the account's."""
+    done = os.environ.pop(DONE, "")
+    if done:
+        return Result(data=json.loads(done))
+    skipped, ignored = request.skip, request.ignored_checks
+    steps = chosen_steps(skipped, Scope.HOST)
+    planned, answers = planned_by_root(operator, request.settings, steps, later, ignored)
+    if not any(item.actions for item in planned):
+        return Result()
+    given = ["--accept-eula", *(word for name in skipped for word in ("--skip", name))]
+    given += [word for check in ignored for word in ("--ignore-check", check)]
+    # An administrator who types the command gives it the sources of the answers.
+    sources = ["--answers", str(operator.answers)] if operator.answers else []
+    sources += ["--lab", request.lab] if request.lab else []
+    by_hand = command_by_hand(*given, *sources)
+    if proxies := without_passwords(as_object(answers["environment"])):
+        by_hand = ("env", *proxies, *by_hand)
+    return have_root_do(operator, planned, host_command(*given), answers, by_hand)
 
 
 def planned_by_root(
@@ -191,7 +228,7 @@ def relayed(done: Completed) -> Result | None:
     """The result of a command of ours that ran in another process; None when it was not even begun."""
     try:
         told: Any = json_value(done.output)
-        warnings, errors = (tuple(Notice(**item) for item in told[name]) for name in ("warnings", "errors"))
+        warnings, errors = (tuple(Problem(**item) for item in told[name]) for name in ("warnings", "errors"))
         return Result(told["status"], told["data"], warnings, errors, exit_code=ExitCode(done.code))
     except (ValueError, KeyError, TypeError):
         return None
@@ -271,3 +308,83 @@ def _program() -> str:
 
 def _is_of_root() -> bool:
     return next(changeable([Path(_program())]), None) is None
+
+
+def refuse_unreadable(context: Context, answer_file: Path | None) -> None:
+    """Raise CheckError for files that the answers name and the account cannot read, which need not exist yet.
+
+    Nothing is copied for the account: the user who writes the answers would choose what root reads for it.
+    """
+    files, name = context.ports.files, context.answers.account
+    account = accounts.find(name)
+    # An account that does not exist yet has no more rights than an unused uid.
+    reader = None if paths.ROOTLESS else account or Account(name, paths.AGENT_USER, paths.AGENT_USER, "/")
+    named = [*([str(answer_file)] if answer_file else ()), *_named(context.answers)]
+    unreadable = [
+        path
+        for path in _left_to_try(files, named, account)
+        if _exists(files, path) and not _can_read(context.ports.processes, path, reader)
+    ]
+    if unreadable:
+        commands = [] if account else [f"mstunnel-setup host --account {name}"]
+        commands += [_remedy(files, path, name) for path in unreadable]
+        listed = "".join(text("\n  {command}", command=command) for command in commands)
+        raise ACCOUNT_CANNOT_READ(account=name, files=" and ".join(unreadable), commands=listed)
+
+
+def refuse_unreadable_by(operator: Operator, name: str, path: str) -> None:
+    """Raise CheckError for a file that the account `name` cannot read, before root continues as it."""
+    if not _can_read(operator.processes, path, accounts.find(name)):
+        remedy = _remedy(operator.files, path, name)
+        raise ACCOUNT_CANNOT_READ(account=name, files=path, commands=text("\n  {remedy}", remedy=remedy))
+
+
+def _named(answers: Answers) -> Iterator[str]:
+    """The files that the administrator named. A pipe of the shell is passed on; it is not a file.
+
+    The archive that the program finds beside itself is copied by root's part.
+    """
+    given = [setting.path for setting in SETTINGS if answers.origins[setting.path].kind != "default"]
+    for value in map(answers.value, given):
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, SecretReference) and item.place == "file":
+                yield item.name
+            elif isinstance(item, str) and item.startswith("/") and not item.startswith(OPENED_BY_CALLER):
+                yield item
+
+
+def _left_to_try(files: Files, named: list[str], account: Account | None) -> list[str]:
+    """Without the files among the settings, as long as root has not given that directory to the account.
+
+    Root's part does so, with all its content; afterwards the usual places of the certificate count as well.
+    """
+    state = files.state(paths.CONFIGURATION)
+    if state is None or account is None or state.uid != account.uid:
+        return [path for path in named if not _is_setting(files, path)]
+    usual = [str(files.locate(path)) for path in (paths.SITE_CERTIFICATE, paths.SITE_KEY, paths.SITE_PFX)]
+    return list(dict.fromkeys((*named, *usual)))
+
+
+def _is_setting(files: Files, path: str) -> bool:
+    return PurePosixPath(path).is_relative_to(files.locate(paths.CONFIGURATION))
+
+
+def _exists(files: Files, path: str) -> bool:
+    """Whether there is such a file, also where this process may not look; what is missing is waited for."""
+    try:
+        return files.given.state(path) is not None
+    except FileError:
+        return True
+
+
+def _can_read(processes: Processes, path: str, reader: Account | None) -> bool:
+    tried = processes.run(("test", "-r", path), timeout=_READ_SECONDS, check=False, account=reader)
+    return tried.code == 0
+
+
+def _remedy(files: Files, path: str, name: str) -> str:
+    """The command by which root lets only the account read the file."""
+    copy = f"{_COPIES}/{PurePosixPath(path).name}"
+    if path == copy or _is_setting(files, path):
+        return shlex.join(("chown", "-h", name, path))
+    return shlex.join(("install", "-D", "-o", name, "-m", "600", path, copy))

@@ -1,6 +1,5 @@
-"""One run: ports, answers, journal and steps put together from what the command line says."""
+"""One run: answers, ports, journal and runner put together from what the command line says."""
 
-import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -8,30 +7,24 @@ from dataclasses import dataclass
 from functools import partial
 
 from mstunnel_setup.actions import uplink
-from mstunnel_setup.actions.store_answer import all_remembered
-from mstunnel_setup.answers.load import load
-from mstunnel_setup.answers.merge import Answers, merge, require
+from mstunnel_setup.answers.merge import require
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, UsageError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject, JsonValue, json_bytes
+from mstunnel_setup.base.values import JsonValue, json_bytes
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
-from mstunnel_setup.gateway.ocserv_conf import Authentication
-from mstunnel_setup.install.context import Context, Gathered
-from mstunnel_setup.install.installed import journal_of, own_scope
-from mstunnel_setup.install.ports import open_ports
+from mstunnel_setup.install.context import Context, RunCache
+from mstunnel_setup.install.installed import PATIENCE, journal_of, own_scope, run_lock
+from mstunnel_setup.install.ports import no_tenant, open_ports
 from mstunnel_setup.install.preflight import OF_STEPS
-from mstunnel_setup.install.release_images import with_release_images
-from mstunnel_setup.install.run_lock import PATIENCE, run_lock
+from mstunnel_setup.install.run_answers import answers, refuse_unsupported
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import CODEC, steps_of
-from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Prompter, Settings
 from mstunnel_setup.readiness.checks import refuse_unknown
 from mstunnel_setup.transaction.journal import Journal
-from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import AnyStep
 
@@ -45,8 +38,16 @@ class Run:
     context: Context
     runner: Runner
     journal: Journal
-    files: Files
-    scope: Scope
+
+    @property
+    def files(self) -> Files:
+        """The files of the host."""
+        return self.context.ports.files
+
+    @property
+    def scope(self) -> Scope:
+        """The part that this run does."""
+        return self.context.ports.scope
 
     def write_receipt(self) -> None:
         """Put the receipt, as people may read it, beside the journal; only when it has changed."""
@@ -86,36 +87,75 @@ def open_run(
     rootless gateway. `port` is what the gateway will listen on, as far as is known; without it that of the
     uplink, or 443. `backup` are the answers of a backup, which yield to all that is given. What was changed
     outside the program is overwritten only when a person agrees, or when the command itself was asked to
-    replace it (`replacing`).
+    replace it (`replacing`). However an exclusive run ends, its receipt is written.
 
     Raises UsageError for wrong answers, LockedError when another run is in progress and does not end within
     `patience` seconds, CheckError without root.
     """
     refuse_unknown(ignored_checks, OF_STEPS)
-    files, clock = operator.files, operator.clock
     if exclusively:
-        _refuse_no_system(files)
+        _refuse_no_system(operator.files)
     scope = own_scope(operator) if scope is None else scope
     # The account continues what root began, and its own journal may not know the mode.
     settings = settings if scope is Scope.ALL else {**settings, "mode": "rootless"}
     with ExitStack() as stack:
         if exclusively:
             stack.enter_context(run_lock(operator, patience=patience))
-            files.remove_tree(paths.RESTORED)  # a restoration that was killed has left a key there
+            operator.files.remove_tree(paths.RESTORED)  # a restoration that was killed has left a key there
         stack.callback(operator.sinks.close_log)
         journal = stack.enter_context(closing(journal_of(scope, operator)))
-        given = answers(operator, settings, journal.receipt, backup)
-        gathered = Gathered(given)
-        ports = open_ports(
-            operator,
-            scope,
-            EnginePreference(given.engine, engine_of(journal.receipt)),
-            tenant=gathered.tenant,
-            passphrases=lambda reference: _passphrase(context, reference),
+        cache = RunCache(answers(operator, settings, journal.receipt, backup))
+        context = stack.enter_context(
+            _context(operator, scope, journal, cache, ignored_checks=ignored_checks, port=port)
         )
+        listener = operator.sinks.listener([step.name for step in steps_of(scope)], progress_fd)
+        runner = Runner(
+            context.ports,
+            journal,
+            CODEC,
+            operator.clock,
+            listener,
+            may_replace=partial(_may_replace, operator.console, asked=replacing),
+            waited=lambda: operator.console.waited,
+        )
+        run = Run(context, runner, journal)
+        try:
+            yield run
+        except SetupError:
+            if exclusively:
+                with suppress(SetupError):
+                    run.write_receipt()
+            raise
+        if exclusively:
+            run.write_receipt()
+
+
+@contextmanager
+def _context(
+    operator: Operator,
+    scope: Scope,
+    journal: Journal,
+    cache: RunCache,
+    *,
+    ignored_checks: Sequence[str],
+    port: int | None,
+) -> Iterator[Context]:
+    """What the steps see; `cache` holds the answers."""
+
+    def passphrase(reference: str | None) -> bytes | None:
+        if reference is None:
+            return None if cache.passphrase is None else cache.passphrase.encode()
+        # The file of an empty passphrase is empty; other secrets that are read by reference never are.
+        may_be_empty = reference == str(cache.answers.certificate.passphrase)
+        return context.secret(SecretReference.parse(reference), may_be_empty=may_be_empty).encode()
+
+    preference = EnginePreference(cache.answers.engine, engine_of(journal.receipt))
+    with open_ports(
+        operator, scope, preference, tenant=lambda: cache.graph or no_tenant(), passphrases=passphrase
+    ) as ports:
         context = Context(
-            ports=stack.enter_context(ports),
-            gathered=gathered,
+            ports=ports,
+            cache=cache,
             prompter=operator.console,
             read_receipt=lambda: journal.receipt,
             protect=operator.secrets.register,
@@ -123,18 +163,7 @@ def open_run(
             ignored_checks=frozenset(ignored_checks),
             port=port or next(iter(uplink.prepared(operator.files)), 443),
         )
-        tell = operator.sinks.listener([step.name for step in steps_of(scope)], progress_fd)
-        runner = Runner(
-            context.ports,
-            journal,
-            CODEC,
-            clock,
-            tell,
-            may_replace=partial(_may_replace, operator.console, asked=replacing),
-            waited=lambda: operator.console.waited,
-        )
-        with _receipt_written(Run(context, runner, journal, files, scope), exclusively=exclusively) as run:
-            yield run
+        yield context
 
 
 def _refuse_no_system(files: Files) -> None:
@@ -150,20 +179,6 @@ def _refuse_no_system(files: Files) -> None:
         )
 
 
-@contextmanager
-def _receipt_written(run: Run, *, exclusively: bool) -> Iterator[Run]:
-    """However the run ends, its receipt tells of it; a run that may change nothing writes none."""
-    try:
-        yield run
-    except SetupError:
-        if exclusively:
-            with suppress(SetupError):
-                run.write_receipt()
-        raise
-    if exclusively:
-        run.write_receipt()
-
-
 def _may_replace(prompter: Prompter, changed: str, *, asked: bool) -> bool:
     """Whether what was changed outside the program may be overwritten; without a person the answer is no."""
     if asked or not prompter.interactive:
@@ -175,29 +190,6 @@ def _may_replace(prompter: Prompter, changed: str, *, asked: bool) -> bool:
             state=paths.STATE,
         )
     )
-
-
-def answers(
-    operator: Operator, settings: Settings, receipt: Receipt, backup: Settings | None = None
-) -> Answers:
-    """The merged answers: options, environment, answer file, earlier ones, a backup's, defaults.
-
-    Raises UsageError.
-    """
-    file = None if operator.answers is None else load(operator.answers)
-    own = {"account": own_name()} if paths.ROOTLESS else {}
-    known = {**own, **earlier_answers(receipt)}
-    merged = merge(settings, os.environ, file, known, backup)
-    for item in merged.warnings:
-        operator.console.say(text("warning[{code}]: {message}. {hint}", **item.data))
-    return with_release_images(merged)
-
-
-def earlier_answers(receipt: Receipt) -> JsonObject:
-    """The answers of earlier runs, by setting path; beside it what else they have stored."""
-    stored = all_remembered(receipt)
-    told = stored.pop("answers", None)
-    return {**(told if isinstance(told, dict) else {}), **stored}
 
 
 def chosen_steps(skipped: Sequence[str], scope: Scope = Scope.ALL) -> list[AnyStep]:
@@ -240,22 +232,3 @@ def require_answers(run: Run, steps: Sequence[AnyStep], later: Sequence[AnyStep]
     asking = steps if run.context.receipt.entries else (*steps, *later)
     missing = dict.fromkeys(path for step in asking for path in step.missing(run.context))
     require(run.context.answers, missing)
-
-
-def refuse_unsupported(given: Answers) -> None:
-    """Raise UsageError for answers that do not go together."""
-    Authentication(given.authentication)
-    if given.mode == "rootless" and given.engine == "docker":
-        raise UsageError(
-            "rootless-needs-podman",
-            "a rootless gateway needs Podman: rootless Docker cannot provide the tunnel device",
-            hint="Leave out --engine docker or --rootless (in the answer file: `engine` and `mode`).",
-        )
-
-
-def _passphrase(context: Context, reference: str | None) -> bytes | None:
-    if reference is not None:
-        # The file of an empty passphrase is empty; other secrets that are read by reference never are.
-        may_be_empty = reference == str(context.answers.certificate.passphrase)
-        return context.secret(SecretReference.parse(reference), may_be_empty=may_be_empty).encode()
-    return context.gathered.typed()

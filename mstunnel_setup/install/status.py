@@ -1,46 +1,52 @@
-"""`mstunnel-setup status`: which steps are done, which comes next, and why the last run stopped."""
+"""`mstunnel-setup status`: which steps are done; and the summary at the end of an installation."""
 
 from collections.abc import Iterator, Sequence
 
+from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, fold_all, text
 from mstunnel_setup.base.values import JsonObject, as_object
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.certificates.judge import days_left
+from mstunnel_setup.gateway.occtl import SHOW_COMMANDS, occtl_arguments, read_answer
+from mstunnel_setup.gateway.ocserv_conf import served_port
+from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
-from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.service_account import become
+from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.install.scope import Scope, become
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.step import AnyStep
 
+_SECONDS = 5.0
+
 
 def status(operator: Operator) -> Result:
-    """Read the journal, without root that of both parts; nothing else is looked at."""
+    """Which steps are done, which comes next, and why the last run stopped.
+
+    Reads the journal only, without root that of both parts.
+    """
     account = rootless_account(operator) if operator.files.live else ""
     if account and not paths.ROOTLESS and accounts.find(account) is not None:
         become(operator, account)
     scopes = (Scope.HOST, Scope.ACCOUNT) if account else (Scope.ALL,)
     found = {scope: journal_of(scope, operator).receipt for scope in scopes}
     receipts = [(receipt, steps_of(scope)) for scope, receipt in found.items()]
-    installed = all(complete(receipt, scope) for scope, receipt in found.items())
-    data = _data(receipts, installed=installed)
-    return Result("ok", data, text=list(_lines(receipts, data)))
-
-
-def _data(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]], *, installed: bool) -> JsonObject:
-    done = [step.name for receipt, steps in receipts for step in steps if step.name in receipt.steps]
     waiting = [step.name for receipt, steps in receipts for step in steps if step.name not in receipt.steps]
     failure = next((receipt.failure for receipt, _ in receipts if receipt.failure is not None), None)
-    return {
-        "installed": installed,
-        "done": [*done],
+    data: JsonObject = {
+        "installed": all(complete(receipt, scope) for scope, receipt in found.items()),
+        "done": [step.name for receipt, steps in receipts for step in steps if step.name in receipt.steps],
         "next": waiting[0] if waiting else None,
         "stopped": None
         if failure is None
         else {"step": failure.step, "code": failure.code, "message": failure.message, "hint": failure.hint},
     }
+    return Result("ok", data, text=list(_lines(receipts, data)))
 
 
 def _lines(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]], data: JsonObject) -> Iterator[str]:
@@ -62,3 +68,59 @@ def _lines(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]], data: JsonObje
         )
     elif not data["installed"]:
         yield text("Run mstunnel-setup again to continue.")
+
+
+def summary(context: Context) -> list[str]:
+    """The lines about the gateway that this run has left here."""
+    ports = context.ports
+    joined = as_object(remembered(context.receipt, "joined-site"))
+    leaf = generations.leaf_in_use(ports)
+    return summary_lines(
+        address=str(joined.get("public_address") or "") or None,
+        port=served_port(ports.files.read(paths.OCSERV_CONF) or b""),
+        site=str(joined.get("name") or "") or None,
+        days=None if leaf is None else days_left(leaf, ports.clock.now()),
+        sessions=_sessions(ports) if context.prompter.interactive else None,
+    )
+
+
+def _sessions(ports: Ports) -> int | None:
+    """How many devices are connected; None when the gateway does not answer."""
+    status = next(command for command in SHOW_COMMANDS if command.words == ("status",))
+    try:
+        finished = ports.engine.execute(paths.SERVER, occtl_arguments(status, as_json=True), _SECONDS)
+        answer = read_answer(status, finished.output)
+    except SetupError:
+        return None
+    found = answer.get("Active sessions") if isinstance(answer, dict) else None
+    return found if isinstance(found, int) else None
+
+
+def summary_lines(
+    *, address: str | None, port: int | None, site: str | None, days: int | None, sessions: int | None = None
+) -> list[str]:
+    """First that it is done, then what is known, then the next steps.
+
+    None is what is not known, as when a step was skipped.
+    """
+    if port is None:
+        return [text("Done. See the next step with `mstunnel-setup status`.")]
+    rows = (
+        (
+            text("Address"),
+            address and text("{address}, port {port} (TCP and UDP)", address=address, port=port),
+        ),
+        (text("Site"), site),
+        (text("Certificate"), None if days is None else text("{days_left} days left", days_left=days)),
+        (text("Sessions"), None if sessions is None else text("{sessions} so far", sessions=sessions)),
+    )
+    next_steps = [
+        text("Allow TCP and UDP port {port} to this server in every firewall before it.", port=port),
+        text("Check the gateway with `mst-cli status`."),
+        text("Save the answers for another server with `mstunnel-setup answers save FILE`."),
+    ]
+    return [
+        text("The gateway is installed."),
+        *(Line(f"  {name + ':':13}{value}", f"{name}:", value) for name, value in rows if value),
+        *fold_all(next_steps),
+    ]

@@ -6,12 +6,12 @@ from mstunnel_setup.actions.agent_credential import UseAppIdentity
 from mstunnel_setup.actions.certificates import TESTED_SHA256, CreateAgentCredential
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
 from mstunnel_setup.answers.rules import needed_to_sign_in
+from mstunnel_setup.base.text import sentence, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import environment
-from mstunnel_setup.install.tenant_sign_in import cloud_of, roots_of, sign_in
+from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
 from mstunnel_setup.io.http import HttpSession
-from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION
 from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import (
@@ -22,7 +22,7 @@ from mstunnel_setup.tenant.sign_in import (
 )
 from mstunnel_setup.transaction.receipt import Receipt
 
-_PUBLIC_CLIENT = (
+_PUBLIC_CLIENT = text(
     "The page may ask for your consent to Microsoft Graph Command Line Tools, for "
     "{permissions}. To use your own registration instead, stop and set "
     "MSTUNNEL_SIGN_IN_CLIENT_ID to its client id."
@@ -113,7 +113,7 @@ def _client_id(context: Context, permissions: Sequence[str]) -> str:
     if context.answers.client_id is None:
         return context.answer("sign_in.client_id", CLIENT_ID_QUESTION)
     if context.answers.sign_in.client_id is None:
-        context.note(_PUBLIC_CLIENT.format(permissions=", ".join(permissions)))
+        context.note(sentence(_PUBLIC_CLIENT, {"permissions": ", ".join(permissions)}))
     return context.answers.client_id
 
 

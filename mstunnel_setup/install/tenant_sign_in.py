@@ -1,17 +1,22 @@
 """Signing in to the tenant that the answers name: for an installation, `mst-admin` and `mst-readiness`."""
 
 from collections.abc import Callable
+from typing import Final
 
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.secret import SecretReference
+from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.io.operator import Prompter
-from mstunnel_setup.tenant.authenticator import Account, Authenticator
 from mstunnel_setup.tenant.clouds import Cloud, cloud
-from mstunnel_setup.tenant.token_sources import AccessToken
+from mstunnel_setup.tenant.credential import read_credential
+from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
+from mstunnel_setup.tenant.token_sources import AccessToken, TokenFile
+
+CLIENT_ID_QUESTION: Final = text("Client id, or graph-command-line-tools")
 
 
 def cloud_of(answers: AnswerFile) -> Cloud:
@@ -43,15 +48,21 @@ def sign_in(
     Raises SignInError, UsageError (answers, files), NetworkError.
     """
     given = answers.sign_in
-    account = Account(
-        method=given.method,
-        tenant=answers.tenant.id,
-        client_id="" if given.method == "token-file" else client_id(),
-        client_secret=secret(given.client_secret) if given.method == "client-secret" else "",
-        certificate=given.certificate or "",
-        key=given.key or "",
-        pfx=given.pfx or "",
-        passphrase=secret(given.passphrase) if given.pfx else "",
-        token_file=given.token_file or "",
-    )
-    return Authenticator(http, clock, cloud_of(answers), console, token_files, permissions).enter(account)
+    if given.method == "token-file":
+        return TokenFile(token_files.given, given.token_file or "", clock)
+    application = SignIn(http, clock, cloud_of(answers), answers.tenant.id, client_id())
+    if given.method == "device-code":
+
+        def show(code: DeviceCode) -> None:
+            left = (code.expires_at - clock.now()).total_seconds()
+            console.device_code(code.url, code.code, left, code.complete_url)
+
+        return application.device_code(show, permissions, console.waiting)
+    if given.method == "client-secret":
+        return application.client_secret(secret(given.client_secret))
+    if given.pfx:
+        return application.certificate(
+            read_credential(token_files.given, given.pfx, secret(given.passphrase))
+        )
+    credential = read_credential(token_files.given, given.certificate or "", key_path=given.key or "")
+    return application.certificate(credential)

@@ -11,18 +11,17 @@ from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterSer
 from mstunnel_setup.actions.vendor_gateway import ADOPT, SetAside
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, NetworkError, SignInError, StepError, UsageError
-from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange import upgrade_history as record
 from mstunnel_setup.install import revocation
-from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
 from mstunnel_setup.install.ports import CANDIDATE
 from mstunnel_setup.install.rootless import ONLY, by_sudo, command_by_hand, host_command, relayed
-from mstunnel_setup.install.scope import Scope
-from mstunnel_setup.install.service_account import have_done
+from mstunnel_setup.install.scope import Scope, have_done
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.tenant_access import in_tenant, result
@@ -35,6 +34,10 @@ from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Removal
 
+_REMAINS = (
+    *(revocation.LAST, CANDIDATE, record.HISTORY, feed.KNOWN),
+    *(paths.SERVED_CONFIGURATION, paths.AGENT_CHANGES),
+)
 _TENANT = frozenset({CreateAppIdentity.kind, RegisterServer.kind})
 _DATA_STEPS = frozenset({"eula", "environment", "certificate", "import", ADOPT})
 _OTHER_SIGN_IN = text(
@@ -62,15 +65,20 @@ def _uninstall(
             return Result(
                 "unchanged", text=[text("No gateway is installed here; there is nothing to remove.")]
             )
-        registered = in_tenant(run.context.receipt)
-        if not yes:
-            _ask(run, offline=offline, registered=registered)
+        everywhere = in_tenant(run.context.receipt) and not offline
+        where = text("this server and the tenant") if everywhere else text("this server only")
+        question = text("Remove the gateway from {where}?", where=where)
+        prompter = run.context.prompter
+        if not yes and prompter.interactive and not prompter.confirm(question):
+            raise UsageError(
+                "uninstall-declined", "nothing was removed", hint="Run the command again and answer yes."
+            )
         try:
             counted = _uncounted if operator.verbose else operator.counted
             removals = remove_installation(run, offline=offline, keep_data=keep_data, counted=counted)
         except NetworkError as error:
             raise NetworkError(error.code, error.message, f"{error.hint} {_WAY_OUT}".strip()) from error
-    where = text("this server and from the tenant") if registered and not offline else text("this server")
+    where = text("this server and from the tenant") if everywhere else text("this server")
     return Result(
         "changed",
         as_data(removals),
@@ -79,32 +87,22 @@ def _uninstall(
     )
 
 
-def _ask(run: Run, *, offline: bool, registered: bool) -> None:
-    prompter = run.context.prompter
-    where = text("this server and the tenant") if registered and not offline else text("this server only")
-    if prompter.interactive and not prompter.confirm(text("Remove the gateway from {where}?", where=where)):
-        raise UsageError(
-            "uninstall-declined",
-            "nothing was removed",
-            hint="Run the command again and answer yes.",
-        )
-
-
 def take_back(operator: Operator, own: Callable[[], Result]) -> Result:
     """Undo everything; `own` undoes the part of the user that runs this process.
 
     Root lets the account do its part first; the account asks root for the host part afterwards.
     """
-    result = _take_back(operator, own)
+    if not operator.files.live:
+        result = own()
+    elif paths.ROOTLESS:
+        result = _take_back_as_account(operator, own)
+    else:
+        account = rootless_account(operator)
+        result = _take_back_as_root(operator, account) if account else own()
     return replace(result, warnings=(*result.warnings, *forget_program(operator)))
 
 
-def _take_back(operator: Operator, own: Callable[[], Result]) -> Result:
-    if not operator.files.live:
-        return own()
-    if not paths.ROOTLESS:
-        name = rootless_account(operator)
-        return _by_root(operator, name) if name else own()
+def _take_back_as_account(operator: Operator, own: Callable[[], Result]) -> Result:
     if rootless_account(operator) != own_name() and not journal_of(Scope.ACCOUNT, operator).receipt.entries:
         raise NOT_ROOT(what=text("this command"))
     first = own()
@@ -115,7 +113,7 @@ def _take_back(operator: Operator, own: Callable[[], Result]) -> Result:
     return _joined(first, by_sudo(operator, command, by_hand))
 
 
-def _by_root(operator: Operator, account: str) -> Result:
+def _take_back_as_root(operator: Operator, account: str) -> Result:
     first = relayed(have_done(operator, account, {ONLY: Scope.ACCOUNT.value}))
     if first is None:
         raise StepError(
@@ -191,21 +189,18 @@ def _remove_from_tenant(run: Run) -> list[Removal]:
     if not in_tenant(context.receipt):
         return []
     sign_in.as_administrator(context)
+    application_id = (result(context.receipt, CreateAppIdentity.kind) or {}).get("application_object_id")
+    graph = context.ports.graph
     try:
-        _require_application_changeable(context)
+        # The record is removed first: whether the application may be removed is tried before.
+        application = graph.application(str(application_id)) if application_id else None
+        if application is not None:
+            graph.require_changeable(application)
         return run.runner.undo(_of_kinds(context.receipt, _TENANT))
     except SignInError as error:
         if error.code != "permission-missing":
             raise
         raise SignInError(error.code, error.message, f"{_OTHER_SIGN_IN} {_WAY_OUT}") from error
-
-
-def _require_application_changeable(context: Context) -> None:
-    """Raise SignInError when the application may not be removed: the record goes first."""
-    known = result(context.receipt, CreateAppIdentity.kind) or {}
-    graph, object_id = context.ports.graph, known.get("application_object_id")
-    if object_id and (application := graph.application(str(object_id))) is not None:
-        graph.require_changeable(application)
 
 
 def _of_kinds(receipt: Receipt, kinds: Collection[str]) -> list[str]:
@@ -229,7 +224,7 @@ def _data(receipt: Receipt) -> dict[str, str]:
     return {key: path for key, path in paths_of.items() if path.startswith(paths.CONFIGURATION)}
 
 
-def kept(removals: list[Removal]) -> tuple[Notice, ...]:
+def kept(removals: list[Removal]) -> tuple[Problem, ...]:
     """A warning for everything that was left in place."""
     return tuple(
         warning(
@@ -277,14 +272,9 @@ def forget(files: Files, journal: Journal) -> None:
     if files.state(f"{state}/saved") is not None:
         files.remove_directory(f"{state}/saved")
     if files.state(state) is not None:
-        files.remove(f"{state}/receipt.json")
-        files.remove(revocation.LAST)
-        files.remove(CANDIDATE)
-        files.remove(record.HISTORY)
-        files.remove(feed.KNOWN)
         files.remove_tree(feed.WORK)
-        files.remove(paths.SERVED_CONFIGURATION)
-        files.remove(paths.AGENT_CHANGES)
+        for path in (f"{state}/receipt.json", *_REMAINS):
+            files.remove(path)
     # The monitor was stopped, maybe while it held the lock.
     files.remove(paths.FEED_LOCK)
     files.remove(paths.RESOLVER)
@@ -297,7 +287,7 @@ def forget(files: Files, journal: Journal) -> None:
     journal.remove()
 
 
-def forget_program(operator: Operator) -> list[Notice]:
+def forget_program(operator: Operator) -> list[Problem]:
     """Remove the one file as it unpacked itself: the very last act, for nothing can be loaded any more.
 
     Commands that run beside this one end first. Returns a warning for what is kept for one that does not.

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mstunnel_setup.base.errors import UsageError, as_kind
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.paths import AGENT_USER, CONFIGURATION
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io import untrusted
@@ -124,7 +124,7 @@ class Files:
         try:
             return self.given.read(path)
         except FileError as error:
-            raise as_kind(UsageError, error) from error
+            raise UsageError(error.code, error.message, error.hint) from error
 
     def digest(self, path: str) -> str | None:
         """SHA-256 in hex of the file at `path`; None when there is none."""

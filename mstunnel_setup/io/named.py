@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mstunnel_setup.base.errors import UsageError, as_kind
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.io.safe_paths import Kind, explain, kind_of
 
 
@@ -16,7 +16,8 @@ def kind_at(path: Path) -> Kind | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise as_kind(UsageError, explain("look at", str(path), error)) from error
+        found = explain("look at", str(path), error)
+        raise UsageError(found.code, found.message, found.hint) from error
 
 
 def refuse_present(path: Path) -> None:

@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mstunnel_setup.base.errors import TenantError
-from mstunnel_setup.base.result import Notice
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow
 from mstunnel_setup.exchange.health_state import State
 from mstunnel_setup.exchange.status_file import Failure
-from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
+from mstunnel_setup.install.agent_report import AGENT_LOGS, agent_hints
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
 # A start may take a minute, and the agent judges what the gateway has written up to 20 seconds before.
@@ -80,7 +80,7 @@ def of_settled_server(report: HealthReport | None, server: ContainerState | None
     return report.model_copy(update={"rows": rows})
 
 
-def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Notice]:
+def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Problem]:
     """What the agent fails at now, and every row that is unhealthy."""
     if report is None or rows_of(report, now) != report.rows:
         return
@@ -96,15 +96,15 @@ def is_serious(report: HealthReport | None, now: datetime) -> bool:
     return any(row.id in _SERIOUS and row.state is State.UNHEALTHY for row in rows_of(report, now))
 
 
-def row_notice(row: ReportedRow, error: Failure | None) -> Notice:
+def row_notice(row: ReportedRow, error: Failure | None) -> Problem:
     """A row that is not well; `error` is what the agent fails at, which explains why the tenant is away."""
-    hint = _ROWS.get(row.id, "See its limits with `mst-cli help health`.")
+    hint = _ROWS.get(row.id, text("See its limits with `mst-cli help health`."))
     if error is not None and row.id == "last-check-in":
         hint = _fix_of(error)
-    return Notice(f"health-{row.state.value}", f"{row.title}: {row.text}", hint)
+    return Problem(f"health-{row.state.value}", text("{title}: {seen}", title=row.title, seen=row.text), hint)
 
 
-def agent_problem(error: Failure) -> Notice:
+def agent_problem(error: Failure) -> Problem:
     """What the agent fails at, in its words, and what to do about it in ours.
 
     A code that we do not declare is not passed on: it is `agent-problem`.
@@ -116,7 +116,7 @@ def agent_problem(error: Failure) -> Notice:
         reason=error.message,
     )
     code = error.code if error.code in agent_hints() else found.code
-    return Notice(code, found.message, _fix_of(error))
+    return Problem(code, found.message, _fix_of(error))
 
 
 def _fix_of(error: Failure) -> str:

@@ -9,7 +9,8 @@ from mstunnel_setup.actions.tenant_objects import RegisterServer
 from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
-from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.problem import warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, json_bytes
 from mstunnel_setup.certificates import generations

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.containers import control
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.install.installed import open_gateway, open_host
@@ -25,7 +25,7 @@ def state(operator: Operator, container: str) -> Result:
         found = control.state_of(ports, container)
     data = {"state": _ABSENT if found is None else found.status, "health": health(found)}
     code = ExitCode.DONE if data["health"] == "healthy" else ExitCode.ENGINE
-    lines = [text("State: {state}", state=data["state"]), text("Health: {health}", health=data["health"])]
+    lines = verbatim(f"State: {data['state']}\nHealth: {data['health']}")
     return Result("ok" if code is ExitCode.DONE else "warning", data, text=lines, exit_code=code)
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode
-from mstunnel_setup.base.result import Notice, Result, notice_of, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers import control
@@ -57,14 +58,14 @@ def health(operator: Operator) -> Result:
     return Result("warning" if notices else "ok", data, notices, text=shown, exit_code=_code(notices))
 
 
-def _sick(containers: dict[str, str]) -> Iterator[Notice]:
+def _sick(containers: dict[str, str]) -> Iterator[Problem]:
     for name, state in containers.items():
         if state != "healthy":
             component = name.removeprefix("mstunnel-")
-            yield notice_of(CONTAINER_UNHEALTHY(container=name, state=state, component=component))
+            yield CONTAINER_UNHEALTHY(container=name, state=state, component=component).problem
 
 
-def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Iterator[Notice]:
+def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Iterator[Problem]:
     if report is None:
         yield warning(
             "agent-not-reported",
@@ -83,7 +84,7 @@ def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Itera
             yield row_notice(row, report.last_error if report else None)
 
 
-def _code(notices: Sequence[Notice]) -> ExitCode:
+def _code(notices: Sequence[Problem]) -> ExitCode:
     codes = {notice.code for notice in notices}
     if CONTAINER_UNHEALTHY.code in codes:
         return ExitCode.ENGINE

@@ -3,7 +3,8 @@
 from typing import Final
 
 from mstunnel_setup.agent.metrics import TEXTFILE
-from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.problem import warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import printable, verbatim
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files

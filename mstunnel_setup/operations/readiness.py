@@ -13,11 +13,12 @@ from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
 from mstunnel_setup.base.parsing import whole_number
-from mstunnel_setup.base.result import Result, Status, warning
+from mstunnel_setup.base.problem import warning
+from mstunnel_setup.base.result import Result, Status
 from mstunnel_setup.base.text import text
 from mstunnel_setup.install.installed import rootless_account
-from mstunnel_setup.install.release_images import with_release_images
-from mstunnel_setup.install.tenant_sign_in import cloud_of, roots_of, sign_in
+from mstunnel_setup.install.run_answers import with_release_images
+from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.errors import CA_FILE_UNREADABLE
 from mstunnel_setup.io.files import Files
@@ -32,7 +33,6 @@ from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
 from mstunnel_setup.readiness.parse import json_object
 from mstunnel_setup.readiness.read.account import AccountReader
 from mstunnel_setup.readiness.read.certificate import CertificatePlace
-from mstunnel_setup.tenant.authenticator import CLIENT_ID_QUESTION
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
 from mstunnel_setup.tenant.wire import USER_READ
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.problem import warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.installed import open_gateway

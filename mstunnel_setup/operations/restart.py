@@ -4,8 +4,10 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import EngineError, SetupError, UsageError, ValuesError, as_kind
-from mstunnel_setup.base.result import Notice, Result, notice_of
+from mstunnel_setup.base.errors import EngineError, SetupError, UsageError, ValuesError
+from mstunnel_setup.base.problem import Problem
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.containers import control
 from mstunnel_setup.containers.launch import LOG_LINES, launch_failure, wait_until_up
 from mstunnel_setup.exchange.agent_settings import read_agent_info
@@ -30,14 +32,12 @@ def start(operator: Operator, container: str) -> Result:
         try:
             warnings = _environment_warnings(ports, container)
         except SetupError as error:
-            warnings = (notice_of(error),)
+            warnings = (error.problem,)
         try:
             _prove(ports, container, control.start)
         except SetupError as error:
-            reasons = "".join(
-                f"{notice.message}; " for notice in warnings if notice.code != "setting-unknown"
-            )
-            raise as_kind(type(error), error, reasons) from error
+            reasons = [item.message for item in warnings if item.code != "setting-unknown"]
+            raise type(error)(error.code, joined((*reasons, error.message), "; "), error.hint) from error
     return _done(container, "started", warnings)
 
 
@@ -52,17 +52,23 @@ def restart(operator: Operator, container: str) -> Result:
             warnings = _environment_warnings(ports, container)
         except SetupError as error:
             kind = UsageError if isinstance(error, ValuesError) else type(error)
-            raise as_kind(kind, error, f"{container} was not restarted: ") from error
+            why = text("{container} was not restarted: {problem}", container=container, problem=error.message)
+            raise kind(error.code, why, error.hint) from error
         _prove(ports, container, control.restart)
     return _done(container, "restarted", warnings)
 
 
-def _done(container: str, action: str, warnings: tuple[Notice, ...]) -> Result:
+def _done(container: str, action: str, warnings: tuple[Problem, ...]) -> Result:
     data = {"container": container, "action": action}
-    return Result("changed", data, warnings, text=[f"{container} {action}."])
+    return Result(
+        "changed",
+        data,
+        warnings,
+        text=[text("{container} {action}.", container=container, action=text(action))],
+    )
 
 
-def _environment_warnings(ports: Ports, container: str) -> tuple[Notice, ...]:
+def _environment_warnings(ports: Ports, container: str) -> tuple[Problem, ...]:
     """What `env.sh` has that the container can run without; raises the rest.
 
     ocserv fetches the keys of the tenant when it starts, and ends without them. All else tries again.
@@ -70,7 +76,7 @@ def _environment_warnings(ports: Ports, container: str) -> tuple[Notice, ...]:
     found = check_environment(ports.files)
     if found.unreachable and container == paths.SERVER and _fetches_keys(ports):
         raise found.unreachable[0]
-    return (*found.unknown, *map(notice_of, found.unreachable))
+    return (*found.unknown, *(error.problem for error in found.unreachable))
 
 
 def _fetches_keys(ports: Ports) -> bool:

@@ -14,10 +14,10 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.exchange.upgrade_history import HISTORY
-from mstunnel_setup.install.account_files import refuse_unreadable_by
 from mstunnel_setup.install.install import steps_data
 from mstunnel_setup.install.installed import complete, journal_of, own_scope, rootless_account
 from mstunnel_setup.install.preflight import refuse_unready, refuse_unsuited, refuse_vendor
+from mstunnel_setup.install.rootless import refuse_unreadable_by
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run, open_run, require_answers
 from mstunnel_setup.install.step_list import steps_of
@@ -44,7 +44,8 @@ _CATALOGUE_DIRECTORY = CATALOGUE.rpartition("/")[0]
 def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool) -> Result:
     """Place settings, certificate and roots, then install into the same site with the same answers.
 
-    What is given now (option, variable, answer file) is used instead of what the backup has.
+    What is given now (option, variable, answer file) is used instead of what the backup has, but for mode
+    and images.
 
     With `replace` the record and the application of the old host are removed from the tenant first.
     Given once more it continues a restoration that was cut off. Raises UsageError where a gateway is
@@ -55,8 +56,11 @@ def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool
     manifest, files = unpack(content)
     scope = _scope(operator, manifest, file)
     digest = hashlib.sha256(content).hexdigest()
-    mode = {"mode": _mode(manifest)}
-    with open_run(operator, {**settings, **mode}, scope=scope, backup=_answers(manifest)) as run:
+    answers = _answers(manifest)
+    # The release that ran there runs here, whatever an answer file from before its upgrades says.
+    images = {path: value for path, value in answers.items() if path.startswith("images.")}
+    fixed = {"mode": _mode(manifest), **images}
+    with open_run(operator, {**settings, **fixed}, scope=scope, backup=answers) as run:
         _refuse_installed(run, digest)
         _refuse_missing_roots(run, file)
         require_answers(run, steps_of(scope))

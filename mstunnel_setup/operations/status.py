@@ -7,7 +7,8 @@ from mstunnel_setup import __version__
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError
-from mstunnel_setup.base.result import Notice, Result, Status, notice_of, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result, Status
 from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.containers import control
@@ -69,7 +70,7 @@ def overview(operator: Operator) -> Result:
         *([(text("Network"), data["network"])] if data.get("network") else []),
         *certificate_lines(as_object(data["certificate"])),
         *(
-            (key.removeprefix("mstunnel-").capitalize(), "{state}, {health}".format_map(as_object(data[key])))
+            (key.removeprefix("mstunnel-").capitalize(), _state(as_object(data[key])))
             for key in (paths.SERVER, paths.AGENT)
         ),
         (text("Version"), data["version"]),
@@ -83,7 +84,13 @@ def overview(operator: Operator) -> Result:
     )
 
 
-def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
+def _state(container: JsonObject) -> str:
+    return text(
+        "{state}, {health}", state=text(str(container["state"])), health=text(str(container["health"]))
+    )
+
+
+def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Problem]:
     """What is wrong, each with the command that fixes it."""
     if not complete(receipt):
         why = text(": {message}", message=receipt.failure.message) if receipt.failure else ""
@@ -97,7 +104,7 @@ def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
         short, container = name.removeprefix("mstunnel-"), data[name]
         state, shown = (container["state"], container["health"]) if isinstance(container, dict) else ("", "")
         if state == "absent" and not complete(receipt):
-            yield notice_of(CONTAINER_MISSING(container=name))
+            yield CONTAINER_MISSING(container=name).problem
         elif state != "running":
             # Where systemd runs the containers, one that is stopped is not there.
             reason = as_object(container).get("reason")
@@ -110,7 +117,7 @@ def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Notice]:
                 why=text(": {reason}", reason=reason) if reason else "",
             )
         elif shown != "healthy":
-            yield notice_of(CONTAINER_UNHEALTHY(container=name, state=shown, component=short))
+            yield CONTAINER_UNHEALTHY(container=name, state=shown, component=short).problem
 
 
 def _container(ports: Ports, name: str) -> JsonObject:
@@ -133,16 +140,16 @@ def _reason(ports: Ports, name: str) -> str | None:
     return plain((causes or lines)[-1]) if lines else None
 
 
-def _environment_troubles(ports: Ports, data: JsonObject) -> Iterator[Notice]:
+def _environment_troubles(ports: Ports, data: JsonObject) -> Iterator[Problem]:
     """What is wrong with `env.sh`, where a container is not healthy: that may be the reason."""
     if all(as_object(data[name])["health"] == "healthy" for name in (paths.SERVER, paths.AGENT)):
         return
     try:
         found = check_environment(ports.files)
     except SetupError as error:
-        yield notice_of(error)
+        yield error.problem
     else:
-        yield from map(notice_of, found.unreachable)
+        yield from (error.problem for error in found.unreachable)
 
 
 def _network(ports: Ports) -> str | None:

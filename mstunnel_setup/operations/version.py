@@ -9,7 +9,8 @@ from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, UsageError
 from mstunnel_setup.base.parsing import json_value
-from mstunnel_setup.base.result import Notice, Result, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, text, verbatim
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.release_feed import offered
@@ -27,7 +28,7 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
     """What is known; less without an engine, an installation or root. `verbose` adds the packages inside."""
     engine, number, release = None, None, None
     images: dict[str, str | None] = {"server": None, "agent": None}
-    warnings: tuple[Notice, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     try:
         with open_host(operator) as ports:
             engine, number = _engine(ports)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from mstunnel_setup.base.problem import Problem
-from mstunnel_setup.base.text import sentence
+from mstunnel_setup.base.text import sentence, text
 
 DOCUMENTATION = "docs/reference/readiness.md"
 
@@ -133,7 +133,7 @@ class Finding:
     @property
     def problem(self) -> Problem:
         """As a warning or an error of a command."""
-        return Problem(self.id, f"{self.check.title}: {self.seen}", self.hint)
+        return Problem(self.id, text("{title}: {seen}", title=self.check.title, seen=self.seen), self.hint)
 
 
 class Checks:

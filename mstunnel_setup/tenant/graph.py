@@ -2,30 +2,30 @@
 
 Paths and permissions are those of Microsoft Graph beta (Intune, `microsoftTunnel…`). Methods that look for
 one object by id return None when it is not there; all others raise TenantError, SignInError or
-NetworkError (see `graph_errors`).
+NetworkError (see `transport`).
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
-from mstunnel_setup.base.errors import TenantError
+from mstunnel_setup.base.errors import TenantError, declare
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.tenant.clouds import Cloud
-from mstunnel_setup.tenant.errors import ANSWER_UNEXPECTED, ID_MALFORMED
 from mstunnel_setup.tenant.token_sources import AccessToken, claims
-from mstunnel_setup.tenant.transport import GraphTransport, equals, query
+from mstunnel_setup.tenant.transport import ANSWER_UNEXPECTED, GraphTransport, equals, query
 from mstunnel_setup.tenant.wire import (
     APP_ROLE_ASSIGNMENT_READ_WRITE,
     APPLICATION_READ_WRITE,
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
     GRAPH_APP_ID,
+    INTUNE_PLAN_1,
     USER_READ,
     Application,
     AppRoleAssignment,
@@ -42,6 +42,7 @@ from mstunnel_setup.tenant.wire import (
     WireModel,
 )
 
+ID_MALFORMED = declare(TenantError, "id-malformed", "{text} is not the id of a Graph object", "Give a GUID.")
 _SITES: Final = "/deviceManagement/microsoftTunnelSites"
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 LARGEST_PAGE: Final = "999"
@@ -312,3 +313,20 @@ def read_entity(model: type[Model], document: Mapping[str, object]) -> Model:
             "a {name__} that cannot be read (at {place})", name__=model.__name__, place=plain(place, 80)
         )
         raise ANSWER_UNEXPECTED(found=found) from error
+
+
+def has_intune(licences: Iterable[LicenseDetails]) -> bool | None:
+    """True with Intune Plan 1, False without any plan of Intune.
+
+    None with other plans of Intune only, such as INTUNE_EDU: no source tells which of them are sufficient.
+    """
+    plans = [plan for licence in licences for plan in licence.service_plans]
+    ours = [
+        plan
+        for plan in plans
+        if plan.provisioning_status != "Disabled"
+        and (plan.service_plan_id == INTUNE_PLAN_1 or plan.service_plan_name.upper().startswith("INTUNE"))
+    ]
+    if any(plan.service_plan_id == INTUNE_PLAN_1 or plan.service_plan_name == "INTUNE_A" for plan in ours):
+        return True
+    return None if ours else False

@@ -10,8 +10,7 @@ from typing import Final, Generic, TypeVar
 
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.text import plain
-from mstunnel_setup.tenant.errors import ID_MALFORMED
-from mstunnel_setup.tenant.graph import LARGEST_PAGE, Graph, read_entity
+from mstunnel_setup.tenant.graph import ID_MALFORMED, LARGEST_PAGE, Graph, read_entity
 from mstunnel_setup.tenant.transport import query
 from mstunnel_setup.tenant.wire import CONFIGURATION_READ, CONFIGURATION_READ_WRITE, IntuneObject
 from mstunnel_setup.tenant.wire_apps import (

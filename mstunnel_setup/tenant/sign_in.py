@@ -12,20 +12,16 @@ from urllib.parse import urlsplit
 
 import msal
 
-from mstunnel_setup.base.errors import NetworkError, SetupError, SignInError
+from mstunnel_setup.base.errors import NetworkError, SetupError, SignInError, declare
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http_port import HttpAnswer, HttpPort, RequestOptions
 from mstunnel_setup.tenant.clouds import ANY_TENANT, CLIENT_ALIASES, Cloud
-from mstunnel_setup.tenant.credential import ClientSecret, Credential
-from mstunnel_setup.tenant.errors import (
-    DEVICE_CODE_UNREADABLE,
-)
-from mstunnel_setup.tenant.graph_errors import json_object
+from mstunnel_setup.tenant.credential import ClientSecret, Credential, client_assertion
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
-from mstunnel_setup.tenant.signed_proofs import client_assertion
 from mstunnel_setup.tenant.token_sources import AccessToken, CachedToken, claims
+from mstunnel_setup.tenant.transport import json_object
 from mstunnel_setup.tenant.wire import (
     APP_ROLE_ASSIGNMENT_READ_WRITE,
     APPLICATION_READ_WRITE,
@@ -47,16 +43,22 @@ SETUP_PERMISSIONS: Final = (
 PREPARED_PERMISSIONS: Final = (CONFIGURATION_READ_WRITE,)
 """Those that are left when the server's own identity was created in advance."""
 
+DEVICE_CODE_UNREADABLE = declare(
+    NetworkError,
+    "device-code-unreadable",
+    "the response to the device code request cannot be read: {reason}",
+    "Check tenant.authority, and any proxy between this host and the sign-in address.",
+)
 _OF_INTUNE: Final = frozenset({CONFIGURATION_READ, CONFIGURATION_READ_WRITE})
 
 
-Made = TypeVar("Made")
+MsalApplication = TypeVar("MsalApplication")
 _LONGEST_SIGN_IN: Final = 3600
 _LONGEST_PAUSE: Final = 60
 
 
-def _nobody_looks(_seconds_left: float) -> None:
-    """Nothing is shown while the user signs in."""
+def _no_countdown(_seconds_left: float) -> None:
+    """Show no countdown."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class SignIn:
         self,
         show: Callable[[DeviceCode], None],
         permissions: Sequence[str] = SETUP_PERMISSIONS,
-        waiting: Callable[[float], None] = _nobody_looks,
+        waiting: Callable[[float], None] = _no_countdown,
     ) -> AccessToken:
         """Let a person sign in on another device; `show` is called once, then this waits.
 
@@ -103,7 +105,7 @@ class SignIn:
         """
         scopes = [f"{self.cloud.graph}/{permission}" for permission in permissions]
         application = self._public()
-        flow = _begun(application, scopes)
+        flow = _start_flow(application, scopes)
         if "user_code" not in flow:
             raise self._refusal(flow)
         code = self._shown(flow)
@@ -141,7 +143,7 @@ class SignIn:
             return self.client_secret(credential.text)
         return self.certificate(credential)
 
-    def _confidential(self, credential: object) -> "msal.ConfidentialClientApplication":
+    def _confidential(self, credential: object) -> msal.ConfidentialClientApplication:
         authority = self.cloud.authority_of(self.tenant)
         if authority.rpartition("/")[2] in ANY_TENANT:
             raise SignInError(
@@ -150,7 +152,7 @@ class SignIn:
                 hint="Set tenant.id to the id or domain of the tenant.",
             )
 
-        return _made(
+        return _msal_application(
             lambda: msal.ConfidentialClientApplication(
                 self._application_id,
                 client_credential=credential,
@@ -160,16 +162,15 @@ class SignIn:
             )
         )
 
-    def _source(self, application: "msal.ConfidentialClientApplication") -> AccessToken:
+    def _source(self, application: msal.ConfidentialClientApplication) -> AccessToken:
         scopes = [f"{self.cloud.graph}/.default"]
         source = CachedToken(lambda: self._token(application.acquire_token_for_client(scopes)))
         source.token()
         return source
 
-    def _public(self) -> "msal.PublicClientApplication":
-
+    def _public(self) -> msal.PublicClientApplication:
         authority = self.cloud.authority_of(self.tenant)
-        return _made(
+        return _msal_application(
             lambda: msal.PublicClientApplication(
                 self._application_id,
                 authority=authority,
@@ -201,7 +202,7 @@ class SignIn:
 
     def _wait(
         self,
-        application: "msal.PublicClientApplication",
+        application: msal.PublicClientApplication,
         flow: JsonObject,
         expires_at: datetime,
         waiting: Callable[[float], None],
@@ -210,7 +211,7 @@ class SignIn:
         while (left := (expires_at - self.clock.now()).total_seconds()) > 0:
             waiting(left)
             self.clock.sleep(_number(flow, "interval"))
-            answer = _asked(application, flow)
+            answer = _poll(application, flow)
             if answer.get("error") not in {"authorization_pending", "slow_down"}:
                 return answer
         return {"error": "expired_token"}
@@ -243,7 +244,7 @@ def _is_guest(found: Mapping[str, object]) -> bool:
     return found.get("acct") in {1, "1"} or found.get("idp", found.get("iss")) != found.get("iss")
 
 
-_PASSING: Final = frozenset({"network-timeout", "network-unreachable", "sign-in-unavailable"})
+_TEMPORARY: Final = frozenset({"network-timeout", "network-unreachable", "sign-in-unavailable"})
 
 
 class _Endpoint:
@@ -311,8 +312,8 @@ def _require_same_host(url: object, authority: str) -> None:
         )
 
 
-def _begun(application: "msal.PublicClientApplication", scopes: Sequence[str]) -> JsonObject:
-    """Begin a sign-in by device code; its times are whole seconds, an hour and a minute at most.
+def _start_flow(application: msal.PublicClientApplication, scopes: Sequence[str]) -> JsonObject:
+    """Start a sign-in by device code; its times are whole seconds, an hour and a minute at most.
 
     They are changed in the flow itself: MSAL never returns for an interval below 1.
     """
@@ -333,18 +334,18 @@ def _number(flow: JsonObject, name: str) -> int:
     return found
 
 
-def _asked(application: "msal.PublicClientApplication", flow: JsonObject) -> JsonObject:
-    """Ask once; a disturbance that may pass counts as "not yet", the person is still on the way."""
+def _poll(application: msal.PublicClientApplication, flow: JsonObject) -> JsonObject:
+    """Ask Entra once; a temporary failure counts as "not yet": the person may still be signing in."""
     flow.pop("latest_attempt_at", None)  # MSAL warns by its own clock
     try:
         return dict(application.acquire_token_by_device_flow(flow, exit_condition=lambda _flow: True))
     except (NetworkError, SignInError) as error:
-        if error.code not in _PASSING:
+        if error.code not in _TEMPORARY:
             raise
         return {"error": "authorization_pending"}
 
 
-def _made(make: Callable[[], Made]) -> Made:
+def _msal_application(make: Callable[[], MsalApplication]) -> MsalApplication:
     """Build an MSAL application, which reads the authority's metadata and fails in many ways at bad ones."""
     try:
         return make()

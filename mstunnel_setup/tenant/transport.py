@@ -1,19 +1,220 @@
-"""HTTP to Graph: the bearer token, JSON in and out, paging."""
+"""HTTP to Graph: the bearer token, JSON in and out, paging, and the error for each refusal."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from mstunnel_setup.base.errors import TenantError
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.errors import Declared, NetworkError, SetupError, SignInError, TenantError, declare
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.io.http_port import HttpPort
-from mstunnel_setup.tenant.errors import ANSWER_UNEXPECTED
-from mstunnel_setup.tenant.graph_errors import Answer, explain, not_graph
+from mstunnel_setup.io.http_port import HttpAnswer, HttpPort
+from mstunnel_setup.tenant.sign_in_errors import LICENCE_MISSING
 from mstunnel_setup.tenant.token_sources import AccessToken
+from mstunnel_setup.tenant.wire import (
+    APP_ROLE_ASSIGNMENT_READ_WRITE,
+    APPLICATION_READ_WRITE,
+    CONFIGURATION_READ,
+    CONFIGURATION_READ_WRITE,
+)
+from mstunnel_setup.tenant.wire_access import POLICY_CHANGE, POLICY_READ
+
+ANSWER_UNEXPECTED = declare(
+    TenantError,
+    "answer-unexpected",
+    "Graph returned {found}",
+    "Check tenant.graph. If it is correct, the API has changed: install a newer version of mstunnel-setup.",
+)
+CHANGED_MEANWHILE = declare(
+    TenantError,
+    "changed-meanwhile",
+    "the object was changed by someone else at the same time: {request}",
+    "Run the command again.",
+)
+CONFLICT = declare(
+    TenantError,
+    "conflict",
+    "Graph reports a conflict: {request}",
+    "Change or delete first what uses the object; use another name if this one is taken.",
+)
+ENTRA_LICENCE_MISSING = declare(
+    SignInError,
+    "entra-licence-missing",
+    "the tenant has no licence for Conditional Access{detail}",
+    "Check that the tenant has Microsoft Entra ID P1.",
+)
+GRAPH_UNAVAILABLE = declare(
+    TenantError,
+    "graph-unavailable",
+    "Graph is not available: {request}",
+    "Check the service health of Intune, then run the command again.",
+)
+NOT_FOUND = declare(
+    TenantError,
+    "not-found",
+    "Graph does not have the object: {request}",
+    "Check in the admin center that it still exists.",
+)
+REQUEST_REFUSED = declare(
+    TenantError,
+    "request-refused",
+    "Graph refused {request}",
+    "Correct the value that the message names, or run the command again with --verbose and read the log.",
+)
+THROTTLED = declare(
+    TenantError,
+    "throttled",
+    "Graph is throttling requests: {request}",
+    "Wait a few minutes, then run the command again.",
+)
+TOKEN_REFUSED = declare(
+    SignInError,
+    "token-refused",
+    "Graph refused the access token: {request}",
+    "Sign in again; check tenant.cloud and the clock of this host.",
+)
 
 _MOST_PAGES: Final = 1000
+_ROLES: Final = {
+    CONFIGURATION_READ: text("Intune Administrator"),
+    CONFIGURATION_READ_WRITE: text("Intune Administrator (and an Intune licence)"),
+    APPLICATION_READ_WRITE: text("Cloud Application Administrator"),
+    APP_ROLE_ASSIGNMENT_READ_WRITE: text("Privileged Role Administrator"),
+    POLICY_READ: text("Conditional Access Administrator"),
+    POLICY_CHANGE: text("Conditional Access Administrator"),
+}
+"""The least Entra role a user needs beside each permission (Microsoft Entra built-in roles)."""
+
+
+@dataclass(frozen=True)
+class GraphAnswer:
+    """An HTTP answer, read once: `document` is its JSON object, or None when it holds none.
+
+    `code` and `message` are those of Graph's error envelope, `request_id` is what support asks for.
+    """
+
+    method: str
+    url: str
+    status: int
+    document: JsonObject | None
+    code: str = ""
+    message: str = ""
+    request_id: str = ""
+    html: bool = False
+
+    @classmethod
+    def of(cls, response: HttpAnswer, method: str, url: str) -> Self:
+        """Read a response of the HTTP session."""
+        document = json_object(response)
+        envelope = document.get("error") if document else None
+        error: Mapping[str, object] = envelope if isinstance(envelope, Mapping) else {}
+        return cls(
+            method,
+            url,
+            response.status_code,
+            document,
+            plain(error.get("code") or ""),
+            plain(error.get("message") or ""),
+            plain(response.headers.get("request-id", ""), 64),
+            "html" in response.headers.get("Content-Type", "").lower(),
+        )
+
+    @property
+    def accepted(self) -> bool:
+        """Whether Graph did what was asked."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
+    @property
+    def host(self) -> str:
+        """The host that was asked."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def said(self) -> str:
+        """What was asked and what Graph said, for the message of an error."""
+        request = f" (request {self.request_id})" if self.request_id else ""
+        words = self.message or self.code or "no reason given"
+        return text(
+            "{method} {path}: {status}, {words}{request}",
+            method=self.method,
+            path=urlsplit(self.url).path,
+            status=self.status,
+            words=words,
+            request=request,
+        )
+
+
+def json_object(response: HttpAnswer) -> JsonObject | None:
+    """Return the JSON object that is the body of `response`, or None."""
+    try:
+        document = json_value(response.content)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+_REFUSALS: Final[Mapping[int, Declared[SignInError] | Declared[TenantError]]] = {
+    HTTPStatus.UNAUTHORIZED: TOKEN_REFUSED,
+    HTTPStatus.NOT_FOUND: NOT_FOUND,
+    HTTPStatus.GONE: NOT_FOUND,
+    HTTPStatus.CONFLICT: CONFLICT,
+    HTTPStatus.PRECONDITION_FAILED: CHANGED_MEANWHILE,
+    HTTPStatus.TOO_MANY_REQUESTS: THROTTLED,
+}
+
+
+def refusal(answer: GraphAnswer, needs: str = "") -> SetupError:
+    """Return the error that a refusal amounts to; `needs` is the permission the request takes."""
+    if answer.document is None and not _plausible_without_json(answer):
+        return not_graph(answer)
+    if _without_licence(answer):
+        missing = ENTRA_LICENCE_MISSING if "/identity/" in answer.url else LICENCE_MISSING
+        return missing(detail=f": {answer.said}")
+    if answer.status == HTTPStatus.FORBIDDEN:
+        role = text(", and the user needs the role {needs}", needs=_ROLES[needs]) if needs in _ROLES else ""
+        permission = text("the permission {needs}", needs=needs) if needs else text("another permission")
+        return SignInError(
+            "permission-missing",
+            "Graph denied access: {request}",
+            hint="Grant the application consent to {permission}{role}.",
+            request=answer.said,
+            permission=permission,
+            role=role,
+        )
+    unavailable = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    otherwise = GRAPH_UNAVAILABLE if unavailable else REQUEST_REFUSED
+    return _REFUSALS.get(answer.status, otherwise)(request=answer.said)
+
+
+def not_graph(answer: GraphAnswer) -> NetworkError:
+    """Return the error for an answer that cannot be Graph's: a portal, a filter, a wrong address."""
+    return NetworkError(
+        "answer-not-graph",
+        "{host} returned HTTP {status} without JSON: this is not Graph",
+        hint=(
+            "A captive portal, web filter or proxy answers instead: allow this host there, or "
+            "check https_proxy, no_proxy and tenant.graph."
+        ),
+        host=answer.host,
+        status=answer.status,
+    )
+
+
+def _plausible_without_json(answer: GraphAnswer) -> bool:
+    """Tell whether Graph's front doors, and not something in between, may have sent this."""
+    bare = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}
+    unavailable = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return unavailable or (answer.status in bare and not answer.html)
+
+
+def _without_licence(answer: GraphAnswer) -> bool:
+    """Whether a licence is what is missing; Intune has no code for it, so its words have to do."""
+    words = answer.message.lower()
+    tenant = answer.status == HTTPStatus.BAD_REQUEST and "not applicable to target tenant" in words
+    person = answer.status == HTTPStatus.FORBIDDEN and ("licence" in words or "license" in words)
+    return tenant or person
 
 
 class GraphTransport:
@@ -78,9 +279,9 @@ class GraphTransport:
     def _send(self, method: str, url: str, body: Mapping[str, object] | None, needs: str) -> JsonObject:
         headers = {"Authorization": f"Bearer {self._token_source.token()}", "Accept": "application/json"}
         response = self._http.request(method, url, json=body, headers=headers, allow_redirects=False)
-        answer = Answer.of(response, method, url)
+        answer = GraphAnswer.of(response, method, url)
         if not answer.accepted:
-            raise explain(answer, needs)
+            raise refusal(answer, needs)
         if answer.status == HTTPStatus.NO_CONTENT:
             return {}
         if answer.document is None:

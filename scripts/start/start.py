@@ -54,6 +54,10 @@ if __name__ == "__main__":
         tidy()
         os.environ["MSTUNNEL_ONE_FILE"] = os.path.realpath(sys.argv[1])
     sys.argv[:2] = [sys.argv[1]]
+    if os.path.exists(f"{FOLDER}/program"):
+        # The file has one program, which it is by any name.
+        with open(f"{FOLDER}/program") as given:
+            sys.argv[0] = given.read()
     sys.executable = f"{FOLDER}/bin/python"
     with open("/proc/self/comm", "w") as name:
         name.write(os.path.basename(sys.argv[0]))

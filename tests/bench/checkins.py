@@ -22,10 +22,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from mstunnel_lab.entra.keys import KeyRing
-from mstunnel_lab.entra.permissions import APP_ROLE_IDS
-from mstunnel_lab.entra.scopes import Resource
-from mstunnel_lab.entra.tokens import TokenService
+from mstunnel_lab.entra.permissions import APP_ROLE_IDS, Resource
+from mstunnel_lab.entra.tokens import KeyRing, TokenService
 from mstunnel_lab.graph.directory import new_assignment, new_principal
 from mstunnel_lab.records import ApplicationRecord, ServerRecord, SiteRecord, TenantRecord, digest
 from mstunnel_lab.store import Store

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mstunnel_lab import trends
 from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.store import Store
 from mstunnel_setup.tenant.wire import HealthStatus, LabHealth
@@ -87,7 +86,7 @@ def add_server(directory: Path) -> str:
         for hour in range(HOURS):
             busy = 0.5 - 0.5 * math.cos(2 * math.pi * hour / HOURS)
             figures = {name: round(value * (0.3 + 0.7 * busy)) for name, value in FIGURES.items()}
-            trends.add(store, server.id, figures, now - (HOURS - hour) * 3600, 3 * 3600)
+            store.add_trend(server.id, figures, now - (HOURS - hour) * 3600, 3 * 3600)
         return server.id
     finally:
         store.close()

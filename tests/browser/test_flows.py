@@ -12,7 +12,7 @@ import pytest
 import requests
 from selenium.webdriver.common.keys import Keys
 
-from mstunnel_lab.admin_center.language import LANGUAGES, Words
+from mstunnel_lab.admin_center.language import LANGUAGES, PageLanguage
 from tests.browser.chromium import Browser
 from tests.browser.served_site import ADMINISTRATOR, SERVER, Site, password_of
 from tests.parameters import sample
@@ -30,7 +30,7 @@ class Administrator:
     """Who clicks, and in which language; texts are given in English and looked up."""
 
     browser: Browser
-    say: Words
+    say: PageLanguage
     site: Site
 
     def name(self, what: str) -> str:
@@ -70,7 +70,7 @@ def administrator(site: Site, request: pytest.FixtureRequest) -> Iterator[Admini
     site.browser.size(NARROW)
     site.browser.colours("light")
     site.open("/admin/servers").press(LANGUAGES[request.param])
-    yield Administrator(site.browser, Words(request.param), site)
+    yield Administrator(site.browser, PageLanguage(request.param), site)
     site.open("/admin/servers").press(LANGUAGES["en"])
     # What is refused has status 400, which the browser notes.
     assert [line for line in site.browser.console() if "status of 400" not in line] == []
@@ -203,7 +203,7 @@ def exclusions(administrator: Administrator, directory: Path) -> None:
     assert say("a wildcard may only stand for the first label, as in *.contoso.com") in browser.text()
     browser.field(say("File with proxy exclusions")).send_keys(str(good))
     administrator.press("Import")
-    assert say("2 entries imported.") in browser.text()
+    assert say("{count} entries imported.", count=2) in browser.text()
     assert browser.field(say("Proxy exclusion list")).get_attribute("value") == "*.contoso.com\n10.0.0.1"
     exported = browser.download(say("Export"), directory)
     assert exported.read_text() == good.read_text()

@@ -25,7 +25,6 @@ import mstunnel_setup.adopt.switch as adopt_module
 import mstunnel_setup.cli.framework.render as render_module
 import mstunnel_setup.install.install
 import mstunnel_setup.install.installed as installed_module
-import mstunnel_setup.install.plan
 import mstunnel_setup.install.preflight
 import mstunnel_setup.install.session as run_module
 import mstunnel_setup.install.status
@@ -171,9 +170,9 @@ def _recorded(ports: Ports, request: dict[str, Any], points: Points) -> Ports:
     return replace(ports, processes=processes, systemd=Systemd(processes, marker=marker))
 
 
-def _is_listed(context: Context, promise: verify.Promise) -> None:
+def _is_listed(context: Context, expected: verify.ExpectedGateway) -> None:
     """No agent runs here, so its record is all that can be proved."""
-    if context.ports.graph.server(promise.site_id, promise.server_id) is None:
+    if context.ports.graph.server(expected.site_id, expected.server_id) is None:
         raise SERVER_NOT_LISTED()
 
 

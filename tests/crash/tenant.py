@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mstunnel_lab.graph.bodies_directory import KeyCredentialBody
-from mstunnel_lab.graph.directory import stored_credentials
+from mstunnel_lab.graph.credentials import KeyCredentialBody, stored_credentials
 from mstunnel_setup.certificates.agent_credential import new_agent_credential
 
 CERTIFICATE_DAYS = 90

@@ -18,11 +18,12 @@ VERSION = ["--version"]
 class OneFile:
     """A copy in `directory` that unpacks itself into `places` of that directory, for root."""
 
-    def __init__(self, built: bytes, directory: Path) -> None:
-        self.path = directory / "mstunnel-setup"
+    def __init__(self, built: bytes, directory: Path, name: str = "mstunnel-setup") -> None:
+        self.path = directory / name
         self.places = [directory / "first", directory / "second", directory / "third"]
         head, marker, payload = built.partition(b"\n__PAYLOAD__\n")
-        for place, own in zip(PLACES, self.places, strict=True):
+        for each, own in zip(PLACES, self.places, strict=True):
+            place = each.replace("mstunnel-setup", name)
             assert place.encode() in head
             head = head.replace(place.encode(), bytes(own))
         self.path.write_bytes(head + marker + payload)

@@ -1,16 +1,18 @@
 """The one file that `make dist` makes: the same bytes every time, quick to start, self-contained."""
 
 import json
+import marshal
 import os
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+import requests
 
 from mstunnel_setup import __version__
 from scripts import debian, dist, pack, packages, tree, wheels
@@ -18,6 +20,7 @@ from tests.e2e.one_file import ENVIRONMENT, OneFile, at_a_terminal, chrooted, in
 from tests.testbed import cache
 from tests.testbed.certificates import Authority
 from tests.testbed.process import progress
+from tests.testbed.waiting import eventually
 from tests.unit.exchange.publisher import Publisher, release, served
 
 pytestmark = pytest.mark.e2e
@@ -26,6 +29,7 @@ pytestmark = pytest.mark.e2e
 FIRST_SECONDS = 1.5
 WARM_SECONDS = {"--version": 0.2, "--help": 0.2}
 SUITES = ("bullseye", "bookworm", "trixie", "sid")
+LAB_PACKAGES = ("mstunnel_lab", "starlette", "uvicorn")
 ANSWER = f"mstunnel-setup {__version__}\n"
 
 
@@ -80,11 +84,55 @@ def test_the_same_sources_give_the_same_bytes_for_any_umask_in_any_folder_on_any
     assert (checkout / "dist/mstunnel-setup").read_bytes() == built
 
 
-@pytest.mark.parametrize("name", ["mst-cli", "mst-readiness", "mst-admin", "mstunnel-lab"])
+@pytest.mark.parametrize("name", ["mst-cli", "mst-readiness", "mst-admin"])
 def test_it_is_every_program_by_its_name(name: str, one_file: OneFile) -> None:
     link = one_file.path.with_name(name)
     link.symlink_to(one_file.path.name)
     assert f"Usage: {name} " in run([str(link), "--help"]).stdout
+
+
+def test_a_server_gets_neither_the_lab_tenant_nor_its_web_server(one_file: OneFile) -> None:
+    assert {"mst_admin.cli", "mstunnel_setup.cli.setup"} <= modules(one_file)
+    assert not {name for name in modules(one_file) if name.partition(".")[0] in {*LAB_PACKAGES, "sqlite3"}}
+    assert not [
+        path for path in one_file.tree.rglob("*") if "mstunnel_lab" in path.parts or "lab" in path.parts
+    ]
+    names = {line.split()[0] for line in (one_file.tree / "packages").read_text().splitlines()}
+    assert "pydantic" in names
+    assert not names & {*LAB_PACKAGES, "click", "h11", "anyio"}
+    link = one_file.path.with_name("mstunnel-lab")
+    link.symlink_to(one_file.path.name)
+    refused = run([str(link), "serve"])
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "run the file mstunnel-lab of the release" in refused.stderr
+
+
+def test_the_lab_is_a_file_of_its_own_that_serves_a_tenant(tmp_path: Path) -> None:
+    with cache.writing():
+        built = dist.one_file(dist.LAB).read_bytes()
+    lab = OneFile(built, tmp_path, dist.LAB)
+    assert set(LAB_PACKAGES) <= {name.partition(".")[0] for name in modules(lab, ["--help"])}
+    renamed = lab.path.rename(tmp_path / "lab")
+    assert run([str(renamed), "--help"]).stdout.startswith("Usage: mstunnel-lab ")
+    command = [str(renamed), "serve", "--dir", str(tmp_path / "tenant"), "--port", "0"]
+    ready = tmp_path / "tenant/lab.json"
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=ENVIRONMENT) as serving:
+        try:
+            assert eventually(ready.exists, 60)
+            found = json.loads(ready.read_text())
+            page = requests.get(found["admin_center"], verify=found["ca_file"], timeout=15)
+        finally:
+            serving.terminate()
+    assert "<h1>Admin center</h1>" in page.text
+    assert serving.returncode == 0
+
+
+def modules(file: OneFile, arguments: Sequence[str] = ("--version",)) -> set[str]:
+    """Names of the modules in the folder that a file unpacks."""
+    file.run(*arguments)
+    packed = (file.tree / f"lib/{tree.PYTHON}/{pack.NAME}").read_bytes()
+    size = int.from_bytes(packed[:8], "big")
+    return set(marshal.loads(packed[8 : 8 + size]))
 
 
 def test_root_does_not_run_modules_that_another_user_can_change(one_file: OneFile) -> None:

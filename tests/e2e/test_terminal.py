@@ -102,7 +102,7 @@ def decline_the_terms(person: Person) -> None:
         terminal.type("")
         terminal.wait_for("Do you accept these terms?")
         terminal.type("no")
-        assert "error: the terms were not accepted; nothing was changed" in read(terminal, 2)
+        assert "]: the terms were not accepted; nothing was changed" in read(terminal, 2)
         assert "\x1b" not in terminal.raw
 
 
@@ -201,7 +201,7 @@ def go_on_with_the_settings(terminal: Terminal) -> None:
     terminal.match(r"TRACE_SESSIONS +.* 2\s")
     terminal.wait_for("then press Enter")
     terminal.type("maybe")
-    terminal.wait_for('"maybe" is no answer here.')
+    terminal.wait_for("Press Enter to continue, or type stop.")
     terminal.wait_for("then press Enter")
     terminal.type("")
 
@@ -231,7 +231,7 @@ def stops(person: Person) -> tuple[Stop, ...]:
         Stop("-- more", "q"),
         Stop("Do you accept these terms?", "yes"),
         Stop("then press Enter"),
-        Stop("where it lies already", reads_input=False),
+        Stop("path of an existing certificate", reads_input=False),
         Stop("Client id, or", person.host.lab["client_id"]),
         Stop("Waiting ...", reads_input=False),
         Stop("Number or name", "Testbed"),
@@ -270,9 +270,9 @@ def test_an_interrupted_run_continues_later(person: Person) -> None:
     # Where a run begins that continues, and where it is given up.
     for first, last in ((0, 0), (0, 1), (0, 2), (2, 3), (3, 4), (4, 5), (4, 6), (5, 7), (7, 8)):
         screen = give_up(person, places[first : last + 1], CTRL_C)
-        assert screen.endswith("^C\nstopped: interrupted\n  Run the same command again to continue.\n"), (
-            screen
-        )
+        assert screen.endswith(
+            "^C\nstopped[interrupted]: interrupted\n  Run the same command again to continue.\n"
+        ), screen
         if last < CHANGED:
             assert host_tree(host) == before
     host.program("mstunnel-setup", "rollback", "--unattended")
@@ -283,7 +283,7 @@ def test_the_end_of_the_input_is_reported(person: Person) -> None:
     before = host_tree(person.host)
     for first, last in ((0, 0), (0, 1), (0, 2), (2, 3), (3, 4)):
         screen = give_up(person, stops(person)[first : last + 1], CTRL_D)
-        assert "error: the input ended before the question was answered" in screen
+        assert "error[input-ended]: the input ended before the question was answered" in screen
         assert (host_tree(person.host) == before) == (last < CHANGED)
 
 
@@ -291,6 +291,6 @@ def test_colors_are_for_those_who_want_them(person: Person) -> None:
     for environment, colored in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
         with person.runs("mstunnel-setup", "--answers", "/nowhere.yaml", **environment) as terminal:
             screen = read(terminal, 2)
-        assert "error: the answer file /nowhere.yaml cannot be read" in screen
+        assert "]: the answer file /nowhere.yaml cannot be read" in screen
         assert ("\x1b[1;31merror:\x1b[0m" in terminal.raw) == colored
         assert ("\x1b" in terminal.raw) == colored

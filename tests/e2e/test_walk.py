@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.base.text import width
-from mstunnel_setup.cli.framework.translation import SPOKEN, catalogue, language
+from mstunnel_setup.base.text import text, width
+from mstunnel_setup.cli.framework.translation import language, translated, use
 from tests.testbed import kinds, release
 from tests.testbed.installation import ADMINISTRATOR, LAB, PUBLIC_ADDRESS, Installation
 from tests.testbed.kinds import Kind
@@ -50,8 +50,11 @@ class Way:
 
     def shown(self, text: str) -> str:
         """A text of the program as the terminal shows it."""
-        spoken = language({"LANG": self.locale})
-        return catalogue(spoken)(text) if spoken in SPOKEN else text
+        use(language({"LANG": self.locale}))
+        try:
+            return translated(text)
+        finally:
+            use("en")
 
 
 ONE_FILE = Way("one-file", kinds.BARE, lambda made: made.program, "sudo ./mstunnel-setup --lab {lab}")
@@ -174,9 +177,13 @@ def answer(host: Installation, terminal: Terminal, way: Way) -> None:
     terminal.type("q")
     terminal.wait_for(way.shown("Do you accept these terms? Type yes or no"))
     terminal.type("yes")
-    terminal.wait_for(way.shown("Edit the file now if needed, then press Enter (or type stop)"))
+    terminal.wait_for(
+        way.shown(text("Edit the file now if needed, then press Enter (or type {stop})", stop="stop"))
+    )
     terminal.type("")
-    waiting = way.shown("Waiting for the TLS certificate: …. It is used as soon as it is complete.")
+    waiting = way.shown(
+        text("Waiting for the TLS certificate: {context}. It is used as soon as it is complete.", context="…")
+    )
     terminal.wait_for(waiting.partition(":")[0])
     for path, content in zip((CHAIN, KEY), host.authority.issue(PUBLIC_ADDRESS), strict=True):
         host.server.write("/root/copied", content, 0o600)

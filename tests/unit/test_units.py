@@ -30,7 +30,9 @@ HIGHEST = 40
 
 
 def _monitor(engine: EngineName, *, rootless: bool = False) -> str:
-    wanted = monitor.Monitor("/usr/sbin/mstunnel_monitor", systemd=True, engine=engine, rootless=rootless)
+    wanted = monitor.MonitorService(
+        "/usr/sbin/mstunnel_monitor", systemd=True, engine=engine, rootless=rootless
+    )
     (service,) = (action for action in monitor.STEP.decide(wanted) if isinstance(action, InstallService))
     return service.text
 

@@ -52,7 +52,7 @@ class NoPrompts:
 
     def say(self, text: str) -> None:
         """Show an announcement; long lines are folded."""
-        lines = self._redactor.clean("\n".join(map(translated, text.split("\n")))).splitlines()
+        lines = self._redactor.clean(translated(text)).splitlines()
         self._print("\n".join(part for line in lines for part in fold(line)))
 
     def page(self, text: str) -> None:
@@ -65,10 +65,10 @@ class NoPrompts:
         `scan` is what a QR code leads to, where the terminal can show one; the page itself by default.
         """
         minutes = max(1, round(expires_in_seconds / 60))
-        self._print(f"\n{translated(text('To sign in, open this page in a browser, on any device:'))}\n")
+        self._print(f"\n{translated('To sign in, open this page in a browser, on any device:')}\n")
         self._print(f"    {one_line(url)}\n", "bold")
         self._qr_code(scan or url)
-        self._print(translated(text("and enter this code:")) + "\n")
+        self._print(translated("and enter this code:") + "\n")
         self._print(f"    {one_line(code)}\n", "bold")
         valid = text(
             "The code is valid for {minutes} minute{plural}. Waiting ...",
@@ -117,7 +117,7 @@ class NoPrompts:
             "answer-needed",
             "this run is unattended, but an answer is needed: {question}",
             hint="Answer it in the answer file or with an option, or run without --unattended.",
-            question=self._redactor.clean(question),
+            question=question,
         )
 
     def _qr_code(self, text: str) -> None:

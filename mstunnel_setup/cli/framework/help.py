@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
+from difflib import get_close_matches
 from importlib.resources import files
 from typing import Any, Final, TypeAlias
 
@@ -10,17 +11,17 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.base.text import fold, padded, text, width
-from mstunnel_setup.cli.framework.translation import translated
+from mstunnel_setup.cli.framework.translation import translate_typer, translated
 
-COMMON: Final = text("Common")
-CERTIFICATE: Final = text("Certificate")
-SIGN_IN: Final = text("Sign-in")
-IMAGES: Final = text("Images")
-RECOVERY: Final = text("Recovery")
-_OWN = text("Options")
-_ARGUMENTS = text("Arguments")
+COMMON: Final = "Common"
+CERTIFICATE: Final = "Certificate"
+SIGN_IN: Final = "Sign-in"
+IMAGES: Final = "Images"
+RECOVERY: Final = "Recovery"
+_OWN = "Options"
+_ARGUMENTS = "Arguments"
 _ORDER = (_ARGUMENTS, _OWN, COMMON, CERTIFICATE, SIGN_IN, IMAGES, RECOVERY)
-VARIABLES = text("Each option can also be a variable: MSTUNNEL_ANSWERS=FILE is --answers FILE.")
+VARIABLES = "Each option can also be a variable: MSTUNNEL_ANSWERS=FILE is --answers FILE."
 _INDENT = "  "
 _WIDEST_NAME = 30
 # `answers.merge` reads their variables.
@@ -54,7 +55,12 @@ class CommandGroup(TyperGroup):
         first, *others = args
         first = SPELLINGS.get(first, first)
         vendors = first.replace("-", "_")
-        return super().resolve_command(ctx, [vendors if vendors in self.commands else first, *others])
+        name = vendors if vendors in self.commands else first
+        if name not in self.commands and not name.startswith("-") and not ctx.resilient_parsing:
+            near = ", ".join(map(repr, get_close_matches(first, self.commands)))
+            more = text(". Did you mean {names}?", names=near) if near else ""
+            ctx.fail(text("no such command {name}{more}", name=repr(first), more=more))
+        return super().resolve_command(ctx, [name, *others])
 
     def get_help(self, ctx: AnyContext) -> str:
         """The page."""
@@ -91,8 +97,9 @@ class Word(CommandGroup):
 
 
 def _page(command: AnyCommand, context: AnyContext, commands: _Rows) -> str:
+    translate_typer()
     parameters = command.get_params(context)
-    head = f"{translated(text('Usage:'))} {context.command_path} "
+    head = f"{translated('Usage:')} {context.command_path} "
     lines = fold(head + " ".join(command.collect_usage_pieces(context)), width(head))
     for paragraph in (command.help or "").split("\n\n"):
         content = translated(" ".join(paragraph.split()))
@@ -100,9 +107,9 @@ def _page(command: AnyCommand, context: AnyContext, commands: _Rows) -> str:
     for title, rows in _sections(parameters, context):
         lines += ["", f"{translated(title)}:", *_definitions(rows)]
     if commands:
-        lines += ["", f"{translated(text('Commands'))}:", *_definitions(commands)]
+        lines += ["", f"{translated('Commands')}:", *_definitions(commands)]
     if shown := examples(context.command_path):
-        lines += ["", f"{translated(text('Examples'))}:", *(_INDENT + example for example in shown)]
+        lines += ["", f"{translated('Examples')}:", *(_INDENT + example for example in shown)]
     if _every_option_is_a_variable(parameters):
         lines += ["", *fold(translated(VARIABLES), 0)]
     return "\n".join(lines)
@@ -124,27 +131,21 @@ def _definitions(rows: _Rows) -> Iterator[str]:
         if len(head) + len(_INDENT) > first:
             yield head
             head = ""
-        yield from (line.rstrip() for line in fold(padded(head, first) + _translated_help(about), first))
-
-
-def _translated_help(about: str) -> str:
-    """The help of an option; what typer adds is in brackets."""
-    own, begin, added = about.partition("  [")
-    words = "; ".join(map(translated, added.removesuffix("]").split("; ")))
-    return f"{translated(own)}{begin}{words}]" if begin else translated(about)
+        yield from (line.rstrip() for line in fold(padded(head, first) + about, first))
 
 
 def _summary(command: AnyCommand) -> str:
     """The first sentence of its help."""
-    text = " ".join((command.help or "").split())
-    said = translated(text)
-    sentence, more, _ = text.partition(". ")
-    return (f"{sentence}." if more else text) if said == text else said.partition("。")[0]
+    about = " ".join((command.help or "").split())
+    said = translated(about)
+    sentence, more, _ = about.partition(". ")
+    return (f"{sentence}." if more else about) if said == about else said.partition("。")[0]
 
 
 def row(parameter: Parameter, context: AnyContext) -> tuple[str, str] | None:
     """Name and help of an option; None for a hidden one. One line names the variables of all."""
     shown = copy(parameter)
+    shown.help = translated(shown.help or "")
     # Only in the copy: a message about a wrong value names its variable.
     shown.show_envvar = False
     found: tuple[str, str] | None = shown.get_help_record(context)

@@ -45,24 +45,22 @@ class ProgressLines:
         """Show one event."""
         line = self._action(event) if event.action else self._step(event)
         if line:
-            line = self._redactor.clean(translated(line.replace("\n", " ")))
+            line = self._redactor.clean(translated(line).replace("\n", " "))
             self._stream.write("\n".join(fold(line)) + "\n")
             self._stream.flush()
 
     def _step(self, event: Event) -> str:
         if event.phase == "begin":
-            return text("{step}: {step_2}", step=self._number(event.step), step_2=event.text or event.step)
+            return text("{number}: {title}", number=self._number(event.step), title=event.text or event.step)
         if event.phase == "done":
             return text("  done, {seconds:.1f} s", seconds=event.seconds)
         if event.phase == "failed":
             return (
-                text("  not finished: {words}", words=event.text) if self._reasons else text("  not finished")
+                text("  not finished: {reason}", reason=event.text)
+                if self._reasons
+                else text("  not finished")
             )
-        return (
-            text("  ok, nothing changed")
-            if event.phase == "unchanged"
-            else text("  {phase}", phase=event.phase)
-        )
+        return text("  ok, nothing changed") if event.phase == "unchanged" else text(f"  {event.phase}")
 
     def _number(self, step: str) -> str:
         if step not in self._steps:
@@ -73,8 +71,12 @@ class ProgressLines:
         if not self._verbose:
             return ""
         if event.phase in ("undone", "kept"):
-            return text("  {phase}: {words}", phase=event.phase, words=event.text)
-        return f"  - {translated(event.text)} ({event.seconds:.1f} s)" if event.phase == "done" else ""
+            return text("  {phase}: {what}", phase=text(event.phase), what=event.text)
+        return (
+            text("  - {what} ({seconds:.1f} s)", what=event.text, seconds=event.seconds)
+            if event.phase == "done"
+            else ""
+        )
 
 
 class ProgressStream:

@@ -21,6 +21,7 @@ from typer.exceptions import TyperException
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import (
+    ERRORS_PAGE,
     INTERNAL_ERROR,
     ChecksFailedError,
     ExitCode,
@@ -30,16 +31,17 @@ from mstunnel_setup.base.errors import (
 )
 from mstunnel_setup.base.events import Event, Listener
 from mstunnel_setup.base.parsing import problem_of
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.redaction import Redactor
-from mstunnel_setup.base.result import Notice, Result, notice_of, warning
-from mstunnel_setup.base.text import fold, text
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Text, fold, joined, text
 from mstunnel_setup.cli.framework.arguments import refuse_undecodable
 from mstunnel_setup.cli.framework.console import NoPrompts, TerminalConsole
 from mstunnel_setup.cli.framework.help import AnyContext, Word
 from mstunnel_setup.cli.framework.log import SetupLog
 from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat
 from mstunnel_setup.cli.framework.progress import ProgressLines, ProgressStream, count_bar, transfer_bar
-from mstunnel_setup.cli.framework.streams import deserted, interruptible, lost
+from mstunnel_setup.cli.framework.streams import interruptible, is_broken_pipe, write_error
 from mstunnel_setup.cli.framework.translation import translated, translated_lines
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
@@ -90,7 +92,7 @@ class TerminalSinks:
         if self.common.output is OutputFormat.TEXT and sys.stdout.isatty():
             _write(sys.stdout, _CLEAR)
         self.renderer.show(result)
-        return lost(sys.stdout) is None
+        return write_error(sys.stdout) is None
 
     def close_log(self) -> None:
         """Close the log file; a later event opens it again."""
@@ -105,6 +107,7 @@ class Renderer:
     output: OutputFormat
     redactor: Redactor
     color: bool = False
+    verbose: bool = False
 
     def show(self, result: Result) -> None:
         """Print the result: data on stdout, warnings and errors (as text) on stderr."""
@@ -114,11 +117,11 @@ class Renderer:
         lines = result.text() if callable(result.text) else result.text
         _write(sys.stdout, "".join(f"{self.redactor.clean(line)}\n" for line in translated_lines(lines)))
         for notice in result.warnings:
-            self._notice("warning", "33", notice)
+            self._problem("warning", "33", notice)
         word = _WORDS.get(result.exit_code, "error")
         for notice, following in itertools.zip_longest(result.errors, result.errors[1:]):
             shared = following is not None and following.hint == notice.hint
-            self._notice(word, "31", replace(notice, hint="") if shared else notice)
+            self._problem(word, "31", replace(notice, hint="") if shared else notice)
 
     def envelope(self, result: Result) -> dict[str, Any]:
         """The JSON envelope (docs/reference: JSON output)."""
@@ -134,16 +137,16 @@ class Renderer:
         )
         return cleaned if isinstance(cleaned, dict) else {}
 
-    def _notice(self, word: str, color: str, notice: Notice) -> None:
-        word, message, hint = map(translated, (word, notice.message, notice.hint))
-        first, *others = self.redactor.clean(message).splitlines() or [""]
-        others += self.redactor.clean(hint).splitlines()
-        lines = [
-            *fold(text("{word}: {first}", word=word, first=first)),
-            *(part for line in others for part in fold(text("  {line}", line=line))),
-        ]
+    def _problem(self, word: str, color: str, problem: Problem) -> None:
+        """Show `error[CODE]: MESSAGE`, the rest of the message, the hint and its page indented below."""
+        head = f"{translated(word)}[{problem.code}]:"
+        first, *others = self.redactor.clean(translated(problem.message)).splitlines() or [""]
+        others += self.redactor.clean(translated(problem.hint)).splitlines()
+        lines = [*fold(f"{head} {first}"), *(part for line in others for part in fold(f"  {line}"))]
+        if self.verbose:
+            lines.append(f"  docs: {ERRORS_PAGE}#{problem.code}")
         if self.color:
-            lines[0] = lines[0].replace(f"{word}:", f"\x1b[1;{color}m{word}:\x1b[0m", 1)
+            lines[0] = lines[0].replace(head, f"\x1b[1;{color}m{head}\x1b[0m", 1)
         _write(sys.stderr, "\n".join(lines) + "\n")
 
 
@@ -154,7 +157,7 @@ def run_command(command: str, common: CommonOptions, function: Callable[[Operato
     console = (NoPrompts if common.unattended else TerminalConsole)(redactor, color=color)
     files, clock = Files(common.root), SystemClock()
     log = SetupLog(files, clock, redactor, uuid.uuid4().hex, paths.SETUP_LOG)
-    renderer = Renderer(command, common.output, redactor, color)
+    renderer = Renderer(command, common.output, redactor, color, common.verbose)
     operator = Operator(
         console,
         redactor,
@@ -202,10 +205,11 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
         codes.append(code if isinstance(code, int) else 0)
         return Result()
 
-    result = _attempt(parse, None, Redactor(), not {"--verbose", "-v"}.isdisjoint(given))
+    verbose = not {"--verbose", "-v"}.isdisjoint(given)
+    result = _attempt(parse, None, Redactor(), verbose)
     color = _colorful(CommonOptions(no_color="--no-color" in given))
     if not codes:
-        Renderer(names[0], _wanted_output(given), Redactor(), color).show(result)
+        Renderer(names[0], _wanted_output(given), Redactor(), color, verbose).show(result)
     return _arrived(
         codes[0] if codes else int(result.exit_code), Renderer(names[0], OutputFormat.TEXT, Redactor(), color)
     )
@@ -213,11 +217,11 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
 
 def _arrived(code: int, renderer: Renderer) -> int:
     """The exit code of a command that ended with `code`: another one when the result could not be written."""
-    error = lost(sys.stdout)
-    if error is None or deserted(error):
+    error = write_error(sys.stdout)
+    if error is None or is_broken_pipe(error):
         return code
     told = explain("write", "the result", error)
-    renderer.show(_failure(told.exit_code, notice_of(told)))
+    renderer.show(_failure(told.exit_code, told.problem))
     return code or int(told.exit_code)
 
 
@@ -228,9 +232,9 @@ def _attempt(
     try:
         return function()
     except (ChecksFailedError, ValuesError) as error:
-        return _failure(error.exit_code, *map(notice_of, error.failures))
+        return _failure(error.exit_code, *(failure.problem for failure in error.failures))
     except SetupError as error:
-        return _failure(error.exit_code, notice_of(error))
+        return _failure(error.exit_code, error.problem)
     except (KeyboardInterrupt, typer.Abort):
         if sys.stderr.isatty():
             # The cursor stands behind the ^C that the terminal showed.
@@ -261,12 +265,12 @@ def _bug(error: Exception, log: SetupLog | None, redactor: Redactor, verbose: bo
         if logged and log
         else text("Run it again with --verbose and report it.")
     )
-    reason = text("{name__}: {error}", name__=type(error).__name__, error=error)
-    return _failure(ExitCode.INTERNAL, notice_of(INTERNAL_ERROR(reason=reason, report=report)))
+    reason = f"{type(error).__name__}: {error}"
+    return _failure(ExitCode.INTERNAL, INTERNAL_ERROR(reason=reason, report=report).problem)
 
 
-def _failure(code: ExitCode, *notices: Notice) -> Result:
-    return Result("error", errors=notices, exit_code=code)
+def _failure(code: ExitCode, *problems: Problem) -> Result:
+    return Result("error", errors=problems, exit_code=code)
 
 
 def _with_log(result: Result, log: SetupLog) -> Result:
@@ -284,7 +288,6 @@ def _with_log(result: Result, log: SetupLog) -> Result:
     return Result(result.status, result.data, warnings, result.errors, result.text, result.exit_code)
 
 
-_NEGATIVE: Final = re.compile(r"No such option: (-\d+)")
 # What shows the changes of a program before they are made; it is no option here.
 _DRY_RUNS: Final = {
     "mstunnel-setup": "`mstunnel-setup plan`",
@@ -300,28 +303,60 @@ def _usage(error: TyperException, program: str) -> UsageError:
         error.param_hint = _origin(error.param, error.ctx)
     if wrong := getattr(error.__cause__, "errors", None):
         # Of the library that converts options: its words are for programmers.
-        error.message = "; ".join(map(_in_our_words, wrong()))
-    message = error.format_message().strip().rstrip(".")
-    message = _NEGATIVE.sub(r"\1 is negative: it must be 0 or more", message)
-    if message.startswith("No such option: --json"):
-        message = "no such option: --json; JSON is `--output json`"
-    if message.startswith("No such option: --dry-run"):
-        named = [shown for command, shown in _DRY_RUNS.items() if f"{path} ".startswith(f"{command} ")]
-        message = f"no such option: --dry-run{f'; {named[-1]} shows what would change' if named else ''}"
+        error.message = joined(map(_in_our_words, wrong()), "; ")
     return UsageError(
         "usage-invalid",
         "{problem}",
         hint="See `{command} --help`.",
-        problem=message[:1].lower() + message[1:],
+        problem=_wrong_use(error, path),
         command=path,
     )
+
+
+def _wrong_use(error: TyperException, command: str) -> str:
+    """What is wrong, in our words where typer has the parts, else in its own."""
+    message = error.message
+    if hasattr(error, "possibilities"):
+        return _no_such_option(error, command)
+    if isinstance(error, typer.BadParameter):
+        hint = error.param_hint or (error.param and error.param.get_error_hint()) or ""
+        name = hint if isinstance(hint, str) else " / ".join(map(repr, hint))
+        if hasattr(error, "param_type"):
+            is_option = isinstance(error.param, TyperOption)
+            return (
+                text("missing option {name}", name=name)
+                if is_option
+                else text("missing argument {name}", name=name)
+            )
+        return text("invalid value for {name}: {problem}", name=name, problem=_without_stop(message))
+    return message if isinstance(message, Text) else _without_stop(message[:1].lower() + message[1:])
+
+
+def _without_stop(message: str) -> str:
+    """A message as part of another one."""
+    return message if isinstance(message, Text) else message.strip().rstrip(".")
+
+
+def _no_such_option(error: Any, command: str) -> str:
+    name = error.option_name
+    if re.fullmatch(r"-\d+", name):
+        return text("{number} is negative: it must be 0 or more", number=name)
+    if name == "--json":
+        return text("no such option: --json; JSON is `--output json`")
+    if name == "--dry-run":
+        plans = [plan for program, plan in _DRY_RUNS.items() if f"{command} ".startswith(f"{program} ")]
+        more = text("; {plan} shows what would change", plan=plans[-1]) if plans else ""
+    else:
+        names = ", ".join(sorted(error.possibilities or ()))
+        more = text(" (Possible options: {names})", names=names) if names else ""
+    return text("no such option: {name}{more}", name=name, more=more)
 
 
 def _in_our_words(item: Mapping[str, Any]) -> str:
     if str(item["type"]).startswith("bool"):
         return text("it must be 1 or 0")
-    words = problem_of(item)
-    return f"it {words}" if words.startswith(("must ", "is ")) else words
+    words = _without_stop(problem_of(item))
+    return text("it {problem}", problem=words) if words.startswith(("must ", "is ")) else words
 
 
 def _origin(option: TyperOption, context: AnyContext | None) -> str | Sequence[str]:
@@ -360,8 +395,8 @@ def _colorful(common: CommonOptions) -> bool:
 
 
 def _write(stream: TextIO, text: str) -> bool:
-    """Write, whatever the encoding of the terminal; whether it went anywhere (`streams.hold`)."""
+    """Write, whatever the encoding of the terminal; whether it went anywhere ."""
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, errors="backslashreplace").decode(encoding))
     stream.flush()
-    return lost(stream) is None
+    return write_error(stream) is None

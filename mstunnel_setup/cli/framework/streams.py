@@ -13,7 +13,7 @@ from typing import Final, NoReturn, TextIO
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def hold() -> None:
+def keep_open() -> None:
     """Open what is closed of stdin, stdout and stderr; let a reader that goes away change nothing.
 
     A lost connection must not stop a run between two actions, and with a standard stream closed the next
@@ -25,15 +25,15 @@ def hold() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)
     sys.stdin = sys.stdin or io.TextIOWrapper(io.FileIO(0, "r", closefd=False))
-    sys.stdout, sys.stderr = _lasting(1, sys.stdout), _lasting(2, sys.stderr)
+    sys.stdout, sys.stderr = _tolerant(1, sys.stdout), _tolerant(2, sys.stderr)
 
 
-def lost(stream: TextIO) -> OSError | None:
-    """Why nothing more reaches the other end of a standard stream: a reader that went away, a full disk."""
-    return stream.lost if isinstance(stream, _Lasting) else None
+def write_error(stream: TextIO) -> OSError | None:
+    """Why writing to a standard stream failed: the reader is gone, the disk is full; None if it did not."""
+    return stream.write_error if isinstance(stream, _BrokenPipeTolerant) else None
 
 
-def deserted(error: OSError) -> bool:
+def is_broken_pipe(error: OSError) -> bool:
     """Whether the reader of a pipe, or the terminal, is gone."""
     return error.errno in (errno.EPIPE, errno.EIO)
 
@@ -46,11 +46,11 @@ def interruptible() -> Iterator[None]:
 
     A signal that was ignored before (nohup) stays ignored.
     """
-    told = False
+    interrupted = False
 
     def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
-        nonlocal told
-        told = True
+        nonlocal interrupted
+        interrupted = True
         raise KeyboardInterrupt(number)
 
     ignored = signal.SIG_IGN
@@ -63,17 +63,17 @@ def interruptible() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             # The outcome is still to be shown: nothing may come in between any more.
-            signal.signal(number, ignored if told else handler)
+            signal.signal(number, ignored if interrupted else handler)
 
 
-class _Lasting(io.TextIOWrapper):
-    """Writes to nowhere once that is no longer possible; `lost` then says why it was not.
+class _BrokenPipeTolerant(io.TextIOWrapper):
+    """Discards what is written after the first failure; `write_error` is then the reason.
 
     The error is met here, above the buffer: code in Python below it would let a signal come between the write
     and the buffer's note of it, and the same text would be written twice.
     """
 
-    lost: OSError | None = None
+    write_error: OSError | None = None
 
     def write(self, text: str) -> int:
         try:
@@ -89,11 +89,11 @@ class _Lasting(io.TextIOWrapper):
             self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
-        self.lost = error
+        self.write_error = error
         os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), self.fileno())
 
 
-def _lasting(number: int, stream: TextIO | None) -> TextIO:
+def _tolerant(number: int, stream: TextIO | None) -> TextIO:
     encoding, errors = (stream.encoding, stream.errors) if stream else ("utf-8", "backslashreplace")
     buffer = io.BufferedWriter(io.FileIO(number, "w", closefd=False))
-    return _Lasting(buffer, encoding, errors, line_buffering=True)
+    return _BrokenPipeTolerant(buffer, encoding, errors, line_buffering=True)

@@ -31,23 +31,22 @@ class Audit:
 
 def _gather(context: Context) -> Audit:
     ports = context.ports
-    active = ports.files.live and ports.processes.find(LOADER) is not None and _runs(ports)
+    systemd = ports.systemd
+    active = ports.files.live and ports.processes.find(LOADER) is not None
+    active = active and systemd.running() and systemd.active("auditd.service")
     present = ports.files.read(RULES)
     foreign = present is not None and not present.startswith(_MARK.encode())
-    if active and not foreign and _locked(ports):
+    # Rules that cannot be changed before the next boot (auditctl(8)).
+    status = ("auditctl", "-s")
+    if (
+        active
+        and not foreign
+        and "enabled 2" in ports.processes.run(status, timeout=_SECONDS, check=False).output
+    ):
         context.note(
             "The audit rules of this host are locked: those of the gateway count from the next boot."
         )
     return Audit(active, (paths.CONFIGURATION, path_of(ports.files, FILE)), foreign)
-
-
-def _runs(ports: Ports) -> bool:
-    return ports.systemd.running() and ports.systemd.active("auditd.service")
-
-
-def _locked(ports: Ports) -> bool:
-    """Whether no rule can be changed before the next boot (auditctl(8))."""
-    return "enabled 2" in ports.processes.run(["auditctl", "-s"], timeout=_SECONDS, check=False).output
 
 
 def _decide(audit: Audit) -> Sequence[Action[Ports]]:

@@ -23,7 +23,7 @@ from mstunnel_setup.gateway.ocserv_conf import (
 )
 from mstunnel_setup.gateway.oidc import TokenRules
 from mstunnel_setup.gateway.rendering import render
-from mstunnel_setup.install import ipv6
+from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.radius import PlaceRadiusServers, client_conf, refuse_secret
@@ -153,7 +153,7 @@ def refuse_radius_secret(context: Context) -> None:
 
 def refuse_forgeable(context: Context) -> None:
     """Raise UsageError where others than the balancers could send the gateway an address of a device."""
-    if context.answers.proxy_protocol_from and ipv6.hides_senders(context):
+    if context.answers.proxy_protocol_from and readiness_input.hides_senders(context):
         raise UsageError(
             "proxy-protocol-forgeable",
             (
@@ -167,7 +167,7 @@ def refuse_forgeable(context: Context) -> None:
         )
 
 
-def given_up(context: Context) -> list[str]:
+def obsolete_keys(context: Context) -> list[str]:
     """What was placed for what the answers no longer name: a way to authenticate, its secret, balancers."""
     answers = context.answers
     of_certificates = (f"file:{path}" for path in (DEVICE_AUTHORITY, DEVICE_REVOCATIONS))

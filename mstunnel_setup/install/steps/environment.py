@@ -66,7 +66,7 @@ def _gather(context: Context) -> Environment:
     text = env_file.merge(present, before, wanted | edited, paths.ENVIRONMENT)
     for each in (present or "", text):
         _protect_passwords(context, env_file.parse(each, paths.ENVIRONMENT))
-    context.gathered.environment = text.encode()
+    context.cache.environment = text.encode()
     ca_file = context.answers.tenant.ca_file
     ca_pem = context.answers.tenant.ca_pem or ""
     return Environment(text, wanted, ca_file, _digest(context, ca_file), ca_pem, paths.ROOTLESS)
@@ -83,8 +83,8 @@ def _protect_passwords(context: Context, variables: Mapping[str, str]) -> None:
 
 def content(context: Context) -> bytes:
     """What `env.sh` holds once its step is done."""
-    if context.gathered.environment is not None:
-        return context.gathered.environment
+    if context.cache.environment is not None:
+        return context.cache.environment
     return context.ports.files.read(paths.ENVIRONMENT) or b""
 
 
@@ -205,8 +205,8 @@ def _prove(context: Context, _environment: Environment) -> None:
                 hint="Edit the file, then run the same command again; it continues from here.",
                 path=paths.ENVIRONMENT,
             )
-        context.gathered.environment = None
-        problem = text('"{typed}" is no answer here.', typed=typed) if typed else _problem(context)
+        context.cache.environment = None
+        problem = text("Press Enter to continue, or type {stop}.", stop=_STOP) if typed else _problem(context)
         if not problem:
             return
         context.prompter.say(problem)

@@ -9,6 +9,7 @@ from typing import Final
 
 from mstunnel_setup.actions.files import MakeDirectory, WriteFile
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.answers.merge import answered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
@@ -62,7 +63,7 @@ def _record(context: Context) -> JsonObject | None:
     if not _outstanding(context):
         earlier = remembered(context.receipt, _ACCEPTED)
         return earlier if isinstance(earlier, dict) else None
-    if context.answers.eula != "accept" and not context.gathered.eula_accepted:
+    if context.answers.eula != "accept":
         context.prompter.page(terms())
         if not _accepts(context.prompter):
             raise UsageError(
@@ -70,7 +71,7 @@ def _record(context: Context) -> JsonObject | None:
                 "the terms were not accepted; nothing was changed",
                 hint="Run the command again and type yes, or set `eula: accept` in the answer file.",
             )
-        context.gathered.eula_accepted = True
+        context.cache.answers = answered(context.answers, {"eula": "accept"})
     return {"sha256": _digest(), "who": getpass.getuser()}
 
 

@@ -22,7 +22,7 @@ from mstunnel_setup.transaction.step import Step
 
 
 @dataclass(frozen=True)
-class Images:
+class GatewayImages:
     """The engine, references (`name@sha256:…`) of the two images, and for those in an archive, which one."""
 
     engine: Chosen
@@ -67,10 +67,10 @@ def loaded_names(context: Context) -> Mapping[str, str]:
     }
 
 
-def _gather(context: Context) -> Images:
+def _gather(context: Context) -> GatewayImages:
     engine = _engine(context)
     server, agent = references(context)
-    return Images(engine, server, agent, _archives(context, (server, agent)))
+    return GatewayImages(engine, server, agent, _archives(context, (server, agent)))
 
 
 def _engine(context: Context) -> Chosen:
@@ -146,7 +146,7 @@ def fetch(references: Sequence[str]) -> Step[Context, Mapping[str, str]]:
     return Step("images", STEP.title, lambda context: _archives(context, references), decide)
 
 
-def _decide(images: Images) -> Sequence[Action[Ports]]:
+def _decide(images: GatewayImages) -> Sequence[Action[Ports]]:
     configured: JsonObject = {
         "serverImageDigest": images.server.rpartition("@")[2],
         "agentImageDigest": images.agent.rpartition("@")[2],

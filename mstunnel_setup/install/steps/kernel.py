@@ -15,7 +15,7 @@ from mstunnel_setup.actions.sysctls import SetSysctl
 from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.text import text
-from mstunnel_setup.install import ipv6
+from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps.uplink import obstacle_here
@@ -77,7 +77,7 @@ def _gather(context: Context) -> Kernel:
     ports, files = context.ports, context.ports.files
     facts = HostReader(files, ports.clock, Settings(), {}).kernel()
     rootless = context.answers.mode == "rootless"
-    forwards_ipv6 = ipv6.reaches_gateway(context)
+    forwards_ipv6 = readiness_input.reaches_gateway(context)
     limited = _limited(context, facts, forwards_ipv6=forwards_ipv6)
     if limited and files.live and ports.processes.find("nft") is None:
         context.note(
@@ -154,7 +154,7 @@ def _rules(kernel: Kernel) -> list[Action[Any]]:
     return [*actions, limit if kernel.live else limit.file]
 
 
-def given_up(context: Context) -> list[str]:
+def obsolete_keys(context: Context) -> list[str]:
     """The rules, once an administrator has the host forward for others in a file of `sysctl.d`."""
     kernel = _gather(context)
     made = {action.key for action in _rules(replace(kernel, limited=("ipv4",)))} - {

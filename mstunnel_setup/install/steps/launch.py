@@ -1,6 +1,6 @@
 """Step `launch`: start both containers, now and at every boot."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,12 +24,12 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, output
 from mstunnel_setup.containers import engine_unit, quadlet, run_method
 from mstunnel_setup.containers import ipv6 as engine_ipv6
-from mstunnel_setup.containers.listeners import Listener, listening
+from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
 from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.install import container_specs, ipv6
+from mstunnel_setup.install import container_specs, readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
     PORT_IN_USE,
@@ -87,13 +87,9 @@ class Launch:
         return any(specification.ipv6_network for specification in self.specifications)
 
 
-def again(port: int) -> Step[Context, Launch]:
-    """The same step for a gateway whose port is known already: the tenant is not asked."""
+def step_for_port(port: int) -> Step[Context, Launch]:
+    """The same step for a gateway on `port`: the tenant is not asked for it."""
     return Step("launch", STEP.title, lambda context: _containers(context, port), _decide)
-
-
-def _gather(context: Context) -> Launch:
-    return _containers(context, configure.pulled(context).listen_port)
 
 
 def _containers(context: Context, port: int) -> Launch:
@@ -109,10 +105,10 @@ def _containers(context: Context, port: int) -> Launch:
         )
     server_image, agent_image = images.references(context)
     _refuse_taken(context, port)
-    setting = replace(setting_of(context, port), local_names=images.local_names(context))
+    host = replace(container_host(context, port), local_names=images.local_names(context))
     containers = (
-        container_specs.server(server_image, setting, port),
-        container_specs.agent(agent_image, setting),
+        container_specs.server(server_image, host, port),
+        container_specs.agent(agent_image, host),
     )
     chosen = _run_method(context)
     if paths.ROOTLESS and chosen is not RunMethod.QUADLET:
@@ -136,10 +132,12 @@ def _containers(context: Context, port: int) -> Launch:
     )
 
 
-def setting_of(context: Context, port: int) -> container_specs.Setting:
+def container_host(context: Context, port: int) -> container_specs.ContainerHost:
     """Where containers will run on this host; no engine is asked. Raises CheckError without a network."""
     files = context.ports.files
-    return container_specs.Setting(
+    # The file with the host's name servers, where root has prepared an uplink for this port.
+    has_uplink = paths.ROOTLESS and uplink.ready(files, port)
+    return container_specs.ContainerHost(
         configuration=str(files.locate(paths.CONFIGURATION)),
         server_state=str(files.locate(paths.SERVER_STATE)),
         agent_state=str(files.locate(paths.AGENT_STATE)),
@@ -149,8 +147,8 @@ def setting_of(context: Context, port: int) -> container_specs.Setting:
         journal=container_specs.JOURNAL if Path(container_specs.JOURNAL).exists() else "",
         network=network(files, context.ports.processes) if paths.ROOTLESS else "",
         rootless=paths.ROOTLESS,
-        ipv6_network=engine_ipv6.NETWORK if ipv6.reaches_gateway(context) else "",
-        resolver=_resolver(files, port) if paths.ROOTLESS else "",
+        ipv6_network=engine_ipv6.NETWORK if readiness_input.reaches_gateway(context) else "",
+        resolver=(resolver(files) or "/etc/resolv.conf") if has_uplink else "",
     )
 
 
@@ -197,11 +195,6 @@ def network(files: Files, processes: Processes) -> Network:
     )
 
 
-def _resolver(files: Files, port: int) -> str:
-    """The file with the host's name servers, where root has prepared an uplink for this port; else empty."""
-    return (resolver(files) or "/etc/resolv.conf") if uplink.ready(files, port) else ""
-
-
 def _run_method(context: Context) -> RunMethod:
     ports = context.ports
     facts = run_method.HostFacts(
@@ -218,14 +211,19 @@ def _refuse_taken(context: Context, port: int) -> None:
     ours = context.ports.engine.inspect(paths.SERVER)
     if ours is not None and ours.ours and ours.status == "running":
         return
-    taken = [_named(listener) for listener in listening(context.ports.files.given, port)]
+    taken = [
+        text(
+            "{program} on {protocol} {address}",
+            program=f"{listener.program} ({listener.pid})"
+            if listener.program
+            else text("an unknown program"),
+            protocol=listener.protocol,
+            address=listener.address,
+        )
+        for listener in listening(context.ports.files.given, port)
+    ]
     if taken:
         context.fail(PORT_IN_USE(port=port, programs=", ".join(taken)))
-
-
-def _named(listener: Listener) -> str:
-    program = f"{listener.program} ({listener.pid})" if listener.program else text("an unknown program")
-    return f"{program} on {listener.protocol} {listener.address}"
 
 
 def _decide(launch: Launch) -> Sequence[Action[Ports]]:
@@ -244,15 +242,7 @@ def _decide(launch: Launch) -> Sequence[Action[Ports]]:
     actions += _directories(launch)
     if launch.ipv6:
         actions.append(WriteJson(path=engine_ipv6.FILE, value=engine_ipv6.DEFINITION))
-    if launch.run_method is RunMethod.ENGINE:
-        containers = (RunContainer(spec=specification) for specification in launch.specifications)
-        scripts = init_script.at_boot(launch.init, "mstunnel", launch.program) if launch.init else ()
-        return [*actions, *containers, *scripts]
-    for item in launch.specifications:
-        actions += (
-            _quadlet(item, launch) if launch.run_method is RunMethod.QUADLET else _unit(item, launch.engine)
-        )
-    return [*actions, StartServices(services=tuple(map(_service, launch.specifications)))]
+    return [*actions, *_starting(launch)]
 
 
 def _directories(launch: Launch) -> Iterable[MakeDirectory]:
@@ -265,31 +255,35 @@ def _directories(launch: Launch) -> Iterable[MakeDirectory]:
     return dict.fromkeys(found)
 
 
-def _quadlet(specification: ContainerSpec, launch: Launch) -> Sequence[Action[Ports]]:
-    path = f"{paths.QUADLETS}/{specification.name}.container"
-    return (InstallQuadlet(path=path, text=quadlet.render(specification, rootless=launch.rootless)),)
-
-
-def _unit(specification: ContainerSpec, engine: EngineName) -> Sequence[Action[Ports]]:
-    """The links are what `systemctl enable` would make; systemd reloads its units once, at the end."""
-    path = f"{paths.UNITS}/{specification.name}.service"
-    links = (
-        Link(path=f"{_wants(target)}/{specification.name}.service", target=path)
-        for target in engine_unit.WANTED_BY[engine]
-    )
-    return (*links, InstallUnit(path=path, text=engine_unit.render(specification, engine)))
-
-
-def _service(specification: ContainerSpec) -> StartService:
-    name, digest = specification.name, specification.labels[CONFIGURATION_LABEL]
-    return StartService(unit=f"{name}.service", container=name, label_digest=digest)
+def _starting(launch: Launch) -> Iterator[Action[Ports]]:
+    """What starts the containers: the engine itself, or units of systemd."""
+    if launch.run_method is RunMethod.ENGINE:
+        yield from (RunContainer(spec=specification) for specification in launch.specifications)
+        if launch.init:
+            yield from init_script.at_boot(launch.init, "mstunnel", launch.program)
+        return
+    services: list[StartService] = []
+    for specification in launch.specifications:
+        name = specification.name
+        if launch.run_method is RunMethod.QUADLET:
+            rendered = quadlet.render(specification, rootless=launch.rootless)
+            yield InstallQuadlet(path=f"{paths.QUADLETS}/{name}.container", text=rendered)
+        else:
+            # The links are what `systemctl enable` would make; systemd reloads its units once, at the end.
+            path = f"{paths.UNITS}/{name}.service"
+            for target in engine_unit.WANTED_BY[launch.engine]:
+                yield Link(path=f"{_wants(target)}/{name}.service", target=path)
+            yield InstallUnit(path=path, text=engine_unit.render(specification, launch.engine))
+        digest = specification.labels[CONFIGURATION_LABEL]
+        services.append(StartService(unit=f"{name}.service", container=name, label_digest=digest))
+    yield StartServices(services=tuple(services))
 
 
 def _wants(target: str) -> str:
     return f"{paths.UNITS}/{target}.wants"
 
 
-def given_up(context: Context) -> list[str]:
+def obsolete_keys(context: Context) -> list[str]:
     """Directories of state that no container uses any more: earlier releases had them elsewhere."""
     used = {paths.SERVER_STATE, paths.AGENT_STATE}
     made = {
@@ -300,6 +294,10 @@ def given_up(context: Context) -> list[str]:
         for key, action in made.items()
         if action["kind"] == MakeStateDirectory.kind and action["path"] not in used
     ]
+
+
+def _gather(context: Context) -> Launch:
+    return _containers(context, configure.pulled(context).listen_port)
 
 
 STEP = Step("launch", text("Start of the containers"), _gather, _decide, needs=("sign-in",))

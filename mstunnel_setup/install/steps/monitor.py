@@ -19,7 +19,7 @@ from mstunnel_setup.transaction.step import Step
 
 
 @dataclass(frozen=True)
-class Monitor:
+class MonitorService:
     """The program to run, whether systemd can run it, the engine it asks, whether an account runs it.
 
     `init` is what runs it in place of systemd, if anything can.
@@ -32,7 +32,7 @@ class Monitor:
     init: Init | None = None
 
 
-def _gather(context: Context) -> Monitor:
+def _gather(context: Context) -> MonitorService:
     ports = context.ports
     systemd = ports.systemd.running()
     init = init_script.running(ports.files, ports.processes) if ports.files.live and not systemd else None
@@ -45,10 +45,10 @@ def _gather(context: Context) -> Monitor:
             )
         )
     program, engine = path_of(ports.files, MONITOR), engine_name(context)
-    return Monitor(program, systemd, engine, paths.ROOTLESS, init)
+    return MonitorService(program, systemd, engine, paths.ROOTLESS, init)
 
 
-def _decide(monitor: Monitor) -> Sequence[Action[Ports]]:
+def _decide(monitor: MonitorService) -> Sequence[Action[Ports]]:
     if not monitor.systemd:
         return init_script.at_boot(monitor.init, MONITOR, monitor.program, now=True) if monitor.init else ()
     text = rendering.render(

@@ -28,6 +28,10 @@ from mstunnel_setup.transaction.step import Step
 
 _REMEMBERED = "program"
 _MODE = 0o755
+LAB_REMOVED = text(
+    "mstunnel-lab, which earlier releases placed here, was removed: the lab tenant is a program of its own. "
+    "Copy the file mstunnel-lab of the release to where you want to run it."
+)
 SUPPORT_DIRECTORIES = {
     "bash": ("/usr/share/bash-completion/completions",),
     "fish": ("/usr/share/fish/vendor_completions.d",),
@@ -110,6 +114,12 @@ def _decide(program: Program) -> Sequence[Action[Ports]]:
         *program.support,
         *program.archive,
     )
+
+
+def given_up(context: Context) -> list[str]:
+    """Name, completions and manual page of the lab tenant, which earlier releases placed with the program."""
+    made = [entry.key for entry in context.receipt.entries.values() if entry.step == STEP.name]
+    return [key for key in made if "mstunnel-lab" in key.rpartition("/")[2]]
 
 
 STEP = Step("program", text("The program in /usr/sbin"), _gather, _decide)

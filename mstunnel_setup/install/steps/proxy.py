@@ -1,5 +1,6 @@
 """Step `proxy`: the proxy of `env.sh` in every other file that needs it."""
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,17 +10,18 @@ from mstunnel_setup.actions.files import MakeDirectory, WriteFile, directories
 from mstunnel_setup.actions.selinux import LabelPort
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.actions.units import ConfigureUnit
-from mstunnel_setup.base import paths
+from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import as_object
-from mstunnel_setup.install import proxy_files, readiness_input
+from mstunnel_setup.gateway import env_file
+from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.readiness.facts import EngineName, ProxyFacts, SecurityFacts
-from mstunnel_setup.readiness.parse import assignments, proxy_places
+from mstunnel_setup.readiness.parse import assignments, proxy_places, unit_environment
 from mstunnel_setup.readiness.proxies import unlabelled
 from mstunnel_setup.readiness.read import text_of, texts_below
 from mstunnel_setup.readiness.read.programs import ProgramReader
@@ -160,14 +162,14 @@ def _shells(proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Ports]]:
     """A file that is there keeps its mode; a new one with a password in it is root's alone."""
     path = proxy.shells
     present = proxy.texts.get(path, "")
-    text = proxy_files.shell(present, both, export=path == PROFILE)
+    text = shell_text(present, both, export=path == PROFILE)
     if text == present or proxy.exposed:
         return ()
     mode = proxy.modes.get(path, 0o600 if proxy.secret else 0o644)
     return (*directories(path.rpartition("/")[0]), WriteFile(path=path, text=text, mode=mode))
 
 
-def given_up(context: Context) -> list[str]:
+def obsolete_keys(context: Context) -> list[str]:
     """What these steps have made for a proxy that `env.sh` no longer names; nothing before there is one.
 
     Of root's part also what holds a password: earlier releases wrote that where all users can read it.
@@ -198,14 +200,52 @@ def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Actio
         if PurePosixPath(path).parent == PurePosixPath(directory)
     }
     path = f"{directory}/http-proxy.conf"
-    text = proxy_files.unit(present.get(path, ""), both)
+    text = drop_in_text(present.get(path, ""), both)
     # The very text may be that of a run that died before the unit followed it.
-    if proxy_files.unit_says(present, both) and present.get(path) != text:
+    if _unit_says(present, both) and present.get(path) != text:
         return ()
     mode = proxy.modes.get(path, 0o644)
     if proxy.secret:
         mode &= ~_OTHERS
     return (MakeDirectory(path=directory), ConfigureUnit(unit=unit, path=path, text=text, mode=mode))
+
+
+def shell_text(present: str, wanted: Mapping[str, str], *, export: bool) -> str:
+    """The shell file with these assignments at its end, unless it assigns the very same already.
+
+    Raises EnvironmentFileError for a value that no shell file can hold.
+    """
+    known = assignments(present)
+    if all(known.get(name) == value for name, value in wanted.items()):
+        return present
+    names = "|".join(map(re.escape, wanted))
+    ours = re.compile(rf"\s*(export\s+)?({names})=.*")
+    kept = [line for line in present.splitlines() if not ours.fullmatch(line)]
+    added = rendering.render("proxy/http_proxy.sh", settings=env_file.checked(wanted), export=export)
+    return "".join(f"{line}\n" for line in kept) + added
+
+
+def _unit_says(present: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Whether the drop-ins of a unit (text by path), read in order, give it these variables."""
+    seen: dict[str, str] = {}
+    for path in sorted(present):
+        seen |= unit_environment(present[path])
+    return all(seen.get(name) == value for name, value in wanted.items())
+
+
+def drop_in_text(present: str, wanted: Mapping[str, str]) -> str:
+    """The drop-in with these variables at its end; of two lines for one variable the later one counts."""
+    names = set(wanted)
+
+    def only_ours(line: str) -> bool:
+        found = unit_environment(line)
+        return bool(found) and set(found) <= names
+
+    kept = [line for line in present.splitlines() if not only_ours(line)]
+    sections = [line.strip() for line in kept if line.strip().startswith("[")]
+    begun = sections[-1:] == ["[Service]"]
+    added = rendering.render("proxy/http-proxy.conf", settings=wanted, begun=begun)
+    return "".join(f"{line}\n" for line in kept) + added
 
 
 def _prove(context: Context, proxy: Proxy) -> None:

@@ -50,7 +50,7 @@ _DEPLOYMENT_MODES: Final = {
 
 
 @dataclass(frozen=True)
-class Prepared:
+class ExistingIdentity:
     """An existing application, its tenant, and what it signs in with.
 
     That is a certificate by place and digest, or a secret by its place.
@@ -78,7 +78,7 @@ class Registration:
     authentication: str
     deployment_mode: DeploymentMode
     authentication_also: str = "none"
-    prepared: Prepared | None = None
+    existing: ExistingIdentity | None = None
     secret: bool = False
     left_record: str = ""
     left_applications: tuple[str, ...] = ()
@@ -93,14 +93,14 @@ class Registration:
     @property
     def credential_path(self) -> str:
         """Where the agent finds what it signs in with."""
-        secret = self.prepared.secret if self.prepared else self.secret
+        secret = self.existing.secret if self.existing else self.secret
         return paths.AGENT_SECRET if secret else paths.AGENT_CREDENTIAL
 
 
 def _gather(context: Context) -> Registration:
     application_name = f"mstunnel-gateway {context.server_name} {_machine(context)}"
-    prepared = _prepared(context)
-    _refuse_renamed(context, prepared.app_id if prepared else application_name)
+    existing = _existing(context)
+    _refuse_renamed(context, existing.app_id if existing else application_name)
     registration = Registration(
         site_id=site.chosen_id(context),
         server_name=context.server_name,
@@ -109,7 +109,7 @@ def _gather(context: Context) -> Registration:
         authentication=context.answers.authentication,
         authentication_also=context.answers.authentication_also,
         deployment_mode=_DEPLOYMENT_MODES[context.answers.deployment, context.answers.mode],
-        prepared=prepared,
+        existing=existing,
         secret=context.answers.identity.credential == "secret",
     )
     _refuse_other_credential(context, registration.credential_path)
@@ -128,7 +128,7 @@ def _left_applications(context: Context, registration: Registration) -> tuple[st
     """
     application = _application(registration)
     known = application.key in context.receipt.entries
-    if known or registration.prepared is not None or not context.prompter.interactive:
+    if known or registration.existing is not None or not context.prompter.interactive:
         return ()
     found = context.ports.graph.find_applications(registration.application_name)
     if not found:
@@ -163,7 +163,7 @@ def _left_record(context: Context, registration: Registration) -> str:
     return found.id if wanted or (context.prompter.interactive and context.prompter.confirm(question)) else ""
 
 
-def _prepared(context: Context) -> Prepared | None:
+def _existing(context: Context) -> ExistingIdentity | None:
     """The identity that the answers name, once it has proved that it can do what the agent will do.
 
     Raises SignInError, and WaitingError `admin-consent-needed` when it still lacks the permission.
@@ -188,8 +188,8 @@ def _prepared(context: Context) -> Prepared | None:
             raise
         raise consent_needed(graph, given.client_id, f"the application {given.client_id}") from error
     if isinstance(credential, ClientSecret):
-        return Prepared(given.client_id, tenant_id, source, secret=str(given.client_secret))
-    return Prepared(given.client_id, tenant_id, source, certificate_sha256(credential))
+        return ExistingIdentity(given.client_id, tenant_id, source, secret=str(given.client_secret))
+    return ExistingIdentity(given.client_id, tenant_id, source, certificate_sha256(credential))
 
 
 def _refuse_renamed(context: Context, application_name: str) -> None:
@@ -273,9 +273,9 @@ def _decide(registration: Registration) -> Sequence[Action[Ports]]:
 
 def _application(registration: Registration) -> Action[Ports]:
     """As which application the agent signs in."""
-    prepared = registration.prepared
-    if prepared is not None:
-        return UseAppIdentity(app_id=prepared.app_id, tenant_id=prepared.tenant_id)
+    existing = registration.existing
+    if existing is not None:
+        return UseAppIdentity(app_id=existing.app_id, tenant_id=existing.tenant_id)
     return CreateAppIdentity(
         display_name=registration.application_name,
         credential_path="" if registration.secret else registration.credential_path,
@@ -284,15 +284,15 @@ def _application(registration: Registration) -> Action[Ports]:
 
 def _credential(registration: Registration, application: str) -> Action[Ports]:
     """What the agent signs in with; `application` is the key of the action that makes its application."""
-    path, prepared = registration.credential_path, registration.prepared
-    if prepared is None and registration.secret:
+    path, existing = registration.credential_path, registration.existing
+    if existing is None and registration.secret:
         return CreateAgentSecret(path=path, application=application, days=CREDENTIAL_DAYS)
-    if prepared is None:
+    if existing is None:
         return CreateAgentCredential(path=path, common_name=registration.application_name[:64])
-    if prepared.secret:
-        return PlaceAgentSecret(path=path, secret=prepared.secret)
-    digest = prepared.certificate_sha256
-    return PlaceAgentCredential(path=path, source=prepared.source, certificate_sha256=digest)
+    if existing.secret:
+        return PlaceAgentSecret(path=path, secret=existing.secret)
+    digest = existing.certificate_sha256
+    return PlaceAgentCredential(path=path, source=existing.source, certificate_sha256=digest)
 
 
 _CREDENTIALS = frozenset(

@@ -9,26 +9,26 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.tenant.errors import LICENCE_MISSING
-from mstunnel_setup.tenant.licence import has_intune
+from mstunnel_setup.tenant.graph import has_intune
+from mstunnel_setup.tenant.sign_in_errors import LICENCE_MISSING
 from mstunnel_setup.tenant.wire import USER_READ
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
 
 @dataclass(frozen=True)
-class SignedIn:
+class AdministratorSignIn:
     """With which application an administrator signed in; empty when the method needs none to be named."""
 
     client_id: str
 
 
-def _gather(context: Context) -> SignedIn:
-    if context.gathered.administrator:
-        return SignedIn(context.answers.sign_in.client_id or "")
-    if not tenant_access.registered(context.receipt) or not _own_identity(context):
-        as_registrar(context)
-    return SignedIn(context.answers.sign_in.client_id or "")
+def _gather(context: Context) -> AdministratorSignIn:
+    if not context.cache.administrator:
+        registered = tenant_access.registered(context.receipt)
+        if not (registered and _signed_in_as_server(context)):
+            as_registrar(context)
+    return AdministratorSignIn(context.answers.sign_in.client_id or "")
 
 
 def as_administrator(context: Context, further: Sequence[str] = ()) -> None:
@@ -36,9 +36,9 @@ def as_administrator(context: Context, further: Sequence[str] = ()) -> None:
 
     For what removes that identity. `further` are permissions to ask for. Raises SignInError.
     """
-    if not context.gathered.administrator:
-        context.gathered.graph = tenant_access.administrator(context, further)
-        context.gathered.administrator = True
+    if not context.cache.administrator:
+        context.cache.graph = tenant_access.administrator(context, further)
+        context.cache.administrator = True
 
 
 def as_registrar(context: Context) -> None:
@@ -64,7 +64,7 @@ def as_registrar(context: Context) -> None:
         context.fail(LICENCE_MISSING(detail=text(": Graph lists none among the licences of the account")))
 
 
-def _own_identity(context: Context) -> bool:
+def _signed_in_as_server(context: Context) -> bool:
     """Sign in as this server; False when the tenant no longer knows it."""
     try:
         graph = tenant_access.own_identity(context)
@@ -77,11 +77,11 @@ def _own_identity(context: Context) -> bool:
             )
         )
         return False
-    context.gathered.graph = graph
+    context.cache.graph = graph
     return True
 
 
-def _decide(signed_in: SignedIn) -> Sequence[Action[Ports]]:
+def _decide(signed_in: AdministratorSignIn) -> Sequence[Action[Ports]]:
     """Signing in changes nothing on the host; a client id that was typed is remembered."""
     return (StoreAnswer(name="sign_in.client_id", value=signed_in.client_id),) if signed_in.client_id else ()
 

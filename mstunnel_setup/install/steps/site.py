@@ -11,6 +11,7 @@ from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import Identity
+from mstunnel_setup.install import certificate_source
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import certificate, eula
@@ -28,7 +29,7 @@ _COUNTED = 10
 
 
 @dataclass(frozen=True)
-class Site:
+class ChosenSite:
     """The chosen site: its GUID, name, and the address for devices; all answers, if a person gave one.
 
     `certificate` is what a person chose instead of the one that does not name this address.
@@ -45,7 +46,7 @@ def _any_site(_context: Context) -> None:
     """Refuse none."""
 
 
-def gather(context: Context, refuse_unsuited: Callable[[Context], None] = _any_site) -> Site:
+def gather(context: Context, refuse_unsuited: Callable[[Context], None] = _any_site) -> ChosenSite:
     """Choose the site; when the certificate does not name its address, a person chooses again.
 
     `refuse_unsuited` raises for a chosen site that this host cannot serve.
@@ -70,8 +71,8 @@ def gather(context: Context, refuse_unsuited: Callable[[Context], None] = _any_s
             if not context.prompter.interactive:
                 raise
             replaced = _choose_again(context, site, error)
-    typed = eula.told(context) if context.gathered.person_answered else None
-    return Site(site.id, plain(site.display_name), plain(site.public_address or ""), typed, replaced)
+    typed = eula.told(context) if context.cache.person_answered else None
+    return ChosenSite(site.id, plain(site.display_name), plain(site.public_address or ""), typed, replaced)
 
 
 def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -> Certificate | None:
@@ -89,9 +90,9 @@ def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -
     if chosen == "stop":
         raise error
     if chosen == "certificate":
-        certificate.ask_for_another(context, error)
+        certificate_source.ask_for_another(context, error)
         return certificate.suitable(context, site.public_address)
-    context.gathered.site = _asked(context, _sorted(context.ports.graph.sites()))
+    context.cache.site = _asked(context, _sorted(context.ports.graph.sites()))
     return None
 
 
@@ -103,8 +104,8 @@ def require_named(context: Context, site: TunnelSite) -> None:
 
 def chosen_id(context: Context) -> str:
     """The GUID of the chosen site. Raises TenantError before the step `site`."""
-    if context.gathered.site is not None:
-        return context.gathered.site.id
+    if context.cache.site is not None:
+        return context.cache.site.id
     earlier = remembered(context.receipt, "joined-site")
     if not isinstance(earlier, dict):
         raise TenantError(
@@ -117,9 +118,9 @@ def chosen_id(context: Context) -> str:
 
 def choose(context: Context) -> TunnelSite:
     """The site to join, chosen once in a run. Raises TenantError when there is none such."""
-    if context.gathered.site is None:
-        context.gathered.site = _chosen(context)
-    return context.gathered.site
+    if context.cache.site is None:
+        context.cache.site = _chosen(context)
+    return context.cache.site
 
 
 def _chosen(context: Context) -> TunnelSite:
@@ -205,12 +206,12 @@ def _find(sites: Sequence[TunnelSite], wanted: str) -> TunnelSite:
 
 def _identity(context: Context) -> Identity:
     """The identity judged in this run, or the one placed by an earlier one."""
-    if context.gathered.identity is not None:
-        return context.gathered.identity
+    if context.cache.identity is not None:
+        return context.cache.identity
     return generations.source(context.ports, paths.ACTIVE).load(context.ports)
 
 
-def _decide(site: Site) -> Sequence[Action[Ports]]:
+def _decide(site: ChosenSite) -> Sequence[Action[Ports]]:
     value: JsonObject = {"id": site.id, "name": site.name, "public_address": site.public_address}
     joined = StoreAnswer(name="joined-site", value=value)
     placed = certificate.STEP.decide(site.certificate) if site.certificate else ()

@@ -10,15 +10,22 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup.actions.tenant_objects import RegisterServer
+from mstunnel_setup.actions.uplink import gateway_address
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError, TenantError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.containers import control
 from mstunnel_setup.exchange import gateway_report as report
+from mstunnel_setup.gateway.ocserv_conf import served_proxy_protocol
 from mstunnel_setup.install import tenant_access, tunnel_device
-from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
-from mstunnel_setup.install.agent_report import AgentReport, Refusal, read_report
+from mstunnel_setup.install.agent_report import (
+    AGENT_LOGS,
+    AgentReport,
+    ReportedError,
+    agent_hints,
+    read_report,
+)
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
     AGENT_NOT_CHECKED_IN,
@@ -26,11 +33,12 @@ from mstunnel_setup.install.errors import (
     CONTAINER_UNHEALTHY,
     SERVER_NOT_LISTED,
 )
-from mstunnel_setup.install.own_gateway import leaf_in_service
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import configure, site
 from mstunnel_setup.install.tunnel_device import RenewTunnelDevice
 from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.network import served_leaf
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -39,7 +47,7 @@ _PAUSE = 1.0
 
 
 @dataclass(frozen=True)
-class Promise:
+class ExpectedGateway:
     """Where the gateway must serve, and which record of which site must be in the tenant.
 
     `closed` is why the gateway cannot open its tunnel device; empty when it can.
@@ -51,9 +59,9 @@ class Promise:
     closed: str = ""
 
 
-def _gather(context: Context) -> Promise:
+def _gather(context: Context) -> ExpectedGateway:
     registration = tenant_access.result(context.receipt, RegisterServer.kind) or {}
-    return Promise(
+    return ExpectedGateway(
         port=configure.pulled(context).listen_port,
         site_id=site.chosen_id(context),
         server_id=str(registration.get("server_id", "")),
@@ -61,16 +69,16 @@ def _gather(context: Context) -> Promise:
     )
 
 
-def _decide(promise: Promise) -> Sequence[Action[Ports]]:
+def _decide(expected: ExpectedGateway) -> Sequence[Action[Ports]]:
     """Looking changes nothing; a gateway that was started too early is started once more."""
-    return (RenewTunnelDevice(reason=promise.closed),)
+    return (RenewTunnelDevice(reason=expected.closed),)
 
 
-def _prove(context: Context, promise: Promise) -> None:
-    serves(context.ports, promise.port)
+def _prove(context: Context, expected: ExpectedGateway) -> None:
+    serves(context.ports, expected.port)
     healthy(context)
     # What was open stays open.
-    if promise.closed and (reason := tunnel_device.closed(context.ports)):
+    if expected.closed and (reason := tunnel_device.closed(context.ports)):
         context.fail(
             EngineError(
                 "tunnel-device-closed",
@@ -84,7 +92,7 @@ def _prove(context: Context, promise: Promise) -> None:
             )
         )
     within_patience(context.ports.clock, lambda: _applies_the_configuration(context))
-    within_patience(context.ports.clock, lambda: _has_checked_in(context, promise))
+    within_patience(context.ports.clock, lambda: _has_checked_in(context, expected))
 
 
 def serves(ports: Ports, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
@@ -115,6 +123,13 @@ def within_patience(
             clock.sleep(pause)
         else:
             return
+
+
+def leaf_in_service(files: Files, port: int) -> bytes:
+    """The leaf certificate (DER) that the gateway presents on `port`. Raises NetworkError."""
+    configuration = files.read(paths.OCSERV_CONF) or b""
+    address = gateway_address(files, port)
+    return served_leaf(address, port, proxy_protocol=served_proxy_protocol(configuration))
 
 
 def _serves(ports: Ports, port: int, leaf: bytes) -> None:
@@ -157,9 +172,9 @@ def _applies_the_configuration(context: Context) -> None:
         raise CONFIGURATION_NOT_APPLIED(reason=applied.refusal)
 
 
-def _has_checked_in(context: Context, promise: Promise) -> None:
+def _has_checked_in(context: Context, expected: ExpectedGateway) -> None:
     """Both sides must say so: the tenant may date a record when it is made, before there is an agent."""
-    record = context.ports.graph.server(promise.site_id, promise.server_id)
+    record = context.ports.graph.server(expected.site_id, expected.server_id)
     if record is None:
         raise SERVER_NOT_LISTED()
     report = _report(context)
@@ -176,7 +191,7 @@ def _report(context: Context) -> AgentReport | None:
     return report if report and (started is None or report.at >= started) else None
 
 
-def _not_checked_in(error: Refusal | None) -> TenantError:
+def _not_checked_in(error: ReportedError | None) -> TenantError:
     if error is None:
         hint = text(
             "`mst-cli agent logs --tail 20` shows why; `mst-readiness network` tests the way to the tenant."

@@ -13,9 +13,8 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.gateway.ocserv_conf import port_in_use
 from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.installed import require_installed
+from mstunnel_setup.install.installed import PATIENCE, require_installed
 from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.run_lock import PATIENCE
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import certificate, images, verify
 from mstunnel_setup.io.operator import Operator, Settings

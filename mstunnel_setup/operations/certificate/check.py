@@ -19,9 +19,9 @@ from mstunnel_setup.certificates.judge import days_left, finding_data
 from mstunnel_setup.certificates.judge_leaf import shown_names
 from mstunnel_setup.install import device_certificates, revocation
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.own_gateway import leaf_in_service
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
+from mstunnel_setup.install.steps.verify import leaf_in_service
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import installed_run, previous, serving_port
 from mstunnel_setup.operations.certificate.findings import DEVICES_NOT_CHECKED, NONE_IN_USE, NOT_SERVED

@@ -12,7 +12,8 @@ from mstunnel_setup.actions.certificate_schedule import WANTED, ScheduleImport, 
 from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
-from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.problem import warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.install.run_lock import PATIENCE
+from mstunnel_setup.install.installed import PATIENCE
 
 # Ten years; more is a typo.
 _LONGEST_MINUTES = 5_256_000

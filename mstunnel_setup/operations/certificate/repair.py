@@ -14,6 +14,7 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import Identity, title
 from mstunnel_setup.certificates.load import IdentitySource, fingerprint
+from mstunnel_setup.install import certificate_source
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
@@ -147,7 +148,7 @@ def _candidates(context: Context) -> Iterator[_Candidate]:
     names = context.ports.files.names(paths.GENERATIONS)
     directories = (paths.ACTIVE, *(generations.directory(name) for name in names))
     places = [(place, generations.source(context.ports, place)) for place in directories]
-    usual = zip((paths.SITE_CERTIFICATE, paths.SITE_PFX), certificate.usual(context), strict=True)
+    usual = zip((paths.SITE_CERTIFICATE, paths.SITE_PFX), certificate_source.usual(context), strict=True)
     for place, source in (*places, *usual):
         try:
             identity = source.load(context.ports)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from mstunnel_setup.actions.certificate_schedule import pending_imports
-from mstunnel_setup.base.result import Notice, warning
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, as_list, as_object
 from mstunnel_setup.certificates import generations, revocation_record
@@ -47,7 +47,7 @@ def _answer(record: Record) -> JsonObject:
     return {"state": record.state.value, "asked": asked, "problems": [*record.problems]}
 
 
-def certificate_notices(facts: JsonObject) -> Iterator[Notice]:
+def certificate_notices(facts: JsonObject) -> Iterator[Problem]:
     """Warnings: 30 days before the end, of a revoked one, of one not asked about, of a failed import."""
     days = facts["days_left"]
     if not isinstance(days, int):

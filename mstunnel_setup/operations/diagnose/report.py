@@ -9,8 +9,9 @@ from typing import TypeAlias
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, UsageError
+from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.redaction import Scrubber
-from mstunnel_setup.base.result import Result, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object, json_bytes
 from mstunnel_setup.containers.choice import EnginePreference

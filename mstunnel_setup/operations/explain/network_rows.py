@@ -3,13 +3,12 @@
 from typing import Final
 
 from mstunnel_setup.base.problem import Severity
-from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.operations.explain.model import Facts, Outcome, Row
 
 _WHICH: Final = text("To test a destination: `mst-cli explain ADDRESS`.")
 _PULL: Final = text("Fetch the configuration with `mst-cli config pull`.")
 _SHOWN: Final = 3
-_LONGEST: Final = 160
 
 
 def routes(facts: Facts) -> Row:
@@ -125,8 +124,8 @@ def certificate(facts: Facts) -> Row:
     """The certificate as devices see it: what is served, its names, chain and time."""
     for severity, result in _RESULTS:
         if found := [finding for finding in facts.certificate if finding.severity is severity]:
-            seen = plain("; ".join(finding.message for finding in found), _LONGEST)
-            hint = f"{found[0].hint} `mst-cli cert check` shows all.".lstrip()
+            seen = joined((finding.message for finding in found), "; ")
+            hint = joined(filter(None, (found[0].hint, text("`mst-cli cert check` shows all."))))
             return Row("certificate", result, seen, hint)
     if facts.certificate_days is None:
         return Row("certificate", "unknown", "it could not be read", text("Run `mst-cli cert check`."))

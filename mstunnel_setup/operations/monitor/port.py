@@ -30,9 +30,9 @@ def move(run: Run, port: int) -> None:
     if not _published(run, port):
         _refuse_taken(run.files, port)
     try:
-        run.runner.run([launch.again(port)], run.context)
+        run.runner.run([launch.step_for_port(port)], run.context)
     except SetupError:
-        run.runner.run([launch.again(before)], run.context)
+        run.runner.run([launch.step_for_port(before)], run.context)
         raise
     configuration = run.files.read(paths.OCSERV_CONF) or b""
     run.files.write(paths.OCSERV_CONF, with_port(configuration, port), CONFIGURATION_MODE)
@@ -43,7 +43,7 @@ def move(run: Run, port: int) -> None:
 
 def _published(run: Run, port: int) -> bool:
     """Whether an interrupted move has made the container already; it then holds the port itself."""
-    made_for = launch.again(port).gather(run.context).specifications[0].labels[CONFIGURATION_LABEL]
+    made_for = launch.step_for_port(port).gather(run.context).specifications[0].labels[CONFIGURATION_LABEL]
     found = run.context.ports.engine.inspect(paths.SERVER)
     return found is not None and found.labels.get(CONFIGURATION_LABEL) == made_for
 

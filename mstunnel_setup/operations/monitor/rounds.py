@@ -180,7 +180,7 @@ class Monitor:
 
     def _complain(self, work: str, error: SetupError) -> None:
         """Say what is wrong when it is new, not at every look."""
-        line = error_line(error)
+        line = error_line(error.problem)
         if self._said.get(work) != line:
             self._complaints[work].tell(line)
         self._said[work] = line

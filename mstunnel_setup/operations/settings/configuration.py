@@ -6,7 +6,8 @@ from difflib import unified_diff
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CONFIGURATION_MISSING, ExitCode, UsageError
-from mstunnel_setup.base.result import Notice, Result, notice_of
+from mstunnel_setup.base.problem import Problem
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.agent_settings import read_gateway_options, read_log_level
@@ -97,9 +98,8 @@ def _diff(path: str, present: bytes, wanted: bytes) -> list[str]:
     return [*unified_diff(before, after, path, text("{path} (tenant)", path=path), n=0, lineterm="")]
 
 
-def _notices(wish: Rendered) -> tuple[Notice, ...]:
-    waiting = (wish.port_waiting,) if wish.port_waiting else ()
-    return tuple(map(notice_of, (*wish.warnings, *waiting)))
+def _notices(wish: Rendered) -> tuple[Problem, ...]:
+    return (*wish.warnings, *((wish.port_waiting,) if wish.port_waiting else ()))
 
 
 def _words(value: object) -> str:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from mstunnel_setup.answers.variables import KNOWN, PROXIES, proxy_place, refuse_wrong, without_login
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, NetworkError, UsageError, ValuesError
-from mstunnel_setup.base.result import Notice, Result, notice_of, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.io.files import Files
@@ -20,7 +22,7 @@ class EnvironmentCheck:
     """The settings in `env.sh`, a warning for each unknown name, an error for each unreachable proxy."""
 
     settings: Mapping[str, str]
-    unknown: tuple[Notice, ...]
+    unknown: tuple[Problem, ...]
     unreachable: tuple[NetworkError, ...]
 
 
@@ -32,15 +34,21 @@ def env_check(operator: Operator) -> Result:
     with open_gateway(operator) as ports:
         found = check_environment(ports.files)
     if found.unreachable:
-        errors = tuple(map(notice_of, found.unreachable))
+        errors = tuple(error.problem for error in found.unreachable)
         return Result("error", warnings=found.unknown, errors=errors, exit_code=ExitCode.NETWORK)
     data = {
         "settings": [*found.settings],
         "unknown": [name for name in found.settings if name not in KNOWN],
         "proxies": [without_login(proxy)[0] for proxy in _proxies(found.settings)],
     }
-    text = [f"{paths.ENVIRONMENT} can be used; settings in it: {len(found.settings)}."]
-    return Result("warning" if found.unknown else "ok", data, found.unknown, text=text)
+    lines = [
+        text(
+            "{environment} can be used; settings in it: {settings}.",
+            environment=paths.ENVIRONMENT,
+            settings=len(found.settings),
+        )
+    ]
+    return Result("warning" if found.unknown else "ok", data, found.unknown, text=lines)
 
 
 def check_environment(files: Files) -> EnvironmentCheck:
@@ -62,7 +70,7 @@ def check_environment(files: Files) -> EnvironmentCheck:
     return EnvironmentCheck(settings, unknown, tuple(_unreachable(settings)))
 
 
-def unknown_setting(name: str) -> Notice:
+def unknown_setting(name: str) -> Problem:
     """The warning for a name that nothing reads, with the one that was probably meant."""
     by_case = {known.lower(): known for known in sorted(KNOWN, reverse=True)}
     near = [by_case[found] for found in difflib.get_close_matches(name.lower(), by_case, 1)]

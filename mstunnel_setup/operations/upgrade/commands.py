@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.base.result import Notice, Result, notice_of, warning
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.last_decision import LastDecision, read_standing
@@ -220,9 +221,9 @@ def _held(upgrade: Upgrade) -> Sequence[str]:
     return [text("Held at {release}: {ends}.", release=upgrade.release, ends=ends)]
 
 
-def _notices(catalogue: Catalogue, behind: int | None) -> Sequence[Notice]:
+def _notices(catalogue: Catalogue, behind: int | None) -> Sequence[Problem]:
     if not catalogue.releases:
-        return [notice_of(NO_RELEASES(catalogue=CATALOGUE))]
+        return [NO_RELEASES(catalogue=CATALOGUE).problem]
     if behind is not None and behind > _SUPPORTED_BEHIND:
         return [
             warning(

@@ -76,7 +76,9 @@ class Archive(FetcherInterface):
         except OSError as error:
             raise FEED_ARCHIVE_INVALID(path=path, reason=error.strerror or error) from error
         if len(content) > _LARGEST_ARCHIVE:
-            raise FEED_ARCHIVE_INVALID(path=path, reason=f"it has more than {_LARGEST_ARCHIVE} bytes")
+            raise FEED_ARCHIVE_INVALID(
+                path=path, reason=text("it has more than {largest} bytes", largest=_LARGEST_ARCHIVE)
+            )
         try:
             self._files = read_tar(content, _LIMITS)
         except ArchiveError as error:

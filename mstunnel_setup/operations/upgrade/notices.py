@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mstunnel_setup.base.errors import StepError
-from mstunnel_setup.base.result import Notice, notice_of, warning
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.exchange.last_decision import read_standing
 from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
@@ -27,7 +27,7 @@ def kept(upgrade: Upgrade) -> str:
     )
 
 
-def monitor_notices(ports: Ports) -> Iterator[Notice]:
+def monitor_notices(ports: Ports) -> Iterator[Problem]:
     """The monitor is installed but not running. Without systemd this is unknown."""
     if ports.systemd.known(MONITOR_UNIT) and not ports.systemd.active(MONITOR_UNIT):
         yield warning(
@@ -38,7 +38,7 @@ def monitor_notices(ports: Ports) -> Iterator[Notice]:
         )
 
 
-def waiting_notices(files: Files) -> Iterator[Notice]:
+def waiting_notices(files: Files) -> Iterator[Problem]:
     """The agent waits for a person before it upgrades this server."""
     found = read_standing(files)
     if found is not None and found.code in _STUCK:
@@ -50,12 +50,12 @@ def waiting_notices(files: Files) -> Iterator[Notice]:
         )
 
 
-def upgrade_notices(files: Files) -> Iterator[Notice]:
+def upgrade_notices(files: Files) -> Iterator[Problem]:
     """The last upgrade is not over, or did not succeed."""
     try:
         history = read_history(files)
     except StepError as error:
-        yield notice_of(error)
+        yield error.problem
         return
     last = history.upgrades[-1] if history.upgrades else None
     if last is None or last.outcome is Outcome.DONE:
@@ -69,4 +69,4 @@ def upgrade_notices(files: Files) -> Iterator[Notice]:
             phase=last.phase,
         )
     else:
-        yield notice_of(UPGRADE_FAILED(release=last.release, reason=last.reason, kept=kept(last)))
+        yield UPGRADE_FAILED(release=last.release, reason=last.reason, kept=kept(last)).problem

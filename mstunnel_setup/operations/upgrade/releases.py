@@ -13,7 +13,7 @@ from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.exchange.release_feed import SETTINGS, Feed, read_feed, read_known
 from mstunnel_setup.exchange.releases import Catalogue, Digests, published
-from mstunnel_setup.install.run_lock import run_lock
+from mstunnel_setup.install.installed import run_lock
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.io.operator import Operator
 

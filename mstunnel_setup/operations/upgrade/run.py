@@ -175,14 +175,14 @@ _PHASES: Final[Mapping[Phase, Callable[[Run, Upgrade], Upgrade]]] = {
 
 def _take(run: Run, wanted: Images) -> None:
     run.runner.run(_switching(run), _answering_with(run, wanted))
-    run.runner.take_back(launch.given_up(run.context))
+    run.runner.take_back(launch.obsolete_keys(run.context))
     verify.serves(run.context.ports, port_in_use(run.files), _PATIENCE, _PAUSE)
     verify.healthy(run.context, _PATIENCE)
 
 
 def _switching(run: Run) -> Sequence[AnyStep]:
     """The steps that take images into use."""
-    return (images.STEP, launch.again(port_in_use(run.files)))
+    return (images.STEP, launch.step_for_port(port_in_use(run.files)))
 
 
 def _refuse_edited(run: Run, wanted: Images) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import sentence, text
 from mstunnel_setup.readiness.data import Size, platforms
 from mstunnel_setup.readiness.facts import (
     CGROUP_V2,
@@ -434,7 +434,7 @@ def _firewall(protocol: str, why: str) -> None:
         if is_open:
             return passed(text("{where}: allowed", where=where))
         remedies = _LET_THROUGH if wall.forwarded else _OPEN
-        remedy = remedies[wall.kind].format(port=settings.port, protocol=protocol)
+        remedy = sentence(remedies[wall.kind], {"port": settings.port, "protocol": protocol})
         return warning("{where}: not allowed", hint="{remedy}", where=where, remedy=remedy)
 
 
@@ -443,13 +443,15 @@ _firewall("udp", "Without UDP the data channel falls back to TCP, which is slowe
 
 
 _OPEN = {
-    "firewalld": "Run `firewall-cmd --permanent --add-port={port}/{protocol}` and `firewall-cmd "
-    "--add-port={port}/{protocol}`.",
-    "ufw": "Run `ufw allow {port}/{protocol}`.",
-    "nftables": "Add a rule such as `{protocol} dport {port} accept` to the chain of hook input.",
+    "firewalld": text(
+        "Run `firewall-cmd --permanent --add-port={port}/{protocol}` and `firewall-cmd "
+        "--add-port={port}/{protocol}`."
+    ),
+    "ufw": text("Run `ufw allow {port}/{protocol}`."),
+    "nftables": text("Add a rule such as `{protocol} dport {port} accept` to the chain of hook input."),
 }
 _LET_THROUGH = {
-    "ufw": "Run `ufw route allow proto {protocol} to any port {port}`.",
+    "ufw": text("Run `ufw route allow proto {protocol} to any port {port}`."),
     "nftables": text(
         "Add the rule `ct status dnat accept` to each chain of hook forward that drops by default."
     ),

@@ -213,10 +213,10 @@ def _directory(rootless: RootlessFacts) -> Verdict:
 )
 def _port(settings: Settings, system: SystemFacts, kernel: KernelFacts, rootless: RootlessFacts) -> Verdict:
     if settings.port in rootless.uplinks:
-        return passed(f"the kernel forwards port {settings.port} to the uplink")
+        return passed(text("the kernel forwards port {port} to the uplink", port=settings.port))
     # Without root nobody sees what stands against an uplink, nor makes one.
     if system.root and not rootless.uplink_obstacle:
-        return passed(f"port {settings.port} can have an uplink")
+        return passed(text("port {port} can have an uplink", port=settings.port))
     start = kernel.sysctls.get(PORT_START, "1024")
     if suffices(PORT_START, start, str(settings.port)):
         return passed(text("ports from {start} need no root", start=start))

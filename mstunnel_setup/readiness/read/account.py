@@ -10,8 +10,7 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.readiness.facts import AccountFacts, TunnelFacts
 from mstunnel_setup.tenant.clouds import Cloud
-from mstunnel_setup.tenant.graph import Graph
-from mstunnel_setup.tenant.licence import has_intune
+from mstunnel_setup.tenant.graph import Graph, has_intune
 from mstunnel_setup.tenant.token_sources import AccessToken, claims
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, TunnelSite
 

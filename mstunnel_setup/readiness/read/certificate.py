@@ -8,7 +8,7 @@ from threading import Lock
 from cryptography.x509 import Certificate
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import CertificateError, UsageError, as_kind
+from mstunnel_setup.base.errors import CertificateError, UsageError
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.certificates.ca_trust import added_roots, system_roots
 from mstunnel_setup.certificates.certificate import Identity
@@ -130,7 +130,7 @@ class CertificateReader:
             chain = {path: given_content(self.files, path) for path in place.chain}
             return load_identity_files(chain, given_content(self.files, place.key) if place.key else b"")
         except UsageError as error:
-            raise as_kind(CertificateError, error) from error
+            raise CertificateError(error.code, error.message, error.hint) from error
 
     def _findings(self, identity: Identity) -> tuple[Problem, ...]:
         return judge(

@@ -13,8 +13,7 @@ from mstunnel_setup.agent.tenant import Enrolment, enrol
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SignInError, TenantError
 from mstunnel_setup.certificates.agent_credential import new_agent_credential
-from mstunnel_setup.tenant.credential import Credential, read_credential
-from mstunnel_setup.tenant.signed_proofs import proof_of_possession
+from mstunnel_setup.tenant.credential import Credential, proof_of_possession, read_credential
 from tests.unit.agent.test_against_lab import Installed, installed  # noqa: F401 (a fixture)
 from tests.unit.clocks import FakeClock
 

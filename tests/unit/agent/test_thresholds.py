@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_lab.graph.intune import DEFAULT_THRESHOLDS, default_threshold
+from mstunnel_lab.graph.tunnel import DEFAULT_THRESHOLDS, default_threshold
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.exchange.thresholds import Threshold, Thresholds, read_thresholds, with_tenant

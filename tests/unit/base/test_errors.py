@@ -9,12 +9,11 @@ from string import Formatter
 
 import pytest
 
-from mstunnel_setup.base.errors import UsageError, declare
-from mstunnel_setup.base.result import Notice, declare_notice, notice_of
+from mstunnel_setup.base.errors import UsageError, declare, declare_warning
+from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import DOCUMENTATION
-from scripts.error_codes import declarations
-from scripts.written_errors import PACKAGES, ROOT, calls, written_errors
+from scripts.error_codes import PACKAGES, ROOT, calls, declarations, written_errors
 
 DECLARED = declarations()
 # The classes that `raise` names, and `warning`.
@@ -72,9 +71,10 @@ def test_an_error_is_made_from_its_declaration() -> None:
 
 
 def test_a_warning_is_made_from_its_declaration() -> None:
-    late = declare_notice("late", "{name} is late", "Wait for {name}.")
-    assert late(name="it") == Notice("late", "it is late", "Wait for it.")
-    assert notice_of(UsageError("late", "it is late", "Wait for it.")) == late(name="it")
+    late = declare_warning("late", "{name} is late", "Wait for {name}.")
+    assert late(name="it") == Problem("late", "it is late", "Wait for it.")
+    problem = UsageError("late", "it is late", "Wait for it.").problem
+    assert problem == Problem("late", "it is late", "Wait for it.", Severity.ERROR)
 
 
 def test_a_code_is_declared_once_on_its_page() -> None:

@@ -25,7 +25,9 @@ NOW = datetime(2026, 11, 27, 2, tzinfo=UTC)
 def test_an_error_in_one_line() -> None:
     error = NetworkError("network-timeout", "graph.example did not answer in time", "Check the proxy.")
 
-    assert error_line(error) == "network-timeout: graph.example did not answer in time. Check the proxy."
+    assert (
+        error_line(error.problem) == "network-timeout: graph.example did not answer in time. Check the proxy."
+    )
 
 
 def test_a_token_never_reaches_the_log() -> None:

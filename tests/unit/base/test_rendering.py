@@ -26,7 +26,7 @@ from mstunnel_setup.containers.run_arguments import container_options
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
-from mstunnel_setup.install import proxy_files
+from mstunnel_setup.install.steps import proxy
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness.parse import assignments, unit_environment
@@ -185,14 +185,14 @@ def check_env(tmp_path: Path) -> None:
 
 def check_profile(tmp_path: Path) -> None:
     path = tmp_path / "http_proxy.sh"
-    path.write_text(proxy_files.shell("A=1\n", {"X": HOSTILE}, export=True))
+    path.write_text(proxy.shell_text("A=1\n", {"X": HOSTILE}, export=True))
     program = "import os; print(os.environ['X'], end='')"
     assert sh("-c", f'. {path}; exec "$0" -c "$1"', sys.executable, program) == HOSTILE
     assert assignments(path.read_text()) == {"A": "1", "X": HOSTILE}
 
 
 def check_drop_in(tmp_path: Path) -> None:
-    text = proxy_files.unit("", {"X": HOSTILE})
+    text = proxy.drop_in_text("", {"X": HOSTILE})
     assert unit_environment(text) == {"X": HOSTILE}
     program = rendering.systemd(installed(tmp_path, PROGRAM))
     assert verify(tmp_path, "ours.service", f"{text}ExecStart={program}\n") == ""

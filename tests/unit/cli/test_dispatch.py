@@ -40,7 +40,7 @@ def test_an_interruption_while_a_program_is_loaded_is_reported(
     monkeypatch.setattr(dispatch, "import_module", interrupted)
 
     assert dispatch.main() == ExitCode.INTERRUPTED
-    assert capfd.readouterr().err == "\nstopped: interrupted\n"
+    assert capfd.readouterr().err == "\nstopped[interrupted]: interrupted\n"
 
 
 def test_no_plugin_of_pydantic_is_loaded(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError, UsageError, WaitingError
 from mstunnel_setup.base.events import Event
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.redaction import Redactor
-from mstunnel_setup.base.result import Notice, Result
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat, new_app, with_options
 from mstunnel_setup.cli.framework.render import Renderer, run_app, run_command
 from mstunnel_setup.io.operator import Operator
@@ -68,11 +69,18 @@ def _check_envelope(text: str) -> dict[str, Any]:
 
 
 def test_text_goes_to_stdout_and_warnings_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    result = Result("warning", warnings=(Notice("old", "it is old", "Renew it."),), text=["one", "two"])
+    result = Result("warning", warnings=(Problem("old", "it is old", "Renew it."),), text=["one", "two"])
     assert _run(_give(result)) == 0
     shown = capsys.readouterr()
     assert shown.out == "one\ntwo\n"
-    assert shown.err == "warning: it is old\n  Renew it.\n"
+    assert shown.err == "warning[old]: it is old\n  Renew it.\n"
+
+
+def test_verbose_names_the_page_of_each_problem(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(_fail(UsageError("it-failed", "it failed", "Fix it.")), "--verbose") == 2
+    assert capsys.readouterr().err == (
+        "error[it-failed]: it failed\n  Fix it.\n  docs: docs/reference/errors.md#it-failed\n"
+    )
 
 
 def test_json_is_the_envelope_and_makes_no_text(capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,7 +88,7 @@ def test_json_is_the_envelope_and_makes_no_text(capsys: pytest.CaptureFixture[st
         raise AssertionError
 
     result = Result(
-        "changed", {"n": 1}, (Notice("old", "it is old"),), text=lines, exit_code=ExitCode.CHANGES_PENDING
+        "changed", {"n": 1}, (Problem("old", "it is old"),), text=lines, exit_code=ExitCode.CHANGES_PENDING
     )
     assert _run(_give(result), "--output", "json") == 20
     shown = capsys.readouterr()
@@ -96,7 +104,7 @@ def test_every_foreseen_failure_has_its_exit_code(
 ) -> None:
     assert _run(_fail(kind("it-failed", "it failed", "Fix it."))) == kind.exit_code
     word = "waiting" if kind is WaitingError else "error"
-    assert capsys.readouterr() == ("", f"{word}: it failed\n  Fix it.\n")
+    assert capsys.readouterr() == ("", f"{word}[it-failed]: it failed\n  Fix it.\n")
     assert _run(_fail(kind("it-failed", "it failed", "Fix it.")), "--output", "json") == kind.exit_code
     envelope = _check_envelope(capsys.readouterr().out)
     assert envelope["errors"] == [{"code": "it-failed", "message": "it failed", "hint": "Fix it."}]
@@ -107,12 +115,12 @@ def test_messages_are_at_most_80_columns_wide(capsys: pytest.CaptureFixture[str]
     lines = capsys.readouterr().err.splitlines()
     assert max(map(len, lines)) <= 80
     assert [line for line in lines[1:] if not line.startswith("  ")] == []
-    assert " ".join(" ".join(lines).split()) == f"error: {LONG} {LONG} {LONG} {LONG}"
+    assert " ".join(" ".join(lines).split()) == f"error[long]: {LONG} {LONG} {LONG} {LONG}"
 
 
 def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(_fail(KeyboardInterrupt())) == 130
-    assert capsys.readouterr().err.startswith("stopped: interrupted\n")
+    assert capsys.readouterr().err.startswith("stopped[interrupted]: interrupted\n")
     assert _run(_fail(KeyboardInterrupt()), "--output", "json") == 130
     assert _check_envelope(capsys.readouterr().out)["errors"][0]["code"] == "interrupted"
 
@@ -122,7 +130,7 @@ def test_an_unexpected_error_is_reported_and_its_traceback_goes_to_the_log(
 ) -> None:
     assert _run(_fail(ValueError("boom")), "--root", str(tmp_path)) == 1
     shown = capsys.readouterr()
-    assert shown.err.startswith("error: unexpected error: ValueError: boom\n")
+    assert shown.err.startswith("error[internal-error]: unexpected error: ValueError: boom\n")
     assert "Traceback" not in shown.err
     record = json.loads(_log(tmp_path))
     assert "Traceback" in record["text"]
@@ -143,7 +151,7 @@ def test_secrets_and_control_characters_never_leave(
         operator.secrets.register("hunter2/+secret")
         operator.console.say("said hunter2/+secret \x1b[31m")
         operator.sinks.listener(["one"])(Event("one", "begin", "key", "did hunter2%2F%2Bsecret"))
-        notice = Notice("odd", "hunter2/+secret\x1b]0;x\x07", "hunter2/+secret")
+        notice = Problem("odd", "hunter2/+secret\x1b]0;x\x07", "hunter2/+secret")
         return Result("ok", {"hunter2/+secret": ["hunter2/+secret"]}, (notice,), text=["hunter2/+secret"])
 
     shown = ""
@@ -200,7 +208,7 @@ def test_wrong_usage_is_an_error_like_any_other(
         envelope = _check_envelope(shown.out)
         assert envelope["errors"] == [{"code": "usage-invalid", "message": message, "hint": hint}]
     else:
-        assert shown == ("", f"error: {message}\n  {hint}\n")
+        assert shown == ("", f"error[usage-invalid]: {message}\n  {hint}\n")
 
 
 def test_json_asked_for_by_the_environment(
@@ -213,14 +221,16 @@ def test_json_asked_for_by_the_environment(
 
 def test_what_follows_two_dashes_is_no_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(_give(Result()), "--", "--output", "json") == 2
-    assert capsys.readouterr().err.startswith("error: got unexpected extra argument(s) (--output json)")
+    assert capsys.readouterr().err.startswith(
+        "error[usage-invalid]: got unexpected extra argument(s) (--output json)"
+    )
 
 
 def test_color_is_used_only_when_wanted(capsys: pytest.CaptureFixture[str]) -> None:
-    result = Result("error", errors=(Notice("a", "b"),))
+    result = Result("error", errors=(Problem("a", "b"),))
     Renderer("x", OutputFormat.TEXT, Redactor(), color=True).show(result)
     Renderer("x", OutputFormat.TEXT, Redactor(), color=False).show(result)
-    assert capsys.readouterr().err == "\x1b[1;31merror:\x1b[0m b\nerror: b\n"
+    assert capsys.readouterr().err == "\x1b[1;31merror[a]:\x1b[0m b\nerror[a]: b\n"
 
 
 MUCH = "lambda session: Result(text=['\u00fc' * 79] * 20000)"
@@ -232,7 +242,7 @@ def _command(function: str) -> list[str]:
         "import sys\n"
         "from mstunnel_setup.cli.framework.options import *\n"
         "from mstunnel_setup.cli.framework.render import *\n"
-        "from mstunnel_setup.cli.framework.streams import hold; hold()\n"
+        "from mstunnel_setup.cli.framework.streams import keep_open; keep_open()\n"
         "@with_options\n"
         f"def act(common: CommonOptions): run_command('x', common, {function})\n"
         "app = new_app('x'); app.command()(act); sys.exit(run_app(app, 'x'))"
@@ -262,4 +272,4 @@ def test_a_full_disk_is_reported(arguments: list[str]) -> None:
             [*_command(MUCH), *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert ended.returncode == ExitCode.STEP
-    assert ended.stderr.startswith("error: cannot write the result: No space left on device\n")
+    assert ended.stderr.startswith("error[disk-full]: cannot write the result: No space left on device\n")

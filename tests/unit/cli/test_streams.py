@@ -13,7 +13,7 @@ def interrupt(number, frame):
         writing = False
         raise KeyboardInterrupt
 
-streams.hold()
+streams.keep_open()
 signal.signal(signal.SIGALRM, interrupt)
 signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0003)
 interrupted, writing = 0, False

@@ -1,50 +1,44 @@
-"""Texts for people in Japanese: which language is shown, and that no text lacks a translation."""
+"""Texts for people in Japanese: which language is shown, and what is translated."""
 
 import importlib
+import io
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from babel.messages.pofile import read_po
 from hatchling.builders.wheel import WheelBuilder
 
 from mstunnel_setup.base.errors import UsageError, declare
-from mstunnel_setup.base.text import WIDTH, Line, fold, verbatim, width
+from mstunnel_setup.base.text import WIDTH, Line, fold, joined, text, verbatim, width
 from mstunnel_setup.cli.dispatch import MODULES
 from mstunnel_setup.cli.framework import translation
 from mstunnel_setup.cli.framework.help import examples
 from mstunnel_setup.cli.framework.translation import (
-    PARAMETER,
-    SPOKEN,
-    catalogue,
-    filled,
+    LANGUAGES,
     language,
-    template,
-    texts,
     translated,
     translated_lines,
+    use,
 )
 from mstunnel_setup.install.step_list import ORDER
 from scripts import texts as catalogues
 from scripts.command_tree import PROGRAMS, program
-from scripts.error_codes import declarations
-from scripts.spoken import spoken
 
-DECLARED = declarations()
 JAPANESE = {"LANG": "ja_JP.UTF-8"}
 COMMANDS = [command.path for name in PROGRAMS for command in program(name).walk()]
 ROOT = Path(__file__).parents[3]
 STARTED = (
     "import sys; sys.argv = sys.argv[1:]; from mstunnel_setup.cli.dispatch import main; sys.exit(main())"
 )
-# Texts that still lack a translation: there may only be fewer.
-UNTRANSLATED: frozenset[str] = frozenset()
+PARAMETER = re.compile(r"(?<!\{)\{\w[^{}]*\}")
 # English, and what the vendor's Japanese documentation calls it.
 TERMS = {
     "admin center": "管理センター",
@@ -64,12 +58,16 @@ TERMS = {
     "work profile": "仕事用プロファイル",
 }
 # Names of products, in which a term is part of the name.
-NAMES = re.compile(r"Tunnel Gateway|`[^`]*`|--?[a-z][\w-]*|[\w./]*[_./-][\w./-]+|site \{|\{\w+\}|IANA|Entra")
+NAMES = re.compile(
+    r"Tunnel Gateway|`[^`]*`|--?[a-z][\w-]*|[\w./]*[_./-][\w./-]+|site \{|\{[^{}]*\}|IANA|Entra"
+)
 
 
 @pytest.fixture
-def japanese(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(translation, "_selected", "ja")
+def japanese() -> Iterator[None]:
+    use("ja")
+    yield
+    use("en")
 
 
 def started(words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
@@ -109,131 +107,93 @@ def test_the_locale_chooses_the_language(environment: Mapping[str, str], shown: 
 
 @pytest.mark.parametrize("name", ["mstunnel-agent", "mstunnel_monitor", "mstunnel_uplink"])
 def test_a_service_writes_its_log_in_english(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(translation, "_selected", "ja")
+    translation.use("ja")
     translation.select(name, JAPANESE)
     assert translated("error") == "error"
 
 
-def test_the_catalogues_have_every_text_and_no_other() -> None:
-    """`python -m scripts.texts` would change nothing."""
-    for path, content in catalogues.catalogues().items():
-        assert path.read_bytes() == content, f"run `python -m scripts.texts` for {path.name}"
-    assert {path.name for path in catalogues.LOCALE.rglob("*.po")} == {
-        f"{name}.po" for name in catalogues.texts()
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_the_compiled_catalogue_is_that_of_its_source(name: str) -> None:
+    source = catalogues.catalogue(name)
+    content, compiled = catalogues.updated(catalogues.read(source), catalogues.read(source), name)
+    assert source.with_suffix(".mo").read_bytes() == compiled
+    assert catalogues.read(source).keys() == translations(content).keys()
+
+
+def translations(content: bytes) -> dict[str, str]:
+    return {str(item.id): str(item.string) for item in read_po(io.BytesIO(content)) if item.id}
+
+
+def test_texts_are_found_by_the_calls_that_they_stand_in() -> None:
+    source = """
+context.note("Nothing was changed.")
+context.prompter.confirm(text("Remove {name}?", name=name))
+lines = [text("Site"), "a value", response.text("ApiVersion")]
+console.choose("Site to join", rows, ("Name", "Servers"))
+"""
+    assert set(catalogues.called(source)) == {
+        "Nothing was changed.",
+        "Remove {name}?",
+        "Site",
+        "Site to join",
+        "Name",
+        "Servers",
     }
 
 
-@pytest.mark.parametrize("language", SPOKEN)
-def test_every_text_has_a_translation(language: str) -> None:
-    assert set(untranslated(texts(language))) == UNTRANSLATED
+def test_a_new_text_has_no_translation_and_a_removed_one_loses_its_entry() -> None:
+    made = catalogues.updated({"Site": "サイト", "no longer used": "未使用"}, ["Site", "a new text"], "ja")
+    assert translations(made[0]) == {"Site": "サイト", "a new text": ""}
 
 
-def untranslated(present: Mapping[str, str]) -> list[str]:
-    return [text for found in catalogues.texts().values() for text in found if not present.get(text)]
-
-
-def test_a_new_text_is_found_to_lack_a_translation_and_a_removed_one_to_be_unused() -> None:
-    present = texts("ja")
-    some = next(iter(DECLARED.values())).message
-    lost = untranslated({text: said for text, said in present.items() if text != some})
-    assert set(lost) - UNTRANSLATED == {some}
-    made = catalogues.updated({**present, "no longer used": "未使用"}, [some, "a new text"], "ja").decode()
-    assert 'msgid "a new text"\nmsgstr ""' in made
-    assert "no longer used" not in made
-
-
-def test_a_text_that_is_put_into_a_variable_first_is_found(tmp_path: Path) -> None:
-    module = tmp_path / "module.py"
-    module.write_text(
-        "def show(minutes: int) -> None:\n"
-        '    valid = f"The code is valid for {minutes} minutes."\n'
-        '    path = "not shown to anyone"\n'
-        "    say(translated(valid))\n"
-    )
-    assert [*spoken(module)] == ["The code is valid for {minutes} minutes."]
-
-
-def test_the_reader_of_the_catalogues_finds_what_a_gettext_library_finds() -> None:
-    for name in SPOKEN:
-        files = (catalogues.LOCALE / name).iterdir()
-        items = (item for file in files for item in catalogues.read(file) if item.id and item.string)
-        read = {str(item.id): str(item.string) for item in items}
-        assert texts(name) == read
+def test_a_text_without_a_translation_is_shown_in_english(japanese: None) -> None:
+    assert translated(text("a text that {who} wrote", who="nobody")) == "a text that nobody wrote"
 
 
 def test_a_translation_keeps_parameters_commands_and_options() -> None:
     wrong = []
-    for text, said in texts("ja").items():
-        typed = {*text.split("`")[1::2], *re.findall(r"(?<![\w-])--[a-z][\w-]+|[A-Z]{2}[A-Z_]+=", text)}
+    for english, said in catalogues.read(catalogues.catalogue("ja")).items():
+        typed = {*english.split("`")[1::2], *re.findall(r"(?<![\w-])--[a-z][\w-]+|[A-Z]{2}[A-Z_]+=", english)}
         if not all(item in said for item in typed):
-            wrong.append(text)
-        if not set(PARAMETER.findall(said)) <= set(PARAMETER.findall(text)):
-            wrong.append(text)
+            wrong.append(english)
+        # With its format: `{seconds:.1f}`.
+        if not set(PARAMETER.findall(said)) <= set(PARAMETER.findall(english)):
+            wrong.append(english)
     assert wrong == []
-
-
-@pytest.mark.parametrize("name", DECLARED)
-def test_a_message_with_values_is_said_by_its_own_translation(name: str) -> None:
-    """No other template takes it apart, and its values are found again."""
-    item = DECLARED[name]
-    values = {key: f"<{number}>" for number, key in enumerate(sorted(item.parameters))}
-    # What follows another value is a remark on it.
-    values |= {key: f" ({key})" for key in re.findall(r"\}\{(\w+)\}", f"{item.message} {item.hint}")}
-    for text in filter(None, (item.message, item.hint)):
-        shown = PARAMETER.sub(lambda found: values[found[1]], text)
-        if text in texts("ja"):
-            assert catalogue("ja")(shown) == filled(texts("ja")[text], values), text
 
 
 @pytest.mark.parametrize("term", TERMS)
 def test_a_term_is_that_of_the_vendors_documentation(term: str) -> None:
     word = re.compile(rf"\b{term}s?\b", re.IGNORECASE)
     wrong = [
-        text
-        for text, said in texts("ja").items()
-        if word.search(NAMES.sub("", text)) and TERMS[term] not in said
+        english
+        for english, said in catalogues.read(catalogues.catalogue("ja")).items()
+        if word.search(NAMES.sub("", english)) and TERMS[term] not in said
     ]
     assert wrong == []
 
 
-def test_phrases_among_the_values_are_translated_and_names_are_not(japanese: None) -> None:
-    found = declare(UsageError, "x", "cannot pull {image}: {reason}")(image="site", reason="no such host")
-    assert translated(found.message) == "site をプルできません: ホストがありません"
+def test_texts_among_the_values_are_translated_and_names_are_not(japanese: None) -> None:
+    reason = text("no answer in time")
+    found = declare(UsageError, "x", "cannot pull {image}: {reason}")(image="Site", reason=reason)
+    assert translated(found.message) == "Site をプルできません: 時間内に応答がありません"
+    assert found.message == "cannot pull Site: no answer in time"
 
 
-def test_a_sentence_that_is_a_value_is_translated_with_the_blank_before_it(japanese: None) -> None:
-    where = " The authority offers it at http://ca.example/a.cer."
-    said = translated(f"Add the certificate of Issuer to the chain.{where}")
-    assert said == (
-        "Issuer の証明書をチェーンに追加してください。 認証局は http://ca.example/a.cer で提供しています。"
+def test_a_missing_engine_is_not_said_to_be_installed(japanese: None) -> None:
+    assert translated("neither Podman nor Docker is installed") == (
+        "Podman も Docker もインストールされていません"
     )
 
 
-def test_three_dots_are_no_full_stop(japanese: None) -> None:
-    waiting = translated("The code is valid for 15 minutes. Waiting ...")
-    assert waiting == "コードの有効期間は 15 分です。待機しています ..."
+def test_several_texts_are_translated_one_by_one(japanese: None) -> None:
+    both = joined((text("Correct the path."), text("Run `mst-cli cert check`.")))
+    assert both == "Correct the path. Run `mst-cli cert check`."
+    assert translated(both) == "パスを修正してください。`mst-cli cert check` を実行してください。"
 
 
-def test_what_is_in_brackets_at_the_end_stays_together(japanese: None) -> None:
-    said = translated("No such option: --nonsense (Possible options: --answers)")
-    assert said.startswith("オプション --nonsense はありません ")
-    assert "Possible" not in said
-
-
-def test_sentences_that_were_joined_are_translated_one_by_one(japanese: None) -> None:
-    joined = "Correct the path. Run `mst-cli cert check`."
-    assert translated(joined) == "パスを修正してください。`mst-cli cert check` を実行してください。"
-
-
-def test_lines_and_columns_of_a_text_are_translated_one_by_one(japanese: None) -> None:
-    assert translated("no such host\nno host") == "ホストがありません\nホストなし"
-    assert translated("  none  12 days left") == "  なし  残り 12 日"
-
-
-def test_a_title_before_a_message_is_no_part_of_it(japanese: None) -> None:
-    """As a whole this would be made of the template that ends with "at boot"."""
-    shown = translated("Module tun at boot: no file loads tun at boot")
-    assert shown == "起動時のモジュール tun: 起動時に tun を読み込むファイルがありません"
+def test_the_indent_stays(japanese: None) -> None:
+    assert translated(text("  done, {seconds:.1f} s", seconds=1.25)) == "  完了、1.2 秒"
 
 
 def test_what_programs_read_is_never_translated(japanese: None) -> None:
@@ -242,15 +202,15 @@ def test_what_programs_read_is_never_translated(japanese: None) -> None:
 
 
 def test_a_text_of_others_stays_as_it_is(japanese: None) -> None:
-    for text in (
+    for foreign in (
         "dial tcp 192.0.2.1:443: i/o timeout",
         "Use of this endpoint is not permitted.",
     ):
-        assert translated(text) == text
+        assert translated(foreign) == foreign
 
 
 def test_columns_line_up_by_the_width_of_the_characters(japanese: None) -> None:
-    rows = [("Site", "testbed"), ("Certificate", "12 days left"), ("Version", "1.0")]
+    rows = [("Site", "testbed"), ("Certificate", text("{days} days left", days=12)), ("Version", "1.0")]
     shown = list(translated_lines(Line(f"{name:12} {value}", name, value) for name, value in rows))
     assert shown == ["サイト      testbed", "証明書      残り 12 日", "バージョン  1.0"]
 
@@ -323,11 +283,5 @@ def test_a_missing_locale_of_the_host_is_no_obstacle() -> None:
 def test_the_wheel_takes_the_catalogues_along() -> None:
     """What the self-contained program unpacks is the wheel."""
     included = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
-    files = {str(path.relative_to(ROOT)) for path in catalogues.LOCALE.rglob("*.po")}
-    assert len(files) == len(catalogues.texts())
-    assert files <= included
-
-
-def test_each_template_has_words_to_recognize_it_by() -> None:
-    parts = [template(text) for text in texts("ja") if PARAMETER.search(text)]
-    assert [item for item in parts if not translation.tells(item)] == []
+    compiled = {str(catalogues.catalogue(name).with_suffix(".mo").relative_to(ROOT)) for name in LANGUAGES}
+    assert compiled <= included

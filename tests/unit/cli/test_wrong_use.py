@@ -79,7 +79,7 @@ def test_text_that_is_not_utf8_is_refused_whatever_it_is_for(
         arguments = [*path, *option, NOT_UTF8]
         assert run_app(APPS[program], program, arguments) == 2
         shown = " ".join(capsys.readouterr().err.split())
-        assert f"error: argument {len(arguments)} is not UTF-8 text: caf\\xe9" in shown
+        assert f"error[argument-not-utf8]: argument {len(arguments)} is not UTF-8 text: caf\\xe9" in shown
     assert run_app(APPS[program], program, ["--output", "json", NOT_UTF8]) == 2
     (error,) = json.loads(capsys.readouterr().out)["errors"]
     assert error["code"] == "argument-not-utf8"
@@ -142,7 +142,9 @@ def test_a_variable_of_the_wrong_kind_is_named_alone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv(variable, text)
-    assert error_of(capsys, "status") == f"error: invalid value for {words} See `mst-cli --help`."
+    assert (
+        error_of(capsys, "status") == f"error[usage-invalid]: invalid value for {words} See `mst-cli --help`."
+    )
 
 
 def test_an_option_of_the_wrong_kind_is_named_and_not_its_variable(

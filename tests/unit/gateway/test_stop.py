@@ -52,7 +52,7 @@ def with_drain(milliseconds: str) -> str:
 
 
 def test_the_longest_drain_is_shorter_than_what_an_engine_waits() -> None:
-    setting = container_specs.Setting(
+    setting = container_specs.ContainerHost(
         configuration="/etc/mstunnel",
         server_state="/srv/server",
         agent_state="/srv/agent",

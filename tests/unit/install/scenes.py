@@ -17,9 +17,8 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.containers.choice import Chosen
 from mstunnel_setup.containers.engine import ContainerState, Finished
 from mstunnel_setup.containers.spec import MANAGED_LABEL, Volume
-from mstunnel_setup.install.context import Context, Gathered
-from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.scope import Scope
+from mstunnel_setup.install.context import Context, RunCache
+from mstunnel_setup.install.ports import Ports, no_tenant
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.io.files import Files
@@ -196,7 +195,7 @@ def context_of(ports: Ports, prompter: FakePrompter | None = None) -> Context:
     """What a step sees on these ports, without answers and before the first run."""
     return Context(
         ports=ports,
-        gathered=Gathered(merge({}, {})),
+        cache=RunCache(merge({}, {})),
         prompter=prompter or FakePrompter(),
         read_receipt=Receipt,
         protect=lambda _secret: None,
@@ -239,11 +238,11 @@ class Scene:
         given = {name.replace("__", "."): value for name, value in answers.items()}
         known = remembered(fold(self.journal.records), "answers")
         earlier = known if isinstance(known, dict) else {}
-        gathered = Gathered(merge(given, {}, earlier=earlier), graph=self.graph)
+        cache = RunCache(merge(given, {}, earlier=earlier), graph=self.graph)
 
         def passphrase(reference: str | None) -> bytes | None:
             if reference is None:
-                return gathered.typed()
+                return None if cache.passphrase is None else cache.passphrase.encode()
             return context.secret(SecretReference.parse(reference)).encode()
 
         ports = FakePorts(
@@ -252,13 +251,13 @@ class Scene:
             self.clock,
             self.systemd,
             lambda: (self.engine, self.chosen),
-            gathered.tenant,
+            lambda: cache.graph or no_tenant(),
             passphrase,
             trusted=self.trusted,
         )
         context = Context(
             ports=ports,
-            gathered=gathered,
+            cache=cache,
             prompter=self.prompter,
             read_receipt=lambda: fold(self.journal.records),
             protect=self.secrets.append,
@@ -270,7 +269,7 @@ class Scene:
         """What a command works with that has opened this host."""
         context, journal = self.context(), self.journal
         runner = Runner(context.ports, journal, CODEC, self.clock, lambda _event: None)
-        return Run(context, runner, journal, self.files, Scope.ALL)
+        return Run(context, runner, journal)
 
     def run(self, step: Step[Context, Any], context: Context) -> tuple[Action[Any], ...]:
         """Run one step to its end, journal and all; returns what was done."""

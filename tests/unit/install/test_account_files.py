@@ -10,7 +10,7 @@ import pytest
 from mstunnel_setup.answers.merge import Origin, answered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, ExitCode
-from mstunnel_setup.install.account_files import refuse_unreadable
+from mstunnel_setup.install.rootless import refuse_unreadable
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.accounts import Account
 from mstunnel_setup.io.process import Completed, Processes

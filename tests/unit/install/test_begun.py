@@ -102,6 +102,6 @@ def test_a_refused_run_leaves_the_tree_as_it_was(tmp_path: Path, begun: Run) -> 
 def tree(root: Path) -> dict[str, tuple[int, bytes]]:
     """Every directory and file below `root`: mode and content."""
     return {
-        str(path.relative_to(root)): (path.stat().st_mode, path.read_bytes() if path.is_file() else b"")
+        str(path.relative_to(root)): (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"")
         for path in root.rglob("*")
     }

@@ -1,5 +1,6 @@
 """Step `certificate`: found where it is named or at its usual place, judged, placed; or waited for."""
 
+import base64
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -257,7 +258,7 @@ def test_a_person_may_name_the_place_where_the_certificate_lies_already(scene: S
     scene.prompter.typed = [chain, key]
     scene.run(certificate.STEP, scene.context())
     assert scene.prompter.asked == [
-        "Or type the path where it lies already",
+        "Or enter the path of an existing certificate",
         "Path of its private key (PEM)",
     ]
     assert scene.files.read(paths.SITE_CERTIFICATE)
@@ -269,6 +270,27 @@ def test_a_person_may_name_a_pfx(scene: Scene) -> None:
     scene.prompter.typed = [str(pfx), "geheim"]
     scene.run(certificate.STEP, scene.context())
     assert scene.files.read(paths.SITE_PFX) == pfx.read_bytes()
+
+
+def test_a_person_who_names_one_file_with_certificate_and_key_is_not_asked_for_the_key(scene: Scene) -> None:
+    both = _PKI.pem("leaf") + _PKI.pem("inter") + key_bytes(_PKI.key_name("leaf"))
+    file = scene.write("/root/both.pem", both)
+    scene.prompter.typed = [str(file)]
+    context = scene.context(certificate__chain=["/root/no.pem"], certificate__key="/root/no.key")
+    scene.run(certificate.STEP, context)
+    assert len(scene.prompter.asked) == 1
+    assert context.answers.certificate.key is None
+    assert scene.files.read(f"{paths.ACTIVE}/key.pem")
+
+
+@pytest.mark.parametrize("label", ["PKCS12", "PFX"])
+def test_a_person_may_name_a_pfx_in_pem(scene: Scene, label: str) -> None:
+    body = base64.encodebytes(_pfx()).decode()
+    file = scene.write("/root/site.pem", f"-----BEGIN {label}-----\n{body}-----END {label}-----\n")
+    scene.prompter.typed = [str(file)]
+    scene.run(certificate.STEP, scene.context())
+    assert scene.prompter.asked == ["Or enter the path of an existing certificate"]
+    assert scene.files.read(paths.SITE_PFX) == file.read_bytes()
 
 
 def test_a_slip_in_the_place_is_told_and_asked_again(scene: Scene) -> None:
@@ -286,8 +308,8 @@ def test_a_warning_is_shown_once_in_a_run(scene: Scene) -> None:
     scene.trusted = ()
     context = scene.context(certificate__chain=chain, certificate__key=key)
     certificate.STEP.gather(context)
-    assert context.gathered.identity is not None
-    certificate.examine(context, context.gathered.identity, "vpn.example.org")
+    assert context.cache.identity is not None
+    certificate.examine(context, context.cache.identity, "vpn.example.org")
     assert len(scene.prompter.said) == len(set(scene.prompter.said)) > 0
 
 
@@ -374,7 +396,7 @@ def test_a_self_signed_certificate_will_do_in_a_lab(scene: Scene) -> None:
     lab = {"tenant__authority": "https://lab:1", "tenant__graph": "https://lab:1/graph"}
     context = scene.context(tenant__cloud="custom", **lab)
     certificate.STEP.gather(context)
-    assert context.gathered.identity is not None
+    assert context.cache.identity is not None
     (said,) = scene.prompter.said
     assert "the certificate is self-signed: devices do not trust it" in said
 
@@ -390,7 +412,7 @@ def test_without_a_site_no_address_is_judged(scene: Scene) -> None:
     _pem(scene, *_USUAL_PEM)
     context = scene.context()
     certificate.STEP.gather(context)
-    assert context.gathered.identity is not None
+    assert context.cache.identity is not None
 
 
 def test_a_renewed_pfx_beside_the_pem_files_in_use_is_the_one_to_import(scene: Scene) -> None:

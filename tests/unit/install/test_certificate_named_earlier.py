@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from mstunnel_setup.answers.load import load
+from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, WaitingError
 from mstunnel_setup.certificates import generations
@@ -37,6 +39,16 @@ class Server:
 
     def run(self, **answers: object) -> None:
         self.scene.run(certificate.STEP, self.scene.context(**answers))
+
+    def run_with_file(self) -> None:
+        """A run whose answer file names GIVEN."""
+        chain, key = map(self.scene.files.locate, GIVEN)
+        file = self.scene.write(
+            "/root/gw.yaml", f"version: 1\ncertificate:\n  chain: {chain}\n  key: {key}\n"
+        )
+        context = self.scene.context()
+        context.cache.answers = merge({}, {}, load(file), context.answers.record())
+        self.scene.run(certificate.STEP, context)
 
     def switch(self, name: str) -> None:
         """Have it in use as an import leaves it, at the usual places as well."""
@@ -130,6 +142,32 @@ def test_the_step_returns_to_them_only_when_they_were_renewed(server: Server) ->
     server.put("renewed", GIVEN)
     server.run()
     assert server.in_use == "renewed"
+
+
+def test_the_answer_file_replaces_one_imported_since_only_with_a_later_one(server: Server) -> None:
+    """An unattended run with the answer file of the installation, after `mst-cli import_cert`."""
+    server.switch("short")
+    server.run_with_file()
+    assert server.in_use == "short"
+    assert "was not issued after the one in use" in server.scene.prompter.said[-1]
+    server.put("renewed", GIVEN)
+    server.run_with_file()
+    assert server.in_use == "renewed"
+
+
+def test_an_option_of_this_run_replaces_what_the_answer_file_names(server: Server) -> None:
+    server.switch("short")
+    again = server.put("yearly", GIVEN)
+    server.run(certificate__chain=again["certificate.chain"], certificate__key=again["certificate.key"])
+    assert server.in_use == "yearly"
+
+
+def test_the_answer_file_replaces_one_that_has_never_served(server: Server) -> None:
+    server.scene.files.remove(f"{paths.STATE}/journal.jsonl")
+    server.scene.remember("answers", {})
+    server.switch("short")
+    server.run_with_file()
+    assert server.in_use == "yearly"
 
 
 def test_a_generation_that_lay_here_before_is_new_to_the_gateway_when_it_is_linked(server: Server) -> None:

@@ -18,7 +18,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError, WaitingError
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.load import fingerprint, load_identity
-from mstunnel_setup.install.context import Context, Gathered
+from mstunnel_setup.install.context import Context, RunCache
 from mstunnel_setup.install.steps.certificate import STEP, Certificate
 from mstunnel_setup.transaction.receipt import Entry, Receipt
 from tests.unit.certificates.pki import NOW, Pki, key_bytes, private_key
@@ -79,16 +79,16 @@ class Host:
 
     def gather(self, **answers: object) -> Certificate:
         given = {name.replace("__", "."): value for name, value in answers.items()}
-        gathered = Gathered(merge(given, {}))
+        cache = RunCache(merge(given, {}))
 
         def passphrase(reference: str | None) -> bytes | None:
             if reference is None:
-                return gathered.typed()
+                return None if cache.passphrase is None else cache.passphrase.encode()
             return context.secret(SecretReference.parse(reference)).encode()
 
         context = Context(
             ports=replace(ports_of(self.root, clock=self.clock), passphrases=passphrase),
-            gathered=gathered,
+            cache=cache,
             prompter=self.prompter,
             read_receipt=lambda: self.receipt,
             protect=lambda _secret: None,

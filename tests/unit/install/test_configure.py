@@ -44,7 +44,7 @@ def test_the_first_address_to_try_is_judged_as_every_later_one(
     scene: Scene, address: str | None, tried: str
 ) -> None:
     context = scene.context(**_ANSWERS)
-    context.gathered.site = OSAKA.model_copy(update={"internal_network_probe_url": address})
+    context.cache.site = OSAKA.model_copy(update={"internal_network_probe_url": address})
     actions = configure.STEP.decide(configure.STEP.gather(context))
     texts = {action.path: action.text for action in actions if isinstance(action, WriteFile)}
     assert texts == {paths.PROBE_URL: f"{tried}\n"}
@@ -164,8 +164,8 @@ def test_balancers_are_named_to_the_gateway_which_then_expects_their_header(scen
     assert scene.files.read(paths.BALANCERS) == b"192.0.2.10\n2001:db8::/64\n"
     assert b"\nlisten-proxy-proto = true\n" in (scene.files.read(paths.OCSERV_CONF) or b"")
     runner = scene.opened().runner
-    assert runner.take_back(configure.given_up(scene.context(**named))) == []
-    runner.take_back(configure.given_up(scene.context(**_ANSWERS)))
+    assert runner.take_back(configure.obsolete_keys(scene.context(**named))) == []
+    runner.take_back(configure.obsolete_keys(scene.context(**_ANSWERS)))
     scene.run(configure.STEP, scene.context(**_ANSWERS))
     assert scene.files.read(paths.BALANCERS) is None
     assert b"proxy-proto" not in (scene.files.read(paths.OCSERV_CONF) or b"")

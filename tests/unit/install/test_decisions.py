@@ -61,14 +61,14 @@ STEPS: dict[str, tuple[Step[Any, Any], Any]] = {
     "kernel": (kernel.STEP, kernel.Kernel),
     "proxy": (proxy.STEP, proxy.Proxy),
     "bridge": (bridge.STEP, bridge.Move),
-    "images": (images.STEP, images.Images),
-    "sign-in": (sign_in.STEP, sign_in.SignedIn),
-    "site": (site.STEP, site.Site),
+    "images": (images.STEP, images.GatewayImages),
+    "sign-in": (sign_in.STEP, sign_in.AdministratorSignIn),
+    "site": (site.STEP, site.ChosenSite),
     "register": (register.STEP, register.Registration),
     "configure": (configure.STEP, configure.Configuration),
     "launch": (launch.STEP, launch.Launch),
-    "monitor": (monitor.STEP, monitor.Monitor),
-    "verify": (verify.STEP, verify.Promise),
+    "monitor": (monitor.STEP, monitor.MonitorService),
+    "verify": (verify.STEP, verify.ExpectedGateway),
     "account": (account.STEP, account.ServiceAccount),
     "boot": (boot.STEP, bool),
     "uplink": (uplink.STEP, uplink.Uplink),
@@ -104,7 +104,9 @@ def test_facts_lead_to_actions(case: str) -> None:
     step, facts = STEPS[case.partition("/")[0]]
     # The facts of `site` may hold a certificate, which no JSON stands for.
     given = document["facts"]
-    built = site.Site(**given) if facts is site.Site else TypeAdapter(facts).validate_python(given)
+    built = (
+        site.ChosenSite(**given) if facts is site.ChosenSite else TypeAdapter(facts).validate_python(given)
+    )
     says, kept = checked_decision(step, built)
     assert says == document["says"]
     assert kept == document["actions"]
@@ -127,15 +129,15 @@ WATCHED = st.lists(st.sampled_from(["/etc/mstunnel", "/var/lib/mstunnel"]), uniq
 
 
 @st.composite
-def _images(draw: st.DrawFn) -> images.Images:
+def _images(draw: st.DrawFn) -> images.GatewayImages:
     server, agent = draw(st.lists(REFERENCES, min_size=2, max_size=2, unique=True))
     archives = draw(st.dictionaries(st.sampled_from([server, agent]), st.just("/root/images.tar")))
-    return images.Images(draw(CHOSEN), server, agent, archives)
+    return images.GatewayImages(draw(CHOSEN), server, agent, archives)
 
 
 @st.composite
 def _launch(draw: st.DrawFn) -> launch.Launch:
-    setting = container_specs.Setting(
+    setting = container_specs.ContainerHost(
         configuration="/srv/etc/mstunnel",
         server_state="/srv/server",
         agent_state="/srv/agent",
@@ -239,8 +241,8 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
         DIGESTS,
     ),
     "images": _images(),
-    "sign-in": st.builds(sign_in.SignedIn, st.just("") | GUIDS),
-    "site": st.builds(site.Site, GUIDS, TEXT, st.just("") | TEXT, OBJECTS),
+    "sign-in": st.builds(sign_in.AdministratorSignIn, st.just("") | GUIDS),
+    "site": st.builds(site.ChosenSite, GUIDS, TEXT, st.just("") | TEXT, OBJECTS),
     "register": st.builds(
         register.Registration,
         GUIDS,
@@ -253,14 +255,14 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
     "configure": _configuration(),
     "launch": _launch(),
     "monitor": st.builds(
-        monitor.Monitor,
+        monitor.MonitorService,
         st.just("/usr/sbin/mstunnel_monitor"),
         st.booleans(),
         ENGINES,
         st.booleans(),
         st.sampled_from([None, "openrc", "sysv"]),
     ),
-    "verify": st.builds(verify.Promise, PORTS, GUIDS, GUIDS),
+    "verify": st.builds(verify.ExpectedGateway, PORTS, GUIDS, GUIDS),
 }
 
 

@@ -158,7 +158,7 @@ def test_the_journal_holds_no_list(scene: Scene) -> None:
 def test_another_way_to_authenticate_takes_authority_and_list_away(scene: Scene) -> None:
     run(scene, **given_files(scene))
     runner = scene.opened().runner
-    assert runner.take_back(configure.given_up(context(scene, authentication="certificate"))) == []
-    runner.take_back(configure.given_up(context(scene)))
+    assert runner.take_back(configure.obsolete_keys(context(scene, authentication="certificate"))) == []
+    runner.take_back(configure.obsolete_keys(context(scene)))
     assert scene.files.state(DEVICE_AUTHORITY) is scene.files.state(DEVICE_REVOCATIONS) is None
     assert scene.files.state(paths.SITE_CERTIFICATE) is not None

@@ -111,9 +111,9 @@ def test_every_question_comes_once_and_in_order(desk: Desk) -> None:
         after(child, "-- more", "q")
         after(child, "Do you accept these terms?", "yes")
         after(child, "then press Enter", "")
-        after(child, "where it lies already", "/nowhere.pem")
+        after(child, "path of an existing certificate", "/nowhere.pem")
         chain, key = desk.certificate()
-        after(child, "where it lies already", chain)
+        after(child, "path of an existing certificate", chain)
         after(child, "private key", key)
         child.expect(r"enter this code:\s+(?:\x1b\[1m)?\s*([A-Z0-9-]{6,12})")
         desk.approve(str(child.match[1]))
@@ -141,7 +141,7 @@ def test_a_wrong_choice_asks_again_and_costs_no_other_sign_in(desk: Desk) -> Non
         after(child, "Do you accept these terms?", "sure")
         after(child, "Type yes or no.", "y")
         after(child, "then press Enter", "")
-        after(child, "where it lies already", wrong[0])
+        after(child, "path of an existing certificate", wrong[0])
         after(child, "private key", "/nowhere.key")
         after(child, "There is no file /nowhere.key", wrong[0])
         after(child, "private key", wrong[1])
@@ -194,7 +194,7 @@ def test_a_wrong_passphrase_asks_again(desk: Desk) -> None:
     pfx.write_bytes(as_pfx(*desk.authority.issue(ADDRESS), b"right"))
     with desk.runs() as child:
         desk.accepts(child)
-        after(child, "where it lies already", str(pfx))
+        after(child, "path of an existing certificate", str(pfx))
         for typed in ("1", "2", "3"):
             after(child, f"Passphrase of {pfx}", typed)
         after(child, "Path of another certificate", "")
@@ -246,7 +246,7 @@ def test_stopping_before_the_certificate_costs_no_sign_in(desk: Desk) -> None:
         child.expect(pexpect.EOF)
     with desk.runs() as child:
         after(child, "then press Enter", "")
-        child.expect_exact("where it lies already")
+        child.expect_exact("path of an existing certificate")
         assert "To sign in" not in str(child.before)
         interrupted(child)
 

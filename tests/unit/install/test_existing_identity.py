@@ -38,7 +38,7 @@ def test_it_registers_the_server_and_becomes_its_identity(
         tenant__graph=running.facts["graph"],
         tenant__ca_file=running.facts["ca_file"],
     )
-    context.gathered.graph = running.graph("intune")
+    context.cache.graph = running.graph("intune")
     ports = replace(context.ports, clock=SystemClock())  # the lab looks at its own clock
     context = replace(context, ports=ports)
 

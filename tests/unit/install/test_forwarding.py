@@ -61,11 +61,11 @@ def test_what_readiness_fixed_is_limited(machine: Machine) -> None:
 
 def test_an_administrator_who_makes_the_host_a_router_gets_the_rules_removed(machine: Machine) -> None:
     machine.run(kernel.STEP)
-    assert kernel.given_up(machine.context()) == []
+    assert kernel.obsolete_keys(machine.context()) == []
     machine.scene.write("/etc/sysctl.d/99-router.conf", "net.ipv4.ip_forward=1\n")
     context = machine.context()
     runner = Runner(context.ports, machine.scene.journal, CODEC, machine.scene.clock, lambda _event: None)
-    runner.take_back(kernel.given_up(context))
+    runner.take_back(kernel.obsolete_keys(context))
     assert machine.host.tables == set()
     assert machine.run(kernel.STEP) == []
     assert machine.text(FORWARD) == "1\n"

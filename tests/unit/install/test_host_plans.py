@@ -49,7 +49,7 @@ USUAL = (
 )
 
 
-SETTING = container_specs.Setting(
+SETTING = container_specs.ContainerHost(
     configuration="/etc/mstunnel",
     server_state=paths.SERVER_STATE,
     agent_state=paths.AGENT_STATE,

@@ -185,12 +185,12 @@ def test_a_password_that_an_earlier_release_wrote_is_taken_back(machine: Machine
     journal = Journal(files, clock, paths.STATE, readable=True)
     context = replace(of_root(machine), read_receipt=lambda: journal.receipt)
     runner = Runner(context.ports, journal, CODEC, clock, lambda _event: None)
-    assert proxy.given_up(context) == [f"file:{proxy.PROFILE}", f"answer:{environment.WANTED}"]
-    runner.take_back(proxy.given_up(context))
+    assert proxy.obsolete_keys(context) == [f"file:{proxy.PROFILE}", f"answer:{environment.WANTED}"]
+    runner.take_back(proxy.obsolete_keys(context))
     runner.run([proxy.SYSTEM], context)
 
     assert b"word" not in (files.read(journal.path) or b"")
-    assert proxy.given_up(context) == []
+    assert proxy.obsolete_keys(context) == []
     runner.undo()
     files.remove(paths.ENVIRONMENT)
     assert machine.tree() == before
@@ -261,7 +261,7 @@ def test_before_env_sh_is_written_no_proxy_is_given_up(machine: Machine) -> None
     """The host part of a rootless installation comes first; root runs it again without proxies."""
     install_proxy(machine, https_proxy=PROXY)
     machine.scene.files.remove(paths.ENVIRONMENT)
-    assert proxy.given_up(machine.context(environment={})) == []
+    assert proxy.obsolete_keys(machine.context(environment={})) == []
 
 
 def test_a_proxy_that_is_given_up_leaves_every_place(machine: Machine) -> None:
@@ -269,12 +269,12 @@ def test_a_proxy_that_is_given_up_leaves_every_place(machine: Machine) -> None:
     before = machine.tree()
     install_proxy(machine, https_proxy=PROXY)
     context = machine.context(environment={"https_proxy": PROXY})
-    assert proxy.given_up(context) == []
+    assert proxy.obsolete_keys(context) == []
 
     machine.scene.write(paths.ENVIRONMENT, "TRACE_SESSIONS=1\n")
     context = machine.context(environment={"https_proxy": PROXY})
     runner = Runner(context.ports, machine.scene.journal, CODEC, machine.scene.clock, lambda _event: None)
-    runner.take_back(proxy.given_up(context))
+    runner.take_back(proxy.obsolete_keys(context))
 
     assert install_proxy(machine, https_proxy=PROXY) == []
     after = {path: text for path, text in machine.tree().items() if not path.endswith("mstunnel/env.sh")}

@@ -294,7 +294,9 @@ def test_state_where_an_earlier_release_had_it_is_removed_with_what_a_container_
     scene.run(Step("launch", "", lambda _context: None, lambda _facts: made), _context(scene))
     scene.write(f"{earlier}/report", "")
     runner = scene.opened().runner
-    assert [removal.key for removal in runner.take_back(launch.given_up(_context(scene)))] == [made[1].key]
+    assert [removal.key for removal in runner.take_back(launch.obsolete_keys(_context(scene)))] == [
+        made[1].key
+    ]
     assert scene.files.state(earlier) is None
     assert scene.files.state(state) is not None
-    assert launch.given_up(_context(scene)) == []
+    assert launch.obsolete_keys(_context(scene)) == []

@@ -250,7 +250,7 @@ def test_no_sign_in_or_choice_is_asked_for_twice(
     scene.graph.configuration = configuration()
     scene.prompter.typed = ["", BERLIN.id]
     one = context(scene, eula="accept")
-    one.gathered.identity = identity(scene)
+    one.cache.identity = identity(scene)
     run_to_the_site(scene, one)
     sign_in.STEP.gather(one)
     assert site.choose(one) == BERLIN
@@ -301,7 +301,7 @@ def test_the_endpoints_follow_the_cloud_and_the_images(
 
 def test_the_ids_of_checks_within_steps_are_those_that_the_steps_use() -> None:
     directory = Path(preflight.__file__).parent
-    sources = [directory.parent / "tenant/errors.py", *directory.rglob("*.py")]
+    sources = [directory.parent / "tenant/sign_in_errors.py", *directory.rglob("*.py")]
     used = "".join(path.read_text() for path in sources if path.stem != "preflight")
 
     assert [name for name in preflight.OF_STEPS if f'"{name}"' not in used] == []

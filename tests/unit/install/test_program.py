@@ -116,6 +116,20 @@ def test_a_newer_file_replaces_an_older_one_and_all_are_removed(scene: Scene, co
     assert scene.files.names(paths.PROGRAMS) == []
 
 
+def test_a_host_loses_the_name_of_the_lab_that_an_earlier_release_placed(
+    scene: Scene, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(program, "LINKS", (*LINKS, "mstunnel-lab"))
+        scene.run(program.STEP, scene.context())
+    assert "mstunnel-lab" in scene.files.names(paths.PROGRAMS)
+    scene.run(program.STEP, scene.context())
+    taken = scene.opened().runner.take_back(program.given_up(scene.context()))
+    assert [removal.key for removal in taken] == [f"link:{paths.PROGRAMS}/mstunnel-lab"]
+    assert scene.files.names(paths.PROGRAMS) == sorted(["mstunnel-setup", *LINKS])
+    assert program.given_up(scene.context()) == []
+
+
 def test_an_older_file_is_refused_unless_asked_for(scene: Scene, copied: Path) -> None:
     scene.remember("program", {"version": "999.0"})
     with pytest.raises(CheckError) as caught:

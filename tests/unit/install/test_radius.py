@@ -92,7 +92,7 @@ def test_a_secret_that_the_gateway_would_read_as_another_is_refused_before_the_f
 def test_another_way_to_authenticate_takes_servers_and_secret_away(scene: Scene) -> None:
     scene.run(configure.STEP, context(scene))
     runner = scene.opened().runner
-    assert runner.take_back(configure.given_up(context(scene))) == []
-    runner.take_back(configure.given_up(scene.context()))
+    assert runner.take_back(configure.obsolete_keys(context(scene))) == []
+    runner.take_back(configure.obsolete_keys(scene.context()))
     assert scene.files.state(paths.RADIUS) is None
     assert scene.files.state(paths.OCSERV_CONF) is not None

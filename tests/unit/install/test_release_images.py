@@ -6,8 +6,8 @@ import pytest
 
 from mstunnel_setup.answers.merge import answered, merge
 from mstunnel_setup.containers.release_images import ReleaseImages, release_images
-from mstunnel_setup.install import release_images as release
-from mstunnel_setup.install.release_images import with_release_images
+from mstunnel_setup.install import run_answers
+from mstunnel_setup.install.run_answers import with_release_images
 
 GATEWAY, AGENT = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 ARCHIVE = "mstunnel-images-1.0-amd64.tar"
@@ -17,7 +17,7 @@ ARCHIVE = "mstunnel-images-1.0-amd64.tar"
 def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the archive would lie beside the program, which is of a release for one registry."""
     own = ReleaseImages(GATEWAY, AGENT, ARCHIVE, "registry.example.com/mstunnel")
-    monkeypatch.setattr(release, "release_images", lambda: own)
+    monkeypatch.setattr(run_answers, "release_images", lambda: own)
     monkeypatch.setenv("MSTUNNEL_ONE_FILE", str(tmp_path / "mstunnel-setup"))
     return tmp_path / ARCHIVE
 

@@ -38,7 +38,7 @@ def host(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """A host with an installation, whose secrets are all the same word."""
     run = scene.opened()
     context = scene.context(images__server=SERVER_IMAGE, images__agent=AGENT_IMAGE)
-    opened = Run(context, run.runner, run.journal, run.files, run.scope)
+    opened = Run(context, run.runner, run.journal)
     monkeypatch.setattr(render, "open_run", lambda *_given, **_more: nullcontext(opened))
     for path in (paths.ENVIRONMENT, f"{paths.GENERATIONS}/1/key.pem", paths.AGENT_CREDENTIAL):
         scene.write(path, f"SECRET='{SECRET}'\n")
@@ -118,7 +118,7 @@ def answered(host: Scene, monkeypatch: pytest.MonkeyPatch, **answers: str) -> No
     """Open runs with these answers."""
     run = host.opened()
     context = host.context(images__server=SERVER_IMAGE, images__agent=AGENT_IMAGE, **answers)
-    opened = Run(context, run.runner, run.journal, run.files, run.scope)
+    opened = Run(context, run.runner, run.journal)
     monkeypatch.setattr(render, "open_run", lambda *_given, **_more: nullcontext(opened))
 
 

@@ -155,13 +155,13 @@ def test_what_the_account_tells_does_not_change_for_which_account_it_is(
     """A rule for sudo fixes the options."""
     seen: list[Settings] = []
 
-    def run_scope(_operator: Operator, request: InstallRequest, *_more: Any) -> install.Outcome:
+    def run_steps(_operator: Operator, request: InstallRequest, *_more: Any, **_: Any) -> install.RunOutcome:
         seen.append(request.settings)
-        return install.Outcome({"steps": [], "actions": 0}, "", ())
+        return install.RunOutcome({"steps": [], "actions": 0}, "", ())
 
     monkeypatch.setattr(paths, "ROOTLESS", False)
     monkeypatch.setattr(install, "scope_to_install", lambda *_given: None)
-    monkeypatch.setattr(install, "run_scope", run_scope)
+    monkeypatch.setattr(install, "run_steps", run_steps)
     told = json.dumps({"account": "other", "mode": "rootful", "engine": "podman"}).encode()
     request = InstallRequest({"account": "gateway"})
     install.host(operator_of(tmp_path, FakePrompter()), request, None, remove=False, given=told)
@@ -330,7 +330,7 @@ def test_the_documented_rule_of_sudo_allows_these_very_commands(
 ) -> None:
     """It has no wildcard, which would let the account have root read any file."""
     operator = operator_of(tmp_path, FakePrompter(interactive=False))
-    monkeypatch.setattr(install, "planned_by_root", lambda *_given: (PLANNED, {"environment": {}}))
+    monkeypatch.setattr(rootless, "planned_by_root", lambda *_given: (PLANNED, {"environment": {}}))
     monkeypatch.setattr(uninstall, "rootless_account", lambda _operator: "gateway")
     monkeypatch.setattr(uninstall, "own_name", lambda: "gateway")
     monkeypatch.setattr(
@@ -338,7 +338,7 @@ def test_the_documented_rule_of_sudo_allows_these_very_commands(
     )
     monkeypatch.setattr(paths, "ROOTLESS", True)
     monkeypatch.setattr(Files, "live", True)
-    install._done_by_root(replace(operator, answers=tmp_path / "gw.yaml"), InstallRequest(lab="x"), [])
+    rootless.done_by_root(replace(operator, answers=tmp_path / "gw.yaml"), InstallRequest(lab="x"), [])
     uninstall.take_back(operator, Result)
     page = Path(__file__).parents[3] / "docs/how-to/rootless.md"
     rules = [line.strip() for line in page.read_text().splitlines() if "NOPASSWD" in line]

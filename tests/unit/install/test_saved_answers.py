@@ -14,8 +14,8 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers.release_images import ReleaseImages
-from mstunnel_setup.install import saved_answers
-from mstunnel_setup.install.saved_answers import save
+from mstunnel_setup.install import answer_file
+from mstunnel_setup.install.answer_file import save
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import AGENT_IMAGE, BERLIN, SERVER_IMAGE, Scene
@@ -102,7 +102,7 @@ def test_images_of_the_release_are_left_to_the_release(
     installed: Scene, private: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = ReleaseImages("sha256:" + "a" * 64, "sha256:" + "c" * 64, "images.tar", "registry.example.com")
-    monkeypatch.setattr(saved_answers, "release_images", lambda: own)
+    monkeypatch.setattr(answer_file, "release_images", lambda: own)
     installed.remember("images.server", own.references(None)["server"])
     answers, _ = saved(installed, private / "next.yaml")
     assert (answers.images.server, answers.images.agent) == (None, AGENT_IMAGE)

@@ -21,7 +21,7 @@ def _with_certificate(scene: Scene, names: list[str] | None = None, **answers: s
     scene.trusted = (pki.certificate("root"),)
     context = scene.context(**answers)
     chain, key = scene.place_certificate(pki=pki)
-    context.gathered.identity = IdentitySource(chain=chain, key=key).load(context.ports)
+    context.cache.identity = IdentitySource(chain=chain, key=key).load(context.ports)
     return context
 
 
@@ -38,7 +38,7 @@ def _refused(context: Context) -> TenantError:
 @pytest.mark.parametrize("wanted", [BERLIN.id, BERLIN.id.upper(), "Berlin", "berlin", " BERLIN "])
 def test_a_site_by_guid_or_name(scene: Scene, wanted: str) -> None:
     found = site.STEP.gather(_with_certificate(scene, site=wanted))
-    assert found == site.Site(BERLIN.id, "Berlin", "vpn.example.org", None)
+    assert found == site.ChosenSite(BERLIN.id, "Berlin", "vpn.example.org", None)
     assert scene.prompter.asked == []
 
 

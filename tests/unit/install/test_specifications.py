@@ -9,7 +9,7 @@ from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
 from mstunnel_setup.gateway.configuration import OWN_NETWORKS
 from mstunnel_setup.install import container_specs
-from mstunnel_setup.install.container_specs import Setting
+from mstunnel_setup.install.container_specs import ContainerHost
 
 IMAGE = f"registry.example/gateway@sha256:{'1' * 64}"
 ACCOUNTING = "net.netfilter.nf_conntrack_acct"
@@ -18,7 +18,7 @@ ACCOUNTING = "net.netfilter.nf_conntrack_acct"
 def server(
     *, traced: bool = False, journal: str = "", resolver: str = "", ipv6_network: str = ""
 ) -> ContainerSpec:
-    setting = Setting(
+    setting = ContainerHost(
         configuration="/etc/mstunnel",
         server_state="/server",
         agent_state="/agent",

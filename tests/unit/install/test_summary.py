@@ -4,13 +4,13 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.containers.engine import Finished
-from mstunnel_setup.install.summary import Installed, lines, summary
+from mstunnel_setup.install.status import summary, summary_lines
 from tests.unit.install.scenes import Scene
 
 
 def test_it_names_address_port_site_certificate_and_the_next_steps() -> None:
-    found = Installed("vpn.contoso.example", port=8443, site="Osaka", days_left=89, sessions=0)
-    assert lines(found) == [
+    lines = summary_lines(address="vpn.contoso.example", port=8443, site="Osaka", days=89, sessions=0)
+    assert lines == [
         "The gateway is installed.",
         "  Address:     vpn.contoso.example, port 8443 (TCP and UDP)",
         "  Site:        Osaka",
@@ -23,13 +23,13 @@ def test_it_names_address_port_site_certificate_and_the_next_steps() -> None:
 
 
 def test_what_is_not_known_is_left_out() -> None:
-    found = Installed(address=None, port=443, site="Osaka", days_left=None)
-    assert lines(found)[:2] == ["The gateway is installed.", "  Site:        Osaka"]
+    lines = summary_lines(address=None, port=443, site="Osaka", days=None)
+    assert lines[:2] == ["The gateway is installed.", "  Site:        Osaka"]
 
 
 def test_without_a_configured_gateway_it_leads_to_the_next_step() -> None:
-    found = Installed(address=None, port=None, site=None, days_left=None)
-    assert lines(found) == ["Done. See the next step with `mstunnel-setup status`."]
+    lines = summary_lines(address=None, port=None, site=None, days=None)
+    assert lines == ["Done. See the next step with `mstunnel-setup status`."]
 
 
 @pytest.mark.parametrize(

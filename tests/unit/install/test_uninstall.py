@@ -178,7 +178,7 @@ def registered(installed: Path) -> Scene:
 def removed(scene: Scene) -> list[str]:
     """What an uninstallation by someone who is signed in removes from the tenant."""
     run = scene.opened()
-    run.context.gathered.administrator = True
+    run.context.cache.administrator = True
     remove_installation(run)
     assert isinstance(scene.graph, Tenant)
     return scene.graph.removed

@@ -17,7 +17,7 @@ from mst_admin.rules_configuration import judge_configuration, judge_networks
 from mst_admin.rules_site import judge_site
 from mst_admin.wire import configuration_body, site_body, without_empty
 from mstunnel_lab.graph.bodies import judge
-from mstunnel_lab.graph.bodies_tunnel import ConfigurationBody, SiteBody
+from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 

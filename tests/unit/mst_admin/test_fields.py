@@ -13,7 +13,7 @@ from mst_admin.objects import ConfigurationObject, SiteObject, ThresholdObject, 
 from mst_admin.profiles.objects import AppObject, ProfileObject, ProxyObject, RuleObject
 from mstunnel_lab.errors import GraphError
 from mstunnel_lab.graph.bodies import Body, judge
-from mstunnel_lab.graph.bodies_tunnel import ConfigurationBody, SiteBody, ThresholdBody
+from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody, ThresholdBody
 from mstunnel_setup.tenant.wire import wire_name
 
 HERE = Path(__file__).parent

@@ -15,7 +15,7 @@ from mst_admin.rules_site import judge_site, judge_threshold
 from mst_admin.wire import configuration_body, site_body, threshold_body, utc_offset, without_empty
 from mstunnel_lab.errors import GraphError
 from mstunnel_lab.graph.bodies import judge
-from mstunnel_lab.graph.bodies_tunnel import ConfigurationBody, SiteBody, ThresholdBody
+from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody, ThresholdBody
 from mstunnel_setup.answers.finding import Finding
 
 CASES = YAML(typ="safe").load(Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8"))

@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mstunnel_lab.errors import GraphError
-from mstunnel_lab.graph.bodies import Body, judge
-from mstunnel_lab.graph.bodies_apps import (
+from mstunnel_lab.graph.apps import (
     AndroidAppConfigurationBody,
     IosAppConfigurationBody,
     IosStoreAppBody,
     ManagedAppConfigurationBody,
     TargetAppsBody,
 )
-from mstunnel_lab.graph.bodies_directory import ApplicationBody, AppRoleAssignmentBody, OwnerBody
-from mstunnel_lab.graph.bodies_tunnel import ConfigurationBody, ServerBody, SiteBody
+from mstunnel_lab.graph.bodies import Body, judge
+from mstunnel_lab.graph.directory import ApplicationBody, AppRoleAssignmentBody, OwnerBody
+from mstunnel_lab.graph.servers import ServerBody
+from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody
 from mstunnel_setup.tenant.wire import wire_name
 
 KINDS: tuple[type[Body], ...] = (

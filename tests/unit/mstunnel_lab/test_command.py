@@ -14,10 +14,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from mstunnel_lab.open_lab import Settings
 from mstunnel_lab.pki import Authority
 from mstunnel_lab.remote import write_token
-from mstunnel_lab.serve import serve
+from mstunnel_lab.serve import ServeSettings, serve
 from mstunnel_setup.base.errors import UsageError
 from tests.unit.schemas import validate
 
@@ -126,7 +125,7 @@ def test_refusals_of_a_running_lab(
 ) -> None:
     done = run(lab_program, *arguments, "--dir", str(process.directory))
     assert done.returncode == code
-    assert done.stderr.startswith("error: ")
+    assert done.stderr.startswith("error[")
     assert says in done.stderr
 
 
@@ -184,7 +183,7 @@ def test_serve_names_the_file_that_it_cannot_use(tmp_path: Path, name: str) -> N
     (tmp_path / name).mkdir()
     (tmp_path / "ca.key").touch()
     with pytest.raises(UsageError) as caught:
-        serve(Settings(tmp_path, port=0), lambda _lab: None)
+        serve(ServeSettings(tmp_path, port=0), lambda _lab: None)
     assert caught.value.code == "lab-directory"
     assert caught.value.message.startswith(f"the lab cannot use {tmp_path / name}: ")
 
@@ -195,7 +194,7 @@ def test_serve_names_the_file_that_is_damaged(tmp_path: Path, name: str) -> None
     for damaged in (name, "server.key"):
         (tmp_path / damaged).write_text("x" * 200)
     with pytest.raises(UsageError) as caught:
-        serve(Settings(tmp_path, port=0), lambda _lab: None)
+        serve(ServeSettings(tmp_path, port=0), lambda _lab: None)
     assert caught.value.code == "lab-directory"
     assert caught.value.message.startswith(f"the lab cannot use {tmp_path / name}: ")
 

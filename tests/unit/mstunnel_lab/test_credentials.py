@@ -11,7 +11,7 @@ import msal
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from mstunnel_lab.entra.assertion import thumbprints
+from mstunnel_lab.entra.tokens import thumbprints
 from mstunnel_lab.pki import self_signed
 
 PROOF_AUDIENCE = "00000002-0000-0000-c000-000000000000"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mstunnel_lab.entra.device_flow import judge_poll
+from mstunnel_lab.entra.device_sign_in import judge_poll
 from mstunnel_lab.records import DeviceCodeRecord, DeviceCodeStatus
 
 CODE = DeviceCodeRecord(

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mst_admin.metrics import METRICS
-from mstunnel_lab import health, trends
-from mstunnel_lab.admin_center.charts import HEIGHT, WIDTH, chart
-from mstunnel_lab.store import Store
-from mstunnel_lab.trends import Point
+from mstunnel_lab.admin_center import health
+from mstunnel_lab.admin_center.health import HEIGHT, WIDTH, chart
+from mstunnel_lab.store import Point, Store
 from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows
 from mstunnel_setup.agent.measure import Machine
 from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
@@ -21,6 +20,8 @@ from mstunnel_setup.exchange.thresholds import Threshold, Thresholds
 from mstunnel_setup.tenant.wire import HealthThreshold, LabHealth
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+
+LATENCY = next(metric for metric in METRICS if metric.name == "latency")
 
 
 MORE_IS_WORSE = HealthThreshold(id="cpuUsage", healthy_threshold=95, unhealthy_threshold=100)
@@ -43,7 +44,7 @@ MORE_IS_BETTER = HealthThreshold(id="diskSpace", healthy_threshold=5, unhealthy_
     ],
 )
 def test_bounds(threshold: HealthThreshold | None, value: float, status: str | None) -> None:
-    assert health.judge(value, threshold) == status
+    assert health.threshold_status(value, threshold) == status
 
 
 @given(
@@ -69,12 +70,14 @@ def test_lab_and_agent_judge_a_figure_alike(word: str, value: int, one: int, oth
     bounds = HealthThreshold(id=name, healthy_threshold=better, unhealthy_threshold=worse)
     row = next(metric.name for metric in METRICS if metric.graph_name == name)
     figure = 1000 * (value / 1000) if word == "latency" else value
-    assert health.judge(figure, bounds) == rows[row]
+    assert health.threshold_status(figure, bounds) == rows[row]
 
 
-def checked(report: dict[str, Any], own: dict[str, HealthThreshold] | None = None) -> dict[str, health.Check]:
+def checked(
+    report: dict[str, Any], own: dict[str, HealthThreshold] | None = None
+) -> dict[str, health.HealthLine]:
     reported = LabHealth.from_wire(report)
-    return {check.title: check for check in health.checks(reported, NOW, own or {}, NOW)}
+    return {check.title: check for check in health.health_checks(reported, NOW, own or {}, NOW)}
 
 
 def test_the_tenants_thresholds_win_over_the_servers_verdict() -> None:
@@ -115,7 +118,7 @@ def test_the_rows_are_those_of_the_agent() -> None:
 )
 def test_last_check_in(ago: int | None, status: str) -> None:
     seen = None if ago is None else NOW - timedelta(seconds=ago)
-    assert health.checks(None, seen, {}, NOW)[0].status == status
+    assert health.health_checks(None, seen, {}, NOW)[0].status == status
 
 
 @pytest.fixture
@@ -127,20 +130,20 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def test_trends_are_averages_over_blocks(store: Store) -> None:
     for at, value in ((0, 10), (599, 20), (600, 50), (1800, 7)):
-        trends.add(store, "gw", {"cpuUsage": value}, at, 600)
-    trends.add(store, "other", {"cpuUsage": 99}, 0, 600)
-    assert trends.points(store, "gw", "cpuUsage", 0, 1800) == (Point(0, 15), Point(600, 50), Point(1800, 7))
-    assert trends.points(store, "gw", "cpuUsage", 1, 1799) == (Point(600, 50),)
-    assert trends.points(store, "gw", "latency", 0, 1800) == ()
-    trends.forget(store, "gw")
-    assert trends.points(store, "gw", "cpuUsage", 0, 1800) == ()
-    assert len(trends.points(store, "other", "cpuUsage", 0, 1800)) == 1
+        store.add_trend("gw", {"cpuUsage": value}, at, 600)
+    store.add_trend("other", {"cpuUsage": 99}, 0, 600)
+    assert store.trend("gw", "cpuUsage", 0, 1800) == (Point(0, 15), Point(600, 50), Point(1800, 7))
+    assert store.trend("gw", "cpuUsage", 1, 1799) == (Point(600, 50),)
+    assert store.trend("gw", "latency", 0, 1800) == ()
+    store.forget_trends("gw")
+    assert store.trend("gw", "cpuUsage", 0, 1800) == ()
+    assert len(store.trend("other", "cpuUsage", 0, 1800)) == 1
 
 
 def test_trends_do_not_grow_for_ever(store: Store) -> None:
     for block in range(300):
-        trends.add(store, "gw", {"cpuUsage": block}, block * 600, 600)
-    found = trends.points(store, "gw", "cpuUsage", 0, 10**6)
+        store.add_trend("gw", {"cpuUsage": block}, block * 600, 600)
+    found = store.trend("gw", "cpuUsage", 0, 10**6)
     assert (len(found), found[0].at) == (241, 59 * 600)
 
 
@@ -152,7 +155,7 @@ POINTS = st.lists(
 @given(POINTS)
 def test_every_point_is_drawn_inside_the_chart(raw: list[tuple[int, float]]) -> None:
     points = [Point(at, value) for at, value in sorted(raw)]
-    drawn = chart(health.metric_called("latency"), points, 0, 1000)
+    drawn = chart(LATENCY, points, 0, 1000)
     assert len(drawn.dots) == len(drawn.rows) == len(points)
     assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in drawn.dots)
     marks = [mark.at for mark in drawn.values]
@@ -161,7 +164,7 @@ def test_every_point_is_drawn_inside_the_chart(raw: list[tuple[int, float]]) -> 
 
 
 def test_a_chart_says_what_it_shows() -> None:
-    drawn = chart(health.metric_called("latency"), [Point(0, 4), Point(500, 12.4)], 0, 1000)
+    drawn = chart(LATENCY, [Point(0, 4), Point(500, 12.4)], 0, 1000)
     assert drawn.summary == "Lowest 4 ms, highest 12 ms, last 12 ms."
     assert [mark.text for mark in drawn.values] == ["0", "5", "10", "15", "20"]
 

@@ -17,15 +17,9 @@ from mst_admin.apps.app_objects import AppPlatform
 from mst_admin.metrics import METRICS
 from mst_admin.profiles import findings as profile_findings
 from mst_admin.profiles.objects import Platform
-from mstunnel_lab.admin_center import (
-    app_configuration_form,
-    app_form,
-    configuration_form,
-    profile_form,
-    site_form,
-)
-from mstunnel_lab.admin_center.forms import Form, Group
-from mstunnel_lab.admin_center.language import LANGUAGES, Words, table
+from mstunnel_lab.admin_center import app_configurations, apps, configurations, profiles, sites
+from mstunnel_lab.admin_center.forms import FieldGroup, Form
+from mstunnel_lab.admin_center.language import LANGUAGES, PageLanguage, table
 from mstunnel_lab.errors import REFUSALS
 from mstunnel_setup.base.errors import Declared
 from tests.unit.mstunnel_lab.pages import Pages
@@ -34,13 +28,13 @@ ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "mstunnel_setup"
 TEMPLATES = ROOT / "templates" / "lab"
 OTHERS = sorted(set(LANGUAGES) - {"en"})
-SPOKEN = (PACKAGE / "lab", PACKAGE / "admin", PACKAGE / "gateway", PACKAGE / "answers")
-GROUPS: tuple[Group, ...] = (
-    *configuration_form.GROUPS,
-    *site_form.groups(()),
-    *(group for platform in Platform for group in profile_form.groups(platform, (), 1)),
-    *(group for platform in AppPlatform for group in app_form.groups(platform, ("x",), is_new=True)),
-    *(group for kind in app_configuration_form.KINDS for group in app_configuration_form.groups(kind)),
+SPOKEN = (ROOT / "mstunnel_lab", ROOT / "mst_admin", PACKAGE / "gateway", PACKAGE / "answers")
+GROUPS: tuple[FieldGroup, ...] = (
+    *configurations.GROUPS,
+    *sites.groups(()),
+    *(group for platform in Platform for group in profiles.groups(platform, (), 1)),
+    *(group for platform in AppPlatform for group in apps.groups(platform, ("x",), is_new=True)),
+    *(group for kind in app_configurations.KINDS for group in app_configurations.groups(kind)),
 )
 FIELDS = [field for group in GROUPS for field in group.fields]
 
@@ -84,7 +78,7 @@ def form_texts() -> Iterator[str]:
     yield from (label for group in GROUPS for _, label in group.actions)
     yield from (text for field in FIELDS for text in (field.label, field.hint))
     yield from (word for field in FIELDS if field.kind == "choice" for _, word in field.choices)
-    for kinds in (profile_form.KINDS, app_form.KINDS, app_form.INTENTS, app_configuration_form.KINDS):
+    for kinds in (profiles.KINDS, apps.KINDS, apps.INTENTS, app_configurations.KINDS):
         yield from kinds.values()
 
 
@@ -137,8 +131,8 @@ def test_a_translation_uses_no_parameter_that_its_text_does_not_have(language: s
 
 
 def test_no_text_is_in_two_tables() -> None:
-    files = sorted((PACKAGE / "lab" / "web" / "texts").glob("ja*.toml"))
-    keys = [key for file in files for key in tomllib.loads(file.read_text())]
+    file = ROOT / "mstunnel_lab" / "admin_center" / "texts" / "ja.toml"
+    keys = [key for found in tomllib.loads(file.read_text()).values() for key in found]
     assert sorted({key for key in keys if keys.count(key) > 1}) == []
 
 
@@ -147,7 +141,7 @@ def test_a_finding_speaks_of_fields_by_their_labels(name: str) -> None:
     """No key of a file is in what the English page says; an example of an id may be."""
     labels = Form(GROUPS, {}).labels
     found = FINDINGS[name].example()
-    said = Words("en").problem((found.message, found.hint), labels)
+    said = PageLanguage("en").problem((found.message, found.hint), labels)
     assert re.findall(r"\b[a-z]+_[a-z_]+\b|: true\b", said) == []
 
 
@@ -163,7 +157,7 @@ def test_a_finding_is_said_in_the_language_of_the_page() -> None:
         reason="it is not a port",
         advice="Write a number from 1 to 65535, usually 443.",
     )
-    said = Words("ja").problem((found.message, found.hint), {"listen_port": "Server port"})
+    said = PageLanguage("ja").problem((found.message, found.hint), {"listen_port": "Server port"})
     assert said == (
         "「サーバー ポート」 の値 0 は使用できません: ポートではありません。"
         "1 から 65535 の数値を入力してください (通常は 443)。"
@@ -171,7 +165,7 @@ def test_a_finding_is_said_in_the_language_of_the_page() -> None:
 
 
 def test_names_are_not_translated() -> None:
-    assert Words("ja")("The server configuration is used by the site 'Sites'.").count("Sites") == 1
+    assert PageLanguage("ja")("The server configuration is used by the site 'Sites'.").count("Sites") == 1
 
 
 @pytest.mark.parametrize(

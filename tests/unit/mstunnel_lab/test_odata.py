@@ -40,7 +40,7 @@ def test_following_the_links_gives_everything_once(total: int, size: int, top: i
     seen: list[str] = []
     while True:
         query = parse_query(options, SITE)
-        answer: dict[str, Any] = page(documents, query, "https://lab/beta/sites", options, size)
+        answer: dict[str, Any] = page(documents, dict, query, "https://lab/beta/sites", options, size=size)
         seen += [document["id"] for document in answer["value"]]
         if "@odata.nextLink" not in answer:
             break

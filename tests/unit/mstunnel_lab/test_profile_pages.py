@@ -110,7 +110,7 @@ REFUSED = [
     ("android-work-profile", {"always_on": ""}, ("lockdown", "lockdown")),
     ("android-work-profile", {"proxy_address": "https://p"}, ("proxy_address", "“Address” is")),
     ("android-work-profile", {"proxy_port": "0"}, ("proxy_address", "“Port number” is")),
-    ("android-work-profile", {"proxy_port": "http"}, ("proxy_address", "integer")),
+    ("android-work-profile", {"proxy_port": "http"}, ("proxy_address", "Must be a whole number")),
     ("android-work-profile", {"proxy_exclusions": "con*oso.com"}, ("proxy_exclusions", "wildcard")),
     ("android-work-profile", {"proxy_address": ""}, ("proxy_exclusions", "“Proxy exclusion list”")),
     ("android-work-profile", {"custom_settings": "vpn=2"}, ("custom_settings", "“Custom settings”")),

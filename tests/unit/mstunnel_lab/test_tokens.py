@@ -7,9 +7,8 @@ from typing import Any
 import jwt
 import pytest
 
-from mstunnel_lab.entra.keys import KeyRing
-from mstunnel_lab.entra.scopes import Resource
-from mstunnel_lab.entra.tokens import TokenService
+from mstunnel_lab.entra.permissions import Resource
+from mstunnel_lab.entra.tokens import KeyRing, TokenService
 from mstunnel_lab.errors import GraphError
 from mstunnel_lab.pki import signing_key
 from mstunnel_lab.records import UserRecord

@@ -1,12 +1,12 @@
 """Limits on guessing, by a clock of which the test knows what it says."""
 
-from mstunnel_lab.entra.lockout import Tries
+from mstunnel_lab.entra.safeguards import FailedAttempts
 from tests.unit.clocks import FakeClock
 
 
 def test_a_name_is_refused_until_its_first_wrong_try_is_old() -> None:
     clock = FakeClock()
-    tries = Tries(3, 600, clock)
+    tries = FailedAttempts(3, 600, clock)
     for _ in range(3):
         assert not tries.exhausted("a")
         tries.count("a")
@@ -19,7 +19,7 @@ def test_a_name_is_refused_until_its_first_wrong_try_is_old() -> None:
 
 
 def test_a_name_that_is_unlocked_begins_from_nothing() -> None:
-    tries = Tries(1, 600, FakeClock())
+    tries = FailedAttempts(1, 600, FakeClock())
     tries.count("a")
     tries.forget("a")
     assert not tries.exhausted("a")

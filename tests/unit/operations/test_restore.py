@@ -12,9 +12,9 @@ from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
+from mstunnel_setup.install.run_answers import answers as answers_of
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run
-from mstunnel_setup.install.session import answers as answers_of
 from mstunnel_setup.install.step_list import CODEC, ROOTLESS
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.operator import Operator
@@ -66,7 +66,8 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
         scene, runner = Scene(tmp_path), cast("Runner", steps)
         steps.answers = answers_of(operator, settings, Receipt(), backup)
         context = scene.context(mode=steps.answers.mode)
-        yield replace(scene.opened(), runner=runner, context=context, scope=scope)
+        context = replace(context, ports=replace(context.ports, scope=scope))
+        yield replace(scene.opened(), runner=runner, context=context)
 
     monkeypatch.setattr(work, "open_run", opened)
     for name in ("require_answers", "_refuse", "apply_actions"):

@@ -54,7 +54,7 @@ def test_mandoc_finds_nothing_to_warn_of(page: Path) -> None:
     assert finished.stdout == ""
 
 
-@pytest.mark.parametrize("name", command_tree.PROGRAMS)
+@pytest.mark.parametrize("name", command_tree.ON_SERVERS)
 def test_a_page_shows_the_examples_of_its_program(name: str) -> None:
     section = (
         PAGES[f"{name}.{manual.SECTIONS[name]}"].partition(".SH EXAMPLES\n.nf\n")[2].partition("\n.fi")[0]
@@ -62,7 +62,7 @@ def test_a_page_shows_the_examples_of_its_program(name: str) -> None:
     assert section.replace("\\-", "-").splitlines() == list(examples(name))
 
 
-@pytest.mark.parametrize("name", command_tree.PROGRAMS)
+@pytest.mark.parametrize("name", command_tree.ON_SERVERS)
 def test_every_command_and_option_is_described(name: str) -> None:
     text = PAGES[f"{name}.{manual.SECTIONS[name]}"].replace("\\-", "-")
     for command in command_tree.program(name).walk():

@@ -25,8 +25,7 @@ from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.tenant.clouds import Cloud, cloud
 from mstunnel_setup.tenant.credential import ClientSecret, read_credential
-from mstunnel_setup.tenant.graph import Graph
-from mstunnel_setup.tenant.licence import has_intune
+from mstunnel_setup.tenant.graph import Graph, has_intune
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken
 from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, LabHealth, TunnelServer

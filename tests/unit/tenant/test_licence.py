@@ -2,7 +2,7 @@
 
 import pytest
 
-from mstunnel_setup.tenant.licence import has_intune
+from mstunnel_setup.tenant.graph import has_intune
 from mstunnel_setup.tenant.wire import INTUNE_PLAN_1, LicenseDetails, ServicePlan
 
 

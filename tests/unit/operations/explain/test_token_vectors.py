@@ -2,9 +2,8 @@
 
 import pytest
 
-from mstunnel_lab.entra.keys import KeyRing
-from mstunnel_lab.entra.scopes import Resource
-from mstunnel_lab.entra.tokens import TokenService
+from mstunnel_lab.entra.permissions import Resource
+from mstunnel_lab.entra.tokens import KeyRing, TokenService
 from mstunnel_lab.records import UserRecord
 from mstunnel_lab.urls import Urls
 from mstunnel_setup.gateway.issuers import TokenVersion

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.base.result import Notice
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.exchange.upgrade_history import HISTORY, Outcome, write_history
 from mstunnel_setup.install.programs import MONITOR_UNIT
 from mstunnel_setup.io.files import Files
@@ -14,7 +14,7 @@ from tests.unit.exchange.test_record import history, upgrade
 from tests.unit.fakes import FakeSystemd, ports_of
 
 
-def codes(notices: Iterable[Notice]) -> list[str]:
+def codes(notices: Iterable[Problem]) -> list[str]:
     return [notice.code for notice in notices]
 
 

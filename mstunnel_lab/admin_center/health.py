@@ -1,0 +1,312 @@
+"""Admin center: health status of all servers; health check, trends and logs of one; thresholds.
+
+Rows of the health check are those of the agent's own table (docs/reference/health.md): names of Intune's
+metrics are not public. Charts are SVG: coordinates computed here, drawn by a template, no script.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mst_admin.metrics import METRICS, TRENDS, Metric, kind_of
+from mst_admin.objects import ThresholdObject
+from mst_admin.rules_site import judge_threshold
+from mstunnel_lab.admin_center.forms import Problems
+from mstunnel_lab.admin_center.lists import listing
+from mstunnel_lab.admin_center.render import field, go_to, page
+from mstunnel_lab.admin_center.servers import server_columns
+from mstunnel_lab.admin_center.session import signed_in
+from mstunnel_lab.graph.servers import metric_in_graph, request_logs, server_called, signed_address
+from mstunnel_lab.graph.tunnel import THRESHOLDS, status_of
+from mstunnel_lab.records import ServerRecord, SiteRecord
+from mstunnel_lab.state import Lab
+from mstunnel_lab.store import Point, Rows
+from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import text
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabCheck, LabHealth, LogCollection
+
+_ALL: Final = "/admin/health"
+_TAB: Final = "health"
+_SPANS: Final = {"day": 86400, "week": 7 * 86400, "month": 30 * 86400}
+_LOG_HOURS: Final = 8
+_CHECKIN: Final = timedelta(minutes=5)
+WIDTH: Final = 640
+HEIGHT: Final = 200
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 12, 28
+_STEPS: Final = 4
+_TIMES: Final = 3
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A label at a place of an axis."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One line over time, with the values as rows for those who do not see it."""
+
+    name: str
+    title: str
+    unit: str
+    summary: str
+    line: str
+    dots: tuple[tuple[float, float], ...]
+    values: tuple[Mark, ...]
+    times: tuple[Mark, ...]
+    rows: tuple[tuple[str, str], ...]
+
+
+def chart(metric: Metric, points: Sequence[Point], start: float, end: float) -> Chart:
+    """Draw the points of a metric over [start, end] (Unix times)."""
+    top = _ceiling(max((point.value for point in points), default=0))
+    dots = tuple((_x(point.at, start, end), _y(point.value, top)) for point in points)
+    steps = (top * step / _STEPS for step in range(_STEPS + 1))
+    moments = (start + (end - start) * step / _TIMES for step in range(_TIMES + 1))
+    return Chart(
+        metric.name,
+        metric.title,
+        metric.unit,
+        _summary(points, metric.unit),
+        " ".join(f"{x},{y}" for x, y in dots),
+        dots,
+        tuple(Mark(_y(value, top), f"{value:g}") for value in steps),
+        tuple(Mark(_x(moment, start, end), _time(moment)) for moment in moments),
+        tuple((_time(point.at), f"{point.value:.1f}") for point in points),
+    )
+
+
+def _ceiling(value: float) -> float:
+    """Return a round number that is not below the value: 1, 2 or 5 with zeros, and at least 4."""
+    size = 1.0
+    while True:
+        for digit in (1, 2, 4, 5, 8):
+            if digit * size >= max(value, _STEPS):
+                return digit * size
+        size *= 10
+
+
+def _x(at: float, start: float, end: float) -> float:
+    return round(_LEFT + (at - start) / (end - start) * (WIDTH - _LEFT - _RIGHT), 1)
+
+
+def _y(value: float, top: float) -> float:
+    return round(HEIGHT - _BOTTOM - value / top * (HEIGHT - _TOP - _BOTTOM), 1)
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%m-%d %H:%M")
+
+
+def _summary(points: Sequence[Point], unit: str) -> str:
+    if not points:
+        return "Nothing was reported in this time."
+    values = [point.value for point in points]
+    low, high, last = (f"{number:.0f} {unit}".strip() for number in (min(values), max(values), values[-1]))
+    return text("Lowest {low}, highest {high}, last {last}.", low=low, high=high, last=last)
+
+
+@dataclass(frozen=True)
+class HealthLine:
+    """One line of the health check."""
+
+    title: str
+    value: str
+    status: HealthStatus
+
+
+def health_checks(
+    health: LabHealth | None,
+    last_checkin: datetime | None,
+    thresholds: Mapping[str, HealthThreshold],
+    now: datetime,
+) -> tuple[HealthLine, ...]:
+    """Judge what a server reported: figures by the tenant's thresholds, the rest as the server does."""
+    fresh = last_checkin is not None and now - last_checkin <= _CHECKIN
+    status = HealthStatus.HEALTHY if fresh else HealthStatus.UNHEALTHY
+    seen = last_checkin.strftime("%Y-%m-%d %H:%M:%S UTC") if last_checkin else "never"
+    reported = health or LabHealth()
+    said = {item.id: item for item in reported.checks}
+    rows = (
+        _check(item, said.get(item.name), reported.metrics.get(item.name), thresholds) for item in METRICS
+    )
+    return (HealthLine("Last check-in", seen, status), *rows)
+
+
+def _check(
+    metric: Metric, said: LabCheck | None, figure: int | None, thresholds: Mapping[str, HealthThreshold]
+) -> HealthLine:
+    status = (said.status if said else None) or HealthStatus.UNKNOWN
+    text = said.text if said else "not reported"
+    if figure is None:
+        return HealthLine(metric.title, text, status)
+    value = figure / metric.scale
+    own = threshold_status(value, thresholds.get(metric.graph_name))
+    shown = f"{value:.0f} {metric.unit}".strip() if said is None or metric.unit else text
+    return HealthLine(metric.title, shown, own or status)
+
+
+def threshold_status(value: float, threshold: HealthThreshold | None) -> HealthStatus | None:
+    """Compare a value with the tenant's two bounds."""
+    if threshold is None or threshold.healthy_threshold is None or threshold.unhealthy_threshold is None:
+        return None
+    kind = kind_of(threshold.id)
+    if kind is None:
+        return None
+    return HealthStatus(kind.verdict(value, threshold.healthy_threshold, threshold.unhealthy_threshold))
+
+
+@signed_in
+async def overview(request: Request, lab: Lab) -> Response:
+    """Show the status of all servers."""
+    found = listing(request, Rows(lab.store, ServerRecord), server_columns(lab))
+    counts = Counter(status_of(lab, item).value for item in lab.store.each(ServerRecord))
+    return page(request, "health.html", tab=_TAB, found=found, counts=counts)
+
+
+def _thresholds(lab: Lab) -> dict[str, HealthThreshold]:
+    return {item.id: item for item in lab.store.each(HealthThreshold)}
+
+
+@signed_in
+async def check(request: Request, lab: Lab) -> Response:
+    """Show what one server reported, judged."""
+    found = server_called(lab, request.path_params["id"])
+    lines = health_checks(found.lab_health, found.last_checkin_date_time, _thresholds(lab), datetime.now(UTC))
+    return _server_page(request, lab, found, "health_check.html", checks=lines, view="check")
+
+
+@signed_in
+async def trend(request: Request, lab: Lab) -> Response:
+    """Show what one server reported over time."""
+    found = server_called(lab, request.path_params["id"])
+    span = request.query_params.get("span", "day")
+    seconds = _SPANS.get(span, _SPANS["day"])
+    end = time.time()
+    charts = [_chart(lab, found, name, end - seconds, end) for name in TRENDS]
+    return _server_page(
+        request,
+        lab,
+        found,
+        "health_trends.html",
+        charts=charts,
+        view="trends",
+        span=span if span in _SPANS else "day",
+        spans=tuple(_SPANS),
+        width=WIDTH,
+        height=HEIGHT,
+        block=lab.tenant.trend_block,
+    )
+
+
+def _chart(lab: Lab, found: ServerRecord, name: str, start: float, end: float) -> Chart:
+    metric = next(item for item in METRICS if item.name == name)
+    reported = lab.store.trend(found.id, name, start, end)
+    points = [Point(point.at, point.value / metric.scale) for point in reported]
+    return chart(metric, points, start, end)
+
+
+@signed_in
+async def logs(request: Request, lab: Lab) -> Response:
+    """Show the logs that were asked of one server, or ask for some."""
+    found = server_called(lab, request.path_params["id"])
+    if request.method == "POST":
+        now = datetime.now(UTC)
+        request_logs(lab, found, now - timedelta(hours=_LOG_HOURS), now)
+        return go_to(f"{_ALL}/{found.id}/logs")
+    items = lab.store.each(LogCollection, parent=found.id)
+    addresses = {item.id: signed_address(request, item.id) for item in items if item.status == "completed"}
+    return _server_page(
+        request, lab, found, "health_logs.html", items=items, addresses=addresses, view="logs"
+    )
+
+
+def _server_page(
+    request: Request, lab: Lab, found: ServerRecord, template: str, **values: object
+) -> Response:
+    site = lab.store.get(SiteRecord, found.site_id)
+    state = status_of(lab, found).value
+    return page(request, template, 200, tab=_TAB, found=found, site=site, state=state, **values)
+
+
+@signed_in
+async def thresholds(request: Request, lab: Lab) -> Response:
+    """Show or change the thresholds of all metrics."""
+    present = _thresholds(lab)
+    typed: dict[str, str] = {}
+    problems: Problems = {}
+    if request.method == "POST":
+        form = await request.form()
+        if field(form, "decision") == "revert":
+            _revert(lab, present)
+            return go_to(f"{_ALL}/thresholds?saved")
+        names = [f"{name}-{kind}" for name in present for kind in ("healthy", "unhealthy")]
+        typed, problems = {name: field(form, name) for name in names}, _change(lab, form, present)
+        if not problems:
+            return go_to(f"{_ALL}/thresholds?saved")
+    return page(
+        request,
+        "thresholds.html",
+        400 if problems else 200,
+        tab=_TAB,
+        lines=[(item, metric) for item in present.values() if (metric := metric_in_graph(item.id))],
+        typed=typed,
+        problems=problems,
+        saved="saved" in request.query_params,
+    )
+
+
+def _revert(lab: Lab, present: dict[str, HealthThreshold]) -> None:
+    with lab.store.transaction():
+        for item in present.values():
+            update = {
+                "healthy_threshold": item.default_healthy_threshold,
+                "unhealthy_threshold": item.default_unhealthy_threshold,
+            }
+            lab.store.replace(item.model_copy(update=update))
+
+
+def _change(lab: Lab, form: FormData, present: dict[str, HealthThreshold]) -> Problems:
+    """Store all thresholds or none; returns what is wrong by metric."""
+    wanted: list[tuple[HealthThreshold, JsonObject]] = []
+    problems: Problems = {}
+    for item in present.values():
+        if metric_in_graph(item.id) is None:
+            continue
+        healthy, unhealthy = (
+            whole_number(field(form, f"{item.id}-{kind}").strip()) for kind in ("healthy", "unhealthy")
+        )
+        if healthy is None or unhealthy is None:
+            problems[item.id] = [("Write two whole numbers.",)]
+            continue
+        declared = ThresholdObject(metric=item.id, healthy=healthy, unhealthy=unhealthy)
+        if findings := judge_threshold(declared):
+            problems[item.id] = [(findings[0].message, findings[0].hint)]
+        wanted.append((item, {"healthyThreshold": healthy, "unhealthyThreshold": unhealthy}))
+    if not problems:
+        with lab.store.transaction():
+            for item, document in wanted:
+                THRESHOLDS.change(lab, item, document)
+    return problems
+
+
+_FORM = ["GET", "POST"]
+ROUTES = [
+    Route(_ALL, overview),
+    Route(f"{_ALL}/thresholds", thresholds, methods=_FORM),
+    Route(f"{_ALL}/{{id}}", check),
+    Route(f"{_ALL}/{{id}}/trends", trend),
+    Route(f"{_ALL}/{{id}}/logs", logs, methods=_FORM),
+]

@@ -1,0 +1,267 @@
+"""Collections of Graph: what it answers about their entities, how those change and are assigned."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Generic, Protocol, Self, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from typing_extensions import override
+
+from mstunnel_lab.entra.permissions import may_read_tunnel, may_write_tunnel
+from mstunnel_lab.errors import BAD_REQUEST, GraphError, not_found
+from mstunnel_lab.graph.bodies import OWN_TYPE, AssignBody, AssignmentBody, Body, judge
+from mstunnel_lab.graph.http import CREATED, caller_of, collection, entity, one, read_body, read_json
+from mstunnel_lab.graph.odata import EntityType, entity_type
+from mstunnel_lab.state import Lab, lab_of
+from mstunnel_lab.store import Entity, Rows
+from mstunnel_setup.base.values import JsonObject, as_object
+from mstunnel_setup.tenant.wire import (
+    DeviceConfigurationAssignment,
+    IntuneObject,
+)
+from mstunnel_setup.tenant.wire_apps import AppAssignment
+
+
+class WireEntity(Entity, Protocol):
+    """What can be stored and has a form on the wire."""
+
+    def document(self) -> JsonObject:
+        """Return all properties under their names on the wire."""
+        ...
+
+    @classmethod
+    def from_wire(cls, document: object) -> Self:
+        """Read the entity."""
+        ...
+
+
+Found = TypeVar("Found", bound=WireEntity)
+Typed = TypeVar("Typed", bound=IntuneObject)
+_PREFIX: Final = "#microsoft.graph."
+
+
+@dataclass(frozen=True)
+class Entities(Generic[Found]):
+    """The entities below `root`/`segment`, kept as `model`; `name` is what Graph calls their type.
+
+    `bodies` write them, the first one an entity whose type is not named. Ids begin with `prefix`.
+    """
+
+    segment: str
+    name: str
+    model: type[Found]
+    bodies: tuple[type[Body], ...]
+    root: str = "deviceManagement"
+    prefix: str = ""
+    navigation: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> EntityType:
+        """What query options may name."""
+        return entity_type(f"microsoft.graph.{self.name}", self.bodies[0].entity, self.navigation)
+
+    @property
+    def context(self) -> str:
+        """The path of the collection, as `@odata.context` has it."""
+        return f"{self.root}/{self.segment}"
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """The routes of the collection and of one entity."""
+        return (
+            Route(f"/{self.segment}", self._answer_collection, methods=["GET", "POST"]),
+            Route(f"/{self.segment}/{{id}}", self._answer_one, methods=["GET", "PATCH", "DELETE"]),
+        )
+
+    @property
+    def count(self) -> Route:
+        """The route of `$count`, which comes before those of single entities."""
+
+        async def answer(request: Request) -> Response:
+            may_read_tunnel(caller_of(request))
+            return PlainTextResponse(str(lab_of(request).store.count(self.model)))
+
+        return Route(f"/{self.segment}/$count", answer)
+
+    def find(self, lab: Lab, identifier: str) -> Found:
+        """Return the entity with this id; raises `GraphError` 404."""
+        found = lab.store.get(self.model, identifier)
+        if found is None:
+            raise not_found(self.name, identifier)
+        return found
+
+    def document(self, found: Found) -> JsonObject:
+        """Return an entity as Graph shows it."""
+        return found.document()
+
+    def expanded(self, _lab: Lab, document: JsonObject, _expand: frozenset[str]) -> JsonObject:
+        """Return a document with the navigation properties that a query expands."""
+        return document
+
+    def create(self, lab: Lab, document: object) -> Found:
+        """Make an entity; raises `GraphError`."""
+        body = judge(self.body_for(document), document)
+        created = self.state(lab, body, {"id": f"{self.prefix}{uuid.uuid4()}"})
+        lab.store.add(created)
+        return created
+
+    def change(self, lab: Lab, found: Found, document: object) -> Found:
+        """Change an entity; raises `GraphError`."""
+        body = judge(self.body_for(document), document, self.document(found))
+        changed = self.state(lab, body, found.document())
+        lab.store.replace(changed)
+        return changed
+
+    def remove(self, lab: Lab, found: Found) -> None:
+        """Remove an entity; raises `GraphError`."""
+        lab.store.remove(self.model, found.id)
+
+    def assign_to(self, _lab: Lab, _identifier: str, _assignments: list[JsonObject]) -> None:
+        """Assign an entity, where entities of the collection are assigned; raises `GraphError` 400."""
+
+    def body_for(self, _document: object) -> type[Body]:
+        """Return the body that reads a document; raises `GraphError` 400 for an unknown type."""
+        return self.bodies[0]
+
+    def state(self, _lab: Lab, body: Body, known: JsonObject) -> Found:
+        """Return the entity after a body was written; `known` is what it was."""
+        return self.model.from_wire(known | body.document())
+
+    async def _answer_collection(self, request: Request) -> Response:
+        lab, caller = lab_of(request), caller_of(request)
+        if request.method == "GET":
+            may_read_tunnel(caller)
+            found = Rows(lab.store, self.model)
+            return collection(
+                request,
+                found,
+                self.document,
+                self.kind,
+                self.context,
+                expanded=lambda document, expand: self.expanded(lab, document, expand),
+            )
+        may_write_tunnel(caller)
+        created = self.create(lab, await read_json(request))
+        return entity(request, self.document(created), f"{self.context}/$entity", CREATED)
+
+    async def _answer_one(self, request: Request) -> Response:
+        return await self.answer(request, request.path_params["id"])
+
+    async def answer(self, request: Request, identifier: str) -> Response:
+        """Read, change or delete one entity."""
+        lab, caller, context = lab_of(request), caller_of(request), f"{self.context}/$entity"
+        if request.method == "GET":
+            may_read_tunnel(caller)
+            document = self.document(self.find(lab, identifier))
+            return one(
+                request, document, self.kind, context, lambda shown, expand: self.expanded(lab, shown, expand)
+            )
+        may_write_tunnel(caller)
+        found = self.find(lab, identifier)
+        if request.method == "DELETE":
+            self.remove(lab, found)
+            return Response(status_code=204)
+        changed = self.change(lab, found, await read_json(request))
+        return entity(request, self.document(changed), context)
+
+
+@dataclass(frozen=True)
+class AssignedEntities(Entities[Typed]):
+    """Entities of several types, each named by `@odata.type`, that are assigned to groups, users and devices.
+
+    `assignment` is how assignments are kept, `assign` the body that writes them.
+    """
+
+    assignment: type[DeviceConfigurationAssignment | AppAssignment] = AppAssignment
+    assign: type[AssignBody[Any]] = AssignBody[AssignmentBody]
+
+    @property
+    @override
+    def routes(self) -> tuple[Route, ...]:
+        return (
+            *super().routes,
+            Route(f"/{self.segment}/{{id}}/assign", self._answer_assign, methods=["POST"]),
+            Route(f"/{self.segment}/{{id}}/assignments", self._answer_assignments),
+        )
+
+    @override
+    def change(self, lab: Lab, found: Typed, document: object) -> Typed:
+        if f"#{self.body_for(document).type_name}" != found.odata_type:
+            raise GraphError(BAD_REQUEST, "BadRequest", f"The type of a {self.name} cannot be changed.")
+        return super().change(lab, found, document)
+
+    @override
+    def remove(self, lab: Lab, found: Typed) -> None:
+        with lab.store.transaction():
+            self._remove_assignments(lab, found.id)
+            super().remove(lab, found)
+
+    @override
+    def body_for(self, document: object) -> type[Body]:
+        name = document.get(OWN_TYPE) if isinstance(document, dict) else None
+        if name is None and len(self.bodies) == 1:
+            return self.bodies[0]
+        kind = next((body for body in self.bodies if f"#{body.type_name}" == name), None)
+        if kind is None:
+            message = f"The type '{name}' is not known: a {self.name} needs an @odata.type."
+            raise GraphError(BAD_REQUEST, "BadRequest", message)
+        return kind
+
+    @override
+    def state(self, _lab: Lab, body: Body, known: JsonObject) -> Typed:
+        """The state after a body was written; numbered where the type has a whole number as its version."""
+        now = datetime.now(UTC).isoformat()
+        facts: JsonObject = {
+            "createdDateTime": known.get("createdDateTime") or now,
+            "lastModifiedDateTime": now,
+        }
+        if "version" in self.model.model_fields:
+            version = known.get("version")
+            facts["version"] = (version if isinstance(version, int) else 0) + 1
+        return self.model.from_wire({OWN_TYPE: f"#{body.type_name}", **known, **body.document(), **facts})
+
+    @override
+    def assign_to(self, lab: Lab, identifier: str, assignments: list[JsonObject]) -> None:
+        """As the action assign does with these."""
+        name = self.assign.model_fields["assignments"].alias or "assignments"
+        self.replace_assignments(lab, identifier, judge(self.assign, {name: assignments}))
+
+    def replace_assignments(self, lab: Lab, identifier: str, body: AssignBody[Any]) -> None:
+        """Assign an entity to what the body names; raises `GraphError` 400."""
+        wanted: dict[str, DeviceConfigurationAssignment | AppAssignment] = {}
+        for item in body.assigned():
+            target = as_object(item["target"])
+            who = target.get("groupId") or str(target[OWN_TYPE]).removeprefix(_PREFIX)
+            key = f"{identifier}_{who}"
+            if key in wanted:
+                raise GraphError(BAD_REQUEST, "BadRequest", "A target is assigned more than once.")
+            wanted[key] = self.assignment.from_wire({"id": key, **item})
+        self._remove_assignments(lab, identifier)
+        for assignment in wanted.values():
+            lab.store.add(assignment, parent=identifier)
+
+    def _remove_assignments(self, lab: Lab, identifier: str) -> None:
+        for item in lab.store.each(self.assignment, parent=identifier):
+            lab.store.remove(self.assignment, item.id)
+
+    async def _answer_assign(self, request: Request) -> Response:
+        lab = lab_of(request)
+        may_write_tunnel(caller_of(request))
+        found = self.find(lab, request.path_params["id"])
+        body = await read_body(request, self.assign)
+        with lab.store.transaction():
+            self.replace_assignments(lab, found.id, body)
+        return self._assigned(request, found.id)
+
+    async def _answer_assignments(self, request: Request) -> Response:
+        may_read_tunnel(caller_of(request))
+        return self._assigned(request, self.find(lab_of(request), request.path_params["id"]).id)
+
+    def _assigned(self, request: Request, identifier: str) -> Response:
+        found = lab_of(request).store.each(self.assignment, parent=identifier)
+        kind = entity_type(f"microsoft.graph.{self.name}Assignment", self.assignment)
+        context = f"{self.context}('{identifier}')/assignments"
+        return collection(request, found, self.assignment.document, kind, context)

@@ -1,0 +1,195 @@
+"""Graph below /deviceManagement: device configurations (VPN profiles of three kinds, trusted roots).
+
+Properties: docs/reference/mst-admin.md (generated models of msgraph-beta-sdk). The lab knows the properties
+that Microsoft Tunnel uses.
+"""
+
+import base64
+import binascii
+from typing import Annotated, Final, Literal
+
+from cryptography import x509
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr
+
+from mstunnel_lab.graph.bodies import GRAPH, Body, Guid, KeyValuePairBody, Name, Text, TypedPart
+from mstunnel_lab.graph.entities import AssignedEntities
+from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
+
+Authentication = Literal["certificate", "usernameAndPassword", "sharedSecret", "derivedCredential", "azureAD"]
+AndroidConnection = Literal[
+    "ciscoAnyConnect",
+    "pulseSecure",
+    "f5EdgeClient",
+    "dellSonicWallMobileConnect",
+    "checkPointCapsuleVpn",
+    "citrix",
+    "paloAltoGlobalProtect",
+    "microsoftTunnel",
+    "netMotionMobility",
+    "microsoftProtect",
+]
+AppleConnection = Literal["ciscoAnyConnect", "customVpn", "ikEv2", "microsoftTunnel", "microsoftProtect"]
+Port = Annotated[StrictInt, Field(ge=0, le=65535)]
+Texts = tuple[StrictStr, ...]
+
+
+class VpnServerBody(TypedPart):
+    """vpnServer."""
+
+    address: Annotated[StrictStr, Field(min_length=1)]
+    description: Text | None = None
+    is_default_server: StrictBool = False
+
+
+class ProxyBody(TypedPart):
+    """vpnProxyServer."""
+
+    address: StrictStr | None = None
+    port: Port | None = None
+    automatic_configuration_script_url: StrictStr | None = None
+
+
+class KeyValueBody(TypedPart):
+    """keyValue, an entry of customData."""
+
+    key: Annotated[StrictStr, Field(min_length=1)]
+    value: StrictStr | None = None
+
+
+class AppBody(TypedPart):
+    """appListItem."""
+
+    name: Annotated[StrictStr, Field(min_length=1)]
+    publisher: StrictStr | None = None
+    app_store_url: StrictStr | None = None
+    app_id: StrictStr | None = None
+
+
+class OnDemandRuleBody(TypedPart):
+    """vpnOnDemandRule."""
+
+    action: Literal["connect", "evaluateConnection", "ignore", "disconnect"]
+    domain_action: Literal["connectIfNeeded", "neverConnect"] | None = None
+    ssids: Texts | None = None
+    dns_search_domains: Texts | None = None
+    dns_server_address_match: Texts | None = None
+    domains: Texts | None = None
+    probe_url: StrictStr | None = None
+    probe_required_url: StrictStr | None = None
+    interface_type_match: Literal["notConfigured", "ethernet", "wiFi", "cellular"] = "notConfigured"
+
+
+class ProfileBody(Body):
+    """What all device configurations have."""
+
+    entity = DeviceConfiguration
+    type_name = f"{GRAPH}deviceConfiguration"
+
+    display_name: Name
+    description: Text | None = None
+    role_scope_tag_ids: Texts = ("0",)
+
+
+class _VpnBody(ProfileBody):
+    connection_name: Name
+    authentication_method: Authentication
+    microsoft_tunnel_site_id: Guid | None = None
+    proxy_server: ProxyBody | None = None
+    custom_data: Annotated[tuple[KeyValueBody, ...], Field(max_length=25)] = ()
+    custom_key_value_data: Annotated[tuple[KeyValuePairBody, ...], Field(max_length=25)] = ()
+    targeted_mobile_apps: Annotated[tuple[AppBody, ...], Field(max_length=500)] = ()
+
+
+class _AndroidBody(_VpnBody):
+    connection_type: AndroidConnection
+    servers: Annotated[tuple[VpnServerBody, ...], Field(max_length=500)] = ()
+    always_on: StrictBool = False
+    always_on_lockdown: StrictBool = False
+    lockdown_exclusion_list: Texts = ()
+    proxy_exclusion_list: Texts = ()
+    targeted_package_ids: Texts = ()
+    realm: StrictStr | None = None
+    role: StrictStr | None = None
+
+
+class AndroidWorkProfileBody(_AndroidBody):
+    """androidWorkProfileVpnConfiguration."""
+
+    type_name = f"{GRAPH}androidWorkProfileVpnConfiguration"
+
+    fingerprint: StrictStr | None = None
+
+
+class AndroidDeviceOwnerBody(_AndroidBody):
+    """androidDeviceOwnerVpnConfiguration."""
+
+    type_name = f"{GRAPH}androidDeviceOwnerVpnConfiguration"
+
+
+class IosBody(_VpnBody):
+    """iosVpnConfiguration."""
+
+    type_name = f"{GRAPH}iosVpnConfiguration"
+
+    connection_type: AppleConnection
+    server: VpnServerBody
+    enable_split_tunneling: StrictBool = False
+    enable_per_app: StrictBool = False
+    provider_type: Literal["notConfigured", "appProxy", "packetTunnel"] = "notConfigured"
+    safari_domains: Texts = ()
+    associated_domains: Texts = ()
+    excluded_domains: Texts = ()
+    on_demand_rules: Annotated[tuple[OnDemandRuleBody, ...], Field(max_length=500)] = ()
+    disable_on_demand_user_override: StrictBool | None = None
+    disconnect_on_idle: StrictBool | None = None
+    disconnect_on_idle_timer_in_seconds: Port | None = None
+
+
+def _certificate(value: str) -> str:
+    try:
+        content = base64.b64decode(value, validate=True)
+        parse = x509.load_pem_x509_certificate if b"-----" in content else x509.load_der_x509_certificate
+        parse(content)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("must be a certificate, in base64") from error
+    return value
+
+
+class _RootBody(ProfileBody):
+    trusted_root_certificate: Annotated[StrictStr, AfterValidator(_certificate)]
+    cert_file_name: Annotated[StrictStr, Field(min_length=1)]
+
+
+class AndroidWorkProfileRootBody(_RootBody):
+    """androidWorkProfileTrustedRootCertificate."""
+
+    type_name = f"{GRAPH}androidWorkProfileTrustedRootCertificate"
+
+
+class AndroidDeviceOwnerRootBody(_RootBody):
+    """androidDeviceOwnerTrustedRootCertificate."""
+
+    type_name = f"{GRAPH}androidDeviceOwnerTrustedRootCertificate"
+
+
+class IosRootBody(_RootBody):
+    """iosTrustedRootCertificate."""
+
+    type_name = f"{GRAPH}iosTrustedRootCertificate"
+
+
+PROFILES: Final = AssignedEntities(
+    "deviceConfigurations",
+    "deviceConfiguration",
+    DeviceConfiguration,
+    (
+        AndroidWorkProfileBody,
+        AndroidDeviceOwnerBody,
+        IosBody,
+        AndroidWorkProfileRootBody,
+        AndroidDeviceOwnerRootBody,
+        IosRootBody,
+    ),
+    assignment=DeviceConfigurationAssignment,
+)
+ROUTES = PROFILES.routes

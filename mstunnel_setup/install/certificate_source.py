@@ -1,0 +1,240 @@
+"""Where the TLS certificate is: named by the answers, at its usual place, in use, or where a person says."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CertificateError, SetupError, UsageError
+from mstunnel_setup.base.problem import Problem, Severity
+from mstunnel_setup.base.text import text
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.certificates.certificate import Identity
+from mstunnel_setup.certificates.load import IdentitySource
+from mstunnel_setup.certificates.read import read_material
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
+
+_EXISTING = text("Or enter the path of an existing certificate")
+_ANOTHER = text("Path of another certificate (Enter to read it again, or type stop)")
+_STOP = "stop"
+_PASSPHRASE_ASKS = 3
+_PEM = b"-----BEGIN "
+# GnuTLS and others write a PFX as PEM.
+_PFX_AS_PEM = re.compile(rb"-----BEGIN (PKCS12|PFX)-----")
+USUAL_PLACES = text(
+    "put the chain in PEM at {site_certificate} and its key at {site_key}, or both in "
+    "one PFX file at {site_pfx}",
+    site_certificate=paths.SITE_CERTIFICATE,
+    site_key=paths.SITE_KEY,
+    site_pfx=paths.SITE_PFX,
+)
+
+
+def named(context: Context) -> IdentitySource:
+    """What the answers name; its paths are empty when they name nothing."""
+    given = context.answers.certificate
+    passphrase = None if given.passphrase is None else str(given.passphrase)
+    chain, *further = given.chain or ("",)
+    return IdentitySource(
+        chain=chain, further=tuple(further), key=given.key or "", pfx=given.pfx or "", passphrase=passphrase
+    )
+
+
+def usual(context: Context) -> tuple[IdentitySource, IdentitySource]:
+    """The usual places: PEM, and PFX with the passphrase that the answers name."""
+    locate = context.ports.files.locate
+    return (
+        IdentitySource(chain=str(locate(paths.SITE_CERTIFICATE)), key=str(locate(paths.SITE_KEY))),
+        IdentitySource(pfx=str(locate(paths.SITE_PFX)), passphrase=named(context).passphrase),
+    )
+
+
+def present(context: Context) -> IdentitySource | None:
+    """What the answers name, else what is at a usual place; None when its files are not all there yet."""
+    given = named(context)
+    candidates = (given,) if given.paths[0] else usual(context)
+    return next((source for source in candidates if is_whole(context, source)), None)
+
+
+def in_use(context: Context) -> IdentitySource | None:
+    """What an earlier run has placed, when the files it came from are gone."""
+    if generations.in_use(context.ports) is None:
+        return None
+    if gone := missing_files(context):
+        context.note(f"Certificate: {' and '.join(gone)} cannot be found; the one in use is kept.")
+    return generations.source(context.ports, paths.ACTIVE)
+
+
+def is_whole(context: Context, source: IdentitySource) -> bool:
+    """Whether all files of `source` exist."""
+    return all(context.ports.files.read_given(path) is not None for path in source.paths)
+
+
+def missing_files(context: Context) -> list[str]:
+    """The files that the answers name and that do not exist."""
+    read = context.ports.files.read_given
+    return [path for path in named(context).paths if path and read(path) is None]
+
+
+def origins(context: Context) -> set[str]:
+    """The kinds of source that the names of the certificate files come from; `default` for those not named.
+
+    What a person has typed in this run counts as an option.
+    """
+    return {context.answers.origins[f"certificate.{name}"].kind for name in ("chain", "key", "pfx")}
+
+
+def load(context: Context, source: IdentitySource) -> Identity:
+    """Read the identity; a person is asked up to three times for the passphrase of a PFX file."""
+    asks = _PASSPHRASE_ASKS if source.passphrase is None and context.prompter.interactive else 0
+    while True:
+        try:
+            return source.load(context.ports)
+        except CertificateError as error:
+            if not (asks and error.code.startswith("pfx-passphrase")):
+                raise
+            if error.code in ("pfx-passphrase-wrong", "pfx-passphrase-unneeded"):
+                context.prompter.say(text("{message}. {hint}", message=error.message, hint=error.hint))
+        asks -= 1
+        context.cache.passphrase = context.prompter.ask(
+            text("Passphrase of {pfx}", pfx=source.pfx), secret=True
+        )
+
+
+def wait(context: Context, judge: Callable[[Identity], Sequence[Problem]]) -> IdentitySource:
+    """Ask for the certificate; it is used as soon as it is complete and `judge` finds no error in it.
+
+    Unattended this raises WaitingError, which names the places.
+    """
+    if not context.prompter.interactive:
+        _awaited(context)
+    context.prompter.say(
+        text(
+            "Waiting for the TLS certificate: {context}. It is used as soon as it is complete.",
+            context=_places(context),
+        )
+    )
+    while _problem(context, judge) is not None:
+        if path := context.prompter.ask_until(_EXISTING, lambda: _problem(context, judge)):
+            _use(context, path)
+    return present(context) or _awaited(context)
+
+
+def _places(context: Context) -> str:
+    given = named(context)
+    return text("expected at ") + " and ".join(given.paths) if given.paths[0] else USUAL_PLACES
+
+
+def _awaited(context: Context) -> NoReturn:
+    raise CERTIFICATE_AWAITED(places=_places(context))
+
+
+def _problem(context: Context, judge: Callable[[Identity], Sequence[Problem]]) -> str | None:
+    """Why the files cannot be used as they are now, perhaps half copied; empty when there are none yet.
+
+    None when they can be used.
+    """
+    try:
+        source = present(context)
+        identity = None if source is None else source.load(context.ports)
+    except CertificateError as error:
+        # The passphrase is asked for once the files are used.
+        return (
+            None
+            if error.code.startswith("pfx-passphrase")
+            else text("Not usable yet: {message}.", message=error.message)
+        )
+    except UsageError as error:  # copied there by root, and not yet the account's
+        return text("Not usable yet: {message}. {hint}", message=error.message, hint=error.hint)
+    if identity is None:
+        return ""
+    errors = [finding.message for finding in judge(identity) if finding.severity is Severity.ERROR]
+    return text("Not usable yet: {errors}.", errors="; ".join(errors)) if errors else None
+
+
+def ask_again(context: Context, error: CertificateError) -> None:
+    """Ask for another certificate than the one refused with `error`, which is raised unattended."""
+    if not context.prompter.interactive:
+        raise error
+    context.prompter.say(f"Certificate: {error.message}. {error.hint}".rstrip())
+    ask_for_another(context, error)
+
+
+def ask_for_another(context: Context, error: CertificateError) -> None:
+    """Have a person name another certificate, or correct the files that are named.
+
+    Raises `error` when they stop, and at the end of the input.
+    """
+    try:
+        while typed := context.prompter.ask(_ANOTHER, default=""):
+            if typed.lower() == _STOP:
+                raise error
+            if _use(context, typed):
+                return
+    except UsageError as ended:
+        raise error from ended
+    if error.code.startswith("pfx-passphrase"):
+        _forget_passphrase(context)
+
+
+def ask_for_passphrase(context: Context, source: IdentitySource, error: SetupError) -> bool:
+    """Whether a person can type the passphrase in place of one whose file is missing or holds another."""
+    if source.passphrase is None or not context.prompter.interactive:
+        return False
+    context.prompter.say(f"Certificate: {error.message}. {error.hint}".rstrip())
+    _forget_passphrase(context)
+    return True
+
+
+def _use(context: Context, path: str) -> bool:
+    """Use the certificate at `path`; a person also names its key where that is in another file.
+
+    Returns whether the files can be read; if not, the reason was shown.
+    """
+    content = _typed_file(context, path)
+    if content is None:
+        return False
+    values: dict[str, object] = {"certificate.pfx": path}
+    if _PEM in content and not _PFX_AS_PEM.search(content):
+        key = None
+        if not _holds_key(content):
+            key = context.prompter.ask("Path of its private key (PEM)")
+            if _typed_file(context, key) is None:
+                return False
+        values = {"certificate.chain": [path], "certificate.key": key}
+    _forget_passphrase(context)
+    try:
+        context.take(values)
+    except UsageError as error:
+        context.prompter.say(error.message)
+        return False
+    return True
+
+
+def _holds_key(content: bytes) -> bool:
+    """Whether a PEM file holds a private key that can be used."""
+    try:
+        return bool(read_material(content).keys)
+    except CertificateError:
+        return False
+
+
+def _typed_file(context: Context, path: str) -> bytes | None:
+    """The content of the file whose path was typed; None, with the reason shown, when it cannot be read."""
+    try:
+        content = context.ports.files.read_given(path) if path.startswith("/") else None
+    except UsageError as error:
+        context.prompter.say(f"{error.message}. {error.hint}".rstrip())
+        return None
+    if content is None:
+        context.prompter.say(
+            text("There is no file {path}. Type its full path, such as /root/site.pfx.", path=path)
+        )
+    return content
+
+
+def _forget_passphrase(context: Context) -> None:
+    """A passphrase that was given for another file, or was wrong, is asked for again."""
+    context.cache.passphrase = None
+    context.take({"certificate.passphrase": None})

@@ -1,0 +1,70 @@
+"""The answers of a run: those of all sources, and the images of this release where none are named."""
+
+import os
+
+from mstunnel_setup.actions.store_answer import all_remembered
+from mstunnel_setup.answers.load import load
+from mstunnel_setup.answers.merge import Answers, Origin, answered, merge
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.text import text
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.containers.release_images import release_images
+from mstunnel_setup.gateway.ocserv_conf import Authentication
+from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.transaction.receipt import Receipt
+
+_OF_RELEASE = Origin("default", text("of this release"))
+
+
+def answers(
+    operator: Operator, settings: Settings, receipt: Receipt, backup: Settings | None = None
+) -> Answers:
+    """The merged answers: options, environment, answer file, earlier ones, a backup's, defaults.
+
+    Raises UsageError.
+    """
+    file = None if operator.answers is None else load(operator.answers)
+    own = {"account": own_name()} if paths.ROOTLESS else {}
+    known = {**own, **earlier_answers(receipt)}
+    merged = merge(settings, os.environ, file, known, backup)
+    for item in merged.warnings:
+        operator.console.say(text("warning[{code}]: {message}. {hint}", **item.data))
+    return with_release_images(merged)
+
+
+def earlier_answers(receipt: Receipt) -> JsonObject:
+    """The answers of earlier runs, by setting path; beside it what else they have stored."""
+    stored = all_remembered(receipt)
+    given = stored.pop("answers", None)
+    return {**(given if isinstance(given, dict) else {}), **stored}
+
+
+def with_release_images(answers: Answers) -> Answers:
+    """The answers, with the images of this release, and their archive, where none are named."""
+    own = release_images()
+    if own is None:
+        return answers
+    given = [image for image in (answers.images.server, answers.images.agent) if image]
+    if given and [image.rpartition("@")[2] for image in given] != [own.gateway, own.agent]:
+        return answers
+    references = {} if given else own.references(answers.images.registry)
+    values: dict[str, object] = {f"images.{name}": reference for name, reference in references.items()}
+    found = [str(place) for place in own.places() if place.is_file()][:1]
+    if found and not answers.images.archive:
+        values["images.archive"] = found
+    answers = answered(answers, values)
+    answers.origins.update(dict.fromkeys(values, _OF_RELEASE))
+    return answers
+
+
+def refuse_unsupported(given: Answers) -> None:
+    """Raise UsageError for answers that do not go together."""
+    Authentication(given.authentication)
+    if given.mode == "rootless" and given.engine == "docker":
+        raise UsageError(
+            "rootless-needs-podman",
+            "a rootless gateway needs Podman: rootless Docker cannot provide the tunnel device",
+            hint="Leave out --engine docker or --rootless (in the answer file: `engine` and `mode`).",
+        )
