@@ -24,7 +24,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.install.steps import environment
-from mstunnel_setup.readiness.vendor_programs import MONITOR_UNIT
+from mstunnel_setup.readiness.facts.vendor import MONITOR_UNIT
 from mstunnel_setup.transaction.action import AnyAction
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.step import AnyStep, Step

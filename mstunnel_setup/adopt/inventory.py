@@ -24,9 +24,8 @@ from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files, FileState
-from mstunnel_setup.readiness.facts import VendorFacts
-from mstunnel_setup.readiness.read import text_of
-from mstunnel_setup.readiness.read.vendor import vendor
+from mstunnel_setup.readiness.facts.section import text_of
+from mstunnel_setup.readiness.facts.vendor import VendorFacts, vendor
 
 # The agent and the monitor change these at any time: a plan cannot rest on them.
 _CHANGING = (paths.MESSAGES, f"{paths.CONFIGURATION}/diagnostic", paths.AGENT_SETTINGS)

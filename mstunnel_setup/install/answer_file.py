@@ -28,7 +28,7 @@ from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.named import refuse_present
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.readiness.parse import proxy_places
+from mstunnel_setup.readiness.facts.parse import proxy_places
 from mstunnel_setup.transaction.receipt import Receipt
 
 # What is true of one server only.

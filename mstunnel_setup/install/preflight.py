@@ -24,9 +24,11 @@ from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import endpoints_of, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
-from mstunnel_setup.readiness.facts import Facts, Section, TunnelFacts
+from mstunnel_setup.readiness.facts.all_facts import Facts
+from mstunnel_setup.readiness.facts.host import TunnelFacts
+from mstunnel_setup.readiness.facts.section import Section
+from mstunnel_setup.readiness.facts.vendor import vendor
 from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
-from mstunnel_setup.readiness.read.vendor import vendor
 from mstunnel_setup.transaction.step import AnyStep
 
 _GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK, Group.ROOTLESS})

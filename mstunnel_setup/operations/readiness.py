@@ -24,15 +24,17 @@ from mstunnel_setup.io.errors import CA_FILE_UNREADABLE
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Prompter
 from mstunnel_setup.operations import readiness_report as report
-from mstunnel_setup.readiness import checks, inbound
+from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import endpoints_of, platforms, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
-from mstunnel_setup.readiness.facts import AccountFacts, InboundFacts, Settings
+from mstunnel_setup.readiness.facts import inbound
+from mstunnel_setup.readiness.facts.account import AccountFacts, AccountReader
+from mstunnel_setup.readiness.facts.certificate import CertificatePlace
+from mstunnel_setup.readiness.facts.inbound import InboundFacts
+from mstunnel_setup.readiness.facts.parse import json_object
+from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
 from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
-from mstunnel_setup.readiness.parse import json_object
-from mstunnel_setup.readiness.read.account import AccountReader
-from mstunnel_setup.readiness.read.certificate import CertificatePlace
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
 from mstunnel_setup.tenant.wire import USER_READ
 

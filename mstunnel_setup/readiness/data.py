@@ -15,7 +15,7 @@ from packaging.version import Version
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import LOCAL, release_images
 from mstunnel_setup.containers.versions import BadVersions, EngineRange
-from mstunnel_setup.readiness.facts import EngineName, Section
+from mstunnel_setup.readiness.facts.section import EngineName, Section
 
 CUSTOM = "custom"
 REGISTRY = "registry"

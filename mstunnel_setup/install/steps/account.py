@@ -13,8 +13,8 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io import accounts as known_accounts
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.readiness.facts import RootlessFacts, Settings
-from mstunnel_setup.readiness.read.host import HostReader
+from mstunnel_setup.readiness.facts.host import HostReader, RootlessFacts
+from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.step import Step

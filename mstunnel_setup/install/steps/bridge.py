@@ -13,10 +13,10 @@ from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.readiness.checks.addresses import free_range
-from mstunnel_setup.readiness.facts import EngineName, Facts, Settings, TunnelFacts
-from mstunnel_setup.readiness.parse import cni_bridges, json_object
-from mstunnel_setup.readiness.read import text_of, texts_below
-from mstunnel_setup.readiness.read.host import HostReader
+from mstunnel_setup.readiness.facts.all_facts import Facts
+from mstunnel_setup.readiness.facts.host import HostReader, TunnelFacts
+from mstunnel_setup.readiness.facts.parse import cni_bridges, json_object
+from mstunnel_setup.readiness.facts.section import EngineName, Settings, text_of, texts_below
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 

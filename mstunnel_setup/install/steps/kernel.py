@@ -19,8 +19,8 @@ from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps.uplink import obstacle_here
-from mstunnel_setup.readiness.facts import KernelFacts, Settings
-from mstunnel_setup.readiness.read.host import HostReader
+from mstunnel_setup.readiness.facts.host import HostReader, KernelFacts
+from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.sysctls import (
     CONNTRACK_MODULE_FILES,
     FORWARD,

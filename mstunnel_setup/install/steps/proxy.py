@@ -20,11 +20,11 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import environment
-from mstunnel_setup.readiness.facts import EngineName, ProxyFacts, SecurityFacts
-from mstunnel_setup.readiness.parse import assignments, proxy_places, unit_environment
+from mstunnel_setup.readiness.facts.host import ProxyFacts
+from mstunnel_setup.readiness.facts.parse import assignments, proxy_places, unit_environment
+from mstunnel_setup.readiness.facts.programs import ProgramReader, SecurityFacts
+from mstunnel_setup.readiness.facts.section import EngineName, text_of, texts_below
 from mstunnel_setup.readiness.proxies import unlabelled
-from mstunnel_setup.readiness.read import text_of, texts_below
-from mstunnel_setup.readiness.read.programs import ProgramReader
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.receipt import Entry
 from mstunnel_setup.transaction.step import Step

@@ -13,7 +13,7 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import path_of
-from mstunnel_setup.readiness.read.uplink import obstacle
+from mstunnel_setup.readiness.facts.programs import obstacle
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 

@@ -46,7 +46,7 @@ from mstunnel_setup.operations.monitor.own_program import OwnProgram
 from mstunnel_setup.operations.monitor.serve_configuration import Configurations
 from mstunnel_setup.operations.monitor.wanted_port import wanted_port
 from mstunnel_setup.operations.monitor.watch import Condition, Watch
-from mstunnel_setup.readiness.read.host import own_addresses
+from mstunnel_setup.readiness.facts.host import own_addresses
 from mstunnel_setup.transaction.lock import exclusive
 
 # The installer is imported when there is work for it: it doubles what a monitor at rest holds in memory.

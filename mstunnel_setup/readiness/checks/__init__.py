@@ -11,13 +11,12 @@ from mstunnel_setup.readiness.checks import (
     certificate,
     host,
     inbound,
-    ipv6,
     network,
     proxies,
     rootless,
     utils,
 )
-from mstunnel_setup.readiness.facts import Facts, Unread
+from mstunnel_setup.readiness.facts.all_facts import Facts, Unread
 from mstunnel_setup.readiness.model import (
     Check,
     Finding,
@@ -35,7 +34,6 @@ CHECKS: tuple[Check, ...] = (
     *utils.CHECKS,
     *host.CHECKS,
     *addresses.CHECKS,
-    *ipv6.CHECKS,
     *network.CHECKS,
     *proxies.CHECKS,
     *certificate.CHECKS,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.text import text
-from mstunnel_setup.readiness.facts import CertificateFacts, RevocationFacts
+from mstunnel_setup.readiness.facts.certificate import CertificateFacts, RevocationFacts
 from mstunnel_setup.readiness.model import (
     Checks,
     Group,

@@ -4,15 +4,10 @@ from collections.abc import Sequence
 
 from mstunnel_setup.base.text import sentence, text
 from mstunnel_setup.readiness.data import Size, platforms
-from mstunnel_setup.readiness.facts import (
-    CGROUP_V2,
-    PortFacts,
-    ProxyFacts,
-    SecurityFacts,
-    Settings,
-    SystemFacts,
-    VendorFacts,
-)
+from mstunnel_setup.readiness.facts.host import CGROUP_V2, PortFacts, ProxyFacts, SystemFacts
+from mstunnel_setup.readiness.facts.programs import SecurityFacts
+from mstunnel_setup.readiness.facts.section import Settings
+from mstunnel_setup.readiness.facts.vendor import VendorFacts
 from mstunnel_setup.readiness.model import (
     Checks,
     Group,

@@ -1,7 +1,8 @@
 """Group `inbound`: does what is sent from elsewhere arrive at the gateway's port?"""
 
 from mstunnel_setup.base.text import text
-from mstunnel_setup.readiness.facts import InboundFacts, Settings
+from mstunnel_setup.readiness.facts.inbound import InboundFacts
+from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.model import Checks, Group, Verdict, passed, problem, skipped, unknown
 
 CHECKS = Checks(Group.INBOUND)

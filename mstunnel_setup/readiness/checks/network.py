@@ -6,7 +6,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.endpoint import REFUSED
 from mstunnel_setup.readiness.data import REGISTRY, endpoints
-from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts
+from mstunnel_setup.readiness.facts.cloud import Attempt, EndpointFacts, NetworkFacts
 from mstunnel_setup.readiness.model import (
     Checks,
     Group,

@@ -4,7 +4,10 @@ from collections.abc import Iterable
 
 from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness.checks.utils import chosen_engine
-from mstunnel_setup.readiness.facts import EngineFacts, ProxyFacts, ProxyPlace, Settings
+from mstunnel_setup.readiness.facts.host import ProxyFacts
+from mstunnel_setup.readiness.facts.parse import ProxyPlace
+from mstunnel_setup.readiness.facts.programs import EngineFacts
+from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.model import Checks, Group, Requirement, Verdict, passed, problem, skipped
 
 CHECKS = Checks(Group.NETWORK)

@@ -10,14 +10,9 @@ from mstunnel_setup.containers.versions import release
 from mstunnel_setup.readiness.checks.host import gigabytes
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.data import platforms
-from mstunnel_setup.readiness.facts import (
-    CGROUP_V2,
-    EngineFacts,
-    KernelFacts,
-    RootlessFacts,
-    Settings,
-    SystemFacts,
-)
+from mstunnel_setup.readiness.facts.host import CGROUP_V2, KernelFacts, RootlessFacts, SystemFacts
+from mstunnel_setup.readiness.facts.programs import EngineFacts
+from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.model import (
     Checks,
     Group,

@@ -4,14 +4,9 @@ from mstunnel_setup.actions.forwarding import RULES
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.versions import bad_range, is_tested, release
 from mstunnel_setup.readiness.data import platforms
-from mstunnel_setup.readiness.facts import (
-    Engine,
-    EngineFacts,
-    KernelFacts,
-    SecurityFacts,
-    Settings,
-    SystemFacts,
-)
+from mstunnel_setup.readiness.facts.host import KernelFacts, SystemFacts
+from mstunnel_setup.readiness.facts.programs import Engine, EngineFacts, SecurityFacts
+from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.model import (
     Checks,
     Group,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.readiness.checks import judge, of
-from mstunnel_setup.readiness.facts import Facts
+from mstunnel_setup.readiness.facts.all_facts import Facts
 from mstunnel_setup.readiness.model import Group, Outcome
 
 CASES = sorted((Path(__file__).parent / "hosts").glob("*.json"))

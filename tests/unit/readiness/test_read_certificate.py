@@ -11,8 +11,12 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.readiness.facts import CertificateFacts, RevocationFacts
-from mstunnel_setup.readiness.read.certificate import CertificatePlace, CertificateReader
+from mstunnel_setup.readiness.facts.certificate import (
+    CertificateFacts,
+    CertificatePlace,
+    CertificateReader,
+    RevocationFacts,
+)
 from tests.unit.certificates.pki import NOW, Pki, key_bytes
 from tests.unit.certificates.recipes import pfx_bytes
 from tests.unit.clocks import StoppedClock

@@ -20,7 +20,24 @@ from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
-from mstunnel_setup.readiness.facts import CertificateFacts, RevocationFacts
+from mstunnel_setup.readiness.facts.section import Section
+
+
+class CertificateFacts(Section):
+    """The certificate at its usual place or as given. `problem` says why it could not be read."""
+
+    place: str = ""
+    problem: str = ""
+    hint: str = ""
+    findings: tuple[Problem, ...] = ()
+    days_left: int | None = None
+
+
+class RevocationFacts(Section):
+    """What the authorities say: `asked` are the certificates of the chain that name a responder or a list."""
+
+    asked: tuple[str, ...] = ()
+    findings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)
