@@ -1,1 +1,6 @@
-"""The tenant as files: server configurations, sites and thresholds, declared, judged, compared, applied."""
+"""The tenant as code: its objects declared, judged, compared and applied, and shown by commands.
+
+`objects` has what declarations say, its form in Graph and its rules. `kinds` has one class for each kind of
+object, over which `declarations`, `plan`, `carry_out`, `export` and the command line loop. `access` is
+Conditional Access.
+"""

@@ -1,38 +1,28 @@
 """`mst-admin apply`, `diff`, `export`, `schema`: the tenant as files."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from mst_admin.carry_out import read_tenant
-from mst_admin.carry_out_many import Done, carry_out_many
+from mst_admin.carry_out import ApplyOutcome, carry_out_many
 from mst_admin.change import Change
-from mst_admin.declared import Declared, load_declarations
-from mst_admin.export import shared_names
-from mst_admin.export_contents import PATTERNS, contents_of, not_in
-from mst_admin.export_format import Format
+from mst_admin.declarations import DeclarationSet, load_declarations
+from mst_admin.export import files_of, warnings_of
+from mst_admin.kinds import read_tenant
+from mst_admin.kinds.tenant import TenantObjects
 from mst_admin.named_files import write_named
-from mst_admin.objects import Declarations
-from mst_admin.plan import Tenant, plan
+from mst_admin.plan import plan
 from mst_admin.session import make_sure, open_tenant
-from mstunnel_setup.answers import describe
 from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import text, verbatim
+from mstunnel_setup.base.text import text
 from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 
 def diff(
-    operator: Operator,
-    settings: Settings,
-    directory: Path,
-    *,
-    prune: bool,
-    resolve: bool,
-    exit_code: bool,
+    operator: Operator, settings: Settings, directory: Path, *, prune: bool, resolve: bool, exit_code: bool
 ) -> Result:
     """What `apply` would change."""
     declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
@@ -74,45 +64,40 @@ def apply(
     )
 
 
-def export(operator: Operator, settings: Settings, directory: Path, wanted: Format, *, force: bool) -> Result:
-    """Write the tenant in a format. Raises UsageError `export-exists` rather than overwrite files."""
+def export(operator: Operator, settings: Settings, directory: Path, *, force: bool) -> Result:
+    """Write the tenant as declarations. Raises UsageError `export-exists` rather than overwrite files."""
     tenant = read_tenant(open_tenant(operator, settings))
-    contents = contents_of(tenant, wanted)
+    contents = files_of(tenant)
     target = directory.absolute()
-    present = sorted(item.name for item in target.glob(PATTERNS[wanted]))
-    strangers = [name for name in present if name not in contents]
-    if strangers or (present and not force):
-        remedy = text("remove them first") if strangers else text("overwrite them with --force")
+    present = sorted(item.name for item in target.glob("*.y*ml"))
+    unrelated_files = [name for name in present if name not in contents]
+    if unrelated_files or (present and not force):
+        remedy = text("remove them first") if unrelated_files else text("overwrite them with --force")
         raise UsageError(
             "export-exists",
             "{directory} already has declarations: {names}",
             hint="Use an empty directory, or {remedy}.",
             directory=target,
-            names=", ".join(strangers or present),
+            names=", ".join(unrelated_files or present),
             remedy=remedy,
         )
     write_named(target, contents)
     names = sorted(contents)
     data = {"directory": str(target), "files": names}
-    warnings = (*shared_names(tenant), *not_in(tenant, wanted))
+    warnings = tuple(warnings_of(tenant))
     return Result("changed", data, warnings, text=[f"{target}/{name}" for name in names])
 
 
-def schema() -> Result:
-    """The JSON Schema of declarations."""
-    data = describe.schema(Declarations)
-    return Result(data=data, text=verbatim(json.dumps(data, indent=2)))
-
-
-def _read(graph: AdminGraph, declared: Declared) -> Tenant:
+def _read(graph: AdminGraph, declared: DeclarationSet) -> TenantObjects:
     """The tenant; some objects cost requests each, so only those that the declarations speak about."""
-    apps = {item.value.key for item in declared.apps}
-    return read_tenant(graph, declared.sections, apps, {item.value.name for item in declared.mam})
+    objects = declared.objects
+    apps = {app.key for app in objects.apps}
+    return read_tenant(graph, objects.model_fields_set, apps, {mam.name for mam in objects.mam})
 
 
-def _result(done: Done, total: int, warnings: tuple[Problem, ...]) -> Result:
+def _result(done: ApplyOutcome, total: int, warnings: tuple[Problem, ...]) -> Result:
     data = {"changes": [change.document() for change in done.made]}
-    lines = _lines(done.made, "made")
+    lines = _lines(done.made, text("made"))
     refused = tuple(
         Problem(
             error.code,
@@ -141,12 +126,5 @@ def _result(done: Done, total: int, warnings: tuple[Problem, ...]) -> Result:
 
 def _lines(changes: Sequence[Change], what: str) -> list[str]:
     lines = [line for change in changes for line in change.lines()]
-    return [
-        *lines,
-        text(
-            "{changes} change{plural} {what}.",
-            changes=len(changes),
-            plural="" if len(changes) == 1 else "s",
-            what=what,
-        ),
-    ]
+    plural = "" if len(changes) == 1 else "s"
+    return [*lines, text("{changes} change{plural} {what}.", changes=len(changes), plural=plural, what=what)]

@@ -1,13 +1,13 @@
-"""One change of a tenant: what to write, what it is now, and both in words."""
+"""One change of a tenant, in words, and how it is found: objects compared property by property."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from mstunnel_setup.base.text import plain, text
 
-Kind: TypeAlias = Literal[
+KindName: TypeAlias = Literal[
     "configuration",
     "site",
     "threshold",
@@ -24,6 +24,10 @@ Body: TypeAlias = dict[str, Any]
 """Properties of an object of the tenant, by their names in Graph."""
 Wire: TypeAlias = Mapping[str, Any]
 """The same, only to read."""
+ASSIGNMENTS: Final = "assignments"
+"""Name under which the assignments of an object stand among its properties."""
+TYPE: Final = "@odata.type"
+
 CONFIGURATION = "configuration"
 """Name under which a site's server configuration stands among its properties."""
 
@@ -41,7 +45,7 @@ class Change:
     """
 
     verb: Verb
-    kind: Kind
+    kind: KindName
     name: str
     identifier: str = ""
     after: Wire = field(default_factory=dict)
@@ -68,7 +72,7 @@ class Change:
         return re.sub("[A-Z]+", lambda capitals: f"_{capitals[0].lower()}", name)
 
 
-def update_of(kind: Kind, name: str, identifier: str, before: Wire, after: Wire) -> Change | None:
+def update_of(kind: KindName, name: str, identifier: str, before: Wire, after: Wire) -> Change | None:
     """The change that writes `after`; None when that is nothing."""
     if not after:
         return None
@@ -90,3 +94,44 @@ def _pairs(value: Wire) -> str:
     if set(value) in ({"name", "value"}, {"key", "value"}):
         return "=".join(plain(item) for item in value.values())
     return " ".join(f"{plain(name)}={_words(item)}" for name, item in value.items() if item is not None)
+
+
+def canonical(value: Any) -> Any:
+    """A value for comparison: Graph writes out what is not set, and the types of parts."""
+    if isinstance(value, Mapping):
+        kept = {name: canonical(item) for name, item in value.items() if not name.startswith("@")}
+        return {name: item for name, item in kept.items() if item} or None
+    if isinstance(value, list | tuple):
+        return [canonical(item) for item in value] or None
+    return None if value == "notConfigured" else value or None
+
+
+def differences(before: Wire, body: Wire) -> Body:
+    """The properties of `body` that are not so in `before`; null, empty and false mean the same."""
+    differs = {
+        name: value
+        for name, value in body.items()
+        if name != ASSIGNMENTS and canonical(value) != canonical(before.get(name))
+    }
+    if ASSIGNMENTS in body and not same_targets(body[ASSIGNMENTS], before[ASSIGNMENTS]):
+        differs[ASSIGNMENTS] = body[ASSIGNMENTS]
+    return differs
+
+
+def update(
+    kind: KindName, name: str, identifier: str, before: Wire, differs: Wire, *, also: Sequence[str] = ()
+) -> Iterator[Change]:
+    """The change, if any; `before` also tells the type, which every write has to name, and what is `also`."""
+    if differs:
+        known = {key: before.get(key) for key in (TYPE, *also, *differs)}
+        yield Change("update", kind, name, identifier, differs, known)
+
+
+def same_targets(first: Sequence[Wire], second: Sequence[Wire]) -> bool:
+    """Whether both name the same: a filter only narrows a target."""
+    return {identity(item) for item in first} == {identity(item) for item in second}
+
+
+def identity(target: Wire) -> tuple[str, str]:
+    """Who a target means, whatever its filter: type, and group if there is one."""
+    return str(target[TYPE]), str(target.get("groupId") or "").casefold()

@@ -2,12 +2,7 @@
 
 from mstunnel_setup.base.errors import TenantError, UsageError, declare
 
-CSV_ALONE = declare(
-    UsageError,
-    "csv-alone",
-    "--csv cannot be combined with {option}",
-    "Remove one of them.",
-)
+CSV_ALONE = declare(UsageError, "csv-alone", "--csv cannot be combined with {option}", "Remove one of them.")
 EXCLUSIONS_UNREADABLE = declare(
     UsageError,
     "exclusions-unreadable",

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 
 @dataclass(frozen=True)
-class Kind:
+class MetricKind:
     """One kind of metric. `highest` is the largest value there is; None: no limit.
 
     The bounds themselves count as healthy and unhealthy where they are `inclusive`, as a warning otherwise.
@@ -35,20 +35,20 @@ class Kind:
         return "unhealthy" if worse else "warning"
 
 
-_CPU: Final = Kind("cpu", highest=100, inclusive=True)
-_MEMORY: Final = Kind("memory", highest=100, inclusive=True)
-_DISK: Final = Kind("disk", more_is_better=True)
-_LATENCY: Final = Kind("latency")
+_CPU: Final = MetricKind("cpu", highest=100, inclusive=True)
+_MEMORY: Final = MetricKind("memory", highest=100, inclusive=True)
+_DISK: Final = MetricKind("disk", more_is_better=True)
+_LATENCY: Final = MetricKind("latency")
 KINDS: Final = (_CPU, _MEMORY, _DISK, _LATENCY)
 
 
-def kind_of(metric: str) -> Kind | None:
+def kind_of(metric: str) -> MetricKind | None:
     """The kind of a metric by its name; None when it is not known."""
     return next((kind for kind in KINDS if kind.word in metric.casefold()), None)
 
 
 @dataclass(frozen=True)
-class Metric:
+class HealthMetric:
     """A row of the health table. What a server reports, divided by `scale`, is in `unit`, as in Graph.
 
     `kind` and `limits` (healthy, unhealthy) judge the figure where the tenant has no thresholds for it.
@@ -58,7 +58,7 @@ class Metric:
     title: str
     unit: str = ""
     scale: int = 1
-    kind: Kind | None = None
+    kind: MetricKind | None = None
     limits: tuple[float, float] = (0, 0)
 
     @property
@@ -67,28 +67,35 @@ class Metric:
         return to_camel(self.name.replace("-", "_"))
 
 
-_WITHOUT_LIMITS: Final = Kind("throughput", more_is_better=True, inclusive=True)
-_DAYS_LEFT: Final = Kind("certificate", more_is_better=True)
+_WITHOUT_LIMITS: Final = MetricKind("throughput", more_is_better=True, inclusive=True)
+_DAYS_LEFT: Final = MetricKind("certificate", more_is_better=True)
 
 METRICS: Final = (
-    Metric(
-        "connections", "Current connections", kind=Kind("connections", inclusive=True), limits=(4990, 4991)
+    HealthMetric(
+        "connections",
+        "Current connections",
+        kind=MetricKind("connections", inclusive=True),
+        limits=(4990, 4991),
     ),
-    Metric("throughput", "Throughput", "Mbit/s", 10**6, _WITHOUT_LIMITS, (0, -1)),
-    Metric("cpu-usage", "CPU usage", "%", kind=_CPU, limits=(95, 100)),
-    Metric("cpu-cores", "CPU cores", kind=Kind("cores", more_is_better=True, inclusive=True), limits=(4, 0)),
-    Metric("memory-usage", "Memory usage", "%", kind=_MEMORY, limits=(95, 100)),
-    Metric("disk-space", "Free disk space", "GB", 1024**3, kind=_DISK, limits=(5, 3)),
-    Metric("latency", "Latency", "ms", kind=_LATENCY, limits=(10, 20)),
-    Metric("agent-certificate", "Management agent certificate", kind=_DAYS_LEFT, limits=(30, 0)),
-    Metric("tls-certificate", "TLS certificate", kind=_DAYS_LEFT, limits=(30, 0)),
-    Metric("tls-revocation", "TLS certificate revocation"),
-    Metric("internal-network", "Internal network accessibility"),
-    Metric("upgradeability", "Upgradeability"),
-    Metric("server-version", "Server version", kind=Kind("version", inclusive=True), limits=(0, 2)),
-    Metric("server-container", "Server container"),
-    Metric("server-configuration", "Server configuration"),
-    Metric("server-logs", "Server logs"),
+    HealthMetric("throughput", "Throughput", "Mbit/s", 10**6, _WITHOUT_LIMITS, (0, -1)),
+    HealthMetric("cpu-usage", "CPU usage", "%", kind=_CPU, limits=(95, 100)),
+    HealthMetric(
+        "cpu-cores", "CPU cores", kind=MetricKind("cores", more_is_better=True, inclusive=True), limits=(4, 0)
+    ),
+    HealthMetric("memory-usage", "Memory usage", "%", kind=_MEMORY, limits=(95, 100)),
+    HealthMetric("disk-space", "Free disk space", "GB", 1024**3, kind=_DISK, limits=(5, 3)),
+    HealthMetric("latency", "Latency", "ms", kind=_LATENCY, limits=(10, 20)),
+    HealthMetric("agent-certificate", "Management agent certificate", kind=_DAYS_LEFT, limits=(30, 0)),
+    HealthMetric("tls-certificate", "TLS certificate", kind=_DAYS_LEFT, limits=(30, 0)),
+    HealthMetric("tls-revocation", "TLS certificate revocation"),
+    HealthMetric("internal-network", "Internal network accessibility"),
+    HealthMetric("upgradeability", "Upgradeability"),
+    HealthMetric(
+        "server-version", "Server version", kind=MetricKind("version", inclusive=True), limits=(0, 2)
+    ),
+    HealthMetric("server-container", "Server container"),
+    HealthMetric("server-configuration", "Server configuration"),
+    HealthMetric("server-logs", "Server logs"),
 )
 """All rows but the last check-in, which the tenant knows best."""
 

@@ -8,7 +8,7 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.errors import PATH_NOT_REGULAR, FileError
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.named import kind_at
+from mstunnel_setup.io.safe_paths import kind_at
 
 _STARTS = ("/", "./", "../", "~")
 

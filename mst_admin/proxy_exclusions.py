@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mst_admin.change import Body
-from mst_admin.errors import (
-    EXCLUSIONS_UNREADABLE,
-)
+from mst_admin.errors import EXCLUSIONS_UNREADABLE
+from mst_admin.kinds.profile import find_profile
 from mst_admin.named_files import names_file, write_named
-from mst_admin.profile_commands import find_profile
-from mst_admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
+from mst_admin.objects.proxy_exclusions import judge_exclusions, read_csv, write_csv
 from mst_admin.session import open_tenant
 from mstunnel_setup.base.errors import ExitCode, TenantError, UsageError
 from mstunnel_setup.base.result import Result
@@ -114,12 +112,7 @@ def _read(operator: Operator, file: Path) -> tuple[str, ...]:
     path = str(file.absolute())
     content = operator.files.read_given(path)
     if content is None:
-        raise UsageError(
-            "exclusions-missing",
-            "there is no file {path}",
-            hint="Check the path.",
-            path=path,
-        )
+        raise UsageError("exclusions-missing", "there is no file {path}", hint="Check the path.", path=path)
     try:
         return read_csv(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -4,8 +4,8 @@ Most are written where they are raised:
 
     raise UsageError("file-exists", "{path} already exists", hint="Give the name of a new file.", path=path)
 
-A call of an error class, or of `warning`, whose code and texts are literals. Codes and texts that are only
-known at run time are those of another error, which is found where it is written.
+A call of an error class, of `warning` or of `finding` whose code and texts are literals. Codes and texts that
+are only known at run time are those of another error, which is found where it is written.
 """
 
 import ast
@@ -22,6 +22,7 @@ from typing import Any, TypeAlias
 import mst_admin
 import mstunnel_lab
 import mstunnel_setup
+from mstunnel_setup.answers.finding import PAGE as RULES_PAGE
 from mstunnel_setup.answers.finding import Finding as Rule
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import ERRORS_PAGE, Declared, ExitCode, SetupError, declare
@@ -34,14 +35,13 @@ from mstunnel_setup.readiness.model import DOCUMENTATION, Group, Verdict, proble
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("mstunnel_setup", "mst_admin", "mstunnel_lab")
 Item: TypeAlias = Declared[object]
-# Modules that hold declarations; the lab's own `errors` are those of Graph and OAuth.
-_MODULES = re.compile(r"(errors|findings\w*|warning|rendering|log_lines)$")
 _WARNINGS = max(ExitCode) + 1
 _TEXTS = 2
 _CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+|[a-z]+")
 _FINDINGS = ("error", "warning", "note")
 _CERTIFICATES = "mstunnel_setup.certificates."
 _VERDICTS = ("problem", "warning", "unknown")
+_FINDING = "finding"
 # What only commands of an administrator's own computer report, which nothing writes into a journal.
 _NOT_IN_JOURNAL = ("mst_admin.", "mstunnel_lab.", "mstunnel_setup.cli.")
 
@@ -61,14 +61,15 @@ def declarations() -> dict[str, Item]:
     ]
     for module in modules:
         content = vars(import_module(module))
-        if _MODULES.search(module):
-            for name, value in content.items():
-                table = value.values() if name.isupper() and isinstance(value, Mapping) else ()
-                found |= {
-                    f"{module}.{name}.{item.code}": item for item in table if isinstance(item, Declared)
-                }
-                if name.isupper() and isinstance(value, Declared):
-                    found[f"{module}.{name}"] = value
+        source = Path(str(content["__file__"])).read_text()
+        # Names that the module defines; others import them.
+        for name in re.findall(r"^([A-Z][A-Z0-9_]*)\b[^=\n]*=", source, re.MULTILINE):
+            value = content.get(name)
+            if isinstance(value, Declared):
+                found[f"{module}.{name}"] = value
+            elif isinstance(value, Mapping):
+                items = (item for item in value.values() if isinstance(item, Declared))
+                found |= {f"{module}.{name}.{item.code}": item for item in items}
     findings = {
         f"readiness.{name}.{number}": item
         for name, items in written_findings().items()
@@ -86,11 +87,14 @@ def written_errors() -> dict[str, Declared[Any]]:
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            for line, name, code, message, hint in calls(path.read_text()):
-                if name in kinds and _CODE.fullmatch(code):
+            source = path.read_text()
+            not_fatal = _lines_of_warnings(source)
+            for line, name, code, message, hint in calls(source):
+                kind = _finding(fatal=line not in not_fatal) if name == _FINDING else kinds.get(name)
+                if kind is not None and _CODE.fullmatch(code):
                     about = name in _FINDINGS and module.startswith(_CERTIFICATES)
-                    page = CERTIFICATES_PAGE if about else ERRORS_PAGE
-                    found[f"{module}.{code}:{line}"] = Declared(kinds[name], code, message, hint, page)
+                    page = RULES_PAGE if name == _FINDING else CERTIFICATES_PAGE if about else ERRORS_PAGE
+                    found[f"{module}.{code}:{line}"] = Declared(kind, code, message, hint, page)
     return found
 
 
@@ -138,6 +142,19 @@ def _text(node: ast.expr, constants: Mapping[str, object]) -> str:
     return found if isinstance(found, str) else "{text}"
 
 
+def _finding(*, fatal: bool) -> Any:
+    def finding(code: str, message: str, hint: str) -> Rule:
+        return Rule(code, message, hint, Severity.ERROR if fatal else Severity.WARNING)
+
+    return finding
+
+
+def _lines_of_warnings(source: str) -> set[int]:
+    """The lines of the findings that are not fatal."""
+    called = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    return {node.lineno for node in called if any(item.arg == "fatal" for item in node.keywords)}
+
+
 def _kinds(kind: type[SetupError]) -> Iterator[type[SetupError]]:
     yield kind
     for below in kind.__subclasses__():
@@ -157,11 +174,15 @@ def calls(source: str) -> Iterator[tuple[int, str, str, str, str]]:
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "about" and len(node.args) == _TEXTS
     }
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or len(node.args) < _TEXTS:
+        if not isinstance(node, ast.Call):
             continue
-        given = {keyword.arg: keyword.value for keyword in node.keywords}
-        hint = given.pop("hint", node.args[_TEXTS] if len(node.args) > _TEXTS else ast.Constant(""))
-        parts = (*node.args[:_TEXTS], hint)
+        name = ast.unparse(node.func).rpartition(".")[2]
+        args = node.args[1:] if name == _FINDING else node.args
+        if len(args) < _TEXTS:
+            continue
+        given = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg != "fatal"}
+        hint = given.pop("hint", args[_TEXTS] if len(args) > _TEXTS else ast.Constant(""))
+        parts = (*args[:_TEXTS], hint)
         texts = [
             constants.get(part.id) if isinstance(part, ast.Name) else getattr(part, "value", None)
             for part in parts
@@ -172,7 +193,6 @@ def calls(source: str) -> Iterator[tuple[int, str, str, str, str]]:
             message, hint_text = (
                 words if given else [text.replace("{", "{{").replace("}", "}}") for text in words]
             )
-            name = ast.unparse(node.func).rpartition(".")[2]
             yield node.lineno, name, code, message, hint_text
             if id(node) in of_chains:
                 yield node.lineno, name, f"chain-{code}", message, hint_text
@@ -288,7 +308,9 @@ def tables() -> dict[str, str]:
 
 def _rules_about(name: str) -> str:
     """What a rule, by its name in the source, is about: the table that lists it begins so."""
-    return next((kind for kind in ("profile", "app") if f".{kind}s." in name), "object")
+    kinds = {"profile": "profile", "proxy_exclusions": "profile", "app": "app", "mam": "app"}
+    module = name.rpartition(".")[0].rpartition(".")[2]
+    return next((kind for start, kind in kinds.items() if module.startswith(start)), "object")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.containers import kubernetes
+from mstunnel_setup.containers import manifests
 from mstunnel_setup.install import container_specs
 
 PLACE: Final = Path(__file__).parents[1] / "contrib/helm/mstunnel/templates/gateway.yaml"
@@ -84,7 +84,7 @@ def workload() -> str:
     )
     server = container_specs.server(_SERVER_IMAGE, setting, _PORT)
     agent = container_specs.agent(_AGENT_IMAGE, setting)
-    documents = kubernetes.render(server, agent, ()).split("---\n")
+    documents = manifests.manifest(server, agent, ()).split("---\n")
     text = "---\n".join(document for document in documents if _KINDS.search(document))
     text = re.sub('"[0-9a-f]{64}"', "{{ toJson .Values | sha256sum | quote }}", text)
     counting = "".join(_COUNTING.findall(text))

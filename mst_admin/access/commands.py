@@ -1,14 +1,13 @@
-"""`mst-admin conditional-access plan` and `apply`."""
+"""`mst-admin conditional-access`: the work."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from mst_admin.access.controls import warnings_of, warnings_of_tenant
+from mst_admin.access.controls import SignInCase, evaluate, warnings_of, warnings_of_tenant
 from mst_admin.access.objects import PolicyFile
 from mst_admin.access.plan import PlannedPolicy, plan_policies
-from mst_admin.access.what_if import Case, evaluate
 from mst_admin.change import Body
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers.document import DocumentError, parse_as, read
@@ -19,7 +18,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
-from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, USER_READ_BASIC
+from mstunnel_setup.tenant.wire import APPLICATION_READ_WRITE, GATEWAY_APP_ID, USER_READ_BASIC
 from mstunnel_setup.tenant.wire_access import (
     APPLICATION_READ,
     POLICY_READ,
@@ -27,18 +26,52 @@ from mstunnel_setup.tenant.wire_access import (
     ConditionalAccessPolicy,
 )
 
+
+def status(operator: Operator, settings: Settings) -> Result:
+    """Whether the tenant has the cloud app."""
+    found = _open(operator, settings).service_principal(GATEWAY_APP_ID)
+    if found is None:
+        lines = [
+            text("The tenant does not have the cloud app Microsoft Tunnel Gateway."),
+            text("Policies cannot name it. Add it with `mst-admin conditional-access provision`."),
+        ]
+        return Result(data={"provisioned": False, "app_id": GATEWAY_APP_ID}, text=lines)
+    data = {"provisioned": True, "app_id": GATEWAY_APP_ID, "id": found.id, "name": found.display_name}
+    line = text("{name} is there (object id {id}).", name=found.display_name, id=found.id)
+    return Result(data=data, text=[line])
+
+
+def provision(operator: Operator, settings: Settings) -> Result:
+    """Add the cloud app unless it is there."""
+    graph = _open(operator, settings)
+    found = graph.service_principal(GATEWAY_APP_ID)
+    created = found or graph.create_service_principal(GATEWAY_APP_ID)
+    data = {"provisioned": True, "app_id": GATEWAY_APP_ID, "id": created.id, "name": created.display_name}
+    name, identifier = created.display_name, created.id
+    line = text(
+        "{name} was added; policies can name it in a few minutes (object id {id}).", name=name, id=identifier
+    )
+    if found:
+        line = text("{name} is there already (object id {id}).", name=name, id=identifier)
+    return Result("unchanged" if found else "changed", data, text=[line])
+
+
+def _open(operator: Operator, settings: Settings) -> AdminGraph:
+    return open_tenant(operator, settings, (APPLICATION_READ_WRITE,))
+
+
 _READ: Final = (POLICY_READ, APPLICATION_READ)
 _WRITE: Final = (POLICY_READ, POLICY_READ_WRITE, APPLICATION_READ)
 
 
 @dataclass(frozen=True)
-class Review:
+class PolicyReview:
     """What a file declares, the tenant's policies, what is planned, and how sign-ins are decided now."""
 
     file: PolicyFile
     present: Sequence[ConditionalAccessPolicy]
     planned: Sequence[PlannedPolicy]
-    cases: Sequence[Case]
+    cases: Sequence[SignInCase]
 
     @property
     def due(self) -> list[PlannedPolicy]:
@@ -56,7 +89,7 @@ class Review:
             *(item.after for item in done),
             *(each for each in self.present if each.id not in changed),
         ]
-        return self._result(done, self.lines(done, "made", "had before these changes"), policies)
+        return self._result(done, self.lines(done, text("made"), text("had before these changes")), policies)
 
     def lines(self, done: Sequence[PlannedPolicy], what: str, when: str) -> Iterator[str]:
         """Changes, what becomes or became of them, and the evaluation."""
@@ -141,7 +174,7 @@ def _to_find(users: Sequence[str]) -> tuple[str, ...]:
     return () if all(map(is_guid, users)) else (USER_READ_BASIC,)
 
 
-def _made(graph: AdminGraph, review: Review) -> Result:
+def _made(graph: AdminGraph, review: PolicyReview) -> Result:
     """Send the changes; the first that is refused ends it."""
     done: list[PlannedPolicy] = []
     for item in review.due:
@@ -165,11 +198,11 @@ def _send(graph: AdminGraph, item: PlannedPolicy) -> None:
         graph.create_policy(item.sent)
 
 
-def _review(graph: AdminGraph, file: PolicyFile, users: Sequence[str], *, enable: bool) -> Review:
+def _review(graph: AdminGraph, file: PolicyFile, users: Sequence[str], *, enable: bool) -> PolicyReview:
     if graph.service_principal(GATEWAY_APP_ID, APPLICATION_READ) is None:
         raise TenantError(
             "cloud-app-missing",
-            ("the tenant does not have the cloud app Microsoft Tunnel Gateway, so policies cannot name it"),
+            "the tenant does not have the cloud app Microsoft Tunnel Gateway, so policies cannot name it",
             hint=(
                 "Run `mst-admin conditional-access provision`, wait a few minutes, then run the "
                 "command again."
@@ -177,7 +210,7 @@ def _review(graph: AdminGraph, file: PolicyFile, users: Sequence[str], *, enable
         )
     present = graph.policies()
     planned = [*plan_policies(file, present, enable=enable)]
-    return Review(file, present, planned, evaluate(graph, users))
+    return PolicyReview(file, present, planned, evaluate(graph, users))
 
 
 def _load(file: Path) -> PolicyFile:
@@ -195,12 +228,7 @@ def _load(file: Path) -> PolicyFile:
     except DocumentError as error:
         raise ValuesError(
             [
-                UsageError(
-                    "policy-file-invalid",
-                    "{problem}",
-                    hint="Correct the file.",
-                    problem=line,
-                )
+                UsageError("policy-file-invalid", "{problem}", hint="Correct the file.", problem=line)
                 for line in error.problems
             ]
         ) from error

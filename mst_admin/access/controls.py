@@ -1,17 +1,23 @@
 """What in the tenant's policies keeps devices from the tunnel, or the administrator from the tenant.
 
 Effects: docs/reference/mst-admin.md (Conditional Access), from the vendor's documentation where it says so.
+Which policies decide about a user's sign-in is Entra's evaluation ("What If") of what the tenant has.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
-from mst_admin.access.bodies import STATES
-from mst_admin.access.objects import Pattern, PolicyFile
+from mst_admin.access.objects import STATES, Pattern, PolicyFile
+from mst_admin.change import Body
+from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.tenant.graph import is_guid
+from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
-from mstunnel_setup.tenant.wire_access import DISABLED, ENABLED, ConditionalAccessPolicy
+from mstunnel_setup.tenant.wire_access import DISABLED, ENABLED, ConditionalAccessPolicy, WhatIfResult
 
 EFFECTS: Final[Mapping[str, str]] = {
     "approvedApplication": text("Microsoft Defender is no approved client app"),
@@ -73,7 +79,7 @@ def warnings_of_tenant(
     if not any(item.state == ENABLED and concerns_tunnel(item) for item in active):
         yield warning(
             "no-enforced-policy",
-            ("no policy in force applies to the tunnel: every licensed user can connect from any device"),
+            "no policy in force applies to the tunnel: every licensed user can connect from any device",
             hint=(
                 "Evaluate a policy in report-only mode, then run `mst-admin conditional-access apply "
                 "FILE --enable`."
@@ -124,3 +130,100 @@ def _blocks_device_code(policy: ConditionalAccessPolicy) -> bool:
     flows = policy.conditions.authentication_flows
     methods = (flows.transfer_methods or "").split(",") if flows else []
     return "deviceCodeFlow" in methods and "block" in controls_of(policy)
+
+
+_PLATFORMS: Final = ("android", "iOS")
+_NOT_ENOUGH: Final = "notEnoughInformation"
+
+
+@dataclass(frozen=True)
+class SignInCase:
+    """One sign-in, and the policies that apply to it or for which more would have to be known."""
+
+    user: str
+    platform: str
+    compliant: bool
+    applying: Sequence[WhatIfResult]
+    undecided: Sequence[WhatIfResult]
+
+    def document(self) -> Body:
+        """The case as JSON."""
+        return {
+            "user": self.user,
+            "platform": self.platform,
+            "compliant": self.compliant,
+            "applying": [_policy(item) for item in self.applying],
+            "undecided": [_policy(item) for item in self.undecided],
+        }
+
+    def lines(self) -> Iterator[str]:
+        """The case for people."""
+        compliance = "compliant" if self.compliant else text("not compliant")
+        yield text(
+            "{user}, {platform}, {compliance}:", user=self.user, platform=self.platform, compliance=compliance
+        )
+        for item in self.applying:
+            controls = ", ".join(controls_of(item)) or text("no control that is known")
+            yield text(
+                "    {controls}: {display_name} ({state})",
+                controls=controls,
+                display_name=plain(item.display_name),
+                state=STATE_WORDS.get(item.state, item.state),
+            )
+        for item in self.undecided:
+            yield text(
+                "    unknown: {display_name} has conditions that were not evaluated",
+                display_name=plain(item.display_name),
+            )
+        if not self.applying and not self.undecided:
+            yield text("    no policy applies")
+
+
+def evaluate(graph: AdminGraph, users: Sequence[str]) -> list[SignInCase]:
+    """Four sign-ins of each user (object id or UPN): Android and iOS, compliant and not.
+
+    Raises TenantError, also `user-unknown`, and SignInError.
+    """
+    ids = {user: _id_of(graph, user) for user in users}
+    return [
+        _case(graph, user, ids[user], platform, compliant)
+        for user, platform, compliant in product(users, _PLATFORMS, (True, False))
+    ]
+
+
+def _id_of(graph: AdminGraph, user: str) -> str:
+    if is_guid(user):
+        return user
+    found = graph.user(user)
+    if found is None:
+        raise TenantError(
+            "user-unknown",
+            "there is no user {name} in the tenant",
+            hint="Check the user name (user principal name), or give the object id.",
+            name=user,
+        )
+    return found.id
+
+
+def _case(graph: AdminGraph, user: str, identifier: str, platform: str, compliant: bool) -> SignInCase:
+    conditions = {
+        "devicePlatform": platform,
+        "clientAppType": "mobileAppsAndDesktopClients",
+        "signInRiskLevel": "none",
+        "userRiskLevel": "none",
+        "authenticationFlow": {"transferMethod": "none"},
+        "deviceInfo": {"isCompliant": compliant},
+    }
+    found = graph.what_if(identifier, conditions)
+    applying = [item for item in found if item.policy_applies]
+    undecided = [item for item in found if item.analysis_reasons == _NOT_ENOUGH]
+    return SignInCase(user, platform, compliant, applying, undecided)
+
+
+def _policy(item: WhatIfResult) -> Body:
+    return {
+        "id": item.id,
+        "name": item.display_name,
+        "state": STATE_WORDS.get(item.state, item.state),
+        "controls": controls_of(item),
+    }

@@ -7,8 +7,15 @@ has the same policy in report-only mode. Whatever is written excludes the break-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mst_admin.access.bodies import STATES, flat, flat_present, policy_body, replacing
-from mst_admin.access.objects import PolicyFile, PolicyObject
+from mst_admin.access.objects import (
+    STATES,
+    PolicyFile,
+    PolicyObject,
+    flat,
+    flat_present,
+    policy_body,
+    replacing,
+)
 from mst_admin.change import Body, Change
 from mst_admin.errors import NAME_AMBIGUOUS
 from mstunnel_setup.base.errors import TenantError

@@ -1,22 +1,23 @@
 """The command line of `mst-admin`: the tenant's side, from the command line and as files."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mst_admin.cli.app_config import app_config_app
 from mst_admin.cli.conditional_access import access_app
 from mst_admin.cli.config import config_app
-from mst_admin.cli.mam import mam_app
-from mst_admin.cli.profile import profile_app
+from mst_admin.cli.objects import ObjectCommands, file_help
 from mst_admin.cli.proxy_exclusions import exclusions_app
 from mst_admin.cli.server import server_app
 from mst_admin.cli.site import site_app
-from mst_admin.cli.store_app import store_app_app
 from mst_admin.cli.threshold import threshold_app
-from mst_admin.export_format import Format
+from mst_admin.kinds.app import APP
+from mst_admin.kinds.app_configuration import APP_CONFIGURATION
+from mst_admin.kinds.mam import MAM
+from mst_admin.kinds.profile import PROFILE
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.cli.framework.entry import run_program
 from mstunnel_setup.cli.framework.options import CommonOptions, SignInOptions, Yes, new_app, with_options
@@ -25,6 +26,27 @@ from mstunnel_setup.cli.framework.root import add_root
 from mstunnel_setup.io.operator import Operator
 
 _PROGRAM = "mst-admin"
+
+profile_app = ObjectCommands(
+    PROFILE,
+    {
+        "list": "List the VPN profiles for Microsoft Tunnel.",
+        "show": "Show a profile of the tenant, and to whom it is assigned.",
+        "create": "Check a profile, create it with its trusted root, and assign both.",
+        "update": "Change a profile, its trusted root and its groups to match a file.",
+        "delete": "Delete a profile and its trusted root.",
+        "lint": "Show the problems of a profile: a file (without sign-in), or one of the tenant.",
+        "schema": "Print the JSON Schema of profile files, for editors.",
+    },
+    wanted="The profile in the tenant.",
+    file="The profile, in YAML.",
+    either="A file, or a profile of the tenant by name or id.",
+).app()
+app_app = ObjectCommands(APP, file_help("apps", "app")).app()
+app_configuration_app = ObjectCommands(
+    APP_CONFIGURATION, file_help("app configurations", "app configuration")
+).app()
+mam_app = ObjectCommands(MAM, file_help("tunnels for MAM", "tunnel for MAM")).app()
 
 app = new_app("Manage Microsoft Tunnel in the tenant: server configurations, sites, servers, VPN profiles.")
 add_root(app, _PROGRAM)
@@ -42,12 +64,12 @@ app.add_typer(
 )
 app.add_typer(profile_app, name="profile", help="VPN profiles for Android Enterprise and iOS.")
 app.add_typer(
-    store_app_app,
+    app_app,
     name="app",
     help="Apps from the App Store and managed Google Play: to whom they are assigned, by which VPN.",
 )
 app.add_typer(
-    app_config_app,
+    app_configuration_app,
     name="app-config",
     help="App configurations: settings that Defender and other apps receive.",
 )
@@ -67,6 +89,12 @@ OneSite = Annotated[
 Declarations = Annotated[
     Path, typer.Argument(metavar="DIR", help="Directory with YAML files, or one such file.")
 ]
+
+
+class ExportFormat(StrEnum):
+    """The format of an export."""
+
+    YAML = "yaml"
 
 
 @dataclass(frozen=True)
@@ -136,10 +164,9 @@ def export(
     common: CommonOptions,
     sign_in: SignInOptions,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to write to.")],
-    wanted: Annotated[
-        Format,
-        typer.Option("--format", help="Declarations for `apply`, or files for Microsoft365DSC or Terraform."),
-    ] = Format.YAML,
+    _wanted: Annotated[
+        ExportFormat, typer.Option("--format", help="Declarations for `apply`.")
+    ] = ExportFormat.YAML,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
     """Write the tenant as files, with a JSON Schema for editors."""
@@ -148,7 +175,7 @@ def export(
     run_command(
         f"{_PROGRAM} export",
         common,
-        lambda operator: apply.export(operator, sign_in.settings(), directory, wanted, force=force),
+        lambda operator: apply.export(operator, sign_in.settings(), directory, force=force),
     )
 
 
@@ -156,9 +183,10 @@ def export(
 @with_options
 def schema(common: CommonOptions) -> None:
     """Print the JSON Schema of declarations, for editors."""
-    from mst_admin import apply
+    from mst_admin import object_commands
+    from mst_admin.kinds.tenant import Declarations
 
-    run_command(f"{_PROGRAM} schema", common, lambda _operator: apply.schema())
+    run_command(f"{_PROGRAM} schema", common, lambda _operator: object_commands.schema(Declarations))
 
 
 @dataclass(frozen=True)
@@ -168,8 +196,7 @@ class FleetOptions:
     site: OneSite = None
     watch: Annotated[bool, typer.Option("--watch", help="Read and show again, until Ctrl-C.")] = False
     interval: Annotated[
-        int,
-        typer.Option("--interval", metavar="SECONDS", min=5, max=3600, help="Time between two readings."),
+        int, typer.Option("--interval", metavar="SECONDS", min=5, max=3600, help="Time between two readings.")
     ] = 30
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False
 
@@ -180,11 +207,11 @@ def servers(common: CommonOptions, sign_in: SignInOptions, how: FleetOptions) ->
     """Show health, check-in, version, certificate and sessions of all servers."""
 
     def work_on(operator: Operator) -> Result:
-        from mst_admin import fleet_commands
+        from mst_admin import servers as work
 
         if how.watch:
-            return fleet_commands.watch(operator, sign_in.settings(), how.site, how.interval, as_csv=how.csv)
-        return fleet_commands.servers(operator, sign_in.settings(), how.site, as_csv=how.csv)
+            return work.watch(operator, sign_in.settings(), how.site, how.interval, as_csv=how.csv)
+        return work.servers(operator, sign_in.settings(), how.site, as_csv=how.csv)
 
     run_command(f"{_PROGRAM} servers", common, work_on)
 
@@ -201,12 +228,12 @@ def health(
     ] = 3,
 ) -> None:
     """Show one server row by row, and its trends; exit code 3 when it is unhealthy or offline."""
-    from mst_admin import health_command
+    from mst_admin import health as work
 
     run_command(
         f"{_PROGRAM} health",
         common,
-        lambda operator: health_command.health(operator, sign_in.settings(), site, server, days),
+        lambda operator: work.health(operator, sign_in.settings(), site, server, days),
     )
 
 

@@ -37,19 +37,19 @@ class PolicyOptions:
 @with_options
 def status(common: CommonOptions, sign_in: SignInOptions) -> None:
     """Show whether the tenant has the cloud app, so that policies can name it."""
-    from mst_admin import cloud_app
+    from mst_admin.access import commands
 
-    run_command(f"{_PROGRAM} status", common, lambda operator: cloud_app.status(operator, sign_in.settings()))
+    run_command(f"{_PROGRAM} status", common, lambda operator: commands.status(operator, sign_in.settings()))
 
 
 @access_app.command()
 @with_options
 def provision(common: CommonOptions, sign_in: SignInOptions) -> None:
     """Add the cloud app to the tenant if it is missing."""
-    from mst_admin import cloud_app
+    from mst_admin.access import commands
 
     run_command(
-        f"{_PROGRAM} provision", common, lambda operator: cloud_app.provision(operator, sign_in.settings())
+        f"{_PROGRAM} provision", common, lambda operator: commands.provision(operator, sign_in.settings())
     )
 
 
@@ -79,11 +79,7 @@ def plan(
 @access_app.command()
 @with_options
 def apply(
-    common: CommonOptions,
-    sign_in: SignInOptions,
-    how: PolicyOptions,
-    file: PolicyFile,
-    yes: Yes = False,
+    common: CommonOptions, sign_in: SignInOptions, how: PolicyOptions, file: PolicyFile, yes: Yes = False
 ) -> None:
     """Show the plan, ask, and create or change policies, in report-only mode first."""
     from mst_admin.access import commands

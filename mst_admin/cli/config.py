@@ -6,11 +6,10 @@ from typing import Annotated, Any, ClassVar
 
 import typer
 
-from mst_admin import object_commands
 from mst_admin.change import Body, Wire
-from mst_admin.cli.objects import ObjectCommands
-from mst_admin.findings import SETTING_MALFORMED
-from mstunnel_setup.answers.finding import Finding
+from mst_admin.cli.objects import ObjectCommands, option_help
+from mst_admin.kinds.configuration import CONFIGURATION
+from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.cli.framework.options import option_names
 
 
@@ -67,6 +66,16 @@ class ConfigurationOptions:
     ] = None
 
     @property
+    def corporate_networks(self) -> list[str]:
+        """Networks of the administrator, to check for overlap."""
+        return [text.strip() for text in self.corporate_network or ()]
+
+    @property
+    def resolve(self) -> bool:
+        """A server configuration has no address to look up."""
+        return False
+
+    @property
     def names(self) -> dict[str, str]:
         """The option of each key of a declaration."""
         return {**option_names(type(self)), **self.NAMES}
@@ -90,14 +99,18 @@ class ConfigurationOptions:
         """Values that cannot be parsed."""
         for text in filter(None, self.advanced_settings or ()):
             if "=" not in text:
-                yield SETTING_MALFORMED(text=text[:80])
+                yield finding(
+                    "advanced_settings",
+                    "setting-malformed",
+                    "--advanced {text} has no value",
+                    hint="Write NAME=VALUE.",
+                    text=text[:80],
+                )
 
 
 config_app = ObjectCommands(
-    program="mst-admin config",
-    one="server configuration",
-    many="server configurations",
+    CONFIGURATION,
+    option_help("server configurations", "server configuration", "that no site uses"),
+    wanted="The server configuration.",
     options=ConfigurationOptions,
-    work=lambda: object_commands.CONFIGURATIONS,
-    condition="that no site uses",
 ).app()

@@ -23,9 +23,9 @@ def check(
     ],
 ) -> None:
     """Show which entries Android accepts."""
-    from mst_admin import proxy_exclusions
+    from mst_admin import proxy_exclusions as work
 
-    run_command(f"{_PROGRAM} check", common, lambda operator: proxy_exclusions.check(operator, entries))
+    run_command(f"{_PROGRAM} check", common, lambda operator: work.check(operator, entries))
 
 
 @exclusions_app.command("import")
@@ -37,12 +37,12 @@ def import_(
     profile: Profile,
 ) -> None:
     """Replace the list of a profile with that of a CSV file."""
-    from mst_admin import proxy_exclusions
+    from mst_admin import proxy_exclusions as work
 
     run_command(
         f"{_PROGRAM} import",
         common,
-        lambda operator: proxy_exclusions.import_list(operator, sign_in.settings(), file, profile),
+        lambda operator: work.import_list(operator, sign_in.settings(), file, profile),
     )
 
 
@@ -57,10 +57,10 @@ def export(
     ] = None,
 ) -> None:
     """Write the list of a profile as CSV."""
-    from mst_admin import proxy_exclusions
+    from mst_admin import proxy_exclusions as work
 
     run_command(
         f"{_PROGRAM} export",
         common,
-        lambda operator: proxy_exclusions.export_list(operator, sign_in.settings(), profile, file),
+        lambda operator: work.export_list(operator, sign_in.settings(), profile, file),
     )

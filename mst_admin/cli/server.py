@@ -21,7 +21,7 @@ Wanted = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The server.")
 @with_options
 def list_(common: CommonOptions, sign_in: SignInOptions, site: OneSite = None) -> None:
     """List the servers of a site, or of all sites."""
-    from mst_admin import server_commands
+    from mst_admin.kinds import server as server_commands
 
     run_command(
         f"{_PROGRAM} list",
@@ -34,7 +34,7 @@ def list_(common: CommonOptions, sign_in: SignInOptions, site: OneSite = None) -
 @with_options
 def show(common: CommonOptions, sign_in: SignInOptions, site: Site, wanted: Wanted) -> None:
     """Show one server."""
-    from mst_admin import server_commands
+    from mst_admin.kinds import server as server_commands
 
     run_command(
         f"{_PROGRAM} show",
@@ -47,7 +47,7 @@ def show(common: CommonOptions, sign_in: SignInOptions, site: Site, wanted: Want
 @with_options
 def create(common: CommonOptions) -> None:
     """Explain how servers are registered."""
-    from mst_admin import server_commands
+    from mst_admin.kinds import server as server_commands
 
     run_command(f"{_PROGRAM} create", common, lambda _operator: server_commands.create())
 
@@ -62,7 +62,7 @@ def update(
     name: Annotated[str, typer.Option("--name", help="New name.")],
 ) -> None:
     """Rename a server in the tenant."""
-    from mst_admin import server_commands
+    from mst_admin.kinds import server as server_commands
 
     run_command(
         f"{_PROGRAM} update",
@@ -74,14 +74,10 @@ def update(
 @server_app.command()
 @with_options
 def delete(
-    common: CommonOptions,
-    sign_in: SignInOptions,
-    site: Site,
-    wanted: Wanted,
-    yes: Yes = False,
+    common: CommonOptions, sign_in: SignInOptions, site: Site, wanted: Wanted, yes: Yes = False
 ) -> None:
     """Delete the record of a server that no longer exists; otherwise use `mst-cli uninstall` there."""
-    from mst_admin import server_commands
+    from mst_admin.kinds import server as server_commands
 
     run_command(
         f"{_PROGRAM} delete",

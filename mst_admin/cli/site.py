@@ -1,13 +1,15 @@
 """`mst-admin site`: sites."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import typer
 
-from mst_admin import object_commands
 from mst_admin.change import Body, Wire
-from mst_admin.cli.objects import ObjectCommands
+from mst_admin.cli.objects import ObjectCommands, option_help
+from mst_admin.kinds.site import SITE
+from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import plain
 from mstunnel_setup.cli.framework.options import CommonOptions, SignInOptions, Yes, option_names, with_options
@@ -33,12 +35,10 @@ class SiteOptions:
 
     description: Annotated[str | None, typer.Option("--description", help="Description.")] = None
     public_address: Annotated[
-        str | None,
-        typer.Option("--public-address", metavar="NAME_OR_IP", help="Public IP address or FQDN."),
+        str | None, typer.Option("--public-address", metavar="NAME_OR_IP", help="Public IP address or FQDN.")
     ] = None
     configuration: Annotated[
-        str | None,
-        typer.Option("--configuration", metavar="NAME_OR_ID", help="The server configuration."),
+        str | None, typer.Option("--configuration", metavar="NAME_OR_ID", help="The server configuration.")
     ] = None
     internal_network_probe_url: Annotated[
         str | None, typer.Option("--probe-url", metavar="URL", help="Internal page that servers probe.")
@@ -56,6 +56,15 @@ class SiteOptions:
     resolve: Annotated[bool, typer.Option("--resolve/--no-resolve", help="Look up the public address.")] = (
         True
     )
+
+    @property
+    def corporate_networks(self) -> list[str]:
+        """A site has no networks."""
+        return []
+
+    def malformed(self) -> Iterable[Finding]:
+        """Values that cannot be parsed: none here, `given` raises for the maintenance window."""
+        return ()
 
     @property
     def names(self) -> dict[str, str]:
@@ -103,12 +112,7 @@ class SiteOptions:
 
 
 site_app = ObjectCommands(
-    program=_PROGRAM,
-    one="site",
-    many="sites",
-    options=SiteOptions,
-    work=lambda: object_commands.SITES,
-    condition="that has no servers",
+    SITE, option_help("sites", "site", "that has no servers"), wanted="The site.", options=SiteOptions
 ).app()
 
 
@@ -116,10 +120,10 @@ site_app = ObjectCommands(
 @with_options
 def request_upgrade(common: CommonOptions, sign_in: SignInOptions, wanted: Wanted, yes: Yes = False) -> None:
     """Approve the upgrade of a site's servers, one after the other; this cannot be undone."""
-    from mst_admin import object_commands
+    from mst_admin.kinds import site as work
 
     run_command(
         f"{_PROGRAM} request-upgrade",
         common,
-        lambda operator: object_commands.request_upgrade(operator, sign_in.settings(), wanted, yes=yes),
+        lambda operator: work.request_upgrade(operator, sign_in.settings(), wanted, yes=yes),
     )

@@ -6,19 +6,24 @@ from typing import Any, ClassVar, Final
 
 from typing_extensions import override
 
-from mst_admin.apps.objects import DEFENDER, AppConfigurationObject, Channel, Platform
-from mst_admin.apps.rules import judge_app_configuration
-from mst_admin.apps.settings_wire import ANDROID, PAYLOAD, payload
-from mst_admin.apps.store import app_ids
-from mst_admin.apps.wire import (
+from mst_admin.objects.app import app_ids
+from mst_admin.objects.app_configuration import (
+    ANDROID,
     BUNDLES,
+    DEFENDER,
     PACKAGES,
+    PAYLOAD,
+    AppConfigurationObject,
+    AppConfigurationPlatform,
+    Channel,
     PresentAppConfiguration,
     app_configuration_body,
     app_configuration_object,
     others_of,
+    payload,
 )
-from mst_admin.assignments import targets
+from mst_admin.objects.app_configuration_rules import judge_app_configuration
+from mst_admin.objects.parts import targets
 from mstunnel_lab.admin_center.forms import (
     ASSIGNMENT_FIELDS,
     Field,
@@ -105,23 +110,25 @@ _ANDROID_APP: Final = "#microsoft.graph.androidMobileAppIdentifier"
 _TARGETS: Final = "apps"
 
 
-def kind_of(channel: Channel, platform: Platform) -> str:
+def kind_of(channel: Channel, platform: AppConfigurationPlatform) -> str:
     """Return the kind of an app configuration, a key of `KINDS`."""
     return f"{next(name for name, value in _CHANNELS.items() if value is channel)}-{platform}"
 
 
-def parts_of(kind: str) -> tuple[Channel, Platform]:
+def parts_of(kind: str) -> tuple[Channel, AppConfigurationPlatform]:
     """Return channel and platform of a kind."""
     channel, _, platform = kind.partition("-")
-    return _CHANNELS[channel], Platform(platform)
+    return _CHANNELS[channel], AppConfigurationPlatform(platform)
 
 
 def groups(kind: str) -> tuple[FieldGroup, ...]:
     """Return the fields of a kind."""
     channel, platform = parts_of(kind)
     on_devices = channel is Channel.DEVICES
-    settings = (_SETTINGS, _BOUNDARY) if platform is Platform.IOS and on_devices else (_SETTINGS,)
-    has_permissions = on_devices and platform is not Platform.IOS
+    settings = (
+        (_SETTINGS, _BOUNDARY) if platform is AppConfigurationPlatform.IOS and on_devices else (_SETTINGS,)
+    )
+    has_permissions = on_devices and platform is not AppConfigurationPlatform.IOS
     return (
         FieldGroup("Basics", (*_BASICS.fields, _APP if on_devices else _APPS)),
         FieldGroup("Settings", (*settings, _PERMISSIONS) if has_permissions else settings),

@@ -6,20 +6,22 @@ from typing import Any, ClassVar, Final
 
 from typing_extensions import override
 
-from mst_admin.apps.app_objects import AppPlatform, AssignmentObject, StoreAppObject
-from mst_admin.apps.app_rules import judge_app
-from mst_admin.apps.app_wire import (
+from mst_admin.objects.app import (
     VPN,
     VPN_ID,
+    AppPlatform,
+    AssignmentObject,
     PresentApp,
+    StoreAppObject,
     app_body,
     app_object,
     assignment_bodies,
     is_store_app,
+    judge_app,
     wanted_assignments,
 )
-from mst_admin.apps.objects import DEFENDER
-from mst_admin.profiles.present import profile_object
+from mst_admin.objects.app_configuration import DEFENDER
+from mst_admin.objects.profile_wire import profile_object
 from mstunnel_lab.admin_center.forms import (
     ASSIGNMENT_FIELDS,
     Field,

@@ -6,9 +6,12 @@ from typing import Any, ClassVar, Final
 
 from typing_extensions import override
 
-from mst_admin.objects import ConfigurationObject
-from mst_admin.rules_configuration import judge_configuration
-from mst_admin.wire import configuration_body, configuration_object
+from mst_admin.objects.configuration import (
+    ConfigurationObject,
+    configuration_body,
+    configuration_object,
+    judge_configuration,
+)
 from mstunnel_lab.admin_center.forms import Field, FieldGroup, Values, empty, fields_of, shown, typed
 from mstunnel_lab.admin_center.lists import Column
 from mstunnel_lab.admin_center.sections import AdminSection, ObjectForm, Submission

@@ -16,9 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mst_admin.metrics import METRICS, TRENDS, Metric, kind_of
-from mst_admin.objects import ThresholdObject
-from mst_admin.rules_site import judge_threshold
+from mst_admin.metrics import METRICS, TRENDS, HealthMetric, kind_of
+from mst_admin.objects.threshold import ThresholdObject, judge_threshold
 from mstunnel_lab.admin_center.forms import Problems
 from mstunnel_lab.admin_center.lists import listing
 from mstunnel_lab.admin_center.render import field, go_to, page
@@ -69,7 +68,7 @@ class Chart:
     rows: tuple[tuple[str, str], ...]
 
 
-def chart(metric: Metric, points: Sequence[Point], start: float, end: float) -> Chart:
+def chart(metric: HealthMetric, points: Sequence[Point], start: float, end: float) -> Chart:
     """Draw the points of a metric over [start, end] (Unix times)."""
     top = _ceiling(max((point.value for point in points), default=0))
     dots = tuple((_x(point.at, start, end), _y(point.value, top)) for point in points)
@@ -146,7 +145,7 @@ def health_checks(
 
 
 def _check(
-    metric: Metric, said: LabCheck | None, figure: int | None, thresholds: Mapping[str, HealthThreshold]
+    metric: HealthMetric, said: LabCheck | None, figure: int | None, thresholds: Mapping[str, HealthThreshold]
 ) -> HealthLine:
     status = (said.status if said else None) or HealthStatus.UNKNOWN
     text = said.text if said else "not reported"

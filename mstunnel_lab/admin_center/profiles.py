@@ -10,12 +10,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import override
 
-from mst_admin.assignments import targets
-from mst_admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
-from mst_admin.profiles.objects import Platform, ProfileObject
-from mst_admin.profiles.present import is_tunnel_profile, profile_object
-from mst_admin.profiles.rules import judge_profile
-from mst_admin.profiles.wire import TYPES, profile_body, server_address
+from mst_admin.objects.parts import targets
+from mst_admin.objects.profile import ProfileObject, ProfilePlatform
+from mst_admin.objects.profile_rules import judge_profile
+from mst_admin.objects.profile_wire import (
+    TYPES,
+    is_tunnel_profile,
+    profile_body,
+    profile_object,
+    server_address,
+)
+from mst_admin.objects.proxy_exclusions import judge_exclusions, read_csv, write_csv
 from mstunnel_lab.admin_center import render
 from mstunnel_lab.admin_center.forms import (
     ASSIGNMENT_FIELDS,
@@ -46,9 +51,9 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelConfiguration
 
 KINDS: Final = {
-    Platform.ANDROID_DEVICE_OWNER.value: "Android Enterprise: corporate-owned work profile (VPN)",
-    Platform.ANDROID_WORK_PROFILE.value: "Android Enterprise: personally-owned work profile (VPN)",
-    Platform.IOS.value: "iOS/iPadOS (VPN)",
+    ProfilePlatform.ANDROID_DEVICE_OWNER.value: "Android Enterprise: corporate-owned work profile (VPN)",
+    ProfilePlatform.ANDROID_WORK_PROFILE.value: "Android Enterprise: personally-owned work profile (VPN)",
+    ProfilePlatform.IOS.value: "iOS/iPadOS (VPN)",
 }
 """Platform and profile type, as the admin center of Intune calls them."""
 _PLATFORMS: Final = {name: platform for platform, name in TYPES.items()}
@@ -234,7 +239,7 @@ def _rules(count: int) -> tuple[FieldGroup, ...]:
     )
 
 
-def groups(platform: Platform, sites: Sequence[SiteRecord], rules: int) -> tuple[FieldGroup, ...]:
+def groups(platform: ProfilePlatform, sites: Sequence[SiteRecord], rules: int) -> tuple[FieldGroup, ...]:
     """Return the fields for a platform, with the sites to choose from and so many on-demand rules."""
     base = FieldGroup(
         "Base VPN",
@@ -251,7 +256,7 @@ def groups(platform: Platform, sites: Sequence[SiteRecord], rules: int) -> tuple
         ),
     )
     assignments = FieldGroup("Assignments", ASSIGNMENT_FIELDS)
-    if platform is Platform.IOS:
+    if platform is ProfilePlatform.IOS:
         own = (_IOS_APPS, *_rules(rules), FieldGroup("Proxy", _PROXY_FIELDS))
         return (_BASICS, base, *own, FieldGroup("Custom settings", (_IOS_SETTINGS,)), assignments)
     own = (_ANDROID_APPS, _ALWAYS_ON, _ANDROID_PROXY, _EXCLUSIONS)
@@ -275,7 +280,7 @@ class ProfileForm(ObjectForm[DeviceConfiguration]):
     @property
     @override
     def groups(self) -> tuple[FieldGroup, ...]:
-        return groups(Platform(self.kind), self._sites, self.rules)
+        return groups(ProfilePlatform(self.kind), self._sites, self.rules)
 
     @property
     @override
@@ -314,7 +319,7 @@ class ProfileForm(ObjectForm[DeviceConfiguration]):
     @override
     def declared(self, values: Values) -> ProfileObject:
         """The form does not show all that is known of an app: the rest stays."""
-        platform = Platform(self.kind)
+        platform = ProfilePlatform(self.kind)
         known = {app.id: app.model_dump() for app in self.present.apps} if self.present else {}
         rules = (typed(_RULE, values, f"rule{number}_") for number in range(1, self.rules + 1))
         given = typed(fields_of(groups(platform, (), 0)), values) | {

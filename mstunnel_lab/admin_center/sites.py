@@ -12,9 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from typing_extensions import override
 
-from mst_admin.objects import SiteObject
-from mst_admin.rules_site import judge_site
-from mst_admin.wire import site_body, site_object, without_empty
+from mst_admin.objects.parts import without_empty
+from mst_admin.objects.site import SiteObject, judge_site, site_body, site_object
 from mstunnel_lab.admin_center.configurations import sorted_configurations
 from mstunnel_lab.admin_center.forms import Field, FieldGroup, Values, empty, fields_of, shown, typed
 from mstunnel_lab.admin_center.lists import Column

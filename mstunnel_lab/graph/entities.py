@@ -264,4 +264,4 @@ class AssignedEntities(Entities[Typed]):
         found = lab_of(request).store.each(self.assignment, parent=identifier)
         kind = entity_type(f"microsoft.graph.{self.name}Assignment", self.assignment)
         context = f"{self.context}('{identifier}')/assignments"
-        return collection(request, found, self.assignment.document, kind, context)
+        return collection(request, found, lambda item: item.document(), kind, context)

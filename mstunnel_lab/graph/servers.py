@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from typing_extensions import override
 
-from mst_admin.metrics import METRICS, Metric
+from mst_admin.metrics import METRICS, HealthMetric
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.permissions import Caller
 from mstunnel_lab.entra.safeguards import Purpose
@@ -68,7 +68,7 @@ def _graph_metric(value: str) -> str:
     return value
 
 
-def metric_in_graph(name: str) -> Metric | None:
+def metric_in_graph(name: str) -> HealthMetric | None:
     """Return the metric that Graph calls so, or None."""
     return next((metric for metric in METRICS if metric.graph_name == name), None)
 

@@ -15,10 +15,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from typing_extensions import override
 
-from mst_admin.objects import ThresholdObject
-from mst_admin.rules_configuration import judge_configuration
-from mst_admin.rules_site import judge_site, judge_threshold
-from mst_admin.wire import SESSION_TIMEOUT, configuration_object, site_object
+from mst_admin.objects.configuration import SESSION_TIMEOUT, configuration_object, judge_configuration
+from mst_admin.objects.site import judge_site, site_object
+from mst_admin.objects.threshold import ThresholdObject, judge_threshold
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.errors import BAD_REQUEST, CONFLICT, GraphError
 from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, Text, judge
@@ -77,7 +76,7 @@ class SettingBody(BodyPart):
 
     @model_validator(mode="after")
     def _timeout_is_seconds(self) -> Self:
-        if self.name == SESSION_TIMEOUT and whole_number(self.value) is None:
+        if self.name == SESSION_TIMEOUT and whole_number(self.value, 10) is None:
             raise ValueError(f"{SESSION_TIMEOUT} must be a number of seconds")
         return self
 

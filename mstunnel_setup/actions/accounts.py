@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from typing_extensions import override
 
-from mstunnel_setup.actions.ports import HasProcesses
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.transaction.ports import HasClock
 
 IdKind: TypeAlias = Literal["subuid", "subgid"]
 
@@ -44,12 +43,8 @@ def lingering(name: str) -> tuple[str, ...]:
     return ("loginctl", "enable-linger", name)
 
 
-class HasAccounts(HasProcesses, HasClock, Protocol):
-    """Files, programs and the clock: what changes of accounts need."""
-
-
 @dataclass(frozen=True, kw_only=True)
-class CreateAccount(Action[HasAccounts]):
+class CreateAccount(Action):
     """Create the account with its home and subordinate ids. Undo removes it, unless others use its home."""
 
     kind: ClassVar[str] = "create-account"
@@ -65,38 +60,38 @@ class CreateAccount(Action[HasAccounts]):
         return text("create service account {name} (no login)", name=self.name)
 
     @override
-    def satisfied(self, ports: HasAccounts, outputs: Outputs) -> bool:
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
         return accounts.find(self.name) is not None
 
     @override
-    def apply(self, ports: HasAccounts, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Create it; again, if an interrupted run has not created the home. Raises StepError."""
         found = accounts.find(self.name)
-        if found is not None and ports.files.state(found.home) is None:
-            _run(ports, self.name, ("userdel", self.name))
+        if found is not None and host.files.state(found.home) is None:
+            _run(host, self.name, ("userdel", self.name))
             found = None
         if found is None:
-            _run(ports, self.name, creation(self.name))
+            _run(host, self.name, creation(self.name))
         return {}
 
     @override
-    def undo(self, ports: HasAccounts, record: UndoRecord[HasAccounts]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove account and home; both are kept when others put files there, or a program is running."""
         found = accounts.find(self.name)
         if found is None:
             return Undone(Undo.ABSENT)
-        known = _OWN_DIRECTORIES | set(ports.files.names("/etc/skel"))
-        others = sorted(set(ports.files.names(found.home)) - known)
+        known = _OWN_DIRECTORIES | set(host.files.names("/etc/skel"))
+        others = sorted(set(host.files.names(found.home)) - known)
         if others:
             return Undone(Undo.KEPT, f"the account {self.name}: {found.home} contains {', '.join(others)}")
-        done = ports.processes.run(("userdel", "--remove", self.name), timeout=_SECONDS, check=False)
+        done = host.processes.run(("userdel", "--remove", self.name), timeout=_SECONDS, check=False)
         if accounts.find(self.name) is not None:
             return Undone(Undo.KEPT, f"the account {self.name}: {done.error.strip() or 'userdel failed'}")
         return Undone(Undo.REMOVED)
 
 
 @dataclass(frozen=True, kw_only=True)
-class GiveIds(Action[HasAccounts]):
+class GiveIds(Action):
     """Give an existing account a range of subordinate ids, from `first` on."""
 
     kind: ClassVar[str] = "give-ids"
@@ -114,20 +109,20 @@ class GiveIds(Action[HasAccounts]):
         return text("give {name} {ids} ids in /etc/{ids_2}", name=self.name, ids=IDS, ids_2=self.ids)
 
     @override
-    def satisfied(self, ports: HasAccounts, outputs: Outputs) -> bool:
-        return self._line in (ports.files.read(f"/etc/{self.ids}") or b"").decode().splitlines()
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return self._line in (host.files.read(f"/etc/{self.ids}") or b"").decode().splitlines()
 
-    def apply(self, ports: HasAccounts, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Add it, unless an interrupted run has done so."""
-        if not self.satisfied(ports, outputs):
-            _run(ports, self.name, id_range(self.name, self.ids, self.first))
+        if not self.satisfied(host, outputs):
+            _run(host, self.name, id_range(self.name, self.ids, self.first))
         return {}
 
-    def undo(self, ports: HasAccounts, record: UndoRecord[HasAccounts]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove it."""
-        if not self.satisfied(ports, record.outputs):
+        if not self.satisfied(host, record.outputs):
             return Undone(Undo.ABSENT)
-        _run(ports, self.name, id_range(self.name, self.ids, self.first, "del"))
+        _run(host, self.name, id_range(self.name, self.ids, self.first, "del"))
         return Undone(Undo.REMOVED)
 
     @property
@@ -136,7 +131,7 @@ class GiveIds(Action[HasAccounts]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class JoinGroup(Action[HasAccounts]):
+class JoinGroup(Action):
     """Make the account a member of a group."""
 
     kind: ClassVar[str] = "join-group"
@@ -153,24 +148,24 @@ class JoinGroup(Action[HasAccounts]):
         return text("make {name} a member of {group}", name=self.name, group=self.group)
 
     @override
-    def satisfied(self, ports: HasAccounts, outputs: Outputs) -> bool:
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
         return accounts.is_member(self.name, self.group)
 
     @override
-    def apply(self, ports: HasAccounts, outputs: Outputs) -> JsonObject:
-        _run(ports, self.name, ("usermod", "--append", "--groups", self.group, self.name))
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        _run(host, self.name, ("usermod", "--append", "--groups", self.group, self.name))
         return {}
 
-    def undo(self, ports: HasAccounts, record: UndoRecord[HasAccounts]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove it from the group (gpasswd(1))."""
-        if not self.satisfied(ports, record.outputs):
+        if not self.satisfied(host, record.outputs):
             return Undone(Undo.ABSENT)
-        _run(ports, self.name, ("gpasswd", "--delete", self.name, self.group))
+        _run(host, self.name, ("gpasswd", "--delete", self.name, self.group))
         return Undone(Undo.REMOVED)
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnableLinger(Action[HasAccounts]):
+class EnableLinger(Action):
     """Let the services of the account run from boot on, without a login."""
 
     kind: ClassVar[str] = "enable-linger"
@@ -186,15 +181,15 @@ class EnableLinger(Action[HasAccounts]):
         return text("let the services of {name} run without a login", name=self.name)
 
     @override
-    def satisfied(self, ports: HasAccounts, outputs: Outputs) -> bool:
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether lingering is enabled in systemd-logind."""
-        return ports.files.state(f"{LINGERING}/{self.name}") is not None
+        return host.files.state(f"{LINGERING}/{self.name}") is not None
 
     @override
-    def apply(self, ports: HasAccounts, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Enable it, and wait for the service manager of the account. Raises StepError."""
-        _run(ports, self.name, lingering(self.name))
-        if not _within(ports, lambda: ports.files.state(self._manager) is not None):
+        _run(host, self.name, lingering(self.name))
+        if not _within(host, lambda: host.files.state(self._manager) is not None):
             raise StepError(
                 "linger-failed",
                 "the service manager of the account {name} does not start",
@@ -203,16 +198,16 @@ class EnableLinger(Action[HasAccounts]):
             )
         return {}
 
-    def undo(self, ports: HasAccounts, record: UndoRecord[HasAccounts]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Disable it; without a login this ends every program of the account."""
-        if not self.satisfied(ports, record.outputs):
+        if not self.satisfied(host, record.outputs):
             return Undone(Undo.ABSENT)
         if accounts.find(self.name) is None:
             # logind does not know a removed account, and keeps its file.
-            ports.files.remove(f"{LINGERING}/{self.name}")
+            host.files.remove(f"{LINGERING}/{self.name}")
             return Undone(Undo.REMOVED)
-        _run(ports, self.name, ("loginctl", "disable-linger", self.name))
-        _within(ports, lambda: ports.files.state(self._manager) is None)
+        _run(host, self.name, ("loginctl", "disable-linger", self.name))
+        _within(host, lambda: host.files.state(self._manager) is None)
         return Undone(Undo.REMOVED)
 
     @property
@@ -221,18 +216,18 @@ class EnableLinger(Action[HasAccounts]):
         return f"/run/user/{'' if found is None else found.uid}/systemd/private"
 
 
-def _within(ports: HasAccounts, reached: Callable[[], bool]) -> bool:
-    end = ports.clock.monotonic() + _SECONDS
+def _within(host: Host, reached: Callable[[], bool]) -> bool:
+    end = host.clock.monotonic() + _SECONDS
     while not reached():
-        if ports.clock.monotonic() > end:
+        if host.clock.monotonic() > end:
             return False
-        ports.clock.sleep(_PAUSE)
+        host.clock.sleep(_PAUSE)
     return True
 
 
-def _run(ports: HasAccounts, name: str, command: Sequence[str]) -> None:
+def _run(host: Host, name: str, command: Sequence[str]) -> None:
     try:
-        ports.processes.run(command, timeout=_SECONDS)
+        host.processes.run(command, timeout=_SECONDS)
     except ProcessError as error:
         raise StepError(
             "account-refused",

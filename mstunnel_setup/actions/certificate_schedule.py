@@ -1,16 +1,18 @@
 """A certificate that is taken into use later: a persistent systemd timer, which survives a reboot."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
-from mstunnel_setup.actions.files import Link, WriteFile
+from typing_extensions import override
+
+from mstunnel_setup.actions.files import Composite, Link, WriteFile
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
-from mstunnel_setup.io.systemd import Systemd
 from mstunnel_setup.transaction.action import Action, Codec, Undo, Undone, UndoRecord
-from mstunnel_setup.transaction.ports import HasFiles
 from mstunnel_setup.transaction.receipt import Receipt
 
 UNITS = paths.UNITS
@@ -20,17 +22,8 @@ _STAMPS = paths.TIMER_STAMPS
 _LOCKED = 9
 
 
-class HasTimers(HasFiles, Protocol):
-    """Files and the service manager."""
-
-    @property
-    def systemd(self) -> Systemd:
-        """The service manager."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
-class ScheduleImport(Action[HasTimers]):
+class ScheduleImport(Composite):
     """Have `program` take the generation `fingerprint` into use at the time `at` (ISO 8601, UTC).
 
     `copied` says that chain and key came from elsewhere and belong into their usual places afterwards;
@@ -65,8 +58,8 @@ class ScheduleImport(Action[HasTimers]):
         return f"mstunnel-import-{self.name}"
 
     @property
-    def parts(self) -> tuple[WriteFile, WriteFile, Link]:
-        """The files that make it happen: service, timer, and what starts the timer at boot."""
+    def units(self) -> tuple[WriteFile, WriteFile]:
+        """Service and timer. They are named after their content and belong to us alone."""
         service = rendering.render(
             "systemd/mstunnel-import.service",
             name=self.name,
@@ -79,8 +72,14 @@ class ScheduleImport(Action[HasTimers]):
         return (
             WriteFile(path=f"{UNITS}/{self.unit}.service", text=service),
             WriteFile(path=f"{UNITS}/{self.unit}.timer", text=timer),
-            Link(path=f"{WANTED}/{self.unit}.timer", target=f"{UNITS}/{self.unit}.timer"),
         )
+
+    @property
+    @override
+    def parts(self) -> Mapping[str, Action]:
+        """What starts the timer at boot; a file may stand in its place."""
+        link = Link(path=f"{WANTED}/{self.unit}.timer", target=f"{UNITS}/{self.unit}.timer")
+        return {"": link} if self.timer else {}
 
     def describe(self) -> str:
         """What will be done."""
@@ -88,47 +87,37 @@ class ScheduleImport(Action[HasTimers]):
             "activate the certificate {name} at {due:%Y-%m-%d %H:%M} UTC", name=self.name, due=self.due
         )
 
-    def satisfied(self, ports: HasTimers, outputs: Outputs) -> bool:
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the units are there and the timer runs; without one, whether the journal has it."""
         if not self.timer:
             return self.key in outputs
-        placed = all(part.satisfied(ports, outputs) for part in self.parts)
-        return placed and ports.systemd.active(f"{self.unit}.timer")
+        if not all(unit.satisfied(host, outputs) for unit in self.units):
+            return False
+        return super().satisfied(host, outputs) and host.systemd.active(f"{self.unit}.timer")
 
-    def capture(self, ports: HasTimers) -> JsonObject:
-        """The units are named after their content and belong to us alone; a file may stand for the link."""
-        *_, link = self.parts
-        return link.capture(ports) if self.timer else {}
-
-    def changed(self, ports: HasTimers, record: UndoRecord[HasTimers]) -> str:
-        """A change of the link by others."""
-        *_, link = self.parts
-        return link.changed(ports, UndoRecord(record.before, [link])) if self.timer else ""
-
-    def apply(self, ports: HasTimers, outputs: Outputs) -> JsonObject:
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Write the units and start the timer; without one the journal record is the effect."""
-        if not self.timer:
-            return {}
-        for part in self.parts:
-            part.apply(ports, outputs)
-        ports.systemd.daemon_reload()
-        ports.systemd.start(f"{self.unit}.timer")
+        if self.timer:
+            for unit in self.units:
+                unit.apply(host, outputs)
+            super().apply(host, outputs)
+            host.systemd.daemon_reload()
+            host.systemd.start(f"{self.unit}.timer")
         return {}
 
-    def undo(self, ports: HasTimers, record: UndoRecord[HasTimers]) -> Undone:
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Stop the timer and remove what was written, also systemd's note of when it ran."""
         if not self.timer:
             return Undone(Undo.REMOVED)
-        if ports.systemd.known(f"{self.unit}.timer"):
-            ports.systemd.stop(f"{self.unit}.timer")
-        *units, link = self.parts
-        undone = link.undo(ports, UndoRecord(record.before, [link]))
-        for path in (*(unit.path for unit in reversed(units)), f"{_STAMPS}/stamp-{self.unit}.timer"):
+        if host.systemd.known(f"{self.unit}.timer"):
+            host.systemd.stop(f"{self.unit}.timer")
+        undone = super().undo(host, record)
+        for path in (*(unit.path for unit in reversed(self.units)), f"{_STAMPS}/stamp-{self.unit}.timer"):
             # Also where nothing is: a writer that was killed has left its temporary file.
-            ports.files.remove(path)
-        ports.systemd.daemon_reload()
-        # An import that failed.
-        ports.systemd.forget_failure(f"{self.unit}.service")
+            host.files.remove(path)
+        host.systemd.daemon_reload()
         return undone if undone.outcome is Undo.KEPT else Undone(Undo.REMOVED)
 
 

@@ -8,9 +8,11 @@ from typing import ClassVar
 from typing_extensions import override
 
 from mstunnel_setup.actions.files import FileAction, PlacedFile
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import CertificateError, SetupError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.agent_credential import (
     CREDENTIAL_DAYS,
     new_agent_credential,
@@ -19,7 +21,6 @@ from mstunnel_setup.certificates.agent_credential import (
 from mstunnel_setup.certificates.device_authority import lists_pem, read_lists
 from mstunnel_setup.certificates.errors import CERTIFICATE_SOURCE_CHANGED
 from mstunnel_setup.certificates.load import (
-    HasIdentities,
     IdentitySource,
     chain_pem,
     fingerprint,
@@ -29,7 +30,6 @@ from mstunnel_setup.certificates.load import (
     root_pem,
 )
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.transaction.ports import HasClock, HasFiles
 
 _PRIVATE = 0o600
 TESTED_SHA256 = "pfx_sha256"
@@ -38,7 +38,7 @@ The agent renews its credential, and may put anything in its place."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlaceIdentity(Action[HasIdentities]):
+class PlaceIdentity(Action):
     """Write chain.pem and key.pem of a checked identity, and root.pem if it has one, into `directory`."""
 
     kind: ClassVar[str] = "place-identity"
@@ -58,13 +58,13 @@ class PlaceIdentity(Action[HasIdentities]):
         return text("place certificate and key from {paths}", paths=" and ".join(self.source.paths))
 
     @override
-    def satisfied(self, ports: HasIdentities, outputs: Outputs) -> bool:
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the directory holds this identity, with a key that only its owner can read."""
-        state = ports.files.state(f"{self.directory}/key.pem")
+        state = host.files.state(f"{self.directory}/key.pem")
         if state is None or state.mode != _PRIVATE:
             return False
         chain, private = (
-            ports.files.read(f"{self.directory}/{name}") or b"" for name in ("chain.pem", "key.pem")
+            host.files.read(f"{self.directory}/{name}") or b"" for name in ("chain.pem", "key.pem")
         )
         try:
             return fingerprint(load_identity(chain, private)) == self.fingerprint
@@ -72,28 +72,62 @@ class PlaceIdentity(Action[HasIdentities]):
             return False
 
     @override
-    def apply(self, ports: HasIdentities, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Write the files. Raises CertificateError when the source has changed since the check."""
-        identity = self.source.load(ports)
+        identity = self.source.load(host)
         if fingerprint(identity) != self.fingerprint:
             raise _source_changed(self.source)
-        ports.files.write(f"{self.directory}/key.pem", key_pem(identity), _PRIVATE)
+        host.files.write(f"{self.directory}/key.pem", key_pem(identity), _PRIVATE)
         if root := root_pem(identity):
-            ports.files.write(f"{self.directory}/root.pem", root, 0o644)
-        ports.files.write(f"{self.directory}/chain.pem", chain_pem(identity), 0o644)
+            host.files.write(f"{self.directory}/root.pem", root, 0o644)
+        host.files.write(f"{self.directory}/chain.pem", chain_pem(identity), 0o644)
         return {}
 
     @override
-    def undo(self, ports: HasIdentities, record: UndoRecord[HasIdentities]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove the files."""
         for name in ("key.pem", "root.pem", "chain.pem"):
-            if ports.files.state(self.directory) is not None:
-                ports.files.remove(f"{self.directory}/{name}")
+            if host.files.state(self.directory) is not None:
+                host.files.remove(f"{self.directory}/{name}")
         return Undone(Undo.REMOVED)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlaceKey(PlacedFile[HasIdentities]):
+class FreshenIdentity(Action):
+    """Freshen the generation `name`, which lay here before, until it is linked."""
+
+    kind: ClassVar[str] = "freshen-identity"
+    name: str
+
+    @property
+    @override
+    def key(self) -> str:
+        return generations.freshness(self.name)
+
+    @override
+    def describe(self) -> str:
+        return text(
+            "mark the files in {name} as new, so that the gateway loads them",
+            name=generations.directory(self.name),
+        )
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return generations.linked(host.files) == self.name
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        generations.freshen(host.files, host.clock, self.name)
+        return {}
+
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Nothing to do: a modification time is harmless."""
+        return Undone(Undo.ABSENT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceKey(PlacedFile):
     """Write only the key of a checked identity to `path`. The journal gets its digest only."""
 
     kind: ClassVar[str] = "place-key"
@@ -111,9 +145,9 @@ class PlaceKey(PlacedFile[HasIdentities]):
         )
 
     @override
-    def content(self, ports: HasIdentities, outputs: Outputs) -> bytes:
+    def content(self, host: Host, outputs: Outputs) -> bytes:
         """The key. Raises CertificateError when the source has changed since the check."""
-        content = key_pem(self.source.load(ports))
+        content = key_pem(self.source.load(host))
         if hashlib.sha256(content).hexdigest() != self.digest:
             raise _source_changed(self.source)
         return content
@@ -125,7 +159,7 @@ class PlaceKey(PlacedFile[HasIdentities]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlaceRevocations(PlacedFile[HasFiles]):
+class PlaceRevocations(PlacedFile):
     """Write the revocation lists of a file that was checked, as PEM.
 
     They may be long, so the journal gets their digest only.
@@ -141,9 +175,9 @@ class PlaceRevocations(PlacedFile[HasFiles]):
         return text("place the revocation list from {source}", source=self.source)
 
     @override
-    def content(self, ports: HasFiles, outputs: Outputs) -> bytes:
+    def content(self, host: Host, outputs: Outputs) -> bytes:
         """The lists. Raises CertificateError when the source has changed since the check."""
-        content = lists_pem(read_lists(given_content(ports.files, self.source), self.source))
+        content = lists_pem(read_lists(given_content(host.files, self.source), self.source))
         if hashlib.sha256(content).hexdigest() != self.digest:
             raise CERTIFICATE_SOURCE_CHANGED(files=self.source)
         return content
@@ -155,7 +189,7 @@ class PlaceRevocations(PlacedFile[HasFiles]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateAgentCredential(FileAction[HasClock]):
+class CreateAgentCredential(FileAction):
     """Create the key and certificate for the agent's sign-in to the tenant (PFX, empty passphrase)."""
 
     kind: ClassVar[str] = "create-agent-credential"
@@ -167,26 +201,26 @@ class CreateAgentCredential(FileAction[HasClock]):
         return text("create the agent's certificate {path}", path=self.path)
 
     @override
-    def satisfied(self, ports: HasClock, outputs: Outputs) -> bool:
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether there is a valid credential."""
-        content = ports.files.read(self.path)
+        content = host.files.read(self.path)
         if content is None:
             return False
         tested = outputs.get(self.key, {})
         if hashlib.sha256(content).hexdigest() == tested.get(TESTED_SHA256):
-            return datetime.fromisoformat(str(tested["not_after"])) > ports.clock.now()
+            return datetime.fromisoformat(str(tested["not_after"])) > host.clock.now()
         try:
-            return read_agent_credential(content).not_after > ports.clock.now()
+            return read_agent_credential(content).not_after > host.clock.now()
         except SetupError:
             return False
 
     @override
-    def apply(self, ports: HasClock, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Create it, unless an interrupted run has done so."""
-        if not self.satisfied(ports, outputs):
-            pfx, _ = new_agent_credential(self.common_name, ports.clock.now(), CREDENTIAL_DAYS)
-            ports.files.write(self.path, pfx, _PRIVATE)
-        content = ports.files.read(self.path) or b""
+        if not self.satisfied(host, outputs):
+            pfx, _ = new_agent_credential(self.common_name, host.clock.now(), CREDENTIAL_DAYS)
+            host.files.write(self.path, pfx, _PRIVATE)
+        content = host.files.read(self.path) or b""
         credential = read_agent_credential(content)
         return {
             TESTED_SHA256: hashlib.sha256(content).hexdigest(),

@@ -1,30 +1,27 @@
-"""Actions on files: directory, file, JSON file, copy, link.
+"""Actions on files: directory, file, JSON file, copy, link, and what consists of those.
 
 An earlier file is saved in `<state directory>/saved/` under its digest, and restored by undo.
 """
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from typing_extensions import override
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject, JsonValue, Outputs, json_bytes, resolve
+from mstunnel_setup.base.values import JsonObject, JsonValue, Outputs, as_object, json_bytes, resolve
 from mstunnel_setup.io.errors import PATH_NOT_REGULAR
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.transaction.ports import HasFiles
-
-Place = TypeVar("Place", bound=HasFiles, contravariant=True)
-"""The ports of an action that needs at least files."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MakeDirectory(Action[HasFiles]):
+class MakeDirectory(Action):
     """Create a directory. Undo removes it if it is empty."""
 
     kind: ClassVar[str] = "make-directory"
@@ -41,22 +38,22 @@ class MakeDirectory(Action[HasFiles]):
         return text("create directory {path}", path=self.path)
 
     @override
-    def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
-        state = ports.files.state(self.path)
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        state = host.files.state(self.path)
         return state is not None and state.kind == "directory"
 
     @override
-    def apply(self, ports: HasFiles, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Create it, or set the mode that an interrupted run has not set."""
-        ports.files.make_directory(self.path, self.mode)
+        host.files.make_directory(self.path, self.mode)
         return {}
 
     @override
-    def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove it, unless it is not empty."""
-        if ports.files.state(self.path) is None:
+        if host.files.state(self.path) is None:
             return Undone(Undo.ABSENT)
-        if ports.files.remove_directory(self.path):
+        if host.files.remove_directory(self.path):
             return Undone(Undo.REMOVED)
         return Undone(Undo.KEPT, f"{self.path} contains files that mstunnel-setup did not write")
 
@@ -68,7 +65,7 @@ def directories(path: str) -> list[MakeDirectory]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileAction(Action[Place]):
+class FileAction(Action):
     """Makes one file. An earlier file is saved, and restored by undo."""
 
     path: str
@@ -79,23 +76,23 @@ class FileAction(Action[Place]):
         return f"file:{self.path}"
 
     @override
-    def capture(self, ports: Place) -> JsonObject:
-        return save(ports, self.path)
+    def capture(self, host: Host) -> JsonObject:
+        return save(host, self.path)
 
     @override
-    def undo(self, ports: Place, record: UndoRecord[Place]) -> Undone:
-        return put_back(ports, self.path, record.before)
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        return put_back(host, self.path, record.before)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlacedFile(FileAction[Place]):
+class PlacedFile(FileAction):
     """A file with known content. The agent changes `managed` files later, so undo always removes those."""
 
     mode: int = 0o644
     managed: bool = False
 
     @abstractmethod
-    def content(self, ports: Place, outputs: Outputs) -> bytes:
+    def content(self, host: Host, outputs: Outputs) -> bytes:
         """The content to write."""
 
     @abstractmethod
@@ -103,40 +100,40 @@ class PlacedFile(FileAction[Place]):
         """SHA-256 in hex of `content`, known without reading anything."""
 
     @override
-    def satisfied(self, ports: Place, outputs: Outputs) -> bool:
-        state = ports.files.state(self.path)
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        state = host.files.state(self.path)
         if state is None or state.kind != "file" or state.mode != self.mode:
             return False
-        return self._has_content(ports, outputs)
+        return self._has_content(host, outputs)
 
-    def _has_content(self, ports: Place, outputs: Outputs) -> bool:
-        return ports.files.digest(self.path) == self.content_digest(outputs)
+    def _has_content(self, host: Host, outputs: Outputs) -> bool:
+        return host.files.digest(self.path) == self.content_digest(outputs)
 
     @override
-    def apply(self, ports: Place, outputs: Outputs) -> JsonObject:
-        ports.files.write(self.path, self.content(ports, outputs), self.mode)
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        host.files.write(self.path, self.content(host, outputs), self.mode)
         return {}
 
     @override
-    def undo(self, ports: Place, record: UndoRecord[Place]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Restore the earlier file, unless others have changed this one since, or made it a link."""
-        if not self.managed and _is_link(ports, self.path):
+        if not self.managed and _is_link(host, self.path):
             return Undone(Undo.KEPT, _edited(self.path))
-        current = ports.files.digest(self.path)
+        current = host.files.digest(self.path)
         if not self.managed and current not in _ours(record):
             return Undone(Undo.KEPT, _edited(self.path))
-        return super().undo(ports, record)
+        return super().undo(host, record)
 
     @override
-    def changed(self, ports: Place, record: UndoRecord[Place]) -> str:
+    def changed(self, host: Host, record: UndoRecord) -> str:
         """An edit by others; a removed file is written again without asking."""
-        current = ports.files.digest(self.path)
+        current = host.files.digest(self.path)
         lost = not self.managed and current is not None and current not in _ours(record)
         return _edited(self.path) if lost else ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class WriteFile(PlacedFile[HasFiles]):
+class WriteFile(PlacedFile):
     """Write a text file."""
 
     kind: ClassVar[str] = "write-file"
@@ -147,7 +144,7 @@ class WriteFile(PlacedFile[HasFiles]):
         return text("write {path}", path=self.path)
 
     @override
-    def content(self, ports: HasFiles, outputs: Outputs) -> bytes:
+    def content(self, host: Host, outputs: Outputs) -> bytes:
         return self.text.encode()
 
     @override
@@ -162,13 +159,13 @@ class MergeFile(WriteFile):
     kind: ClassVar[str] = "merge-file"
 
     @override
-    def changed(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> str:
+    def changed(self, host: Host, record: UndoRecord) -> str:
         """Edits of others are part of the text."""
         return ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class WriteJson(PlacedFile[HasFiles]):
+class WriteJson(PlacedFile):
     """Write a JSON file; `value` may refer to results of earlier actions."""
 
     kind: ClassVar[str] = "write-json"
@@ -179,7 +176,7 @@ class WriteJson(PlacedFile[HasFiles]):
         return text("write {path}", path=self.path)
 
     @override
-    def content(self, ports: HasFiles, outputs: Outputs) -> bytes:
+    def content(self, host: Host, outputs: Outputs) -> bytes:
         return json_bytes(resolve(self.value, outputs))
 
     @override
@@ -192,7 +189,7 @@ class WriteJson(PlacedFile[HasFiles]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CopyFile(PlacedFile[HasFiles]):
+class CopyFile(PlacedFile):
     """Copy a file that an administrator named. The journal gets only its digest, so it may be secret."""
 
     kind: ClassVar[str] = "copy-file"
@@ -204,15 +201,15 @@ class CopyFile(PlacedFile[HasFiles]):
         return text("copy {source} to {path}", source=self.source, path=self.path)
 
     @override
-    def _has_content(self, ports: HasFiles, outputs: Outputs) -> bool:
+    def _has_content(self, host: Host, outputs: Outputs) -> bool:
         """A file that is its own source, as the program that runs from its place, need not be read again."""
-        itself = str(ports.files.locate(self.path)) == self.source
-        return itself or super()._has_content(ports, outputs)
+        itself = str(host.files.locate(self.path)) == self.source
+        return itself or super()._has_content(host, outputs)
 
     @override
-    def content(self, ports: HasFiles, outputs: Outputs) -> bytes:
+    def content(self, host: Host, outputs: Outputs) -> bytes:
         """The source; StepError `source-changed` when it is no longer the file that was checked."""
-        content = ports.files.read_given(self.source)
+        content = host.files.read_given(self.source)
         if content is None or hashlib.sha256(content).hexdigest() != self.digest:
             raise StepError(
                 "source-changed",
@@ -228,7 +225,7 @@ class CopyFile(PlacedFile[HasFiles]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Link(Action[HasFiles]):
+class Link(Action):
     """Make a symbolic link in place of an older link or of a file, which undo restores.
 
     A file in place of a link that we made is an edit by others: `sed -i` makes one.
@@ -249,67 +246,67 @@ class Link(Action[HasFiles]):
         return text("link {path} to {target}", path=self.path, target=self.target)
 
     @override
-    def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
-        state = ports.files.state(self.path)
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        state = host.files.state(self.path)
         return state is not None and state.target == self.target
 
     @override
-    def capture(self, ports: HasFiles) -> JsonObject:
-        state = ports.files.state(self.path)
-        kept = save(ports, self.path) if state and state.kind == "file" else {"digest": None}
+    def capture(self, host: Host) -> JsonObject:
+        state = host.files.state(self.path)
+        kept = save(host, self.path) if state and state.kind == "file" else {"digest": None}
         return {"target": state.target if state else None, **kept}
 
     @override
-    def apply(self, ports: HasFiles, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Switch the link. A file that was not saved stays: FileError `path-not-regular`."""
-        if _is_kept(ports, self.path):
-            ports.files.remove(self.path)
-        ports.files.link(self.path, self.target)
+        if _is_kept(host, self.path):
+            host.files.remove(self.path)
+        host.files.link(self.path, self.target)
         return {}
 
     @override
-    def changed(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> str:
+    def changed(self, host: Host, record: UndoRecord) -> str:
         """Another target than ours, or no link any more; a removed link is made again without asking."""
-        state = ports.files.state(self.path)
+        state = host.files.state(self.path)
         if state is None:
             return ""
         targets = [version.target for version in record.versions if isinstance(version, Link)]
         ours = (
             state.target in (record.before.get("target"), *targets)
             if state.kind == "link"
-            else self._is_earlier_file(ports, record)
+            else self._is_earlier_file(host, record)
         )
         return "" if ours else _edited(self.path)
 
     @override
-    def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
-        state = ports.files.state(self.path)
-        if self.changed(ports, record):
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        state = host.files.state(self.path)
+        if self.changed(host, record):
             return Undone(Undo.KEPT, _edited(self.path))
         if state is not None and state.kind != "link":
             return Undone(Undo.RESTORED)  # a run was interrupted before it removed the file
         before = record.before.get("target")
         if isinstance(before, str):
-            return self._pointed_back(ports, before)
+            return self._pointed_back(host, before)
         # Also without a link: an interrupted switch may have left a temporary file.
-        ports.files.remove(self.path)
+        host.files.remove(self.path)
         if record.before.get("digest") is not None:
-            return put_back(ports, self.path, record.before)
+            return put_back(host, self.path, record.before)
         return Undone(Undo.ABSENT if state is None else Undo.REMOVED)
 
-    def _pointed_back(self, ports: HasFiles, before: str) -> Undone:
+    def _pointed_back(self, host: Host, before: str) -> Undone:
         """Restore the earlier target; a link that was removed since stays removed."""
-        if ports.files.state(self.path) is None:
-            ports.files.remove(self.path)
+        if host.files.state(self.path) is None:
+            host.files.remove(self.path)
             return Undone(Undo.ABSENT)
-        ports.files.link(self.path, before)
+        host.files.link(self.path, before)
         return Undone(Undo.RESTORED)
 
-    def _is_earlier_file(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> bool:
+    def _is_earlier_file(self, host: Host, record: UndoRecord) -> bool:
         """Whether the current file is the one that the first run found."""
-        state, digest = ports.files.state(self.path), record.before.get("digest")
+        state, digest = host.files.state(self.path), record.before.get("digest")
         regular = state is not None and state.kind == "file"
-        return regular and digest is not None and ports.files.digest(self.path) == digest
+        return regular and digest is not None and host.files.digest(self.path) == digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,36 +316,97 @@ class LinkInPlace(Link):
     kind: ClassVar[str] = "link-in-place"
 
 
-def save(ports: HasFiles, path: str) -> JsonObject:
+@dataclass(frozen=True, kw_only=True)
+class Composite(Action):
+    """Makes files, and has the host take them up."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> Mapping[str, Action]:
+        """The actions that make the files, by the names under which the journal keeps what was there before.
+
+        The only part may have no name: what was there is then the record itself.
+        """
+
+    def prepare(self, host: Host, outputs: Outputs) -> None:
+        """Do what comes before the files; an error here leaves all as it is."""
+
+    def take_up(self, host: Host) -> None:
+        """Have the host take up the files, after they were made or restored."""
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return all(part.satisfied(host, outputs) for part in self.parts.values())
+
+    @override
+    def capture(self, host: Host) -> JsonObject:
+        found: JsonObject = {name: part.capture(host) for name, part in self.parts.items()}
+        return as_object(found[""]) if "" in found else found
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        self.prepare(host, outputs)
+        for part in self.parts.values():
+            part.apply(host, outputs)
+        self.take_up(host)
+        return {}
+
+    @override
+    def changed(self, host: Host, record: UndoRecord) -> str:
+        """An edit of a file by others; a removed file is written again without asking."""
+        changes = (part.changed(host, _of_part(name, record)) for name, part in self.parts.items())
+        return next(filter(None, changes), "")
+
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Restore the earlier files, unless others have changed ours since, the last one first.
+
+        Also with no file left the host takes up the change: an undo may have been interrupted before that.
+        """
+        parts = [*self.parts.items()]
+        undone = [part.undo(host, _of_part(name, record)) for name, part in reversed(parts)]
+        if any(each.outcome is not Undo.KEPT for each in undone):
+            self.take_up(host)
+        return next((each for each in undone if each.outcome is Undo.KEPT), undone[-1])
+
+
+def _of_part(name: str, record: UndoRecord) -> UndoRecord:
+    """What the journal has of one part of a `Composite`."""
+    versions = [version.parts for version in record.versions if isinstance(version, Composite)]
+    before = as_object(record.before[name]) if name else record.before
+    return UndoRecord(before, [parts[name] for parts in versions if name in parts], record.outputs)
+
+
+def save(host: Host, path: str) -> JsonObject:
     """Save the file at `path`; returns the data that `put_back` needs to restore it.
 
     Raises FileError `path-not-regular` for a link, before anything is recorded: it would not be written over.
     """
-    if _is_link(ports, path):
+    if _is_link(host, path):
         raise PATH_NOT_REGULAR(verb="write", path=path, kind="link", expected=text("regular file"))
-    content = ports.files.read(path)
-    state = ports.files.state(path)
+    content = host.files.read(path)
+    state = host.files.state(path)
     if content is None or state is None:
         return {"digest": None}
     digest = hashlib.sha256(content).hexdigest()
-    directory = f"{ports.state_directory}/saved"
-    ports.files.make_directories(directory, 0o700)
-    ports.files.write(f"{directory}/{digest}", content, 0o600)
+    directory = f"{host.state_directory}/saved"
+    host.files.make_directories(directory, 0o700)
+    host.files.write(f"{directory}/{digest}", content, 0o600)
     return {"digest": digest, "mode": state.mode, "uid": state.uid, "gid": state.gid}
 
 
-def put_back(ports: HasFiles, path: str, before: JsonObject) -> Undone:
+def put_back(host: Host, path: str, before: JsonObject) -> Undone:
     """Restore content, mode and owner of the file that `save` saw, or remove it if there was none."""
     digest = before["digest"]
     if digest is None:
-        existed = ports.files.state(path) is not None
-        ports.files.remove(path)
+        existed = host.files.state(path) is not None
+        host.files.remove(path)
         return Undone(Undo.REMOVED if existed else Undo.ABSENT)
-    content = ports.files.read(f"{ports.state_directory}/saved/{digest}")
+    content = host.files.read(f"{host.state_directory}/saved/{digest}")
     if content is None:
         return Undone(Undo.KEPT, f"the saved content of {path} is missing")
     mode, uid, gid = (int(str(before[name])) for name in ("mode", "uid", "gid"))
-    ports.files.write(path, content, mode, (uid, gid))
+    host.files.write(path, content, mode, (uid, gid))
     return Undone(Undo.RESTORED)
 
 
@@ -356,20 +414,20 @@ def _edited(path: str) -> str:
     return text("{path} was changed outside mstunnel-setup", path=path)
 
 
-def _is_link(ports: HasFiles, path: str) -> bool:
-    state = ports.files.state(path)
+def _is_link(host: Host, path: str) -> bool:
+    state = host.files.state(path)
     return state is not None and state.kind == "link"
 
 
-def _is_kept(ports: HasFiles, path: str) -> bool:
+def _is_kept(host: Host, path: str) -> bool:
     """Whether the file at `path` was saved."""
-    state = ports.files.state(path)
+    state = host.files.state(path)
     if state is None or state.kind != "file":
         return False
-    return ports.files.state(f"{ports.state_directory}/saved/{ports.files.digest(path)}") is not None
+    return host.files.state(f"{host.state_directory}/saved/{host.files.digest(path)}") is not None
 
 
-def _ours(record: UndoRecord[Place]) -> Sequence[str | None]:
+def _ours(record: UndoRecord) -> Sequence[str | None]:
     """Digests of the file as long as only we have changed it."""
     versions = [version for version in record.versions if isinstance(version, PlacedFile)]
     digests = [version.content_digest(record.outputs) for version in versions]

@@ -6,12 +6,14 @@ nftables decide, in a table of ours beside those of firewalld, ufw and the conta
 drops is dropped.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, TypeAlias
 
-from mstunnel_setup.actions.files import WriteFile
-from mstunnel_setup.actions.ports import HasUnits
+from typing_extensions import override
+
+from mstunnel_setup.actions.files import Composite, WriteFile
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
@@ -19,7 +21,6 @@ from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Action, Undone, UndoRecord
-from mstunnel_setup.transaction.ports import HasFiles
 
 Family: TypeAlias = Literal["ipv4", "ipv6"]
 
@@ -56,49 +57,48 @@ def loaded(processes: Processes) -> bool | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LimitForwarding(Action[HasUnits]):
+class LimitForwarding(Composite):
     """Write the rules to `RULES` and load them; undo removes them from the kernel, too."""
 
     kind: ClassVar[str] = "limit-forwarding"
     text: str
 
     @property
+    @override
     def key(self) -> str:
-        """The path."""
         return f"forwarding:{RULES}"
 
     @property
     def file(self) -> WriteFile:
-        """The file part of this action."""
+        """The file, without loading it."""
         return WriteFile(path=RULES, text=self.text)
 
+    @property
+    @override
+    def parts(self) -> Mapping[str, Action]:
+        return {"": self.file}
+
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return text(
             "write {rules} and load it: this host forwards for the gateway, not for others", rules=RULES
         )
 
-    def satisfied(self, ports: HasUnits, outputs: Outputs) -> bool:
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the file matches and the kernel has the table."""
-        return self.file.satisfied(ports, outputs) and loaded(ports.processes) is True
+        return super().satisfied(host, outputs) and loaded(host.processes) is True
 
-    def capture(self, ports: HasUnits) -> JsonObject:
-        """Save the current file, if there is one."""
-        return self.file.capture(ports)
-
-    def changed(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> str:
-        """An edit of the file by others; a removed file is written again without asking."""
-        return self.file.changed(ports, _of_file(record))
-
-    def apply(self, ports: HasUnits, outputs: Outputs) -> JsonObject:
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Write and load them; where nftables loads the rules of the host, have these follow them.
 
         Raises StepError `forwarding-rules-refused`: without them the host would forward for everyone.
         """
-        self.file.apply(ports, outputs)
+        super().apply(host, outputs)
         command = ["nft", "--file", RULES]
         try:
-            ports.processes.run(command, timeout=_SECONDS)
+            host.processes.run(command, timeout=_SECONDS)
         except ProcessError as error:
             raise StepError(
                 "forwarding-rules-refused",
@@ -107,22 +107,18 @@ class LimitForwarding(Action[HasUnits]):
                 reason=error.message,
                 command=" ".join(command),
             ) from error
-        if ports.systemd.running() and ports.systemd.active(WANTS[AGAIN_UNIT]):
-            ports.systemd.start(AGAIN_UNIT)
+        if host.systemd.running() and host.systemd.active(WANTS[AGAIN_UNIT]):
+            host.systemd.start(AGAIN_UNIT)
         return {}
 
-    def undo(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Unload them, and restore the earlier file."""
         for unit in (UNIT, AGAIN_UNIT):
-            if ports.systemd.known(unit):
-                ports.systemd.stop(unit)
-        if ports.processes.find("nft") is not None:
+            if host.systemd.known(unit):
+                host.systemd.stop(unit)
+        if host.processes.find("nft") is not None:
             # The table is gone already where others have flushed all rules.
             command = ["nft", "delete", "table", "inet", TABLE]
-            ports.processes.run(command, timeout=_SECONDS, check=False)
-        return self.file.undo(ports, _of_file(record))
-
-
-def _of_file(record: UndoRecord[HasUnits]) -> UndoRecord[HasFiles]:
-    versions = [version.file for version in record.versions if isinstance(version, LimitForwarding)]
-    return UndoRecord(record.before, versions, record.outputs)
+            host.processes.run(command, timeout=_SECONDS, check=False)
+        return super().undo(host, record)

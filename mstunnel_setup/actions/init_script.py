@@ -7,13 +7,13 @@ the programs of OpenRC 0.56 (without `localmount` on Debian) and dpkg 1.22, not 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from typing_extensions import override
 
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.forwarding import RULES
-from mstunnel_setup.actions.ports import HasProcesses
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
@@ -52,7 +52,7 @@ def script_text(init: Init, name: Name, program: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnableInitScript(Action[HasProcesses]):
+class EnableInitScript(Action):
     """Make the init system run our script at every boot; with `now` it is also started.
 
     The script itself is written by another action.
@@ -79,17 +79,17 @@ class EnableInitScript(Action[HasProcesses]):
         )
 
     @override
-    def satisfied(self, ports: HasProcesses, outputs: Outputs) -> bool:
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether it is enabled, and with `now` running."""
-        return self._linked(ports) and (not self.now or self._runs(ports))
+        return self._linked(host) and (not self.now or self._runs(host))
 
     @override
-    def apply(self, ports: HasProcesses, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Enable it with the program of the init system. Raises StepError `init-script-refused`."""
         commands = [self._enable, *([(path(self.name), "start")] if self.now else [])]
         for command in commands:
             try:
-                ports.processes.run(command, timeout=_SECONDS)
+                host.processes.run(command, timeout=_SECONDS)
             except ProcessError as error:
                 raise StepError(
                     "init-script-refused",
@@ -102,15 +102,15 @@ class EnableInitScript(Action[HasProcesses]):
         return {}
 
     @override
-    def undo(self, ports: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Stop and disable it with the program of the init system; the links are kept when that fails."""
-        if self.now and ports.files.state(path(self.name)) is not None:
+        if self.now and host.files.state(path(self.name)) is not None:
             with suppress(ProcessError):  # the links are removed even if stopping hangs
-                ports.processes.run((path(self.name), "stop"), timeout=_SECONDS)
-        if not self._linked(ports):
+                host.processes.run((path(self.name), "stop"), timeout=_SECONDS)
+        if not self._linked(host):
             return Undone(Undo.ABSENT)
         try:
-            ports.processes.run(self._disable, timeout=_SECONDS)
+            host.processes.run(self._disable, timeout=_SECONDS)
         except ProcessError as error:
             return Undone(Undo.KEPT, f"the links to {path(self.name)}: {error.message}")
         return Undone(Undo.REMOVED)
@@ -127,17 +127,17 @@ class EnableInitScript(Action[HasProcesses]):
             return ("rc-update", "del", self.name, "default")
         return ("update-rc.d", "-f", self.name, "remove")
 
-    def _runs(self, ports: HasProcesses) -> bool:
-        return ports.processes.run((path(self.name), "status"), timeout=_SECONDS, check=False).code == 0
+    def _runs(self, host: Host) -> bool:
+        return host.processes.run((path(self.name), "status"), timeout=_SECONDS, check=False).code == 0
 
-    def _linked(self, ports: HasProcesses) -> bool:
+    def _linked(self, host: Host) -> bool:
         """Whether there is a link; those of System V have the prefix S and two digits (update-rc.d(8))."""
         directory = _LINKS[self.init]
-        names = ports.files.names(directory) if ports.files.state(directory) is not None else ()
+        names = host.files.names(directory) if host.files.state(directory) is not None else ()
         return any(name == self.name or (name[:1] == "S" and name[3:] == self.name) for name in names)
 
 
-def at_boot(init: Init, name: Name, program: str, *, now: bool = False) -> Sequence[Action[Any]]:
+def at_boot(init: Init, name: Name, program: str, *, now: bool = False) -> Sequence[Action]:
     """The actions that write and enable the script."""
     script = WriteFile(path=path(name), text=script_text(init, name, program), mode=0o755)
     return (script, EnableInitScript(init=init, name=name, now=now))

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, Outputs
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
@@ -12,7 +13,7 @@ from mstunnel_setup.transaction.receipt import Receipt
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoreAnswer(Action[object]):
+class StoreAnswer(Action):
     """Store `value` under `name`; read it with `remembered`."""
 
     kind: ClassVar[str] = "remember"
@@ -29,16 +30,16 @@ class StoreAnswer(Action[object]):
         return text("remember {name}", name=self.name)
 
     @override
-    def satisfied(self, ports: object, outputs: Outputs) -> bool:
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
         return outputs.get(self.key) == {"value": self.value}
 
     @override
-    def apply(self, ports: object, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """The journal record is the effect."""
         return {"value": self.value}
 
     @override
-    def undo(self, ports: object, record: UndoRecord[object]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         return Undone(Undo.REMOVED)
 
 

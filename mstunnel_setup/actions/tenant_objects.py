@@ -1,10 +1,11 @@
 """Actions on the tenant: the agent's own application, and the record of this server in its site."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final
 
 from typing_extensions import override
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import SignInError, TenantError, WaitingError
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, Outputs
@@ -20,24 +21,14 @@ from mstunnel_setup.tenant.wire import (
     TunnelServer,
 )
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.transaction.ports import HasClock
 
 # Entra ID answers from several replicas, which learn of a deletion within seconds.
 _REPLICATION_SECONDS: Final = 60.0
 _REPLICATION_PAUSE: Final = 2.0
 
 
-class HasTenant(HasClock, Protocol):
-    """The ports that tenant actions need."""
-
-    @property
-    def graph(self) -> Graph:
-        """The tenant's Graph; the first use may sign in."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
-class CreateAppIdentity(Action[HasTenant]):
+class CreateAppIdentity(Action):
     """Give the agent its own application, which signs in with the certificate at `credential_path`.
 
     Without a path it gets a secret by a separate action (`CreateAgentSecret`).
@@ -62,7 +53,7 @@ class CreateAppIdentity(Action[HasTenant]):
             configuration_read_write=CONFIGURATION_READ_WRITE,
         )
 
-    def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the application made before is still there and knows the certificate.
 
         A sign-in as that application proves both, and could not look at the directory.
@@ -71,20 +62,20 @@ class CreateAppIdentity(Action[HasTenant]):
         object_id = known.get("application_object_id")
         if object_id is None:
             return False
-        if self.credential_path and ports.files.state(self.credential_path) is None:
+        if self.credential_path and host.files.state(self.credential_path) is None:
             return False
-        if ports.graph.signed_in_as and ports.graph.signed_in_as == known.get("app_id"):
+        if host.graph.signed_in_as and host.graph.signed_in_as == known.get("app_id"):
             return True
-        application = ports.graph.application(str(object_id))
-        return application is not None and _knows(application, self._key(ports))
+        application = host.graph.application(str(object_id))
+        return application is not None and _knows(application, self._key(host))
 
-    def capture(self, ports: HasTenant) -> JsonObject:
+    def capture(self, host: Host) -> JsonObject:
         """Nothing of that name, or TenantError `application-name-taken`.
 
         From here on an application of that name is ours. One created earlier may belong to any user: any
         user may create applications, and the owner can add a key and use what is granted to it.
         """
-        if ports.graph.find_applications(self.display_name):
+        if host.graph.find_applications(self.display_name):
             raise TenantError(
                 "application-name-taken",
                 "the tenant already has an application called {display_name}",
@@ -96,13 +87,13 @@ class CreateAppIdentity(Action[HasTenant]):
             )
         return {}
 
-    def apply(self, ports: HasTenant, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Find or create application, service principal and grant, in this order.
 
         Raises WaitingError `admin-consent-needed` when only the grant is beyond the account's rights.
         """
-        graph = ports.graph
-        application = self._application(graph, self._key(ports), outputs)
+        graph = host.graph
+        application = self._application(graph, self._key(host), outputs)
         principal = graph.service_principal(application.app_id)
         principal = principal or graph.create_service_principal(application.app_id)
         _grant(graph, application, principal)
@@ -113,16 +104,16 @@ class CreateAppIdentity(Action[HasTenant]):
             "service_principal_id": principal.id,
         }
 
-    def undo(self, ports: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Delete the application, which takes service principal and grant with it."""
-        found = self._existing(ports.graph, record.outputs)
-        removed = found is not None and ports.graph.delete_application(found.id)
+        found = self._existing(host.graph, record.outputs)
+        removed = found is not None and host.graph.delete_application(found.id)
         return Undone(Undo.REMOVED if removed else Undo.ABSENT)
 
-    def _key(self, ports: HasTenant) -> KeyCredential | None:
+    def _key(self, host: Host) -> KeyCredential | None:
         if not self.credential_path:
             return None
-        credential = read_credential(ports.files, self.credential_path, unencrypted=True)
+        credential = read_credential(host.files, self.credential_path, unencrypted=True)
         return credential.key_credential(self.display_name)
 
     def _application(self, graph: Graph, key: KeyCredential | None, outputs: Outputs) -> Application:
@@ -154,7 +145,7 @@ class CreateAppIdentity(Action[HasTenant]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RemoveApplication(Action[HasTenant]):
+class RemoveApplication(Action):
     """Remove the application that an earlier installation left, so that its name is free for a new one."""
 
     kind: ClassVar[str] = "remove-application"
@@ -174,20 +165,20 @@ class RemoveApplication(Action[HasTenant]):
         )
 
     @override
-    def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
-        return ports.graph.application(self.object_id) is None
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return host.graph.application(self.object_id) is None
 
     @override
-    def apply(self, ports: HasTenant, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Delete it, and wait until searches no longer find it: the next action looks for its name."""
-        ports.graph.delete_application(self.object_id)
-        end = ports.clock.monotonic() + _REPLICATION_SECONDS
-        while ports.clock.monotonic() < end and self._is_found(ports.graph):
-            ports.clock.sleep(_REPLICATION_PAUSE)
+        host.graph.delete_application(self.object_id)
+        end = host.clock.monotonic() + _REPLICATION_SECONDS
+        while host.clock.monotonic() < end and self._is_found(host.graph):
+            host.clock.sleep(_REPLICATION_PAUSE)
         return {}
 
     @override
-    def undo(self, ports: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Nothing to undo. Entra ID keeps a deleted application for 30 days, so it can be restored there."""
         return Undone(Undo.ABSENT)
 
@@ -196,7 +187,7 @@ class RemoveApplication(Action[HasTenant]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegisterServer(Action[HasTenant]):
+class RegisterServer(Action):
     """Register this server in its site. Results: `server_id`."""
 
     kind: ClassVar[str] = "register-server"
@@ -217,20 +208,20 @@ class RegisterServer(Action[HasTenant]):
             site_id=self.site_id,
         )
 
-    def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the record made before is still there."""
         server_id = outputs.get(self.key, {}).get("server_id")
-        return server_id is not None and ports.graph.server(self.site_id, str(server_id)) is not None
+        return server_id is not None and host.graph.server(self.site_id, str(server_id)) is not None
 
-    def capture(self, ports: HasTenant) -> JsonObject:
+    def capture(self, host: Host) -> JsonObject:
         """Nothing of that name, or TenantError: from here on, a record of it is ours."""
-        require_free_name(ports.graph, self.site_id, self.server_name)
+        require_free_name(host.graph, self.site_id, self.server_name)
         return {}
 
     @override
-    def apply(self, ports: HasTenant, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Adopt the record that a cut-off run made, or create it. Raises TenantError `site-deleted`."""
-        graph = ports.graph
+        graph = host.graph
         try:
             server = server_named(graph, self.site_id, self.server_name)
             server = server or graph.create_server(self.site_id, self.server_name, self.deployment_mode)
@@ -240,17 +231,17 @@ class RegisterServer(Action[HasTenant]):
             raise site_deleted(self.site_id) from error
         return {"server_id": server.id}
 
-    def undo(self, ports: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Delete the record."""
         known = record.outputs.get(self.key, {}).get("server_id")
-        server = None if known else server_named(ports.graph, self.site_id, self.server_name)
+        server = None if known else server_named(host.graph, self.site_id, self.server_name)
         server_id = str(known) if known else server.id if server else None
-        removed = server_id is not None and ports.graph.delete_server(self.site_id, server_id)
+        removed = server_id is not None and host.graph.delete_server(self.site_id, server_id)
         return Undone(Undo.REMOVED if removed else Undo.ABSENT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RemoveServerRecord(Action[HasTenant]):
+class RemoveServerRecord(Action):
     """Remove the record that a server of this name, which is gone, left in the site."""
 
     kind: ClassVar[str] = "remove-server-record"
@@ -272,23 +263,23 @@ class RemoveServerRecord(Action[HasTenant]):
         )
 
     @override
-    def satisfied(self, ports: HasTenant, outputs: Outputs) -> bool:
-        return ports.graph.server(self.site_id, self.server_id) is None
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return host.graph.server(self.site_id, self.server_id) is None
 
-    def capture(self, ports: HasTenant) -> JsonObject:
+    def capture(self, host: Host) -> JsonObject:
         """Nothing, or TenantError `server-name-taken`: that server has checked in since it was read."""
-        found = ports.graph.server(self.site_id, self.server_id)
+        found = host.graph.server(self.site_id, self.server_id)
         if found is not None and not is_silent(found):
             raise _at_work(self.server_name)
         return {}
 
     @override
-    def apply(self, ports: HasTenant, outputs: Outputs) -> JsonObject:
-        ports.graph.delete_server(self.site_id, self.server_id)
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        host.graph.delete_server(self.site_id, self.server_id)
         return {}
 
     @override
-    def undo(self, ports: HasTenant, record: UndoRecord[HasTenant]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Nothing to undo: Graph assigns the id of a record, so it cannot be created again."""
         return Undone(Undo.ABSENT)
 

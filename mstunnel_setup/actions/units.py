@@ -1,19 +1,29 @@
-"""Configuration of a unit that is not ours: a drop-in, or the configuration of an engine."""
+"""Units: configuration of others', files of ours, services that start at boot, and targets."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import ClassVar
 
-from mstunnel_setup.actions.files import WriteFile
-from mstunnel_setup.actions.ports import HasUnits
+from typing_extensions import override
+
+from mstunnel_setup.actions.files import Composite, Link, WriteFile
+from mstunnel_setup.actions.host import Host
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.containers import quadlet
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.transaction.ports import HasFiles
+
+TARGET_DIRECTORY = f"{paths.UNITS}/{paths.BOOT_TARGET}.wants"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConfigureUnit(Action[HasUnits]):
-    """Write the file `path` that `unit` reads, and restart the unit if it runs."""
+class ConfigureUnit(Composite):
+    """Write the file `path` that `unit` reads (a drop-in, the configuration of an engine); restart the unit.
+
+    It is restarted if it runs.
+    """
 
     kind: ClassVar[str] = "configure-unit"
     unit: str
@@ -22,55 +32,159 @@ class ConfigureUnit(Action[HasUnits]):
     mode: int = 0o644
 
     @property
+    @override
     def key(self) -> str:
-        """The path."""
         return f"unit-file:{self.path}"
 
     @property
     def file(self) -> WriteFile:
-        """The file part of this action."""
+        """The file alone."""
         return WriteFile(path=self.path, text=self.text, mode=self.mode)
 
+    @property
+    @override
+    def parts(self) -> Mapping[str, Action]:
+        return {"": self.file}
+
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return text("write {path} and apply it to {unit}", path=self.path, unit=self.unit)
 
-    def satisfied(self, ports: HasUnits, outputs: Outputs) -> bool:
-        """Whether the file matches."""
-        return self.file.satisfied(ports, outputs)
+    @override
+    def take_up(self, host: Host) -> None:
+        if not host.systemd.running():
+            return
+        host.systemd.daemon_reload()
+        if host.systemd.active(self.unit):
+            host.systemd.restart(self.unit)
 
-    def capture(self, ports: HasUnits) -> JsonObject:
-        """Save the current file, if there is one."""
-        return self.file.capture(ports)
 
-    def apply(self, ports: HasUnits, outputs: Outputs) -> JsonObject:
-        """Write it, reload systemd and restart the unit."""
-        self.file.apply(ports, outputs)
-        self._follow(ports)
+@dataclass(frozen=True, kw_only=True)
+class InstallUnit(Composite):
+    """Write a unit file; reload systemd."""
+
+    kind: ClassVar[str] = "install-unit"
+    path: str
+    text: str
+
+    @property
+    @override
+    def key(self) -> str:
+        return f"unit:{self.path}"
+
+    @property
+    @override
+    def parts(self) -> Mapping[str, Action]:
+        return {"": WriteFile(path=self.path, text=self.text)}
+
+    @override
+    def describe(self) -> str:
+        return text("install unit {path}", path=self.path)
+
+    @override
+    def take_up(self, host: Host) -> None:
+        host.systemd.daemon_reload()
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallQuadlet(InstallUnit):
+    """Write a Quadlet file that Podman's generator accepts; reload systemd."""
+
+    kind: ClassVar[str] = "install-quadlet"
+
+    @property
+    @override
+    def key(self) -> str:
+        return f"quadlet:{self.path}"
+
+    @override
+    def prepare(self, host: Host, outputs: Outputs) -> None:
+        quadlet.check(host.files, host.processes, PurePosixPath(self.path).name, self.text)
+
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Also remove a draft that an interrupted check left behind."""
+        quadlet.discard(host.files, PurePosixPath(self.path).name)
+        return super().undo(host, record)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallService(Composite):
+    """Install, enable and start the service `unit` (`NAME.service`); `text` is its unit file."""
+
+    kind: ClassVar[str] = "install-service"
+    unit: str
+    text: str
+
+    @property
+    @override
+    def key(self) -> str:
+        return f"service:{self.unit}"
+
+    @property
+    @override
+    def parts(self) -> Mapping[str, Action]:
+        """The unit file, and the link that `systemctl enable` would create."""
+        file = f"{paths.UNITS}/{self.unit}"
+        return {
+            "file": WriteFile(path=file, text=self.text),
+            "link": Link(path=f"{TARGET_DIRECTORY}/{self.unit}", target=file),
+        }
+
+    @override
+    def describe(self) -> str:
+        return text("install and start the service {unit}", unit=self.unit)
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        """Whether the files match and the service runs."""
+        return super().satisfied(host, outputs) and host.systemd.active(self.unit)
+
+    @override
+    def take_up(self, host: Host) -> None:
+        host.systemd.daemon_reload()
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        """Write the files, and start or restart the service."""
+        super().apply(host, outputs)
+        host.systemd.restart(self.unit)
         return {}
 
-    def undo(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
-        """Restore the earlier file, unless others have changed it since.
-
-        Also with no file left the unit follows: an undo may have been interrupted before that.
-        """
-        undone = self.file.undo(ports, _of_file(record))
-        if undone.outcome is not Undo.KEPT:
-            self._follow(ports)
-        return undone
-
-    def changed(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> str:
-        """An edit of the file by others; a removed file is written again without asking."""
-        return self.file.changed(ports, _of_file(record))
-
-    def _follow(self, ports: HasUnits) -> None:
-        if not ports.systemd.running():
-            return
-        ports.systemd.daemon_reload()
-        if ports.systemd.active(self.unit):
-            ports.systemd.restart(self.unit)
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Stop it and restore the earlier files."""
+        if host.systemd.known(self.unit):
+            host.systemd.stop(self.unit)
+        return super().undo(host, record)
 
 
-def _of_file(record: UndoRecord[HasUnits]) -> UndoRecord[HasFiles]:
-    versions = [version.file for version in record.versions if isinstance(version, ConfigureUnit)]
-    return UndoRecord(record.before, versions, record.outputs)
+@dataclass(frozen=True, kw_only=True)
+class ReachTarget(Action):
+    """Start a target that other units wait for. It stays active until the next boot, which is harmless."""
+
+    kind: ClassVar[str] = "reach-target"
+    unit: str
+
+    @property
+    @override
+    def key(self) -> str:
+        return f"target:{self.unit}"
+
+    @override
+    def describe(self) -> str:
+        return text("start {unit}", unit=self.unit)
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return host.systemd.active(self.unit)
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        host.systemd.start(self.unit)
+        return {}
+
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Nothing to do: it ends with the next boot."""
+        return Undone(Undo.ABSENT)

@@ -3,18 +3,21 @@
 Packets stay in the kernel, which the programs for rootless networks (pasta, slirp4netns) cannot offer.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from typing_extensions import override
+
 from mstunnel_setup.actions.files import Link, WriteFile
-from mstunnel_setup.actions.ports import HasUnits
-from mstunnel_setup.actions.services import InstallService
+from mstunnel_setup.actions.host import Host
+from mstunnel_setup.actions.units import InstallService
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.transaction.action import Undone, UndoRecord
+from mstunnel_setup.transaction.action import Action, Undone, UndoRecord
 
 PROGRAM: Final = "mstunnel_uplink"
 SOCKET_UNIT: Final = "mstunnel-uplink.socket"
@@ -73,35 +76,38 @@ class InstallUplink(InstallService):
     kind: ClassVar[str] = "install-uplink"
 
     @property
-    def file(self) -> WriteFile:
-        """The unit file: root's, also where the account plans what root has to do."""
-        return WriteFile(path=f"{UNITS}/{self.unit}", text=self.text)
+    @override
+    def parts(self) -> Mapping[str, Action]:
+        """The unit file is root's, also where the account plans what root has to do.
 
-    @property
-    def link(self) -> Link:
-        """Sockets are there before any service, so before the gateway of the account."""
-        return Link(path=f"{UNITS}/sockets.target.wants/{self.unit}", target=self.file.path)
+        Sockets are there before any service, so before the gateway of the account.
+        """
+        file = f"{UNITS}/{self.unit}"
+        return {
+            "file": WriteFile(path=file, text=self.text),
+            "link": Link(path=f"{UNITS}/sockets.target.wants/{self.unit}", target=file),
+        }
 
     def describe(self) -> str:
         """What will be done."""
         return text("open the socket {unit}, which connects the gateway to the network", unit=self.unit)
 
-    def apply(self, ports: HasUnits, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Open it; where nftables loads the rules of the host, have those of the uplink follow them."""
-        applied = super().apply(ports, outputs)
-        if ports.systemd.active(_LOADS_RULES):
-            ports.systemd.start(RULES_UNIT)
+        applied = super().apply(host, outputs)
+        if host.systemd.active(_LOADS_RULES):
+            host.systemd.start(RULES_UNIT)
         return applied
 
-    def undo(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Close it, restore the earlier files, and remove device and rules."""
-        undone = super().undo(ports, record)
+        undone = super().undo(host, record)
         for unit in (SERVICE_UNIT, RULES_UNIT):
-            if ports.systemd.known(unit):
-                ports.systemd.stop(unit)
+            if host.systemd.known(unit):
+                host.systemd.stop(unit)
         for command in (["nft", "delete", "table", "inet", TABLE], ["ip", "link", "delete", DEVICE]):
-            if ports.processes.find(command[0]) is not None:
+            if host.processes.find(command[0]) is not None:
                 # Neither is there when no gateway has started.
-                ports.processes.run(command, timeout=_SECONDS, check=False)
-        ports.files.remove_tree(SOCKETS)
+                host.processes.run(command, timeout=_SECONDS, check=False)
+        host.files.remove_tree(SOCKETS)
         return undone

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from mstunnel_setup.actions.ports import HasProcesses, HasUnits
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import CheckError, EngineError, StepError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs, as_list
@@ -22,7 +22,6 @@ from mstunnel_setup.io.appender import Appender
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files, FileState
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.transaction.ports import HasFiles
 
 ADOPT = "adopt"
 HAND_OVER = "hand-over"
@@ -38,7 +37,7 @@ _KINDS = {"file": tarfile.REGTYPE, "directory": tarfile.DIRTYPE, "link": tarfile
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackUpFiles(Action[HasFiles]):
+class BackUpFiles(Action):
     """Write everything below `sources` into the archive `path` (.tar, mode 0600), and read it again.
 
     The archive keeps content, modes, owners and links. It is for the administrator: undo does not need it,
@@ -59,18 +58,18 @@ class BackUpFiles(Action[HasFiles]):
         return text("back up {sources} to {path}", sources=", ".join(self.sources), path=self.path)
 
     @override
-    def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
-        return self.key in outputs and ports.files.state(self.path) is not None
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return self.key in outputs and host.files.state(self.path) is not None
 
     @override
-    def apply(self, ports: HasFiles, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Write and read it. Raises StepError `adoption-backup-unreadable`."""
-        ports.files.make_directories(str(PurePosixPath(self.path).parent), 0o700)
-        with ports.files.growing(self.path) as file:
+        host.files.make_directories(str(PurePosixPath(self.path).parent), 0o700)
+        with host.files.growing(self.path) as file:
             target = _HashedFile(file)
             with tarfile.open(fileobj=target, mode="w|") as archive:
-                names = [name for source in self.sources for name in _pack(archive, ports.files, source)]
-        with tarfile.open(ports.files.locate(self.path), "r:") as archive:
+                names = [name for source in self.sources for name in _pack(archive, host.files, source)]
+        with tarfile.open(host.files.locate(self.path), "r:") as archive:
             if archive.getnames() != names:
                 raise StepError(
                     "adoption-backup-unreadable",
@@ -81,12 +80,12 @@ class BackUpFiles(Action[HasFiles]):
         return {"sha256": target.digest.hexdigest()}
 
     @override
-    def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
-        there = ports.files.state(self.path) is not None
-        if there and any(ports.files.state(source) is None for source in self.sources):
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        there = host.files.state(self.path) is not None
+        if there and any(host.files.state(source) is None for source in self.sources):
             return Undone(Undo.KEPT, f"the backup {self.path}: not everything of it is in its place")
         # Also what a killed run has written of it.
-        ports.files.remove(self.path)
+        host.files.remove(self.path)
         return Undone(Undo.REMOVED if there else Undo.ABSENT)
 
 
@@ -160,7 +159,7 @@ def _unbounded(top: str, path: str, reason: str) -> CheckError:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoteRunning(Action[HasUnits]):
+class NoteRunning(Action):
     """Record which of these units and containers (engine and name) run; undo starts them again.
 
     It comes before every change, so that it is undone last: when files, names and units are back. The monitor
@@ -184,40 +183,40 @@ class NoteRunning(Action[HasUnits]):
         )
 
     @override
-    def satisfied(self, ports: HasUnits, outputs: Outputs) -> bool:
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
         return self.key in outputs
 
     @override
-    def capture(self, ports: HasUnits) -> JsonObject:
-        states = [inspect(ports.processes, *container) for container in self.containers]
+    def capture(self, host: Host) -> JsonObject:
+        states = [inspect(host.processes, *container) for container in self.containers]
         return {
-            "units": [unit for unit in self.units if ports.systemd.active(unit)],
+            "units": [unit for unit in self.units if host.systemd.active(unit)],
             "containers": [state.name for state in states if state is not None and state.running],
         }
 
     @override
-    def apply(self, ports: HasUnits, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """What was captured is the effect."""
         return {}
 
     @override
-    def undo(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Start what ran, the monitor last: it would start containers itself. Raises when one does not."""
         ran = record.before
         for engine, name in self.containers:
-            state = inspect(ports.processes, engine, name)
+            state = inspect(host.processes, engine, name)
             if name in as_list(ran.get("containers")) and state is not None and not state.running:
-                ports.processes.run((engine, "start", name), timeout=_ENGINE_SECONDS)
+                host.processes.run((engine, "start", name), timeout=_ENGINE_SECONDS)
         units = [unit for unit in reversed(self.units) if unit in as_list(ran.get("units"))]
         if units:
-            ports.systemd.daemon_reload()
+            host.systemd.daemon_reload()
         for unit in units:
-            ports.systemd.start(unit)
+            host.systemd.start(unit)
         return Undone(Undo.RESTORED)
 
 
 @dataclass(frozen=True, kw_only=True)
-class StopUnit(Action[HasUnits]):
+class StopUnit(Action):
     """Stop a unit that is not ours; what undoes `NoteRunning` starts it again."""
 
     kind: ClassVar[str] = "stop-unit"
@@ -233,22 +232,22 @@ class StopUnit(Action[HasUnits]):
         return text("stop {unit}", unit=self.unit)
 
     @override
-    def satisfied(self, ports: HasUnits, outputs: Outputs) -> bool:
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
         # Stopped once is enough: later its name is that of a unit of ours.
-        return self.key in outputs or not ports.systemd.active(self.unit)
+        return self.key in outputs or not host.systemd.active(self.unit)
 
     @override
-    def apply(self, ports: HasUnits, outputs: Outputs) -> JsonObject:
-        ports.systemd.stop(self.unit)
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        host.systemd.stop(self.unit)
         return {}
 
     @override
-    def undo(self, ports: HasUnits, record: UndoRecord[HasUnits]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         return Undone(Undo.ABSENT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetAside(Action[HasFiles]):
+class SetAside(Action):
     """Rename a file or directory to `name` beside it: owners, modes and SELinux labels stay as they are.
 
     A rename happens or does not, so that a kill finds it here or there. Containers that run keep what they
@@ -274,34 +273,34 @@ class SetAside(Action[HasFiles]):
         return text("move {path} to {aside}", path=self.path, aside=self.aside)
 
     @override
-    def satisfied(self, ports: HasFiles, outputs: Outputs) -> bool:
-        return ports.files.state(self.aside) is not None
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return host.files.state(self.aside) is not None
 
     @override
-    def apply(self, ports: HasFiles, outputs: Outputs) -> JsonObject:
-        if ports.files.state(self.aside) is None:
-            ports.files.give_name(self.path, self.name)
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        if host.files.state(self.aside) is None:
+            host.files.give_name(self.path, self.name)
         return {}
 
     @override
-    def undo(self, ports: HasFiles, record: UndoRecord[HasFiles]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Move it back. What is in its place, such as files that were edited since, is renamed to `.left`."""
-        if ports.files.state(self.aside) is None:
+        if host.files.state(self.aside) is None:
             return Undone(Undo.ABSENT)
         name, reason = PurePosixPath(self.path).name, ""
-        if not _is_free(ports, self.path):
+        if not _is_free(host, self.path):
             reason = text(
                 "What was in {path} and changed since the switch is in {path}.left.", path=self.path
             )
-            if ports.files.state(f"{self.path}.left") is not None:
+            if host.files.state(f"{self.path}.left") is not None:
                 return Undone(Undo.KEPT, f"{self.aside}: {self.path} and {self.path}.left are in use")
-            ports.files.give_name(self.path, f"{name}.left")
-        ports.files.give_name(self.aside, name)
+            host.files.give_name(self.path, f"{name}.left")
+        host.files.give_name(self.aside, name)
         return Undone(Undo.RESTORED, reason)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetContainerAside(Action[HasProcesses]):
+class SetContainerAside(Action):
     """Stop a container that is not ours and rename it to `aside`; `for_good` also turns its restarts off.
 
     Undo gives it its name and restart policy again; what undoes `NoteRunning` starts it.
@@ -328,20 +327,20 @@ class SetContainerAside(Action[HasProcesses]):
         )
 
     @override
-    def satisfied(self, ports: HasProcesses, outputs: Outputs) -> bool:
-        return self._state(ports, self.aside) is not None
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return self._state(host, self.aside) is not None
 
     @override
-    def capture(self, ports: HasProcesses) -> JsonObject:
-        found = self._state(ports, self.name)
+    def capture(self, host: Host) -> JsonObject:
+        found = self._state(host, self.name)
         return {"restart_policy": "no" if found is None else found.restart_policy}
 
     @override
-    def apply(self, ports: HasProcesses, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Raises EngineError `vendor-container-vanished` when it is under neither name."""
-        if self._state(ports, self.aside) is not None:
+        if self._state(host, self.aside) is not None:
             return {}
-        found = self._state(ports, self.name)
+        found = self._state(host, self.name)
         if found is None:
             raise EngineError(
                 "vendor-container-vanished",
@@ -351,32 +350,32 @@ class SetContainerAside(Action[HasProcesses]):
                 engine=self.engine,
             )
         if self.for_good and found.restart_policy != "no":
-            self._do(ports, "update", "--restart=no", self.name)
+            self._do(host, "update", "--restart=no", self.name)
         if found.running:
-            self._do(ports, "stop", self.name)
-        self._do(ports, "rename", self.name, self.aside)
+            self._do(host, "stop", self.name)
+        self._do(host, "rename", self.name, self.aside)
         return {}
 
     @override
-    def undo(self, ports: HasProcesses, record: UndoRecord[HasProcesses]) -> Undone:
-        if self._state(ports, self.aside) is not None:
-            self._do(ports, "rename", self.aside, self.name)
-        found = self._state(ports, self.name)
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        if self._state(host, self.aside) is not None:
+            self._do(host, "rename", self.aside, self.name)
+        found = self._state(host, self.name)
         if found is None:
             return Undone(Undo.KEPT, f"the {self.engine} container {self.name} was removed by others")
         policy = str(record.before.get("restart_policy", "no"))
         if found.restart_policy != policy:
-            self._do(ports, "update", f"--restart={policy}", self.name)
+            self._do(host, "update", f"--restart={policy}", self.name)
         return Undone(Undo.RESTORED)
 
-    def _state(self, ports: HasProcesses, name: str) -> VendorContainer | None:
-        return inspect(ports.processes, self.engine, name)
+    def _state(self, host: Host, name: str) -> VendorContainer | None:
+        return inspect(host.processes, self.engine, name)
 
-    def _do(self, ports: HasProcesses, *arguments: str) -> None:
-        ports.processes.run((self.engine, *arguments), timeout=_ENGINE_SECONDS)
+    def _do(self, host: Host, *arguments: str) -> None:
+        host.processes.run((self.engine, *arguments), timeout=_ENGINE_SECONDS)
 
 
-def _is_free(ports: HasFiles, path: str) -> bool:
+def _is_free(host: Host, path: str) -> bool:
     """Whether nothing is at `path`; an empty directory is removed."""
-    state = ports.files.state(path)
-    return state is None or (state.kind == "directory" and ports.files.remove_directory(path))
+    state = host.files.state(path)
+    return state is None or (state.kind == "directory" and host.files.remove_directory(path))

@@ -25,7 +25,7 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.readiness.facts.vendor import MONITOR_UNIT
-from mstunnel_setup.transaction.action import AnyAction
+from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.step import AnyStep, Step
 
@@ -116,7 +116,7 @@ def _hand_over(adoption: Adoption) -> AnyStep:
     return Step(HAND_OVER, title, lambda _context: adoption, lambda facts: tuple(_stops(facts)))
 
 
-def _before(adoption: Adoption) -> Iterator[AnyAction]:
+def _before(adoption: Adoption) -> Iterator[Action]:
     yield StoreAnswer(name=ANSWER, value=adoption.data)
     running: list[tuple[EngineName, str]] = [(item.engine, item.name) for item in adoption.containers]
     yield NoteRunning(units=adoption.units, containers=tuple(running))
@@ -129,7 +129,7 @@ def _before(adoption: Adoption) -> Iterator[AnyAction]:
     yield from (CopyFile(**asdict(copy)) for copy in adoption.copies)
 
 
-def _stops(adoption: Adoption) -> Iterator[AnyAction]:
+def _stops(adoption: Adoption) -> Iterator[Action]:
     yield from (StopUnit(unit=unit) for unit in adoption.units if unit != MONITOR_UNIT)
     for item in adoption.containers:
         yield SetContainerAside(

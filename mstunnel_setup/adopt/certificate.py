@@ -4,13 +4,13 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.certificates.certificate import Identity, title
 from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.load import fingerprint, load_identity
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 
@@ -41,7 +41,7 @@ class VendorCertificate:
     hints: tuple[str, ...] = ()
 
 
-def vendor_certificate(ports: Ports, gateway: Mapping[str, str], *, lab: bool) -> VendorCertificate:
+def vendor_certificate(ports: Host, gateway: Mapping[str, str], *, lab: bool) -> VendorCertificate:
     """The certificate named in `gateway` (the settings of ocserv.conf), else at one of its usual places."""
     files = ports.files
     named = tuple(gateway.get(name, "") for name in _NAMES_OF_OCSERV)
@@ -69,7 +69,7 @@ def vendor_certificate(ports: Ports, gateway: Mapping[str, str], *, lab: bool) -
     )
 
 
-def _judged(ports: Ports, identity: Identity, *, lab: bool) -> Sequence[Problem]:
+def _judged(ports: Host, identity: Identity, *, lab: bool) -> Sequence[Problem]:
     return judge(
         identity,
         public_address=None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.vendor_gateway import KEY
 from mstunnel_setup.adopt.adoption import beside
 from mstunnel_setup.adopt.assessment import Assessment, Fate, assess, set_aside
@@ -13,7 +14,6 @@ from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.vendor import NAMES, vendor_containers
 from mstunnel_setup.install.request import InstallRequest, with_lab
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.io.operator import Operator
 

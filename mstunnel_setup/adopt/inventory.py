@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.vendor_gateway import vendor_tree
 from mstunnel_setup.adopt.certificate import VendorCertificate, vendor_certificate
 from mstunnel_setup.base import paths
@@ -21,7 +22,6 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.vendor import VendorContainer, vendor_containers
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.errors import EnvironmentFileError
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files, FileState
 from mstunnel_setup.readiness.facts.section import text_of
@@ -94,7 +94,7 @@ class Inventory:
         return None if uid in (0, os.geteuid()) else uid
 
 
-def take_inventory(ports: Ports, *, lab: bool = False) -> Inventory:
+def take_inventory(ports: Host, *, lab: bool = False) -> Inventory:
     """Read everything; `lab` says that the tenant is one that takes a self-signed certificate.
 
     Raises CheckError `vendor-files-unbounded`.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from mstunnel_setup.actions import vendor_gateway
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.vendor_gateway import (
     BackUpFiles,
     NoteRunning,
@@ -26,7 +27,6 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.install.install import installed, steps_data
 from mstunnel_setup.install.preflight import judging, refuse_unready
 from mstunnel_setup.install.request import InstallRequest, with_lab
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers
 from mstunnel_setup.install.status import summary
 from mstunnel_setup.install.uninstall import as_data, forget_program, kept, remove_installation

@@ -14,7 +14,7 @@ warnings.filterwarnings("ignore", "Unable to find acceptable character detection
 
 from mstunnel_setup.agent.build import assembled, requests_in_log  # noqa: E402
 from mstunnel_setup.base.errors import ExitCode  # noqa: E402
-from mstunnel_setup.io.memory import keep_private  # noqa: E402
+from mstunnel_setup.io.own_process import keep_private  # noqa: E402
 
 
 def main(root: Path) -> None:

@@ -17,7 +17,7 @@ from mstunnel_setup.exchange.agent_settings import wants_json, wants_requests
 from mstunnel_setup.exchange.status_file import write_status
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.request_log import requests_told
+from mstunnel_setup.io.request_log import log_requests
 
 
 def assembled(root: Path, *, watching: bool) -> Agent:
@@ -37,7 +37,7 @@ def requests_in_log(root: Path) -> AbstractContextManager[None]:
     """Meanwhile each request to the tenant is a log line, whenever `env.sh` wants that."""
     files = Files(root)
     tell = log_of(files)
-    return requests_told(lambda text: tell(REQUEST(request=text)), partial(wants_requests, files))
+    return log_requests(lambda text: tell(REQUEST(request=text)), partial(wants_requests, files))
 
 
 def log_of(files: Files) -> Tell:

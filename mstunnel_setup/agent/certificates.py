@@ -49,7 +49,7 @@ class CertificateWatch:
             chain = ()
         if not chain:
             return Served()
-        name = generations.linked(_Host(self.files)) or ""
+        name = generations.linked(self.files) or ""
         self._ask_in_time(name, chain)
         # Of ours: whatever the commands have asked is not the container's to read.
         asked = revocation_record.last(self.files, name, self.clock.now())
@@ -81,12 +81,6 @@ class CertificateWatch:
                 if is_issued_by(last, candidate):
                     return (candidate,)
         return ()
-
-
-@dataclass(frozen=True)
-class _Host:
-    files: Files
-    state_directory: str = paths.STATE
 
 
 def _certificates(content: bytes | None) -> tuple[x509.Certificate, ...]:

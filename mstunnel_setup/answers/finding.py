@@ -5,6 +5,7 @@ from typing import Final
 
 from mstunnel_setup.base.errors import Declared, declare
 from mstunnel_setup.base.problem import Problem, Severity
+from mstunnel_setup.base.text import sentence
 
 PAGE: Final = "docs/reference/mst-admin.md"
 
@@ -25,10 +26,21 @@ class Finding(Problem):
         return replace(self, key=key)
 
 
+def finding(
+    key: str, code: str, message: str, /, hint: str = "", *, fatal: bool = True, **values: object
+) -> Finding:
+    """A finding about `key`, written where it is found; its texts have parameters in braces as an error's.
+
+    `code` is a contract: its meaning never changes. docs/reference/mst-admin.md lists what these calls have.
+    """
+    severity = Severity.ERROR if fatal else Severity.WARNING
+    return Finding(code, sentence(message, values), sentence(hint, values), severity, key)
+
+
 def declare_finding(
     key: str, code: str, message: str, hint: str = "", *, fatal: bool = True
 ) -> Declared[Finding]:
-    """Declare a finding about `key`. `code` is a contract: its meaning never changes."""
+    """Declare a finding about `key` that several rules report."""
 
     def made(code: str, message: str, hint: str) -> Finding:
         return Finding(code, message, hint, Severity.ERROR if fatal else Severity.WARNING, key)

@@ -13,7 +13,6 @@ from mstunnel_setup.certificates.certificate import is_ca, title
 from mstunnel_setup.certificates.errors import KEY_MODE
 from mstunnel_setup.certificates.read import read_material, read_roots
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.transaction.ports import HasFiles
 
 _PEM = b"-----BEGIN CERTIFICATE-----"
 _FOR_OTHERS = 0o044
@@ -92,12 +91,12 @@ def added_roots_pem(files: Files) -> str:
     return "".join(root.public_bytes(Encoding.PEM).decode() for _, root in added_roots(files))
 
 
-def exposed_keys(ports: HasFiles) -> Iterator[Problem]:
+def exposed_keys(files: Files) -> Iterator[Problem]:
     """A finding for each certificate file with a key that others can read; links are not followed."""
-    roots = (f"{paths.CA_TRUST}/{name}" for name in ports.files.names(paths.CA_TRUST))
+    roots = (f"{paths.CA_TRUST}/{name}" for name in files.names(paths.CA_TRUST))
     for path in (paths.SITE_CERTIFICATE, *roots):
-        state = ports.files.state(path)
-        if state is not None and state.kind == "file" and state.mode & _FOR_OTHERS and _has_key(ports, path):
+        state = files.state(path)
+        if state is not None and state.kind == "file" and state.mode & _FOR_OTHERS and _has_key(files, path):
             yield error(
                 "key-exposed",
                 "{path} holds a private key and has mode {mode:04o}, so other accounts can read it",
@@ -107,16 +106,16 @@ def exposed_keys(ports: HasFiles) -> Iterator[Problem]:
             )
 
 
-def readable_keys(ports: HasFiles, used: Collection[str]) -> Iterator[Problem]:
+def readable_keys(files: Files, used: Collection[str]) -> Iterator[Problem]:
     """A finding for key or PFX at its usual place that others can read, where `used` (real paths) has it."""
     for path in (paths.SITE_KEY, paths.SITE_PFX):
-        state = ports.files.state(path) if str(ports.files.locate(path)) in used else None
+        state = files.state(path) if str(files.locate(path)) in used else None
         if state is not None and state.kind == "file" and state.mode & _OF_OTHERS:
             yield KEY_MODE(path=path, mode=state.mode, wanted=0o600)
 
 
-def _has_key(ports: HasFiles, path: str) -> bool:
+def _has_key(files: Files, path: str) -> bool:
     try:
-        return bool(read_material(ports.files.read(path) or b"").keys)
+        return bool(read_material(files.read(path) or b"").keys)
     except CertificateError:
         return False

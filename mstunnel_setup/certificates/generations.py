@@ -1,57 +1,19 @@
 """The generations of the certificate: one directory each, and one link that says which is served."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import ClassVar
 
 from cryptography import x509
-from typing_extensions import override
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
-from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.load import IdentitySource, load_identity
 from mstunnel_setup.certificates.read import read_material
-from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
-from mstunnel_setup.transaction.ports import HasClock, HasFiles
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
 
 _ABOVE = PurePosixPath(paths.GENERATIONS).name
-
-
-@dataclass(frozen=True, kw_only=True)
-class FreshenIdentity(Action[HasClock]):
-    """Freshen the generation `name`, which lay here before, until it is linked."""
-
-    kind: ClassVar[str] = "freshen-identity"
-    name: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return freshness(self.name)
-
-    @override
-    def describe(self) -> str:
-        return text(
-            "mark the files in {name} as new, so that the gateway loads them", name=directory(self.name)
-        )
-
-    @override
-    def satisfied(self, ports: HasClock, outputs: Outputs) -> bool:
-        return linked(ports) == self.name
-
-    @override
-    def apply(self, ports: HasClock, outputs: Outputs) -> JsonObject:
-        freshen(ports, self.name)
-        return {}
-
-    @override
-    def undo(self, ports: HasClock, record: UndoRecord[HasClock]) -> Undone:
-        """Nothing to do: a modification time is harmless."""
-        return Undone(Undo.ABSENT)
 
 
 def freshness(name: str) -> str:
@@ -69,27 +31,27 @@ def target(name: str) -> str:
     return f"{_ABOVE}/{name}"
 
 
-def linked(ports: HasFiles) -> str | None:
+def linked(files: Files) -> str | None:
     """The generation that the link names, whether it is there or not; None when there is no such link."""
-    state = ports.files.state(paths.ACTIVE)
+    state = files.state(paths.ACTIVE)
     if state is None or state.target is None:
         return None
     pure = PurePosixPath(state.target)
     return pure.name if str(pure.parent) in (_ABOVE, paths.GENERATIONS) else None
 
 
-def source(ports: HasFiles, directory: str) -> IdentitySource:
+def source(files: Files, directory: str) -> IdentitySource:
     """Chain and key in `directory`, as a source to place them from."""
-    real = ports.files.locate(directory)
+    real = files.locate(directory)
     return IdentitySource(chain=f"{real}/chain.pem", key=f"{real}/key.pem", root=f"{real}/root.pem")
 
 
-def read(ports: HasFiles, directory: str) -> Identity:
+def read(files: Files, directory: str) -> Identity:
     """What lies in the directory `directory`.
 
     Raises CertificateError `generation-incomplete` when a file is missing, and the codes of `load_identity`.
     """
-    contents = [ports.files.read(f"{directory}/{name}") for name in ("chain.pem", "key.pem")]
+    contents = [files.read(f"{directory}/{name}") for name in ("chain.pem", "key.pem")]
     chain, key = contents
     if chain is None or key is None:
         raise CertificateError(
@@ -98,32 +60,32 @@ def read(ports: HasFiles, directory: str) -> Identity:
             hint="Run `mst-cli cert repair`.",
             directory=directory,
         )
-    return load_identity(chain + (ports.files.read(f"{directory}/root.pem") or b""), key)
+    return load_identity(chain + (files.read(f"{directory}/root.pem") or b""), key)
 
 
-def freshen(ports: HasClock, name: str) -> None:
+def freshen(files: Files, clock: Clock, name: str) -> None:
     """Make chain and key of the generation `name` newer than anything that has read them.
 
     ocserv loads only files that changed after the second of its last load (need_file_reload in its tlslib.c),
     and certificate and key apart: with a generation that lay here before it would keep one or both.
     """
-    when = ports.clock.now().timestamp() + 1
+    when = clock.now().timestamp() + 1
     for file in ("chain.pem", "key.pem"):
-        if ports.files.state(f"{directory(name)}/{file}") is not None:
-            ports.files.set_modified(f"{directory(name)}/{file}", when)
+        if files.state(f"{directory(name)}/{file}") is not None:
+            files.set_modified(f"{directory(name)}/{file}", when)
 
 
-def in_use(ports: HasFiles) -> Identity | None:
+def in_use(files: Files) -> Identity | None:
     """What the gateway serves; None when nothing usable is linked."""
     try:
-        return read(ports, paths.ACTIVE)
+        return read(files, paths.ACTIVE)
     except CertificateError:
         return None
 
 
-def leaf_in_use(ports: HasFiles) -> x509.Certificate | None:
+def leaf_in_use(files: Files) -> x509.Certificate | None:
     """The leaf that the gateway serves, whatever became of its key; None when it cannot be read."""
-    chain = ports.files.read(f"{paths.ACTIVE}/chain.pem")
+    chain = files.read(f"{paths.ACTIVE}/chain.pem")
     try:
         return None if chain is None else read_material(chain).certificates[0]
     except (CertificateError, IndexError):

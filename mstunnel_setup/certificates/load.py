@@ -28,8 +28,8 @@ from mstunnel_setup.certificates.errors import (
 )
 from mstunnel_setup.certificates.pfx.read import read_pfx
 from mstunnel_setup.certificates.read import read_material
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.transaction.ports import HasClock
 
 _Pair = tuple[x509.Certificate, PrivateKeyTypes]
 
@@ -160,8 +160,18 @@ def fingerprint(identity: Identity) -> str:
     return f"{leaf}-{hashlib.sha256(chain_pem(identity)).hexdigest()[:16]}"
 
 
-class HasIdentities(HasClock, Protocol):
-    """The ports that reading an identity needs."""
+class IdentityHost(Protocol):
+    """What reading an identity needs of the host, which belongs to a layer above."""
+
+    @property
+    def files(self) -> Files:
+        """The file writer."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
+        ...
 
     @property
     def trusted_roots(self) -> Sequence[Certificate]:
@@ -201,20 +211,20 @@ class IdentitySource:
         """The certificate files, unless it is a PFX."""
         return (self.chain, *self.further)
 
-    def load(self, ports: HasIdentities) -> Identity:
+    def load(self, host: IdentityHost) -> Identity:
         """Read it, preferring a chain that ends in a trusted root.
 
         Raises CertificateError when a file is missing or unusable.
         """
-        contents = {path: given_content(ports.files, path) for path in self.paths}
+        contents = {path: given_content(host.files, path) for path in self.paths}
         if self.pfx:
-            identity = load_identity_pfx(contents[self.pfx], ports.passphrase(self.passphrase))
+            identity = load_identity_pfx(contents[self.pfx], host.passphrase(self.passphrase))
         else:
             chain = {path: contents[path] for path in self.certificates}
             if self.root:
-                chain[self.root] = ports.files.read_given(self.root) or b""
+                chain[self.root] = host.files.read_given(self.root) or b""
             identity = load_identity_files(chain, contents.get(self.key, b""))
-        return prefer_trusted(identity, ports.trusted_roots, ports.clock.now())
+        return prefer_trusted(identity, host.trusted_roots, host.clock.now())
 
 
 def given_content(files: Files, path: str) -> bytes:

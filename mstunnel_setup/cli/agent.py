@@ -14,7 +14,7 @@ from mstunnel_setup.cli.framework.arguments import refuse_undecodable
 from mstunnel_setup.cli.framework.options import new_app
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.memory import keep_private
+from mstunnel_setup.io.own_process import keep_private
 from mstunnel_setup.io.process import Processes
 
 app = new_app("Keep a gateway in sync with its tenant and check in.")

@@ -16,7 +16,7 @@ from mstunnel_setup.cli.framework.entry import run_program
 from mstunnel_setup.cli.framework.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.framework.render import run_command
 from mstunnel_setup.exchange import agent_settings
-from mstunnel_setup.io import changes, request_log, service_manager, system_journal
+from mstunnel_setup.io import changes, request_log, systemd
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.monitor import rounds
 
@@ -53,13 +53,13 @@ def _until_stopped(operator: Operator, *, once: bool) -> Result:
 def _work(operator: Operator, *, once: bool) -> Result:
     # For another start: the next line takes something out of it.
     environment = dict(os.environ)
-    service = service_manager.ServiceManager.of(os.environ)
-    tell = _log_of(operator, system_journal.SystemJournal.of(os.environ, sys.stderr.fileno()))
+    service = systemd.ServiceManager.of(os.environ)
+    tell = _log_of(operator, systemd.SystemJournal.of(os.environ, sys.stderr.fileno()))
     monitor = rounds.Monitor(operator, tell, service)
     wanted = partial(agent_settings.wants_requests, operator.files)
     with (
         closing(monitor),
-        request_log.requests_told(lambda text: tell(log_lines.REQUEST(request=text)), wanted),
+        request_log.log_requests(lambda text: tell(log_lines.REQUEST(request=text)), wanted),
     ):
         service.ready()
         if once:
@@ -73,7 +73,7 @@ def _work(operator: Operator, *, once: bool) -> Result:
     return Result()
 
 
-def _log_of(operator: Operator, journal: system_journal.SystemJournal | None) -> log_line.Tell:
+def _log_of(operator: Operator, journal: systemd.SystemJournal | None) -> log_line.Tell:
     """What writes the log: with all fields into the journal, else on standard error as `env.sh` wants it."""
 
     def tell(line: log_line.LogLine) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, text
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from mstunnel_setup.transaction.step import Step
 

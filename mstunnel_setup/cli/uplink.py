@@ -28,7 +28,7 @@ def _run(side: str, given: str) -> int:
     from mstunnel_setup.base.errors import ExitCode, SetupError
     from mstunnel_setup.cli.framework.arguments import refuse_undecodable
     from mstunnel_setup.io.clock import SystemClock
-    from mstunnel_setup.io.own_code import refuse_code_of_others
+    from mstunnel_setup.io.own_process import refuse_code_of_others
     from mstunnel_setup.io.process import Processes
     from mstunnel_setup.operations import uplink
 

@@ -1,8 +1,9 @@
-"""Which engine runs the gateway, Podman or Docker: decided once, stored in the journal."""
+"""Which engine runs the gateway, decided once and stored in the journal, and how its containers are run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from typing_extensions import override
@@ -10,7 +11,7 @@ from typing_extensions import override
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
-from mstunnel_setup.containers import docker_service, podman_service, versions
+from mstunnel_setup.containers import versions
 from mstunnel_setup.containers.engine import ContainerEngine
 from mstunnel_setup.containers.errors import ENGINE_MISSING
 from mstunnel_setup.containers.run_arguments import EngineName
@@ -50,7 +51,7 @@ class Chosen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChooseEngine(Action[Any]):
+class ChooseEngine(Action):
     """Record the engine: containers and images of one engine are unknown to the other."""
 
     kind: ClassVar[str] = "choose-engine"
@@ -67,16 +68,16 @@ class ChooseEngine(Action[Any]):
         return text("use {capitalize}: {reason}", capitalize=self.engine.capitalize(), reason=self.reason)
 
     @override
-    def satisfied(self, ports: Any, outputs: Outputs) -> bool:
+    def satisfied(self, host: Any, outputs: Outputs) -> bool:
         return outputs.get(self.key) == {"engine": self.engine}
 
     @override
-    def apply(self, ports: Any, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Any, outputs: Outputs) -> JsonObject:
         """The journal record is the effect."""
         return {"engine": self.engine}
 
     @override
-    def undo(self, ports: Any, record: UndoRecord[Any]) -> Undone:
+    def undo(self, host: Any, record: UndoRecord) -> Undone:
         return Undone(Undo.REMOVED)
 
 
@@ -95,10 +96,18 @@ def open_engine(
     Raises EngineError with the reason of the first installed engine; `engine-missing` when there is none.
     """
     strict = wish.installed is None
-    openers: Mapping[EngineName, _Opener] = {
-        "podman": lambda: podman_service.podman_engine(files, processes, clock),
-        "docker": lambda: docker_service.docker_engine(processes, clock, strict=strict),
-    }
+
+    def podman() -> AbstractContextManager[ContainerEngine]:
+        from mstunnel_setup.containers.podman import podman_engine  # noqa: PLC0415 (160 ms)
+
+        return podman_engine(files, processes, clock)
+
+    def docker() -> AbstractContextManager[ContainerEngine]:
+        from mstunnel_setup.containers.docker import docker_engine  # noqa: PLC0415 (160 ms)
+
+        return docker_engine(processes, clock, strict=strict)
+
+    openers: Mapping[EngineName, _Opener] = {"podman": podman, "docker": docker}
     errors: list[EngineError] = []
     for name in wish.candidates:
         try:
@@ -144,3 +153,39 @@ def _refusal(errors: Sequence[EngineError]) -> EngineError:
     if present or len(errors) == 1:
         return (present or errors)[0]
     return ENGINE_MISSING(engine=", ".join(map(str.capitalize, _PREFERRED)))
+
+
+class RunMethod(StrEnum):
+    """By a Quadlet file, a systemd unit that calls the engine, or the engine alone."""
+
+    QUADLET = "quadlet"
+    UNIT = "unit"
+    ENGINE = "engine"
+
+
+# Prefix of the keys in the receipt, by run method.
+_MARKS = {RunMethod.QUADLET: "quadlet:", RunMethod.UNIT: "unit:", RunMethod.ENGINE: "container:"}
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """The input of the choice: engine, systemd as process 1, cgroup v2, a usable Quadlet generator."""
+
+    engine: EngineName
+    systemd: bool
+    cgroup_v2: bool
+    generator: bool
+
+
+def choose_run_method(facts: HostFacts, installed: Iterable[str] = ()) -> RunMethod:
+    """The run method; `installed` are the keys of the receipt: an existing installation keeps its method."""
+    for key in installed:
+        for run_method, mark in _MARKS.items():
+            if key.startswith(mark):
+                return run_method
+    if not facts.systemd:
+        return RunMethod.ENGINE
+    # podman-systemd.unit(5): Quadlet needs cgroup v2.
+    if facts.engine == "podman" and facts.cgroup_v2 and facts.generator:
+        return RunMethod.QUADLET
+    return RunMethod.UNIT

@@ -1,40 +1,74 @@
-"""Docker as a container engine."""
+"""Docker as a container engine, through its SDK, and whether its daemon can run the gateway."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
-from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.base.text import printable
+from docker import APIClient
+from docker.errors import APIError, DockerException, NotFound
+from typing_extensions import override
+
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers import archive as archives
-from mstunnel_setup.containers import pull as pulls
-from mstunnel_setup.containers.command_line import once_arguments, once_name
-from mstunnel_setup.containers.common_engine import CommonEngine, explained, reason_of
-from mstunnel_setup.containers.engine import ContainerState, Finished, Image, Progress, engine_time, state_of
+from mstunnel_setup.containers.engine import (
+    LOAD_SECONDS,
+    ContainerEngine,
+    ContainerState,
+    Finished,
+    Image,
+    engine_time,
+    state_of,
+)
 from mstunnel_setup.containers.errors import (
     ENGINE_FAILED,
-    IMAGE_LOAD_FAILED,
+    ENGINE_MISSING,
+    ENGINE_NOT_RUNNING,
+    ENGINE_UNFIT,
     IMAGE_MISSING,
+    IMAGE_REMOVE_FAILED,
 )
-from mstunnel_setup.containers.run_arguments import create_arguments
+from mstunnel_setup.containers.run_arguments import EngineName, create_arguments
 from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, Volume, digest_tag, split_reference
-from mstunnel_setup.io.http_service import ServiceError
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.http_port import READ_FAILURES
+from mstunnel_setup.io.process import Processes
 
-_LOAD_TIMEOUT = 3600.0
+_SYSTEM_SOCKET = "unix:///run/docker.sock"
+_FIRST_TIMEOUT = 120
+# A call that takes longer than stopping a container (90 s at most) has hung.
+_CALL_TIMEOUT = 600
 _CREATE_TIMEOUT = 600.0
 _PROBE_TIMEOUT = 120.0
 _SHELL = "CMD-SHELL"
+# Without a stop timeout of its own a container has so many seconds (docker-run(1)).
+_STOP_SECONDS = 10
+# dockerd(8): security options in `info` of a daemon with userns-remap, or without root.
+_REMAPPED = "name=userns"
+_ROOTLESS = "name=rootless"
 
 
-class DockerEngine(CommonEngine):
-    """A `ContainerEngine`."""
+class DockerEngine(ContainerEngine):
+    """A `ContainerEngine`; `client` is connected to the daemon at `address`."""
 
+    name: ClassVar[EngineName] = "docker"
+    failures = (*READ_FAILURES, DockerException)
+    packed = archives.for_docker
+
+    def __init__(
+        self, client: APIClient, address: str, processes: Processes, clock: Clock, command: tuple[str, ...]
+    ) -> None:
+        super().__init__(processes, clock, command)
+        self._client = client
+        self._address = address
+
+    @override
     def version(self) -> str:
-        """The version of the engine."""
-        with explained(ENGINE_FAILED, operation="read the version of the container engine"):
-            return self._service.get("/version").text("Version")
+        with self._explained(ENGINE_FAILED, operation="read the version of the container engine"):
+            return str(self._client.version()["Version"])
 
+    @override
     def image(self, reference: str) -> Image | None:
         """The image here that runs as `reference`: fetched by digest, or loaded and named after it."""
         _, digest = split_reference(reference)
@@ -44,94 +78,116 @@ class DockerEngine(CommonEngine):
                 return Image(name, digest, str(found["Id"]), engine_time(str(found.get("Created", ""))))
         return None
 
-    def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
-        """Fetch an image by digest within `deadline` seconds in all."""
-        name, digest = split_reference(reference)
-        until = self._clock.monotonic() + deadline
-        parameters = {"fromImage": name, "tag": digest}
-        try:
-            with self._service.streamed(
-                "POST", "/images/create", parameters, headers=_credentials(name), timeout=deadline
-            ) as report:
-                pulls.Pull(reference, self._clock, until, progress, "docker").follow(report)
-        except OSError as error:
-            raise pulls.pull_failure(reference, reason_of(error), "docker") from error
-        os.sync()
-        return pulls.fetched(self.image(reference), reference)
+    @override
+    def remove_image(self, reference: str) -> bool:
+        with self._explained(IMAGE_REMOVE_FAILED, image=reference):
+            try:
+                self._client.remove_image(reference)
+            except NotFound:
+                return True
+            except APIError as error:
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
+                return False
+        return True
 
-    def load(self, archive: str, reference: str, progress: Progress) -> Image:
-        """Load an image from an archive in OCI format, verified by its digest."""
-        name, digest = digest_tag(reference), split_reference(reference)[1]
-        image = archives.loadable(archive, digest)
-        upload = archives.Upload(archive, progress)
-        with explained(IMAGE_LOAD_FAILED, archive=archive):
-            content = upload.counted(archives.for_docker(archive, image, name))
-            answer = self._service.upload("/images/load", content, _LOAD_TIMEOUT, quiet="true").checked()
-            upload.end()
-        # Docker leaves content to the kernel, which writes it half a minute later.
-        os.sync()
-        found = self._inspected(name)
-        # Docker's newer image store names images by the digest of the manifest.
-        if found is None or found["Id"] not in (image.configuration, image.digest):
-            # An image with this name counts as verified.
-            self.remove_image(name)
-            reason = printable(answer.body.decode(errors="replace")).strip()
-            raise IMAGE_LOAD_FAILED(archive=archive, reason=reason)
-        return Image(name, digest, str(found["Id"]))
-
+    @override
     def repair_images(self) -> None:
         """Nothing: Docker has no check of its store; an image that is removed and fetched again is whole."""
 
+    @override
     def create(self, spec: ContainerSpec) -> None:
-        """Make a container with restart policy `always`."""
         if self.image(spec.image) is None:
             # Docker would go and fetch it.
             raise IMAGE_MISSING(image=spec.image)
-        self._command.run(create_arguments(spec, "docker"), _CREATE_TIMEOUT)
+        self._run(create_arguments(spec, "docker"), _CREATE_TIMEOUT)
 
+    @override
+    def start(self, name: str) -> None:
+        with self._explained(ENGINE_FAILED, operation=f"start the container {name}"):
+            self._client.start(name)
+
+    @override
+    def stop(self, name: str) -> None:
+        with self._explained(ENGINE_FAILED, operation=f"stop the container {name}"):
+            self._client.stop(name)
+
+    @override
+    def restart(self, name: str) -> None:
+        with self._explained(ENGINE_FAILED, operation=f"restart the container {name}"):
+            # The SDK would give it ten seconds, whatever it was created with.
+            seconds = self._client.inspect_container(name)["Config"].get("StopTimeout", _STOP_SECONDS)
+            self._client.restart(name, seconds)
+
+    @override
     def remove(self, name: str) -> None:
-        """Stop and remove a container."""
-        with explained(ENGINE_FAILED, operation=f"remove the container {name}"):
-            answer = self._service.delete(f"/containers/{name}", force="true", v="true")
-            # 409: it is being removed already.
-            answer.checked(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+        with self._explained(ENGINE_FAILED, operation=f"remove the container {name}"):
+            try:
+                self._client.remove_container(name, v=True, force=True)
+            except APIError as error:
+                # 409: it is being removed already.
+                if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                    raise
 
+    @override
     def inspect(self, name: str) -> ContainerState | None:
-        """The state of a container."""
-        with explained(ENGINE_FAILED, operation=f"inspect the container {name}"):
-            found = self._get(f"/containers/{name}/json")
+        found = self._container(name)
         return None if found is None else container_state(found)
 
+    @override
     def probe(self, name: str) -> bool:
         """Run the health check of a running container now, before Docker does."""
-        with explained(ENGINE_FAILED, operation=f"check the health of the container {name}"):
-            found = self._get(f"/containers/{name}/json")
-        test = ((found or {}).get("Config", {}).get("Healthcheck") or {}).get("Test") or [""]
+        found = self._container(name) or {}
+        test = (found.get("Config", {}).get("Healthcheck") or {}).get("Test") or [""]
         command = ("sh", "-c", *test[1:]) if test[0] == _SHELL else tuple(test[1:])
         return bool(command) and self.execute(name, command, _PROBE_TIMEOUT).code == 0
 
+    @override
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
     ) -> Finished:
-        """Run a program of an image in a separate container without network."""
-        name, found = once_name(), self.image(image)
+        found = self.image(image)
         if found is None:
             raise IMAGE_MISSING(image=image)
-        try:
-            return self._command.finish(once_arguments(name, found.name, arguments, volumes), timeout)
-        except EngineError:
-            self.remove(name)
-            raise
+        return self._run_once(found.name, arguments, volumes, timeout)
 
-    def _get(self, path: str) -> Mapping[str, Any] | None:
-        answer = self._service.get(path)
-        found: Mapping[str, Any] | None = None if answer.missing else answer.json()
-        return found
+    @override
+    def _pull_reports(self, reference: str, seconds: float) -> Iterable[object]:
+        """The credentials are those of `docker login`; the SDK limits no time here."""
+        name, digest = split_reference(reference)
+        reports: Iterable[object] = self._client.pull(name, digest, stream=True, decode=True)
+        return reports
+
+    @override
+    def _send(self, content: Iterator[bytes]) -> str:
+        version = self._client.api_version
+        with closing(APIClient(base_url=self._address, version=version, timeout=LOAD_SECONDS)) as client:
+            reports = [dict(report) for report in client.load_image(content, quiet=True)]
+        return " ".join(str(value) for report in reports for value in report.values())
+
+    @override
+    def _loaded(self, image: archives.Loadable, name: str) -> Image | None:
+        found = self._inspected(name)
+        # Docker's newer image store names images by the digest of the manifest.
+        if found is None or found["Id"] not in (image.configuration, image.digest):
+            return None
+        return Image(name, image.digest, str(found["Id"]))
+
+    def _container(self, name: str) -> Mapping[str, Any] | None:
+        with self._explained(ENGINE_FAILED, operation=f"inspect the container {name}"):
+            try:
+                found: Mapping[str, Any] = self._client.inspect_container(name)
+            except NotFound:
+                return None
+            return found
 
     def _inspected(self, name: str) -> Mapping[str, Any] | None:
-        with explained(ENGINE_FAILED, operation=f"inspect the image {name}"):
-            found: Mapping[str, Any] | None = self._get(f"/images/{name}/json")
-        return found
+        with self._explained(ENGINE_FAILED, operation=f"inspect the image {name}"):
+            try:
+                found: Mapping[str, Any] = self._client.inspect_image(name)
+            except NotFound:
+                return None
+            return found
 
 
 def container_state(inspected: Mapping[str, Any]) -> ContainerState:
@@ -141,13 +197,48 @@ def container_state(inspected: Mapping[str, Any]) -> ContainerState:
     return state_of(inspected, labelled or asked)
 
 
-def _credentials(image: str) -> Mapping[str, str]:
-    """The credentials of `docker login` for the registry of an image, from its file or its helper."""
-    from docker import auth  # noqa: PLC0415 (takes 120 ms)
-    from docker.errors import DockerException  # noqa: PLC0415
+@contextmanager
+def docker_engine(
+    processes: Processes,
+    clock: Clock,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    strict: bool = True,
+) -> Iterator[DockerEngine]:
+    """Docker for the duration of a `with` block: the daemon in `DOCKER_HOST`, else the system's.
 
+    Raises EngineError `engine-missing`, `engine-not-running`, or, when `strict`, `engine-unfit` with the
+    reason.
+    """
+    if processes.find("docker") is None:
+        raise ENGINE_MISSING(engine="Docker")
+    address = environment.get("DOCKER_HOST") or _SYSTEM_SOCKET
+    if not address.startswith("unix://"):
+        raise ENGINE_UNFIT(reason=text("DOCKER_HOST is {address}, another machine", address=address))
     try:
-        found = auth.resolve_authconfig(auth.load_config(), image.partition("/")[0])
-    except DockerException as error:
-        raise ServiceError(str(error)) from error
-    return {"X-Registry-Auth": auth.encode_header(found).decode()} if found else {}
+        # It speaks the newest version of the interface that both know.
+        client = APIClient(base_url=address, timeout=_FIRST_TIMEOUT)
+        reason = _unfit(client) if strict else ""
+    except (OSError, DockerException) as error:
+        raise ENGINE_NOT_RUNNING(
+            engine="Docker", address=address, unit="docker", variable="DOCKER_HOST"
+        ) from error
+    with closing(client):
+        if reason:
+            raise ENGINE_UNFIT(reason=reason)
+        client.timeout = _CALL_TIMEOUT
+        command = ("docker",) if address == _SYSTEM_SOCKET else ("docker", "--host", address)
+        yield DockerEngine(client, address, processes, clock, command)
+
+
+def _unfit(client: APIClient) -> str:
+    """Why the daemon cannot run the gateway; empty when it can."""
+    about, info = client.version(), client.info()
+    if "Podman Engine" in {str(part.get("Name")) for part in about.get("Components") or ()}:
+        return text("it is Podman's emulation (package podman-docker)")
+    options = {option for listed in info.get("SecurityOptions") or () for option in str(listed).split(",")}
+    if _ROOTLESS in options:
+        return text("it runs without root")
+    if _REMAPPED in options:
+        return text("with userns-remap its containers cannot read /etc/mstunnel/private")
+    return ""

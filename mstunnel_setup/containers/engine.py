@@ -1,17 +1,42 @@
-"""The interface of a container engine."""
+"""A container engine: what it answers, and what Podman and Docker do alike."""
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
-from mstunnel_setup.base.parsing import moment, whole_number
-from mstunnel_setup.containers.spec import MANAGED_LABEL, ContainerSpec, Volume
+from mstunnel_setup.base.errors import Declared, EngineError
+from mstunnel_setup.base.parsing import json_value, moment, whole_number
+from mstunnel_setup.base.text import printable, text
+from mstunnel_setup.containers import archive as archives
+from mstunnel_setup.containers import pull as pulls
+from mstunnel_setup.containers.errors import ENGINE_FAILED, ENGINE_MISSING, IMAGE_LOAD_FAILED
+from mstunnel_setup.containers.run_arguments import EngineName, volume_arguments
+from mstunnel_setup.containers.spec import (
+    MANAGED_LABEL,
+    ContainerSpec,
+    Progress,
+    Volume,
+    digest_tag,
+    split_reference,
+)
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.http_port import READ_FAILURES
+from mstunnel_setup.io.process import Completed, Processes
+from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
+
+LOAD_SECONDS = 3600
+"""Time limit of loading an archive, after it was sent."""
+
+# podman-run(1), `docker run`: the engine itself failed.
+_ENGINE_FAILED = 125
 
 Health: TypeAlias = Literal["starting", "healthy", "unhealthy"]
-
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the bytes fetched so far and the total so far (it grows as layers are found)."""
 
 
 @dataclass(frozen=True)
@@ -66,75 +91,73 @@ class LogOptions:
     timestamps: bool = False
 
 
-class ContainerEngine(Protocol):
-    """A container engine. Every method raises EngineError `engine-failed`, or the codes it names."""
+class ContainerEngine(ABC):
+    """A container engine. Every method raises EngineError `engine-failed`, or the codes it names.
 
+    The library of the engine queries, pulls, loads, starts and stops. The command line (`command` is the
+    program with its global options) does the rest: it creates containers, so that they get the options of a
+    unit file; it runs programs, because no library limits their time; it shows logs on our own streams.
+    """
+
+    name: ClassVar[EngineName]
+    failures: ClassVar[tuple[type[Exception], ...]]
+    """What the library raises."""
+    packed: ClassVar[Callable[[str, archives.Loadable, str], Iterator[bytes]]]
+    """Makes the archive that the engine loads, of an archive, an image in it, and the name it gets."""
+
+    def __init__(self, processes: Processes, clock: Clock, command: tuple[str, ...]) -> None:
+        self._processes = processes
+        self._clock = clock
+        self._command = command
+
+    @abstractmethod
     def version(self) -> str:
         """The version of the engine."""
-        ...
 
+    @abstractmethod
     def image(self, reference: str) -> Image | None:
         """The image `name@sha256:...` on this host; None when it is missing or damaged."""
-        ...
 
-    def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
-        """Fetch an image by digest within `deadline` seconds in all; it is on the disk when this returns.
-
-        Raises `image-pull-failed`, or `image-not-pulled` when the image is missing afterwards.
-        """
-        ...
-
-    def load(self, archive: str, reference: str, progress: Progress) -> Image:
-        """Load the image `reference` from an archive file (OCI format); it is named `digest_tag(reference)`.
-
-        It is on the disk when this returns. Raises EngineError `image-archive-unusable`,
-        `image-archive-damaged`, `image-digest-mismatch` or `image-load-failed`.
-        """
-        ...
-
+    @abstractmethod
     def remove_image(self, reference: str) -> bool:
         """Remove a name of an image, and the image with its last name. False when a container uses it."""
-        ...
 
+    @abstractmethod
     def repair_images(self) -> None:
         """Remove what a power failure left while images were brought: damaged ones, and layers of none.
 
         What a container uses stays.
         """
-        ...
 
+    @abstractmethod
     def create(self, spec: ContainerSpec) -> None:
         """Create a container that the engine restarts when it ends. Raises `image-missing`."""
-        ...
 
+    @abstractmethod
     def start(self, name: str) -> None:
         """Start a container."""
-        ...
 
+    @abstractmethod
     def stop(self, name: str) -> None:
         """Stop a container within its stop timeout."""
-        ...
 
+    @abstractmethod
     def restart(self, name: str) -> None:
         """Restart a container."""
-        ...
 
+    @abstractmethod
     def remove(self, name: str) -> None:
         """Stop and remove a container; nothing happens when there is none."""
-        ...
 
+    @abstractmethod
     def inspect(self, name: str) -> ContainerState | None:
         """The state of a container; None when there is none."""
-        ...
 
+    @abstractmethod
     def probe(self, name: str) -> bool:
         """Run the health check of a running container now: without systemd the engine does not."""
-        ...
 
-    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
-        """Run a program in a running container. Raises `container-timeout` after `timeout` seconds."""
-        ...
-
+    @abstractmethod
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
     ) -> Finished:
@@ -142,15 +165,168 @@ class ContainerEngine(Protocol):
 
         `arguments` replaces entry point and command. Raises `container-timeout` after `timeout` seconds.
         """
-        ...
+
+    @abstractmethod
+    def _pull_reports(self, reference: str, seconds: float) -> Iterable[object]:
+        """Begin to pull an image; the reports about its progress."""
+
+    @abstractmethod
+    def _send(self, content: Iterator[bytes]) -> str:
+        """Have an archive loaded; what the engine reports."""
+
+    @abstractmethod
+    def _loaded(self, image: archives.Loadable, name: str) -> Image | None:
+        """The image called `name`, if it is that of the archive."""
+
+    def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
+        """Fetch an image by digest within `deadline` seconds in all; it is on the disk when this returns.
+
+        Raises `image-pull-failed`, or `image-not-pulled` when the image is missing afterwards.
+        """
+        split_reference(reference)
+        until = self._clock.monotonic() + deadline
+        late = pulls.pull_failure(reference, "timeout: the time allowed for it is over", self.name)
+
+        def follow() -> None:
+            counter = pulls.Counter(progress)
+            for report in self._pull_reports(reference, deadline):
+                if self._clock.monotonic() >= until:
+                    raise late
+                if reason := counter.add(report):
+                    raise pulls.pull_failure(reference, reason, self.name)
+
+        try:
+            # The libraries limit the time between two reports, not that of all: a thread that is left does.
+            with DaemonPool(1) as pool:
+                result_within(pool.submit(follow), deadline)
+        except LateError as error:
+            raise late from error
+        except self.failures as error:
+            raise pulls.pull_failure(reference, reason_of(error), self.name) from error
+        # Engines leave content to the kernel, which writes it half a minute later.
+        os.sync()
+        image = self.image(reference)
+        if image is None:
+            raise EngineError(
+                "image-not-pulled",
+                "the engine reported a successful pull, but the image {image} is not on this host",
+                hint="Run the command again; if it fails again, check the registry.",
+                image=reference,
+            )
+        return image
+
+    def load(self, archive: str, reference: str, progress: Progress) -> Image:
+        """Load the image `reference` from an archive file (OCI format); it is named `digest_tag(reference)`.
+
+        It is on the disk when this returns. Raises EngineError `image-archive-unusable`,
+        `image-archive-damaged`, `image-digest-mismatch` or `image-load-failed`.
+        """
+        name = digest_tag(reference)
+        image = archives.loadable(archive, split_reference(reference)[1])
+        upload = archives.Upload(archive, progress)
+        with self._explained(IMAGE_LOAD_FAILED, archive=archive):
+            report = self._send(upload.counted(type(self).packed(archive, image, name)))
+        upload.end()
+        os.sync()
+        found = self._loaded(image, name)
+        if found is None:
+            # An image with this name counts as verified.
+            self.remove_image(name)
+            raise IMAGE_LOAD_FAILED(archive=archive, reason=printable(report).strip())
+        return found
+
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+        """Run a program in a running container.
+
+        Raises `container-timeout` after `timeout` seconds; the program goes on running there.
+        """
+        return self._finish(("exec", name, *arguments), timeout)
 
     def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
         """The command that runs a program in a container with the caller's own standard streams."""
-        ...
+        return (*self._command, "exec", "--interactive", name, *arguments)
 
     def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
         """The command that shows the log of a container."""
-        ...
+        flags = (
+            *(["--follow"] if options.follow else []),
+            *([f"--tail={options.lines}"] if options.lines is not None else []),
+            *([f"--since={options.since}"] if options.since is not None else []),
+            *(["--timestamps"] if options.timestamps else []),
+        )
+        return (*self._command, "logs", *flags, name)
+
+    def _run_once(
+        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float, *options: str
+    ) -> Finished:
+        """Run one program of an image, without network, in a container that is removed afterwards."""
+        name = f"mstunnel-once-{os.getpid()}-{secrets.token_hex(4)}"
+        command = (
+            *("run", "--rm", "--network=none", f"--name={name}", f"--label={MANAGED_LABEL}=1", *options),
+            *("--stop-timeout=0", f"--entrypoint={arguments[0]}"),
+            *volume_arguments(volumes),
+            *(image, *arguments[1:]),
+        )
+        try:
+            return self._finish(command, timeout)
+        except EngineError:
+            self.remove(name)
+            raise
+
+    def _finish(self, arguments: Sequence[str], timeout: float) -> Finished:
+        """Run a program in a container; any exit code is accepted."""
+        done = self._run(arguments, timeout, accept_failure=True)
+        if done.code == _ENGINE_FAILED:
+            raise ENGINE_FAILED(
+                operation=text("run {command}", command=self._command[0]),
+                reason=printable(done.error).strip(),
+            )
+        return Finished(done.code, done.output, done.error)
+
+    def _run(self, arguments: Sequence[str], timeout: float, *, accept_failure: bool = False) -> Completed:
+        """Run a command of the engine. Raises EngineError `engine-failed` or `container-timeout`."""
+        try:
+            return self._processes.run(
+                (*self._command, *arguments), timeout=timeout, check=not accept_failure
+            )
+        except ProcessError as error:
+            if error.code == "program-timeout":
+                raise EngineError(
+                    "container-timeout",
+                    "{reason}",
+                    hint="Find out what it waits for, then run the command again.",
+                    reason=printable(error.message),
+                ) from error
+            if error.code == "program-missing":
+                raise ENGINE_MISSING(engine=self._command[0]) from error
+            raise ENGINE_FAILED(
+                operation=text("run {command}", command=self._command[0]), reason=printable(error.message)
+            ) from error
+
+    @contextmanager
+    def _explained(self, declared: Declared[EngineError], **values: object) -> Iterator[None]:
+        """Raise `declared`, with the reason, for what goes wrong between us and the engine."""
+        try:
+            yield
+        except self.failures as error:
+            raise declared(reason=printable(reason_of(error)).strip(), **values) from error
+
+
+def reason_of(error: BaseException) -> str:
+    """The words of the engine in an error of its library; without an answer, those of the system."""
+    if getattr(error, "response", None) is None:
+        while isinstance(inner := error.__cause__ or error.__context__, READ_FAILURES):
+            error = inner
+        if isinstance(error, TimeoutError):
+            return "timeout: no answer in time"
+        return getattr(error, "strerror", None) or str(error)
+    said = str(getattr(error, "explanation", None) or error)
+    try:
+        # podman-py leaves the JSON of an answer without a `cause`.
+        answer: Any = json_value(said)
+        return str(answer["message"])
+    except (ValueError, KeyError, TypeError):
+        return said
 
 
 def engine_time(text: str) -> datetime | None:
@@ -170,7 +346,3 @@ def state_of(inspected: Mapping[str, Any], image_digest: str) -> ContainerState:
         process_id=whole_number(str(state.get("Pid"))) or None,
         restarts=whole_number(str(inspected.get("RestartCount"))) or 0,
     )
-
-
-def no_progress(_fetched: int, _known: int) -> None:
-    """A progress listener that does nothing."""

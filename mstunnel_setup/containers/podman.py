@@ -1,159 +1,220 @@
-"""Podman as a container engine."""
+"""Podman as a container engine, through podman-py; a service of our own when none runs."""
 
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
+from podman import PodmanClient
+from podman.errors import APIError, ImageNotFound, NotFound, PodmanError
+from typing_extensions import override
+
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.containers import archive as archives
-from mstunnel_setup.containers import pull as pulls
-from mstunnel_setup.containers.command_line import once_arguments, once_name
-from mstunnel_setup.containers.common_engine import CommonEngine, explained, reason_of
-from mstunnel_setup.containers.engine import ContainerState, Finished, Image, Progress, engine_time, state_of
-from mstunnel_setup.containers.errors import ENGINE_FAILED, IMAGE_LOAD_FAILED
-from mstunnel_setup.containers.run_arguments import create_arguments
-from mstunnel_setup.containers.spec import ContainerSpec, Volume, digest_tag, split_reference
+from mstunnel_setup.containers.engine import (
+    LOAD_SECONDS,
+    ContainerEngine,
+    ContainerState,
+    Finished,
+    Image,
+    engine_time,
+    state_of,
+)
+from mstunnel_setup.containers.errors import (
+    ENGINE_FAILED,
+    ENGINE_MISSING,
+    ENGINE_NOT_RUNNING,
+    IMAGE_REMOVE_FAILED,
+)
+from mstunnel_setup.containers.run_arguments import EngineName, create_arguments
+from mstunnel_setup.containers.spec import ContainerSpec, Volume, split_reference
 from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.io.http_service import Answer, HttpService
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http_port import READ_FAILURES
 from mstunnel_setup.io.process import Processes
 
-_LOAD_TIMEOUT = 3600
+_STANDING_SOCKET = f"unix://{paths.PODMAN_SOCKET}"
+# Every Podman from 4.0 on has this version of the interface.
+_INTERFACE = "4.0.0"
+_VERSION_HEADER = "Libpod-API-Version"
+# A call that takes longer than stopping a container (90 s at most) has hung.
+_CALL_TIMEOUT = 600.0
+_PING_TIMEOUT = 60.0
+_START_TIMEOUT = 180.0
+_END_TIMEOUT = 60.0
+# Idle seconds after which our own service ends, in case we are killed before stopping it.
+_IDLE_SECONDS = 3600
+_CREATE_TIMEOUT = 600.0
 # What a power failure left of an image: a layer without the name of the one below it.
 _DAMAGED = re.compile(r"readlink \S+/overlay: invalid argument")
-_CREATE_TIMEOUT = 600.0
 # libpod's error when systemd replaces a container between the look-up of its name and that of its id.
-_GONE = text("no container with id")
+_GONE = "no container with id"
 _MOST_REPLACED = 20
 _REPLACED_PAUSE = 0.5
 # libpod waits five seconds for a killed process and five more for conmon to record its exit:
 # not enough on a busy machine. Both errors contain this text.
-_DYING = text("could not be stopped")
+_DYING = "could not be stopped"
 _REMOVE_PATIENCE = 300.0
 _REMOVE_PAUSE = 1.0
 
 
-class PodmanEngine(CommonEngine):
-    """A `ContainerEngine`; `version` is that of the Podman behind `service`."""
+class PodmanEngine(ContainerEngine):
+    """A `ContainerEngine`; `version` is that of the Podman whose service is at `address`."""
+
+    name: ClassVar[EngineName] = "podman"
+    failures = (*READ_FAILURES, PodmanError)
+    packed = archives.for_podman
 
     def __init__(
-        self,
-        service: HttpService,
-        processes: Processes,
-        clock: Clock,
-        command: tuple[str, ...],
-        version: str,
+        self, address: str, processes: Processes, clock: Clock, command: tuple[str, ...], version: str
     ) -> None:
-        super().__init__(service, processes, clock, command)
+        super().__init__(processes, clock, command)
+        self._address = address
+        self._client = _client(address, _CALL_TIMEOUT)
         self._version = version
 
+    def close(self) -> None:
+        """Close the connections to the service."""
+        self._client.close()  # type: ignore[no-untyped-call]
+
+    @override
     def version(self) -> str:
-        """The version of the engine."""
         return self._version
 
+    @override
     def image(self, reference: str) -> Image | None:
-        """The image on this host that runs as `reference`."""
         _, digest = split_reference(reference)
         found = self._image(reference)
         return found if found is not None and found.digest == digest else None
 
-    def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
-        """Fetch an image by digest within `deadline` seconds in all."""
-        split_reference(reference)
-        until = self._clock.monotonic() + deadline
-        parameters = {"reference": reference, "policy": "missing", "compatMode": "true"}
-        try:
-            with self._service.streamed("POST", "/images/pull", parameters, timeout=deadline) as report:
-                pulls.Pull(reference, self._clock, until, progress).follow(report)
-        except OSError as error:
-            raise pulls.pull_failure(reference, reason_of(error)) from error
-        os.sync()
-        return pulls.fetched(self.image(reference), reference)
+    @override
+    def remove_image(self, reference: str) -> bool:
+        with self._explained(IMAGE_REMOVE_FAILED, image=reference):
+            try:
+                self._client.images.remove(reference)
+            except ImageNotFound:
+                return True
+            except APIError as error:
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
+                return False
+        return True
 
-    def load(self, archive: str, reference: str, progress: Progress) -> Image:
-        """Load an image from an archive in OCI format."""
-        name, digest = digest_tag(reference), split_reference(reference)[1]
-        image = archives.loadable(archive, digest)
-        upload = archives.Upload(archive, progress)
-        with explained(IMAGE_LOAD_FAILED, archive=archive):
-            content = upload.counted(archives.for_podman(archive, image, name))
-            answer = self._service.upload("/images/load", content, _LOAD_TIMEOUT).checked()
-        upload.end()
-        # Podman leaves content to the kernel, which writes it half a minute later.
-        os.sync()
-        found = self._image(name)
-        if found is None or found.digest != digest:
-            raise IMAGE_LOAD_FAILED(archive=archive, reason=printable(answer.words).strip())
-        return found
-
+    @override
     def repair_images(self) -> None:
         """Check the store, if this Podman can (5.2). Layers of no image go if they are older than this boot.
 
-        Younger ones may be those of another pull that is running.
+        Younger ones may be those of another pull that is running. The service has no call for this.
         """
         uptime = int(time.clock_gettime(time.CLOCK_BOOTTIME))
         check = ("system", "check", "--quick", "--repair", f"--max={uptime}s")
-        self._command.run(check, _LOAD_TIMEOUT, accept_failure=True)
+        self._run(check, LOAD_SECONDS, accept_failure=True)
 
+    @override
     def create(self, spec: ContainerSpec) -> None:
-        """Make a container with restart policy `always`."""
-        self._command.run(create_arguments(spec), _CREATE_TIMEOUT)
+        self._run(create_arguments(spec), _CREATE_TIMEOUT)
 
+    @override
+    def start(self, name: str) -> None:
+        with self._explained(ENGINE_FAILED, operation=f"start the container {name}"):
+            self._client.containers.get(name).start()
+
+    @override
+    def stop(self, name: str) -> None:
+        with self._explained(ENGINE_FAILED, operation=f"stop the container {name}"):
+            # One that has stopped is no error.
+            self._client.containers.get(name).stop(ignore=True)
+
+    @override
+    def restart(self, name: str) -> None:
+        with self._explained(ENGINE_FAILED, operation=f"restart the container {name}"):
+            self._client.containers.get(name).restart()
+
+    @override
     def remove(self, name: str) -> None:
         """Stop and remove a container; retried while its process has not ended."""
         until = self._clock.monotonic() + _REMOVE_PATIENCE
-        while True:
-            try:
-                return self._remove(name)
-            except EngineError as error:
-                if _DYING not in error.message or self._clock.monotonic() >= until:
-                    raise
-            self._clock.sleep(_REMOVE_PAUSE)
+        with self._explained(ENGINE_FAILED, operation=f"remove the container {name}"):
+            while True:
+                try:
+                    self._client.containers.remove(name, force=True, v=True)
+                except NotFound:
+                    return
+                except APIError as error:
+                    if _DYING not in str(error) or self._clock.monotonic() >= until:
+                        raise
+                else:
+                    return
+                self._clock.sleep(_REMOVE_PAUSE)
 
+    @override
     def inspect(self, name: str) -> ContainerState | None:
         """The state of a container; retried when systemd replaces it meanwhile."""
-        with explained(ENGINE_FAILED, operation=f"inspect the container {name}"):
-            answer = self._service.get(f"/containers/{name}/json")
-            tries = 1
-            while _replaced(answer) and tries < _MOST_REPLACED:
+        with self._explained(ENGINE_FAILED, operation=f"inspect the container {name}"):
+            for _ in range(_MOST_REPLACED):
+                try:
+                    return container_state(self._client.containers.get(name).attrs)
+                except NotFound:
+                    return None
+                except APIError as error:
+                    if _GONE not in str(error).lower():
+                        raise
                 self._clock.sleep(_REPLACED_PAUSE)
-                answer = self._service.get(f"/containers/{name}/json")
-                tries += 1
-            return None if answer.missing or _replaced(answer) else container_state(answer.json())
+        return None
 
+    @override
     def probe(self, name: str) -> bool:
-        """Run the health check of a running container now."""
-        with explained(ENGINE_FAILED, operation=f"check the health of the container {name}"):
-            answer = self._service.get(f"/containers/{name}/healthcheck")
-            return answer.ok and answer.json().get("Status") == "healthy"
+        with self._explained(ENGINE_FAILED, operation=f"check the health of the container {name}"):
+            # podman-py has no method for this call.
+            answer = self._client.api.get(f"/containers/{name}/healthcheck")
+            return bool(answer.ok and answer.json().get("Status") == "healthy")
 
+    @override
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
     ) -> Finished:
-        """Run a program of an image in a separate container without network."""
-        name = once_name()
         # Podman ends the container if we are killed.
         options = ("--pull=never", f"--timeout={int(timeout) + 5}")
-        command = once_arguments(name, image, arguments, volumes, *options)
-        try:
-            return self._command.finish(command, timeout)
-        except EngineError:
-            self.remove(name)
-            raise
+        return self._run_once(image, arguments, volumes, timeout, *options)
 
-    def _remove(self, name: str) -> None:
-        with explained(ENGINE_FAILED, operation=f"remove the container {name}"):
-            answer = self._service.delete(f"/containers/{name}", force="true", v="true")
-            answer.checked(HTTPStatus.NOT_FOUND)
+    @override
+    def _pull_reports(self, reference: str, seconds: float) -> Iterable[object]:
+        name, digest = split_reference(reference)
+        algorithm, _, number = digest.partition(":")
+        # podman-py joins name and tag with a colon. Left to itself it would pull again what is here, and
+        # demand TLS of a registry that registries.conf(5) exempts.
+        with _client(self._address, seconds) as client:
+            reports: Any = client.images.pull(
+                f"{name}@{algorithm}", number, policy="missing", tls_verify=None, stream=True, decode=True
+            )
+            yield from reports
+
+    @override
+    def _send(self, content: Iterator[bytes]) -> str:
+        with _client(self._address, LOAD_SECONDS) as client:
+            # The content is sent as it comes; the result need not be read.
+            client.images.load(content)  # type: ignore[arg-type]
+        return "Podman reported success, but the image has another digest"
+
+    @override
+    def _loaded(self, image: archives.Loadable, name: str) -> Image | None:
+        found = self._image(name)
+        return found if found is not None and found.digest == image.digest else None
 
     def _image(self, name: str) -> Image | None:
-        with explained(ENGINE_FAILED, operation=f"inspect the image {name}"):
-            answer = self._service.get(f"/images/{name}/json")
-            damaged = answer.status == HTTPStatus.INTERNAL_SERVER_ERROR and _DAMAGED.search(answer.words)
-            return None if answer.missing or damaged else image_from(name, answer.json())
+        with self._explained(ENGINE_FAILED, operation=f"inspect the image {name}"):
+            try:
+                return image_from(name, self._client.images.get(name).attrs)
+            except ImageNotFound:
+                return None
+            except APIError as error:
+                if _DAMAGED.search(str(error)):
+                    return None
+                raise
 
 
 def container_state(inspected: Mapping[str, Any]) -> ContainerState:
@@ -174,6 +235,91 @@ def image_from(name: str, inspected: Mapping[str, Any]) -> Image:
     return Image(name, digest, str(inspected["Id"]), engine_time(str(inspected.get("Created", ""))))
 
 
-def _replaced(answer: Answer) -> bool:
-    """Whether a container was found by name, but its id is gone."""
-    return not answer.ok and _GONE in answer.words.lower()
+@contextmanager
+def podman_engine(
+    files: Files, processes: Processes, clock: Clock, environment: Mapping[str, str] = os.environ
+) -> Iterator[PodmanEngine]:
+    """Podman for the duration of a `with` block.
+
+    The service is the one in `CONTAINER_HOST`, else the running one of root or of the account, else one
+    started for this block. Raises EngineError `engine-missing`, `engine-not-running`, `engine-not-started` or
+    `engine-address-invalid`.
+    """
+    chosen = environment.get("CONTAINER_HOST")
+    address = chosen or _STANDING_SOCKET
+    command = ("podman", "--url", chosen) if chosen else ("podman",)
+    with ExitStack() as stack:
+        version = _version(address)
+        if version is None and not chosen:
+            address, version = stack.enter_context(_own_service(files, processes, clock))
+        if version is None:
+            raise ENGINE_NOT_RUNNING(
+                engine="Podman", address=address, unit="podman.socket", variable="CONTAINER_HOST"
+            )
+        with closing(PodmanEngine(address, processes, clock, command, version)) as engine:
+            yield engine
+
+
+@contextmanager
+def _own_service(files: Files, processes: Processes, clock: Clock) -> Iterator[tuple[str, str]]:
+    """The address of a service of ours, and its version."""
+    if processes.find("podman") is None:
+        raise ENGINE_MISSING(engine="Podman")
+    files.make_directories(paths.RUN, 0o755)
+    path = f"{paths.RUN}/podman-{os.getpid()}.sock"
+    address = f"unix://{files.locate(path)}"
+    service = processes.start(["podman", "system", "service", f"--time={_IDLE_SECONDS}", address])
+    try:
+        until = clock.monotonic() + _START_TIMEOUT
+        while (version := _version(address)) is None:
+            if service.poll() is not None or clock.monotonic() >= until:
+                raise EngineError(
+                    "engine-not-started",
+                    "Podman is installed, but its service does not start",
+                    hint="Run `podman info` to find the cause.",
+                )
+            clock.sleep(0.1)
+        yield address, version
+    finally:
+        service.terminate()
+        until = clock.monotonic() + _END_TIMEOUT
+        while service.poll() is None and clock.monotonic() < until:
+            clock.sleep(0.05)
+        if service.poll() is None:
+            service.kill()
+        service.wait()
+        files.remove(path)
+        files.remove_directory(paths.RUN)
+
+
+def _version(address: str) -> str | None:
+    """The version of the Podman that answers there; None when none does.
+
+    Every answer names it (Podman: version/version.go). `version()` takes a third of a second: for it Podman
+    has the package manager look for the package of each of its programs.
+    """
+    with _client(address, _PING_TIMEOUT) as client:
+        try:
+            answer = client.api.get("/_ping")
+        except APIError:
+            return None
+        return str(answer.headers.get(_VERSION_HEADER, "")) if answer.ok else None
+
+
+def _client(address: str, timeout: float) -> PodmanClient:
+    """A client of the service at `address`; `timeout` is in seconds, between two pieces of an answer.
+
+    Both are always given: podman-py has no time limit of its own, and looks for a socket below the temporary
+    directory.
+    """
+    if not address.startswith(("unix:///", "tcp://")):
+        raise EngineError(
+            "engine-address-invalid",
+            "{address} is not the address of a Podman service",
+            hint="Set CONTAINER_HOST to unix:///path or tcp://host:port.",
+            address=address,
+        )
+    client = PodmanClient(base_url=address, version=_INTERFACE, timeout=timeout)
+    # The proxies of the environment are for the internet.
+    client.api.trust_env = False
+    return client

@@ -1,19 +1,16 @@
-"""Image pulls: both engines answer 200 first, then report progress and failure line by line."""
+"""Image pulls: both engines answer 200 first, then report progress and failure piece by piece."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, Field, ValidationError
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.text import plain, printable, sentence, text
-from mstunnel_setup.containers.engine import ContainerEngine, Image, Progress
 from mstunnel_setup.containers.errors import PullError
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.io.http_service import Streamed
+from mstunnel_setup.containers.spec import Progress
 
 _ADVICE = {
     "manifest unknown": text("Check name and digest of the image."),
@@ -27,18 +24,14 @@ _ADVICE = {
 }
 # Reasons for which a retry is pointless.
 _PERMANENT = (
-    text("manifest unknown"),
+    "manifest unknown",
     "unauthorized",
     "denied",
-    text("no space left"),
+    "no space left",
     "x509",
-    text("time allowed"),
+    "time allowed",
 )
-_PAUSES = (1.0, 4.0)
-# Bytes; a line holds the progress of one layer, or the words of a registry.
-_LONGEST_LINE = 1024 * 1024
 _DIRECTORIES: Mapping[EngineName, str] = {"podman": "containers", "docker": "docker"}
-
 
 Bytes = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -49,107 +42,43 @@ class _Detail(BaseModel):
 
 
 class _Report(BaseModel):
-    """One line of the report."""
+    """One report of an engine."""
 
     id: str | None = None
     status: str | None = None
     progress: _Detail | None = Field(default=None, alias="progressDetail")
     error: object = None
     detail: object = Field(default=None, alias="errorDetail")
+    message: object = None
 
 
-def fetched(image: Image | None, reference: str) -> Image:
-    """The image after a pull. Raises EngineError `image-not-pulled` when there is none."""
-    if image is None:
-        raise EngineError(
-            "image-not-pulled",
-            "the engine reported a successful pull, but the image {image} is not on this host",
-            hint="Run the command again; if it fails again, check the registry.",
-            image=reference,
-        )
-    return image
+class Counter:
+    """Adds up the reports of one pull for a progress listener."""
 
-
-def pull_patiently(
-    engine: ContainerEngine, clock: Clock, reference: str, deadline: float, progress: Progress
-) -> Image:
-    """Pull within `deadline` seconds in all, with retries after transient failures. Raises as `pull`."""
-    until = clock.monotonic() + deadline
-    for pause in _PAUSES:
-        try:
-            return engine.pull(reference, until - clock.monotonic(), progress)
-        except PullError as failure:
-            if failure.permanent or clock.monotonic() + pause >= until:
-                raise
-        clock.sleep(pause)
-    return engine.pull(reference, until - clock.monotonic(), progress)
-
-
-class Pull:
-    """One pull of `reference`, with the deadline `until` (monotonic seconds of `clock`)."""
-
-    def __init__(
-        self,
-        reference: str,
-        clock: Clock,
-        until: float,
-        progress: Progress,
-        engine: EngineName = "podman",
-    ) -> None:
-        self._reference = reference
-        self._clock = clock
-        self._until = until
+    def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._engine: EngineName = engine
         self._layers: dict[str, tuple[int, int]] = {}
 
-    def follow(self, response: Streamed) -> None:
-        """Read the report to the end. Raises EngineError `image-pull-failed`, also for an unreadable one."""
-        if not response.ok:
-            raise self._failure(response.rest().words)
-        for line in self._lines(response):
-            try:
-                report = _Report.model_validate_json(line)
-            except ValidationError as error:
-                shown = plain(line.decode(errors="replace"), 80)
-                raise self._failure(f"unreadable progress report: {shown}") from error
-            if report.error or report.detail:
-                raise self._failure(str(report.error or report.detail))
-            self._count(report)
-
-    def _lines(self, response: Streamed) -> Iterator[bytes]:
-        """The lines that are not empty, each read within the time that is left."""
-        rest = b""
-        while len(rest) <= _LONGEST_LINE:
-            chunk = response.read(self._left())
-            *lines, rest = (rest + chunk).split(b"\n") if chunk else (rest, b"")
-            yield from filter(bytes.strip, lines)
-            if not chunk:
-                return
-        raise self._failure("unreadable progress report: one line is longer than 1 MiB")
-
-    def _left(self) -> float:
-        """The seconds that are left for all of it."""
-        left = self._until - self._clock.monotonic()
-        if left <= 0:
-            raise self._failure("timeout: the time allowed for it is over")
-        return left
-
-    def _failure(self, reason: str) -> PullError:
-        return pull_failure(self._reference, reason, self._engine)
-
-    def _count(self, report: _Report) -> None:
-        layer, detail = report.id or "", report.progress
+    def add(self, report: object) -> str:
+        """Take one report; why the pull failed, if it says so or is unreadable."""
+        try:
+            read = _Report.model_validate(report)
+        except ValidationError:
+            return f"unreadable progress report: {plain(str(report), 80)}"
+        if read.error or read.detail or read.message:
+            return str(read.error or read.detail or read.message)
+        layer, detail = read.id or "", read.progress
         # Docker counts a second time while it extracts.
-        if detail is not None and detail.total is not None and report.status != "Extracting":
+        if detail is not None and detail.total is not None and read.status != "Extracting":
             self._layers[layer] = (detail.current, detail.total)
-        elif report.status == "Download complete" and layer in self._layers:
+        elif read.status == "Download complete" and layer in self._layers:
             total = self._layers[layer][1]
             self._layers[layer] = (total, total)
         else:
-            return
+            return ""
         done, known = (sum(numbers) for numbers in zip(*self._layers.values(), strict=True))
         self._progress(done, known)
+        return ""
 
 
 def pull_failure(reference: str, reason: str, engine: EngineName = "podman") -> PullError:

@@ -1,7 +1,7 @@
 """The container specification, from which Quadlet files, units and engine calls are made."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -10,6 +10,9 @@ from mstunnel_setup.base.errors import EngineError
 Protocol: TypeAlias = Literal["tcp", "udp"]
 # This port handler of slirp4netns keeps the source address of connections.
 Network: TypeAlias = Literal["", "none", "pasta", "slirp4netns:port_handler=slirp4netns,mtu=1500"]
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with the bytes fetched so far and the total so far (it grows as layers are found)."""
 
 MANAGED_LABEL = "org.mstunnel.managed"
 """Label of all our containers, with the value `1`; containers without it are never changed."""
@@ -248,3 +251,7 @@ def _require(what: str, value: str, *, ok: bool) -> None:
             value=value,
             option=what,
         )
+
+
+def no_progress(_fetched: int, _known: int) -> None:
+    """A progress listener that does nothing."""

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.load import load
@@ -23,11 +24,10 @@ from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.installed import journal_of, own_scope, require_installed
 from mstunnel_setup.install.radius import refuse_secret
 from mstunnel_setup.install.run_answers import answers, earlier_answers
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.named import refuse_present
 from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.io.safe_paths import refuse_present
 from mstunnel_setup.readiness.facts.parse import proxy_places
 from mstunnel_setup.transaction.receipt import Receipt
 

@@ -59,11 +59,11 @@ def present(context: Context) -> IdentitySource | None:
 
 def in_use(context: Context) -> IdentitySource | None:
     """What an earlier run has placed, when the files it came from are gone."""
-    if generations.in_use(context.ports) is None:
+    if generations.in_use(context.ports.files) is None:
         return None
     if gone := missing_files(context):
         context.note(f"Certificate: {' and '.join(gone)} cannot be found; the one in use is kept.")
-    return generations.source(context.ports, paths.ACTIVE)
+    return generations.source(context.ports.files, paths.ACTIVE)
 
 
 def is_whole(context: Context, source: IdentitySource) -> bool:

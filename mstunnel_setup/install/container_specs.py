@@ -27,7 +27,7 @@ _AGENT_PROCESSES = 100
 _SERVER_STOP = LONGEST_DRAIN + 15
 JOURNAL: Final = "/run/systemd/journal/dev-log"
 """The journal's socket for syslog."""
-# The tunnel takes the first. Workers, which parse what strangers send, are a user of their own: ocserv
+# The tunnel takes the first. Workers, which parse what unknown clients send, are a user of their own: ocserv
 # changes to that user, gives it the socket to the process with the key, and has to end them.
 _SERVER_CAPABILITIES = ("NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID")
 # The engine gives these the SELinux type that containers may use; without SELinux it does nothing.

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import Answers, answered
 from mstunnel_setup.answers.secret import SecretReference, reveal
 from mstunnel_setup.base.errors import SetupError, UsageError
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates.certificate import Identity
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.operator import Prompter
 from mstunnel_setup.readiness.facts.all_facts import Facts
 from mstunnel_setup.tenant.graph import Graph
@@ -41,13 +41,13 @@ class RunCache:
 
 @dataclass(frozen=True)
 class Context:
-    """Ports, answers, the administrator, and the journal folded as it stands now.
+    """Host, answers, the administrator, and the journal folded as it stands now.
 
     `protect` gets every secret that is read, so that no output shows it. `port` is what the gateway will
     listen on, where that matters before the tenant was asked.
     """
 
-    ports: Ports
+    ports: Host
     cache: RunCache
     prompter: Prompter
     read_receipt: Callable[[], Receipt]

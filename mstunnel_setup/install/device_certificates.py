@@ -21,7 +21,6 @@ from mstunnel_setup.certificates.device_authority import (
 from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Action
 
@@ -38,7 +37,7 @@ def missing(context: Context) -> Sequence[str]:
 
 
 def refuse_unusable(answers: AnswerFile, files: Files, now: datetime) -> None:
-    """Judge those of the files that lie on this machine. Raises CertificateError or UsageError."""
+    """Judge the files that exist on this machine. Raises CertificateError or UsageError."""
     _judge(answers.devices.ca_file or "", answers.devices.crl_file or "", files.read_given, now)
 
 
@@ -68,7 +67,7 @@ def _judge(ca_file: str, crl_file: str, read: Callable[[str], bytes | None], now
         judge_lists(read_lists(listed, crl_file), crl_file, authorities, now)
 
 
-def placing(context: Context) -> Sequence[Action[Ports]]:
+def placing(context: Context) -> Sequence[Action]:
     """The actions that place the CAs and the lists; a person is asked for the CA. None without such devices.
 
     What an earlier run has placed stays when the files it came from are gone. Raises CertificateError.
@@ -82,7 +81,7 @@ def placing(context: Context) -> Sequence[Action[Ports]]:
     return (WriteFile(path=DEVICE_AUTHORITY, text=text), *_placing_lists(context, authorities))
 
 
-def _placing_lists(context: Context, authorities: Sequence[Certificate]) -> Sequence[Action[Ports]]:
+def _placing_lists(context: Context, authorities: Sequence[Certificate]) -> Sequence[Action]:
     if context.answers.devices.crl_file is None:
         return ()
     source = _given(context, "devices.crl_file")

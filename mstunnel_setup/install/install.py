@@ -13,6 +13,7 @@ from typing import Any
 
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, ExitCode, SetupError, UsageError
 from mstunnel_setup.base.problem import warning
@@ -20,7 +21,6 @@ from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.installed import complete
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.preflight import judging, refuse_account, refuse_unready, refuse_vendor
 from mstunnel_setup.install.request import InstallRequest, with_lab
 from mstunnel_setup.install.rootless import (
@@ -30,7 +30,7 @@ from mstunnel_setup.install.rootless import (
     refuse_unreadable,
     scope_to_install,
 )
-from mstunnel_setup.install.scope import Scope, become
+from mstunnel_setup.install.scope import become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers, step_named
 from mstunnel_setup.install.status import summary
 from mstunnel_setup.install.step_list import CODEC
@@ -244,7 +244,7 @@ def _plan_lines(run: Run, planned: Sequence[Planned]) -> Iterator[str]:
             yield from (Verbatim(f"      {line}") for line in _diff(run.files, action))
 
 
-def _diff(files: Files, action: Action[Ports]) -> list[str]:
+def _diff(files: Files, action: Action) -> list[str]:
     if not isinstance(action, WriteFile | WriteGatewayConfiguration):
         return []
     current = (files.read(action.path) or b"").decode("utf-8", errors="replace")

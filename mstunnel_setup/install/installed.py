@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
+from mstunnel_setup.actions.host import Host, Scope, build_host
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_INSTALLED, NOT_ROOT
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
-from mstunnel_setup.install.ports import Ports, open_ports
-from mstunnel_setup.install.scope import LAST_STEP, Scope, become
+from mstunnel_setup.install.scope import LAST_STEP, become
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.lock import exclusive
@@ -24,17 +24,17 @@ PATIENCE: Final = 10.0
 
 
 @contextmanager
-def open_host(operator: Operator) -> Iterator[Ports]:
-    """The ports of this host, for commands that look at it or drive its containers."""
+def open_host(operator: Operator) -> Iterator[Host]:
+    """This host, for commands that look at it or drive its containers."""
     scope = own_scope(operator)
     preference = EnginePreference(installed=engine_of(journal_of(scope, operator).receipt))
-    with open_ports(operator, scope, preference) as ports:
+    with build_host(operator, scope, preference) as ports:
         yield ports
 
 
 @contextmanager
-def open_gateway(operator: Operator) -> Iterator[Ports]:
-    """The ports of this host, for commands that need a gateway here. Raises UsageError `not-installed`."""
+def open_gateway(operator: Operator) -> Iterator[Host]:
+    """This host, for commands that need a gateway here. Raises UsageError `not-installed`."""
     with open_host(operator) as ports:
         require_installed(journal_of(Scope.ALL, operator).receipt)
         yield ports

@@ -32,7 +32,7 @@ from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
 from mstunnel_setup.transaction.step import AnyStep
 
 _GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK, Group.ROOTLESS})
-# These checks need the site's server configuration.
+# These checks need the site's server configuration, the port checks for the port itself.
 _PORTS = frozenset({"port-tcp", "port-udp", "rootless-port"})
 _OF_THE_SITE = _PORTS | {"pool-route", "pool-bridge", "pool-dns", "bridge-dns", "bridge-rules"}
 # Seconds: before an installation what is slow is worth waiting for; a host that answers at once loses none.

@@ -7,8 +7,8 @@ from typing import ClassVar, Final
 
 from typing_extensions import override
 
-from mstunnel_setup.actions.agent_credential import HasPassphrases
 from mstunnel_setup.actions.files import FileAction
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
@@ -52,7 +52,7 @@ def refuse_secret(secret: str, reference: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlaceRadiusServers(FileAction[HasPassphrases]):
+class PlaceRadiusServers(FileAction):
     """Write the servers with their secret. `secret` says where it is; the journal never gets the secret."""
 
     kind: ClassVar[str] = "place-radius-servers"
@@ -65,18 +65,16 @@ class PlaceRadiusServers(FileAction[HasPassphrases]):
         return text("write {path} with the secret in {secret}", path=self.path, secret=self.secret)
 
     @override
-    def satisfied(self, ports: HasPassphrases, outputs: Outputs) -> bool:
-        state = ports.files.state(self.path)
-        return (
-            state is not None and state.mode == _MODE and ports.files.read(self.path) == self._content(ports)
-        )
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        state = host.files.state(self.path)
+        return state is not None and state.mode == _MODE and host.files.read(self.path) == self._content(host)
 
     @override
-    def apply(self, ports: HasPassphrases, outputs: Outputs) -> JsonObject:
-        ports.files.write(self.path, self._content(ports), _MODE)
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        host.files.write(self.path, self._content(host), _MODE)
         return {}
 
-    def _content(self, ports: HasPassphrases) -> bytes:
-        secret = (ports.passphrase(self.secret) or b"").decode()
+    def _content(self, host: Host) -> bytes:
+        secret = (host.passphrase(self.secret) or b"").decode()
         refuse_secret(secret, self.secret)
         return servers_file(self.servers, secret).encode()

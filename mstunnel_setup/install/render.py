@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from mstunnel_setup.answers.merge import Answers
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.containers import compose, kubernetes, quadlet
-from mstunnel_setup.containers.kubernetes import ConfigurationFile
+from mstunnel_setup.containers import manifests, quadlet
+from mstunnel_setup.containers.manifests import ConfigurationFile
 from mstunnel_setup.gateway.ocserv_conf import (
     DEVICE_AUTHORITY,
     DEVICE_REVOCATIONS,
@@ -58,34 +57,21 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
     with open_run(operator, settings, exclusively=False) as run:
         require_answers(run, [images.STEP])
         placeholders, texts = _texts(run.context, request)
-    warnings: tuple[Problem, ...] = (
-        (
-            warning(
-                "placeholders-left",
-                "the manifest has placeholders: {placeholders}",
-                hint=(
-                    "Replace each one with what it names, or create the Secrets with the commands at the top."
-                ),
-                placeholders=", ".join(placeholders),
-            ),
+    warnings: tuple[Problem, ...] = ()
+    if placeholders:
+        left = warning(
+            "placeholders-left",
+            "the manifest has placeholders: {placeholders}",
+            hint="Replace each one with what it names, or create the Secrets with the commands at the top.",
+            placeholders=", ".join(placeholders),
         )
-        if placeholders
-        else ()
-    )
+        warnings = (left,)
     data: JsonObject = {"format": request.format, "files": [*texts], "placeholders": [*placeholders]}
     if request.directory is None:
         return Result("ok", {**data, "texts": {**texts}}, warnings, text=[*map(Verbatim, _shown(texts))])
     written = _written(operator.files.given, request.directory, texts)
     lines = [text("Written: {name}.", name=name) for name in written] or [text("All files are as they were.")]
     return Result("changed" if written else "unchanged", data, warnings, text=lines)
-
-
-def _presented(answers: Answers) -> Iterator[str]:
-    """The files by which the gateway judges what devices present."""
-    if answers.authentication == "oidc":
-        yield paths.OIDC_JSON
-    if answers.certificates_of_devices:
-        yield DEVICE_AUTHORITY
 
 
 def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Mapping[str, str]]:
@@ -107,25 +93,29 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
         specs = (server, agent)
         return (), {f"{spec.name}.container": quadlet.render(spec, rootless=paths.ROOTLESS) for spec in specs}
     if request.format == "compose":
-        return (), {"compose.yaml": compose.render((server, agent))}
+        return (), {"compose.yaml": manifests.compose_file((server, agent))}
     files = [*_configuration(context, port)]
     radius = context.answers.authentication == "radius"
     unknown = [
-        file.content
-        for file in files
-        if file.content in (kubernetes.placeholder(file.path), kubernetes.NODES)
+        file.content for file in files if file.content in (manifests.placeholder(file.path), manifests.NODES)
     ]
     if request.format == "helm":
-        return unknown, {"values.yaml": kubernetes.values(server, agent, files, access_log=host.traced)}
+        return unknown, {"values.yaml": manifests.helm_values(server, agent, files, access_log=host.traced)}
     secrets = map(
-        kubernetes.placeholder, (*kubernetes.SECRET_FILES, *(kubernetes.RADIUS_FILES if radius else ()))
+        manifests.placeholder, (*manifests.SECRET_FILES, *(manifests.RADIUS_FILES if radius else ()))
     )
-    return (*secrets, *unknown), {"mstunnel.yaml": kubernetes.render(server, agent, files, radius=radius)}
+    return (*secrets, *unknown), {"mstunnel.yaml": manifests.manifest(server, agent, files, radius=radius)}
 
 
 def _configuration(context: Context, port: int) -> Iterator[ConfigurationFile]:
     """The files for the ConfigMap, for a gateway on this port; none of them holds a secret."""
-    files, needed = context.ports.files, [*_NEEDED, *_presented(context.answers)]
+    files, answers = context.ports.files, context.answers
+    # By these the gateway judges what devices present.
+    judged = {
+        paths.OIDC_JSON: answers.authentication == "oidc",
+        DEVICE_AUTHORITY: answers.certificates_of_devices,
+    }
+    needed = [*_NEEDED, *(path for path, wanted in judged.items() if wanted)]
     roots = [f"{paths.CA_TRUST}/{name}" for name in files.names(paths.CA_TRUST) if name.endswith(".crt")]
     for path in (*needed, *_FURTHER, *roots):
         content = files.read(path)
@@ -133,8 +123,8 @@ def _configuration(context: Context, port: int) -> Iterator[ConfigurationFile]:
             content = with_port(content, port) if path == paths.OCSERV_CONF else content
             yield ConfigurationFile(path, content.decode("utf-8", errors="replace"))
         elif path in needed:
-            yield ConfigurationFile(path, kubernetes.placeholder(path))
-    yield ConfigurationFile(paths.HOST_ADDRESSES, kubernetes.NODES)
+            yield ConfigurationFile(path, manifests.placeholder(path))
+    yield ConfigurationFile(paths.HOST_ADDRESSES, manifests.NODES)
 
 
 def _shown(texts: Mapping[str, str]) -> Iterator[str]:

@@ -38,14 +38,7 @@ def with_lab(clock: Clock, request: InstallRequest) -> InstallRequest:
     """
     if not request.lab:
         return request
-    address, fingerprint = _parts(request.lab)
-    root = _root(address, fingerprint)
-    tenant = {"tenant.cloud": "custom", "tenant.ca_pem": root, **_connection(clock, address, root)}
-    return replace(request, settings={**tenant, **request.settings})
-
-
-def _parts(lab: str) -> tuple[str, str]:
-    address, _, fingerprint = lab.partition("#")
+    address, _, fingerprint = request.lab.partition("#")
     address = address.rstrip("/")
     if not address.startswith("https://"):
         raise UsageError(
@@ -61,13 +54,8 @@ def _parts(lab: str) -> tuple[str, str]:
             hint="Copy the whole command that `mstunnel-lab serve` prints.",
             address=address,
         )
-    return address, fingerprint.lower()
-
-
-def _root(address: str, fingerprint: str) -> str:
-    """The root certificate (PEM) of the lab, once it has proved to be the expected one."""
     root, found = fetch_root(f"{address}{_ROOT}")
-    if found != fingerprint:
+    if found != fingerprint.lower():
         raise NetworkError(
             "lab-fingerprint-wrong",
             (
@@ -80,9 +68,10 @@ def _root(address: str, fingerprint: str) -> str:
             ),
             address=address,
             found=found,
-            expected=fingerprint,
+            expected=fingerprint.lower(),
         )
-    return root
+    tenant = {"tenant.cloud": "custom", "tenant.ca_pem": root, **_connection(clock, address, root)}
+    return replace(request, settings={**tenant, **request.settings})
 
 
 def _connection(clock: Clock, address: str, root: str) -> Mapping[str, str]:

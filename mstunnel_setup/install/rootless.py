@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.load import AnswersError
 from mstunnel_setup.answers.merge import Answers
@@ -32,7 +33,6 @@ from mstunnel_setup.install.preflight import ca_pem, refuse_unready, refuse_vend
 from mstunnel_setup.install.programs import FILE
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.run_answers import answers, refuse_unsupported
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import chosen_steps, open_run, require_answers
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.install.steps.eula import ACCEPTED_KEY
@@ -41,7 +41,7 @@ from mstunnel_setup.io.accounts import Account, own_name
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import OPENED_BY_CALLER, Files
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.io.own_code import changeable
+from mstunnel_setup.io.own_process import changeable
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.readiness.facts.parse import proxy_places
 from mstunnel_setup.transaction.receipt import Receipt
@@ -227,9 +227,11 @@ def by_sudo(
 def relayed(done: Completed) -> Result | None:
     """The result of a command of ours that ran in another process; None when it was not even begun."""
     try:
-        told: Any = json_value(done.output)
-        warnings, errors = (tuple(Problem(**item) for item in told[name]) for name in ("warnings", "errors"))
-        return Result(told["status"], told["data"], warnings, errors, exit_code=ExitCode(done.code))
+        output: Any = json_value(done.output)
+        warnings, errors = (
+            tuple(Problem(**item) for item in output[name]) for name in ("warnings", "errors")
+        )
+        return Result(output["status"], output["data"], warnings, errors, exit_code=ExitCode(done.code))
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -248,13 +250,13 @@ def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
     )
 
 
-def answers_of_account(told: bytes) -> JsonObject:
+def answers_of_account(given: bytes) -> JsonObject:
     """The answers that `have_root_do` passes on, by setting path. Raises AnswersError for anything else.
 
     The account may run the command itself, with what it likes.
     """
     try:
-        found = json_value(told)
+        found = json_value(given)
     except ValueError:
         found = None
     if not isinstance(found, dict) or not set(found) <= _FOR_ROOT:

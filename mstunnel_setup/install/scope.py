@@ -3,25 +3,16 @@
 import os
 import sys
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import NoReturn
 
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.install import programs
 from mstunnel_setup.install.errors import GATEWAY_ACCOUNT_MISSING
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.accounts import Account
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.process import Completed
-
-
-class Scope(StrEnum):
-    """All of an installation with root, or a part of a rootless one."""
-
-    ALL = "whole"
-    HOST = "host"
-    ACCOUNT = "account"
-
 
 LAST_STEP: Mapping[Scope, str] = {Scope.ALL: "verify", Scope.HOST: "boot", Scope.ACCOUNT: "verify"}
 """The step that finishes each part. Steps after it in the lists were added by later releases."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mstunnel_setup.actions import uplink
+from mstunnel_setup.actions.host import Scope, build_host, no_tenant
 from mstunnel_setup.answers.merge import require
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.base import paths
@@ -16,10 +17,8 @@ from mstunnel_setup.base.values import JsonValue, json_bytes
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
 from mstunnel_setup.install.context import Context, RunCache
 from mstunnel_setup.install.installed import PATIENCE, journal_of, own_scope, run_lock
-from mstunnel_setup.install.ports import no_tenant, open_ports
 from mstunnel_setup.install.preflight import OF_STEPS
 from mstunnel_setup.install.run_answers import answers, refuse_unsupported
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import CODEC, steps_of
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Prompter, Settings
@@ -150,7 +149,7 @@ def _context(
         return context.secret(SecretReference.parse(reference), may_be_empty=may_be_empty).encode()
 
     preference = EnginePreference(cache.answers.engine, engine_of(journal.receipt))
-    with open_ports(
+    with build_host(
         operator, scope, preference, tenant=lambda: cache.graph or no_tenant(), passphrases=passphrase
     ) as ports:
         context = Context(

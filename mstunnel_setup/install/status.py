@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from mstunnel_setup.actions.host import Host, Scope
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
@@ -14,8 +15,7 @@ from mstunnel_setup.gateway.occtl import SHOW_COMMANDS, occtl_arguments, read_an
 from mstunnel_setup.gateway.ocserv_conf import served_port
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
-from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.scope import Scope, become
+from mstunnel_setup.install.scope import become
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.operator import Operator
@@ -74,7 +74,7 @@ def summary(context: Context) -> list[str]:
     """The lines about the gateway that this run has left here."""
     ports = context.ports
     joined = as_object(remembered(context.receipt, "joined-site"))
-    leaf = generations.leaf_in_use(ports)
+    leaf = generations.leaf_in_use(ports.files)
     return summary_lines(
         address=str(joined.get("public_address") or "") or None,
         port=served_port(ports.files.read(paths.OCSERV_CONF) or b""),
@@ -84,7 +84,7 @@ def summary(context: Context) -> list[str]:
     )
 
 
-def _sessions(ports: Ports) -> int | None:
+def _sessions(ports: Host) -> int | None:
     """How many devices are connected; None when the gateway does not answer."""
     status = next(command for command in SHOW_COMMANDS if command.words == ("status",))
     try:

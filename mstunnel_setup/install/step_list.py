@@ -7,25 +7,22 @@ server is registered it signs in itself, so that no later stop costs another sig
 from collections.abc import Mapping
 
 from mstunnel_setup.actions.accounts import CreateAccount, EnableLinger, GiveIds, JoinGroup
-from mstunnel_setup.actions.agent_credential import PlaceAgentCredential, UseAppIdentity
-from mstunnel_setup.actions.agent_secret import CreateAgentSecret, PlaceAgentSecret
-from mstunnel_setup.actions.audit import WriteAuditRules
+from mstunnel_setup.actions.agent_identity import (
+    CreateAgentSecret,
+    PlaceAgentCredential,
+    PlaceAgentSecret,
+    UseAppIdentity,
+)
 from mstunnel_setup.actions.certificate_schedule import ScheduleImport
 from mstunnel_setup.actions.certificates import (
     CreateAgentCredential,
+    FreshenIdentity,
     PlaceIdentity,
     PlaceKey,
     PlaceRevocations,
 )
-from mstunnel_setup.actions.containers import (
-    InstallQuadlet,
-    InstallUnit,
-    MakeStateDirectory,
-    RunContainer,
-    StartService,
-    StartServices,
-)
-from mstunnel_setup.actions.directory import GiveDirectory
+from mstunnel_setup.actions.containers import MakeStateDirectory, RunContainer, StartService, StartServices
+from mstunnel_setup.actions.directories import GiveDirectory, GiveToAgent, OpenMailbox
 from mstunnel_setup.actions.files import (
     CopyFile,
     Link,
@@ -37,24 +34,25 @@ from mstunnel_setup.actions.files import (
 )
 from mstunnel_setup.actions.forwarding import LimitForwarding
 from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
-from mstunnel_setup.actions.give_to_agent import GiveToAgent
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.images import LoadImage, PullImage
 from mstunnel_setup.actions.init_script import EnableInitScript
-from mstunnel_setup.actions.kernel_modules import LoadModule
-from mstunnel_setup.actions.mailbox_directories import OpenMailbox
-from mstunnel_setup.actions.message_catalogue import WriteMessageCatalogue
-from mstunnel_setup.actions.selinux import LabelPort
-from mstunnel_setup.actions.services import InstallService
+from mstunnel_setup.actions.kernel import LabelPort, LoadModule, SetSysctl
+from mstunnel_setup.actions.loaded_files import WriteAuditRules, WriteMessageCatalogue
 from mstunnel_setup.actions.store_answer import StoreAnswer
-from mstunnel_setup.actions.sysctls import SetSysctl
-from mstunnel_setup.actions.targets import ReachTarget
 from mstunnel_setup.actions.tenant_objects import (
     CreateAppIdentity,
     RegisterServer,
     RemoveApplication,
     RemoveServerRecord,
 )
-from mstunnel_setup.actions.units import ConfigureUnit
+from mstunnel_setup.actions.units import (
+    ConfigureUnit,
+    InstallQuadlet,
+    InstallService,
+    InstallUnit,
+    ReachTarget,
+)
 from mstunnel_setup.actions.uplink import InstallUplink
 from mstunnel_setup.actions.vendor_gateway import (
     BackUpFiles,
@@ -63,10 +61,8 @@ from mstunnel_setup.actions.vendor_gateway import (
     SetContainerAside,
     StopUnit,
 )
-from mstunnel_setup.certificates.generations import FreshenIdentity
 from mstunnel_setup.containers.choice import ChooseEngine
 from mstunnel_setup.install.radius import PlaceRadiusServers
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import (
     account,
     audit,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mstunnel_setup.actions.agent_credential import UseAppIdentity
+from mstunnel_setup.actions.agent_identity import UseAppIdentity
 from mstunnel_setup.actions.certificates import TESTED_SHA256, CreateAgentCredential
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
 from mstunnel_setup.answers.rules import needed_to_sign_in
@@ -30,7 +30,7 @@ _PUBLIC_CLIENT = text(
 
 
 def http_session(context: Context, *, timeout: float = 30, deadline: float = 120) -> HttpSession:
-    """A session that trusts the system, `tenant.ca_file` and what lies below ca-trust (times in seconds).
+    """A session that trusts the system, `tenant.ca_file` and the roots below ca-trust (times in seconds).
 
     Proxies come from the shell, else from `env.sh`. Raises NetworkError when a root cannot be read.
     """

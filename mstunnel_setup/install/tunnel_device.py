@@ -8,11 +8,11 @@ from typing import ClassVar, Final
 
 from typing_extensions import override
 
+from mstunnel_setup.actions import control
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.base.values import JsonObject, Outputs
-from mstunnel_setup.containers import control
-from mstunnel_setup.containers.ports import HasEngine
 from mstunnel_setup.exchange import gateway_report as report
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
@@ -24,18 +24,18 @@ _OPEN: Final = ("sh", "-c", text(": <{device}", device=DEVICE))
 _SECONDS: Final = 30.0
 
 
-def closed(ports: HasEngine) -> str:
+def closed(host: Host) -> str:
     """Why the gateway that runs cannot open its tunnel device; empty when it can, or does not run.
 
     It tries every 15 seconds and reports whether it could. Unless it could, it is tried here, which takes a
     tenth of a second. Raises EngineError.
     """
-    state = ports.engine.inspect(paths.SERVER)
+    state = host.engine.inspect(paths.SERVER)
     if state is None or state.status != "running":
         return ""
-    if _opened(ports.files, state.started_at):
+    if _opened(host.files, state.started_at):
         return ""
-    tried = ports.engine.execute(paths.SERVER, _OPEN, _SECONDS)
+    tried = host.engine.execute(paths.SERVER, _OPEN, _SECONDS)
     return printable(tried.error).strip() or text("exit code {code}", code=tried.code) if tried.code else ""
 
 
@@ -47,17 +47,17 @@ def _opened(files: Files, started: datetime | None) -> bool:
     return False
 
 
-def out_of_date(ports: HasEngine) -> str:
+def out_of_date(host: Host) -> str:
     """Why the gateway cannot open the tunnel device that the host has; empty without such a difference.
 
     The usual cause is a device that appeared, or was replaced, after the container was started. Whether the
     host itself can open it is not tried: the monitor's own unit may use no device.
     """
-    return closed(ports) if Path(DEVICE).exists() else ""
+    return closed(host) if Path(DEVICE).exists() else ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenewTunnelDevice(Action[HasEngine]):
+class RenewTunnelDevice(Action):
     """Restart the gateway when it cannot open the tunnel device that the host has.
 
     `reason` is why it cannot, as `closed` said; empty when it can.
@@ -80,21 +80,21 @@ class RenewTunnelDevice(Action[HasEngine]):
         )
 
     @override
-    def satisfied(self, ports: HasEngine, outputs: Outputs) -> bool:
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
         return not (self.reason and Path(DEVICE).exists())
 
     @override
-    def capture(self, ports: HasEngine) -> JsonObject:
+    def capture(self, host: Host) -> JsonObject:
         """Why it is restarted, for who reads the journal."""
         return {"reason": self.reason}
 
     @override
-    def apply(self, ports: HasEngine, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Restart it, unless a run that was cut off has done so."""
-        if out_of_date(ports):
-            control.restart(ports, paths.SERVER)
+        if out_of_date(host):
+            control.restart(host, paths.SERVER)
         return {}
 
     @override
-    def undo(self, ports: HasEngine, record: UndoRecord[HasEngine]) -> Undone:
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
         return Undone(Undo.ABSENT)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from mstunnel_setup.actions import opened_ports
+from mstunnel_setup.actions.host import CANDIDATE, Scope
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
 from mstunnel_setup.actions.vendor_gateway import ADOPT, SetAside
 from mstunnel_setup.base import paths
@@ -19,9 +20,8 @@ from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange import upgrade_history as record
 from mstunnel_setup.install import revocation
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
-from mstunnel_setup.install.ports import CANDIDATE
 from mstunnel_setup.install.rootless import ONLY, by_sudo, command_by_hand, host_command, relayed
-from mstunnel_setup.install.scope import Scope, have_done
+from mstunnel_setup.install.scope import have_done
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.tenant_access import in_tenant, result

@@ -10,15 +10,18 @@ import itertools
 import random
 import re
 import ssl
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
-from typing import Unpack
+from typing import Any, Final, Unpack
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
 import truststore
+from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
-from urllib3.exceptions import NewConnectionError
+from typing_extensions import override
+from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.base.parsing import http_date, whole_number
@@ -32,9 +35,99 @@ from mstunnel_setup.io.errors import (
     NETWORK_TIMEOUT,
     NETWORK_UNREACHABLE,
 )
-from mstunnel_setup.io.http_adapter import BoundedAdapter, ContextAdapter
 from mstunnel_setup.io.http_port import RequestOptions
-from mstunnel_setup.io.pauses import Pauses
+
+# The largest downloads are public revocation lists, of a few megabytes.
+LARGEST: Final = 32 * 1024 * 1024
+_PIECE: Final = 64 * 1024
+
+
+class BoundedAdapter(HTTPAdapter):
+    """Limits a body to `seconds` and 32 MiB: the timeout of requests restarts with every byte."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        super().__init__()
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+        """Send; reading the body raises ReadTimeout when it is late, NetworkError when it is too large."""
+        response = super().send(request, *arguments, **options)
+        raw: Any = response.raw
+        raw.stream = self._bounded(raw, str(request.url))
+        return response
+
+    def _bounded(self, raw: Any, url: str) -> Callable[..., Iterator[bytes]]:
+        end = self._clock.monotonic() + self._seconds
+
+        def stream(_size: int, decode_content: bool | None = None) -> Iterator[bytes]:
+            size = 0
+            try:
+                # Unlike `read`, `read1` returns what one read of the connection yields.
+                while piece := raw.read1(_PIECE, decode_content=decode_content):
+                    size += len(piece)
+                    if self._clock.monotonic() > end:
+                        raise requests.ReadTimeout(f"the answer was not complete after {size} bytes")
+                    if size > LARGEST:
+                        raise NetworkError(
+                            "answer-too-large",
+                            "{host} sent more than {limit} MiB",
+                            hint="Check the address, and any proxy in between.",
+                            host=urlsplit(url).netloc,
+                            limit=LARGEST >> 20,
+                        )
+                    yield piece
+            except ReadTimeoutError as error:
+                raise requests.ReadTimeout(error) from error
+            finally:
+                raw.close()
+
+        return stream
+
+
+class ContextAdapter(BoundedAdapter):
+    """Uses our TLS context and nothing from the environment."""
+
+    def __init__(self, clock: Clock, seconds: float, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__(clock, seconds)
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """Part of HTTPAdapter's contract."""
+        super().init_poolmanager(*arguments, **options, ssl_context=self._context)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        """Part of HTTPAdapter's contract."""
+        return super().proxy_manager_for(proxy, **options, ssl_context=self._context)
+
+    @override
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        conn.cert_reqs = "CERT_REQUIRED"
+
+
+class Pauses:
+    """Until when each server wants no requests."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, server: str, seconds: float) -> None:
+        """Send nothing to a server for so long; a longer pause that has begun stays."""
+        with self._lock:
+            until = self._clock.monotonic() + seconds
+            self._until[server] = max(until, self._until.get(server, until))
+
+    def left(self, server: str) -> float:
+        """Return the seconds until a request may be sent to a server; 0 or less: now."""
+        return self._until.get(server, 0.0) - self._clock.monotonic()
+
+    def wait(self, server: str) -> None:
+        """Return when a request may be sent to a server."""
+        while (seconds := self.left(server)) > 0:
+            self._clock.sleep(seconds)
+
 
 _TRY_AGAIN = frozenset({502, 503, 504})
 _REPEATABLE = frozenset({"GET", "PUT", "PATCH", "DELETE"})

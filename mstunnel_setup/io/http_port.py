@@ -1,7 +1,12 @@
 """The part of the HTTP session that its users need; a stand-in in a test fits it as well."""
 
 from collections.abc import Mapping
-from typing import Protocol, TypedDict, Unpack
+from typing import Final, Protocol, TypedDict, Unpack
+
+from urllib3.exceptions import HTTPError
+
+READ_FAILURES: Final = (OSError, HTTPError, RuntimeError)
+"""What the libraries of the container engines raise for an answer that breaks off, is late, or is no JSON."""
 
 
 class RequestOptions(TypedDict, total=False):

@@ -15,12 +15,12 @@ _LONGEST_ID: Final = 64
 
 
 @contextmanager
-def requests_told(tell: Callable[[str], None], wanted: Callable[[], bool] = lambda: True) -> Iterator[None]:
-    """Meanwhile `tell` gets a line about each request, without anything that could be a secret.
+def log_requests(log: Callable[[str], None], wanted: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """Meanwhile `log` gets a line about each request, without anything that could be a secret.
 
     `wanted` is asked at each request: a setting may change while a service runs.
     """
-    listener = (tell, wanted)
+    listener = (log, wanted)
     _LISTENERS.append(listener)
     try:
         yield
@@ -29,7 +29,7 @@ def requests_told(tell: Callable[[str], None], wanted: Callable[[], bool] = lamb
 
 
 def note(method: str, url: str, seconds: float, outcome: HttpAnswer | Exception) -> None:
-    """Tell of a request: queries and bodies, which may have secrets, are left out."""
+    """Log a request: queries and bodies, which may have secrets, are left out."""
     if not _LISTENERS:
         return
     parts = urlsplit(url)
@@ -43,6 +43,6 @@ def note(method: str, url: str, seconds: float, outcome: HttpAnswer | Exception)
             longest_id=plain(next(filter(None, found), "-"), _LONGEST_ID),
         )
     content = f"{method} {parts.hostname}{parts.path}: {seconds * 1000:.0f} ms, {end}"
-    for tell, wanted in _LISTENERS:
+    for log, wanted in _LISTENERS:
         if wanted():
-            tell(content)
+            log(content)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from mstunnel_setup.base.errors import Declared
+from mstunnel_setup.base.errors import Declared, UsageError
 from mstunnel_setup.base.paths import AGENT_USER
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.accounts import is_own_group, is_service_group, own_name
@@ -156,3 +156,28 @@ def explain(verb: str, path: str, error: OSError) -> FileError:
         return PATH_UNSAFE(verb=verb, path=path, problem=problem)
     declared = _CAUSES.get(error.errno or 0, FILE_FAILED)
     return declared(verb=verb, path=path, reason=error.strerror, account=own_name())
+
+
+def kind_at(path: Path) -> Kind | None:
+    """What kind of file `path` leads to, links followed; None when nothing is there.
+
+    Raises UsageError when that cannot be seen: in a closed directory, or for a name that is too long.
+    """
+    try:
+        return kind_of(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        found = explain("look at", str(path), error)
+        raise UsageError(found.code, found.message, found.hint) from error
+
+
+def refuse_present(path: Path) -> None:
+    """Raise UsageError `file-exists` unless `path` is free for a new file."""
+    if kind_at(path) is not None:
+        raise UsageError(
+            "file-exists",
+            "{path} already exists",
+            hint="Give the name of a new file.",
+            path=path,
+        )

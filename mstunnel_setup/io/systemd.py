@@ -1,8 +1,15 @@
-"""The parts of systemd that units, timers and containers need."""
+"""Systemd: its units, what a service reports to it (sd_notify(3)), and the journal with its fields.
 
-from collections.abc import Sequence
+Source of the journal: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/; systemd.exec(5) for `JOURNAL_STREAM`.
+"""
+
+import os
+import socket
+from collections.abc import Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Final, Self
 
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text
@@ -131,3 +138,80 @@ class Systemd:
         except ProcessError as error:
             scope = " ".join(("systemctl", *self._scope))
             raise SYSTEMD_FAILED(reason=error.message, command=scope, unit=arguments[-1]) from error
+
+
+_ADDRESS: Final = "NOTIFY_SOCKET"
+_MICROSECONDS: Final = 1_000_000
+
+
+class ServiceManager:
+    """The service manager at a datagram socket; without an address there is none, and nothing is sent.
+
+    A report that cannot be delivered is dropped: only systemd reads it.
+    """
+
+    def __init__(self, address: str = "") -> None:
+        # Linux's abstract names begin with a zero byte, which an environment cannot contain.
+        self._address = f"\0{address[1:]}" if address.startswith("@") else address
+
+    @classmethod
+    def of(cls, environment: MutableMapping[str, str]) -> Self:
+        """That of this process; taken out of the environment, or Podman would report in its place."""
+        return cls(environment.pop(_ADDRESS, ""))
+
+    def ready(self) -> None:
+        """The service has started."""
+        self._send("READY=1")
+
+    def alive(self, seconds: float) -> None:
+        """The service works, and will say so again within so many seconds; else it is to be restarted."""
+        self._send(f"WATCHDOG_USEC={int(seconds * _MICROSECONDS)}\nWATCHDOG=1")
+
+    def status(self, text: str) -> None:
+        """What the service is doing, for `systemctl status`."""
+        line = text.replace("\n", " ")
+        self._send(f"STATUS={line}")
+
+    def _send(self, message: str) -> None:
+        if not self._address:
+            return
+        with (
+            suppress(OSError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender,
+        ):
+            sender.connect(self._address)
+            sender.send(message.encode())
+
+
+_SOCKET: Final = "/run/systemd/journal/socket"
+_STREAM: Final = "JOURNAL_STREAM"
+_SIZE_BYTES: Final = 8
+
+
+class SystemJournal:
+    """The journal that listens at a datagram socket."""
+
+    def __init__(self, address: str = _SOCKET) -> None:
+        self._address = address
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str], stream: int) -> Self | None:
+        """The journal, where the open file `stream` leads to it anyway; None elsewhere."""
+        state = os.fstat(stream)
+        return cls() if environment.get(_STREAM) == f"{state.st_dev}:{state.st_ino}" else None
+
+    def send(self, fields: Mapping[str, str]) -> bool:
+        """Add an entry; whether the journal took it."""
+        message = b"".join(_field(name, value.encode(errors="replace")) for name, value in fields.items())
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            try:
+                sender.connect(self._address)
+                sender.send(message)
+            except OSError:
+                return False
+        return True
+
+
+def _field(name: str, value: bytes) -> bytes:
+    """A field by its length, which no value can leave."""
+    return b"%s\n%s%s\n" % (name.encode(), len(value).to_bytes(_SIZE_BYTES, "little"), value)

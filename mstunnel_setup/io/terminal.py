@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Final, Self
 
 from mstunnel_setup.io.accounts import Account
-from mstunnel_setup.io.memory import end_with_parent
+from mstunnel_setup.io.own_process import end_with_parent
 
 _STANDARD: Final = (0, 1, 2)
 _FORWARDED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)

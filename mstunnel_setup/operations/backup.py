@@ -20,8 +20,8 @@ from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.named import refuse_present
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.safe_paths import refuse_present
 from mstunnel_setup.operations.backup_archive import FILES, LARGEST, MANIFEST, SCHEMA, UPGRADES, pack
 from mstunnel_setup.operations.certificate.activation import installed_run
 
@@ -96,7 +96,7 @@ def _too_large(packed: bytes, contents: Mapping[str, bytes]) -> str:
 
 def _generation(run: Run) -> str:
     """Where the certificate in use lies: an import may link another one between two of its files."""
-    name = generations.linked(run.context.ports)
+    name = generations.linked(run.context.ports.files)
     return paths.ACTIVE if name is None else generations.directory(name)
 
 

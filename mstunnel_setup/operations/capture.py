@@ -4,16 +4,16 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.gateway.occtl import ShowCommand
 from mstunnel_setup.install.installed import open_gateway
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.appender import Appender
 from mstunnel_setup.io.capture import enter_network_of, interfaces, record
-from mstunnel_setup.io.named import kind_at, refuse_present
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.safe_paths import kind_at, refuse_present
 from mstunnel_setup.operations.sessions import ask, server_process
 
 _USERS = ShowCommand(("users",), "")
@@ -83,7 +83,7 @@ def _record(recording: Appender, device: str, bounds: Bounds) -> tuple[int, int]
     return pieces - 1, size
 
 
-def _device(ports: Ports, what: str) -> str:
+def _device(ports: Host, what: str) -> str:
     """The interface to record; each client has a separate one. Raises UsageError `client-unknown`."""
     try:
         address = str(ipaddress.ip_address(what))

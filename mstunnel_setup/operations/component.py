@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mstunnel_setup.actions import control
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text, verbatim
-from mstunnel_setup.containers import control
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.install.installed import open_gateway, open_host
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.errors import CONTAINER_MISSING
 from mstunnel_setup.operations.since import since
@@ -57,7 +57,7 @@ def logs(operator: Operator, container: str, options: LogOptions) -> Result:
     return Result()
 
 
-def _log_command(ports: Ports, container: str, options: LogOptions) -> tuple[str, ...]:
+def _log_command(ports: Host, container: str, options: LogOptions) -> tuple[str, ...]:
     """The engine's command; the journal's for a container that its service removed when it ended."""
     if ports.engine.inspect(container) is not None or not ports.systemd.running():
         return ports.engine.logs_command(container, options)
@@ -72,7 +72,7 @@ def _log_command(ports: Ports, container: str, options: LogOptions) -> tuple[str
 
 
 @contextmanager
-def existing_container(operator: Operator, container: str) -> Iterator[Ports]:
+def existing_container(operator: Operator, container: str) -> Iterator[Host]:
     """The ports of this host. Raises EngineError `container-missing` where nothing would start it."""
     with open_gateway(operator) as ports:
         if not ports.systemd.known(f"{container}.service") and ports.engine.inspect(container) is None:

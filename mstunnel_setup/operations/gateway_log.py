@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias, cast
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.containers.engine import LogOptions
-from mstunnel_setup.install.ports import Ports
 
 Operation: TypeAlias = Literal["connect", "disconnect"]
 
@@ -34,7 +34,7 @@ class SessionRecord:
     seconds: int = 0
 
 
-def log_since(ports: Ports, since: datetime) -> Iterator[str]:
+def log_since(ports: Host, since: datetime) -> Iterator[str]:
     """The lines, one at a time, however many there are. Raises SetupError when they cannot be had.
 
     The journal also has those of earlier containers, which the engine forgets with the container.
@@ -42,7 +42,7 @@ def log_since(ports: Ports, since: datetime) -> Iterator[str]:
     yield from ports.processes.lines(_command(ports, since))
 
 
-def _command(ports: Ports, since: datetime) -> Sequence[str]:
+def _command(ports: Host, since: datetime) -> Sequence[str]:
     if not ports.systemd.running():
         options = LogOptions(since=since.isoformat(timespec="seconds"))
         return ports.engine.logs_command(paths.SERVER, options)

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
+from mstunnel_setup.actions import control
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.containers import control
 from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, read_health
 from mstunnel_setup.exchange.health_state import State
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import journal_of, open_gateway
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, of_settled_server, row_notice, rows_of
 from mstunnel_setup.operations.certificate.errors import (

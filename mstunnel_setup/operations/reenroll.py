@@ -2,14 +2,14 @@
 
 from collections.abc import Collection
 
-from mstunnel_setup.actions.agent_secret import CreateAgentSecret
+from mstunnel_setup.actions import control
+from mstunnel_setup.actions.agent_identity import CreateAgentSecret
 from mstunnel_setup.actions.certificates import CreateAgentCredential
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
-from mstunnel_setup.containers import control
 from mstunnel_setup.install.session import Run, step_named
 from mstunnel_setup.install.steps import sign_in, site
 from mstunnel_setup.install.uninstall import as_data, kept

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from contextlib import suppress
 
+from mstunnel_setup.actions import control
+from mstunnel_setup.actions.control import LOG_LINES, launch_failure, wait_until_up
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, SetupError, UsageError, ValuesError
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import joined, text
-from mstunnel_setup.containers import control
-from mstunnel_setup.containers.launch import LOG_LINES, launch_failure, wait_until_up
 from mstunnel_setup.exchange.agent_settings import read_agent_info
 from mstunnel_setup.gateway.ocserv_conf import Authentication, port_in_use
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.component import existing_container
@@ -68,7 +68,7 @@ def _done(container: str, action: str, warnings: tuple[Problem, ...]) -> Result:
     )
 
 
-def _environment_warnings(ports: Ports, container: str) -> tuple[Problem, ...]:
+def _environment_warnings(ports: Host, container: str) -> tuple[Problem, ...]:
     """What `env.sh` has that the container can run without; raises the rest.
 
     ocserv fetches the keys of the tenant when it starts, and ends without them. All else tries again.
@@ -79,13 +79,13 @@ def _environment_warnings(ports: Ports, container: str) -> tuple[Problem, ...]:
     return (*found.unknown, *(error.problem for error in found.unreachable))
 
 
-def _fetches_keys(ports: Ports) -> bool:
+def _fetches_keys(ports: Host) -> bool:
     with suppress(SetupError):
         return read_agent_info(ports.files).authentication == Authentication.OIDC
     return True
 
 
-def _prove(ports: Ports, container: str, switch: Callable[[Ports, str], None]) -> None:
+def _prove(ports: Host, container: str, switch: Callable[[Host, str], None]) -> None:
     """Start the container as `switch` does, and return once it serves. Raises SetupError."""
     try:
         switch(ports, container)

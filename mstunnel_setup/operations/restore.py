@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mstunnel_setup.actions.files import CopyFile, MakeDirectory
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, UsageError
@@ -18,7 +19,6 @@ from mstunnel_setup.install.install import steps_data
 from mstunnel_setup.install.installed import complete, journal_of, own_scope, rootless_account
 from mstunnel_setup.install.preflight import refuse_unready, refuse_unsuited, refuse_vendor
 from mstunnel_setup.install.rootless import refuse_unreadable_by
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.session import Run, open_run, require_answers
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.install.steps import eula, sign_in

@@ -3,6 +3,7 @@
 import ipaddress
 from typing import Literal
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, UsageError
 from mstunnel_setup.base.result import Result
@@ -18,7 +19,6 @@ from mstunnel_setup.gateway.occtl import (
     read_answer,
 )
 from mstunnel_setup.install.installed import open_gateway
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.operator import Operator
 
 _SECONDS = 20.0
@@ -41,7 +41,7 @@ def show(operator: Operator, words: list[str]) -> Result:
     return Result(data=data if isinstance(data, dict) else {"rows": data}, text=verbatim(finished.output))
 
 
-def server_process(ports: Ports) -> int:
+def server_process(ports: Host) -> int:
     """The id of the server's first process. Raises EngineError `server-not-running`."""
     found = ports.engine.inspect(paths.SERVER)
     if found is None or found.process_id is None:
@@ -53,7 +53,7 @@ def server_process(ports: Ports) -> int:
     return found.process_id
 
 
-def ask(ports: Ports, command: ShowCommand) -> JsonObject | list[JsonValue]:
+def ask(ports: Host, command: ShowCommand) -> JsonObject | list[JsonValue]:
     """What the control program answers, as data. Raises EngineError."""
     finished = ports.engine.execute(paths.SERVER, occtl_arguments(command, as_json=True), _SECONDS)
     _require(finished)

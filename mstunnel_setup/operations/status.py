@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 
 from mstunnel_setup import __version__
+from mstunnel_setup.actions import control
+from mstunnel_setup.actions.host import Host, Scope
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError
@@ -11,12 +13,9 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result, Status
 from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import JsonObject, as_object
-from mstunnel_setup.containers import control
 from mstunnel_setup.exchange.health_report import read_health
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import complete, journal_of, open_gateway
-from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.agent_findings import agent_troubles, is_serious, of_settled_server
 from mstunnel_setup.operations.certificate.summary import (
@@ -120,7 +119,7 @@ def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Problem]:
             yield CONTAINER_UNHEALTHY(container=name, state=shown, component=short).problem
 
 
-def _container(ports: Ports, name: str) -> JsonObject:
+def _container(ports: Host, name: str) -> JsonObject:
     found = control.state_of(ports, name)
     return {
         "state": "absent" if found is None else found.status,
@@ -130,7 +129,7 @@ def _container(ports: Ports, name: str) -> JsonObject:
     }
 
 
-def _reason(ports: Ports, name: str) -> str | None:
+def _reason(ports: Host, name: str) -> str | None:
     """The last line in which a container logged why it ended; None for one that an administrator stopped."""
     unit = f"{name}.service"
     if not ports.systemd.known(unit) or ports.systemd.stopped(unit):
@@ -140,7 +139,7 @@ def _reason(ports: Ports, name: str) -> str | None:
     return plain((causes or lines)[-1]) if lines else None
 
 
-def _environment_troubles(ports: Ports, data: JsonObject) -> Iterator[Problem]:
+def _environment_troubles(ports: Host, data: JsonObject) -> Iterator[Problem]:
     """What is wrong with `env.sh`, where a container is not healthy: that may be the reason."""
     if all(as_object(data[name])["health"] == "healthy" for name in (paths.SERVER, paths.AGENT)):
         return
@@ -152,7 +151,7 @@ def _environment_troubles(ports: Ports, data: JsonObject) -> Iterator[Problem]:
         yield from (error.problem for error in found.unreachable)
 
 
-def _network(ports: Ports) -> str | None:
+def _network(ports: Host) -> str | None:
     """What connects a rootless gateway to the network, by its Quadlet file; None without one."""
     text = (ports.files.read(f"{paths.QUADLETS}/{paths.SERVER}.container") or b"").decode()
     found = re.search(r"^Network=([^:\n]+)", text, re.MULTILINE)

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mstunnel_setup import __version__
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, UsageError
 from mstunnel_setup.base.parsing import json_value
@@ -16,7 +17,6 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.release_feed import offered
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.install.installed import open_host
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
@@ -70,7 +70,7 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
     return Result("warning" if warnings else "ok", data, warnings, text=lines)
 
 
-def _engine(ports: Ports) -> tuple[str, str] | tuple[None, None]:
+def _engine(ports: Host) -> tuple[str, str] | tuple[None, None]:
     """Name and version of the host's container engine, if one answers."""
     if not ports.files.live:  # only the engine of this machine could answer
         return None, None
@@ -80,7 +80,7 @@ def _engine(ports: Ports) -> tuple[str, str] | tuple[None, None]:
         return None, None
 
 
-def _images(ports: Ports) -> dict[str, str | None]:
+def _images(ports: Host) -> dict[str, str | None]:
     """The digests that are configured to run."""
     try:
         found = json_value(ports.files.read(paths.IMAGES_CONFIGURED) or b"{}")

@@ -170,9 +170,9 @@ class Graph:
 
     def add_password(self, object_id: str, name: str, end: datetime) -> PasswordCredential:
         """Make a secret of an application, which may be a moment old; its text is in this answer only."""
-        wish = PasswordCredential(display_name=name, end_date_time=end)
+        wanted = PasswordCredential(display_name=name, end_date_time=end)
         path = f"/applications/{guid(object_id)}/addPassword"
-        body = {"passwordCredential": wish.to_wire()}
+        body = {"passwordCredential": wanted.to_wire()}
         return self._once_replicated(
             lambda: read_entity(
                 PasswordCredential, self._transport.send("POST", path, body, needs=APPLICATION_READ_WRITE)

@@ -3,7 +3,7 @@
 MSAL talks through our HTTP session and asks no other host than the authority. Tokens stay in its memory.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -52,7 +52,7 @@ DEVICE_CODE_UNREADABLE = declare(
 _OF_INTUNE: Final = frozenset({CONFIGURATION_READ, CONFIGURATION_READ_WRITE})
 
 
-MsalApplication = TypeVar("MsalApplication")
+MsalApplication = TypeVar("MsalApplication", bound=msal.ClientApplication)
 _LONGEST_SIGN_IN: Final = 3600
 _LONGEST_PAUSE: Final = 60
 
@@ -104,7 +104,7 @@ class SignIn:
         is no Intune administrator.
         """
         scopes = [f"{self.cloud.graph}/{permission}" for permission in permissions]
-        application = self._public()
+        application = self._opened(msal.PublicClientApplication)
         flow = _start_flow(application, scopes)
         if "user_code" not in flow:
             raise self._refusal(flow)
@@ -151,33 +151,32 @@ class SignIn:
                 "an application must sign in to one tenant, and tenant.id does not name one",
                 hint="Set tenant.id to the id or domain of the tenant.",
             )
+        return self._opened(msal.ConfidentialClientApplication, client_credential=credential)
 
-        return _msal_application(
-            lambda: msal.ConfidentialClientApplication(
+    def _opened(self, kind: Callable[..., MsalApplication], **options: object) -> MsalApplication:
+        """An application of MSAL, which reads the authority's metadata and fails in many ways at bad ones."""
+        authority = self.cloud.authority_of(self.tenant)
+        try:
+            return kind(
                 self._application_id,
-                client_credential=credential,
                 authority=authority,
                 instance_discovery=False,
                 http_client=_Endpoint(self.http, authority),
+                **options,
             )
-        )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SignInError(
+                "authority-unusable",
+                "the sign-in address cannot be used: {reason}",
+                hint="Check tenant.id, tenant.cloud and tenant.authority.",
+                reason=plain(error),
+            ) from error
 
     def _source(self, application: msal.ConfidentialClientApplication) -> AccessToken:
         scopes = [f"{self.cloud.graph}/.default"]
         source = CachedToken(lambda: self._token(application.acquire_token_for_client(scopes)))
         source.token()
         return source
-
-    def _public(self) -> msal.PublicClientApplication:
-        authority = self.cloud.authority_of(self.tenant)
-        return _msal_application(
-            lambda: msal.PublicClientApplication(
-                self._application_id,
-                authority=authority,
-                instance_discovery=False,
-                http_client=_Endpoint(self.http, authority),
-            )
-        )
 
     @property
     def _application_id(self) -> str:
@@ -228,7 +227,8 @@ def require_intune_role(token: str) -> None:
         return
     if not {INTUNE_ADMINISTRATOR, GLOBAL_ADMINISTRATOR}.intersection(map(str, roles)):
         name = plain(found.get("upn") or found.get("preferred_username") or text("the account"), 120)
-        guest = _is_guest(found)
+        # By `acct`, or by an `idp` other than the issuer (access token claims).
+        guest = found.get("acct") in {1, "1"} or found.get("idp", found.get("iss")) != found.get("iss")
         raise SignInError(
             "role-missing",
             "{account} is neither Intune Administrator nor Global Administrator{guest}",
@@ -237,11 +237,6 @@ def require_intune_role(token: str) -> None:
             guest=text(", and a guest in this tenant") if guest else "",
             alternative=text(", or sign in with an account of the tenant itself") if guest else "",
         )
-
-
-def _is_guest(found: Mapping[str, object]) -> bool:
-    """Whether a token says so: by `acct`, or by an `idp` other than the issuer (access token claims)."""
-    return found.get("acct") in {1, "1"} or found.get("idp", found.get("iss")) != found.get("iss")
 
 
 _TEMPORARY: Final = frozenset({"network-timeout", "network-unreachable", "sign-in-unavailable"})
@@ -343,16 +338,3 @@ def _poll(application: msal.PublicClientApplication, flow: JsonObject) -> JsonOb
         if error.code not in _TEMPORARY:
             raise
         return {"error": "authorization_pending"}
-
-
-def _msal_application(make: Callable[[], MsalApplication]) -> MsalApplication:
-    """Build an MSAL application, which reads the authority's metadata and fails in many ways at bad ones."""
-    try:
-        return make()
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SignInError(
-            "authority-unusable",
-            "the sign-in address cannot be used: {reason}",
-            hint="Check tenant.id, tenant.cloud and tenant.authority.",
-            reason=plain(error),
-        ) from error

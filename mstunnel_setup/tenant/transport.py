@@ -210,7 +210,7 @@ def _plausible_without_json(answer: GraphAnswer) -> bool:
 
 
 def _without_licence(answer: GraphAnswer) -> bool:
-    """Whether a licence is what is missing; Intune has no code for it, so its words have to do."""
+    """Whether a licence is what is missing; Intune has no code for it, only its message."""
     words = answer.message.lower()
     tenant = answer.status == HTTPStatus.BAD_REQUEST and "not applicable to target tenant" in words
     person = answer.status == HTTPStatus.FORBIDDEN and ("licence" in words or "license" in words)

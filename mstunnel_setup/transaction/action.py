@@ -1,6 +1,6 @@
 """An action: one small reversible effect, described as data.
 
-`PortsT` is the ports that an action needs; the engine only passes it on.
+What it acts on is the host, which the runner only passes on: it knows nothing of it.
 """
 
 from abc import ABC, abstractmethod
@@ -8,15 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar
 
 from pydantic import TypeAdapter
 
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.transaction.errors import JOURNAL_NEWER
-
-PortsT = TypeVar("PortsT", contravariant=True)
 
 
 class Undo(StrEnum):
@@ -37,7 +35,7 @@ class Undone:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Action(ABC, Generic[PortsT]):
+class Action(ABC):
     """One reversible effect. Subclasses are frozen dataclasses of JSON-like fields.
 
     Applying an action again after an interruption at any point must give the same result.
@@ -58,29 +56,29 @@ class Action(ABC, Generic[PortsT]):
         """What the action does, in one line, for people."""
 
     @abstractmethod
-    def satisfied(self, ports: PortsT, outputs: Outputs) -> bool:
+    def satisfied(self, host: Any, outputs: Outputs) -> bool:
         """Whether the effect is already there."""
 
-    def capture(self, ports: PortsT) -> JsonObject:  # noqa: ARG002 (most have nothing to restore)
+    def capture(self, host: Any) -> JsonObject:  # noqa: ARG002 (most have nothing to restore)
         """The earlier state that `undo` restores, recorded before `apply`; by default there is none."""
         return {}
 
-    def resolved(self, outputs: Outputs) -> "Action[PortsT]":  # noqa: ARG002 (most refer to nothing)
+    def resolved(self, outputs: Outputs) -> "Action":  # noqa: ARG002 (most refer to nothing)
         """The action as the journal keeps it, with the outputs that it refers to filled in."""
         return self
 
-    def recover(self, ports: PortsT) -> None:
+    def recover(self, host: Any) -> None:  # noqa: B027 (most have nothing to do)
         """Remove what an interrupted attempt left that `apply` and `undo` cannot work on; mostly nothing."""
 
     @abstractmethod
-    def apply(self, ports: PortsT, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Any, outputs: Outputs) -> JsonObject:
         """Do it. Returns outputs that other actions may refer to."""
 
     @abstractmethod
-    def undo(self, ports: PortsT, record: "UndoRecord[PortsT]") -> Undone:
+    def undo(self, host: Any, record: "UndoRecord") -> Undone:
         """Undo it, also when it was interrupted. What others changed since is kept."""
 
-    def changed(self, ports: PortsT, record: "UndoRecord[PortsT]") -> str:  # noqa: ARG002 (by default not detected)
+    def changed(self, host: Any, record: "UndoRecord") -> str:  # noqa: ARG002 (by default not detected)
         """A change of the object by others since our last one, which this action would overwrite.
 
         Empty when there is none. `record` holds the earlier versions and this one.
@@ -88,12 +86,8 @@ class Action(ABC, Generic[PortsT]):
         return ""
 
 
-AnyAction: TypeAlias = Action[Any]
-"""An action on whatever ports: the engine passes them on without a look."""
-
-
 @dataclass(frozen=True)
-class UndoRecord(Generic[PortsT]):
+class UndoRecord:
     """The journal's records of the object of one action.
 
     `before` is the result of the first `capture`, `versions` all actions applied to it (oldest first),
@@ -101,22 +95,22 @@ class UndoRecord(Generic[PortsT]):
     """
 
     before: JsonObject
-    versions: Sequence[Action[PortsT]] = ()
+    versions: Sequence[Action] = ()
     outputs: Outputs = field(default_factory=dict)
 
 
 class Codec:
     """Converts actions to journal data and back. `kinds` are all known action classes."""
 
-    def __init__(self, kinds: Iterable[type[AnyAction]]) -> None:
-        self._kinds: Mapping[str, type[AnyAction]] = {kind.kind: kind for kind in kinds}
+    def __init__(self, kinds: Iterable[type[Action]]) -> None:
+        self._kinds: Mapping[str, type[Action]] = {kind.kind: kind for kind in kinds}
 
-    def dump(self, action: AnyAction) -> JsonObject:
+    def dump(self, action: Action) -> JsonObject:
         """The action as JSON data."""
         data = _adapter(type(action)).dump_python(action, mode="json")
         return {"kind": action.kind, **data}
 
-    def load(self, data: JsonObject) -> AnyAction:
+    def load(self, data: JsonObject) -> Action:
         """The action of data written by `dump`. Raises JournalError for an unknown kind or unknown fields."""
         fields = dict(data)
         kind = self._kinds.get(str(fields.pop("kind", "")))
@@ -130,6 +124,6 @@ class Codec:
 
 
 @cache
-def _adapter(kind: type[AnyAction]) -> "TypeAdapter[AnyAction]":
+def _adapter(kind: type[Action]) -> "TypeAdapter[Action]":
 
     return TypeAdapter(kind)

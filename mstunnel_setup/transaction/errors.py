@@ -1,4 +1,4 @@
-"""Errors of `transaction` that several places raise."""
+"""Errors of the journal that several places raise."""
 
 from mstunnel_setup.base.errors import StepError, declare
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from mstunnel_setup.base.errors import SetupError, WaitingError
 from mstunnel_setup.base.events import Event, Listener, Phase
 from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.transaction.action import AnyAction, Codec, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.action import Action, Codec, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Entry, Receipt
 from mstunnel_setup.transaction.step import AnyStep
@@ -22,7 +22,7 @@ class Planned:
 
     step: str
     title: str
-    actions: tuple[AnyAction, ...]
+    actions: tuple[Action, ...]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Removal:
 
 
 class Runner:
-    """Runs steps against `ports`, recording every action in `journal` before and after it happens.
+    """Runs steps against `host`, recording every action in `journal` before and after it happens.
 
     `may_replace` is asked before a change by others is overwritten; `waited` returns the seconds for which a
     person was waited for until now, which do not count as the time of a step.
@@ -43,7 +43,7 @@ class Runner:
 
     def __init__(
         self,
-        ports: object,
+        host: object,
         journal: Journal,
         codec: Codec,
         clock: Clock,
@@ -52,7 +52,7 @@ class Runner:
         may_replace: Consent = lambda _changed: False,
         waited: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        self._ports = ports
+        self._host = host
         self._journal = journal
         self._codec = codec
         self._clock = clock
@@ -79,14 +79,14 @@ class Runner:
         self._journal.compact()
         return [self._run_step(step, context) for step in steps]
 
-    def changed(self, action: AnyAction) -> str:
+    def changed(self, action: Action) -> str:
         """The change by others that `action` would overwrite; empty when there is none."""
         receipt = self.receipt
         known = receipt.entries.get(action.key)
         if known is None:
             return ""
         versions = [*map(self._codec.load, known.versions), action]
-        return action.changed(self._ports, UndoRecord(known.before, versions, receipt.outputs))
+        return action.changed(self._host, UndoRecord(known.before, versions, receipt.outputs))
 
     def undo(
         self,
@@ -155,16 +155,16 @@ class Runner:
         self._tell(Event(step.name, "done" if done else "unchanged", text=step.title, seconds=elapsed))
         return Planned(step.name, step.title, done)
 
-    def _pending(self, actions: Sequence[AnyAction]) -> tuple[AnyAction, ...]:
+    def _pending(self, actions: Sequence[Action]) -> tuple[Action, ...]:
         return tuple(action for action in actions if not self._settled(action, self.receipt))
 
-    def _settled(self, action: AnyAction, receipt: Receipt) -> bool:
+    def _settled(self, action: Action, receipt: Receipt) -> bool:
         """Satisfied, and not interrupted by a crash."""
         entry = receipt.entries.get(action.key)
         torn = entry is not None and not entry.finished
-        return not torn and action.satisfied(self._ports, receipt.outputs)
+        return not torn and action.satisfied(self._host, receipt.outputs)
 
-    def _run_action(self, step: str, action: AnyAction) -> bool:
+    def _run_action(self, step: str, action: Action) -> bool:
         receipt = self.receipt
         if self._settled(action, receipt):
             return False
@@ -173,12 +173,12 @@ class Runner:
         self._tell(Event(step, "begin", action.key, action.describe()))
         known = receipt.entries.get(action.key)
         if known and not known.finished:
-            action.recover(self._ports)
-        before = known.before if known else action.capture(self._ports)
+            action.recover(self._host)
+        before = known.before if known else action.capture(self._host)
         self._journal.begin_installation()
         data = self._codec.dump(action.resolved(receipt.outputs))
         self._journal.append("begin", step=step, key=action.key, action=data, before=before)
-        outputs = action.apply(self._ports, receipt.outputs)
+        outputs = action.apply(self._host, receipt.outputs)
         self._journal.append("done", key=action.key, outputs=outputs)
         elapsed = self._worked() - started
         self._tell(Event(step, "done", action.key, action.describe(), elapsed))
@@ -193,10 +193,10 @@ class Runner:
         receipt = self.receipt
         torn = [entry for entry in receipt.entries.values() if entry.step == step and not entry.finished]
         for entry in torn:
-            if self._codec.load(entry.versions[-1]).satisfied(self._ports, receipt.outputs):
+            if self._codec.load(entry.versions[-1]).satisfied(self._host, receipt.outputs):
                 self._journal.append("done", key=entry.key, outputs={})
 
-    def _respect(self, action: AnyAction) -> None:
+    def _respect(self, action: Action) -> None:
         """Raise WaitingError before a change by others is lost; with consent it is backed up and replaced."""
         changed = self.changed(action)
         if not changed:
@@ -211,7 +211,7 @@ class Runner:
                 ),
                 changed=changed,
             )
-        self._journal.append("replaced", key=action.key, theirs=action.capture(self._ports))
+        self._journal.append("replaced", key=action.key, theirs=action.capture(self._host))
 
     def _fail(self, step: str, error: SetupError) -> None:
         """Record why the run stopped, if it has changed anything."""
@@ -224,9 +224,9 @@ class Runner:
         versions = [self._codec.load(data) for data in entry.versions]
         action = versions[-1]
         if not entry.finished:
-            action.recover(self._ports)
+            action.recover(self._host)
         record = UndoRecord(entry.before, versions, self.receipt.outputs)
-        return self._record_undone(entry, record_type, action.undo(self._ports, record))
+        return self._record_undone(entry, record_type, action.undo(self._host, record))
 
     def _record_undone(self, entry: Entry, record_type: str, undone: Undone) -> Removal:
         outcome = undone.outcome.value

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from mstunnel_setup.transaction.action import AnyAction
+from mstunnel_setup.transaction.action import Action
 
 Context = TypeVar("Context")
 Facts = TypeVar("Facts")
@@ -23,7 +23,7 @@ class Step(Generic[Context, Facts]):
     name: str
     title: str
     gather: Callable[[Context], Facts]
-    decide: Callable[[Facts], Sequence[AnyAction]]
+    decide: Callable[[Facts], Sequence[Action]]
     prove: Callable[[Context, Facts], None] = lambda _context, _facts: None
     missing: Callable[[Context], Sequence[str]] = lambda _context: ()
     needs: tuple[str, ...] = ()

@@ -12,12 +12,12 @@ from typing import cast
 
 import pytest
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.vendor_gateway import MOST_FILES, BackUpFiles
 from mstunnel_setup.adopt.inventory import take_inventory
 from mstunnel_setup.base.errors import CheckError, SetupError
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.exchange import release_feed as feed
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.backup_archive import unpack
@@ -192,7 +192,7 @@ def test_a_gateway_to_take_over_is_judged_before_its_files_are_read(tmp_path: Pa
     ports = SimpleNamespace(files=_vendor_host(tmp_path, OF_VENDOR[name]), processes=Processes())
     tracemalloc.start()
     with pytest.raises(CheckError) as caught:
-        take_inventory(cast("Ports", ports))
+        take_inventory(cast("Host", ports))
     used = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert caught.value.code == "vendor-files-unbounded"
@@ -204,7 +204,7 @@ def test_a_gateway_to_take_over_is_judged_before_its_files_are_read(tmp_path: Pa
 @pytest.mark.parametrize("name", [*OF_VENDOR, "1.2 GiB in 20 files"])
 def test_the_backup_of_a_gateway_to_take_over_is_bounded(tmp_path: Path, name: str) -> None:
     files = _vendor_host(tmp_path, {**OF_VENDOR, "1.2 GiB in 20 files": _many_large_files}[name])
-    ports = cast("Ports", SimpleNamespace(files=files))
+    ports = cast("Host", SimpleNamespace(files=files))
     with pytest.raises(CheckError) as caught:
         BackUpFiles(path="/var/lib/mstunnel/backup.tar", sources=("/etc/mstunnel",)).apply(ports, {})
     assert caught.value.code == "vendor-files-unbounded"
@@ -218,7 +218,7 @@ def test_the_backup_of_a_gateway_to_take_over_is_not_packed_in_memory(tmp_path: 
             (top / str(number)).write_bytes(bytes(8 * _MEGABYTE))
 
     files = _vendor_host(tmp_path, large)
-    ports = cast("Ports", SimpleNamespace(files=files))
+    ports = cast("Host", SimpleNamespace(files=files))
     tracemalloc.start()
     made = BackUpFiles(path="/var/lib/mstunnel/backup.tar", sources=("/etc/mstunnel",)).apply(ports, {})
     used = tracemalloc.get_traced_memory()[1]

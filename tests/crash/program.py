@@ -32,13 +32,12 @@ import mstunnel_setup.install.uninstall
 import mstunnel_setup.operations.certificate.import_certificate
 import mstunnel_setup.operations.monitor.rounds
 import mstunnel_setup.operations.restore
+from mstunnel_setup.actions.host import Host, build_host
 from mstunnel_setup.cli import monitor, mst_cli, setup
 from mstunnel_setup.cli.framework.render import run_app
-from mstunnel_setup.containers.choice import Chosen
-from mstunnel_setup.containers.run_method import RunMethod
+from mstunnel_setup.containers.choice import Chosen, RunMethod
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import SERVER_NOT_LISTED
-from mstunnel_setup.install.ports import Ports, open_ports
 from mstunnel_setup.install.steps import launch, verify
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
@@ -136,13 +135,13 @@ def prepare(request: dict[str, Any], points: Points) -> None:
     """Put the recording engine into the ports, and what the request wants broken into the actions."""
 
     @contextmanager
-    def recorded_ports(*arguments: Any, **options: Any) -> Iterator[Ports]:
-        with open_ports(*arguments, **options) as ports:
+    def recorded_ports(*arguments: Any, **options: Any) -> Iterator[Host]:
+        with build_host(*arguments, **options) as ports:
             yield _recorded(ports, request, points)
 
     for module in (run_module, installed_module):
-        module.open_ports = recorded_ports  # type: ignore[attr-defined]
-    Ports.system_roots = property(lambda _: warm.system_roots())  # type: ignore[method-assign,assignment]
+        module.build_host = recorded_ports  # type: ignore[attr-defined]
+    Host.system_roots = property(lambda _: warm.system_roots())  # type: ignore[method-assign,assignment]
     _pretend(request)
     QuickClock.wrong = timedelta(days=request.get("days_wrong", 0))
     if request.get("quick", True):
@@ -153,7 +152,7 @@ def prepare(request: dict[str, Any], points: Points) -> None:
         sabotage.BROKEN[request["sabotage"]]()
 
 
-def _recorded(ports: Ports, request: dict[str, Any], points: Points) -> Ports:
+def _recorded(ports: Host, request: dict[str, Any], points: Points) -> Host:
     """The ports with another engine, and another systemd where one is asked for."""
 
     @cache

@@ -21,9 +21,9 @@ def forget_undo() -> None:
 def not_idempotent() -> None:
     """A registration that never looks for what a cut-off run has made."""
 
-    def apply(self: RegisterServer, ports: Any, outputs: Any) -> Any:
+    def apply(self: RegisterServer, host: Any, outputs: Any) -> Any:
         return {
-            "server_id": ports.graph.create_server(self.site_id, self.server_name, self.deployment_mode).id
+            "server_id": host.graph.create_server(self.site_id, self.server_name, self.deployment_mode).id
         }
 
     RegisterServer.apply = apply  # type: ignore[method-assign]

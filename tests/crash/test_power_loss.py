@@ -36,7 +36,7 @@ _OLD, _NEW = "OLD=1\n", "NEW='two words'\n"
 
 
 @dataclass
-class Ports:
+class Ports(Any):
     """The ports that the actions here need."""
 
     files: Files

@@ -16,16 +16,16 @@ from typing import Any
 
 from mstunnel_setup.actions.images import LoadImage
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers.docker_service import docker_engine
-from mstunnel_setup.containers.engine import ContainerEngine, Progress, no_progress
-from mstunnel_setup.containers.spec import ContainerSpec
+from mstunnel_setup.containers.docker import docker_engine
+from mstunnel_setup.containers.engine import ContainerEngine
+from mstunnel_setup.containers.spec import ContainerSpec, Progress, no_progress
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import UndoRecord
 
 
 @dataclass
-class Ports:
+class Ports(Any):
     """What the action needs."""
 
     engine: ContainerEngine

@@ -8,17 +8,10 @@ from typing import Any
 
 from cryptography.x509 import Certificate
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.containers.choice import Chosen
-from mstunnel_setup.containers.engine import (
-    ContainerEngine,
-    ContainerState,
-    Finished,
-    Image,
-    LogOptions,
-    Progress,
-)
-from mstunnel_setup.containers.spec import ContainerSpec, Volume
-from mstunnel_setup.install.ports import Ports
+from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Finished, Image, LogOptions
+from mstunnel_setup.containers.spec import ContainerSpec, Progress, Volume
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
@@ -29,7 +22,7 @@ PODMAN = Chosen("podman", "5.4.2", "the only engine installed")
 
 
 @dataclass
-class FakeEngine(ContainerEngine):
+class FakeEngine(Any):
     """Containers by name and images by reference; `answers` what programs print, one after the other."""
 
     containers: dict[str, ContainerState] = field(default_factory=dict)
@@ -156,8 +149,8 @@ class Printing(Processes):
 
 
 @dataclass(frozen=True)
-class FakePorts(Ports):
-    """Ports on a machine that trusts the authorities `trusted`."""
+class FakePorts(Host):
+    """Host on a machine that trusts the authorities `trusted`."""
 
     trusted: tuple[Certificate, ...] = ()
 
@@ -173,8 +166,8 @@ def ports_of(
     clock: Clock | None = None,
     processes: Processes | None = None,
     systemd: Systemd | None = None,
-) -> Ports:
-    """Ports on the files below `root`; what is not given is empty."""
+) -> Host:
+    """Host on the files below `root`; what is not given is empty."""
     engine = engine or FakeEngine()
     return FakePorts(
         Files(root),

@@ -8,14 +8,14 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.containers import compose, kubernetes
+from mstunnel_setup.containers import manifests
 from mstunnel_setup.containers.spec import Port, Tmpfs
 from tests.unit.hostile import HOSTILE, SPEC
 
 
 def check_compose(_tmp_path: Path) -> None:
     """Compose replaces variables after YAML was read."""
-    service = YAML(typ="safe").load(compose.render([SPEC]))["services"]["gateway"]
+    service = YAML(typ="safe").load(manifests.compose_file([SPEC]))["services"]["gateway"]
     assert service["labels"]["text"].replace("$$", "$") == HOSTILE
     assert f"/{HOSTILE}:/b:rw" in [words.replace("$$", "$") for words in service["volumes"]]
     assert service["healthcheck"]["test"][0] == "CMD"
@@ -25,8 +25,8 @@ def check_compose(_tmp_path: Path) -> None:
 def check_kubernetes(_tmp_path: Path) -> None:
     host = replace(SPEC, volumes=(), devices=("/dev/net/tun",), tmpfs=(Tmpfs(path="/run"),))
     content = f"first\n  {HOSTILE}\n\n# no comment\n"
-    file = kubernetes.ConfigurationFile(paths.OCSERV_CONF, content)
-    text = kubernetes.render(host, replace(host, name="agent", devices=()), [file])
+    file = manifests.ConfigurationFile(paths.OCSERV_CONF, content)
+    text = manifests.manifest(host, replace(host, name="agent", devices=()), [file])
     documents = {each["kind"]: each for each in YAML(typ="safe").load_all(text)}
     assert documents["ConfigMap"]["data"] == {"ocserv.conf": content}
     (server, _agent) = documents["Deployment"]["spec"]["template"]["spec"]["containers"]
@@ -36,7 +36,7 @@ def check_kubernetes(_tmp_path: Path) -> None:
 def check_values(_tmp_path: Path) -> None:
     host = replace(SPEC, ports=(Port(host=443, container=443, protocol="tcp"),))
     content = f"first\n  {HOSTILE}\n\n# no comment\n"
-    text = kubernetes.values(host, SPEC, [kubernetes.ConfigurationFile(paths.OCSERV_CONF, content)])
+    text = manifests.helm_values(host, SPEC, [manifests.ConfigurationFile(paths.OCSERV_CONF, content)])
     found = YAML(typ="safe").load(text)
     assert found["configuration"] == {"ocserv.conf": content}
     assert (found["images"]["server"], found["port"]) == (SPEC.image, 443)

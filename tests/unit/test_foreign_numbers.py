@@ -65,10 +65,7 @@ HARMLESS: Final = {
     "json.loads(told)": "text that root's part has made",
     "json.loads(present[begin])": "our own database",
     "json.loads(body)": "our own database",
-    "answer.json()": "an answer of host/http_service.py, which uses the parser",
-    "self.json()": "the same",
-    "service.get('/version').json()": "the same",
-    "service.get('/info').json()": "the same",
+    "answer.json()": "an answer of Podman, of which a text is taken",
 }
 """Expression -> why its argument is bounded, or not foreign."""
 

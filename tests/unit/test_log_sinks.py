@@ -11,7 +11,7 @@ from mstunnel_setup.agent.log_lines import CHECKED_IN
 from mstunnel_setup.base import paths
 from mstunnel_setup.cli import monitor
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.system_journal import SystemJournal
+from mstunnel_setup.io.systemd import SystemJournal
 from mstunnel_setup.operations.monitor.log_lines import RESTART
 from tests.unit.io.test_system_journal import fields_of
 from tests.unit.operators import operator_of

@@ -8,8 +8,7 @@ import pytest
 
 from mstunnel_setup.actions import forwarding
 from mstunnel_setup.actions.certificate_schedule import ScheduleImport
-from mstunnel_setup.actions.services import InstallService
-from mstunnel_setup.actions.units import ConfigureUnit
+from mstunnel_setup.actions.units import ConfigureUnit, InstallService
 from mstunnel_setup.containers import engine_unit
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.install.steps import monitor, uplink
@@ -45,7 +44,7 @@ def _delayed_import(engine: EngineName) -> str:
         program="/usr/sbin/mst-cli",
         engine=engine,
     )
-    return pending.parts[0].text
+    return pending.units[0].text
 
 
 def _uplink(name: str) -> str:

@@ -7,7 +7,7 @@ import typer
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.framework.streams import keep_open
 from mstunnel_setup.cli.framework.translation import select
-from mstunnel_setup.io.memory import keep_private
+from mstunnel_setup.io.own_process import keep_private
 
 
 def run_program(app: typer.Typer, program: str) -> int:

@@ -46,8 +46,8 @@ from mstunnel_setup.cli.framework.translation import translated, translated_line
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.io.own_code import refuse_code_of_others
-from mstunnel_setup.io.request_log import requests_told
+from mstunnel_setup.io.own_process import refuse_code_of_others
+from mstunnel_setup.io.request_log import log_requests
 from mstunnel_setup.io.safe_paths import explain
 
 SCHEMA = "mstunnel/1"
@@ -184,7 +184,7 @@ def _requests_shown(redactor: Redactor) -> AbstractContextManager[None]:
         begin = "\r\x1b[K" if sys.stderr.isatty() else ""
         _write(sys.stderr, f"{begin}  {redactor.clean(text)}\n")
 
-    return requests_told(show)
+    return log_requests(show)
 
 
 def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) -> int:

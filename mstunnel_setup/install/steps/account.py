@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mstunnel_setup.actions import accounts
-from mstunnel_setup.actions.directory import GiveDirectory
+from mstunnel_setup.actions.directories import GiveDirectory
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io import accounts as known_accounts
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.facts.host import HostReader, RootlessFacts
@@ -54,9 +53,9 @@ def is_incomplete(files: Files, receipt: Receipt, name: str) -> bool:
     return interrupted and found is not None and files.state(found.home) is None
 
 
-def _decide(account: ServiceAccount) -> Sequence[Action[Ports]]:
+def _decide(account: ServiceAccount) -> Sequence[Action]:
     facts, name = account.facts, account.facts.account
-    actions: list[Action[Ports]] = [
+    actions: list[Action] = [
         StoreAnswer(name="mode", value="rootless"),
         StoreAnswer(name="account", value=name),
         *_identity(account),
@@ -70,12 +69,12 @@ def _decide(account: ServiceAccount) -> Sequence[Action[Ports]]:
     return actions
 
 
-def _identity(account: ServiceAccount) -> Sequence[Action[Ports]]:
+def _identity(account: ServiceAccount) -> Sequence[Action]:
     """A new account gets its subordinate ids with its creation (useradd(8))."""
     facts = account.facts
     if facts.uid is None or account.incomplete:
         return (accounts.CreateAccount(name=facts.account),)
-    actions: list[Action[Ports]] = []
+    actions: list[Action] = []
     if facts.subuids < accounts.IDS:
         actions.append(accounts.GiveIds(name=facts.account, ids="subuid", first=facts.free_subuid))
     if facts.subgids < accounts.IDS:

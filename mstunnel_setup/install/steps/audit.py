@@ -6,11 +6,10 @@ Newer kernels refuse rules for paths that do not exist, so this comes when they 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mstunnel_setup.actions.audit import LOADER, WriteAuditRules
+from mstunnel_setup.actions.loaded_files import AUDIT_LOADER, WriteAuditRules
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import FILE, path_of
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
@@ -32,7 +31,7 @@ class Audit:
 def _gather(context: Context) -> Audit:
     ports = context.ports
     systemd = ports.systemd
-    active = ports.files.live and ports.processes.find(LOADER) is not None
+    active = ports.files.live and ports.processes.find(AUDIT_LOADER) is not None
     active = active and systemd.running() and systemd.active("auditd.service")
     present = ports.files.read(RULES)
     foreign = present is not None and not present.startswith(_MARK.encode())
@@ -49,7 +48,7 @@ def _gather(context: Context) -> Audit:
     return Audit(active, (paths.CONFIGURATION, path_of(ports.files, FILE)), foreign)
 
 
-def _decide(audit: Audit) -> Sequence[Action[Ports]]:
+def _decide(audit: Audit) -> Sequence[Action]:
     if not audit.active or audit.foreign:
         return ()
     return (WriteAuditRules(path=RULES, text=rendering.render("audit/mst.rules", watched=audit.watched)),)

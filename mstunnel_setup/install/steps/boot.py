@@ -7,10 +7,9 @@ and in vain where nothing pulls it in (podman-user-wait-network-online.service).
 from collections.abc import Sequence
 
 from mstunnel_setup.actions.files import Link, directories
-from mstunnel_setup.actions.targets import ReachTarget
+from mstunnel_setup.actions.units import ReachTarget
 from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -24,7 +23,7 @@ def _gather(context: Context) -> bool:
     return context.ports.files.live
 
 
-def _decide(live: bool) -> Sequence[Action[Ports]]:
+def _decide(live: bool) -> Sequence[Action]:
     link = Link(path=f"{_WANTS}/{TARGET}", target=f"/usr/lib/systemd/system/{TARGET}")
     return (*directories(_WANTS), link, *([ReachTarget(unit=TARGET)] if live else []))
 

@@ -11,7 +11,6 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object, json_bytes
 from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.readiness.checks.addresses import free_range
 from mstunnel_setup.readiness.facts.all_facts import Facts
 from mstunnel_setup.readiness.facts.host import HostReader, TunnelFacts
@@ -54,7 +53,7 @@ def _gather(context: Context) -> Move:
     return Move(network, engine, {path: text for path, text in texts.items() if text}, modes)
 
 
-def _decide(move: Move) -> Sequence[Action[Ports]]:
+def _decide(move: Move) -> Sequence[Action]:
     if not move.network:
         return ()
     path, text = _file(move)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mstunnel_setup.actions.certificate_schedule import pending_imports
-from mstunnel_setup.actions.certificates import PlaceIdentity, PlaceKey
+from mstunnel_setup.actions.certificates import FreshenIdentity, PlaceIdentity, PlaceKey
 from mstunnel_setup.actions.files import CopyFile, Link, MakeDirectory, WriteFile
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
@@ -25,7 +25,6 @@ from mstunnel_setup.certificates.load import IdentitySource, fingerprint, given_
 from mstunnel_setup.install import certificate_source, device_certificates, revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -42,9 +41,9 @@ class Certificate:
 
     source: IdentitySource
     identity: Identity = field(repr=False)
-    copies: tuple[Action[Ports], ...] = ()
+    copies: tuple[Action, ...] = ()
     returning: bool = False
-    of_devices: tuple[Action[Ports], ...] = ()
+    of_devices: tuple[Action, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -126,7 +125,7 @@ def _renewed(
     except SetupError as error:  # also a passphrase that is not available
         context.note(f"Certificate: {' and '.join(named.paths)} is not used: {error.message}.")
         return None
-    others = [generations.leaf_in_use(context.ports), at_usual_place and at_usual_place.identity.leaf]
+    others = [generations.leaf_in_use(context.ports.files), at_usual_place and at_usual_place.identity.leaf]
     later = all(generations.is_later(leaf, other) for other in others if other)
     in_use = at_usual_place is None and _is_linked(context, named)
     return _read(context, named) if later or in_use else None
@@ -135,14 +134,14 @@ def _renewed(
 def _is_linked(context: Context, source: IdentitySource) -> bool:
     """Whether the certificate there is in use already; what cannot be read is not."""
     try:
-        return fingerprint(source.load(context.ports)) == generations.linked(context.ports)
+        return fingerprint(source.load(context.ports)) == generations.linked(context.ports.files)
     except CertificateError:
         return False
 
 
 def _read(context: Context, source: IdentitySource) -> Certificate:
     identity = certificate_source.load(context, source)
-    for finding in (*exposed_keys(context.ports), *readable_keys(context.ports, source.paths)):
+    for finding in (*exposed_keys(context.ports.files), *readable_keys(context.ports.files, source.paths)):
         context.note(text("Certificate: {message}. {hint}", message=finding.message, hint=finding.hint))
     return Certificate(source, identity, tuple(copies(context, source, identity)))
 
@@ -155,7 +154,7 @@ def _or_in_use(context: Context, found: Certificate) -> Certificate:
     earlier run names, only when it was issued later: `mst-cli import_cert` may have put the one in use there
     since. What is at the usual place replaces it unless it is older.
     """
-    current = generations.in_use(context.ports)
+    current = generations.in_use(context.ports.files)
     if current is None or fingerprint(current) == found.fingerprint:
         return found
     served = any(entry.step == "launch" for entry in context.receipt.entries.values())
@@ -173,7 +172,7 @@ def _or_in_use(context: Context, found: Certificate) -> Certificate:
         exists = context.ports.files.state(generations.directory(found.fingerprint)) is not None
         return replace(found, returning=exists)
     context.note(f"Certificate: the one in {' and '.join(found.source.paths)} {reason}.")
-    return Certificate(generations.source(context.ports, paths.ACTIVE), current)
+    return Certificate(generations.source(context.ports.files, paths.ACTIVE), current)
 
 
 def address(context: Context) -> str | None:
@@ -204,7 +203,7 @@ def examine(
     What devices need to trust a private CA is shown until the certificate is in use, not at every run.
     """
     found = findings(context, identity, public_address, now)
-    if fingerprint(identity) == generations.linked(context.ports):
+    if fingerprint(identity) == generations.linked(context.ports.files):
         found = tuple(finding for finding in found if finding.code not in _SHOWN_ONCE)
     tell(context, found)
 
@@ -232,13 +231,13 @@ def refuse_gone(context: Context) -> None:
     """
     named_now = context.is_new("certificate.chain", "certificate.key", "certificate.pfx")
     while named_now and (gone := certificate_source.missing_files(context)):
-        if generations.in_use(context.ports) is None:
+        if generations.in_use(context.ports.files) is None:
             break
         certificate_source.ask_again(context, CERTIFICATE_FILE_MISSING(path=gone[0]))
     device_certificates.refuse_gone(context)
 
 
-def copies(context: Context, source: IdentitySource, identity: Identity) -> Iterator[Action[Ports]]:
+def copies(context: Context, source: IdentitySource, identity: Identity) -> Iterator[Action]:
     """The actions that copy files given elsewhere to the usual places; a link there is an administrator's.
 
     Others may read `site.crt`, and the file given may hold more than certificates: it is written again.
@@ -261,7 +260,7 @@ def copies(context: Context, source: IdentitySource, identity: Identity) -> Iter
         yield PlaceKey(path=paths.SITE_KEY, source=source, digest=digest)
 
 
-def placing(certificate: Certificate) -> tuple[Action[Ports], ...]:
+def placing(certificate: Certificate) -> tuple[Action, ...]:
     """The actions that make a generation of the certificate."""
     generation = generations.directory(certificate.fingerprint)
     return (
@@ -276,9 +275,9 @@ def switching(name: str) -> Link:
     return Link(path=paths.ACTIVE, target=generations.target(name))
 
 
-def _decide(certificate: Certificate) -> Sequence[Action[Ports]]:
+def _decide(certificate: Certificate) -> Sequence[Action]:
     name = certificate.fingerprint
-    fresh = (generations.FreshenIdentity(name=name),) if certificate.returning else ()
+    fresh = (FreshenIdentity(name=name),) if certificate.returning else ()
     return (*certificate.copies, *placing(certificate), *fresh, switching(name), *certificate.of_devices)
 
 

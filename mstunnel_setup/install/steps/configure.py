@@ -25,7 +25,6 @@ from mstunnel_setup.gateway.oidc import TokenRules
 from mstunnel_setup.gateway.rendering import render
 from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.radius import PlaceRadiusServers, client_conf, refuse_secret
 from mstunnel_setup.install.steps import environment, images, site
 from mstunnel_setup.install.tenant_sign_in import cloud_of
@@ -115,7 +114,7 @@ def _token_rules(context: Context) -> TokenRules:
     )
 
 
-def _decide(configuration: Configuration) -> Sequence[Action[Ports]]:
+def _decide(configuration: Configuration) -> Sequence[Action]:
     rendered = render(configuration.server, configuration.options)
     return (
         WriteJson(path=paths.ADMIN_SETTINGS, value=rendered.settings, managed=True),
@@ -127,7 +126,7 @@ def _decide(configuration: Configuration) -> Sequence[Action[Ports]]:
     )
 
 
-def _radius(given: RadiusAnswers) -> Sequence[Action[Ports]]:
+def _radius(given: RadiusAnswers) -> Sequence[Action]:
     """The actions that name the RADIUS servers to the gateway; none where it asks none."""
     if given.secret is None:
         return ()
@@ -139,7 +138,7 @@ def _radius(given: RadiusAnswers) -> Sequence[Action[Ports]]:
     )
 
 
-def _balancers(addresses: Sequence[str]) -> Sequence[Action[Ports]]:
+def _balancers(addresses: Sequence[str]) -> Sequence[Action]:
     """The action that names the balancers to the gateway; none where devices connect to it themselves."""
     text = "".join(f"{address}\n" for address in addresses)
     return (WriteFile(path=paths.BALANCERS, text=text),) if addresses else ()

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from mstunnel_setup.actions.containers import MakeStateDirectory
+from mstunnel_setup.actions.directories import GiveToAgent
 from mstunnel_setup.actions.files import CopyFile, LinkInPlace, MakeDirectory, MergeFile, WriteFile
-from mstunnel_setup.actions.give_to_agent import GiveToAgent
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.variables import PROXIES, refuse_wrong, without_login
 from mstunnel_setup.base import paths
@@ -20,7 +20,6 @@ from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.readiness.facts.section import text_of
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
@@ -89,12 +88,12 @@ def content(context: Context) -> bytes:
 
 
 def settings(context: Context) -> Mapping[str, str]:
-    """The settings in `env.sh` once its step is done. Raises EnvironmentFileError for what is none."""
+    """Settings in `env.sh` after its step. Raises EnvironmentFileError if it cannot be parsed."""
     return env_file.parse(env_file.decode(content(context), paths.ENVIRONMENT), paths.ENVIRONMENT)
 
 
 def _before(context: Context) -> Mapping[str, str]:
-    """What an earlier run wanted; the other lines of the file are the administrator's."""
+    """Settings chosen by an earlier run; the other lines of the file are the administrator's."""
     earlier = remembered(context.receipt, WANTED)
     return {name: str(value) for name, value in earlier.items()} if isinstance(earlier, dict) else {}
 
@@ -109,9 +108,9 @@ def _edited_proxies(present: Mapping[str, str], before: Mapping[str, str]) -> di
 def _wanted(context: Context) -> dict[str, str]:
     """Proxies of the shell, of /etc/profile.d or of an earlier run, in both cases; then what the answers say.
 
-    A later run comes from another shell (sudo drops the proxies), which is no wish to have none.
+    A later run comes from another shell (sudo drops the proxies); that does not mean the proxy was removed.
     """
-    found = {**_before(context), **_assignments(_profile(context)), **os.environ}
+    found = {**_before(context), **_shell_proxies(context), **os.environ}
     wanted = dict(context.answers.environment)
     if context.answers.client_to_client:
         wanted["CLIENT_TO_CLIENT"] = "true"
@@ -121,12 +120,18 @@ def _wanted(context: Context) -> dict[str, str]:
     return wanted
 
 
-def _profile(context: Context) -> str:
-    """The proxies of all shells; empty where an earlier run wrote them, which no user asked for."""
-    # That of an administrator may be root's alone, and the account of a rootless gateway goes on without it.
-    text = text_of(context.ports.files, _SHELL_PROXIES)
+def _shell_proxies(context: Context) -> dict[str, str]:
+    """The plain assignments in the file for all shells; none where an earlier run wrote it."""
+    # That of an administrator may be root's alone; the account of a rootless gateway continues without it.
+    profile = text_of(context.ports.files, _SHELL_PROXIES)
     written = context.receipt.entries.get(f"file:{_SHELL_PROXIES}")
-    return "" if written is not None and written.versions[-1].get("text") == text else text
+    if written is not None and written.versions[-1].get("text") == profile:
+        return {}
+    found: dict[str, str] = {}
+    for line in profile.splitlines():
+        with contextlib.suppress(EnvironmentFileError):
+            found |= env_file.parse(line, _SHELL_PROXIES)
+    return found
 
 
 def _either(name: str, variables: Mapping[str, str]) -> str:
@@ -148,17 +153,6 @@ def adopt_proxies(context: Context) -> None:
             os.environ.setdefault(variable, value)
 
 
-def _assignments(profile: str) -> dict[str, str]:
-    """The plain assignments of a shell file that is not ours; other lines are ignored."""
-    found: dict[str, str] = {}
-    for line in profile.splitlines():
-        try:
-            found |= env_file.parse(line, _SHELL_PROXIES)
-        except EnvironmentFileError:
-            continue
-    return found
-
-
 def _digest(context: Context, ca_file: str | None) -> str:
     if ca_file is None:
         return ""
@@ -177,8 +171,8 @@ def _digest(context: Context, ca_file: str | None) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _decide(environment: Environment) -> Sequence[Action[Ports]]:
-    actions: list[Action[Ports]] = [MakeDirectory(path=path, mode=mode) for path, mode in DIRECTORIES]
+def _decide(environment: Environment) -> Sequence[Action]:
+    actions: list[Action] = [MakeDirectory(path=path, mode=mode) for path, mode in DIRECTORIES]
     actions.append(MakeStateDirectory(path=paths.AGENT_DIRECTORY))
     actions += given_to_agent(paths.AGENT_DIRECTORY, rootless=environment.rootless)
     # Remembered after the file is written: a run cut off in between must still know the older lines as ours.
@@ -239,7 +233,7 @@ def _problem(context: Context) -> str:
 STEP = Step("environment", text("Settings of the gateway (env.sh)"), _gather, _decide, _prove)
 
 
-def given_to_agent(directory: str, *, rootless: bool) -> Sequence[Action[Ports]]:
+def given_to_agent(directory: str, *, rootless: bool) -> Sequence[Action]:
     """The action that lets the agent write into a directory; none without root, where it is the account."""
     return () if rootless else (GiveToAgent(path=directory),)
 

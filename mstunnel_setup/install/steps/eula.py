@@ -15,7 +15,6 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.operator import Prompter
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
@@ -42,11 +41,11 @@ def terms() -> str:
 
 
 def _gather(context: Context) -> Acceptance:
-    return Acceptance(told(context), _record(context))
+    return Acceptance(answers_to_store(context), _record(context))
 
 
-def told(context: Context) -> JsonObject:
-    """What was answered until now, for later runs; what a step asks for and remembers is left to that step.
+def answers_to_store(context: Context) -> JsonObject:
+    """The answers to store for later runs; what a step asks for and remembers is left to that step.
 
     Acceptance of one text says nothing about the next, so it is remembered with its digest only.
     """
@@ -98,7 +97,7 @@ def _digest() -> str:
     return hashlib.sha256(terms().encode()).hexdigest()
 
 
-def _decide(acceptance: Acceptance) -> Sequence[Action[Ports]]:
+def _decide(acceptance: Acceptance) -> Sequence[Action]:
     directory = MakeDirectory(path=paths.CONFIGURATION, mode=0o755)
     answers = StoreAnswer(name="answers", value=acceptance.answers)
     if acceptance.record is None:
@@ -111,7 +110,7 @@ def _missing(context: Context) -> Sequence[str]:
     return ("eula",) if _outstanding(context) else ()
 
 
-def _decide_by_root(record: JsonObject | None) -> Sequence[Action[Ports]]:
+def _decide_by_root(record: JsonObject | None) -> Sequence[Action]:
     """Root keeps the record alone: the marker and the answers belong to the account."""
     return () if record is None else (StoreAnswer(name=_ACCEPTED, value=record),)
 

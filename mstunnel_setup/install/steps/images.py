@@ -16,7 +16,6 @@ from mstunnel_setup.containers.release_images import LOCAL, release_images
 from mstunnel_setup.containers.spec import digest_tag
 from mstunnel_setup.containers.versions import engine_table, is_tested, release
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -140,13 +139,13 @@ def _refuse_unreachable(context: Context, wanted: Sequence[str]) -> None:
 def fetch(references: Sequence[str]) -> Step[Context, Mapping[str, str]]:
     """Pull or load images without using them."""
 
-    def decide(archives: Mapping[str, str]) -> Sequence[Action[Ports]]:
+    def decide(archives: Mapping[str, str]) -> Sequence[Action]:
         return [_bring(reference, archives) for reference in references]
 
     return Step("images", STEP.title, lambda context: _archives(context, references), decide)
 
 
-def _decide(images: GatewayImages) -> Sequence[Action[Ports]]:
+def _decide(images: GatewayImages) -> Sequence[Action]:
     configured: JsonObject = {
         "serverImageDigest": images.server.rpartition("@")[2],
         "agentImageDigest": images.agent.rpartition("@")[2],
@@ -163,7 +162,7 @@ def _decide(images: GatewayImages) -> Sequence[Action[Ports]]:
     )
 
 
-def _bring(reference: str, archives: Mapping[str, str]) -> Action[Ports]:
+def _bring(reference: str, archives: Mapping[str, str]) -> Action:
     if reference in archives:
         return LoadImage(archive=archives[reference], reference=reference)
     return PullImage(reference=reference)

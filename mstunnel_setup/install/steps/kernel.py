@@ -5,19 +5,16 @@ A host that forwarded nothing before gets rules first, with which it forwards fo
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from mstunnel_setup.actions import forwarding
 from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, directories
 from mstunnel_setup.actions.forwarding import Family
-from mstunnel_setup.actions.kernel_modules import LoadModule
-from mstunnel_setup.actions.sysctls import SetSysctl
+from mstunnel_setup.actions.kernel import LoadModule, SetSysctl
 from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.text import text
 from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps.uplink import obstacle_here
 from mstunnel_setup.readiness.facts.host import HostReader, KernelFacts
 from mstunnel_setup.readiness.facts.section import Settings
@@ -63,7 +60,7 @@ class Kernel:
 def _wanted(
     facts: KernelFacts, rootless_port: int | None, *, forwards_ipv6: bool, uplink: bool
 ) -> Mapping[str, str]:
-    """Without those of a module that is not to be had."""
+    """Without those of a module that is not available."""
     bounds = wanted(rootless_port, facts.advertised if forwards_ipv6 else None, uplink=uplink)
     tracks = bool((facts.loadable | facts.built_in) & {*CONNTRACK_MODULE_FILES})
     return {
@@ -118,21 +115,21 @@ def _forwards_for_us(context: Context, facts: KernelFacts, name: str) -> bool:
     return path == SYSCTL_FILE and f"file:{SYSCTL_FILE}" not in entries
 
 
-def _decide(kernel: Kernel) -> Sequence[Action[Ports]]:
+def _decide(kernel: Kernel) -> Sequence[Action]:
     actions = [action for module, file in _MODULE_FILES.items() for action in _module(module, file, kernel)]
     # Before the host forwards anything, the rules say for whom.
     actions += _rules(kernel) if kernel.limited else ()
     actions += _settings(kernel)
     places = {action.path.rpartition("/")[0] for action in actions if isinstance(action, WriteFile)}
     places -= {action.path for action in actions if isinstance(action, MakeDirectory)}
-    made: list[Action[Ports]] = [MakeDirectory(path=place) for place in sorted(places)]
+    made: list[Action] = [MakeDirectory(path=place) for place in sorted(places)]
     # The units have the same directories above them.
     return tuple({action.key: action for action in (*made, *actions)}.values())
 
 
-def _module(name: str, file: str, kernel: Kernel) -> list[Action[Ports]]:
-    """What is built in, or not to be had, needs no loading; any file that names a module loads it at boot."""
-    actions: list[Action[Ports]] = []
+def _module(name: str, file: str, kernel: Kernel) -> list[Action]:
+    """What is built in, or not available, needs no loading; any file that names a module loads it at boot."""
+    actions: list[Action] = []
     if name not in kernel.facts.loadable:
         return actions
     if name not in kernel.facts.module_files:
@@ -142,10 +139,10 @@ def _module(name: str, file: str, kernel: Kernel) -> list[Action[Ports]]:
     return actions
 
 
-def _rules(kernel: Kernel) -> list[Action[Any]]:
+def _rules(kernel: Kernel) -> list[Action]:
     """The units come first: loading the rules starts the one that loads them again after nftables."""
     limit = forwarding.LimitForwarding(text=forwarding.rules(kernel.limited))
-    actions: list[Action[Any]] = [MakeDirectory(path=forwarding.DIRECTORY)]
+    actions: list[Action] = [MakeDirectory(path=forwarding.DIRECTORY)]
     for unit, target in forwarding.WANTS.items() if kernel.systemd else ():
         path, wants = f"{forwarding.UNITS}/{unit}", f"{forwarding.UNITS}/{target}.wants"
         written = ConfigureUnit(unit=unit, path=path, text=forwarding.unit_text(unit))
@@ -163,8 +160,8 @@ def obsolete_keys(context: Context) -> list[str]:
     return [key for key in context.receipt.entries if key in made]
 
 
-def _settings(kernel: Kernel) -> list[Action[Ports]]:
-    actions: list[Action[Ports]] = []
+def _settings(kernel: Kernel) -> list[Action]:
+    actions: list[Action] = []
     bounds, at_boot = kernel.wanted, kernel.facts.sysctl_files
     lacking = {name for name in bounds if not suffices(name, at_boot.get(name, ("", None))[1], bounds[name])}
     if FORWARD not in at_boot and kernel.facts.sysctls.get(FORWARD) == "1" and kernel.rootless_port is None:

@@ -6,27 +6,22 @@ from pathlib import Path
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions import init_script, uplink
-from mstunnel_setup.actions.containers import (
-    InstallQuadlet,
-    InstallUnit,
-    MakeStateDirectory,
-    RunContainer,
-    StartService,
-    StartServices,
-)
+from mstunnel_setup.actions.containers import MakeStateDirectory, RunContainer, StartService, StartServices
+from mstunnel_setup.actions.directories import OpenMailbox
 from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, WriteJson, directories
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.images import PullImage
 from mstunnel_setup.actions.init_script import Init
-from mstunnel_setup.actions.mailbox_directories import OpenMailbox
+from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, EngineError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, output
-from mstunnel_setup.containers import engine_unit, quadlet, run_method
+from mstunnel_setup.containers import choice, engine_unit, quadlet
 from mstunnel_setup.containers import ipv6 as engine_ipv6
+from mstunnel_setup.containers.choice import RunMethod
 from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.install import container_specs, readiness_input
@@ -34,7 +29,6 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
     PORT_IN_USE,
 )
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import path_of
 from mstunnel_setup.install.steps import configure, environment, images
 from mstunnel_setup.install.tunnel_device import DEVICE
@@ -152,7 +146,7 @@ def container_host(context: Context, port: int) -> container_specs.ContainerHost
     )
 
 
-def _versions(ports: Ports, server: str, agent: str) -> JsonObject:
+def _versions(ports: Host, server: str, agent: str) -> JsonObject:
     """What runs, in the vendor's words; the engine's version has Docker's name with Podman, too."""
     images = {"Server": server, "Agent": agent}
     return {
@@ -163,7 +157,7 @@ def _versions(ports: Ports, server: str, agent: str) -> JsonObject:
     }
 
 
-def _created(ports: Ports, reference: str) -> JsonValue:
+def _created(ports: Host, reference: str) -> JsonValue:
     """When the image was built, or where that will be known: in a plan it is not there yet."""
     image = ports.engine.image(reference)
     if image is None:
@@ -197,13 +191,13 @@ def network(files: Files, processes: Processes) -> Network:
 
 def _run_method(context: Context) -> RunMethod:
     ports = context.ports
-    facts = run_method.HostFacts(
+    facts = choice.HostFacts(
         engine=ports.chosen.name,
         systemd=ports.systemd.running(),
         cgroup_v2=Path(_CONTROLLERS).exists(),
         generator=quadlet.available(ports.processes, ports.chosen.version),
     )
-    return run_method.choose(facts, context.receipt.entries)
+    return choice.choose_run_method(facts, context.receipt.entries)
 
 
 def _refuse_taken(context: Context, port: int) -> None:
@@ -226,8 +220,8 @@ def _refuse_taken(context: Context, port: int) -> None:
         context.fail(PORT_IN_USE(port=port, programs=", ".join(taken)))
 
 
-def _decide(launch: Launch) -> Sequence[Action[Ports]]:
-    actions: list[Action[Ports]] = [
+def _decide(launch: Launch) -> Sequence[Action]:
+    actions: list[Action] = [
         MakeDirectory(path=paths.SERVER_DIRECTORY, mode=0o700),
         *(MakeStateDirectory(path=path) for path in (paths.SERVER_STATE, paths.AGENT_STATE)),
         *environment.given_to_agent(paths.AGENT_STATE, rootless=launch.rootless),
@@ -255,7 +249,7 @@ def _directories(launch: Launch) -> Iterable[MakeDirectory]:
     return dict.fromkeys(found)
 
 
-def _starting(launch: Launch) -> Iterator[Action[Ports]]:
+def _starting(launch: Launch) -> Iterator[Action]:
     """What starts the containers: the engine itself, or units of systemd."""
     if launch.run_method is RunMethod.ENGINE:
         yield from (RunContainer(spec=specification) for specification in launch.specifications)

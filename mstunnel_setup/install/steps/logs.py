@@ -6,19 +6,18 @@ from pathlib import Path
 
 import mstunnel_setup
 from mstunnel_setup.actions.files import WriteFile
-from mstunnel_setup.actions.message_catalogue import DIRECTORY, WriteMessageCatalogue
+from mstunnel_setup.actions.host import Scope
+from mstunnel_setup.actions.loaded_files import CATALOGUES, WriteMessageCatalogue
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
 _SOURCE = str(Path(mstunnel_setup.__file__).with_name("data") / "mstunnel.catalog")
-CATALOGUE = f"{DIRECTORY}/mstunnel.catalog"
+CATALOGUE = f"{CATALOGUES}/mstunnel.catalog"
 _ROTATIONS = "/etc/logrotate.d"
 ROTATION = f"{_ROTATIONS}/mstunnel"
 # A log that two files name ends logrotate with an error.
@@ -54,7 +53,7 @@ def _gather(context: Context) -> Logs:
 
 def _catalogue(files: Files) -> WriteMessageCatalogue | None:
     digest = files.digest_given(_SOURCE)
-    if not files.live or digest is None or files.state(DIRECTORY) is None:
+    if not files.live or digest is None or files.state(CATALOGUES) is None:
         return None
     return WriteMessageCatalogue(path=CATALOGUE, source=_SOURCE, digest=digest)
 
@@ -64,7 +63,7 @@ def _of_account(context: Context) -> Iterator[RotatedLog]:
         yield RotatedLog(f"{found.home}/{_OF_ACCOUNT}", found.name, found.group)
 
 
-def _decide(logs: Logs) -> Iterator[Action[Ports]]:
+def _decide(logs: Logs) -> Iterator[Action]:
     if logs.catalogue is not None:
         yield logs.catalogue
     if logs.logrotate and logs.rotated:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from mstunnel_setup.actions import init_script
 from mstunnel_setup.actions.files import directories
 from mstunnel_setup.actions.init_script import Init
-from mstunnel_setup.actions.services import TARGET_DIRECTORY, InstallService
+from mstunnel_setup.actions.units import TARGET_DIRECTORY, InstallService
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import MONITOR, MONITOR_UNIT, path_of
 from mstunnel_setup.install.readiness_input import engine_name
 from mstunnel_setup.readiness.facts.section import EngineName
@@ -48,7 +47,7 @@ def _gather(context: Context) -> MonitorService:
     return MonitorService(program, systemd, engine, paths.ROOTLESS, init)
 
 
-def _decide(monitor: MonitorService) -> Sequence[Action[Ports]]:
+def _decide(monitor: MonitorService) -> Sequence[Action]:
     if not monitor.systemd:
         return init_script.at_boot(monitor.init, MONITOR, monitor.program, now=True) if monitor.init else ()
     text = rendering.render(

@@ -12,15 +12,14 @@ from packaging.version import Version
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions.files import CopyFile, Link, directories
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import FILE, LINKS, directory
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Action
@@ -55,7 +54,7 @@ class Program:
     directory: str = paths.PROGRAMS
     version: str = __version__
     support: Sequence[CopyFile] = ()
-    archive: Sequence[Action[Ports]] = ()
+    archive: Sequence[Action] = ()
 
 
 def _gather(context: Context) -> Program:
@@ -90,8 +89,8 @@ def _digest(context: Context, source: str) -> str | None:
     return files.digest_given(source)
 
 
-def _archive(context: Context) -> Sequence[Action[Ports]]:
-    """Nothing where the account finds the archive already, or none lies beside the program."""
+def _archive(context: Context) -> Sequence[Action]:
+    """Nothing where the account finds the archive already, or there is none beside the program."""
     own = release_images()
     if own is None or context.ports.scope is not Scope.HOST:
         return ()
@@ -102,7 +101,7 @@ def _archive(context: Context) -> Sequence[Action[Ports]]:
     return (*directories(str(kept.parent)), CopyFile(path=str(kept), source=str(beside), digest=digest))
 
 
-def _decide(program: Program) -> Sequence[Action[Ports]]:
+def _decide(program: Program) -> Sequence[Action]:
     if program.source is None:
         return ()
     target = f"{program.directory}/{FILE}"

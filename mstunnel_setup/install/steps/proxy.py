@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from mstunnel_setup.actions.files import MakeDirectory, WriteFile, directories
-from mstunnel_setup.actions.selinux import LabelPort
+from mstunnel_setup.actions.host import Scope
+from mstunnel_setup.actions.kernel import LabelPort
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.base import paths, rendering
@@ -17,8 +18,6 @@ from mstunnel_setup.base.values import as_object
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.readiness.facts.host import ProxyFacts
 from mstunnel_setup.readiness.facts.parse import assignments, proxy_places, unit_environment
@@ -120,7 +119,7 @@ def units(engine: EngineName) -> tuple[str, ...]:
 
 
 def _unlabelled(context: Context, wanted: Mapping[str, str]) -> tuple[int, ...]:
-    """Ports that SELinux keeps from proxies; a person is asked whether to change that."""
+    """Host that SELinux keeps from proxies; a person is asked whether to change that."""
     ports = context.ports
     if not (wanted and ports.files.live) or text_of(ports.files, "/sys/fs/selinux/enforce").strip() != "1":
         return ()
@@ -135,11 +134,11 @@ def _unlabelled(context: Context, wanted: Mapping[str, str]) -> tuple[int, ...]:
     return found
 
 
-def _decide(proxy: Proxy) -> Sequence[Action[Ports]]:
+def _decide(proxy: Proxy) -> Sequence[Action]:
     if not proxy.wanted:
         return ()
     both = {name: value for key, value in proxy.wanted.items() for name in (key, key.upper())}
-    actions: list[Action[Ports]] = [LabelPort(port=port) for port in proxy.unlabelled]
+    actions: list[Action] = [LabelPort(port=port) for port in proxy.unlabelled]
     if proxy.system:
         actions += _shells(proxy, both)
     wanted = units(proxy.engine) if proxy.units else ()
@@ -148,7 +147,7 @@ def _decide(proxy: Proxy) -> Sequence[Action[Ports]]:
     return [*actions, *(directories(paths.UNITS) if drop_ins else ()), *drop_ins]
 
 
-def _decide_system(proxy: Proxy) -> Sequence[Action[Ports]]:
+def _decide_system(proxy: Proxy) -> Sequence[Action]:
     """Remembered, so that a later run takes the lines in `env.sh` that came from us for ours.
 
     The account remembers those with a password.
@@ -158,7 +157,7 @@ def _decide_system(proxy: Proxy) -> Sequence[Action[Ports]]:
     return (*_decide(proxy), *(() if proxy.secret or not wanted else (remembered,)))
 
 
-def _shells(proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Ports]]:
+def _shells(proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action]:
     """A file that is there keeps its mode; a new one with a password in it is root's alone."""
     path = proxy.shells
     present = proxy.texts.get(path, "")
@@ -191,7 +190,7 @@ def _holds_password(entry: Entry) -> bool:
     )
 
 
-def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action[Ports]]:
+def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action]:
     """Ours, unless the drop-ins that are there already say the same in other words."""
     directory = f"{paths.UNITS}/{unit}.d"
     present = {

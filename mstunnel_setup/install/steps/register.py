@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mstunnel_setup.actions.agent_credential import (
+from mstunnel_setup.actions.agent_identity import (
+    CreateAgentSecret,
     CredentialSource,
     PlaceAgentCredential,
+    PlaceAgentSecret,
     UseAppIdentity,
     certificate_sha256,
 )
-from mstunnel_setup.actions.agent_secret import CreateAgentSecret, PlaceAgentSecret
 from mstunnel_setup.actions.certificates import CreateAgentCredential
 from mstunnel_setup.actions.files import WriteJson
 from mstunnel_setup.actions.tenant_objects import (
@@ -31,7 +32,6 @@ from mstunnel_setup.base.values import output
 from mstunnel_setup.certificates.agent_credential import CREDENTIAL_DAYS
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import environment, site
 from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.tenant.clouds import Cloud
@@ -100,7 +100,6 @@ class Registration:
 def _gather(context: Context) -> Registration:
     application_name = f"mstunnel-gateway {context.server_name} {_machine(context)}"
     existing = _existing(context)
-    _refuse_renamed(context, existing.app_id if existing else application_name)
     registration = Registration(
         site_id=site.chosen_id(context),
         server_name=context.server_name,
@@ -112,7 +111,8 @@ def _gather(context: Context) -> Registration:
         existing=existing,
         secret=context.answers.identity.credential == "secret",
     )
-    _refuse_other_credential(context, registration.credential_path)
+    name = existing.app_id if existing else application_name
+    _refuse_changed(context, name, registration.credential_path)
     return replace(
         registration,
         left_record=_left_record(context, registration),
@@ -192,11 +192,11 @@ def _existing(context: Context) -> ExistingIdentity | None:
     return ExistingIdentity(given.client_id, tenant_id, source, certificate_sha256(credential))
 
 
-def _refuse_renamed(context: Context, application_name: str) -> None:
-    """Raise TenantError when this server went by another name, or had another machine id, when it began."""
+def _refuse_changed(context: Context, application_name: str, credential_path: str) -> None:
+    """Raise TenantError when this server began with another name, machine id or kind of credential."""
+    names = {CreateAppIdentity.kind: "display_name", UseAppIdentity.kind: "app_id"}
     for entry in context.receipt.entries.values():
         known = entry.versions[-1]
-        names = {CreateAppIdentity.kind: "display_name", UseAppIdentity.kind: "app_id"}
         name = known.get(names.get(str(known["kind"]), ""), application_name)
         if name != application_name:
             raise TenantError(
@@ -209,16 +209,10 @@ def _refuse_renamed(context: Context, application_name: str) -> None:
                 name=name,
                 application_name=application_name,
             )
-
-
-def _refuse_other_credential(context: Context, path: str) -> None:
-    """Raise TenantError when this server was installed with the other kind of credential."""
-    for entry in context.receipt.entries.values():
-        known = entry.versions[-1]
-        if known["kind"] in _CREDENTIALS and known["path"] != path:
+        if known["kind"] in _CREDENTIALS and known["path"] != credential_path:
             raise TenantError(
                 "identity-changed",
-                ("this server signs in with {credential}, but the answer `identity` asks for another kind"),
+                "this server signs in with {credential}, but the answer `identity` asks for another kind",
                 hint=(
                     "Restore the earlier `identity`, or remove this server with `mst-cli uninstall` first."
                 ),
@@ -232,7 +226,7 @@ def _machine(context: Context) -> str:
     return hashlib.sha256(b"mstunnel-gateway " + machine_id.strip()).hexdigest()[:8]
 
 
-def _decide(registration: Registration) -> Sequence[Action[Ports]]:
+def _decide(registration: Registration) -> Sequence[Action]:
     application = _application(registration)
     credential = _credential(registration, application.key)
     # An application is made with its certificate, but it must be there before it can have a secret.
@@ -271,7 +265,7 @@ def _decide(registration: Registration) -> Sequence[Action[Ports]]:
     )
 
 
-def _application(registration: Registration) -> Action[Ports]:
+def _application(registration: Registration) -> Action:
     """As which application the agent signs in."""
     existing = registration.existing
     if existing is not None:
@@ -282,7 +276,7 @@ def _application(registration: Registration) -> Action[Ports]:
     )
 
 
-def _credential(registration: Registration, application: str) -> Action[Ports]:
+def _credential(registration: Registration, application: str) -> Action:
     """What the agent signs in with; `application` is the key of the action that makes its application."""
     path, existing = registration.credential_path, registration.existing
     if existing is None and registration.secret:

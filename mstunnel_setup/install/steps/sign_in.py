@@ -8,7 +8,6 @@ from mstunnel_setup.base.errors import SignInError, TenantError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.tenant.graph import has_intune
 from mstunnel_setup.tenant.sign_in_errors import LICENCE_MISSING
 from mstunnel_setup.tenant.wire import USER_READ
@@ -81,7 +80,7 @@ def _signed_in_as_server(context: Context) -> bool:
     return True
 
 
-def _decide(signed_in: AdministratorSignIn) -> Sequence[Action[Ports]]:
+def _decide(signed_in: AdministratorSignIn) -> Sequence[Action]:
     """Signing in changes nothing on the host; a client id that was typed is remembered."""
     return (StoreAnswer(name="sign_in.client_id", value=signed_in.client_id),) if signed_in.client_id else ()
 

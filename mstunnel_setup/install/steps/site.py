@@ -10,10 +10,8 @@ from mstunnel_setup.base.errors import CertificateError, TenantError, UsageError
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.install import certificate_source
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import certificate, eula
 from mstunnel_setup.install.steps.certificate import Certificate, examine
 from mstunnel_setup.tenant.graph import is_guid
@@ -42,11 +40,9 @@ class ChosenSite:
     certificate: Certificate | None = None
 
 
-def _any_site(_context: Context) -> None:
-    """Refuse none."""
-
-
-def gather(context: Context, refuse_unsuited: Callable[[Context], None] = _any_site) -> ChosenSite:
+def gather(
+    context: Context, refuse_unsuited: Callable[[Context], None] = lambda _context: None
+) -> ChosenSite:
     """Choose the site; when the certificate does not name its address, a person chooses again.
 
     `refuse_unsuited` raises for a chosen site that this host cannot serve.
@@ -71,14 +67,14 @@ def gather(context: Context, refuse_unsuited: Callable[[Context], None] = _any_s
             if not context.prompter.interactive:
                 raise
             replaced = _choose_again(context, site, error)
-    typed = eula.told(context) if context.cache.person_answered else None
+    typed = eula.answers_to_store(context) if context.cache.person_answered else None
     return ChosenSite(site.id, plain(site.display_name), plain(site.public_address or ""), typed, replaced)
 
 
 def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -> Certificate | None:
     """Have a person choose another site (None), or another certificate.
 
-    Raises `error` when they stop, and when the input has ended: nobody is there.
+    Raises `error` when they stop, and at the end of the input.
     """
     context.prompter.say(f"Certificate: {error.message}. {error.hint}".rstrip())
     joined = remembered(context.receipt, "joined-site") is not None
@@ -99,7 +95,11 @@ def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -
 def require_named(context: Context, site: TunnelSite) -> None:
     """Raise CertificateError unless the certificate names the public address of the site, if it has one."""
     if site.public_address:
-        examine(context, _identity(context), site.public_address)
+        # The one judged in this run, or the one placed by an earlier one.
+        placed = context.cache.identity or generations.source(context.ports.files, paths.ACTIVE).load(
+            context.ports
+        )
+        examine(context, placed, site.public_address)
 
 
 def chosen_id(context: Context) -> str:
@@ -204,20 +204,13 @@ def _find(sites: Sequence[TunnelSite], wanted: str) -> TunnelSite:
     )
 
 
-def _identity(context: Context) -> Identity:
-    """The identity judged in this run, or the one placed by an earlier one."""
-    if context.cache.identity is not None:
-        return context.cache.identity
-    return generations.source(context.ports, paths.ACTIVE).load(context.ports)
-
-
-def _decide(site: ChosenSite) -> Sequence[Action[Ports]]:
+def _decide(site: ChosenSite) -> Sequence[Action]:
     value: JsonObject = {"id": site.id, "name": site.name, "public_address": site.public_address}
     joined = StoreAnswer(name="joined-site", value=value)
     placed = certificate.STEP.decide(site.certificate) if site.certificate else ()
-    # The questions after the terms have been answered: a later run asks none of them again.
-    told = () if site.answers is None else (StoreAnswer(name="answers", value=site.answers),)
-    return (*placed, *told, joined)
+    # A later run asks none of the questions again that were answered after the terms.
+    answers = () if site.answers is None else (StoreAnswer(name="answers", value=site.answers),)
+    return (*placed, *answers, joined)
 
 
 def _missing(context: Context) -> Sequence[str]:

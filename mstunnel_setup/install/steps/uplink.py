@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from mstunnel_setup.actions import uplink
 from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, WriteJson, directories
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import path_of
 from mstunnel_setup.readiness.facts.programs import obstacle
 from mstunnel_setup.transaction.action import Action
@@ -31,7 +31,7 @@ class Uplink:
     obstacle: str = ""
 
 
-def obstacle_here(ports: Ports) -> str:
+def obstacle_here(ports: Host) -> str:
     """Why this host cannot have an uplink; empty when it can."""
     if not ports.systemd.running():
         return text("systemd does not run here")
@@ -53,7 +53,7 @@ def _gather(context: Context) -> Uplink:
     return Uplink(context.answers.account, context.port, program, found)
 
 
-def _decide(wanted: Uplink) -> Sequence[Action[Any]]:
+def _decide(wanted: Uplink) -> Sequence[Action]:
     if wanted.obstacle:
         return ()
     links = (_RULES_LOADED, f"{uplink.UNITS}/sockets.target.wants")

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from mstunnel_setup.actions import control
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.tenant_objects import RegisterServer
 from mstunnel_setup.actions.uplink import gateway_address
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError, TenantError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.containers import control
 from mstunnel_setup.exchange import gateway_report as report
 from mstunnel_setup.gateway.ocserv_conf import served_proxy_protocol
 from mstunnel_setup.install import tenant_access, tunnel_device
@@ -33,7 +34,6 @@ from mstunnel_setup.install.errors import (
     CONTAINER_UNHEALTHY,
     SERVER_NOT_LISTED,
 )
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import configure, site
 from mstunnel_setup.install.tunnel_device import RenewTunnelDevice
 from mstunnel_setup.io.clock import Clock
@@ -69,7 +69,7 @@ def _gather(context: Context) -> ExpectedGateway:
     )
 
 
-def _decide(expected: ExpectedGateway) -> Sequence[Action[Ports]]:
+def _decide(expected: ExpectedGateway) -> Sequence[Action]:
     """Looking changes nothing; a gateway that was started too early is started once more."""
     return (RenewTunnelDevice(reason=expected.closed),)
 
@@ -95,12 +95,12 @@ def _prove(context: Context, expected: ExpectedGateway) -> None:
     within_patience(context.ports.clock, lambda: _has_checked_in(context, expected))
 
 
-def serves(ports: Ports, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
+def serves(ports: Host, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
     """Return once the gateway serves the installed leaf on `port`, looking every `pause` seconds.
 
     Raises NetworkError after `patience` seconds, CertificateError when no usable one is installed.
     """
-    leaf = generations.read(ports, paths.ACTIVE).leaf.public_bytes(Encoding.DER)
+    leaf = generations.read(ports.files, paths.ACTIVE).leaf.public_bytes(Encoding.DER)
     within_patience(ports.clock, lambda: _serves(ports, port, leaf), patience, pause)
 
 
@@ -132,7 +132,7 @@ def leaf_in_service(files: Files, port: int) -> bytes:
     return served_leaf(address, port, proxy_protocol=served_proxy_protocol(configuration))
 
 
-def _serves(ports: Ports, port: int, leaf: bytes) -> None:
+def _serves(ports: Host, port: int, leaf: bytes) -> None:
     if leaf_in_service(ports.files, port) != leaf:
         raise NetworkError(
             "wrong-leaf-served",

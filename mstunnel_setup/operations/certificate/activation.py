@@ -14,7 +14,6 @@ from mstunnel_setup.gateway.ocserv_conf import port_in_use
 from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import PATIENCE, require_installed
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import certificate, images, verify
 from mstunnel_setup.io.operator import Operator, Settings
@@ -60,7 +59,7 @@ def installed_run(
         yield run
 
 
-def apply_actions(run: Run, title: str, actions: Sequence[Action[Ports]]) -> bool:
+def apply_actions(run: Run, title: str, actions: Sequence[Action]) -> bool:
     """Run actions that are decided already; whether there was anything to do. Raises as `Runner.run` does.
 
     What is done already prints nothing: a renewal hook without output sends no mail.
@@ -72,7 +71,7 @@ def apply_actions(run: Run, title: str, actions: Sequence[Action[Ports]]) -> boo
     return any(planned.actions for planned in run.runner.run([step], run.context))
 
 
-def activate(run: Run, name: str, copies: Sequence[Action[Ports]] = ()) -> Activation:
+def activate(run: Run, name: str, copies: Sequence[Action] = ()) -> Activation:
     """Take the generation `name` into use, prove it by a handshake, then put copies at the usual places.
 
     Raises CertificateError `import-refused` before the switch where the gateway's image cannot load it, and
@@ -128,7 +127,7 @@ def _refuse_unloadable(run: Run, name: str) -> None:
         )
 
 
-def finish_switch(run: Run, name: str, copies: Sequence[Action[Ports]]) -> None:
+def finish_switch(run: Run, name: str, copies: Sequence[Action]) -> None:
     """What follows once `name` is in use: copies at the usual places, and no generations but the last two."""
     apply_actions(run, "Copies for the usual places", copies)
     _drop_earlier_copies(run, {copy.key for copy in copies})
@@ -147,7 +146,7 @@ def _drop_earlier_copies(run: Run, copied: Collection[str]) -> None:
 
 def previous(run: Run, name: str) -> str | None:
     """The generation in use before `name`: what is linked now, else what the journal says."""
-    linked = generations.linked(run.context.ports)
+    linked = generations.linked(run.context.ports.files)
     if linked is not None and linked != name:
         return linked
     entry = run.context.receipt.entries.get(f"link:{paths.ACTIVE}")
@@ -163,10 +162,10 @@ def prove(context: Context, port: int | None) -> bool:
     """
     if port is None:
         return False
-    name = generations.linked(context.ports)
+    name = generations.linked(context.ports.files)
     for left in reversed(range(_ATTEMPTS)):
         if name is not None:
-            generations.freshen(context.ports, name)
+            generations.freshen(context.ports.files, context.ports.clock, name)
         reload_gateway(context)
         try:
             verify.serves(context.ports, port, _PATIENCE, _PAUSE)
@@ -249,7 +248,7 @@ def _waiting(run: Run) -> set[str | None]:
 
 def drop(run: Run, name: str) -> None:
     """Remove a generation, unless it is the one in use."""
-    if name != generations.linked(run.context.ports):
+    if name != generations.linked(run.context.ports.files):
         directory = generations.directory(name)
         keys = [generations.freshness(name), f"identity:{directory}", f"directory:{directory}"]
         run.runner.take_back(keys)

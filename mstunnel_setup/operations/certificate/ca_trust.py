@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from mstunnel_setup.actions import control
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, CertificateError, UsageError
@@ -19,7 +20,6 @@ from mstunnel_setup.certificates.ca_trust import added_roots, is_for_gateway, ro
 from mstunnel_setup.certificates.certificate import extension, is_ca, title
 from mstunnel_setup.certificates.judge import days_left
 from mstunnel_setup.certificates.read import read_material
-from mstunnel_setup.containers import control
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator

@@ -31,7 +31,7 @@ from mstunnel_setup.operations.certificate.repair import placement_findings
 def show(operator: Operator) -> Result:
     """The certificate in use, in a few lines. Raises CertificateError when it cannot be read."""
     with installed_run(operator, {}, exclusively=False) as run:
-        identity = generations.read(run.context.ports, paths.ACTIVE)
+        identity = generations.read(run.context.ports.files, paths.ACTIVE)
         leaf = identity.leaf
         names = extension(leaf, x509.SubjectAlternativeName)
         chain: Sequence[str] = _titles(identity)
@@ -45,8 +45,8 @@ def show(operator: Operator) -> Result:
             "days_left": days_left(leaf, run.context.ports.clock.now()),
             "sha256": leaf.fingerprint(hashes.SHA256()).hex(),
             "chain": list(chain),
-            "generation": generations.linked(run.context.ports),
-            "previous": previous(run, str(generations.linked(run.context.ports))),
+            "generation": generations.linked(run.context.ports.files),
+            "previous": previous(run, str(generations.linked(run.context.ports.files))),
         }
     rows = [
         (text("Subject"), data["subject"]),
@@ -101,11 +101,11 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
     With `ask_authority` its answer is kept, for which the run has to hold the lock.
     """
     context = run.context
-    placement = tuple(placement_findings(context.ports))
+    placement = tuple(placement_findings(context.ports.files))
     yield from placement
-    yield from exposed_keys(context.ports)
+    yield from exposed_keys(context.ports.files)
     yield from _about_devices(context)
-    identity = generations.in_use(context.ports)
+    identity = generations.in_use(context.ports.files)
     if identity is None:
         if not placement:
             yield NONE_IN_USE()

@@ -110,7 +110,7 @@ def take_pending(run: Run, name: str) -> Result:
     """What the timer runs. The certificate is judged once more; a refused one stays listed as overdue."""
     pending = _named(run, name)
     directory = generations.directory(pending.fingerprint)
-    identity = generations.read(run.context.ports, directory)
+    identity = generations.read(run.context.ports.files, directory)
     if _newer_in_use(run, identity.leaf) not in ("", pending.instead_of):
         raise CertificateError(
             "import-older",
@@ -122,7 +122,7 @@ def take_pending(run: Run, name: str) -> Result:
     asked = revocation.ask(run.context, identity)
     certificate.tell(run.context, asked.findings)
     # What came from elsewhere goes to the usual places as PEM.
-    source = generations.source(run.context.ports, directory)
+    source = generations.source(run.context.ports.files, directory)
     copies = tuple(certificate.copies(run.context, source, identity)) if pending.copied else ()
     done = activate(run, pending.fingerprint, copies)
     revocation.keep(run.context, identity, asked)
@@ -136,9 +136,9 @@ def take_pending(run: Run, name: str) -> Result:
 
 def _newer_in_use(run: Run, leaf: x509.Certificate) -> str:
     """The generation in use where `leaf` would be a step back from it; else empty."""
-    current = generations.leaf_in_use(run.context.ports)
+    current = generations.leaf_in_use(run.context.ports.files)
     older = current is not None and generations.is_older(leaf, current)
-    return str(generations.linked(run.context.ports)) if older else ""
+    return str(generations.linked(run.context.ports.files)) if older else ""
 
 
 def pending_of(run: Run, fingerprint: str) -> Sequence[ScheduleImport]:

@@ -53,7 +53,7 @@ def import_certificate(operator: Operator, settings: Settings, how: ImportReques
 
 
 def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | None) -> Result:
-    in_use = found.fingerprint == generations.linked(run.context.ports)
+    in_use = found.fingerprint == generations.linked(run.context.ports.files)
     if in_use and not how.dry_run:
         return _in_use_already(run, found, how)
     _refuse_step_back(run.context, found, agreed=how.yes or how.dry_run)
@@ -93,7 +93,7 @@ def _in_use_already(run: Run, found: Certificate, how: ImportRequest) -> Result:
 
 def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> None:
     """Never to an older certificate without asking; an unattended run is asked by `--yes`."""
-    current = generations.leaf_in_use(context.ports)
+    current = generations.leaf_in_use(context.ports.files)
     if agreed or current is None or not generations.is_older(found.identity.leaf, current):
         return
     ends = f"{found.identity.leaf.not_valid_after_utc:%Y-%m-%d}"

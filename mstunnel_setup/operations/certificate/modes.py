@@ -11,7 +11,6 @@ from mstunnel_setup.certificates.errors import KEY_MODE
 from mstunnel_setup.io.files import Files, FileState
 from mstunnel_setup.io.safe_paths import Kind
 from mstunnel_setup.operations.certificate.findings import CHAIN_MODE, KEY_OWNER
-from mstunnel_setup.transaction.ports import HasFiles
 
 _BY_OTHERS = 0o077
 _INTO_BY_OTHERS = _BY_OTHERS & ~paths.PRIVATE_MODE
@@ -28,9 +27,9 @@ class _Place:
     refused: int = _BY_OTHERS
 
 
-def mode_findings(ports: HasFiles) -> Iterator[Problem]:
+def mode_findings(files: Files) -> Iterator[Problem]:
     """What others may read or change, or own; the target of a link is the administrator's."""
-    for place, state in _present(ports.files):
+    for place, state in _present(files):
         if state.mode & place.refused:
             finding = CHAIN_MODE if place.refused == _WRITABLE_BY_OTHERS else KEY_MODE
             yield finding(path=place.path, mode=state.mode, wanted=place.mode)

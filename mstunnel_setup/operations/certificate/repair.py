@@ -19,6 +19,7 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.activation import apply_actions, installed_run, prove, serving_port
 from mstunnel_setup.operations.certificate.findings import (
@@ -27,7 +28,6 @@ from mstunnel_setup.operations.certificate.findings import (
     LINK_MISSING,
 )
 from mstunnel_setup.operations.certificate.modes import mend_modes, mode_findings
-from mstunnel_setup.transaction.ports import HasFiles
 
 _OURS = ("chain.pem", "root.pem", "key.pem")
 
@@ -51,7 +51,7 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
     Where none is, another one is taken only when the administrator agrees. Raises CertificateError.
     """
     with installed_run(operator, {}) as run:
-        problems = tuple(placement_findings(run.context.ports))
+        problems = tuple(placement_findings(run.context.ports.files))
         if not problems:
             return Result("unchanged", text=[text("The link and the certificate in use are intact.")])
         mend_modes(run.files)
@@ -68,23 +68,23 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
     return Result("changed", data, text=fold_all(lines))
 
 
-def placement_findings(ports: HasFiles) -> Iterator[Problem]:
+def placement_findings(files: Files) -> Iterator[Problem]:
     """What is wrong with the link, the generation it names, and who may read the keys."""
-    state = ports.files.state(paths.ACTIVE)
-    name = generations.linked(ports)
+    state = files.state(paths.ACTIVE)
+    name = generations.linked(files)
     if state is None:
         yield LINK_MISSING(path=paths.ACTIVE)
     elif name is None:
         yield LINK_FLATTENED(path=paths.ACTIVE)
     else:
-        yield from _generation_findings(ports, name)
-    yield from mode_findings(ports)
+        yield from _generation_findings(files, name)
+    yield from mode_findings(files)
 
 
-def _generation_findings(ports: HasFiles, name: str) -> Iterator[Problem]:
+def _generation_findings(files: Files, name: str) -> Iterator[Problem]:
     directory = generations.directory(name)
     try:
-        if fingerprint(generations.read(ports, directory)) != name:
+        if fingerprint(generations.read(files, directory)) != name:
             yield GENERATION_DAMAGED(directory=directory, reason=text("its name is not that of its content"))
     except CertificateError as error:
         yield GENERATION_DAMAGED(directory=directory, reason=error.message)
@@ -92,7 +92,7 @@ def _generation_findings(ports: HasFiles, name: str) -> Iterator[Problem]:
 
 def _wanted(run: Run) -> str | None:
     """The generation in use: what is linked, else what was linked last according to the journal."""
-    linked = generations.linked(run.context.ports)
+    linked = generations.linked(run.context.ports.files)
     entry = run.context.receipt.entries.get(f"link:{paths.ACTIVE}")
     return linked or (PurePosixPath(str(entry.versions[-1]["target"])).name if entry else None)
 
@@ -147,7 +147,7 @@ def _candidates(context: Context) -> Iterator[_Candidate]:
     waiting = {pending.fingerprint for pending in pending_imports(context.receipt)}
     names = context.ports.files.names(paths.GENERATIONS)
     directories = (paths.ACTIVE, *(generations.directory(name) for name in names))
-    places = [(place, generations.source(context.ports, place)) for place in directories]
+    places = [(place, generations.source(context.ports.files, place)) for place in directories]
     usual = zip((paths.SITE_CERTIFICATE, paths.SITE_PFX), certificate_source.usual(context), strict=True)
     for place, source in (*places, *usual):
         try:
@@ -162,7 +162,7 @@ def _clear_way(context: Context) -> None:
     """Remove what stands in the place of the link: a file, or a directory with nothing but chain and key."""
     files = context.ports.files
     state = files.state(paths.ACTIVE)
-    if state is None or generations.linked(context.ports) is not None:
+    if state is None or generations.linked(context.ports.files) is not None:
         return
     if state.kind != "directory":
         files.remove(paths.ACTIVE)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, as_list, as_object
@@ -11,7 +12,6 @@ from mstunnel_setup.certificates import generations, revocation_record
 from mstunnel_setup.certificates.judge import WARN_DAYS, days_left
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.certificates.revocation_record import Record
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.operations.certificate.errors import (
     CERTIFICATE_EXPIRED,
     CERTIFICATE_NOT_IN_USE,
@@ -24,10 +24,10 @@ _UNANSWERED = frozenset({RevocationState.UNKNOWN, RevocationState.UNREACHABLE, R
 _PATIENCE = timedelta(minutes=10)
 
 
-def certificate_facts(ports: Ports, receipt: Receipt) -> JsonObject:
+def certificate_facts(ports: Host, receipt: Receipt) -> JsonObject:
     """Days left, the revocation answer kept last, and the names of delayed imports; nothing is fetched."""
-    leaf = generations.leaf_in_use(ports)
-    asked = revocation_record.last(ports.files, str(generations.linked(ports)), ports.clock.now())
+    leaf = generations.leaf_in_use(ports.files)
+    asked = revocation_record.last(ports.files, str(generations.linked(ports.files)), ports.clock.now())
     now = ports.clock.now()
     pending = sorted(pending_imports(receipt), key=lambda item: item.due)
     return {

@@ -8,12 +8,12 @@ from functools import partial
 from urllib.parse import unquote
 
 from mstunnel_setup.actions import forwarding, uplink
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import declared
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.engine import LogOptions
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.check import check
@@ -44,13 +44,13 @@ _SETTING = re.compile(
 )
 
 
-def collect(operator: Operator, ports: Ports) -> dict[str, str]:
+def collect(operator: Operator, ports: Host) -> dict[str, str]:
     """Contents by name in the archive, secrets still in them."""
     found = {name: _attempt(read) for name, read in _parts(operator, ports)}
     return {name: text for name, text in found.items() if text is not None}
 
 
-def known_secrets(ports: Ports) -> list[bytes]:
+def known_secrets(ports: Host) -> list[bytes]:
     """Every secret that lies on this host where ours are kept: keys, RADIUS servers, env.sh.
 
     Raises FileError for what cannot be read, except what the agent owns.
@@ -73,7 +73,7 @@ def known_secrets(ports: Ports) -> list[bytes]:
     return [secret for secret in found if secret]
 
 
-def _parts(operator: Operator, ports: Ports) -> Iterator[tuple[str, Callable[[], str | None]]]:
+def _parts(operator: Operator, ports: Host) -> Iterator[tuple[str, Callable[[], str | None]]]:
     """What reads each part; None is what this host does not have."""
     commands: dict[str, Callable[[Operator], Result]] = {
         "readiness": _readiness,
@@ -111,18 +111,18 @@ def _command(command: Callable[[Operator], Result], operator: Operator) -> str:
     return json.dumps({"status": result.status, "data": dict(result.data), **problems}, indent=2) + "\n"
 
 
-def _inspected(ports: Ports, name: str) -> str:
+def _inspected(ports: Host, name: str) -> str:
     found = ports.engine.inspect(name)
     return json.dumps(None if found is None else vars(found), indent=2, default=str) + "\n"
 
 
-def _container_log(ports: Ports, name: str) -> str:
+def _container_log(ports: Host, name: str) -> str:
     command = ports.engine.logs_command(name, LogOptions(lines=_LOG_LINES, since="24h", timestamps=True))
     finished = ports.processes.run(command, timeout=_SECONDS, check=False)
     return _without_access_log(f"{finished.output}{finished.error}")
 
 
-def _journal(ports: Ports) -> str | None:
+def _journal(ports: Host) -> str | None:
     if not ports.systemd.running():
         return None
     which = [f"--identifier={tag}" for tag in _TAGS]
@@ -138,6 +138,6 @@ def _without_access_log(text: str) -> str:
     return _ACCESS_LOG.sub("", text)
 
 
-def _file(ports: Ports, path: str) -> str | None:
+def _file(ports: Host, path: str) -> str | None:
     content = ports.files.read(path)
     return None if content is None else content.decode("utf-8", errors="replace")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from mstunnel_setup import __version__
+from mstunnel_setup.actions.host import Host, Scope, build_host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, UsageError
 from mstunnel_setup.base.problem import warning
@@ -16,11 +17,9 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object, json_bytes
 from mstunnel_setup.containers.choice import EnginePreference
 from mstunnel_setup.install.installed import open_host
-from mstunnel_setup.install.ports import Ports, open_ports
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.io.errors import FileError
-from mstunnel_setup.io.named import refuse_present
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.safe_paths import refuse_present
 from mstunnel_setup.operations.backup_archive import pack
 from mstunnel_setup.operations.diagnose.collect import collect, known_secrets
 from mstunnel_setup.transaction.errors import JournalError
@@ -90,7 +89,7 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
 
 
 @contextmanager
-def _host(operator: Operator) -> Iterator[Ports]:
+def _host(operator: Operator) -> Iterator[Host]:
     """The ports of this host; where its journal cannot be read, with the first engine that is here."""
     with ExitStack() as opened:
         try:
@@ -98,7 +97,7 @@ def _host(operator: Operator) -> Iterator[Ports]:
         except (JournalError, FileError):
             # A part of the report names what is wrong with it.
             scope = Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL
-            ports = opened.enter_context(open_ports(operator, scope, EnginePreference()))
+            ports = opened.enter_context(build_host(operator, scope, EnginePreference()))
         yield ports
 
 

@@ -8,16 +8,16 @@ from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Final
 
+from mstunnel_setup.actions import control
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, SetupError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, as_object
-from mstunnel_setup.containers import control
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.gateway.served import Address, Served, read_served
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
@@ -83,7 +83,7 @@ def read_token(operator: Operator, file: Path) -> Token:
 class _Inside:
     """What can only be found out within the gateway's container."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Host) -> None:
         self._ports = ports
 
     def _output(self, *command: str) -> str | None:
@@ -129,14 +129,14 @@ def _answering(inside: _Inside | None, served: Served | None) -> Mapping[str, bo
     return {server: inside.answers(server) for server in served.dns_servers[:_MOST_ADDRESSES]}
 
 
-def _health(ports: Ports) -> str:
+def _health(ports: Host) -> str:
     try:
         return health(control.state_of(ports, paths.SERVER))
     except SetupError as error:
         return text("in an unknown state: {message}", message=error.message)
 
 
-def _rows(ports: Ports, *words: str) -> tuple[JsonObject, ...] | None:
+def _rows(ports: Host, *words: str) -> tuple[JsonObject, ...] | None:
     """The rows of a `show` command; None where the gateway does not answer."""
     try:
         found = ask(ports, _BY_WORDS[words])
@@ -145,7 +145,7 @@ def _rows(ports: Ports, *words: str) -> tuple[JsonObject, ...] | None:
     return tuple(map(as_object, found)) if isinstance(found, list) else ()
 
 
-def _banned(ports: Ports) -> tuple[str, ...] | None:
+def _banned(ports: Host) -> tuple[str, ...] | None:
     rows = _rows(ports, "ip", "bans")
     return None if rows is None else tuple(str(row.get("IP", "")) for row in rows)
 
@@ -158,7 +158,7 @@ def read_rules(files: Files) -> JsonObject:
         return {}  # edited by hand; the gateway refuses it, too
 
 
-def _log(ports: Ports, subject: Subject) -> LogFindings | None:
+def _log(ports: Host, subject: Subject) -> LogFindings | None:
     try:
         return read_log(log_since(ports, ports.clock.now() - _WINDOW), subject.text)
     except SetupError:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from mstunnel_setup.actions.kernel_modules import LoadModule
+from mstunnel_setup.actions.host import Host
+from mstunnel_setup.actions.kernel import LoadModule
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.tunnel_device import DEVICE
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
@@ -29,7 +29,7 @@ def lost(files: Files, clock: Clock) -> Sequence[str]:
     return sorted(found)
 
 
-def load(ports: Ports, names: Sequence[str]) -> str:
+def load(ports: Host, names: Sequence[str]) -> str:
     """Load modules; returns why that did not work, empty when it did."""
     if paths.ROOTLESS:
         return text("only root may load it: run `modprobe --all {names}` as root", names=" ".join(names))

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from mstunnel_setup import __version__
+from mstunnel_setup.actions import control
 from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.actions.host import Host, Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import LockedError, SetupError, StepError, declared
 from mstunnel_setup.base.log_line import LogLine, Tell, error_line
 from mstunnel_setup.base.text import text
-from mstunnel_setup.containers import control
 from mstunnel_setup.exchange import LONGEST_DRAIN, mailbox
 from mstunnel_setup.exchange.mailbox import Answer
 from mstunnel_setup.exchange.release_feed import offered, read_feed
@@ -21,11 +22,9 @@ from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_histo
 from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.install.installed import journal_of, open_host
-from mstunnel_setup.install.ports import Ports
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.io.changes import Changes
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.io.service_manager import ServiceManager
+from mstunnel_setup.io.systemd import ServiceManager
 from mstunnel_setup.operations.monitor import modules, request
 from mstunnel_setup.operations.monitor.agent_report import AgentReports
 from mstunnel_setup.operations.monitor.limits import Ledger, LimitedLog
@@ -90,7 +89,7 @@ class Monitor:
     program: OwnProgram = field(default_factory=OwnProgram)
     _watch: Watch = field(default_factory=Watch)
     _open: ExitStack = field(default_factory=ExitStack)
-    _ports: Ports | None = None
+    _ports: Host | None = None
     _next_load: float = 0.0
     _next_import: float = 0.0
     _next_addresses: float = 0.0
@@ -204,7 +203,7 @@ class Monitor:
         self._configurations.keep_level()
 
     @property
-    def _host(self) -> Ports:
+    def _host(self) -> Host:
         """This host. Opening the engine costs more than a look, so it stays open from look to look."""
         if self._ports is None:
             self._ports = self._open.enter_context(open_host(self.operator))
@@ -375,7 +374,7 @@ class Monitor:
             control.restart(self._host, name)
 
 
-def condition(ports: Ports, container: str) -> Condition:
+def condition(ports: Host, container: str) -> Condition:
     """How a container is; what an administrator stopped is let alone."""
     unit = f"{container}.service"
     if ports.systemd.known(unit):

@@ -6,11 +6,11 @@ notifies the devices still connected at the end that the server shuts down, as a
 
 from typing import Final
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, SetupError
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.operations.upgrade.reconnect import connected
 
 _PAUSE: Final = 5.0
@@ -45,12 +45,12 @@ def drain(context: Context, port: int, minutes: int) -> None:
         context.prompter.say(text("Not waiting for sessions: {message}.", message=error.message))
 
 
-def reopen(ports: Ports) -> None:
+def reopen(ports: Host) -> None:
     """Let devices in again, where the container was not replaced after all."""
     ports.engine.execute(paths.SERVER, ["nft", "delete", "table", *_TABLE], _SECONDS)
 
 
-def _close(ports: Ports, port: int) -> None:
+def _close(ports: Host, port: int) -> None:
     """The health check, which comes by the loopback, is let in; UDP belongs to sessions that there are."""
     _add(ports, "table", *_TABLE)
     _add(ports, "chain", *_CHAIN, "{ type filter hook input priority filter; }")
@@ -58,7 +58,7 @@ def _close(ports: Ports, port: int) -> None:
     _add(ports, "rule", *_CHAIN, *match, "reject", "with", "tcp", "reset")
 
 
-def _add(ports: Ports, *words: str) -> None:
+def _add(ports: Host, *words: str) -> None:
     finished = ports.engine.execute(paths.SERVER, ["nft", "add", *words], _SECONDS)
     if finished.code != 0:
         reason = printable(finished.error or finished.output).strip()

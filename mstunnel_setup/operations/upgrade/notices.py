@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.exchange.last_decision import read_standing
 from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.programs import MONITOR_UNIT
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.upgrade.errors import (
@@ -27,7 +27,7 @@ def kept(upgrade: Upgrade) -> str:
     )
 
 
-def monitor_notices(ports: Ports) -> Iterator[Problem]:
+def monitor_notices(ports: Host) -> Iterator[Problem]:
     """The monitor is installed but not running. Without systemd this is unknown."""
     if ports.systemd.known(MONITOR_UNIT) and not ports.systemd.active(MONITOR_UNIT):
         yield warning(

@@ -8,13 +8,13 @@ import re
 from collections.abc import Collection
 from typing import Final, Literal, TypeAlias
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.operations.sessions import ask
 
 Verdict: TypeAlias = Literal["let-in", "refused", "away"]
@@ -47,7 +47,7 @@ def judge(connected: int, before: Collection[str], refused: Collection[str]) -> 
     return "refused" if set(before) & set(refused) else "away"
 
 
-def connected(ports: Ports) -> tuple[str, ...]:
+def connected(ports: Host) -> tuple[str, ...]:
     """The address of each device that is connected. Raises EngineError when the gateway cannot be asked."""
     rows = [row for row in ask(ports, _USERS) if isinstance(row, dict)]
     # occtl lists every open connection, also before and after a sign-in that is refused.
@@ -77,7 +77,7 @@ def await_devices(context: Context, before: tuple[str, ...]) -> int:
     return found
 
 
-def _count(ports: Ports) -> int:
+def _count(ports: Host) -> int:
     """How many devices are connected; a gateway that does not answer just now has none yet."""
     try:
         return len(connected(ports))
@@ -85,7 +85,7 @@ def _count(ports: Ports) -> int:
         return 0
 
 
-def _log(ports: Ports) -> str:
+def _log(ports: Host) -> str:
     """The log of the container that runs now; empty when the engine does not keep one."""
     command = ports.engine.logs_command(paths.SERVER, LogOptions())
     try:

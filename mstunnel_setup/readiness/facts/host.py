@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from mstunnel_setup.actions import uplink
-from mstunnel_setup.actions.sysctls import place
+from mstunnel_setup.actions.kernel import place
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.containers import ipv6

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup.actions.sysctls import place
+from mstunnel_setup.actions.kernel import place
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
@@ -15,7 +15,7 @@ from mstunnel_setup.transaction.action import Action, Undone, UndoRecord
 from tests.unit.fakes import FakeSystemd
 
 
-class Host(Processes):
+class Host(Processes, Any):
     """Ports and programs in one; `in_use` modules cannot be unloaded, `locked` parameters not be set."""
 
     state_directory = "/var/lib/mstunnel"
@@ -130,7 +130,7 @@ class Host(Processes):
         return 0, ""
 
 
-def apply(host: Host, action: Action[Any]) -> JsonObject:
+def apply(host: Host, action: Action) -> JsonObject:
     """Apply once, as the runner does; what undo will need."""
     before = action.capture(host)
     action.apply(host, {})
@@ -138,5 +138,5 @@ def apply(host: Host, action: Action[Any]) -> JsonObject:
     return before
 
 
-def undo(host: Host, action: Action[Any], before: JsonObject) -> Undone:
+def undo(host: Host, action: Action, before: JsonObject) -> Undone:
     return action.undo(host, UndoRecord(before, (action,), {}))

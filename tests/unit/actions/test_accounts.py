@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.actions.accounts import LINGERING, CreateAccount, EnableLinger, GiveIds, JoinGroup
-from mstunnel_setup.actions.directory import GiveDirectory
+from mstunnel_setup.actions.directories import GiveDirectory
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.io import accounts
@@ -93,7 +93,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AccountHost:
     return made
 
 
-def there_and_back(host: AccountHost, action: Action[Any]) -> Undo:
+def there_and_back(host: AccountHost, action: Action) -> Undo:
     """Apply it twice, as after a cut, then take it back; what came of that."""
     before = action.capture(host)
     assert not action.satisfied(host, {})
@@ -103,11 +103,11 @@ def there_and_back(host: AccountHost, action: Action[Any]) -> Undo:
     return undone(host, action, before)
 
 
-def undone(host: AccountHost, action: Action[Any], before: Any) -> Undo:
+def undone(host: AccountHost, action: Action, before: Any) -> Undo:
     return action.undo(host, UndoRecord(before, [action], {})).outcome
 
 
-ACTIONS: Sequence[Action[Any]] = (
+ACTIONS: Sequence[Action] = (
     GiveIds(name=NAME, ids="subuid", first=165536),
     GiveIds(name=NAME, ids="subgid", first=165536),
     JoinGroup(name=NAME, group="systemd-journal"),
@@ -116,7 +116,7 @@ ACTIONS: Sequence[Action[Any]] = (
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.key)
-def test_what_the_account_gets_is_taken_from_it_again(host: AccountHost, action: Action[Any]) -> None:
+def test_what_the_account_gets_is_taken_from_it_again(host: AccountHost, action: Action) -> None:
     host.add(NAME)
     assert there_and_back(host, action) is Undo.REMOVED
     assert not action.satisfied(host, {})

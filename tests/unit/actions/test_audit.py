@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.audit import WriteAuditRules
-from mstunnel_setup.actions.ports import HasProcesses
+from mstunnel_setup.actions.loaded_files import WriteAuditRules
 from mstunnel_setup.install.steps.audit import RULES
 from mstunnel_setup.transaction.action import Undo, UndoRecord
 from tests.unit.actions.host import Host, apply, undo
@@ -58,7 +57,7 @@ def test_rules_that_are_refused_now_count_at_the_next_boot(host: Audited) -> Non
 
 def test_rules_that_others_changed_since_stay(host: Audited) -> None:
     before = apply(host, ACTION)
-    record = UndoRecord[HasProcesses](before, (ACTION,))
+    record = UndoRecord(before, (ACTION,))
     assert ACTION.changed(host, record) == ""
     host.files.write(RULES, b"theirs\n")
     assert RULES in ACTION.changed(host, record)

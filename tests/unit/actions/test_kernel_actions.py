@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.kernel_modules import LoadModule
-from mstunnel_setup.actions.sysctls import SetSysctl
+from mstunnel_setup.actions.kernel import LoadModule, SetSysctl
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.transaction.action import Undo
 from tests.unit.actions.host import Host, apply, undo

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.selinux import LabelPort
+from mstunnel_setup.actions.kernel import LabelPort
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.transaction.action import Undo

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.ports import HasUnits
 from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.transaction.action import Undo, UndoRecord
 from tests.unit.actions.host import Host, apply, undo
@@ -58,7 +57,7 @@ def test_the_unit_follows_an_undo_that_was_interrupted_after_the_file_was_remove
 def test_an_edit_by_others_is_found_before_it_is_overwritten(host: Host) -> None:
     host.files.write(PATH, b"before us\n")
     before, newer = apply(host, DROP_IN), replace(DROP_IN, text="[Service]\nEnvironment=A=1\n")
-    record = UndoRecord[HasUnits](before, (DROP_IN, newer))
+    record = UndoRecord(before, (DROP_IN, newer))
     for ours in (b"before us\n", DROP_IN.text.encode(), newer.text.encode()):
         host.files.write(PATH, ours)
         assert newer.changed(host, record) == ""

@@ -39,8 +39,10 @@ def test_the_account_plans_units_of_root(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(paths, "UNITS", "/home/mstunnel/.config/systemd/user")
     wanted = step.Uplink("mstunnel", 443, "/usr/sbin/mstunnel_uplink")
     assert "/home" not in " ".join(action.describe() for action in step.STEP.decide(wanted))
-    assert ACTION.file.path == f"/etc/systemd/system/{uplink.SOCKET_UNIT}"
-    assert ACTION.link.path == LINK
+    assert [part.key for part in ACTION.parts.values()] == [
+        f"file:/etc/systemd/system/{uplink.SOCKET_UNIT}",
+        f"link:{LINK}",
+    ]
 
 
 def test_undo_removes_device_and_rules(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ from tests.unit.tenant.credentials import write_pfx
 
 
 @dataclass
-class Installed:
+class Installed(Any):
     """What an installation leaves: files on the host, an application and a server in the tenant."""
 
     files: Files

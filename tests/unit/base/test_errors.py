@@ -51,7 +51,7 @@ def test_every_error_gets_the_values_that_it_names() -> None:
         for path in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Call) and node.keywords and all(item.arg for item in node.keywords):
-                    given = {str(item.arg) for item in node.keywords} - {"hint"}
+                    given = {str(item.arg) for item in node.keywords} - {"hint", "fatal"}
                     name = ast.unparse(node.func).rpartition(".")[2]
                     texts = [text for line, *text in calls(ast.unparse(node)) if text[0] == name]
                     if texts and given and name in ERRORS and _parameters(texts[0][2:]) != given:

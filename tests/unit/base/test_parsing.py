@@ -17,7 +17,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mst_admin.profiles import exclusions
+from mst_admin.objects import proxy_exclusions as exclusions
 from mstunnel_setup.answers.document import DocumentError, compose
 from mstunnel_setup.base import parsing as foreign
 from mstunnel_setup.base import paths

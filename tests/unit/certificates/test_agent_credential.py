@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -22,7 +23,7 @@ from tests.unit.clocks import FakeClock
 
 
 @dataclass
-class Ports:
+class Ports(Any):
     """What the action needs."""
 
     files: Files

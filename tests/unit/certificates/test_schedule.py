@@ -3,6 +3,7 @@
 import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ class Services(Systemd):
 
 
 @dataclass
-class Ports:
+class Ports(Any):
     files: Files
     systemd: Services = field(default_factory=Services)
     state_directory: str = "/state"
@@ -92,13 +93,13 @@ def test_systemd_finds_nothing_wrong(ports: Ports) -> None:
 @pytest.mark.parametrize("done", range(4))
 def test_interrupted_anywhere_it_is_completed_or_undone(ports: Ports, done: int) -> None:
     before = everything(ports)
-    for part in PENDING.parts[:done]:
+    for part in (*PENDING.units, *PENDING.parts.values())[:done]:
         part.apply(ports, {})
     PENDING.apply(ports, {})
     assert PENDING.satisfied(ports, {})
     (ports.files.root / f"var/lib/systemd/timers/stamp-{TIMER}").touch()
-    PENDING.undo(ports, UndoRecord({}))
-    PENDING.undo(ports, UndoRecord({}))
+    PENDING.undo(ports, UndoRecord({}, [PENDING]))
+    PENDING.undo(ports, UndoRecord({}, [PENDING]))
     assert everything(ports) == before
     assert not PENDING.satisfied(ports, {})
 

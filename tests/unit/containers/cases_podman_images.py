@@ -10,8 +10,7 @@ from registry import Registry  # type: ignore[import-not-found]
 
 from mstunnel_setup.actions.images import LoadImage, PullImage
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers.engine import no_progress
-from mstunnel_setup.containers.spec import digest_tag
+from mstunnel_setup.containers.spec import digest_tag, no_progress
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Undo
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.serving import serving
 
@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         split = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(split.query).items()}
-        path = split.path if split.path == "/version" else split.path.partition("/v1.45")[2]
+        path = unquote(split.path).removeprefix("/v1.45")
         body = self._body()
         if path == "/images/create":
             self._stream(query)

@@ -6,15 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from mstunnel_setup.containers.engine import (
-    ContainerEngine,
-    ContainerState,
-    Health,
-    Image,
-    LogOptions,
-    Progress,
-)
-from mstunnel_setup.containers.spec import ContainerSpec, digest_tag
+from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Health, Image, LogOptions
+from mstunnel_setup.containers.spec import ContainerSpec, Progress, digest_tag
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
@@ -122,7 +115,7 @@ class Host(Processes):
         return Completed(0, "", "")
 
 
-class Ports:
+class Ports(Any):
     def __init__(self, root: Path) -> None:
         self.files = Files(root)
         self.files.make_directories("/etc/containers/systemd")
@@ -141,6 +134,6 @@ class Ports:
         self.fetched.append((done, known))
 
 
-def undo(ports: Ports, action: Action[Any], before: Any = None) -> Undone:
+def undo(ports: Ports, action: Action, before: Any = None) -> Undone:
     """Undo an action that was applied once."""
     return action.undo(ports, UndoRecord({} if before is None else before, (action,), {}))

@@ -12,10 +12,9 @@ import pytest
 from registry import Registry, serve  # type: ignore[import-not-found]
 
 from mstunnel_setup.containers.archive import Archived, archived_images
-from mstunnel_setup.containers.engine import ContainerEngine, no_progress
-from mstunnel_setup.containers.podman import PodmanEngine
-from mstunnel_setup.containers.podman_service import podman_engine
-from mstunnel_setup.containers.spec import ContainerSpec
+from mstunnel_setup.containers.engine import ContainerEngine
+from mstunnel_setup.containers.podman import PodmanEngine, podman_engine
+from mstunnel_setup.containers.spec import ContainerSpec, no_progress
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
@@ -27,7 +26,7 @@ _FOREVER = "trap 'exit 0' TERM; echo started; while :; do sleep 0.1; done"
 
 
 @dataclass
-class Ports:
+class Ports(Any):
     engine: ContainerEngine
     state_directory: str
     files: Files = field(default_factory=Files)
@@ -138,5 +137,5 @@ def box(reference: str, **values: Any) -> ContainerSpec:
     )
 
 
-def record(before: dict[str, Any], **outputs: Any) -> UndoRecord[Any]:
+def record(before: dict[str, Any], **outputs: Any) -> UndoRecord:
     return UndoRecord(before, (), outputs)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions.containers import InstallQuadlet, InstallUnit, RunContainer
+from mstunnel_setup.actions.containers import RunContainer
 from mstunnel_setup.actions.images import LoadImage, PullImage
+from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.engine import ContainerState, Health, Image
 from mstunnel_setup.containers.quadlet import render
@@ -50,7 +51,7 @@ def _spec(digest: str = "new", health: HealthCheck | None = None) -> ContainerSp
     ],
     ids=lambda action: action.kind,
 )
-def test_an_action_survives_the_journal(action: Action[Any]) -> None:
+def test_an_action_survives_the_journal(action: Action) -> None:
     codec = Codec([type(action)])
     assert codec.load(json.loads(json.dumps(codec.dump(action)))) == action
     assert action.describe()
@@ -95,7 +96,7 @@ def test_loading_gives_the_name_and_undo_takes_every_name_away(ports: Ports) -> 
 def test_undo_removes_what_was_pulled_and_loaded(ports: Ports, last: str) -> None:
     """A pull that failed, then an archive; or an archive, then a pull. Both are versions of one object."""
     load, pull = LoadImage(reference=_IMAGE, archive="/a"), PullImage(reference=_IMAGE)
-    versions: list[Action[Any]] = [load, pull] if last == "pull" else [pull, load]
+    versions: list[Action] = [load, pull] if last == "pull" else [pull, load]
     before = versions[0].capture(ports)
     load.apply(ports, {})
     assert versions[-1].undo(ports, UndoRecord(before, versions)).outcome is Undo.REMOVED

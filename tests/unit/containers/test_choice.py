@@ -10,9 +10,17 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.base.errors import EngineError, ExitCode
-from mstunnel_setup.containers.choice import ChooseEngine, Chosen, EnginePreference, engine_of, open_engine
+from mstunnel_setup.containers.choice import (
+    ChooseEngine,
+    Chosen,
+    EnginePreference,
+    HostFacts,
+    RunMethod,
+    choose_run_method,
+    engine_of,
+    open_engine,
+)
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.containers.run_method import HostFacts, RunMethod, choose
 from mstunnel_setup.containers.versions import engine_table, is_tested, refuse_unfit, release
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
@@ -45,7 +53,7 @@ class Hosts:
 
     def open(self, wish: EnginePreference, monkeypatch: pytest.MonkeyPatch) -> Chosen:
         for name in ("podman", "docker"):
-            monkeypatch.setattr(f"mstunnel_setup.containers.{name}_service.{name}_engine", self.opener(name))
+            monkeypatch.setattr(f"mstunnel_setup.containers.{name}.{name}_engine", self.opener(name))
         with ExitStack() as stack:
             engine, chosen = open_engine(wish, Files(Path("/")), _Found(self.versions), SystemClock(), stack)
             assert engine.version() == chosen.version
@@ -195,7 +203,7 @@ ALL_FACTS = [HostFacts(*values) for values in product(ENGINES, YES_NO, YES_NO, Y
 
 @pytest.mark.parametrize("facts", ALL_FACTS, ids=str)
 def test_the_run_method_of_every_host(facts: HostFacts) -> None:
-    run_method = choose(facts)
+    run_method = choose_run_method(facts)
     assert (run_method is RunMethod.ENGINE) == (not facts.systemd)
     assert (run_method is RunMethod.QUADLET) == (
         facts.engine == "podman" and facts.systemd and facts.cgroup_v2 and facts.generator
@@ -208,4 +216,4 @@ def test_the_run_method_of_every_host(facts: HostFacts) -> None:
 )
 def test_an_installation_stays_with_its_run_method(key: str, run_method: RunMethod) -> None:
     for facts in ALL_FACTS:
-        assert choose(facts, ["file:/x", key]) is run_method
+        assert choose_run_method(facts, ["file:/x", key]) is run_method

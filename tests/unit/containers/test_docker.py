@@ -1,5 +1,6 @@
 """Docker with a daemon of the tests, its command line recorded. Real Docker: test_hosts.py."""
 
+import gc
 import hashlib
 import io
 import json
@@ -14,16 +15,18 @@ import pytest
 
 from mstunnel_setup.actions.images import LoadImage
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers.docker import DockerEngine
-from mstunnel_setup.containers.docker_service import docker_engine
-from mstunnel_setup.containers.engine import ContainerEngine, LogOptions, no_progress
-from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume, digest_tag
+from mstunnel_setup.containers.docker import DockerEngine, docker_engine
+from mstunnel_setup.containers.engine import ContainerEngine, LogOptions
+from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume, digest_tag, no_progress
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.transaction.action import Undo, UndoRecord
 from tests.unit.containers.docker_daemon import Daemon, serve
+
+# The SDK leaves the socket of an answer that is not read to its end to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 DIGEST = "sha256:" + "ab" * 32
 IMAGE = f"registry.example/server@{DIGEST}"
@@ -56,6 +59,7 @@ def daemon() -> Daemon:
 def address(daemon: Daemon, tmp_path: Path) -> Iterator[str]:
     with serve(daemon, tmp_path / "docker.sock") as address:
         yield address
+    gc.collect()
 
 
 @pytest.fixture
@@ -123,7 +127,7 @@ def test_a_daemon_that_does_not_run_is_named(tmp_path: Path) -> None:
 
 
 def test_a_daemon_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mstunnel_setup.containers.docker_service._FIRST_TIMEOUT", 0.3)
+    monkeypatch.setattr("mstunnel_setup.containers.docker._FIRST_TIMEOUT", 0.3)
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "silent.sock"))
         silent.listen()

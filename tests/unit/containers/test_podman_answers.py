@@ -1,102 +1,113 @@
 """What Podman answers is read with suspicion."""
 
 import json
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
-from typing_extensions import override
 
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers import pull
 from mstunnel_setup.containers.engine import Image
 from mstunnel_setup.containers.podman import PodmanEngine, container_state, image_from
-from mstunnel_setup.containers.pull import Pull, pull_failure
+from mstunnel_setup.containers.pull import pull_failure
 from mstunnel_setup.containers.release_images import ReleaseImages
-from mstunnel_setup.io.http_service import Answer, HttpService, Streamed
+from mstunnel_setup.containers.spec import no_progress
+from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.process import Processes
+from tests.unit.clocks import FakeClock
+from tests.unit.containers.podman_server import Answer, Server, serve
 
 _INDEX = "sha256:" + "1" * 64
 _PLATFORM = "sha256:" + "2" * 64
+_IMAGE = f"registry.example/gateway@{_INDEX}"
+_INSPECTED = {"Id": "abc", "Digest": _INDEX}
 
 
-class Ticking:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.seconds, UTC)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with serve(tmp_path / "podman.sock") as server:
+        yield server
 
 
-class Report(Streamed):
-    """The report of a pull; each piece takes `seconds`."""
+def _engine(server: Server, clock: Any = None) -> PodmanEngine:
+    return PodmanEngine(server.address, Processes(), clock or SystemClock(), ("podman",), "5.4.2")
 
-    def __init__(self, clock: Ticking, *pieces: dict[str, Any] | bytes, seconds: float = 0.0) -> None:
-        self.limits: list[float] = []
-        self._clock, self._pieces, self._seconds = clock, iter(pieces), seconds
 
-    @property
-    @override
-    def ok(self) -> bool:
-        return True
-
-    @override
-    def read(self, seconds: float) -> bytes:
-        self.limits.append(seconds)
-        self._clock.sleep(self._seconds)
-        piece = next(self._pieces, b"")
-        return piece if isinstance(piece, bytes) else json.dumps(piece).encode() + b"\r\n"
+def _pulled(server: Server, *pieces: dict[str, Any] | bytes, pause: float = 0.0) -> list[tuple[int, int]]:
+    """The progress of a pull that Podman reports in these pieces."""
+    server.answers = [
+        Answer(
+            200, [each if isinstance(each, bytes) else json.dumps(each).encode() for each in pieces], pause
+        ),
+        Answer(200, [json.dumps(_INSPECTED).encode()]),
+    ]
+    seen: list[tuple[int, int]] = []
+    _engine(server).pull(_IMAGE, 5.0, lambda done, known: seen.append((done, known)))
+    return seen
 
 
 def _layer(name: str, current: int, total: int) -> dict[str, Any]:
     return {"status": "Downloading", "progressDetail": {"current": current, "total": total}, "id": name}
 
 
-def test_progress_adds_up_over_layers() -> None:
-    seen: list[tuple[int, int]] = []
-    clock = Ticking()
-    report = Report(
-        clock,
+def test_a_pull_names_the_digest_and_takes_what_is_here(server: Server) -> None:
+    _pulled(server, {"id": "abc"})
+    (asked, *_) = server.asked
+    assert asked.startswith("POST /v4.0.0/libpod/images/pull?")
+    assert f"reference=registry.example/gateway@{_INDEX}" in asked
+    assert "policy=missing" in asked
+    # registries.conf(5) decides about TLS.
+    assert "tlsVerify" not in asked
+
+
+def test_progress_adds_up_over_layers(server: Server) -> None:
+    seen = _pulled(
+        server,
         {"status": "Pulling fs layer", "progressDetail": {}, "id": "a"},
         _layer("a", 5, 10),
         _layer("b", 1, 20),
         {"status": "Download complete", "progressDetail": {}, "id": "a"},
         {"status": "Download complete", "progressDetail": {}, "id": "config"},
     )
-    Pull("image", clock, 10.0, lambda done, known: seen.append((done, known))).follow(report)
     assert seen == [(5, 10), (6, 30), (11, 30)]
 
 
-def test_the_deadline_counts_for_the_whole() -> None:
-    clock = Ticking()
-    report = Report(clock, *[_layer("a", number, 9) for number in range(9)], seconds=4.0)
+@pytest.mark.parametrize("pieces", [9, 1], ids=["a report now and then", "silence"])
+def test_the_deadline_counts_for_the_whole(server: Server, pieces: int) -> None:
+    server.answers = [
+        Answer(200, [json.dumps(_layer("a", 1, 9)).encode()] * pieces, 0.4 if pieces > 1 else 4.0)
+    ]
+    started = time.monotonic()
     with pytest.raises(EngineError, match="time allowed") as caught:
-        Pull("image", clock, 10.0, lambda _done, _known: None).follow(report)
+        _engine(server).pull(_IMAGE, 1.0, no_progress)
     assert caught.value.code == "image-pull-failed"
-    assert report.limits == [10.0, 6.0, 2.0]
+    assert time.monotonic() - started < 3
 
 
 @pytest.mark.parametrize("report", [{"error": "denied: no"}, {"errorDetail": {"message": "denied"}}])
-def test_an_error_after_http_200_is_an_error(report: dict[str, Any]) -> None:
+def test_an_error_after_http_200_is_an_error(server: Server, report: dict[str, Any]) -> None:
     with pytest.raises(EngineError, match="denied") as caught:
-        Pull("image", Ticking(), 10.0, lambda _done, _known: None).follow(Report(Ticking(), report))
+        _pulled(server, report)
     assert "podman login" in caught.value.hint
 
 
-def test_lines_come_in_any_pieces_and_the_last_may_lack_its_end() -> None:
-    seen: list[tuple[int, int]] = []
+def test_reports_come_in_any_pieces(server: Server) -> None:
     line = json.dumps(_layer("a", 5, 10)).encode()
-    report = Report(Ticking(), line[:7], line[7:] + b"\n\n" + line[:3], line[3:])
-    Pull("image", Ticking(), 10.0, lambda done, known: seen.append((done, known))).follow(report)
-    assert seen == [(5, 10), (5, 10)]
+    assert _pulled(server, line[:7], line[7:] + b"\n\n" + line[:3], line[3:]) == [(5, 10), (5, 10)]
+
+
+def test_a_successful_pull_of_another_image_is_an_error(server: Server) -> None:
+    server.answers = [
+        Answer(200, [b'{"id": "abc"}']),
+        Answer(200, [json.dumps({"Id": "abc", "Digest": _PLATFORM}).encode()]),
+    ]
+    with pytest.raises(EngineError) as caught:
+        _engine(server).pull(_IMAGE, 5.0, no_progress)
+    assert caught.value.code == "image-not-pulled"
 
 
 _HOSTILE = {
@@ -114,17 +125,11 @@ _HOSTILE = {
 
 
 @pytest.mark.parametrize("line", _HOSTILE.values(), ids=_HOSTILE)
-def test_an_unreadable_report_is_an_error(line: bytes) -> None:
-    with pytest.raises(EngineError, match="unreadable progress report") as caught:
-        Pull("image", Ticking(), 10.0, lambda _done, _known: None).follow(Report(Ticking(), line + b"\n"))
+def test_an_unreadable_report_is_an_error(server: Server, line: bytes) -> None:
+    with pytest.raises(EngineError) as caught:
+        _pulled(server, line + b"\n")
     assert caught.value.code == "image-pull-failed"
     assert caught.value.message.isprintable()
-
-
-def test_a_line_without_end_is_not_collected_forever() -> None:
-    report = Report(Ticking(), *[b"x" * 512] * 10_000)
-    with pytest.raises(EngineError, match="longer than 1 MiB"):
-        Pull("image", Ticking(), 10.0, lambda _done, _known: None).follow(report)
 
 
 def test_every_failure_has_a_hint() -> None:
@@ -186,63 +191,104 @@ def test_the_build_time_of_an_image_is_read_to_the_microsecond() -> None:
     assert str(image_from("r/s:1", inspected).created) == "2026-11-01 12:00:00.123456+00:00"
 
 
-class Dying(HttpService):
-    """A service that cannot remove a container, for `reason`, the first `times` that it is asked."""
-
-    def __init__(self, times: int, reason: str) -> None:
-        self.asked = 0
-        self._times = times
-        self._reason = reason
-
-    @override
-    def delete(self, path: str, **parameters: str) -> Answer:
-        assert (path, parameters) == ("/containers/box", {"force": "true", "v": "true"})
-        self.asked += 1
-        return Answer(500, self._reason.encode()) if self.asked <= self._times else Answer(200, b"[]")
-
-
 _ALIVE = "as it could not be stopped: given PID did not die within timeout"
 _UNTOLD = "as it could not be stopped: timed out waiting for file /run/libpod/exits/1: internal libpod error"
 
 
+def _refusal(reason: str, status: int = 500) -> Answer:
+    return Answer(status, [json.dumps({"cause": "internal", "message": reason}).encode()])
+
+
 @pytest.mark.parametrize("reason", [_ALIVE, _UNTOLD], ids=["alive", "untold"])
-def test_podman_is_asked_again_to_remove_what_takes_long_to_die(reason: str) -> None:
-    service, clock = Dying(3, reason), Ticking()
-    PodmanEngine(service, Processes(), clock, ("podman",), "5.4.2").remove("box")
-    assert (service.asked, clock.seconds) == (4, 3)
+def test_podman_is_asked_again_to_remove_what_takes_long_to_die(server: Server, reason: str) -> None:
+    server.answers, clock = [*[_refusal(reason)] * 3, Answer(200, [b"[]"])], FakeClock()
+    began = clock.monotonic()
+    _engine(server, clock).remove("box")
+    assert (len(server.asked), clock.monotonic() - began) == (4, 3)
 
 
-def test_a_failure_longer_than_five_minutes_is_reported() -> None:
-    service, clock = Dying(5000, _ALIVE), Ticking()
+def test_a_failure_longer_than_five_minutes_is_reported(server: Server) -> None:
+    server.answers, clock = [_refusal(_ALIVE)], FakeClock()
+    began = clock.monotonic()
     with pytest.raises(EngineError, match=r"cannot remove the container box: .* given PID did not die"):
-        PodmanEngine(service, Processes(), clock, ("podman",), "5.4.2").remove("box")
-    assert clock.seconds == 300
+        _engine(server, clock).remove("box")
+    assert clock.monotonic() - began == 300
 
 
-def test_a_failure_that_waiting_does_not_fix_is_reported_at_once() -> None:
-    service, clock = Dying(1000, "no space left on device"), Ticking()
+def test_a_failure_that_waiting_does_not_fix_is_reported_at_once(server: Server) -> None:
+    server.answers, clock = [_refusal("no space left on device")], FakeClock()
+    began = clock.monotonic()
     with pytest.raises(EngineError, match="no space left"):
-        PodmanEngine(service, Processes(), clock, ("podman",), "5.4.2").remove("box")
-    assert (service.asked, clock.seconds) == (1, 0)
+        _engine(server, clock).remove("box")
+    assert (len(server.asked), clock.monotonic()) == (1, began)
 
 
-class Refused(Streamed):
-    """A pull that is refused at once."""
-
-    def __init__(self) -> None:
-        pass
-
-    @property
-    @override
-    def ok(self) -> bool:
-        return False
-
-    @override
-    def rest(self) -> Answer:
-        return Answer(500, b'{"cause":"no such host","message":"ping registry: no such host"}')
-
-
-def test_a_refusal_is_shown_in_the_words_of_the_engine() -> None:
-    with pytest.raises(EngineError, match="ping registry: no such host") as caught:
-        Pull("image", Ticking(), 10.0, lambda _done, _known: None).follow(Refused())
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"cause":"no such host","message":"ping registry: no such host"}',
+        b'{"message":"ping registry: no such host"}',
+        b"ping registry: no such host",
+    ],
+)
+def test_a_refusal_is_shown_in_the_words_of_the_engine(server: Server, body: bytes) -> None:
+    server.answers = [Answer(500, [body])]
+    with pytest.raises(EngineError, match=r"cannot pull \S+ ?\S*: ping registry: no such host$") as caught:
+        _engine(server).pull(_IMAGE, 5.0, no_progress)
     assert "name resolution" in caught.value.hint
+
+
+_THERE = Answer(
+    200, [b'{"State": {"Status": "running"}, "Config": {"Labels": null}, "ImageDigest": "sha256:1"}']
+)
+_GONE = _refusal("no container with ID 0af1 found in database: no such container")
+_MISSING = Answer(404, [b'{"message":"no such container"}'])
+
+
+def test_a_container_that_systemd_replaces_is_looked_for_again(server: Server) -> None:
+    """Podman finds its name, and then not its id."""
+    server.answers = [_GONE, _GONE, _THERE]
+    found = _engine(server, FakeClock()).inspect("mstunnel-server")
+    assert found is not None
+    assert found.status == "running"
+
+
+@pytest.mark.parametrize("answers", [[_GONE], [_GONE, _MISSING]])
+def test_one_that_stays_away_is_not_there(server: Server, answers: list[Answer]) -> None:
+    server.answers = answers
+    assert _engine(server, FakeClock()).inspect("mstunnel-server") is None
+
+
+def test_a_container_that_has_stopped_can_be_stopped(server: Server) -> None:
+    server.answers = [Answer(200, [b'{"Id": "0af1"}']), Answer(304, [])]
+    _engine(server).stop("box")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (_refusal("disk I/O error"), "disk I/O error"),
+        (Answer(502, [b"<html>"]), "<html>"),
+        (Answer(200, [b"what"]), "Expecting value"),
+        (Answer(0, [b"SSH-2.0-OpenSSH_10.0\r\n"]), "SSH-2.0"),
+        (Answer(0, []), "closed connection"),
+    ],
+)
+def test_any_other_answer_is_a_failure_with_its_reason(server: Server, answer: Answer, reason: str) -> None:
+    server.answers = [answer]
+    with pytest.raises(EngineError, match=reason) as caught:
+        _engine(server).inspect("mstunnel-server")
+    assert caught.value.code == "engine-failed"
+
+
+def test_a_service_that_does_not_listen_is_an_error_of_the_system(tmp_path: Path) -> None:
+    engine = PodmanEngine(f"unix://{tmp_path}/nobody", Processes(), SystemClock(), ("podman",), "5.4.2")
+    with pytest.raises(EngineError, match="No such file or directory"):
+        engine.inspect("box")
+
+
+@pytest.mark.parametrize("address", ["/run/podman.sock", "unix://", "ssh://root@host/run/podman.sock"])
+def test_any_other_address_is_refused(address: str) -> None:
+    with pytest.raises(EngineError) as caught:
+        PodmanEngine(address, Processes(), SystemClock(), ("podman",), "5.4.2")
+    assert caught.value.code == "engine-address-invalid"

@@ -4,9 +4,11 @@ from typing import Any, cast
 
 import pytest
 
+from mstunnel_setup.actions.images import pull_patiently
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers.engine import ContainerEngine, Image, Progress, no_progress
-from mstunnel_setup.containers.pull import pull_failure, pull_patiently
+from mstunnel_setup.containers.engine import ContainerEngine, Image
+from mstunnel_setup.containers.pull import pull_failure
+from mstunnel_setup.containers.spec import Progress, no_progress
 from tests.unit.clocks import FakeClock
 
 IMAGE = "registry.example/server@sha256:" + "ab" * 32

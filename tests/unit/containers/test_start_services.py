@@ -29,7 +29,7 @@ def _services() -> StartServices:
 
 
 @pytest.mark.parametrize("action", [_service(), _services()], ids=lambda action: action.kind)
-def test_a_start_survives_the_journal(action: Action[Any]) -> None:
+def test_a_start_survives_the_journal(action: Action) -> None:
     codec = Codec([type(action)])
     assert codec.load(json.loads(json.dumps(codec.dump(action)))) == action
     assert action.describe()

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mst_admin.objects import WindowObject
-from mst_admin.wire import utc_offset
+from mst_admin.objects.site import WindowObject, utc_offset
 from mstunnel_setup.exchange.maintenance_window import Window
 
 ZONES = sorted(available_timezones())

@@ -9,6 +9,7 @@ from typing import Any
 from cryptography.x509 import Certificate
 from typing_extensions import override
 
+from mstunnel_setup.actions.host import Host, no_tenant
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.secret import SecretReference
@@ -18,7 +19,6 @@ from mstunnel_setup.containers.choice import Chosen
 from mstunnel_setup.containers.engine import ContainerState, Finished
 from mstunnel_setup.containers.spec import MANAGED_LABEL, Volume
 from mstunnel_setup.install.context import Context, RunCache
-from mstunnel_setup.install.ports import Ports, no_tenant
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.io.files import Files
@@ -191,7 +191,7 @@ def configuration(port: int = 443, **more: Any) -> TunnelConfiguration:
     )
 
 
-def context_of(ports: Ports, prompter: FakePrompter | None = None) -> Context:
+def context_of(ports: Host, prompter: FakePrompter | None = None) -> Context:
     """What a step sees on these ports, without answers and before the first run."""
     return Context(
         ports=ports,
@@ -271,7 +271,7 @@ class Scene:
         runner = Runner(context.ports, journal, CODEC, self.clock, lambda _event: None)
         return Run(context, runner, journal)
 
-    def run(self, step: Step[Context, Any], context: Context) -> tuple[Action[Any], ...]:
+    def run(self, step: Step[Context, Any], context: Context) -> tuple[Action, ...]:
         """Run one step to its end, journal and all; returns what was done."""
         runner = Runner(context.ports, self.journal, CODEC, self.clock, lambda _event: None)
         return runner.run([step], context)[0].actions
@@ -306,6 +306,6 @@ class Scene:
         return str(chain), str(key)
 
 
-def paths_of(actions: Sequence[Action[Any]]) -> list[str]:
+def paths_of(actions: Sequence[Action]) -> list[str]:
     """Keys of actions."""
     return [action.key for action in actions]

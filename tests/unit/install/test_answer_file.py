@@ -1,18 +1,26 @@
-"""`mstunnel-setup answers`: a commented file and its schema, printed or written."""
+"""`mstunnel-setup answers`: a commented file, its schema, and the answers of an installation."""
 
 import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mstunnel_setup.answers.load import load
+from mstunnel_setup.answers.model import AnswerFile
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.install import answer_file
+from mstunnel_setup.install.answer_file import save
+from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.io.operator import Operator
+from tests.unit.certificates.pki import Pki
+from tests.unit.install.scenes import AGENT_IMAGE, BERLIN, SERVER_IMAGE, Scene
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of
 
@@ -58,3 +66,112 @@ def test_a_file_that_is_there_is_left_alone(
         write(operator_of(tmp_path), file)
     assert refused.value.code == "file-exists"
     assert file.read_text() == "mine"
+
+
+TOLD: dict[str, Any] = {
+    "server_name": "gw1",
+    "existing_record": "replace",
+    "tenant.ca_file": "/root/ca.pem",
+    "sign_in.client_id": "44444444-0000-0000-0000-000000000000",
+    "certificate.pfx": "/root/site.pfx",
+    "certificate.passphrase": "file:/root/passphrase",
+}
+
+
+@pytest.fixture
+def private() -> Iterator[Path]:
+    """A directory that no other user can change anything above: elsewhere no answers are written."""
+    place = Path(tempfile.mkdtemp(prefix="answers-", dir=Path.home()))
+    yield place
+    shutil.rmtree(place)
+
+
+@pytest.fixture
+def installed(scene: Scene) -> Scene:
+    """A host whose installation was given `TOLD`, and a site by a person."""
+    scene.remember("answers", TOLD)
+    scene.remember("accepted-eula", {"sha256": "0" * 64, "who": "root"})
+    scene.remember("joined-site", {"id": BERLIN.id, "name": "Berlin", "public_address": "vpn.example.org"})
+    scene.remember("images.server", SERVER_IMAGE)
+    scene.remember("images.agent", AGENT_IMAGE)
+    return scene
+
+
+def saved(scene: Scene, file: Path) -> tuple[AnswerFile, Result]:
+    """The file as it is read again, and the result of the command."""
+    result = save(operator_of(scene.root), file)
+    return load(file).answers, result
+
+
+def test_everything_that_was_told_comes_back(installed: Scene, private: Path) -> None:
+    answers, result = saved(installed, private / "next.yaml")
+    assert (answers.eula, answers.site, answers.images.server) == ("accept", BERLIN.id, SERVER_IMAGE)
+    assert answers.sign_in.client_id == TOLD["sign_in.client_id"]
+    assert (answers.certificate.pfx, str(answers.certificate.passphrase)) == (
+        "/root/site.pfx",
+        "file:/root/passphrase",
+    )
+    assert (result.status, result.data) == ("changed", {"file": str(private / "next.yaml")})
+    assert "mstunnel-setup --answers next.yaml --unattended" in str(result.text)
+
+
+def test_what_is_true_of_this_server_only_is_left_out(installed: Scene, private: Path) -> None:
+    answers, _ = saved(installed, private / "next.yaml")
+    assert (answers.server_name, answers.existing_record) == (None, "fail")
+
+
+def test_the_roots_of_the_tenant_come_along(installed: Scene, private: Path) -> None:
+    """Their file is on this server only."""
+    root = Pki().pem("root")
+    installed.write(TENANT_ROOTS, b"Root of the lab\n" + root)
+    answers, _ = saved(installed, private / "next.yaml")
+    assert (answers.tenant.ca_file, answers.tenant.ca_pem) == (None, root.decode())
+
+
+def test_settings_that_a_person_edited_are_told_as_well(installed: Scene, private: Path) -> None:
+    installed.write(paths.ENVIRONMENT, "https_proxy=http://p:1\nHTTPS_PROXY=http://p:1\nTRACE_SESSIONS=1\n")
+    answers, result = saved(installed, private / "next.yaml")
+    assert answers.environment == {"https_proxy": "http://p:1", "TRACE_SESSIONS": "1"}
+    assert result.warnings == ()
+
+
+def test_a_proxy_with_a_password_is_left_out_and_named(installed: Scene, private: Path) -> None:
+    installed.write(paths.ENVIRONMENT, "https_proxy=http://user:hunter2@p:1\nno_proxy=x@y\n")
+    answers, result = saved(installed, private / "next.yaml")
+    assert answers.environment == {"no_proxy": "x@y"}
+    assert [(notice.code, "https_proxy" in notice.message) for notice in result.warnings] == [
+        ("proxy-left-out", True)
+    ]
+    assert "hunter2" not in (private / "next.yaml").read_text()
+
+
+def test_images_of_the_release_are_left_to_the_release(
+    installed: Scene, private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = ReleaseImages("sha256:" + "a" * 64, "sha256:" + "c" * 64, "images.tar", "registry.example.com")
+    monkeypatch.setattr(answer_file, "release_images", lambda: own)
+    installed.remember("images.server", own.references(None)["server"])
+    answers, _ = saved(installed, private / "next.yaml")
+    assert (answers.images.server, answers.images.agent) == (None, AGENT_IMAGE)
+
+
+def test_editors_find_the_schema(installed: Scene, private: Path) -> None:
+    saved(installed, private / "next.yaml")
+    first, second = (private / "next.yaml").read_text().splitlines()[:2]
+    assert first == "# yaml-language-server: $schema=answers.schema.json"
+    assert second.endswith("mstunnel-setup answers schema > answers.schema.json")
+
+
+def test_saving_leaves_a_file_that_is_there_alone(installed: Scene, private: Path) -> None:
+    file = private / "next.yaml"
+    file.write_text("mine\n")
+    with pytest.raises(UsageError) as caught:
+        save(operator_of(installed.root), file)
+    assert (caught.value.code, file.read_text()) == ("file-exists", "mine\n")
+
+
+def test_without_an_installation_there_is_nothing_to_save(scene: Scene, private: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        save(operator_of(scene.root), private / "next.yaml")
+    assert caught.value.code == "not-installed"
+    assert not (private / "next.yaml").exists()

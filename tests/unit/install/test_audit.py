@@ -56,6 +56,6 @@ def test_audit_rules_of_others_at_the_same_place_stay(audited: Machine) -> None:
 
 
 def test_locked_audit_rules_are_said_to_count_from_the_next_boot(audited: Machine) -> None:
-    audited.host.enabled = 2  # type: ignore[attr-defined]
+    audited.host.enabled = 2
     audited.run(audit.STEP)
     assert any("count from the next boot" in text for text in audited.scene.prompter.said)

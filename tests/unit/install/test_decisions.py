@@ -15,13 +15,12 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from mstunnel_setup.actions.containers import StartServices
-from mstunnel_setup.containers.choice import Chosen
-from mstunnel_setup.containers.run_method import RunMethod
+from mstunnel_setup.actions.host import Scope
+from mstunnel_setup.containers.choice import Chosen, RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, Network
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions
 from mstunnel_setup.install import container_specs
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import CODEC, steps_of
 from mstunnel_setup.install.steps import (
     account,

@@ -74,7 +74,7 @@ def test_an_accepted_text_is_not_asked_for_again(scene: Scene) -> None:
 
 def test_a_new_text_is_asked_for_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.run(eula.STEP, scene.context(eula="accept"))
-    monkeypatch.setattr(eula, "text", lambda: "New terms.\n")
+    monkeypatch.setattr(eula, "terms", lambda: "New terms.\n")
     scene.prompter.typed = ["no"]
     with pytest.raises(UsageError):
         scene.run(eula.STEP, scene.context())
@@ -101,7 +101,7 @@ def test_an_unattended_run_needs_the_answer_unless_it_was_given_before(scene: Sc
 
 def test_a_new_text_is_missing_again_when_unattended(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.run(eula.STEP, scene.context(eula="accept"))
-    monkeypatch.setattr(eula, "text", lambda: "New terms.\n")
+    monkeypatch.setattr(eula, "terms", lambda: "New terms.\n")
     assert eula.STEP.missing(scene.context()) == ("eula",)
 
 

@@ -11,11 +11,11 @@ import pytest
 
 from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.actions.forwarding import Family
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
-from mstunnel_setup.containers import quadlet, run_method
+from mstunnel_setup.containers import choice, quadlet
 from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.preflight import refusals
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from mstunnel_setup.install.steps import account, boot, bridge, kernel, launch, proxy, uplink
 from mstunnel_setup.io.process import Processes
@@ -72,17 +72,17 @@ class Installed(Processes):
         return program
 
 
-def way(facts: Facts, engine: Engine) -> run_method.RunMethod:
+def way(facts: Facts, engine: Engine) -> choice.RunMethod:
     """How containers are run there."""
     assert facts.system is not None
     generator = engine.name == "podman" and quadlet.available(Installed(), engine.version)
-    host = run_method.HostFacts(
+    host = choice.HostFacts(
         engine=engine.name,
         systemd=facts.system.systemd,
         cgroup_v2=facts.system.cgroup == 2,
         generator=generator,
     )
-    return run_method.choose(host, {})
+    return choice.choose_run_method(host, {})
 
 
 def rootless(facts: Facts) -> bool:
@@ -105,7 +105,7 @@ def _limited(facts: KernelFacts) -> tuple[Family, ...]:
     return () if facts.sysctls.get(FORWARD) == "1" or FORWARD in facts.sysctl_files else ("ipv4",)
 
 
-def _of_root(facts: Facts) -> list[Action[Any]]:
+def _of_root(facts: Facts) -> list[Action]:
     """What prepares the host; without root also for the account, and for each boot."""
     assert facts.kernel is not None
     if not rootless(facts):

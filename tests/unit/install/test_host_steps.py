@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError, WaitingError
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import bridge, environment, kernel, proxy
 from mstunnel_setup.io.files import Files
@@ -173,7 +173,7 @@ def test_without_root_a_file_that_others_cannot_read_stays_out_of_the_journal(ma
 def test_a_password_that_an_earlier_release_wrote_is_taken_back(machine: Machine, now: str) -> None:
     before = machine.tree()
     text = f"export https_proxy={SECRET}\n"
-    earlier: list[Action[Any]] = [
+    earlier: list[Action] = [
         WriteFile(path=proxy.PROFILE, text=text, mode=0o600),
         StoreAnswer(name=environment.WANTED, value={"https_proxy": SECRET}),
     ]

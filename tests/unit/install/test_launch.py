@@ -10,20 +10,14 @@ import pytest
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions import init_script
-from mstunnel_setup.actions.containers import (
-    InstallQuadlet,
-    InstallUnit,
-    MakeStateDirectory,
-    RunContainer,
-    StartServices,
-)
+from mstunnel_setup.actions.containers import MakeStateDirectory, RunContainer, StartServices
 from mstunnel_setup.actions.files import Link, WriteJson
+from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, ExitCode
 from mstunnel_setup.base.values import output
-from mstunnel_setup.containers.choice import Chosen
+from mstunnel_setup.containers.choice import Chosen, RunMethod
 from mstunnel_setup.containers.engine import Image
-from mstunnel_setup.containers.run_method import RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, digest_tag
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import launch

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mstunnel_setup.actions.message_catalogue import DIRECTORY
+from mstunnel_setup.actions.loaded_files import CATALOGUES
 from mstunnel_setup.install.steps import logs
 from tests.unit.actions.host import Host
 from tests.unit.install.machines import Machine
@@ -24,7 +24,7 @@ class JournalHost(Host):
 def journaled(machine: Machine) -> Machine:
     machine.host = JournalHost(machine.scene.root)
     machine.scene.processes, machine.scene.systemd = machine.host, machine.host.systemd
-    for directory in (DIRECTORY, "/etc/logrotate.d"):
+    for directory in (CATALOGUES, "/etc/logrotate.d"):
         machine.scene.files.make_directories(directory)
     return machine
 

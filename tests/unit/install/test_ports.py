@@ -1,6 +1,6 @@
 """The state of a container, as commands show it."""
 
-from mstunnel_setup.containers import control
+from mstunnel_setup.actions import control
 from tests.unit.fakes import Forgetful
 from tests.unit.install.scenes import Scene, container
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError
 from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.install.programs import LINKS
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import program
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files

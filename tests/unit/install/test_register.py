@@ -2,12 +2,15 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions.agent_credential import PlaceAgentCredential, UseAppIdentity
-from mstunnel_setup.actions.agent_secret import CreateAgentSecret, PlaceAgentSecret
+from mstunnel_setup.actions.agent_identity import (
+    CreateAgentSecret,
+    PlaceAgentCredential,
+    PlaceAgentSecret,
+    UseAppIdentity,
+)
 from mstunnel_setup.actions.certificates import CreateAgentCredential
 from mstunnel_setup.actions.files import LinkInPlace, WriteJson
 from mstunnel_setup.actions.tenant_objects import (
@@ -270,7 +273,7 @@ def test_the_secret_of_an_existing_application_is_installed(scene: Scene, proved
     assert proved == [f"{PREPARED} in {scene.graph.tenant_id()}"]
     assert isinstance(place, PlaceAgentSecret)
     assert isinstance(use, UseAppIdentity)
-    record = UndoRecord[Any](place.capture(context.ports))
+    record = UndoRecord(place.capture(context.ports))
     assert not place.satisfied(context.ports, {})
     place.apply(context.ports, {})
     assert place.satisfied(context.ports, {})

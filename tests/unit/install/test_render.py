@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from mstunnel_setup.actions.containers import InstallQuadlet
+from mstunnel_setup.actions.units import InstallQuadlet
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result

@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup.actions.files import MakeDirectory
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.load import AnswersError
 from mstunnel_setup.answers.merge import merge
@@ -25,7 +26,6 @@ from mstunnel_setup.cli import setup
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.install import install, rootless, uninstall
 from mstunnel_setup.install.request import InstallRequest
-from mstunnel_setup.install.scope import Scope
 from mstunnel_setup.install.steps import eula, proxy, sign_in, site
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.files import Files

@@ -191,7 +191,7 @@ def test_a_person_names_another_certificate_for_the_site(scene: Scene) -> None:
     chain, key = scene.place_certificate("/root/right", right)
     scene.prompter.typed = ["certificate", "/root/typo.pem", chain, key]
     scene.run(site.STEP, context)
-    leaf = generations.leaf_in_use(context.ports)
+    leaf = generations.leaf_in_use(context.ports.files)
     assert leaf == right.certificate("leaf")
     assert scene.files.read(paths.SITE_CERTIFICATE) == right.pem("leaf") + right.pem("inter")
     assert scene.context().answers.certificate.chain == (chain,)

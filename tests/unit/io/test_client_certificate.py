@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from mstunnel_setup.io.client_certificate import show_unknown_certificate
+from mstunnel_setup.io.endpoint import show_unknown_certificate
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import requests
 import trustme
 
 from mstunnel_setup.base.errors import NetworkError
-from mstunnel_setup.io import http_adapter
+from mstunnel_setup.io import http
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.http import HttpSession, proxy_for
 from tests.serving import serving
@@ -177,7 +177,7 @@ def test_a_body_that_stops_is_given_up_as_late(server: Server) -> None:
 
 
 def test_a_body_without_end_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_adapter, "LARGEST", 1 << 20)
+    monkeypatch.setattr(http, "LARGEST", 1 << 20)
     server.answers.append((200, {"Transfer-Encoding": "chunked"}))
     server.body = [b"10000\r\n" + b"x" * 0x10000 + b"\r\n"] * 1000
     with pytest.raises(NetworkError) as caught:

@@ -39,7 +39,7 @@ def test_an_account_that_owns_nothing_in_its_proc_directory_still_reads_its_own_
     """As a client certificate is handed to OpenSSL."""
     script = (
         "import os\n"
-        "from mstunnel_setup.io.memory import keep_private\n"
+        "from mstunnel_setup.io.own_process import keep_private\n"
         "os.setgid(65534); os.setuid(65534)\n"
         "keep_private()\n"
         "handle = os.memfd_create('certificate')\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.io.named import kind_at, refuse_present
+from mstunnel_setup.io.safe_paths import kind_at, refuse_present
 
 
 def test_kinds_are_those_behind_links(tmp_path: Path) -> None:

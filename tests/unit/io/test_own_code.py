@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from mstunnel_setup.io.own_code import changeable_below
+from mstunnel_setup.io.own_process import changeable_below
 
 
 def test_what_is_gone_when_looked_at_is_ignored(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.http import HttpSession
-from mstunnel_setup.io.request_log import requests_told
+from mstunnel_setup.io.request_log import log_requests
 from tests.serving import serving
 
 SECRET = "hunter2hunter2"
@@ -37,7 +37,7 @@ def url() -> Iterator[str]:
 def test_a_request_is_told_without_its_secrets(url: str) -> None:
     told: list[str] = []
     session = HttpSession(SystemClock(), timeout=10, deadline=10)
-    with requests_told(told.append):
+    with log_requests(told.append):
         session.post(
             f"{url}/beta/servers?code={SECRET}",
             data={"client_secret": SECRET},
@@ -52,14 +52,14 @@ def test_a_request_is_told_without_its_secrets(url: str) -> None:
 
 def test_a_request_without_an_answer_is_told_too() -> None:
     told: list[str] = []
-    with requests_told(told.append), pytest.raises(NetworkError):
+    with log_requests(told.append), pytest.raises(NetworkError):
         HttpSession(SystemClock(), timeout=1, deadline=0).get("http://127.0.0.1:1/beta")
     assert re.fullmatch(r"GET 127\.0\.0\.1/beta: \d+ ms, no answer, ConnectionError", told[0])
 
 
 def test_afterwards_nobody_is_told(url: str) -> None:
     told: list[str] = []
-    with requests_told(told.append):
+    with log_requests(told.append):
         pass
     HttpSession(SystemClock()).post(f"{url}/beta", data="")
     assert told == []

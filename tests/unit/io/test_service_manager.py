@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.io.service_manager import ServiceManager
+from mstunnel_setup.io.systemd import ServiceManager
 
 
 @pytest.fixture(params=["path", "abstract"])

@@ -4,7 +4,7 @@ import os
 import socket
 from pathlib import Path
 
-from mstunnel_setup.io.system_journal import SystemJournal
+from mstunnel_setup.io.systemd import SystemJournal
 
 
 def fields_of(datagram: bytes) -> dict[str, str]:

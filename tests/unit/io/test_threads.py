@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from mst_admin.fleet import at_once
+from mst_admin.servers import at_once
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 from mstunnel_setup.readiness.examine import gather
 from mstunnel_setup.readiness.facts.section import Settings

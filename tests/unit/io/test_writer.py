@@ -9,7 +9,7 @@ from tests.crash.points import WRITER
 
 _DIRECTORY = Path(host.__file__).parent
 # Write into memory, and to terminals, only.
-_HARMLESS = {"client_certificate", "terminal"}
+_HARMLESS = {"endpoint", "terminal"}
 
 
 def changes_files(source: str) -> bool:

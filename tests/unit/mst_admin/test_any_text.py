@@ -8,14 +8,18 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from mst_admin.objects import ConfigurationObject, SiteObject
-from mst_admin.profiles.lint import lint
-from mst_admin.profiles.objects import Platform, ProfileObject
-from mst_admin.profiles.rules import judge_profile
-from mst_admin.profiles.wire import profile_body
-from mst_admin.rules_configuration import judge_configuration, judge_networks
-from mst_admin.rules_site import judge_site
-from mst_admin.wire import configuration_body, site_body, without_empty
+from mst_admin.kinds.profile import lint
+from mst_admin.objects.configuration import (
+    ConfigurationObject,
+    configuration_body,
+    judge_configuration,
+    judge_networks,
+)
+from mst_admin.objects.parts import without_empty
+from mst_admin.objects.profile import ProfileObject, ProfilePlatform
+from mst_admin.objects.profile_rules import judge_profile
+from mst_admin.objects.profile_wire import profile_body
+from mst_admin.objects.site import SiteObject, judge_site, site_body
 from mstunnel_lab.graph.bodies import judge
 from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody
 from mstunnel_setup.answers.finding import Finding
@@ -89,8 +93,10 @@ def test_a_site(changes: dict[str, Any], found: list[str]) -> None:
         assert (body.display_name, body.public_address) == ("Main", declared.public_address)
 
 
-@given(st.sampled_from(list(Platform)), st.fixed_dictionaries({}, optional=PROFILE))
-def test_a_profile_and_what_the_tenant_makes_of_it(platform: Platform, changes: dict[str, Any]) -> None:
+@given(st.sampled_from(list(ProfilePlatform)), st.fixed_dictionaries({}, optional=PROFILE))
+def test_a_profile_and_what_the_tenant_makes_of_it(
+    platform: ProfilePlatform, changes: dict[str, Any]
+) -> None:
     valid = {"platform": platform, "connection_name": "Contoso", "site": "Berlin"}
     profile = _object(ProfileObject, valid, changes)
     _explained(judge_profile(profile))

@@ -7,8 +7,8 @@ from typing import Any
 
 import pexpect
 
-from mst_admin import plan
 from mst_admin.export import shared_names
+from mst_admin.kinds import tenant as tenants
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.tenant.wire import TunnelSite
 from tests.unit.mst_admin.labs import READER, MstAdmin, Tenant, root_file
@@ -151,7 +151,7 @@ def test_an_export_applied_to_an_empty_tenant_gives_an_equal_one(
 
 def test_an_export_reports_what_no_declaration_can_distinguish() -> None:
     sites = [TunnelSite(display_name=name) for name in ("Berlin", "Oslo", "BERLIN")]
-    (found,) = shared_names(plan.Tenant(sites=tuple(sites)))
+    (found,) = shared_names(tenants.TenantObjects(sites=tuple(sites)))
     assert (found.code, found.message) == ("name-ambiguous", "2 objects of the kind site are called Berlin")
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from mst_admin import fleet_commands
-from mst_admin.server_health import judge_server, names_in_graph, sparkline
+from mst_admin import servers as fleet_commands
+from mst_admin.health import judge_server, names_in_graph, sparkline
 from mstunnel_lab import remote
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.tenant.wire import (
@@ -164,7 +164,7 @@ def test_ctrl_c_ends_a_watch_with_an_envelope_for_each_reading(fleet: Tenant) ->
 
 WAITING = """
 import os, time
-from mst_admin.fleet import at_once
+from mst_admin.servers import at_once
 
 def request(seconds):
     os.write(1, b"under way\\n")

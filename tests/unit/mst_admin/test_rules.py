@@ -8,11 +8,16 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from mst_admin.declared import DeclarationError, parse_declarations
-from mst_admin.objects import ConfigurationObject, SiteObject, ThresholdObject, WindowObject
-from mst_admin.rules_configuration import judge_configuration, judge_networks
-from mst_admin.rules_site import judge_site, judge_threshold
-from mst_admin.wire import configuration_body, site_body, threshold_body, utc_offset, without_empty
+from mst_admin.declarations import DeclarationError, parse_declarations
+from mst_admin.objects.configuration import (
+    ConfigurationObject,
+    configuration_body,
+    judge_configuration,
+    judge_networks,
+)
+from mst_admin.objects.parts import without_empty
+from mst_admin.objects.site import SiteObject, WindowObject, judge_site, site_body, utc_offset
+from mst_admin.objects.threshold import ThresholdObject, judge_threshold, threshold_body
 from mstunnel_lab.errors import GraphError
 from mstunnel_lab.graph.bodies import judge
 from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody, ThresholdBody

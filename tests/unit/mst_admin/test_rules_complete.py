@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mst_admin import findings
-from mst_admin.apps import findings as of_apps
-from mst_admin.profiles import findings as of_profiles
-from mstunnel_setup.base.errors import Declared
+from mstunnel_setup.answers.finding import Finding
+from scripts.error_codes import declarations
 
 ROOT = Path(__file__).parents[3]
 FIXTURES = [
@@ -18,20 +16,15 @@ FIXTURES = [
     ROOT / "tests/unit/mst_admin/profiles/test_rules.py",
     *(ROOT / "tests/unit/mst_admin/apps").glob("*.yaml"),
 ]
-OF_A_TENANT = {
-    findings.NAME_SHARED,
-    of_profiles.PROFILE_NOT_DECLARABLE,
-    of_apps.APP_CONFIG_NOT_DECLARABLE,
-}
+OF_A_TENANT = {"name-ambiguous", "profile-not-declarable", "app-config-not-declarable"}
 """What an export reports; the tests of exports have their cases."""
-OF_OPTIONS = {findings.SETTING_MALFORMED}
+OF_OPTIONS = {"setting-malformed"}
 """What only the command line can get wrong; tests/unit/mst_admin/test_commands.py has its case."""
 
 CODES = sorted(
-    item.code
-    for module in (findings, of_profiles, of_apps)
-    for item in vars(module).values()
-    if isinstance(item, Declared) and item not in OF_A_TENANT | OF_OPTIONS
+    {item.code for item in declarations().values() if isinstance(item.example(), Finding)}
+    - OF_A_TENANT
+    - OF_OPTIONS
 )
 
 

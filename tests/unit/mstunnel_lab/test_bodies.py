@@ -1,12 +1,15 @@
-"""Whatever is sent, a body is read or refused with 400; it never breaks the server."""
+"""What Graph takes and answers: bodies, the wire models beside them, query options."""
 
 import base64
+from contextlib import suppress
 from ipaddress import ip_network
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from mstunnel_lab.errors import GraphError
 from mstunnel_lab.graph.apps import (
@@ -18,9 +21,17 @@ from mstunnel_lab.graph.apps import (
 )
 from mstunnel_lab.graph.bodies import Body, judge
 from mstunnel_lab.graph.directory import ApplicationBody, AppRoleAssignmentBody, OwnerBody
+from mstunnel_lab.graph.odata import entity_type, page, parse_query
 from mstunnel_lab.graph.servers import ServerBody
 from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody
-from mstunnel_setup.tenant.wire import wire_name
+from mstunnel_setup.tenant.wire import (
+    DeploymentMode,
+    HealthStatus,
+    TunnelConfiguration,
+    TunnelServer,
+    TunnelSite,
+    wire_name,
+)
 
 KINDS: tuple[type[Body], ...] = (
     ConfigurationBody,
@@ -102,3 +113,73 @@ def test_settings_of_android_that_are_none_are_refused(payload: bytes, said: str
     }
     with pytest.raises(GraphError, match=said):
         judge(AndroidAppConfigurationBody, body)
+
+
+def test_what_is_unknown_comes_back() -> None:
+    document = {"id": "1", "displayName": "x", "splitDNS": ["a.example"], "addedLater": {"a": 1}}
+    assert TunnelConfiguration.from_wire(document).to_wire() == document
+
+
+def test_only_what_was_set_is_sent() -> None:
+    server = TunnelServer(display_name="gw", deployment_mode=DeploymentMode.STANDALONE_ROOTFUL)
+    assert server.to_wire() == {"displayName": "gw", "deploymentMode": "standaloneRootful"}
+
+
+def test_null_lists_are_empty_and_old_route_names_are_read() -> None:
+    read = TunnelConfiguration.from_wire({"routeIncludes": None, "routesInclude": ["10.0.0.0/8"]})
+    assert (read.includes, read.excludes) == (("10.0.0.0/8",), ())
+
+
+def test_a_later_member_is_an_unknown_future_value() -> None:
+    server = TunnelServer.from_wire({"tunnelServerHealthStatus": "sleepy"})
+    assert server.tunnel_server_health_status is HealthStatus.UNKNOWN_FUTURE_VALUE
+
+
+def test_times_of_day_are_read_as_graph_writes_them() -> None:
+    site = TunnelSite.from_wire({"upgradeWindowStartTime": "23:30:00.0000000"})
+    assert site.upgrade_window_start_time is not None
+    assert site.upgrade_window_start_time.hour == 23
+
+
+def test_wrong_types_are_refused() -> None:
+    with pytest.raises(ValidationError):
+        TunnelConfiguration.from_wire({"listenPort": "many"})
+
+
+SITE = entity_type("microsoft.graph.microsoftTunnelSite", TunnelSite)
+
+
+@given(st.text(min_size=1))
+def test_a_quoted_value_comes_back(value: str) -> None:
+    quoted = value.replace("'", "''")
+    query = parse_query({"$filter": f"displayName eq '{quoted}'"}, SITE)
+    assert query.filter == ("displayName", value)
+
+
+OPTIONS = st.sampled_from(["$filter", "$top", "$skip", "$orderby", "$select", "$x"])
+OPTION_VALUES = (
+    st.text() | st.integers(-2, 2000).map(str) | st.sampled_from(["displayName", "id,displayName"])
+)
+
+
+@given(st.dictionaries(OPTIONS, OPTION_VALUES))
+def test_any_options_are_read_or_refused(options: dict[str, str]) -> None:
+    with suppress(GraphError):
+        query = parse_query(options, SITE)
+        assert query.top is None or 0 < query.top < 1000
+        assert set(query.select) <= SITE.properties
+
+
+@given(st.integers(0, 30), st.integers(1, 7), st.integers(1, 40) | st.none())
+def test_following_the_links_gives_everything_once(total: int, size: int, top: int | None) -> None:
+    documents: list[dict[str, Any]] = [{"id": str(number), "displayName": "x"} for number in range(total)]
+    options = {"$top": str(top)} if top else {}
+    seen: list[str] = []
+    while True:
+        query = parse_query(options, SITE)
+        answer: dict[str, Any] = page(documents, dict, query, "https://lab/beta/sites", options, size=size)
+        seen += [document["id"] for document in answer["value"]]
+        if "@odata.nextLink" not in answer:
+            break
+        options = dict(parse_qsl(urlsplit(answer["@odata.nextLink"]).query))
+    assert seen == [document["id"] for document in documents]

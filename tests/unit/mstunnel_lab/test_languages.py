@@ -11,17 +11,16 @@ from typing import Any
 import pytest
 from jinja2 import Environment, nodes
 
-from mst_admin import findings as tunnel_findings
-from mst_admin.apps import findings as app_findings
-from mst_admin.apps.app_objects import AppPlatform
 from mst_admin.metrics import METRICS
-from mst_admin.profiles import findings as profile_findings
-from mst_admin.profiles.objects import Platform
+from mst_admin.objects.app import AppPlatform
+from mst_admin.objects.configuration import PORT_INVALID
+from mst_admin.objects.profile import ProfilePlatform
 from mstunnel_lab.admin_center import app_configurations, apps, configurations, profiles, sites
 from mstunnel_lab.admin_center.forms import FieldGroup, Form
 from mstunnel_lab.admin_center.language import LANGUAGES, PageLanguage, table
 from mstunnel_lab.errors import REFUSALS
-from mstunnel_setup.base.errors import Declared
+from mstunnel_setup.answers.finding import Finding
+from scripts.error_codes import declarations
 from tests.unit.mstunnel_lab.pages import Pages
 
 ROOT = Path(__file__).parents[3]
@@ -32,7 +31,7 @@ SPOKEN = (ROOT / "mstunnel_lab", ROOT / "mst_admin", PACKAGE / "gateway", PACKAG
 GROUPS: tuple[FieldGroup, ...] = (
     *configurations.GROUPS,
     *sites.groups(()),
-    *(group for platform in Platform for group in profiles.groups(platform, (), 1)),
+    *(group for platform in ProfilePlatform for group in profiles.groups(platform, (), 1)),
     *(group for platform in AppPlatform for group in apps.groups(platform, ("x",), is_new=True)),
     *(group for kind in app_configurations.KINDS for group in app_configurations.groups(kind)),
 )
@@ -40,23 +39,33 @@ FIELDS = [field for group in GROUPS for field in group.fields]
 
 # Findings about what no form of the admin center has, or about objects that are read from files.
 ELSEWHERE = {
-    *(
-        "TRUSTED_ROOT_NAME",
-        "NOT_A_TUNNEL_PROFILE",
-        "SITE_MISSING",
-        "SERVER_ADDRESS_DIFFERS",
-        "EU_DATA_BOUNDARY",
-    ),
-    *("PROFILE_NOT_DECLARABLE", "APP_CONFIG_NOT_DECLARABLE", "APP_CONFIG_PLATFORM", "PER_APP_WITHOUT_APP"),
-    *("MAM_APPS_MISSING", "MAM_APPS_WITHOUT_EDGE", "MAM_BYPASSED_HOST", "MAM_PROXY_WITHOUT_PAC", "MAM_TWICE"),
-    *("MAM_BESIDE_PROFILE", "CORPORATE_NETWORK_INVALID", "SETTING_MALFORMED", "NETWORK_OVERLAP"),
-    *("PUBLIC_ADDRESS_UNRESOLVED", "UTC_OFFSET_INVALID", "NAME_SHARED", "METRIC_WITHOUT_THRESHOLDS"),
+    "trusted-root-name",
+    "not-a-tunnel-profile",
+    "site-missing",
+    "server-address-differs",
+    "eu-data-boundary",
+    "profile-not-declarable",
+    "app-config-not-declarable",
+    "app-config-platform",
+    "per-app-without-app",
+    "mam-apps-missing",
+    "mam-apps-without-edge",
+    "mam-bypassed-host",
+    "mam-proxy-without-pac",
+    "mam-twice",
+    "mam-beside-profile",
+    "corporate-network-invalid",
+    "setting-malformed",
+    "network-overlap",
+    "public-address-unresolved",
+    "utc-offset-invalid",
+    "name-ambiguous",
+    "metric-not-known",
 }
 FINDINGS = {
-    f"{module.__name__}.{name}": found
-    for module in (profile_findings, app_findings, tunnel_findings)
-    for name, found in vars(module).items()
-    if isinstance(found, Declared) and name not in ELSEWHERE
+    item.code: item
+    for name, item in declarations().items()
+    if isinstance(item.example(), Finding) and name.startswith("mst_admin.") and item.code not in ELSEWHERE
 }
 SAME_EVERYWHERE = {"{advice}"}
 
@@ -140,7 +149,7 @@ def test_no_text_is_in_two_tables() -> None:
 def test_a_finding_speaks_of_fields_by_their_labels(name: str) -> None:
     """No key of a file is in what the English page says; an example of an id may be."""
     labels = Form(GROUPS, {}).labels
-    found = FINDINGS[name].example()
+    found: Any = FINDINGS[name].example()
     said = PageLanguage("en").problem((found.message, found.hint), labels)
     assert re.findall(r"\b[a-z]+_[a-z_]+\b|: true\b", said) == []
 
@@ -151,7 +160,7 @@ def test_every_field_has_help(field: Any) -> None:
 
 
 def test_a_finding_is_said_in_the_language_of_the_page() -> None:
-    found = tunnel_findings.PORT_INVALID(
+    found = PORT_INVALID(
         key="listen_port",
         value="0",
         reason="it is not a port",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
 from mstunnel_setup.base.result import Result
@@ -15,7 +16,6 @@ from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow
 from mstunnel_setup.exchange.health_state import State
 from mstunnel_setup.exchange.thresholds import Thresholds
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.operations import component, restart, status
 from mstunnel_setup.operations.agent_findings import agent_troubles, of_settled_server
@@ -57,10 +57,10 @@ class Service(FakeSystemd):
 
 
 @pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ports]:
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Host]:
     """A host with that `env.sh`, whose server runs, and ends with `words` once it is restarted."""
 
-    def prepare(environment: str = "", words: str = "") -> Ports:
+    def prepare(environment: str = "", words: str = "") -> Host:
         engine = FakeEngine({paths.SERVER: WELL, paths.AGENT: WELL})
         units = {UNIT, f"{paths.AGENT}.service"}
         ports = ports_of(tmp_path, engine=engine, systemd=Service(units=units, engine=engine, words=words))
@@ -79,7 +79,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ports
 served: list[int] = []
 
 
-def switched(ports: Ports) -> Sequence[str]:
+def switched(ports: Host) -> Sequence[str]:
     assert isinstance(ports.systemd, Service)
     return ports.systemd.told
 
@@ -103,7 +103,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("environment", "code", "words"), REFUSED)
 def test_a_wrong_environment_is_refused_while_the_old_container_runs(
-    host: Callable[..., Ports], environment: str, code: str, words: str
+    host: Callable[..., Host], environment: str, code: str, words: str
 ) -> None:
     ports = host(environment)
     with pytest.raises(SetupError) as caught:
@@ -116,7 +116,7 @@ def test_a_wrong_environment_is_refused_while_the_old_container_runs(
 
 @pytest.mark.parametrize(("environment", "code", "words"), REFUSED)
 def test_what_is_stopped_is_started_all_the_same(
-    host: Callable[..., Ports], environment: str, code: str, words: str
+    host: Callable[..., Host], environment: str, code: str, words: str
 ) -> None:
     """At the boot of a host its proxy may answer a moment later, and nothing serves that could be kept."""
     host(environment)
@@ -125,7 +125,7 @@ def test_what_is_stopped_is_started_all_the_same(
     assert words in result.warnings[0].message
 
 
-def test_a_start_that_fails_names_the_proxy(host: Callable[..., Ports]) -> None:
+def test_a_start_that_fails_names_the_proxy(host: Callable[..., Host]) -> None:
     host("TRACE_SESIONS=1\nhttps_proxy=http://proxy.invalid:3128\n", words="cannot fetch the keys")
     with pytest.raises(EngineError) as caught:
         restart.start(operator_of(Path("/nowhere")), paths.SERVER)
@@ -134,7 +134,7 @@ def test_a_start_that_fails_names_the_proxy(host: Callable[..., Ports]) -> None:
     assert "cannot fetch the keys" in caught.value.message
 
 
-def test_a_restart_is_proved_by_a_healthy_container_that_serves(host: Callable[..., Ports]) -> None:
+def test_a_restart_is_proved_by_a_healthy_container_that_serves(host: Callable[..., Host]) -> None:
     ports = host("TRACE_SESIONS=1\n")
     result = restarted()
     assert (result.data["action"], switched(ports), served) == ("restarted", [f"restart {UNIT}"], [443])
@@ -142,7 +142,7 @@ def test_a_restart_is_proved_by_a_healthy_container_that_serves(host: Callable[.
     assert "did you mean TRACE_SESSIONS?" in result.warnings[0].message
 
 
-def test_a_server_that_ends_again_and_again_is_no_success(host: Callable[..., Ports]) -> None:
+def test_a_server_that_ends_again_and_again_is_no_success(host: Callable[..., Host]) -> None:
     host(words="cannot fetch the keys")
     with pytest.raises(EngineError) as caught:
         restarted()
@@ -151,7 +151,7 @@ def test_a_server_that_ends_again_and_again_is_no_success(host: Callable[..., Po
     assert served == []
 
 
-def test_what_waits_for_its_proxy_is_restarted_with_a_warning(host: Callable[..., Ports]) -> None:
+def test_what_waits_for_its_proxy_is_restarted_with_a_warning(host: Callable[..., Host]) -> None:
     """The agent tries again until the proxy answers; so does a server that admits by certificate."""
     ports = host("https_proxy=http://127.0.0.1:1\n")
     assert [notice.code for notice in restarted(paths.AGENT).warnings] == ["proxy-unreachable"]
@@ -161,7 +161,7 @@ def test_what_waits_for_its_proxy_is_restarted_with_a_warning(host: Callable[...
     assert [notice.code for notice in restarted().warnings] == ["proxy-unreachable"]
 
 
-def test_the_check_connects_to_every_proxy_once(host: Callable[..., Ports]) -> None:
+def test_the_check_connects_to_every_proxy_once(host: Callable[..., Host]) -> None:
     port = free_port()
     proxy = f"http://user:secret@127.0.0.1:{port}"
     host(f"http_proxy={proxy}\nhttps_proxy={proxy}\nno_proxy=localhost\nNOTE=mine\n")
@@ -176,7 +176,7 @@ def test_the_check_connects_to_every_proxy_once(host: Callable[..., Ports]) -> N
     assert (result.data["unknown"], len(result.warnings)) == (["NOTE"], 1)
 
 
-def test_the_check_names_the_proxy_that_does_not_answer(host: Callable[..., Ports]) -> None:
+def test_the_check_names_the_proxy_that_does_not_answer(host: Callable[..., Host]) -> None:
     host("https_proxy=http://127.0.0.1:1\nTRACE_SESIONS=1\n")
     result = environment_check.env_check(operator_of(Path("/nowhere")))
     assert (result.status, result.exit_code) == ("error", 8)
@@ -193,7 +193,7 @@ def shown_status(monkeypatch: pytest.MonkeyPatch) -> Result:
 
 
 def test_status_says_why_a_container_is_gone_and_names_its_proxy(
-    host: Callable[..., Ports], monkeypatch: pytest.MonkeyPatch
+    host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ports = host("https_proxy=http://proxy.invalid:3128\n", words="Could not resolve proxy: proxy.invalid")
     with pytest.raises(NetworkError):
@@ -212,7 +212,7 @@ def test_status_says_why_a_container_is_gone_and_names_its_proxy(
 
 
 def test_status_gives_no_reason_for_a_container_that_was_stopped(
-    host: Callable[..., Ports], monkeypatch: pytest.MonkeyPatch
+    host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ports = host(words="the last line before the stop")
     assert isinstance(ports.engine, FakeEngine)
@@ -221,7 +221,7 @@ def test_status_gives_no_reason_for_a_container_that_was_stopped(
     assert messages == ["mstunnel-server is not running"]
 
 
-def test_the_log_of_a_container_that_is_gone_comes_from_the_journal(host: Callable[..., Ports]) -> None:
+def test_the_log_of_a_container_that_is_gone_comes_from_the_journal(host: Callable[..., Host]) -> None:
     ports = host(words="Could not resolve proxy: proxy.invalid")
     assert isinstance(ports.engine, FakeEngine)
     del ports.engine.containers[paths.SERVER]

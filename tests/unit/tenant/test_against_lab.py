@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mstunnel_lab import remote
-from mstunnel_setup.actions.agent_secret import CreateAgentSecret
+from mstunnel_setup.actions.agent_identity import CreateAgentSecret
 from mstunnel_setup.actions.tenant_objects import (
     CreateAppIdentity,
     RegisterServer,
@@ -67,7 +67,7 @@ class Lab:
 
 
 @dataclass
-class Ports:
+class Ports(Any):
     """What the actions get to see."""
 
     files: Files
@@ -134,7 +134,7 @@ def server(site_id: str, name: str) -> RegisterServer:
     )
 
 
-def begin(action: Action[Any], ports: Ports) -> Callable[[JsonObject | None], UndoRecord[Any]]:
+def begin(action: Action, ports: Ports) -> Callable[[JsonObject | None], UndoRecord]:
     """Capture, and return what makes the record that undo gets."""
     before = action.capture(ports)
     return lambda outputs: UndoRecord(before, [action], {action.key: outputs} if outputs else {})

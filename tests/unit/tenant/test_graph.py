@@ -4,8 +4,15 @@ import pytest
 
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.tenant.clouds import cloud
-from mstunnel_setup.tenant.graph import Graph
-from mstunnel_setup.tenant.wire import DeploymentMode, LabHealth, TunnelServer
+from mstunnel_setup.tenant.graph import Graph, has_intune
+from mstunnel_setup.tenant.wire import (
+    INTUNE_PLAN_1,
+    DeploymentMode,
+    LabHealth,
+    LicenseDetails,
+    ServicePlan,
+    TunnelServer,
+)
 from tests.unit.clocks import FakeClock
 from tests.unit.tenant.fakes import FakeHttp, FixedToken, Reply, jwt, response
 
@@ -132,3 +139,27 @@ def test_a_tenant_without_graph_is_named() -> None:
         graph.graph_principal()
 
     assert caught.value.code == "graph-principal-missing"
+
+
+def plan(name: str = "", plan_id: str = "", status: str | None = "Success") -> ServicePlan:
+    return ServicePlan(service_plan_name=name, service_plan_id=plan_id, provisioning_status=status)
+
+
+@pytest.mark.parametrize(
+    ("plans", "licensed"),
+    [
+        ((), False),
+        ((plan("EXCHANGE_S_STANDARD"),), False),
+        ((plan("INTUNE_A"),), True),
+        ((plan("A new name", INTUNE_PLAN_1),), True),
+        ((plan("EXCHANGE_S_STANDARD"), plan("INTUNE_A", status="PendingProvisioning")), True),
+        ((plan("INTUNE_A", status=None),), True),
+        ((plan("INTUNE_A", status="Disabled"),), False),
+        ((plan("INTUNE_O365"),), None),
+        ((plan("Intune_Defender"), plan("INTUNE_A", status="Disabled")), None),
+        ((plan("INTUNE_EDU", status="Disabled"),), False),
+    ],
+)
+def test_only_what_is_clear_is_yes_or_no(plans: tuple[ServicePlan, ...], licensed: bool | None) -> None:
+    assert has_intune([LicenseDetails(service_plans=(item,)) for item in plans]) is licensed
+    assert has_intune([LicenseDetails(), LicenseDetails(service_plans=plans)]) is licensed

@@ -4,8 +4,7 @@ import pytest
 
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.tenant.clouds import cloud
-from mstunnel_setup.tenant.graph_admin import AdminGraph
-from mstunnel_setup.tenant.graph_apps import MANAGED_APP_CONFIGURATIONS, MOBILE_APPS
+from mstunnel_setup.tenant.graph_admin import MANAGED_APP_CONFIGURATIONS, MOBILE_APPS, AdminGraph
 from tests.unit.clocks import FakeClock
 from tests.unit.tenant.fakes import FakeHttp, FixedToken, Reply, response
 

@@ -1,12 +1,13 @@
 """What actions on files get to see."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from mstunnel_setup.io.files import Files
 
 
 @dataclass
-class Ports:
+class Ports(Any):
     """A root and where the engine keeps its state below it."""
 
     files: Files

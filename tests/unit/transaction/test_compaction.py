@@ -12,8 +12,7 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction import journal as journals
-from mstunnel_setup.transaction.compaction import VERSIONS, essential
-from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.journal import VERSIONS, Journal, essential
 from mstunnel_setup.transaction.receipt import Receipt, fold
 
 _KEYS = ("file:/a", "link:/b", "image:c")

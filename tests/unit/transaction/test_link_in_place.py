@@ -12,7 +12,6 @@ from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Codec, Undo, UndoRecord
 from mstunnel_setup.transaction.journal import Journal
-from mstunnel_setup.transaction.ports import HasFiles
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import Step
 from tests.unit.transaction.ports import Ports
@@ -29,7 +28,7 @@ def ports(tmp_path: Path) -> Ports:
 
 
 def undone(ports: Ports, before: JsonObject) -> Undo:
-    record: UndoRecord[HasFiles] = UndoRecord(before, [ACTION])
+    record: UndoRecord = UndoRecord(before, [ACTION])
     return ACTION.undo(ports, record).outcome
 
 

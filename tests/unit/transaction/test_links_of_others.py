@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ CONTENT = b"theirs\n"
 
 
 @dataclass
-class Ports:
+class Ports(Any):
     files: Files
     state_directory: str = "/state"
 

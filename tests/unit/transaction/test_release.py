@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.io.clock import SystemClock
@@ -13,7 +14,7 @@ from mstunnel_setup.transaction.step import Step
 
 
 @dataclass
-class Ports:
+class Ports(Any):
     files: Files
     state_directory: str = "/var/lib/tunnel"
 

@@ -50,7 +50,7 @@ def _runner(root: Path, tell: Callable[[Event], None] = lambda _event: None, **o
     return Runner(ports, Journal(ports.files, clock, ports.state_directory), _CODEC, clock, tell, **options)
 
 
-def _step(actions: Sequence[Action[Any]] = _ACTIONS, name: str = "one") -> Step[None, None]:
+def _step(actions: Sequence[Action] = _ACTIONS, name: str = "one") -> Step[None, None]:
     return Step(name, "Do it", lambda _context: None, lambda _facts: actions)
 
 
@@ -166,10 +166,10 @@ def test_what_a_dead_run_did_unrecorded_counts_as_done_where_a_step_leaves_out_w
 ) -> None:
     path = "/etc/module.conf"
 
-    def missing(_context: None) -> Sequence[Action[Any]]:
+    def missing(_context: None) -> Sequence[Action]:
         return () if Files(root).state(path) else [WriteFile(path=path, text="tun\n")]
 
-    step: Step[None, Sequence[Action[Any]]] = Step("kernel", "Modules", missing, lambda actions: actions)
+    step: Step[None, Sequence[Action]] = Step("kernel", "Modules", missing, lambda actions: actions)
     monkeypatch.setattr(Journal, "append", _dies_before_done(Journal.append))
     with pytest.raises(Killed):
         _runner(root).run([step], None)

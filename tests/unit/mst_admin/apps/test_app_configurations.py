@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.base.errors import ExitCode
-from mstunnel_setup.tenant.graph_apps import DEVICE_APP_CONFIGURATIONS
+from mstunnel_setup.tenant.graph_admin import DEVICE_APP_CONFIGURATIONS
 from tests.unit.mst_admin.labs import MstAdmin, Tenant, changes, declare, object_file
 
 GROUP = "11111111-2222-3333-4444-555555555555"

@@ -6,11 +6,17 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from mst_admin.app_changes import app_changes
-from mst_admin.apps.app_objects import StoreAppObject
-from mst_admin.apps.app_rules import judge_app, judge_per_app
-from mst_admin.apps.app_wire import PresentApp, app_body, app_object, assignment_bodies
-from mst_admin.profiles.objects import ProfileObject
+from mst_admin.kinds.app import app_changes
+from mst_admin.objects.app import (
+    PresentApp,
+    StoreAppObject,
+    app_body,
+    app_object,
+    assignment_bodies,
+    judge_app,
+    judge_per_app,
+)
+from mst_admin.objects.profile import ProfileObject
 from mstunnel_setup.tenant.wire_apps import PLAY_APP, AppAssignment, MobileApp
 
 CASES = YAML(typ="safe").load(Path(__file__).with_name("app_rules.yaml").read_text(encoding="utf-8"))

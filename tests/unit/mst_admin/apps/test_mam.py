@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from mstunnel_setup.tenant.graph_apps import MANAGED_APP_CONFIGURATIONS
+from mstunnel_setup.tenant.graph_admin import MANAGED_APP_CONFIGURATIONS
 from tests.unit.mst_admin.labs import MstAdmin, Tenant, changes, declare, object_file, root_file
 
 GROUP = "11111111-2222-3333-4444-555555555555"

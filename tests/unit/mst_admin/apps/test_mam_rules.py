@@ -7,21 +7,21 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from mst_admin.apps.mam_objects import MamObject
-from mst_admin.apps.mam_policies import (
+from mst_admin.export import shared_names
+from mst_admin.kinds.mam import mam_deletions
+from mst_admin.kinds.tenant import TenantObjects
+from mst_admin.objects.app_configuration import PresentAppConfiguration, app_configuration_body
+from mst_admin.objects.mam import (
+    MamObject,
     PresentProtection,
     configurations_of,
     find_mam,
+    judge_mam,
     mam_object,
     root_entries,
 )
-from mst_admin.apps.mam_rules import judge_mam
-from mst_admin.apps.wire import PresentAppConfiguration, app_configuration_body
-from mst_admin.assignments import targets
-from mst_admin.export import shared_names
-from mst_admin.mam_changes import mam_deletions
-from mst_admin.plan import Tenant
-from mst_admin.profiles.objects import ProfileObject
+from mst_admin.objects.parts import targets
+from mst_admin.objects.profile import ProfileObject
 from mstunnel_setup.tenant.wire import DeviceConfiguration, IntuneObject
 from mstunnel_setup.tenant.wire_apps import AppAssignment, TargetedManagedAppConfiguration
 
@@ -97,7 +97,7 @@ def test_the_same_name_on_two_platforms_is_two_objects_each_with_its_own_policie
     assert [item.tunnel.is_ios for item in found] == [False, True]
     assert [item.edge and item.edge.is_ios for item in found] == [False, True]
     assert [item.protection and item.protection.is_ios for item in found] == [False, True]
-    (warning,) = shared_names(Tenant(app_configurations=tuple(policies)))
+    (warning,) = shared_names(TenantObjects(app_configurations=tuple(policies)))
     assert warning.message == "2 objects of the kind tunnel for MAM are called Field"
 
 

@@ -8,18 +8,19 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from mst_admin.app_configuration_changes import app_configuration_changes
-from mst_admin.apps.objects import AppConfigurationObject
-from mst_admin.apps.rules import judge_app_configuration
-from mst_admin.apps.settings_wire import payload, present_entries
-from mst_admin.apps.wire import (
+from mst_admin.kinds.app_configuration import app_configuration_changes
+from mst_admin.objects.app_configuration import (
+    AppConfigurationObject,
     PresentAppConfiguration,
     app_configuration_body,
     app_configuration_object,
     others_of,
+    payload,
+    present_entries,
 )
-from mst_admin.assignments import targets
-from mst_admin.profiles.objects import ProfileObject
+from mst_admin.objects.app_configuration_rules import judge_app_configuration
+from mst_admin.objects.parts import targets
+from mst_admin.objects.profile import ProfileObject
 from mstunnel_setup.tenant.wire_apps import (
     AppAssignment,
     MobileAppConfiguration,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from mstunnel_setup.tenant.graph_apps import MOBILE_APPS
+from mstunnel_setup.tenant.graph_admin import MOBILE_APPS
 from tests.unit.mst_admin.labs import MstAdmin, Tenant, changes, declare, object_file
 
 GROUP = "11111111-2222-3333-4444-555555555555"

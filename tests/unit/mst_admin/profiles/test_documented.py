@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mst_admin.declared import parse_declarations
-from mst_admin.profiles.objects import ProfileFile
-from mst_admin.profiles.rules import judge_profile
+from mst_admin.declarations import parse_declarations
+from mst_admin.objects.profile import ProfileFile
+from mst_admin.objects.profile_rules import judge_profile
 from mstunnel_setup.answers.document import parse_as
 from mstunnel_setup.answers.load import parse
 
@@ -27,7 +27,7 @@ def test_a_profile(example: str) -> None:
 
 @pytest.mark.parametrize("example", _examples("declare-a-tenant.md"))
 def test_declarations(example: str) -> None:
-    declared = parse_declarations([("example.yaml", example.encode())])
+    declared = parse_declarations([("example.yaml", example.encode())]).objects
     assert (len(declared.configurations), len(declared.sites), len(declared.profiles)) == (1, 1, 1)
     assert (len(declared.apps), len(declared.app_configurations), len(declared.mam)) == (1, 1, 1)
 

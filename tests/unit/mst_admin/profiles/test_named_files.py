@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mst_admin.declared import load_declarations
+from mst_admin.declarations import load_declarations
+from mst_admin.kinds.profile import PROFILE
 from mst_admin.named_files import write_named
-from mst_admin.profile_commands import lint
+from mst_admin.object_commands import lint
 from mst_admin.proxy_exclusions import check
 from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.io.errors import FileError
@@ -44,7 +45,7 @@ def test_a_profile_file_that_is_missing_is_no_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError) as caught:
-        lint(operator_of(tmp_path), {}, name)
+        lint(PROFILE, operator_of(tmp_path), {}, name)
     assert caught.value.code == "profile-unreadable"
 
 

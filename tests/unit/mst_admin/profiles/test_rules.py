@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from mst_admin.assignments import targets
-from mst_admin.profiles.exclusions import judge_exclusions, read_csv, write_csv
-from mst_admin.profiles.lint import lint
-from mst_admin.profiles.objects import ProfileObject, TrustedRootObject
-from mst_admin.profiles.present import profile_object
-from mst_admin.profiles.rules import judge_profile, judge_root
-from mst_admin.profiles.wire import profile_body, server_address
+from mst_admin.kinds.profile import lint
+from mst_admin.objects.parts import targets
+from mst_admin.objects.profile import ProfileObject, TrustedRootObject
+from mst_admin.objects.profile_rules import judge_profile, judge_root
+from mst_admin.objects.profile_wire import profile_body, profile_object, server_address
+from mst_admin.objects.proxy_exclusions import judge_exclusions, read_csv, write_csv
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelSite
 
 HERE = Path(__file__).parent
@@ -101,10 +100,12 @@ def test_a_profile_of_the_tenant_is_judged(case: dict[str, Any]) -> None:
         "moved": TunnelSite(id=SITE_ID, public_address="new.contoso.com"),
         "": TunnelSite(id=SITE_ID, public_address="gw.contoso.com"),
     }
-    findings = lint(
-        DeviceConfiguration.from_wire(wire),
-        sites[case.get("site", "")],
-        [DeviceConfigurationAssignment.from_wire({"target": item}) for item in assigned],
+    findings = list(
+        lint(
+            DeviceConfiguration.from_wire(wire),
+            sites[case.get("site", "")],
+            [DeviceConfigurationAssignment.from_wire({"target": item}) for item in assigned],
+        )
     )
     assert [item.code for item in findings if item.fatal] == case["refused"]
     assert [item.code for item in findings if not item.fatal] == case.get("codes", [])

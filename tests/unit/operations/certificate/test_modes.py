@@ -38,7 +38,7 @@ def files(tmp_path: Path) -> Files:
 
 
 def ids(files: Files) -> list[str]:
-    return [finding.code for finding in mode_findings(_Ports(files))]
+    return [finding.code for finding in mode_findings(files)]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def ids(files: Files) -> list[str]:
 def test_a_mode_that_is_too_open_is_found_and_fixed(files: Files, path: str, mode: int, found: str) -> None:
     assert ids(files) == []
     files.locate(path).chmod(mode)
-    (finding,) = mode_findings(_Ports(files))
+    (finding,) = mode_findings(files)
     assert finding.code == found
     assert f"{path} has mode {mode:04o}, not" in finding.message
     mend_modes(files)
@@ -70,7 +70,7 @@ def test_a_mode_that_is_too_open_is_found_and_fixed(files: Files, path: str, mod
 @pytest.mark.parametrize("path", [paths.PRIVATE, _DIRECTORY, paths.SITE_KEY, f"{_DIRECTORY}/key.pem"])
 def test_a_foreign_owner_is_found_and_fixed(files: Files, path: str) -> None:
     os.chown(files.locate(path), 12345, 0)
-    (finding,) = mode_findings(_Ports(files))
+    (finding,) = mode_findings(files)
     assert (finding.code, "12345" in finding.message) == ("key-owner", True)
     mend_modes(files)
     assert ids(files) == []

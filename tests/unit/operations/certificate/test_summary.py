@@ -90,7 +90,7 @@ def test_an_import_that_failed_at_its_time_is_warned_of(
 def test_a_time_of_the_agent_that_cannot_be_computed_with_is_no_answer(tmp_path: Path, asked: str) -> None:
     ports = ports_of(tmp_path, clock=StoppedClock(NOW))
     ports.files.make_directories(paths.AGENT_STATE)
-    name = str(generations.linked(ports))
+    name = str(generations.linked(ports.files))
     record = {"fingerprint": name, "asked": asked, "state": "good", "certificates": []}
     ports.files.write(ASKED_BY_AGENT, json.dumps(record).encode())
     assert certificate_facts(ports, Receipt({}))["revocation"] is None

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.actions import host as host_module
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, UsageError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.install import ports as install_ports
-from mstunnel_setup.install.ports import Ports
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
@@ -117,7 +117,7 @@ def test_a_damaged_journal_stops_nothing(
     files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=2\n")
     files.write(f"{paths.STATE}/journal.jsonl", content)
     monkeypatch.setattr(collect, "_readiness", lambda _operator: Result())
-    monkeypatch.setattr(install_ports, "open_engine", lambda *_arguments: (FakeEngine(), PODMAN))
+    monkeypatch.setattr(host_module, "open_engine", lambda *_arguments: (FakeEngine(), PODMAN))
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))
     damaged = operator_of(tmp_path, FakePrompter(interactive=False), processes=Printing("said"))
     report.diagnose(damaged, Path("/bundle.tar.gz"))
@@ -130,7 +130,7 @@ def test_a_damaged_journal_stops_nothing(
 
 
 def test_an_account_without_a_gateway_is_still_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(_operator: Operator) -> AbstractContextManager[Ports]:
+    def refused(_operator: Operator) -> AbstractContextManager[Host]:
         raise NOT_ROOT(what="this command")
 
     monkeypatch.setattr(report, "open_host", refused)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.actions import control
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers import control
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.health_report import HealthReport, write_health
 from mstunnel_setup.exchange.health_state import State

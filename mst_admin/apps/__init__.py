@@ -1,1 +1,0 @@
-"""Apps of the tenant, and their settings for the tunnel."""

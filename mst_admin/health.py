@@ -1,0 +1,221 @@
+"""`mst-admin health`: one server, row by row as in the admin center, and how it was over time.
+
+What the tenant does not have is unknown: nothing is judged by the absence of a figure.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from mst_admin.change import Body
+from mst_admin.kinds.server import ServerPlace, find_place
+from mst_admin.metrics import METRICS, TRENDS, HealthMetric, kind_of
+from mst_admin.results import ago
+from mst_admin.servers import at_once, look, missing_figures, release_of
+from mst_admin.session import open_tenant
+from mstunnel_setup.base.errors import ExitCode, NetworkError, TenantError
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import fold, folded, plain, text
+from mstunnel_setup.exchange.releases import published
+from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabCheck, MetricPoint, TunnelServer
+
+_CHECK_IN: Final = timedelta(minutes=5)
+_BARS: Final = "▁▂▃▄▅▆▇█"
+_WORDS: Final = {
+    "agent-certificate": text("days left"),
+    "tls-certificate": text("days left"),
+    "server-version": text("releases behind"),
+}
+"""What a figure without a unit counts."""
+
+
+@dataclass(frozen=True)
+class HealthRow:
+    """One row; `value` is the figure behind it, None where the tenant has none."""
+
+    id: str
+    title: str
+    status: HealthStatus
+    text: str
+    value: int | None = None
+
+
+def names_in_graph(thresholds: Sequence[HealthThreshold]) -> dict[str, str]:
+    """The names of the metrics in Graph, by row: the tenant's own where its thresholds tell them."""
+    own = {kind: item.id for item in thresholds if (kind := kind_of(item.id))}
+    return {item.name: (item.kind and own.get(item.kind)) or item.graph_name for item in METRICS}
+
+
+def judge_server(
+    server: TunnelServer, figures: Mapping[str, int], thresholds: Sequence[HealthThreshold], now: datetime
+) -> Iterator[HealthRow]:
+    """Every row of the table; `figures` are by row."""
+    yield _last_check_in(server.last_checkin_date_time, now)
+    reported = server.lab_health.checks if server.lab_health else ()
+    said = {item.id: item for item in reported}
+    for metric in METRICS:
+        value, own = figures.get(metric.name), said.get(metric.name)
+        bounds = _bounds(metric, thresholds)
+        status = own.status if own and own.status and not bounds else _verdict(metric, value, bounds)
+        yield HealthRow(metric.name, metric.title, status, _text(metric, value, own), value)
+
+
+def _last_check_in(seen: datetime | None, now: datetime) -> HealthRow:
+    title = "Last check-in"
+    if seen is None:
+        return HealthRow("last-check-in", title, HealthStatus.UNKNOWN, "never")
+    age = abs(now - seen)
+    status = HealthStatus.HEALTHY if age <= _CHECK_IN else HealthStatus.UNHEALTHY
+    return HealthRow("last-check-in", title, status, f"{ago(age)} ago", int(age.total_seconds()))
+
+
+def _bounds(metric: HealthMetric, thresholds: Sequence[HealthThreshold]) -> tuple[int, int] | None:
+    """Where the tenant says that a metric turns healthy and unhealthy."""
+    if metric.kind is None:
+        return None
+    for item in thresholds:
+        healthy, unhealthy = item.healthy_threshold, item.unhealthy_threshold
+        if kind_of(item.id) == metric.kind and healthy is not None and unhealthy is not None:
+            return healthy, unhealthy
+    return None
+
+
+def _verdict(metric: HealthMetric, value: int | None, bounds: tuple[int, int] | None) -> HealthStatus:
+    if metric.kind is None or value is None:
+        return HealthStatus.UNKNOWN
+    return HealthStatus(metric.kind.verdict(value, *(bounds or metric.limits)))
+
+
+def _text(metric: HealthMetric, value: int | None, own: LabCheck | None) -> str:
+    """The figure in its unit; without a unit the server's own words say more."""
+    if own is not None and not (metric.unit and value is not None):
+        return plain(own.text)
+    if value is None:
+        return text("not known to the tenant")
+    return f"{value} {metric.unit or _WORDS.get(metric.name, '')}".rstrip()
+
+
+def sparkline(points: Sequence[MetricPoint], start: datetime, end: datetime, columns: int) -> str:
+    """The course of a metric, one bar for each of `columns` equal parts of the time; a blank: no figure."""
+    parts: dict[int, list[int]] = {}
+    for point in points:
+        column = int((point.date_time - start) / (end - start) * columns)
+        parts.setdefault(min(max(column, 0), columns - 1), []).append(point.value)
+    means = {column: sum(values) / len(values) for column, values in parts.items()}
+    top = max(means.values(), default=0) or 1
+    bars = {column: _BARS[round(max(mean, 0) / top * (len(_BARS) - 1))] for column, mean in means.items()}
+    return "".join(bars.get(column, " ") for column in range(columns))
+
+
+_BLOCKS_A_DAY: Final = 8
+"""The service averages over three hours."""
+_MOST_COLUMNS: Final = 40
+_DOWN: Final = frozenset({HealthStatus.UNHEALTHY, HealthStatus.OFFLINE, HealthStatus.UPGRADE_FAILED})
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A metric over time; None for its points is what the tenant did not give."""
+
+    metric: HealthMetric
+    points: Sequence[MetricPoint] | None
+
+    def document(self) -> Body:
+        """The trend as JSON."""
+        points = None
+        if self.points is not None:
+            points = [{"at": point.date_time.isoformat(), "value": point.value} for point in self.points]
+        return {
+            "id": self.metric.name,
+            "title": self.metric.title,
+            "unit": self.metric.unit,
+            "points": points,
+        }
+
+    def line(self, start: datetime, end: datetime, columns: int) -> str:
+        """The trend for people."""
+        if not self.points:
+            return f"{self.metric.title:20} {'unknown' if self.points is None else text('nothing reported')}"
+        values = [point.value for point in self.points]
+        course = sparkline(self.points, start, end, columns)
+        span = f"{min(values)} to {max(values)} {self.metric.unit}".rstrip()
+        return text("{title:20} {course}  {span}", title=self.metric.title, course=course, span=span)
+
+
+def health(operator: Operator, settings: Settings, site: str | None, wanted: str, days: int) -> Result:
+    """Every row of a server, and its trends over `days`; exit code 3 when it is unhealthy or offline."""
+    graph = open_tenant(operator, settings)
+    place, thresholds = find_place(graph, site, wanted), graph.thresholds()
+    names = names_in_graph(thresholds)
+    seen = look(graph, place, names)
+    end = operator.clock.now()
+    start = end - timedelta(days=days)
+    wanted_trends = [item for item in METRICS if item.name in TRENDS]
+    trends = at_once(
+        lambda item: Trend(item, _points(graph, place, names[item.name], start, end)), wanted_trends
+    )
+    rows = [*judge_server(place.server, seen.figures, thresholds, end)]
+    status = place.server.tunnel_server_health_status or HealthStatus.UNKNOWN
+    notices = (*_not_healthy(place, status), *missing_figures([seen]))
+    data: Body = {
+        "at": end.isoformat(timespec="seconds"),
+        "site": place.site.display_name,
+        "site_id": place.site.id,
+        "name": place.server.display_name,
+        "id": place.server.id,
+        "health": status,
+        "version": release_of(place.server, published()),
+        "rows": [vars(row) for row in rows],
+        "trends": [trend.document() for trend in trends],
+    }
+    return Result(
+        "warning" if notices else "ok",
+        data,
+        notices,
+        text=[*_lines(place, status, rows), "", *_trend_lines(trends, start, end, days)],
+        exit_code=ExitCode.CHECK if status in _DOWN else ExitCode.DONE,
+    )
+
+
+def _points(
+    graph: AdminGraph, place: ServerPlace, name: str, start: datetime, end: datetime
+) -> Sequence[MetricPoint] | None:
+    try:
+        return graph.trend(place.site.id, place.server.id, name, start, end)
+    except (NetworkError, TenantError):
+        return None
+
+
+def _not_healthy(place: ServerPlace, status: HealthStatus) -> Iterator[Problem]:
+    if status in _DOWN or status is HealthStatus.WARNING:
+        yield warning(
+            "server-not-healthy",
+            "the server {name} is {status}",
+            hint="Run `mst-cli status` on the server; it names the command that fixes each problem.",
+            name=place.server.display_name,
+            status=status.value,
+        )
+
+
+def _lines(place: ServerPlace, status: HealthStatus, rows: Sequence[HealthRow]) -> Iterator[str]:
+    yield f"{place.server.display_name}, site {place.site.display_name}: {status.value}"
+    yield ""
+    for row in rows:
+        line = text("{title:30}  {value:10} {words}", title=row.title, value=row.status.value, words=row.text)
+        yield from folded(fold(line), row.title, row.status.value, row.text)
+
+
+def _trend_lines(trends: Sequence[Trend], start: datetime, end: datetime, days: int) -> Iterator[str]:
+    columns = min(days * _BLOCKS_A_DAY, _MOST_COLUMNS)
+    yield text(
+        "Last {days} day{plural}, {columns:g} hours a bar:",
+        days=days,
+        plural="" if days == 1 else "s",
+        columns=24 * days / columns,
+    )
+    for trend in trends:
+        yield trend.line(start, end, columns)

@@ -1,0 +1,60 @@
+"""The kinds of objects that declarations speak about, one class for each, and the tenant that has them."""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from mst_admin.kinds.app import APP, read_apps
+from mst_admin.kinds.app_configuration import APP_CONFIGURATION, read_app_configurations
+from mst_admin.kinds.configuration import CONFIGURATION
+from mst_admin.kinds.kind import Kind
+from mst_admin.kinds.mam import MAM, protection_names, read_protections
+from mst_admin.kinds.profile import PROFILE, read_profiles
+from mst_admin.kinds.site import SITE
+from mst_admin.kinds.tenant import Declarations, TenantObjects
+from mst_admin.kinds.threshold import THRESHOLD
+from mst_admin.kinds.trusted_root import TRUSTED_ROOT
+from mst_admin.objects.app import PresentApp
+from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, AdminGraph
+
+KINDS: Final[tuple[Kind[Any, Any], ...]] = (
+    CONFIGURATION,
+    SITE,
+    THRESHOLD,
+    TRUSTED_ROOT,
+    PROFILE,
+    APP,
+    APP_CONFIGURATION,
+    MAM,
+)
+"""Each kind refers only to those before it: objects are created in this order and deleted in the reverse."""
+
+
+def read_tenant(
+    graph: AdminGraph,
+    sections: Collection[str] = Declarations.model_fields,
+    apps: Collection[str] | None = None,
+    mam: Collection[str] = (),
+) -> TenantObjects:
+    """What these sections of declarations can hold, as the tenant has it now; sites and their like always.
+
+    `apps` are the keys of those whose assignments are read, None: all that may be about the tunnel. `mam` are
+    the names of Tunnel for MAM whose app protection is read also where the tenant has nothing else of it.
+    """
+    wanted = frozenset(sections)
+    with_profiles = bool({"profiles", "trusted_roots", "apps", "mam"} & wanted)
+    profiles = tuple(read_profiles(graph)) if with_profiles else ()
+    every = tuple(graph.app_objects(MOBILE_APPS)) if {"apps", "app_configurations"} & wanted else ()
+    with_configurations = bool({"app_configurations", "mam"} & wanted)
+    configurations = tuple(read_app_configurations(graph, every)) if with_configurations else ()
+    some = [app for app in every if apps is None or PresentApp(app).key in apps]
+    names = TenantObjects(profiles=profiles).profile_names
+    return TenantObjects(
+        tuple(graph.configurations()),
+        tuple(graph.site_list()),
+        tuple(graph.thresholds()),
+        profiles,
+        every,
+        tuple(read_apps(graph, some, names)) if "apps" in wanted else (),
+        configurations,
+        tuple(read_protections(graph, protection_names(configurations, mam))) if "mam" in wanted else (),
+    )

@@ -1,0 +1,312 @@
+"""App configurations: on enrolled devices, and of managed apps."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from typing_extensions import override
+
+from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, Wire, differences, update
+from mst_admin.errors import TRUSTED_ROOT_UNKNOWN
+from mst_admin.kinds.kind import FileKind, References, only
+from mst_admin.kinds.profile import read_profiles
+from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, names_of
+from mst_admin.objects.app import AppPlatform, app_ids
+from mst_admin.objects.app_configuration import (
+    ANDROID,
+    ANDROID_TYPE,
+    BUNDLES,
+    ENCODED,
+    IOS_TYPE,
+    LISTS,
+    MANAGED,
+    MANAGED_TYPE,
+    PACKAGES,
+    PAYLOAD,
+    AppConfigurationFile,
+    AppConfigurationObject,
+    PresentAppConfiguration,
+    app_configuration_body,
+    app_configuration_not_declared,
+    app_configuration_object,
+    is_about_tunnel,
+    others_of,
+    payload,
+)
+from mst_admin.objects.app_configuration_rules import judge_app_configuration
+from mst_admin.objects.mam import EDGE, ROOTS_KEY, SITE_KEY, TUNNEL, root_entries, root_names
+from mst_admin.objects.parts import target_of, targets, wanted_targets, without_empty
+from mst_admin.objects.profile_wire import ROOT_TYPES
+from mst_admin.objects.site import Resolve
+from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.errors import TenantError
+from mstunnel_setup.base.text import text
+from mstunnel_setup.tenant.graph import is_guid
+from mstunnel_setup.tenant.graph_admin import (
+    DEVICE_APP_CONFIGURATIONS,
+    MANAGED_APP_CONFIGURATIONS,
+    MOBILE_APPS,
+    AdminGraph,
+    AppCollection,
+)
+from mstunnel_setup.tenant.wire import IntuneObject
+from mstunnel_setup.tenant.wire_apps import MobileApp, MobileAppConfiguration
+
+_COLLECTIONS: Final[Mapping[str, AppCollection[IntuneObject]]] = {
+    IOS_TYPE: DEVICE_APP_CONFIGURATIONS,
+    ANDROID_TYPE: DEVICE_APP_CONFIGURATIONS,
+    MANAGED_TYPE: MANAGED_APP_CONFIGURATIONS,
+}
+_IDENTIFIERS: Final = {
+    PACKAGES: ("#microsoft.graph.androidMobileAppIdentifier", "packageId"),
+    BUNDLES: ("#microsoft.graph.iosMobileAppIdentifier", "bundleId"),
+}
+
+
+class AppConfigurationKind(FileKind[AppConfigurationObject, PresentAppConfiguration]):
+    """App configurations: settings that Defender and other apps receive."""
+
+    name = "app configuration"
+    what = label = text("app configuration")
+    section = "app_configurations"
+    command = "app-config"
+    result = "app_configuration"
+    head = ("NAME", "CHANNEL", "PLATFORM", "ID")
+    file = AppConfigurationFile
+    empty = frozenset({("settings",), ("groups",)})
+    documents = "app-config"
+
+    @override
+    def judge(
+        self, declared: AppConfigurationObject, beside: Declarations, resolve: Resolve | None = None
+    ) -> Iterable[Finding]:
+        return judge_app_configuration(declared, beside.profiles)
+
+    @override
+    def declared_of(self, tenant: TenantObjects) -> Sequence[AppConfigurationObject]:
+        return [app_configuration_object(item) for item in tenant.tunnel_configurations]
+
+    @override
+    def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
+        for item in tenant.tunnel_configurations:
+            yield from app_configuration_not_declared(item)
+
+    @override
+    def changes(self, declared: AppConfigurationObject, planning: Planning) -> Iterator[Change]:
+        """Raises TenantError `app-missing` unless the app that enrolled devices configure will be there."""
+        apps, is_ios = planning.tenant.mobile_apps, declared.is_ios
+        new = {app.key for app in planning.declared.apps}
+        for name in declared.apps if declared.on_devices else ():
+            key = f"{AppPlatform.IOS if is_ios else AppPlatform.ANDROID}:{name}".casefold()
+            if key not in new and not app_ids(apps, name, is_ios=is_ios):
+                raise TenantError(
+                    "app-missing",
+                    "the tenant has no {platform} app {app}",
+                    hint=(
+                        "Add it with `mst-admin app create`, declare it below `apps`, or add it in the admin "
+                        "center."
+                    ),
+                    platform="iOS" if is_ios else "Android",
+                    app=name,
+                )
+        yield from app_configuration_changes(declared, planning.tenant.app_configurations)
+
+    @override
+    def deletions(self, planning: Planning) -> Iterator[Change]:
+        """Those of Tunnel for MAM that is declared stay, too."""
+        kept = names_of(planning.declared.app_configurations)
+        kept |= {
+            f"{mam.name}{ending}".casefold() for mam in planning.declared.mam for ending in (TUNNEL, EDGE)
+        }
+        for item in planning.tenant.tunnel_configurations:
+            if item.name.casefold() not in kept:
+                yield app_configuration_deletion(item)
+
+    @override
+    def create(self, change: Change, references: References) -> None:
+        graph, of = references.graph, _COLLECTIONS[change.after[TYPE]]
+        body = _body(change, change.after[TYPE], references)
+        if of is MANAGED_APP_CONFIGURATIONS:
+            body |= {"targetedAppManagementLevels": "unspecified", "appGroupType": "selectedPublicApps"}
+            body["apps"] = managed_apps(change.after)
+        graph.assign_app_object(of, graph.create_app_object(of, body).id, assigned(change))
+
+    @override
+    def update(self, change: Change, references: References) -> None:
+        graph, of = references.graph, _COLLECTIONS[change.before[TYPE]]
+        body = _body(change, change.before[TYPE], references)
+        if of is MANAGED_APP_CONFIGURATIONS and (apps := managed_apps(change.after)):
+            graph.target_apps(of, change.identifier, apps)
+        if body.keys() - {TYPE}:
+            graph.update_app_object(of, change.identifier, body)
+        if ASSIGNMENTS in change.after:
+            graph.assign_app_object(of, change.identifier, assigned(change))
+
+    @override
+    def delete(self, change: Change, references: References) -> None:
+        references.graph.delete_app_object(_COLLECTIONS[change.before[TYPE]], change.identifier)
+
+    @override
+    def matching(self, graph: AdminGraph, wanted: str) -> Sequence[PresentAppConfiguration]:
+        found = read_app_configurations(graph, graph.app_objects(MOBILE_APPS), wanted)
+        return [item for item in found if wanted or is_about_tunnel(item)]
+
+    @override
+    def row(self, present: PresentAppConfiguration) -> tuple[str, ...]:
+        return present.name, present.channel, present.declared.platform, present.id
+
+    @override
+    def declared(self, present: PresentAppConfiguration) -> AppConfigurationObject:
+        return app_configuration_object(present)
+
+    @override
+    def deleting(self, present: PresentAppConfiguration) -> Iterable[Change]:
+        yield app_configuration_deletion(present)
+
+    @override
+    def surroundings(
+        self, graph: AdminGraph, declared: AppConfigurationObject, present: Sequence[PresentAppConfiguration]
+    ) -> tuple[AppConfigurationObject, TenantObjects]:
+        return declared, TenantObjects(
+            profiles=tuple(read_profiles(graph)),
+            mobile_apps=tuple(graph.app_objects(MOBILE_APPS)),
+            app_configurations=tuple(present),
+        )
+
+
+APP_CONFIGURATION = AppConfigurationKind()
+
+
+def read_app_configurations(
+    graph: AdminGraph, apps: Sequence[MobileApp], wanted: str = ""
+) -> Iterator[PresentAppConfiguration]:
+    """The app configurations of both channels, or those with the name or id `wanted`.
+
+    `apps` are those of the tenant.
+    """
+
+    def is_wanted(found: IntuneObject) -> bool:
+        return not wanted or wanted.casefold() in {found.id.casefold(), found.display_name.casefold()}
+
+    for found in graph.app_objects(DEVICE_APP_CONFIGURATIONS):
+        if found.odata_type in {IOS_TYPE, ANDROID_TYPE} and is_wanted(found):
+            assignments = graph.app_assignments(DEVICE_APP_CONFIGURATIONS, found.id)
+            names = tuple(sorted(set(_configured_apps(found, apps))))
+            yield PresentAppConfiguration(found, found.odata_type == IOS_TYPE, names, tuple(assignments))
+    for policy in graph.app_objects(MANAGED_APP_CONFIGURATIONS):
+        if is_wanted(policy):
+            targeted = graph.targeted_apps(MANAGED_APP_CONFIGURATIONS, policy.id)
+            assignments = graph.app_assignments(MANAGED_APP_CONFIGURATIONS, policy.id)
+            is_ios = any("bundleId" in item.mobile_app_identifier for item in targeted)
+            names = tuple(sorted(item.identifier for item in targeted))
+            yield PresentAppConfiguration(policy, is_ios, names, tuple(assignments))
+
+
+def app_configuration_changes(
+    declared: AppConfigurationObject, present: Sequence[PresentAppConfiguration]
+) -> Iterator[Change]:
+    """What makes the tenant's app configuration as declared; what a file cannot say of it stays.
+
+    Raises TenantError: `name-ambiguous`, `app-configuration-fixed`.
+    """
+    found = named_configuration(declared.name, present)
+    if found is None:
+        body = {**app_configuration_body(declared), ASSIGNMENTS: list(targets(declared))}
+        yield Change("create", "app configuration", declared.name, after=without_empty(body))
+        return
+    there = app_configuration_object(found)
+    if (found.channel, found.is_ios) != (declared.channel, declared.is_ios):
+        raise TenantError(
+            "app-configuration-fixed",
+            "the app configuration {name} in the tenant is for {channel} on {platform}",
+            hint=(
+                "Use another name: channel and operating system of an app configuration cannot be changed."
+            ),
+            name=declared.name,
+            channel=found.channel,
+            platform=there.platform,
+        )
+    others = others_of(found)
+    before = app_configuration_body(there, others)
+    if ENCODED in before:
+        before[ENCODED] = found.wire.get(ENCODED)
+    before[ASSIGNMENTS] = [target_of(item) for item in found.assignments]
+    body = {
+        **app_configuration_body(declared, others),
+        ASSIGNMENTS: wanted_targets(declared, found.assignments),
+    }
+    differs = differences(before, body)
+    # Unlike elsewhere, in settings false and 0 are not the same as nothing.
+    differs |= {name: body[name] for name in LISTS if name in body and body[name] != before[name]}
+    yield from update("app configuration", found.name, found.id, before, differs, also=(PACKAGES,))
+
+
+def app_configuration_deletion(present: PresentAppConfiguration) -> Change:
+    """What deletes an app configuration."""
+    kind = app_configuration_body(present.declared)[TYPE]
+    return Change("delete", "app configuration", present.name, present.id, before={TYPE: kind})
+
+
+def named_configuration(
+    name: str, present: Sequence[PresentAppConfiguration]
+) -> PresentAppConfiguration | None:
+    """The one app configuration of that name. Raises TenantError `name-ambiguous`."""
+    found = [item for item in present if item.name.casefold() == name.casefold()]
+    return only(found, "app configuration", name)
+
+
+def managed_apps(after: Wire) -> list[Body]:
+    """The apps that a policy for managed apps is about."""
+    return [
+        {"mobileAppIdentifier": {TYPE: kind, key: name}}
+        for names, (kind, key) in _IDENTIFIERS.items()
+        for name in after.get(names, ())
+    ]
+
+
+def assigned(change: Change) -> list[Body]:
+    """The assignments that a change makes."""
+    return [{"target": dict(item)} for item in change.after[ASSIGNMENTS]]
+
+
+def _body(change: Change, kind: str, references: References) -> Body:
+    """The properties to write: apps by their ids in the tenant, the settings of Android encoded."""
+    apart = {ASSIGNMENTS, PACKAGES, BUNDLES, ANDROID}
+    body = {name: value for name, value in change.after.items() if name not in apart}
+    if ANDROID in change.after:
+        packages = change.after.get(PACKAGES) or change.before[PACKAGES]
+        body[PAYLOAD] = payload(packages[0], change.after[ANDROID])
+    names = [*change.after.get(PACKAGES, ()), *change.after.get(BUNDLES, ())]
+    if kind != MANAGED_TYPE and names:
+        apps, is_ios = references.graph.app_objects(MOBILE_APPS), BUNDLES in change.after
+        body["targetedMobileApps"] = [
+            identifier for name in names for identifier in app_ids(apps, name, is_ios=is_ios)
+        ]
+        body |= {} if is_ios else {"packageId": f"app:{names[0]}"}
+    elif kind == MANAGED_TYPE and MANAGED in body:
+        body[MANAGED] = [_looked_up(item, references) for item in body[MANAGED]]
+    return {TYPE: kind, **body}
+
+
+def _looked_up(entry: Wire, references: References) -> Body:
+    """A setting of the tunnel, with what was to be created before it looked up by its name."""
+    if entry["name"] == SITE_KEY and not is_guid(entry["value"]):
+        return {**entry, "value": references.site_id(entry["value"])}
+    if entry["name"] == ROOTS_KEY and (names := root_names(entry["value"])):
+        roots = []
+        for name in names:
+            found = [item for item in references.graph.profiles(name) if item.odata_type in ROOT_TYPES]
+            if not found:
+                raise TRUSTED_ROOT_UNKNOWN(name=name)
+            roots.append(found[0])
+        return {**entry, "value": root_entries(roots)}
+    return dict(entry)
+
+
+def _configured_apps(found: MobileAppConfiguration, apps: Sequence[MobileApp]) -> Iterator[str]:
+    """The ids in the store of the apps that a configuration for enrolled devices is for."""
+    package = str((found.model_extra or {}).get("packageId") or "")
+    if package:
+        yield package.removeprefix("app:")
+        return
+    known = {app.id: app.identifier for app in apps}
+    yield from (known.get(identifier) or identifier for identifier in found.targeted_mobile_apps)

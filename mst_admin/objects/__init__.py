@@ -1,0 +1,1 @@
+"""What declarations speak about: each object as it is declared, as Graph has it, and its rules."""

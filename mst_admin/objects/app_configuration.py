@@ -1,0 +1,419 @@
+"""An app configuration: as it is declared, and as Graph has it, in one of two collections.
+
+Types and values: docs/reference/mst-admin.md. A body names apps by their ids in the store; its kind finds the
+ids that the tenant has for them. Graph writes settings in one of three ways, by platform and channel: each
+entry of a list is one setting, and what a file cannot say of the settings is in entries as well.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import Field, PlainValidator, StrictBool, WithJsonSchema
+
+from mst_admin.change import TYPE, Body, Wire
+from mst_admin.objects.parts import (
+    AllDevices,
+    AllUsers,
+    ExcludedGroups,
+    Groups,
+    NamedObject,
+    assignees,
+    undeclarable_targets,
+)
+from mstunnel_setup.answers.finding import Finding, declare_finding
+from mstunnel_setup.base.parsing import json_value, signed_number
+from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.tenant.wire_apps import (
+    AppAssignment,
+    MobileAppConfiguration,
+    TargetedManagedAppConfiguration,
+)
+
+DEFENDER: Final = "com.microsoft.scmx"
+"""Package and bundle id of Microsoft Defender, the client of the tunnel."""
+
+
+def _setting(value: object) -> bool | int | str:
+    if not isinstance(value, bool | int | str):
+        raise ValueError("must be text, a whole number or true/false: write one value")  # noqa: TRY004 (pydantic's protocol)
+    return value
+
+
+AppSetting = Annotated[
+    bool | int | str, PlainValidator(_setting), WithJsonSchema({"type": ["string", "integer", "boolean"]})
+]
+
+
+class Channel(StrEnum):
+    """How a configuration reaches an app."""
+
+    DEVICES = "managed-devices"
+    APPS = "managed-apps"
+
+
+class AppConfigurationPlatform(StrEnum):
+    """For which devices an app configuration is."""
+
+    ANDROID = "android"
+    ANDROID_WORK_PROFILE = "android-work-profile"
+    ANDROID_DEVICE_OWNER = "android-device-owner"
+    IOS = "ios"
+
+
+class AppConfigurationObject(NamedObject):
+    """The settings of an app: on enrolled devices, or wherever it is managed."""
+
+    channel: Channel = Field(
+        description="managed-devices: enrolled devices. managed-apps: apps with app protection, on any device"
+    )
+    platform: AppConfigurationPlatform = Field(
+        description="ios, android, or of managed devices only android-work-profile or android-device-owner"
+    )
+    description: str = Field(default="", description="Description")
+    apps: tuple[str, ...] = Field(
+        default=(DEFENDER,), description="Package or bundle ids; the default is Microsoft Defender"
+    )
+    settings: dict[str, AppSetting] = Field(default_factory=dict, description="The settings")
+    permissions: dict[str, Literal["prompt", "grant", "deny"]] = Field(
+        default_factory=dict, description="Android, managed devices: permissions of the app"
+    )
+    eu_data_boundary: StrictBool = Field(default=False, description="Keep data in the EU data boundary")
+    all_users: AllUsers = False
+    all_devices: AllDevices = False
+    groups: Groups = ()
+    excluded_groups: ExcludedGroups = ()
+    role_scope_tag_ids: tuple[str, ...] = Field(default=("0",), description="Ids of scope tags")
+
+    @property
+    def is_ios(self) -> bool:
+        """Whether the app configuration is for iOS and iPadOS."""
+        return self.platform is AppConfigurationPlatform.IOS
+
+    @property
+    def on_devices(self) -> bool:
+        """Whether enrolled devices deliver it."""
+        return self.channel is Channel.DEVICES
+
+    @property
+    def for_defender(self) -> bool:
+        """Whether Microsoft Defender is among the apps."""
+        return DEFENDER in self.apps
+
+
+class AppConfigurationFile(AppConfigurationObject):
+    """A file with one app configuration."""
+
+    version: Literal[1] = Field(description="Version of this format")
+
+
+Value: TypeAlias = bool | int | str
+_TRUTH: Final = ("true", "false")
+_SWITCH: Final = ("0", "1")
+
+
+@dataclass(frozen=True)
+class KnownSetting:
+    """One setting: the type that Defender reads, and in small letters what it may be, if that is known."""
+
+    type: type[Value]
+    allowed: tuple[str, ...] = ()
+
+
+_FLAG: Final = KnownSetting(str, _TRUTH)
+_NUMBER: Final = KnownSetting(int, _SWITCH)
+_IOS: Final = {"WebProtection": _FLAG, "AutoOnboard": _FLAG, "DefenderNetworkProtectionEnable": _FLAG}
+DEFENDER_KEYS: Final[Mapping[tuple[Channel, bool], Mapping[str, KnownSetting]]] = {
+    (Channel.DEVICES, True): {
+        "TunnelOnly": _FLAG,
+        **_IOS,
+        "issupervised": KnownSetting(str),
+        "UserEnrollmentEnabled": _FLAG,
+        "DefenderExcludeURLInReport": KnownSetting(bool, _TRUTH),
+    },
+    (Channel.APPS, True): _IOS,
+    (Channel.DEVICES, False): {"antiphishing": _NUMBER, "vpn": _NUMBER},
+    (Channel.APPS, False): {
+        "DefenderMAMConfigs": KnownSetting(int, ("1",)),
+        "antiphishing": _NUMBER,
+        "vpn": _NUMBER,
+        "DefenderNetworkProtectionEnable": _NUMBER,
+        "DefenderOptionalVPN": _NUMBER,
+        "DefenderOptionalAccessibility": _NUMBER,
+        "DisableSignOut": _NUMBER,
+        "DefenderDeviceTag": KnownSetting(str),
+        "DefenderAllowlistedCACertificates": KnownSetting(str),
+    },
+}
+"""The keys by channel, and whether they are those of iOS."""
+
+
+def known_keys(declared: AppConfigurationObject) -> Mapping[str, KnownSetting]:
+    """The documented settings of an app configuration; none when it is not for Defender."""
+    return DEFENDER_KEYS[declared.channel, declared.is_ios] if declared.for_defender else {}
+
+
+def allows(key: KnownSetting, value: Value) -> bool:
+    """Whether a setting may have this value, in any of the types that YAML has for it."""
+    return not key.allowed or str(value).lower() in key.allowed
+
+
+def typed(declared: AppConfigurationObject, name: str) -> Value:
+    """The value of a setting in the type that its app reads; one that is not documented stays as written."""
+    value, key = declared.settings[name], known_keys(declared).get(name)
+    if key is None or not allows(key, value):
+        return value
+    if key.type is bool:
+        return str(value).lower() == "true"
+    return int(value) if key.type is int else str(value)
+
+
+APP_CONFIG_NOT_DECLARABLE = declare_finding(
+    "app_configurations",
+    "app-config-not-declarable",
+    "{name}: a file cannot hold {what}",
+    "`apply` leaves it unchanged in this tenant; if the object is re-created, set it by hand.",
+    fatal=False,
+)
+
+
+IOS: Final = "settings"
+ANDROID: Final = "managedProperty"
+MANAGED: Final = "customSettings"
+LISTS: Final = (IOS, ANDROID, MANAGED)
+"""Names of the three lists; that of Android is a part of `payloadJson`."""
+PAYLOAD: Final = "payloadJson"
+
+_KIND: Final = "androidenterprise#managedConfiguration"
+_IOS_TYPES: Final[Mapping[type[Value], str]] = {bool: "booleanType", int: "integerType", str: "stringType"}
+_ANDROID_VALUES: Final[Mapping[type[Value], str]] = {
+    bool: "valueBool",
+    int: "valueInteger",
+    str: "valueString",
+}
+_NAMES: Final = {IOS: "appConfigKey", ANDROID: "key", MANAGED: "name"}
+
+
+def list_of(declared: AppConfigurationObject) -> str:
+    """The name of the list that has the settings."""
+    if not declared.on_devices:
+        return MANAGED
+    return IOS if declared.is_ios else ANDROID
+
+
+def entries(declared: AppConfigurationObject, others: Iterable[Wire] = ()) -> list[Body]:
+    """The settings as a list of entries by name; `others` are those that no file can say."""
+    kind = list_of(declared)
+    made = [_entry(kind, name, typed(declared, name)) for name in declared.settings]
+    return _ordered(kind, [*made, *map(dict, others)])
+
+
+def present_entries(kind: str, wire: Wire) -> list[Body]:
+    """The entries of the list `kind` in an app configuration of the tenant."""
+    found = _payload(wire).get(ANDROID) if kind == ANDROID else wire.get(kind)
+    listed = found if isinstance(found, list) else []
+    plain = [
+        {name: value for name, value in item.items() if not name.startswith("@")}
+        for item in listed
+        if isinstance(item, dict)
+    ]
+    return _ordered(kind, plain)
+
+
+def setting_of(kind: str, entry: Wire) -> tuple[str, Value] | None:
+    """Name and value of a setting, if a file can say it."""
+    name = str(entry.get(_NAMES[kind]) or "")
+    if not name:
+        return None
+    if kind == MANAGED:
+        return name, str(entry.get("value") or "")
+    if kind == IOS:
+        return _ios_setting(name, str(entry.get("appConfigKeyType")), str(entry.get("appConfigKeyValue")))
+    value = next((entry[key] for key in _ANDROID_VALUES.values() if entry.get(key) is not None), None)
+    return (name, value) if isinstance(value, bool | int | str) else None
+
+
+def payload(package: str, settings: Iterable[Wire]) -> str:
+    """The settings of an Android app as Graph takes them: base64 of JSON."""
+    document = {"kind": _KIND, "productId": f"app:{package}", ANDROID: [dict(item) for item in settings]}
+    return base64.b64encode(json.dumps(document).encode()).decode()
+
+
+def _entry(kind: str, name: str, value: Value) -> Body:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if kind == MANAGED:
+        return {"name": name, "value": str(value)}
+    if kind == ANDROID:
+        return {"key": name, _ANDROID_VALUES[type(value)]: value}
+    return {"appConfigKey": name, "appConfigKeyType": _IOS_TYPES[type(value)], "appConfigKeyValue": text}
+
+
+def _ios_setting(name: str, kind: str, text: str) -> tuple[str, Value] | None:
+    if kind == _IOS_TYPES[bool] and text.lower() in {"true", "false"}:
+        return name, text.lower() == "true"
+    if kind == _IOS_TYPES[int] and (number := signed_number(text)) is not None:
+        return name, number
+    return (name, text) if kind == _IOS_TYPES[str] else None
+
+
+def _payload(wire: Wire) -> Body:
+    """What `payloadJson` has; empty when it cannot be read."""
+    try:
+        document = json_value(base64.b64decode(str(wire.get(PAYLOAD) or "")))
+    except (binascii.Error, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _ordered(kind: str, found: list[Body]) -> list[Body]:
+    return sorted(found, key=lambda item: str(item.get(_NAMES[kind])))
+
+
+PACKAGES: Final = "packageIds"
+BUNDLES: Final = "bundleIds"
+"""Names under which the ids of apps stand among the properties, on Android and on iOS."""
+
+IOS_TYPE: Final = "#microsoft.graph.iosMobileAppConfiguration"
+ANDROID_TYPE: Final = "#microsoft.graph.androidManagedStoreAppConfiguration"
+MANAGED_TYPE: Final = "#microsoft.graph.targetedManagedAppConfiguration"
+ENCODED: Final = "encodedSettingXml"
+_ACTIONS: Final = {"prompt": "prompt", "grant": "autoGrant", "deny": "autoDeny"}
+_KNOWN_ACTIONS: Final = {wire: word for word, wire in _ACTIONS.items()}
+_APPLICABILITY: Final = {
+    AppConfigurationPlatform.ANDROID: "default",
+    AppConfigurationPlatform.ANDROID_WORK_PROFILE: "androidWorkProfile",
+    AppConfigurationPlatform.ANDROID_DEVICE_OWNER: "androidDeviceOwner",
+}
+_PLATFORMS: Final = {wire: platform for platform, wire in _APPLICABILITY.items()}
+
+TUNNEL_KEYS: Final = "com.microsoft.tunnel."
+"""How the names of all settings of the tunnel begin."""
+_EDGE_KEYS: Final = "com.microsoft.intune.mam.managedbrowser."
+STRICT_KEY: Final = f"{_EDGE_KEYS}StrictTunnelMode"
+AVAILABLE_KEY: Final = f"{_EDGE_KEYS}TunnelAvailable.IntuneMAMOnly"
+"""The two settings of Edge about its use of the tunnel: the names of all its others begin like these."""
+
+
+@dataclass(frozen=True)
+class PresentAppConfiguration:
+    """An app configuration of the tenant, its apps by their ids in the store, and its assignments."""
+
+    found: MobileAppConfiguration | TargetedManagedAppConfiguration
+    is_ios: bool
+    apps: tuple[str, ...] = ()
+    assignments: tuple[AppAssignment, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.found.display_name
+
+    @property
+    def id(self) -> str:
+        """Its id in the tenant."""
+        return self.found.id
+
+    @property
+    def channel(self) -> Channel:
+        """How it reaches its apps."""
+        return Channel.DEVICES if isinstance(self.found, MobileAppConfiguration) else Channel.APPS
+
+    @property
+    def wire(self) -> Body:
+        """All properties."""
+        return self.found.model_dump(mode="json", by_alias=True)
+
+    @property
+    def entries(self) -> list[Body]:
+        """The settings, also those that no file can say."""
+        return present_entries(list_of(self.declared), self.wire)
+
+    @property
+    def declared(self) -> AppConfigurationObject:
+        """It as it would be written, without its settings; values are not judged."""
+        wire = self.found.model_extra or {}
+        android = _PLATFORMS.get(str(wire.get("profileApplicability")), AppConfigurationPlatform.ANDROID)
+        return AppConfigurationObject.model_construct(
+            channel=self.channel,
+            platform=AppConfigurationPlatform.IOS if self.is_ios else android,
+            name=self.found.display_name,
+            description=self.found.description or "",
+            apps=self.apps,
+            permissions=dict(_permissions(wire)),
+            role_scope_tag_ids=self.found.role_scope_tag_ids or ("0",),
+            **assignees(self.assignments),
+        )
+
+
+def app_configuration_object(present: PresentAppConfiguration) -> AppConfigurationObject:
+    """An app configuration of the tenant as it would be written; its values are not judged."""
+    kind = list_of(present.declared)
+    said = [setting_of(kind, item) for item in present.entries]
+    return present.declared.model_copy(update={"settings": dict(item for item in said if item)})
+
+
+def others_of(present: PresentAppConfiguration) -> list[Body]:
+    """The entries of the settings that no file can say."""
+    kind = list_of(present.declared)
+    return [item for item in present.entries if setting_of(kind, item) is None]
+
+
+def app_configuration_body(declared: AppConfigurationObject, others: Iterable[Wire] = ()) -> Body:
+    """The body of an app configuration; `others` are entries that no file can say."""
+    common = {
+        TYPE: _type(declared),
+        "displayName": declared.name,
+        "description": declared.description or None,
+        "roleScopeTagIds": list(declared.role_scope_tag_ids),
+        BUNDLES if declared.is_ios else PACKAGES: sorted(declared.apps),
+        list_of(declared): entries(declared, others),
+    }
+    if not declared.on_devices:
+        return common
+    if declared.is_ios:
+        return {**common, ENCODED: None}
+    return {
+        **common,
+        "profileApplicability": _APPLICABILITY[declared.platform],
+        "permissionActions": [
+            {"permission": name, "action": _ACTIONS[action]}
+            for name, action in sorted(declared.permissions.items())
+        ],
+    }
+
+
+def is_about_tunnel(present: PresentAppConfiguration) -> bool:
+    """Whether an app configuration of the tenant is for Defender, or has settings of the tunnel."""
+    names = [str(item.get("name") or "") for item in present.entries]
+    of_edge = not {STRICT_KEY, AVAILABLE_KEY}.isdisjoint(names)
+    return DEFENDER in present.apps or of_edge or any(name.startswith(TUNNEL_KEYS) for name in names)
+
+
+def app_configuration_not_declared(present: PresentAppConfiguration) -> Iterator[Finding]:
+    """What a file cannot say: a tenant that is made from the file does not get it."""
+    for what in _lost(present):
+        yield APP_CONFIG_NOT_DECLARABLE(name=plain(present.name), what=plain(what))
+
+
+def _lost(present: PresentAppConfiguration) -> Iterator[str]:
+    for entry in others_of(present):
+        yield text("the setting {key}", key=entry.get("appConfigKey") or entry.get("key"))
+    for name in (ENCODED, "connectedAppsEnabled"):
+        if present.wire.get(name):
+            yield name
+    yield from undeclarable_targets(present.assignments)
+
+
+def _type(declared: AppConfigurationObject) -> str:
+    if not declared.on_devices:
+        return MANAGED_TYPE
+    return IOS_TYPE if declared.is_ios else ANDROID_TYPE
+
+
+def _permissions(wire: Wire) -> Iterator[tuple[str, str]]:
+    for item in wire.get("permissionActions") or ():
+        yield str(item.get("permission")), _KNOWN_ACTIONS.get(str(item.get("action")), "prompt")

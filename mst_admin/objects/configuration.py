@@ -1,0 +1,353 @@
+"""A server configuration: as it is declared, as Graph has it, and its rules.
+
+The gateway's own reader judges every field, so nothing passes here that a server would refuse later. Source:
+docs/reference/mst-admin.md.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Network, ip_network
+from typing import Any, Final
+
+from pydantic import Field, StrictBool, StrictInt
+
+from mst_admin.change import Body, Wire
+from mst_admin.objects.parts import DEFAULT_SCOPE_TAGS, Prose, Trimmed
+from mstunnel_setup.answers.finding import Finding, declare_finding, finding
+from mstunnel_setup.answers.values import Line
+from mstunnel_setup.base.errors import Declared
+from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import quoted, text
+from mstunnel_setup.gateway import fields
+from mstunnel_setup.gateway.configuration import DEFAULT_PORT, EVERYTHING, ServerConfiguration
+from mstunnel_setup.gateway.errors import PropertyError
+from mstunnel_setup.tenant.wire import TunnelConfiguration
+
+
+class ConfigurationObject(Trimmed):
+    """A server configuration: settings that the servers of all its sites share."""
+
+    name: Line = Field(description="Name", examples=["Main"])
+    description: Prose = Field(default="", description="Description")
+    network: str = Field(
+        description="IP address range: IPv4 network that devices get their addresses from (CIDR)",
+        examples=["169.254.0.0/16"],
+    )
+    ipv6_network: str = Field(default="", description="IPv6 network for devices (CIDR)")
+    dns_servers: tuple[str, ...] = Field(default=(), description="DNS servers, by address")
+    default_domain_suffix: str = Field(default="", description="DNS suffix search: one domain")
+    split_dns: tuple[str, ...] = Field(default=(), description="Domains to look up with the DNS servers only")
+    route_includes: tuple[str, ...] = Field(
+        default=(), description="IP ranges to include (CIDR); none: all traffic goes through the tunnel"
+    )
+    route_excludes: tuple[str, ...] = Field(default=(), description="IP ranges to exclude (CIDR)")
+    listen_port: StrictInt = Field(default=443, description="Server port, TCP and UDP")
+    disable_udp_connections: StrictBool = Field(default=False, description="Disable UDP connections (DTLS)")
+    session_timeout: StrictInt | None = Field(
+        default=None, description="Seconds until a session ends; 3600 when it is not set"
+    )
+    advanced_settings: dict[str, str] = Field(
+        default_factory=dict, description="Further settings by their ocserv names"
+    )
+    role_scope_tag_ids: tuple[str, ...] = Field(default=DEFAULT_SCOPE_TAGS, description="Ids of scope tags")
+
+
+_REFUSED = "{key} is {value}: {reason}"
+NETWORK_INVALID = declare_finding("network", "network-invalid", _REFUSED, "{advice}")
+IPV6_NETWORK_INVALID = declare_finding("ipv6_network", "ipv6-network-invalid", _REFUSED, "{advice}")
+DNS_SERVER_INVALID = declare_finding("dns_servers", "dns-server-invalid", _REFUSED, "{advice}")
+DNS_SUFFIX_INVALID = declare_finding("default_domain_suffix", "dns-suffix-invalid", _REFUSED, "{advice}")
+SPLIT_DNS_INVALID = declare_finding("split_dns", "split-dns-invalid", _REFUSED, "{advice}")
+ROUTE_INVALID = declare_finding("route_includes", "route-invalid", _REFUSED, "{advice}")
+PORT_INVALID = declare_finding("listen_port", "port-invalid", _REFUSED, "{advice}")
+CORPORATE_NETWORK_INVALID = declare_finding(
+    "corporate_networks", "corporate-network-invalid", _REFUSED, "{advice}"
+)
+
+
+SESSION_TIMEOUT: Final = "session-timeout"
+DEFAULT_SESSION_SECONDS: Final = 3600
+_SETTINGS: Final = "advancedSettings"
+
+
+def configuration_body(declared: ConfigurationObject) -> Body:
+    """The body of a server configuration; networks are written without host bits."""
+    settings = dict(declared.advanced_settings)
+    if declared.session_timeout is not None:
+        settings[SESSION_TIMEOUT] = str(declared.session_timeout)
+    return {
+        "displayName": declared.name,
+        "description": declared.description or None,
+        "network": _network(declared.network),
+        "ipv6Network": _network(declared.ipv6_network) or None,
+        "dnsServers": list(declared.dns_servers),
+        "defaultDomainSuffix": declared.default_domain_suffix or None,
+        "routeIncludes": [_network(text) for text in declared.route_includes],
+        "routeExcludes": [_network(text) for text in declared.route_excludes],
+        "splitDNS": list(declared.split_dns),
+        "listenPort": declared.listen_port,
+        "disableUdpConnections": declared.disable_udp_connections,
+        _SETTINGS: [{"name": name, "value": value} for name, value in settings.items()],
+        "roleScopeTagIds": list(declared.role_scope_tag_ids),
+    }
+
+
+def configuration_object(found: TunnelConfiguration) -> ConfigurationObject:
+    """A server configuration of the tenant as it would be declared; its values are not judged."""
+    settings = {item.name: item.value for item in found.advanced_settings}
+    seconds = whole_number(settings.get(SESSION_TIMEOUT, ""), len(str(_LONGEST_SESSION)))
+    if seconds is not None:
+        del settings[SESSION_TIMEOUT]
+    return ConfigurationObject.model_construct(
+        name=found.display_name,
+        description=found.description or "",
+        network=found.network or "",
+        ipv6_network=found.ipv6_network or "",
+        dns_servers=found.dns_servers,
+        default_domain_suffix=found.default_domain_suffix or "",
+        split_dns=found.split_dns,
+        route_includes=found.includes,
+        route_excludes=found.excludes,
+        listen_port=DEFAULT_PORT if found.listen_port is None else found.listen_port,
+        disable_udp_connections=bool(found.disable_udp_connections),
+        session_timeout=seconds,
+        advanced_settings=settings,
+        role_scope_tag_ids=found.role_scope_tag_ids or DEFAULT_SCOPE_TAGS,
+    )
+
+
+def changed(before: Wire, after: Wire) -> Body:
+    """The properties of `after` that are not so in `before`."""
+    return {
+        name: value
+        for name, value in after.items()
+        if _canonical(name, value) != _canonical(name, before.get(name))
+    }
+
+
+def _canonical(name: str, value: Any) -> Any:
+    """A value for comparison: settings have no order, and a session timeout of an hour is the default."""
+    if name != _SETTINGS:
+        return value
+    settings = {item["name"]: item["value"] for item in value or ()}
+    if settings.get(SESSION_TIMEOUT) == str(DEFAULT_SESSION_SECONDS):
+        del settings[SESSION_TIMEOUT]
+    return settings
+
+
+def _network(text: str) -> str:
+    """The network without host bits; what is none is left for the rules to find."""
+    try:
+        return str(ip_network(text, strict=False)) if "/" in text else text
+    except ValueError:
+        return text
+
+
+_APIPA: Final = IPv4Network("169.254.0.0/16")
+_LONGEST_SESSION: Final = 2**31 - 1
+_MOST_RULES: Final = 500
+_SETTING_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
+_VALID: Final = {"network": "169.254.0.0/16"}
+_FIELDS: Final = {
+    "network": ("network", NETWORK_INVALID),
+    "ipv6Network": ("ipv6_network", IPV6_NETWORK_INVALID),
+    "dnsServers": ("dns_servers", DNS_SERVER_INVALID),
+    "defaultDomainSuffix": ("default_domain_suffix", DNS_SUFFIX_INVALID),
+    "splitDNS": ("split_dns", SPLIT_DNS_INVALID),
+    "routeIncludes": ("route_includes", ROUTE_INVALID),
+    "routeExcludes": ("route_excludes", ROUTE_INVALID),
+    "listenPort": ("listen_port", PORT_INVALID),
+}
+"""Property on the wire: key in declarations, and the finding about a value that the gateway refuses."""
+_KEYS: Final = {
+    "advanced": "advanced_settings",
+    "dns": "dns_servers",
+    "network": "network",
+    "rule": "route_includes",
+    "rules": "route_includes",
+}
+"""What the gateway's warnings are about: first word of the code, key in declarations."""
+
+
+def judge_configuration(
+    declared: ConfigurationObject, corporate_networks: Sequence[str] = ()
+) -> tuple[Finding, ...]:
+    """All findings about a server configuration; warnings only when nothing is fatal."""
+    body = configuration_body(declared)
+    fatal = [*_served(body), *_refused_settings(declared), *_limits(declared)]
+    if fatal:
+        return tuple(fatal)
+    return (*_as_a_whole(body), *_advice(declared, corporate_networks))
+
+
+def judge_networks(networks: Sequence[str]) -> Iterator[Finding]:
+    """What is wrong with the corporate networks themselves."""
+    for network in networks:
+        try:
+            fields.network("corporate_networks", network)
+        except PropertyError as error:
+            yield _refusal(CORPORATE_NETWORK_INVALID, "corporate_networks", network, error)
+
+
+def _served(body: Body) -> Iterator[Finding]:
+    """What the gateway refuses of each property alone."""
+    for name, (key, refused) in _FIELDS.items():
+        values = body[name] if isinstance(body[name], list) else [body[name]]
+        for value in values:
+            try:
+                ServerConfiguration.from_wire({**_VALID, name: [value] if body[name] is values else value})
+            except PropertyError as error:
+                yield _refusal(refused, key, value, error)
+
+
+def _refusal(refused: Declared[Finding], key: str, value: object, error: PropertyError) -> Finding:
+    reason = text("it is a mask, not a network") if _is_mask(str(value)) else error.reason
+    return refused(key=key, value=quoted(value), reason=reason, advice=_sentence(error.advice)).at(key)
+
+
+def _is_mask(text: str) -> bool:
+    """Whether this is an IPv4 netmask: some documentation shows one as an example of a rule."""
+    try:
+        return "/" not in text and IPv4Network(f"0.0.0.0/{text}").prefixlen > 0
+    except ValueError:
+        return False
+
+
+def _refused_settings(declared: ConfigurationObject) -> Iterator[Finding]:
+    """What the gateway refuses of advanced settings and of the session timeout."""
+    for name, value in declared.advanced_settings.items():
+        if not (_SETTING_NAME.fullmatch(name) and value):
+            yield finding(
+                "advanced_settings",
+                "advanced-setting-malformed",
+                "advanced_settings has {name} = {value}: this is not a valid setting",
+                hint="Write the ocserv name of a setting, such as idle-timeout, with a value.",
+                name=quoted(name),
+                value=quoted(value),
+            )
+            continue
+        try:
+            ServerConfiguration.from_wire({**_VALID, "advancedSettings": [{"name": name, "value": value}]})
+        except PropertyError as error:
+            yield finding(
+                "advanced_settings",
+                "advanced-setting-invalid",
+                "{key} is {value}: {reason}",
+                hint="{advice}",
+                key=f"advanced_settings.{name}",
+                value=quoted(value),
+                reason=error.reason,
+                advice=_sentence(error.advice),
+            )
+    if declared.session_timeout is None:
+        return
+    if SESSION_TIMEOUT in declared.advanced_settings:
+        yield finding(
+            "session_timeout",
+            "session-timeout-twice",
+            "session_timeout is also given as advanced setting {name}",
+            hint="Remove one of them.",
+            name=SESSION_TIMEOUT,
+        )
+    if not 0 < declared.session_timeout < _LONGEST_SESSION:
+        yield finding(
+            "session_timeout",
+            "session-timeout-invalid",
+            "session_timeout is {value}: out of range",
+            hint="Write a whole number of seconds from 1; 3600 is the default.",
+            value=quoted(declared.session_timeout),
+        )
+
+
+def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
+    if len(declared.default_domain_suffix.replace(",", " ").split()) > 1:
+        yield DNS_SUFFIX_INVALID(
+            key="default_domain_suffix",
+            value=quoted(declared.default_domain_suffix),
+            reason=text("it is more than one domain"),
+            advice=text("Write one domain."),
+        )
+    if EVERYTHING in declared.route_includes and len(declared.route_includes) > 1:
+        yield ROUTE_INVALID(
+            key="route_includes",
+            value=quoted(EVERYTHING),
+            reason=text("it is all traffic, so there must be no other rules"),
+            advice=text("Remove it or the others."),
+        )
+    count = len(declared.route_includes) + len(declared.route_excludes)
+    if count > _MOST_RULES:
+        key = "route_includes" if declared.route_includes else "route_excludes"
+        yield finding(
+            key,
+            "routes-too-many",
+            "there are {count} split tunnelling rules: more than {most} are not allowed in total",
+            hint="Join neighbouring ranges.",
+            count=count,
+            most=_MOST_RULES,
+        )
+
+
+def _as_a_whole(body: Body) -> Iterator[Finding]:
+    """The gateway's warnings: settings without effect, what devices do not reach, rules for one family."""
+    for warning in ServerConfiguration.from_wire(body).warnings:
+        key = _KEYS[warning.code.partition("-")[0]]
+        yield Finding(warning.code, warning.message, warning.hint, key=key)
+
+
+def _advice(declared: ConfigurationObject, corporate_networks: Sequence[str]) -> Iterator[Finding]:
+    yield from _host_bits(declared)
+    devices = [ip_network(text, strict=False) for text in (declared.network, declared.ipv6_network) if text]
+    own = [ip_network(text, strict=False) for text in corporate_networks]
+    for network in devices:
+        for other in own:
+            if network.version == other.version and network.overlaps(other):
+                key = "network" if isinstance(network, IPv4Network) else "ipv6_network"
+                yield finding(
+                    key,
+                    "network-overlap",
+                    "the address range for devices {network} overlaps your network {other}",
+                    hint=("Devices cannot reach that network: use another range, such as 169.254.0.0/16."),
+                    fatal=False,
+                    network=network,
+                    other=other,
+                )
+    if not own and not (isinstance(devices[0], IPv4Network) and devices[0].subnet_of(_APIPA)):
+        yield finding(
+            "network",
+            "network-not-apipa",
+            "network is {network}: not checked against your networks",
+            hint=("List your networks in `corporate_networks`, or use {safe}, which cannot overlap them."),
+            fatal=False,
+            network=quoted(declared.network),
+            safe=_APIPA,
+        )
+    if declared.disable_udp_connections:
+        yield finding(
+            "disable_udp_connections",
+            "udp-off",
+            "without UDP, only devices with Microsoft Defender for Endpoint can connect",
+            hint="Move all devices to Microsoft Defender for Endpoint first.",
+            fatal=False,
+        )
+
+
+def _host_bits(declared: ConfigurationObject) -> Iterator[Finding]:
+    for key in ("network", "ipv6_network", "route_includes", "route_excludes"):
+        given = getattr(declared, key)
+        for written in (given,) if isinstance(given, str) else given:
+            network = ip_network(written, strict=False) if "/" in written else None
+            if network is not None and not written.startswith(f"{network.network_address}/"):
+                yield finding(
+                    key,
+                    "host-bits-cut",
+                    "{key} has {value}, which is an address in {network}",
+                    hint="Write {network}; this network is sent.",
+                    fatal=False,
+                    key=key,
+                    value=quoted(written),
+                    network=network,
+                )
+
+
+def _sentence(advice: str) -> str:
+    return advice[:1].upper() + advice[1:]

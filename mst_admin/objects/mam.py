@@ -1,0 +1,405 @@
+"""Tunnel for MAM: as it is declared, the policies it consists of, how they are found again, and its rules.
+
+Names of settings: docs/reference/mst-admin.md. On Android, Defender connects for Edge, too; on iOS each
+app connects on its own.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from pydantic import ConfigDict, Field, StrictBool
+
+from mst_admin.change import TYPE, Body
+from mst_admin.objects.app import APP_CONFIG_APP_ID, APP_KEY, AppPlatform
+from mst_admin.objects.app_configuration import (
+    AVAILABLE_KEY,
+    DEFENDER,
+    STRICT_KEY,
+    TUNNEL_KEYS,
+    AppConfigurationObject,
+    AppConfigurationPlatform,
+    Channel,
+    PresentAppConfiguration,
+    app_configuration_object,
+)
+from mst_admin.objects.parts import Assignable, ExcludedGroups, Groups, NamedObject, judge_assignment
+from mst_admin.objects.profile import ProfileObject, ProxyObject
+from mst_admin.objects.profile_rules import PACKAGE, judge_proxy
+from mstunnel_setup.answers.address import is_host
+from mstunnel_setup.answers.finding import Finding, finding
+from mstunnel_setup.answers.values import Line
+from mstunnel_setup.base.parsing import json_value, whole_number
+from mstunnel_setup.base.text import text
+from mstunnel_setup.tenant.wire import DeviceConfiguration, IntuneObject
+from mstunnel_setup.tenant.wire_apps import AppAssignment
+
+
+class MamObject(NamedObject):
+    """The tunnel for apps on devices that are not enrolled: three policies, declared as one object."""
+
+    model_config = ConfigDict(str_strip_whitespace=True)
+
+    platform: AppPlatform = Field(description="android or ios")
+    connection_name: Line = Field(description="Name that users see", examples=["Contoso"])
+    site: Line = Field(description="Name or id of the site", examples=["Berlin"])
+    apps: tuple[str, ...] = Field(
+        default=(),
+        description="Package or bundle ids of the apps that use the tunnel; Android: none means all",
+        examples=[["com.microsoft.emmx"]],
+    )
+    proxy: ProxyObject | None = Field(default=None, description="Proxy")
+    trusted_roots: tuple[Line, ...] = Field(
+        default=(), description="Names of the trusted root profiles whose certificates the apps trust"
+    )
+    bypassed_urls: tuple[str, ...] = Field(
+        default=(), description="iOS, federated tenants: hosts of the sign-in service, not in the tunnel"
+    )
+    strict_tunnel: StrictBool = Field(
+        default=False, description="Edge: no traffic of the work account while the tunnel is down"
+    )
+    groups: Groups = ()
+    excluded_groups: ExcludedGroups = ()
+    role_scope_tag_ids: tuple[str, ...] = Field(default=("0",), description="Ids of scope tags")
+
+    @property
+    def is_ios(self) -> bool:
+        """Whether it is for iOS and iPadOS."""
+        return self.platform is AppPlatform.IOS
+
+    @property
+    def all_users(self) -> bool:
+        """Policies for managed apps are assigned to groups here."""
+        return False
+
+    @property
+    def all_devices(self) -> bool:
+        """Devices that are not enrolled cannot be assigned anything."""
+        return False
+
+
+class MamFile(MamObject):
+    """A file with one object."""
+
+    version: Literal[1] = Field(description="Version of this format")
+
+
+EDGE_ANDROID: Final = "com.microsoft.emmx"
+EDGE_IOS: Final = "com.microsoft.msedge"
+TUNNEL: Final = " (tunnel)"
+EDGE: Final = " (Edge)"
+PROTECTION: Final = " (protection)"
+"""What follows the name of the object in the names of its policies."""
+
+SITE_KEY: Final = f"{TUNNEL_KEYS}site_id"
+ROOTS_KEY: Final = f"{TUNNEL_KEYS}trusted_root_certificates"
+_TYPE_KEY: Final = f"{TUNNEL_KEYS}connection_type"
+_NAME_KEY: Final = f"{TUNNEL_KEYS}connection_name"
+_ADDRESS_KEY: Final = f"{TUNNEL_KEYS}server_address"
+_APPS_KEY: Final = f"{TUNNEL_KEYS}targeted_apps"
+_PAC_KEY: Final = f"{TUNNEL_KEYS}proxy_pacurl"
+_PROXY_KEY: Final = f"{TUNNEL_KEYS}proxy_address"
+_PORT_KEY: Final = f"{TUNNEL_KEYS}proxy_port"
+_CUSTOM_KEY: Final = f"{TUNNEL_KEYS}custom_configuration"
+_BYPASSED: Final = "bypassedUrls"
+
+
+@dataclass(frozen=True)
+class PresentProtection:
+    """An app protection policy of the tenant, its apps by their ids in the store, and its assignments."""
+
+    found: IntuneObject
+    is_ios: bool
+    apps: tuple[str, ...] = ()
+    assignments: tuple[AppAssignment, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.found.display_name
+
+    @property
+    def id(self) -> str:
+        """Its id in the tenant."""
+        return self.found.id
+
+
+@dataclass(frozen=True)
+class PresentMam:
+    """Tunnel for MAM in a tenant: the policy with the tunnel settings, and those that go with it."""
+
+    tunnel: PresentAppConfiguration
+    edge: PresentAppConfiguration | None = None
+    protection: PresentProtection | None = None
+    sites: Mapping[str, str] | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.tunnel.name[: -len(TUNNEL)]
+
+    @property
+    def id(self) -> str:
+        """The id of the policy with the tunnel settings."""
+        return self.tunnel.id
+
+    @property
+    def wire(self) -> Body:
+        """The policies, below the name and id of the whole."""
+        others = [self.edge.wire] if self.edge else []
+        others += [self.protection.found.model_dump(mode="json", by_alias=True)] if self.protection else []
+        return {"id": self.id, "displayName": self.name, "policies": [self.tunnel.wire, *others]}
+
+
+def configurations_of(
+    declared: MamObject, site: str, address: str, roots: str
+) -> Iterator[AppConfigurationObject]:
+    """The app configurations: tunnel settings, and those of Edge if it is among the apps.
+
+    `site` is the id or name of the site, `address` where devices find it, `roots` the value for the roots.
+    """
+    tunnel = _tunnel_settings(declared, site, address, roots)
+    apps = declared.apps if declared.is_ios else (DEFENDER,)
+    yield _configuration(declared, TUNNEL, apps, tunnel)
+    if has_edge(declared):
+        strict = {STRICT_KEY: "True"} if declared.strict_tunnel else {}
+        yield _configuration(declared, EDGE, (edge_of(declared),), {**strict, AVAILABLE_KEY: "True"})
+
+
+def protected_apps(declared: MamObject) -> tuple[str, ...]:
+    """The apps that the app protection policy is for."""
+    return declared.apps if declared.is_ios else (EDGE_ANDROID,)
+
+
+def edge_of(declared: MamObject) -> str:
+    """The id of Edge in the store."""
+    return EDGE_IOS if declared.is_ios else EDGE_ANDROID
+
+
+def has_edge(declared: MamObject) -> bool:
+    """Whether Edge uses the tunnel: on Android always, for it is what starts it."""
+    return not declared.is_ios or EDGE_IOS in declared.apps
+
+
+def root_entries(roots: Iterable[DeviceConfiguration]) -> str:
+    """The value for trusted roots: JSON as text, with what the tenant has of each."""
+    kept = (TYPE, "id", "displayName", "lastModifiedDateTime")
+    entries = []
+    for root in roots:
+        wire = root.model_dump(mode="json", by_alias=True)
+        certificate = (root.model_extra or {}).get("trustedRootCertificate")
+        entries.append({**{name: wire[name] for name in kept}, "trustedRootCertificate": certificate})
+    return json.dumps(entries) if entries else ""
+
+
+def root_names(value: str) -> list[str]:
+    """The names of trusted roots that stand in place of the value for them; none when it is that value."""
+    found = _json(value)
+    return [item for item in found if isinstance(item, str)] if isinstance(found, list) else []
+
+
+def find_mam(
+    configurations: Iterable[PresentAppConfiguration],
+    protections: Iterable[PresentProtection],
+    sites: Mapping[str, str],
+) -> Iterator[PresentMam]:
+    """The objects among the policies of a tenant; `sites` are the names of sites by their ids.
+
+    The policies of one object are for one platform, and their names are compared without regard to case.
+    """
+    managed = [item for item in configurations if item.channel is Channel.APPS]
+    by_name = {(item.name.casefold(), item.is_ios): item for item in managed}
+    protected = {(item.found.display_name.casefold(), item.is_ios): item for item in protections}
+    for item in managed:
+        name, is_ios = item.name.casefold(), item.is_ios
+        if name.endswith(TUNNEL.casefold()) and _TYPE_KEY in app_configuration_object(item).settings:
+            base = name.removesuffix(TUNNEL.casefold())
+            edge = by_name.get((base + EDGE.casefold(), is_ios))
+            yield PresentMam(item, edge, protected.get((base + PROTECTION.casefold(), is_ios)), sites)
+
+
+def mam_object(present: PresentMam) -> MamObject:
+    """Tunnel for MAM of a tenant as it would be written; its values are not judged."""
+    declared = app_configuration_object(present.tunnel)
+    said = {name: str(value) for name, value in declared.settings.items()}
+    edge = app_configuration_object(present.edge).settings if present.edge else {}
+    is_ios, site = present.tunnel.is_ios, said.get(SITE_KEY, "")
+    targeted = tuple(filter(None, said.get(_APPS_KEY, "").split("|")))
+    return MamObject.model_construct(
+        name=present.name,
+        platform=AppPlatform.IOS if is_ios else AppPlatform.ANDROID,
+        connection_name=said.get(_NAME_KEY, ""),
+        site=(present.sites or {}).get(site, site),
+        apps=declared.apps if is_ios else targeted,
+        proxy=_proxy(said),
+        trusted_roots=tuple(str(item.get("displayName")) for item in _objects(said.get(ROOTS_KEY, ""))),
+        bypassed_urls=tuple(_bypassed(said.get(_CUSTOM_KEY, ""))),
+        strict_tunnel=str(edge.get(STRICT_KEY, "")).lower() == "true",
+        groups=declared.groups,
+        excluded_groups=declared.excluded_groups,
+        role_scope_tag_ids=declared.role_scope_tag_ids,
+    )
+
+
+def _configuration(
+    declared: MamObject, suffix: str, apps: tuple[str, ...], settings: Mapping[str, str]
+) -> AppConfigurationObject:
+    return AppConfigurationObject(
+        name=f"{declared.name}{suffix}",
+        channel=Channel.APPS,
+        platform=AppConfigurationPlatform.IOS if declared.is_ios else AppConfigurationPlatform.ANDROID,
+        apps=apps,
+        settings=dict(settings),
+        groups=declared.groups,
+        excluded_groups=declared.excluded_groups,
+        role_scope_tag_ids=declared.role_scope_tag_ids,
+    )
+
+
+def _tunnel_settings(declared: MamObject, site: str, address: str, roots: str) -> dict[str, str]:
+    proxy = declared.proxy or ProxyObject()
+    bypassed = json.dumps({_BYPASSED: list(declared.bypassed_urls)}) if declared.bypassed_urls else ""
+    settings = {
+        _TYPE_KEY: "MicrosoftProtect",
+        _NAME_KEY: declared.connection_name,
+        SITE_KEY: site,
+        _ADDRESS_KEY: address,
+        _APPS_KEY: "" if declared.is_ios else "|".join(declared.apps),
+        ROOTS_KEY: roots,
+        _PAC_KEY: proxy.pac_url or "",
+        _PROXY_KEY: proxy.address or "",
+        _PORT_KEY: str(proxy.port or ""),
+        _CUSTOM_KEY: bypassed,
+    }
+    return {name: value for name, value in settings.items() if value}
+
+
+def _proxy(said: Mapping[str, str]) -> ProxyObject | None:
+    if not said.get(_PAC_KEY) and not said.get(_PROXY_KEY):
+        return None
+    return ProxyObject.model_construct(
+        address=said.get(_PROXY_KEY) or None,
+        port=whole_number(said.get(_PORT_KEY, "")),
+        pac_url=said.get(_PAC_KEY) or None,
+    )
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    found = _json(text)
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def _bypassed(text: str) -> Iterator[str]:
+    found = _json(text)
+    listed = found.get(_BYPASSED) if isinstance(found, dict) else None
+    yield from map(str, listed if isinstance(listed, list) else ())
+
+
+def _json(text: str) -> object:
+    """What a text in JSON has; None when it is none."""
+    try:
+        return json_value(text.encode())
+    except ValueError:
+        return None
+
+
+def judge_mam(
+    declared: MamObject,
+    others: Iterable[MamObject] = (),
+    profiles: Iterable[ProfileObject] = (),
+    *,
+    split_rules: bool | None = None,
+) -> tuple[Finding, ...]:
+    """All findings about a declared object; `others` and `profiles` are what is declared with it.
+
+    `split_rules` is whether the site's server configuration has split tunnelling rules, None: unknown.
+    """
+    return (
+        *_apps(declared),
+        *(judge_proxy(declared.proxy) if declared.proxy else ()),
+        *_ios(declared, split_rules=split_rules),
+        *judge_assignment(declared, text("tunnel for MAM")),
+        *_others(declared, others),
+        *_profiles(declared, profiles),
+    )
+
+
+def _apps(declared: MamObject) -> Iterator[Finding]:
+    if declared.is_ios and not declared.apps:
+        yield finding(
+            "apps",
+            "mam-apps-missing",
+            "on iOS the tunnel is for single apps, and there is none",
+            hint="Add their bundle ids.",
+        )
+    if not declared.is_ios and declared.apps and EDGE_ANDROID not in declared.apps:
+        yield finding(
+            "apps",
+            "mam-apps-without-edge",
+            "the list of apps that use the tunnel does not have Edge, which starts it",
+            hint="Add {edge}.",
+            edge=EDGE_ANDROID,
+        )
+    for name in declared.apps:
+        if not PACKAGE.fullmatch(name):
+            yield APP_CONFIG_APP_ID(name=name[:80])
+
+
+def _ios(declared: MamObject, *, split_rules: bool | None) -> Iterator[Finding]:
+    if not declared.is_ios:
+        if declared.bypassed_urls:
+            yield APP_KEY(key="bypassed_urls", other="iOS").at("bypassed_urls")
+        return
+    for host in declared.bypassed_urls:
+        if not is_host(host):
+            yield finding(
+                "bypassed_urls",
+                "mam-bypassed-host",
+                "“{host}” is not a host name",
+                hint="Write the host alone.",
+                host=host[:80],
+            )
+    if declared.proxy and declared.proxy.address and split_rules is not False:
+        yield finding(
+            "proxy",
+            "mam-proxy-without-pac",
+            "with a direct proxy, iOS ignores the split tunnelling rules that the site {has}",
+            hint="Set proxy.pac_url instead.",
+            fatal=False,
+            has="has" if split_rules else text("may have"),
+        )
+
+
+def _others(declared: MamObject, others: Iterable[MamObject]) -> Iterator[Finding]:
+    """A device takes one policy with tunnel settings, and so one site."""
+    for other in others:
+        is_same = other.name.casefold() == declared.name.casefold()
+        if not is_same and other.platform is declared.platform and _share(declared, other):
+            yield finding(
+                "groups",
+                "mam-twice",
+                "a group also gets {other}, but a device takes the tunnel settings of one policy only",
+                hint="Remove the group from one of them.",
+                other=other.name,
+            )
+
+
+def _profiles(declared: MamObject, profiles: Iterable[ProfileObject]) -> Iterator[Finding]:
+    for profile in profiles:
+        if profile.is_ios is declared.is_ios and _share(declared, profile):
+            yield finding(
+                "groups",
+                "mam-beside-profile",
+                (
+                    "a group also gets the VPN profile {profile}, but a device uses the tunnel of "
+                    "one of them only"
+                ),
+                hint=("Check that enrolled devices and devices that are not are in different groups."),
+                fatal=False,
+                profile=profile.name,
+            )
+
+
+def _share(first: Assignable, second: Assignable) -> bool:
+    return not set(first.groups).isdisjoint(second.groups)

@@ -1,0 +1,360 @@
+"""Between VPN profiles and the device configurations of Graph.
+
+Types and values: docs/reference/mst-admin.md. On Android the connection type `microsoftTunnel` means the
+retired stand-alone client; Defender is `microsoftProtect`.
+"""
+
+import base64
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import Certificate
+
+from mst_admin.change import ASSIGNMENTS, Body, Wire, canonical
+from mst_admin.objects.parts import assignees, target_of, undeclarable_targets
+from mst_admin.objects.profile import (
+    AppObject,
+    ConnectionType,
+    ProfileObject,
+    ProfilePlatform,
+    ProxyObject,
+    RuleObject,
+    TrustedRootObject,
+)
+from mstunnel_setup.answers.finding import Finding, declare_finding
+from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
+
+PROFILE_NOT_DECLARABLE = declare_finding(
+    "profiles",
+    "profile-not-declarable",
+    "{profile}: a file cannot hold {what}",
+    "`apply` leaves it unchanged in this tenant; if the profile is re-created, set it by hand.",
+    fatal=False,
+)
+
+
+TYPES: Final = {
+    ProfilePlatform.ANDROID_WORK_PROFILE: "#microsoft.graph.androidWorkProfileVpnConfiguration",
+    ProfilePlatform.ANDROID_DEVICE_OWNER: "#microsoft.graph.androidDeviceOwnerVpnConfiguration",
+    ProfilePlatform.IOS: "#microsoft.graph.iosVpnConfiguration",
+}
+_ROOTS: Final = {
+    ProfilePlatform.ANDROID_WORK_PROFILE: "#microsoft.graph.androidWorkProfileTrustedRootCertificate",
+    ProfilePlatform.ANDROID_DEVICE_OWNER: "#microsoft.graph.androidDeviceOwnerTrustedRootCertificate",
+    ProfilePlatform.IOS: "#microsoft.graph.iosTrustedRootCertificate",
+}
+ROOT_TYPES: Final = frozenset(_ROOTS.values())
+ROOT_PLATFORMS: Final = {name: platform for platform, name in _ROOTS.items()}
+_ANDROID_CLIENT: Final = {"key": "MicrosoftDefenderAppSettings", "value": None}
+_IOS_CLIENT: Final = {"key": "MSTunnelProtectMode", "value": "1"}
+CLIENT_KEYS: Final = frozenset({str(_ANDROID_CLIENT["key"]), str(_IOS_CLIENT["key"])})
+"""Entries of customData that make Defender the client; they are not settings of an administrator."""
+
+CONNECTIONS: Final = {ConnectionType.TUNNEL: "microsoftTunnel", ConnectionType.PROTECT: "microsoftProtect"}
+_ACTIONS: Final = {
+    "connect": "connect",
+    "establish": "connect",
+    "disconnect": "disconnect",
+    "evaluate": "evaluateConnection",
+    "ignore": "ignore",
+}
+_DOMAIN_ACTIONS: Final = {"connect-if-needed": "connectIfNeeded", "never-connect": "neverConnect"}
+_INTERFACES: Final = {None: "notConfigured", "ethernet": "ethernet", "wifi": "wiFi", "cellular": "cellular"}
+
+
+def server_address(public_address: str, port: int) -> str:
+    """What a profile names as server: the public address of its site and the port."""
+    host = public_address
+    with suppress(ValueError):
+        host = f"[{host}]" if isinstance(ip_address(host), IPv6Address) else host
+    return f"{host}:{port}"
+
+
+def profile_body(profile: ProfileObject, site_id: str, address: str) -> Body:
+    """The body of a VPN profile for devices that connect to a site at `address` (HOST:PORT).
+
+    It has every property that a profile speaks about, null for what is not set.
+    """
+    server = {"address": address, "description": "", "isDefaultServer": True}
+    common = {
+        "@odata.type": TYPES[profile.platform],
+        "displayName": profile.name,
+        "description": profile.description or None,
+        "roleScopeTagIds": list(profile.role_scope_tag_ids),
+        "connectionName": profile.connection_name,
+        "connectionType": CONNECTIONS[profile.connection],
+        "microsoftTunnelSiteId": site_id,
+        "proxyServer": _proxy(profile.proxy) if profile.proxy else None,
+    }
+    return {**common, **(_ios(profile, server) if profile.is_ios else _android(profile, server))}
+
+
+def root_body(declared: TrustedRootObject, root: Certificate) -> Body:
+    """The body of the profile that makes devices trust a private authority."""
+    return {
+        "@odata.type": _ROOTS[declared.platform],
+        "displayName": declared.name,
+        "roleScopeTagIds": list(declared.role_scope_tag_ids),
+        "trustedRootCertificate": base64.b64encode(root.public_bytes(Encoding.DER)).decode(),
+        "certFileName": "root.cer",
+    }
+
+
+def root_name(name: str) -> str:
+    """Name of the profile with the trusted root that goes with the VPN profile called `name`."""
+    return f"{name} (trusted root)"
+
+
+def is_root_name(name: str) -> bool:
+    """Whether a trusted root of this name goes with a VPN profile, whatever that is called."""
+    return name.casefold().endswith(root_name(""))
+
+
+def _android(profile: ProfileObject, server: Body) -> Body:
+    return {
+        "authenticationMethod": "azureAD",
+        "servers": [server],
+        "alwaysOn": profile.always_on,
+        "alwaysOnLockdown": profile.lockdown,
+        "lockdownExclusionList": list(profile.lockdown_exclusions),
+        "proxyExclusionList": list(profile.proxy_exclusions),
+        "targetedPackageIds": [app.id for app in profile.apps],
+        "targetedMobileApps": [_app(app) for app in profile.apps],
+        "customData": _custom(profile, _ANDROID_CLIENT),
+    }
+
+
+def _ios(profile: ProfileObject, server: Body) -> Body:
+    return {
+        "authenticationMethod": "usernameAndPassword",
+        "server": server,
+        "enableSplitTunneling": False,
+        "enablePerApp": profile.per_app,
+        "targetedMobileApps": [_app(app) for app in profile.apps],
+        "safariDomains": list(profile.safari_domains),
+        "associatedDomains": list(profile.associated_domains),
+        "excludedDomains": list(profile.excluded_domains),
+        "onDemandRules": [_rule(rule) for rule in profile.on_demand_rules],
+        "disableOnDemandUserOverride": profile.block_override,
+        "customData": _custom(profile, _IOS_CLIENT),
+    }
+
+
+def _proxy(proxy: ProxyObject) -> Body:
+    if proxy.pac_url is not None:
+        return {"automaticConfigurationScriptUrl": proxy.pac_url}
+    return {"address": proxy.address, "port": proxy.port}
+
+
+def _app(app: AppObject) -> Body:
+    return {"name": app.name, "publisher": app.publisher, "appStoreUrl": app.store_url, "appId": app.id}
+
+
+def _rule(rule: RuleObject) -> Body:
+    body = {
+        "action": _ACTIONS[rule.action],
+        "domainAction": rule.domain_action and _DOMAIN_ACTIONS[rule.domain_action],
+        "domains": list(rule.domains) or None,
+        "dnsServerAddressMatch": list(rule.dns_servers) or None,
+        "ssids": list(rule.ssids) or None,
+        "dnsSearchDomains": list(rule.search_domains) or None,
+        "interfaceTypeMatch": _INTERFACES[rule.interface],
+        "probeUrl": rule.probe_url,
+        "probeRequiredUrl": rule.probe_required_url,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _custom(profile: ProfileObject, client: Wire) -> list[Body]:
+    settings = [{"key": key, "value": value} for key, value in profile.custom_settings.items()]
+    return [dict(client), *settings]
+
+
+_PLATFORMS: Final = {name: platform for platform, name in TYPES.items()}
+_KNOWN_CONNECTIONS: Final = {name: connection for connection, name in CONNECTIONS.items()}
+_KNOWN_ACTIONS: Final = {"evaluateConnection": "evaluate"}
+_KNOWN_DOMAIN_ACTIONS: Final = {"connectIfNeeded": "connect-if-needed", "neverConnect": "never-connect"}
+_KNOWN_INTERFACES: Final = {"ethernet": "ethernet", "wiFi": "wifi", "cellular": "cellular"}
+_OF_THE_TENANT: Final = frozenset(
+    {"id", "version", "createdDateTime", "lastModifiedDateTime", "supportsScopeTags", "microsoftTunnelSiteId"}
+)
+"""Properties that a new profile gets from the tenant, and the site, which files know by its name."""
+_SAID_OTHERWISE: Final = frozenset(
+    {"customData", "customKeyValueData", "targetedPackageIds", "targetedMobileApps", "server", "servers"}
+)
+"""Properties whose meaning a file keeps, though not their form."""
+
+
+def is_tunnel_profile(found: DeviceConfiguration) -> bool:
+    """Whether this is a VPN profile whose connection is Microsoft Tunnel."""
+    return found.odata_type in _PLATFORMS and extra(found).get("connectionType") in _KNOWN_CONNECTIONS
+
+
+def is_for_ios(found: DeviceConfiguration) -> bool:
+    """Whether this is a VPN profile for iOS, the only ones that an app can name."""
+    return found.odata_type == TYPES[ProfilePlatform.IOS]
+
+
+def profile_object(
+    found: DeviceConfiguration, assignments: Sequence[DeviceConfigurationAssignment]
+) -> ProfileObject:
+    """A profile of the tenant as it would be written; its values are not judged."""
+    wire = extra(found)
+    entries = [(item.get("key"), item.get("value")) for item in wire.get("customData") or ()]
+    entries += [(item.get("name"), item.get("value")) for item in wire.get("customKeyValueData") or ()]
+    profile = ProfileObject.model_construct(
+        platform=_PLATFORMS[found.odata_type],
+        name=found.display_name,
+        description=found.description or "",
+        connection_name=str(wire.get("connectionName") or ""),
+        site=str(wire.get("microsoftTunnelSiteId") or ""),
+        per_app=bool(wire.get("enablePerApp")),
+        apps=tuple(_present_apps(wire)),
+        always_on=bool(wire.get("alwaysOn")),
+        lockdown=bool(wire.get("alwaysOnLockdown")),
+        lockdown_exclusions=_texts(wire, "lockdownExclusionList"),
+        on_demand_rules=tuple(_present_rule(item) for item in wire.get("onDemandRules") or ()),
+        block_override=bool(wire.get("disableOnDemandUserOverride")),
+        safari_domains=_texts(wire, "safariDomains"),
+        associated_domains=_texts(wire, "associatedDomains"),
+        excluded_domains=_texts(wire, "excludedDomains"),
+        proxy=_present_proxy(wire.get("proxyServer")),
+        proxy_exclusions=_texts(wire, "proxyExclusionList"),
+        custom_settings={
+            str(key): str(value) for key, value in entries if key not in CLIENT_KEYS and value is not None
+        },
+        role_scope_tag_ids=found.role_scope_tag_ids,
+        **assignees(assignments),
+    )
+    connection = _KNOWN_CONNECTIONS.get(str(wire.get("connectionType")), profile.connection)
+    other = None if connection is profile.connection else connection
+    return profile.model_copy(update={"connection_type": other})
+
+
+def present_body(profile: ProfileObject, found: DeviceConfiguration, wanted: str) -> Body:
+    """The body that a profile of the tenant, read as `profile`, has come from, as far as a file can say it.
+
+    A property is so in this body and in that of a declared profile when both say the same; what no file can
+    say is so in both. A server at the address `wanted` is as good as any other way of naming it.
+    """
+    addresses = addresses_of(found)
+    named = wanted if wanted.casefold() in map(str.casefold, addresses) else ", ".join(addresses)
+    return profile_body(profile, str(extra(found).get("microsoftTunnelSiteId") or ""), named)
+
+
+def not_declared(
+    found: DeviceConfiguration, assignments: Sequence[DeviceConfigurationAssignment]
+) -> Iterator[Finding]:
+    """What a file cannot say of a profile: a tenant that is made from the file does not get it."""
+    for what in (*_lost_properties(found, assignments), *undeclarable_targets(assignments)):
+        yield PROFILE_NOT_DECLARABLE(profile=plain(found.display_name), what=plain(what))
+
+
+def _lost_properties(
+    found: DeviceConfiguration, assignments: Sequence[DeviceConfigurationAssignment]
+) -> Iterator[str]:
+    wire = found.model_dump(mode="json", by_alias=True)
+    kept = profile_body(profile_object(found, assignments), "", "")
+    for name, value in wire.items():
+        if name in _OF_THE_TENANT | _SAID_OTHERWISE or "@" in name:
+            continue
+        if canonical(value) not in (None, canonical(kept.get(name))):
+            yield name
+    if len(addresses_of(found)) > 1:
+        yield text("more than one server")
+    entries = wire.get("customData") or ()
+    yield from (
+        text("customData {key} without a value", key=item["key"])
+        for item in entries
+        if item.get("value") is None and item.get("key") not in CLIENT_KEYS
+    )
+
+
+def addresses_of(found: DeviceConfiguration) -> list[str]:
+    """The servers that a profile names, as HOST:PORT."""
+    servers = extra(found).get("servers") or [extra(found).get("server")]
+    return [str(item.get("address")) for item in servers if item]
+
+
+def extra(found: DeviceConfiguration) -> Body:
+    """The properties of the derived type."""
+    return found.model_extra or {}
+
+
+def _texts(wire: Wire, name: str) -> tuple[str, ...]:
+    return tuple(map(str, wire.get(name) or ()))
+
+
+def _present_apps(wire: Wire) -> Iterator[AppObject]:
+    listed = {str(item.get("appId")): item for item in wire.get("targetedMobileApps") or ()}
+    for package in dict.fromkeys([*_texts(wire, "targetedPackageIds"), *listed]):
+        known = listed.get(package, {})
+        yield AppObject.model_construct(
+            id=package,
+            name=str(known.get("name") or package),
+            publisher=known.get("publisher"),
+            store_url=known.get("appStoreUrl"),
+        )
+
+
+def _present_proxy(wire: Wire | None) -> ProxyObject | None:
+    if not wire or not any(wire.get(name) for name in ("address", "automaticConfigurationScriptUrl")):
+        return None
+    return ProxyObject.model_construct(
+        address=wire.get("address") or None,
+        port=wire.get("port"),
+        pac_url=wire.get("automaticConfigurationScriptUrl") or None,
+    )
+
+
+def _present_rule(wire: Wire) -> RuleObject:
+    action, domain_action = str(wire.get("action")), wire.get("domainAction")
+    return RuleObject.model_construct(
+        action=_KNOWN_ACTIONS.get(action, action),
+        domain_action=_KNOWN_DOMAIN_ACTIONS.get(str(domain_action)),
+        domains=_texts(wire, "domains"),
+        dns_servers=_texts(wire, "dnsServerAddressMatch"),
+        ssids=_texts(wire, "ssids"),
+        search_domains=_texts(wire, "dnsSearchDomains"),
+        interface=_KNOWN_INTERFACES.get(str(wire.get("interfaceTypeMatch"))),
+        probe_url=wire.get("probeUrl"),
+        probe_required_url=wire.get("probeRequiredUrl"),
+    )
+
+
+@dataclass(frozen=True)
+class PresentProfile:
+    """A device configuration of the tenant, VPN profile or trusted root, and to whom it is assigned."""
+
+    found: DeviceConfiguration
+    assignments: tuple[DeviceConfigurationAssignment, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.found.display_name
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.found.id
+
+    @property
+    def wire(self) -> Body:
+        """Its properties."""
+        return self.found.model_dump(mode="json", by_alias=True)
+
+    @property
+    def is_tunnel(self) -> bool:
+        """Whether this is a VPN profile for Microsoft Tunnel, and not a trusted root."""
+        return is_tunnel_profile(self.found)
+
+    @property
+    def properties(self) -> Body:
+        """What the tenant has of it, with the targets of its assignments."""
+        return {**self.wire, ASSIGNMENTS: [target_of(item) for item in self.assignments]}

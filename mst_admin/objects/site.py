@@ -1,0 +1,249 @@
+"""A site: as it is declared, as Graph has it, and its rules. Source: docs/reference/mst-admin.md."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, time
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final, TypeAlias
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import Field, StrictBool, StrictInt
+
+from mst_admin.change import Body
+from mst_admin.objects.parts import DEFAULT_SCOPE_TAGS, Prose, Trimmed
+from mstunnel_setup.answers.address import web_address_problem
+from mstunnel_setup.answers.document import suggest
+from mstunnel_setup.answers.finding import Finding, finding
+from mstunnel_setup.answers.values import Line
+from mstunnel_setup.base.text import quoted
+from mstunnel_setup.gateway import fields
+from mstunnel_setup.gateway.errors import PropertyError
+from mstunnel_setup.tenant.wire import TunnelSite
+
+
+class WindowObject(Trimmed):
+    """When the upgrade of a site may begin. The tenant keeps the offset of the time zone, not its name."""
+
+    start: str = Field(description="Earliest start, HH:MM", examples=["22:00"])
+    end: str = Field(description="Latest start, HH:MM, at least one hour later", examples=["04:00"])
+    time_zone: str | None = Field(default=None, description="IANA time zone", examples=["Europe/Berlin"])
+    utc_offset_minutes: StrictInt | None = Field(
+        default=None, description="Instead of a time zone: minutes that local time is ahead of UTC"
+    )
+
+
+class SiteObject(Trimmed):
+    """A site: servers with one public address and one server configuration."""
+
+    name: Line = Field(description="Name", examples=["Berlin"])
+    description: Prose = Field(default="", description="Description")
+    public_address: str = Field(
+        description="Public IP address or FQDN that devices connect to", examples=["gateway.contoso.com"]
+    )
+    configuration: Line = Field(description="Name or id of the server configuration", examples=["Main"])
+    internal_network_probe_url: str = Field(
+        default="", description="URL for internal network access check (http or https)"
+    )
+    upgrade_automatically: StrictBool = Field(
+        default=True, description="Automatically upgrade servers at this site"
+    )
+    upgrade_window: WindowObject | None = Field(
+        default=None, description="Limit server upgrades to a maintenance window"
+    )
+    role_scope_tag_ids: tuple[str, ...] = Field(default=DEFAULT_SCOPE_TAGS, description="Ids of scope tags")
+
+
+def site_body(declared: SiteObject, now: datetime) -> Body:
+    """The body of a site, without its server configuration. `now` decides about summer time."""
+    window = declared.upgrade_window
+    return {
+        "displayName": declared.name,
+        "description": declared.description or None,
+        "publicAddress": declared.public_address,
+        "internalNetworkProbeUrl": declared.internal_network_probe_url or None,
+        "upgradeAutomatically": declared.upgrade_automatically,
+        "upgradeWindowStartTime": window and _clock(window.start),
+        "upgradeWindowEndTime": window and _clock(window.end),
+        "upgradeWindowUtcOffsetInMinutes": window and utc_offset(window, now),
+        "roleScopeTagIds": list(declared.role_scope_tag_ids),
+    }
+
+
+def site_object(found: TunnelSite) -> SiteObject:
+    """A site of the tenant as it would be declared; its values are not judged."""
+    configuration = found.microsoft_tunnel_configuration
+    return SiteObject.model_construct(
+        name=found.display_name,
+        description=found.description or "",
+        public_address=found.public_address or "",
+        configuration=configuration.display_name if configuration else "",
+        internal_network_probe_url=found.internal_network_probe_url or "",
+        upgrade_automatically=bool(found.upgrade_automatically),
+        upgrade_window=_present_window(found),
+        role_scope_tag_ids=found.role_scope_tag_ids or DEFAULT_SCOPE_TAGS,
+    )
+
+
+def utc_offset(window: WindowObject, now: datetime) -> int:
+    """Minutes that the window's local time is ahead of UTC at the moment `now` (aware)."""
+    if window.time_zone is None:
+        return window.utc_offset_minutes or 0
+    offset = now.astimezone(ZoneInfo(window.time_zone)).utcoffset()
+    return round(offset.total_seconds() / 60) if offset else 0
+
+
+def _clock(text: str) -> str:
+    return time.fromisoformat(text).isoformat()
+
+
+def _present_window(found: TunnelSite) -> WindowObject | None:
+    start, end = found.upgrade_window_start_time, found.upgrade_window_end_time
+    if start is None or end is None:
+        return None
+    offset = found.upgrade_window_utc_offset_in_minutes or 0
+    return WindowObject(start=start.strftime("%H:%M"), end=end.strftime("%H:%M"), utc_offset_minutes=offset)
+
+
+Resolve: TypeAlias = Callable[[str], Sequence[str]]
+"""Addresses of a host name, as text; none when it has none."""
+
+_CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:00(\.0+)?)?")
+_HOUR: Final = 60
+_DAY: Final = 24 * 60
+_WITHOUT_SUMMER_TIME: Final = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT"})
+_FARTHEST: Final = 14 * 60
+
+
+def judge_site(declared: SiteObject, resolve: Resolve | None = None) -> tuple[Finding, ...]:
+    """All findings about a site; warnings only when nothing is fatal. `resolve` looks names up."""
+    fatal = [*_address(declared.public_address), *_probe(declared.internal_network_probe_url)]
+    if declared.upgrade_window is not None:
+        fatal += _window(declared.upgrade_window)
+    if fatal:
+        return tuple(fatal)
+    return (*_reachable(declared.public_address, resolve), *_zone_advice(declared.upgrade_window))
+
+
+def _address(text: str) -> Iterator[Finding]:
+    try:
+        if _as_address(text) is not None:
+            fields.address("public_address", text)
+        elif "." not in fields.domain("public_address", text).strip(".") or text.replace(".", "").isdigit():
+            raise fields.invalid("public_address", text, "", "")
+    except PropertyError:
+        yield finding(
+            "public_address",
+            "public-address-invalid",
+            "public_address is {address}: it is neither a full domain name nor an IP address",
+            hint="Write one such as gateway.contoso.com, without https:// and without a port.",
+            address=quoted(text),
+        )
+
+
+def _as_address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def _probe(text: str) -> Iterator[Finding]:
+    problem = web_address_problem(text) if text else ""
+    if problem:
+        # What stands before an @ may be a password.
+        yield finding(
+            "internal_network_probe_url",
+            "probe-url-invalid",
+            "internal_network_probe_url is {url}: {reason}",
+            hint="Write an http or https address such as https://intranet.contoso.com/.",
+            url=quoted(re.sub(r"//[^/]*@", "//…@", text)),
+            reason=problem,
+        )
+
+
+def _window(window: WindowObject) -> Iterator[Finding]:
+    wrong = [name for name in ("start", "end") if not _CLOCK.fullmatch(getattr(window, name))]
+    for name in wrong:
+        yield finding(
+            "upgrade_window",
+            "window-time-invalid",
+            "upgrade_window.{name} is {value}: it is not a time of day",
+            hint="Write hours and minutes, such as 22:00.",
+            name=name,
+            value=quoted(getattr(window, name)),
+        )
+    if not wrong and (_minutes(window.end) - _minutes(window.start)) % _DAY < _HOUR:
+        yield finding(
+            "upgrade_window",
+            "window-short",
+            "upgrade_window is shorter than one hour",
+            hint="Write an end at least one hour after the start; it may be on the next day.",
+        )
+    if (window.time_zone is None) == (window.utc_offset_minutes is None):
+        yield finding(
+            "upgrade_window",
+            "window-zone-missing",
+            "upgrade_window needs either a time zone or an offset",
+            hint="Write the time zone of the site, such as Europe/Berlin.",
+        )
+    elif window.time_zone is not None and window.time_zone not in available_timezones():
+        near = suggest(window.time_zone, sorted(available_timezones()))
+        yield finding(
+            "upgrade_window",
+            "time-zone-unknown",
+            "upgrade_window.time_zone is {value}: there is no such time zone{near}",
+            hint="Write an IANA name, such as Europe/Berlin.",
+            value=quoted(window.time_zone),
+            near=near,
+        )
+    elif window.utc_offset_minutes is not None and abs(window.utc_offset_minutes) > _FARTHEST:
+        yield finding(
+            "upgrade_window",
+            "utc-offset-invalid",
+            "upgrade_window.utc_offset_minutes is {minutes}: it is too far from UTC",
+            hint="Write minutes from -{farthest} to {farthest}.",
+            minutes=window.utc_offset_minutes,
+            farthest=_FARTHEST,
+        )
+
+
+def _minutes(text: str) -> int:
+    moment = time.fromisoformat(text)
+    return moment.hour * 60 + moment.minute
+
+
+def _zone_advice(window: WindowObject | None) -> Iterator[Finding]:
+    if window is not None and window.time_zone is not None and window.time_zone not in _WITHOUT_SUMMER_TIME:
+        yield finding(
+            "upgrade_window",
+            "window-offset-fixed",
+            "the tenant stores the current UTC offset of {zone}, not the time zone",
+            hint="Apply again after each daylight saving change.",
+            fatal=False,
+            zone=window.time_zone,
+        )
+
+
+def _reachable(text: str, resolve: Resolve | None) -> Iterator[Finding]:
+    own = _as_address(text)
+    found = [str(own)] if own else list(resolve(text)) if resolve else []
+    if resolve and not found:
+        yield finding(
+            "public_address",
+            "public-address-unresolved",
+            "public_address is {address}: the name does not resolve",
+            hint="Publish it in public DNS before devices use the site.",
+            fatal=False,
+            address=quoted(text),
+        )
+    private = [address for address in found if not ip_address(address).is_global]
+    if private:
+        yield finding(
+            "public_address",
+            "public-address-private",
+            "public_address is {address}: {private} cannot be reached from the internet",
+            hint="Give an address that devices on the internet can reach.",
+            fatal=False,
+            address=quoted(text),
+            private=private[0],
+        )

@@ -1,1 +1,0 @@
-"""VPN profiles: what devices learn about the tunnel."""

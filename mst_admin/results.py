@@ -1,0 +1,129 @@
+"""Results of commands: objects of the tenant as lines, findings as warnings and errors."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from mst_admin.change import Change, Wire
+from mstunnel_setup.answers.document import Document, KeyProblem
+from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.errors import ExitCode, UsageError, ValuesError
+from mstunnel_setup.base.problem import Problem
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Line, Text, padded, plain, text, width
+
+_WIDEST = 60
+NOTHING = text("Nothing to change.")
+_WITH_KEYS = frozenset({"key", "problems"})
+"""Values of texts in which keys of declarations stand."""
+
+
+def result_of(change: Change | None, data: Wire, warnings: tuple[Problem, ...] = ()) -> Result:
+    """The result of a command that makes at most one change."""
+    if change is None:
+        return Result("unchanged", data, warnings, text=[NOTHING])
+    return Result("changed", {**data, "change": change.document()}, warnings, text=list(change.lines()))
+
+
+def table(rows: Sequence[Sequence[str]], head: Sequence[str], nothing: str) -> list[str]:
+    """Rows in columns under a head; remote text loses its control characters."""
+    if not rows:
+        return [nothing]
+    cells = [list(head), *([plain(cell, _WIDEST) for cell in row] for row in rows)]
+    widths = [max(width(row[column]) for row in cells) for column in range(len(head))]
+    return [Line("  ".join(map(padded, row, widths)).rstrip(), *row) for row in cells]
+
+
+def details(document: Wire) -> list[str]:
+    """One line for every property that has a value."""
+    longest = max(map(len, document), default=0)
+    return [
+        Line(f"{name:<{longest}}  {line}", name, line)
+        for name, value in document.items()
+        if (line := _words(value))
+    ]
+
+
+def _words(value: object) -> str:
+    if isinstance(value, Mapping):
+        items = ((name, _words(item)) for name, item in value.items() if item is not None)
+        return ", ".join(text("{name}: {item}", name=name, item=item) for name, item in items)
+    if isinstance(value, list | tuple):
+        return ", ".join(_words(item) for item in value)
+    return "" if value is None else plain(value)
+
+
+def ago(age: timedelta) -> str:
+    """A length of time in its largest fitting unit."""
+    seconds = int(age.total_seconds())
+    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {name}"
+    return f"{seconds} s"
+
+
+def judged(findings: Iterable[Finding], names: Mapping[str, str] | None = None) -> tuple[Problem, ...]:
+    """The warnings. Raises ValuesError with everything that is fatal; `names` are options by key."""
+    found = [
+        replace(item, message=in_options(item.message, names or {}), hint=in_options(item.hint, names or {}))
+        for item in findings
+    ]
+    fatal = [UsageError(item.code, item.message, item.hint) for item in found if item.fatal]
+    if fatal:
+        raise ValuesError(fatal)
+    return tuple(found)
+
+
+def renamed(error: ValuesError, names: Mapping[str, str]) -> ValuesError:
+    """The error, with options instead of keys."""
+    return ValuesError(
+        [
+            UsageError(item.code, in_options(item.message, names), in_options(item.hint, names))
+            for item in error.failures
+        ]
+    )
+
+
+def in_options(text: str, names: Mapping[str, str]) -> str:
+    """A text in which keys are options: a key of one plain word only at the start, or in backticks."""
+    if isinstance(text, Text):
+        values = text.values and {
+            name: in_options(str(value), names) if name in _WITH_KEYS else value
+            for name, value in text.values.items()
+        }
+        return Text(in_options(str(text.template), names), values)
+    for key in sorted(names, key=len, reverse=True):
+        end = r"\b" if key[-1].isalnum() else ""
+        begin = r"(?<![\w.-])" if "_" in key else r"(^|(?<=`))"
+        text = re.sub(begin + re.escape(key) + end, names[key], text)
+    return text
+
+
+def placed(findings: Iterable[Finding], document: Document) -> list[Finding]:
+    """Each finding with its place in the file in front of its message."""
+    found = []
+    for item in findings:
+        at = document.position(KeyProblem((item.key,), ""))
+        place = f"{document.name}:{at.line}:{at.column}"
+        found.append(replace(item, message=text("{place}: {problem}", place=place, problem=item.message)))
+    return found
+
+
+def linted(key: str, wanted: str, findings: Sequence[Finding]) -> Result:
+    """The result of a lint; its exit code is that of `create` and `update`, which refuse what is fatal."""
+    fatal = tuple(item for item in findings if item.fatal)
+    warnings = tuple(item for item in findings if not item.fatal)
+    if fatal:
+        return Result("error", {key: wanted}, warnings, fatal, exit_code=ExitCode.USAGE)
+    line = text("No problem found in {wanted}.", wanted=wanted)
+    if warnings:
+        line = text("No error found in {wanted}.", wanted=wanted)
+    return Result("warning" if warnings else "ok", {key: wanted}, warnings, text=[line])
+
+
+def written(changes: Sequence[Change], data: Wire, warnings: tuple[Problem, ...] = ()) -> Result:
+    """The result of a command that made these changes."""
+    documents = {**data, "changes": [change.document() for change in changes]}
+    lines = [line for change in changes for line in change.lines()]
+    return Result("changed" if changes else "unchanged", documents, warnings, text=lines or [NOTHING])

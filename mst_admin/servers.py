@@ -1,0 +1,238 @@
+"""`mst-admin servers`: the health of all servers, once or again and again, as a table, JSON or CSV."""
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import wait
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from functools import partial
+from io import StringIO
+from typing import Final, TypeVar
+
+from mst_admin.change import Body, Wire
+from mst_admin.errors import CSV_ALONE
+from mst_admin.kinds.server import ServerPlace, places
+from mst_admin.metrics import METRICS
+from mst_admin.results import ago, table
+from mst_admin.session import open_tenant
+from mstunnel_setup import __version__
+from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import WIDTH, Verbatim, plain, text
+from mstunnel_setup.containers.release_images import release_images
+from mstunnel_setup.exchange.releases import Catalogue, Digests, published
+from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.io.threads import DaemonPool
+from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer
+
+_AT_ONCE: Final = 8
+_LOOK_SECONDS: Final = 0.5
+_NAMED: Final = 5
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class ServerReading:
+    """A server with the last figures of its metrics, by row; `problem` is why the tenant gave none."""
+
+    place: ServerPlace
+    figures: Mapping[str, int] = field(default_factory=dict)
+    problem: SetupError | None = None
+
+
+def at_once(work: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
+    """`work` on each item, a few at a time: the tenant throttles more. Raises what one of them raises.
+
+    Ctrl-C does not wait for the requests that are under way.
+    """
+    with DaemonPool(_AT_ONCE) as pool:
+        running = [pool.submit(work, item) for item in items]
+        # Python sees a signal that comes just before a wait when that ends.
+        while wait(running, timeout=_LOOK_SECONDS).not_done:
+            pass
+        return [each.result() for each in running]
+
+
+def look(graph: AdminGraph, place: ServerPlace, names: Mapping[str, str]) -> ServerReading:
+    """A server with its figures; `names` are those of the metrics in Graph, by row. Raises SignInError."""
+    if place.server.last_checkin_date_time is None:
+        return ServerReading(place)
+    try:
+        found = graph.metrics(place.site.id, place.server.id, names.values())
+    except (NetworkError, TenantError) as error:
+        return ServerReading(place, problem=error)
+    return ServerReading(place, {row: found[name] for row, name in names.items() if name in found})
+
+
+def missing_figures(seen: Sequence[ServerReading]) -> tuple[Problem, ...]:
+    """The warning about servers whose figures the tenant did not give, if there are any."""
+    without = [item for item in seen if item.problem is not None]
+    if not without:
+        return ()
+    names = [item.place.server.display_name for item in without]
+    more = text(" and {count} more", count=len(names) - _NAMED) if len(names) > _NAMED else ""
+    reason = str(without[0].problem)
+    return (
+        warning(
+            "figures-missing",
+            "the tenant did not return the metrics of {servers}: {reason}",
+            hint="Run the command again; until then they are shown as unknown.",
+            servers=", ".join(names[:_NAMED]) + more,
+            reason=reason,
+        ),
+    )
+
+
+def release_of(server: TunnelServer, known: Catalogue) -> str | None:
+    """The name of the release that a server runs; None when its images are no known release."""
+    if server.server_image_digest is None or server.agent_image_digest is None:
+        return None
+    digests, own = Digests(server.server_image_digest, server.agent_image_digest), release_images()
+    if named := known.named(digests):
+        return named[0].name
+    return __version__ if own and Digests(own.gateway, own.agent) == digests else None
+
+
+_HEAD: Final = ("SITE", "SERVER", "HEALTH", "CHECK-IN", "VERSION", "CERT", "SESSIONS")
+_UNKNOWN: Final = "unknown"
+_SHORT_DIGEST: Final = 8
+_WORDS: Final = {
+    HealthStatus.UPGRADE_IN_PROGRESS: "upgrading",
+    HealthStatus.UPGRADE_FAILED: text("upgrade failed"),
+    HealthStatus.UNKNOWN_FUTURE_VALUE: _UNKNOWN,
+}
+"""What the table says for a status whose name in Graph is long or no word."""
+_FIGURES: Final = {
+    "certificate_days": "tls-certificate",
+    "sessions": "connections",
+    "releases_behind": "server-version",
+}
+"""The metrics that are read of each server, by their names in the result."""
+_METRIC_NAMES: Final = {item.name: item.graph_name for item in METRICS if item.name in _FIGURES.values()}
+# A cell that begins so is a formula to a spreadsheet, and a gateway chooses its own name.
+_FORMULA: Final = ("=", "+", "-", "@")
+
+
+@dataclass(frozen=True)
+class ServerRow:
+    """One server; None is what the tenant does not know. The fields are keys of JSON and columns of CSV."""
+
+    site: str
+    site_id: str
+    name: str
+    id: str
+    health: HealthStatus
+    last_check_in: datetime | None
+    version: str | None
+    server_image_digest: str | None
+    agent_image_digest: str | None
+    certificate_days: int | None
+    sessions: int | None
+    releases_behind: int | None
+
+    def document(self) -> Body:
+        """The row as JSON."""
+        seen = self.last_check_in
+        return {**vars(self), "last_check_in": seen.isoformat(timespec="seconds") if seen else None}
+
+    def cells(self, now: datetime) -> tuple[str, ...]:
+        """The row for people."""
+        digest = (self.server_image_digest or "").removeprefix("sha256:")[:_SHORT_DIGEST]
+        return (
+            self.site,
+            self.name,
+            _WORDS.get(self.health, self.health.value),
+            ago(abs(now - self.last_check_in)) if self.last_check_in else "never",
+            self.version or digest or _UNKNOWN,
+            _UNKNOWN if self.certificate_days is None else f"{self.certificate_days} d",
+            _UNKNOWN if self.sessions is None else str(self.sessions),
+        )
+
+
+def servers(operator: Operator, settings: Settings, site: str | None, *, as_csv: bool) -> Result:
+    """The health of the servers of a site, or of all. Raises UsageError `csv-alone`."""
+    if as_csv and operator.json:
+        raise CSV_ALONE(option="--output json")
+    return _read(operator, open_tenant(operator, settings), site, as_csv=as_csv)
+
+
+def watch(
+    operator: Operator, settings: Settings, site: str | None, seconds: float, *, as_csv: bool
+) -> Result:
+    """Show the same repeatedly until Ctrl-C or until its output is closed. Raises UsageError `csv-alone`.
+
+    A tenant that does not answer in between is reported; what was read last stays.
+    """
+    if as_csv:
+        raise CSV_ALONE(option="--watch")
+    graph = open_tenant(operator, settings)
+    result = _read(operator, graph, site)
+    while operator.sinks.show(result):
+        operator.clock.sleep(seconds)
+        try:
+            result = _read(operator, graph, site)
+        except (NetworkError, TenantError) as error:
+            result = replace(result, status="error", warnings=(), errors=(error.problem,))
+    return result
+
+
+def _read(operator: Operator, graph: AdminGraph, site: str | None, *, as_csv: bool = False) -> Result:
+    seen = at_once(partial(look, graph, names=_METRIC_NAMES), places(graph, site))
+    now, known = operator.clock.now(), published()
+    rows = [_row(item, known) for item in seen]
+    data: Body = {"at": now.isoformat(timespec="seconds"), "servers": [row.document() for row in rows]}
+    text = [*map(Verbatim, _csv(data))] if as_csv else _table(rows, now)
+    return Result(data=data, warnings=missing_figures(seen), text=text)
+
+
+def _row(seen: ServerReading, known: Catalogue) -> ServerRow:
+    site, server = seen.place
+    return ServerRow(
+        site.display_name,
+        site.id,
+        server.display_name,
+        server.id,
+        server.tunnel_server_health_status or HealthStatus.UNKNOWN,
+        server.last_checkin_date_time,
+        release_of(server, known),
+        server.server_image_digest,
+        server.agent_image_digest,
+        **{name: seen.figures.get(metric) for name, metric in _FIGURES.items()},
+    )
+
+
+def _table(rows: Sequence[ServerRow], now: datetime) -> list[str]:
+    cells = [row.cells(now) for row in rows]
+    lines = table(_fitted(cells), _HEAD, text("There is no server yet."))
+    if not rows:
+        return lines
+    counts = ", ".join(f"{count} {word}" for word, count in Counter(row[2] for row in cells).most_common())
+    plural = "" if len(rows) == 1 else "s"
+    total = text("{rows} server{plural}: {counts}.", rows=len(rows), plural=plural, counts=counts)
+    return [*lines, "", total]
+
+
+def _fitted(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The rows, with the names of sites and servers cut to what a terminal has left for them."""
+    widths = [max(map(len, column)) for column in zip(_HEAD, *rows, strict=True)]
+    room = WIDTH - sum(widths[2:]) - 2 * (len(_HEAD) - 1)
+    site = min(widths[0], max(room // 2, room - widths[1]))
+    return [(plain(row[0], site), plain(row[1], room - site), *row[2:]) for row in rows]
+
+
+def _csv(data: Wire) -> list[str]:
+    """One line for each server under a head; an empty cell is what the tenant does not know."""
+    stream = StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["at", *(item.name for item in fields(ServerRow))])
+    writer.writerows([data["at"], *map(_cell, row.values())] for row in data["servers"])
+    return stream.getvalue().splitlines()
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else plain(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text

@@ -1,0 +1,203 @@
+"""The agent's identity: a given credential, an application created in advance, or a secret."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, pkcs12
+from typing_extensions import override
+
+from mstunnel_setup.actions.files import FileAction
+from mstunnel_setup.actions.host import Host
+from mstunnel_setup.base.errors import SetupError, SignInError, TenantError
+from mstunnel_setup.base.text import text
+from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.tenant.credential import Credential, read_credential
+from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class CredentialSource:
+    """Where a credential is read from: certificate and key, or a PFX and how to get its passphrase.
+
+    The paths are real ones of this machine, as administrators name them.
+    """
+
+    certificate: str = ""
+    key: str = ""
+    pfx: str = ""
+    passphrase: str | None = None
+
+    def load(self, host: Host) -> Credential:
+        """Read it. Raises SignInError (see `read_credential`)."""
+        if not self.pfx:
+            return read_credential(host.files.given, self.certificate, key_path=self.key)
+        secret = host.passphrase(self.passphrase) if self.passphrase else None
+        return read_credential(host.files.given, self.pfx, (secret or b"").decode())
+
+
+def certificate_sha256(credential: Credential) -> str:
+    """The digest by which a credential is known again."""
+    return hashlib.sha256(credential.certificate.public_bytes(Encoding.DER)).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceAgentCredential(FileAction):
+    """Put a given credential where the agent reads its own (PFX, empty passphrase)."""
+
+    kind: ClassVar[str] = "place-agent-credential"
+    source: CredentialSource
+    certificate_sha256: str
+
+    @override
+    def describe(self) -> str:
+        return text(
+            "place the agent's certificate from {certificate}",
+            certificate=self.source.pfx or self.source.certificate,
+        )
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        if host.files.state(self.path) is None:
+            return False
+        try:
+            placed = read_credential(host.files, self.path, unencrypted=True)
+            return certificate_sha256(placed) == self.certificate_sha256
+        except SetupError:
+            return False
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        """Write it; refused when the source is not what was looked at."""
+        found = self.source.load(host)
+        if certificate_sha256(found) != self.certificate_sha256:
+            raise SignInError(
+                "credential-changed",
+                "the credential in `identity` changed after it was checked",
+                hint="Run the command again to check the new one.",
+            )
+        pfx = pkcs12.serialize_key_and_certificates(None, found.key, found.certificate, None, NoEncryption())
+        host.files.write(self.path, pfx, 0o600)
+        return {
+            "not_after": found.certificate.not_valid_after_utc.isoformat(),
+            "certificate_sha256": self.certificate_sha256,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class UseAppIdentity(Action):
+    """Let the agent be an application that is there already. Results: `tenant_id`, `app_id`."""
+
+    kind: ClassVar[str] = "use-app-identity"
+    app_id: str
+    tenant_id: str
+
+    @property
+    def key(self) -> str:
+        """The application."""
+        return f"application:{self.app_id}"
+
+    @override
+    def describe(self) -> str:
+        return text("use the application {app_id}, which was created in advance", app_id=self.app_id)
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return outputs.get(self.key) == self._results()
+
+    @override
+    def capture(self, host: Host) -> JsonObject:
+        """It is not changed."""
+        return {}
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        """Nothing has to be done in the tenant."""
+        return self._results()
+
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """It stays: its creator removes it."""
+        return Undone(
+            Undo.KEPT, f"the application {self.app_id} was created in advance, not by this installation"
+        )
+
+    def _results(self) -> JsonObject:
+        return {"tenant_id": self.tenant_id, "app_id": self.app_id}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateAgentSecret(FileAction):
+    """Make a secret of the agent's own application and keep it at `path`.
+
+    `application` is the key of the action that made the application, `days` how long the secret lasts.
+    Results: `key_id`, `not_after`.
+    """
+
+    kind: ClassVar[str] = "create-agent-secret"
+    application: str
+    days: int
+
+    @override
+    def describe(self) -> str:
+        return text("make the agent's secret {path}", path=self.path)
+
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        """Whether the file is there and the application still has the secret.
+
+        A sign-in as that application proves it, and could not look at the directory.
+        """
+        made = outputs.get(self.key, {}).get("key_id")
+        if made is None or host.files.state(self.path) is None:
+            return False
+        return bool(host.graph.signed_in_as) or made in self._present(host, outputs)
+
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        """Make it. The text of one that a cut-off run made is lost, so that one goes first."""
+        object_id = self._object_id(outputs)
+        for lost in self._present(host, outputs):
+            host.graph.remove_password(object_id, lost)
+        end = host.clock.now() + timedelta(days=self.days)
+        made = host.graph.add_password(object_id, "mstunnel-agent", end)
+        if not made.secret_text or not made.key_id:
+            raise TenantError(
+                "secret-not-made",
+                "Graph created a secret for the application, but did not return it",
+                hint="Remove identity.credential, so that the server signs in with a certificate.",
+            )
+        host.files.write(self.path, made.secret_text.encode(), 0o600)
+        return {"key_id": made.key_id, "not_after": (made.end_date_time or end).isoformat()}
+
+    def _object_id(self, outputs: Outputs) -> str:
+        return str(outputs[self.application]["application_object_id"])
+
+    def _present(self, host: Host, outputs: Outputs) -> list[str]:
+        """Ids of the secrets that the application has; it is ours, and so are they."""
+        found = host.graph.application(self._object_id(outputs))
+        return [item.key_id for item in (found.password_credentials if found else ()) if item.key_id]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceAgentSecret(FileAction):
+    """Put the secret of an application that was created in advance where the agent reads its own.
+
+    `secret` says where it is given; the secret itself never enters the journal.
+    """
+
+    kind: ClassVar[str] = "place-agent-secret"
+    secret: str
+
+    @override
+    def describe(self) -> str:
+        return text("place the agent's secret from {secret}", secret=self.secret)
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return host.files.read(self.path) == host.passphrase(self.secret)
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        """Write it. When it ends is known to who made it alone."""
+        host.files.write(self.path, host.passphrase(self.secret) or b"", 0o600)
+        return {}

@@ -1,0 +1,194 @@
+"""The host of one run, as actions see it: built once; what is expensive is opened at its first use."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
+
+from cryptography.x509 import Certificate
+
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, SignInError, StepError, UsageError
+from mstunnel_setup.base.text import printable, text
+from mstunnel_setup.certificates import ca_trust
+from mstunnel_setup.containers.choice import Chosen, EnginePreference, open_engine
+from mstunnel_setup.containers.engine import ContainerEngine
+from mstunnel_setup.containers.errors import ENGINE_FAILED
+from mstunnel_setup.containers.spec import Progress, Volume
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.systemd import Systemd
+
+if TYPE_CHECKING:
+    from mstunnel_setup.tenant.graph import Graph
+
+CANDIDATE = f"{paths.STATE}/candidate-ocserv.conf"
+_CHECK = "/usr/libexec/mstunnel/check-configuration"
+_CHECK_SECONDS = 60.0
+# podman-run(1), `docker run`: the runtime could not start the program, or the image does not have it.
+_NOT_STARTED, _NO_SUCH_PROGRAM = 126, 127
+
+OpenedEngine: TypeAlias = tuple[ContainerEngine, Chosen]
+Passphrases: TypeAlias = Callable[[str | None], bytes | None]
+"""The passphrase that a reference names; without a reference the one typed during this run, if any."""
+
+
+class Scope(StrEnum):
+    """All of an installation with root, or a part of a rootless one."""
+
+    ALL = "whole"
+    HOST = "host"
+    ACCOUNT = "account"
+
+
+def no_tenant() -> "Graph":
+    """Raise SignInError: nothing has signed in."""
+    raise SignInError(
+        "not-signed-in",
+        "not signed in",
+        hint="Run the step `sign-in` first.",
+    )
+
+
+def no_passphrases(reference: str | None) -> bytes | None:
+    """Raise UsageError for a reference: this command reads no secrets."""
+    if reference is not None:
+        raise UsageError(
+            "passphrase-unexpected",
+            "a passphrase is given ({reference}), but no key needs one",
+            hint="Leave it out.",
+            reference=reference,
+        )
+    return None
+
+
+@dataclass(frozen=True)
+class Host:
+    """What the actions of a run act on: files, programs, engine, service manager, tenant.
+
+    `engine_opener` and `tenant` are called when the engine or the tenant is first needed.
+    """
+
+    files: Files
+    processes: Processes
+    clock: Clock
+    systemd: Systemd
+    engine_opener: Callable[[], OpenedEngine]
+    tenant: "Callable[[], Graph]" = no_tenant
+    passphrases: Passphrases = no_passphrases
+    progress: Progress = lambda _fetched, _known: None
+    scope: Scope = Scope.ALL
+
+    @property
+    def state_directory(self) -> str:
+        """Where journal and saved files of this part lie."""
+        return paths.HOST_STATE if self.scope is Scope.HOST else paths.STATE
+
+    @property
+    def engine(self) -> ContainerEngine:
+        """The container engine. Raises EngineError when there is none, or none that can run the gateway."""
+        return self._opened[0]
+
+    @property
+    def chosen(self) -> Chosen:
+        """Which engine that is, and why. Raises EngineError as `engine` does."""
+        return self._opened[1]
+
+    @cached_property
+    def _opened(self) -> OpenedEngine:
+        return self.engine_opener()
+
+    @property
+    def graph(self) -> "Graph":
+        """The tenant. Raises SignInError before the step `sign-in`."""
+        return self.tenant()
+
+    @cached_property
+    def system_roots(self) -> "tuple[Certificate, ...]":
+        """The public authorities that this system trusts."""
+        return ca_trust.system_roots(self.files)
+
+    @property
+    def private_roots(self) -> "tuple[Certificate, ...]":
+        """The roots that an administrator added below ca-trust."""
+        return tuple(root for _, root in ca_trust.added_roots(self.files))
+
+    @property
+    def trusted_roots(self) -> "tuple[Certificate, ...]":
+        """All roots that devices may be expected to know."""
+        return (*self.system_roots, *self.private_roots)
+
+    def passphrase(self, reference: str | None) -> bytes | None:
+        """The passphrase `reference` names; without a reference the one typed during this run, if any."""
+        return self.passphrases(reference)
+
+    def check_gateway_configuration(self, image: str, text: str) -> None:
+        """Have the gateway image test `text` as its ocserv.conf.
+
+        Raises StepError `gateway-configuration-refused` with ocserv's reason, and as `gateway_refusal`.
+        """
+        if reason := self.gateway_refusal(image, text):
+            raise StepError(
+                "gateway-configuration-refused",
+                "ocserv rejects the server configuration of this site: {error}",
+                hint="Correct the server configuration in the admin center, then run the command again.",
+                error=reason,
+            )
+
+    def gateway_refusal(self, image: str, value: str) -> str:
+        """Why the gateway image refuses `text` as its ocserv.conf, or a file named there; empty if not.
+
+        Raises EngineError `engine-failed` with the reason of the container runtime, or `image-not-gateway`.
+        """
+        self.files.write(CANDIDATE, value.encode(), 0o600)
+        seen = [
+            Volume(host=str(self.files.locate(path)), container=path, options=("ro", "z"))
+            for path in (paths.CONFIGURATION, CANDIDATE)
+        ]
+        try:
+            finished = self.engine.run_once(image, (_CHECK, CANDIDATE), seen, _CHECK_SECONDS)
+        finally:
+            self.files.remove(CANDIDATE)
+        if finished.code == _NOT_STARTED:
+            reason = printable(finished.error).strip()
+            raise ENGINE_FAILED(operation=text("start a container of {image}", image=image), reason=reason)
+        if finished.code == _NO_SUCH_PROGRAM:
+            raise EngineError(
+                "image-not-gateway",
+                "image {image} is not the gateway image",
+                hint="Correct `images.server` (the two images may be swapped), then run the command again.",
+                image=image,
+            )
+        if finished.code == 0:
+            return ""
+        return printable(finished.error or finished.output).strip() or text(
+            "exit code {code}", code=finished.code
+        )
+
+
+@contextmanager
+def build_host(
+    operator: Operator,
+    scope: Scope,
+    preference: EnginePreference,
+    *,
+    tenant: "Callable[[], Graph]" = no_tenant,
+    passphrases: Passphrases = no_passphrases,
+) -> Iterator[Host]:
+    """The operator's host for one run. What was started for the run alone ends with it."""
+    with ExitStack() as stack:
+        yield Host(
+            operator.files,
+            operator.processes,
+            operator.clock,
+            Systemd(operator.processes, user=scope is Scope.ACCOUNT),
+            lambda: open_engine(preference, operator.files, operator.processes, operator.clock, stack),
+            tenant,
+            passphrases,
+            operator.download,
+            scope,
+        )

@@ -1,0 +1,238 @@
+"""Kernel modules, kernel parameters, and the SELinux type of a port."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from typing_extensions import override
+
+from mstunnel_setup.actions.host import Host
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.text import text
+from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+
+_SECONDS = 180.0
+_LOADED = "/proc/modules"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadModule(Action):
+    """Load a kernel module. Undo unloads it, unless it is in use."""
+
+    kind: ClassVar[str] = "load-module"
+    name: str
+
+    @property
+    @override
+    def key(self) -> str:
+        return f"module:{self.name}"
+
+    @override
+    def describe(self) -> str:
+        return text("load kernel module {name}", name=self.name)
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return self._loaded(host)
+
+    def capture(self, host: Host) -> JsonObject:
+        """Whether it was loaded before."""
+        return {"loaded": self._loaded(host)}
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        """Load it with its dependencies (modprobe(8)). Raises StepError `module-unavailable`."""
+        try:
+            host.processes.run(["modprobe", "--", self.name], timeout=_SECONDS)
+        except ProcessError as error:
+            raise StepError(
+                "module-unavailable",
+                "cannot load the kernel module {name}: {reason}",
+                hint=(
+                    "Install the modules package of the kernel and reboot; in a container, load the "
+                    "module on the host."
+                ),
+                name=self.name,
+                reason=error.message,
+            ) from error
+        return {}
+
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Unload it if we loaded it; the kernel refuses to unload a module in use."""
+        if record.before["loaded"] or not self._loaded(host):
+            return Undone(Undo.ABSENT)
+        done = host.processes.run(["modprobe", "-r", "--", self.name], timeout=_SECONDS, check=False)
+        if done.code != 0:
+            return Undone(Undo.KEPT, f"the kernel module {self.name} is in use")
+        return Undone(Undo.REMOVED)
+
+    def _loaded(self, host: Host) -> bool:
+        lines = (host.files.read(_LOADED) or b"").decode("ascii", errors="replace").splitlines()
+        return self.name in {line.partition(" ")[0] for line in lines}
+
+
+def place(name: str) -> str:
+    """The file of the kernel parameter `name`; a slash in it is a dot there (sysctl.d(5))."""
+    return f"/proc/sys/{name.translate(str.maketrans('./', '/.'))}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetSysctl(Action):
+    """Set the kernel parameter `name` (with dots). Undo restores its earlier value."""
+
+    kind: ClassVar[str] = "set-sysctl"
+    name: str
+    value: str
+
+    @property
+    @override
+    def key(self) -> str:
+        return f"sysctl:{self.name}"
+
+    @override
+    def describe(self) -> str:
+        return text("set {name} to {value}", name=self.name, value=self.value)
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return self._now(host) == self.value
+
+    def capture(self, host: Host) -> JsonObject:
+        """The value it has."""
+        return {"value": self._now(host)}
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        """Set it (sysctl(8)). Raises StepError `sysctl-refused`."""
+        self._set(host, self.value)
+        return {}
+
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Restore the earlier value, unless others have changed it since."""
+        before, now = record.before["value"], self._now(host)
+        ours = {version.value for version in record.versions if isinstance(version, SetSysctl)}
+        if before is None or now in (None, before):
+            return Undone(Undo.ABSENT)
+        if now not in ours:
+            return Undone(Undo.KEPT, text("{name} was changed outside mstunnel-setup", name=self.name))
+        self._set(host, str(before))
+        return Undone(Undo.RESTORED)
+
+    def _now(self, host: Host) -> str | None:
+        content = host.files.read(place(self.name))
+        return None if content is None else " ".join(content.decode("ascii", errors="replace").split())
+
+    def _set(self, host: Host, value: str) -> None:
+        try:
+            host.processes.run(["sysctl", "--quiet", "--write", f"{self.name}={value}"], timeout=_SECONDS)
+        except ProcessError as error:
+            raise StepError(
+                "sysctl-refused",
+                "cannot set {name} to {value}: {reason}",
+                hint="In a container, set it on the host; then run the command again.",
+                name=self.name,
+                value=value,
+                reason=error.message,
+            ) from error
+
+
+PROXY_TYPE = "http_port_t"
+_SEMANAGE_SECONDS = 600.0
+_CELLS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelPort(Action):
+    """Set the SELinux type of a TCP port to that of web servers; undo restores it (semanage-port(8))."""
+
+    kind: ClassVar[str] = "label-port"
+    port: int
+
+    @property
+    @override
+    def key(self) -> str:
+        return f"selinux-port:{self.port}"
+
+    @override
+    def describe(self) -> str:
+        return text(
+            "set the SELinux type of TCP port {port} to {proxy_type}", port=self.port, proxy_type=PROXY_TYPE
+        )
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        """Whether a local rule already sets it."""
+        return self._local_type(host) == PROXY_TYPE
+
+    def capture(self, host: Host) -> JsonObject:
+        """The type in a local rule for the port, if there is one."""
+        return {"type": self._local_type(host)}
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        """Add a local rule, or change the existing one. Raises StepError `selinux-refused`."""
+        if self._semanage(host, "-a", "-t", PROXY_TYPE) != 0:
+            self._must(host, "-m", "-t", PROXY_TYPE)
+        return {}
+
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Remove our rule, or restore the earlier local one; the rules of the policy apply again.
+
+        Raises StepError `selinux-refused`.
+        """
+        if self._local_type(host) != PROXY_TYPE:
+            return Undone(Undo.ABSENT)
+        before = record.before["type"]
+        if before == PROXY_TYPE:
+            return Undone(Undo.ABSENT)
+        if isinstance(before, str):
+            self._must(host, "-m", "-t", before)
+            return Undone(Undo.RESTORED)
+        self._must(host, "-d")
+        return Undone(Undo.REMOVED)
+
+    def _must(self, host: Host, *options: str) -> None:
+        if self._semanage(host, *options) != 0:
+            raise StepError(
+                "selinux-refused",
+                "cannot change the SELinux type of port {port}",
+                hint="Run `{command}` to find the cause.",
+                port=self.port,
+                command=" ".join(self._command(*options)),
+            )
+
+    def _semanage(self, host: Host, *options: str) -> int:
+        """The exit code."""
+        return host.processes.run(self._command(*options), timeout=_SEMANAGE_SECONDS, check=False).code
+
+    def _command(self, *options: str) -> list[str]:
+        return ["semanage", "port", *options, "-p", "tcp", str(self.port)]
+
+    def _local_type(self, host: Host) -> str | None:
+        """The type of the local rule for exactly this port; None without one."""
+        return next((kind for kind, *port in _local_rows(host) if port == ["tcp", str(self.port)]), None)
+
+
+def _local_rows(host: Host) -> list[list[str]]:
+    """Every local rule: type, protocol, ports; below the head of the table, where there are any.
+
+    Raises StepError `selinux-unreadable`.
+    """
+    try:
+        listed = host.processes.run(["semanage", "port", "-l", "-C"], timeout=_SEMANAGE_SECONDS)
+    except ProcessError as error:
+        raise _unreadable(error.message) from error
+    rows = [line.split(None, _CELLS - 1) for line in listed.output.splitlines() if line.strip()]
+    if any(len(row) != _CELLS for row in rows):
+        raise _unreadable(text("`semanage port -l -C` printed an unknown format"))
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+def _unreadable(reason: str) -> StepError:
+    return StepError(
+        "selinux-unreadable",
+        "cannot read the SELinux port types: {reason}",
+        hint="Check `semanage port -l -C`; semanage is part of policycoreutils-python-utils.",
+        reason=reason,
+    )

@@ -1,0 +1,218 @@
+"""Manifests for hosts that others prepare: Kubernetes, the values of the Helm chart, and Compose.
+
+Kubernetes runs both containers in one pod, with what they read as ConfigMap, Secrets and a claim. The pod has
+no host to prepare it: a ConfigMap stands for the files in /etc/mstunnel, and two init containers lay out the
+volumes. Secrets have placeholders; what is secret is never read here.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.containers.run_arguments import mount_words
+from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, DIGEST_LABEL, ContainerSpec, split_reference
+
+_CONFIGURATION: Final = "mstunnel-configuration"
+_CERTIFICATE: Final = "mstunnel-certificate"
+_ENVIRONMENT: Final = "mstunnel-environment"
+_IDENTITY: Final = "mstunnel-identity"
+_RADIUS: Final = "mstunnel-radius"
+_CLAIM: Final = "mstunnel-agent"
+CHAIN: Final = f"{paths.ACTIVE}/chain.pem"
+KEY: Final = f"{paths.ACTIVE}/key.pem"
+SECRET_FILES: Final = (CHAIN, KEY, paths.ENVIRONMENT, paths.AGENT_CREDENTIAL)
+"""The files whose content the Secrets need."""
+RADIUS_FILES: Final = (paths.RADIUS_CLIENT, paths.RADIUS_SERVERS)
+"""Those that they need as well where users authenticate with a password."""
+NODES: Final = "<addresses of the nodes>"
+"""The placeholder for what devices must not reach, which no host outside the cluster knows."""
+
+# Volumes of the pod, by where a container has them.
+_STATES: Final = {paths.SERVER_STATE_INSIDE: "server-state", paths.AGENT_STATE_INSIDE: "agent-state"}
+_OF_SERVER: Final = {paths.CONFIGURATION: "server-configuration", **_STATES}
+_OF_AGENT: Final = {
+    paths.CONFIGURATION: "agent-configuration",
+    paths.AGENT_DIRECTORY: "agent",
+    paths.INBOX: "inbox",
+    **_STATES,
+}
+# All users can write to a new volume, or its owner depends on the engine: in these an init container makes a
+# directory, as the user who writes there.
+_OWNED: Final = frozenset({"server-state", "agent-state", "inbox", "agent"})
+_OWN: Final = "own"
+
+
+@dataclass(frozen=True)
+class ConfigurationFile:
+    """A file below /etc/mstunnel; its content may be a placeholder."""
+
+    path: str
+    content: str
+
+    @property
+    def key(self) -> str:
+        """Its name in the ConfigMap, which knows no directories: `__` stands for `/`."""
+        return self.path.removeprefix(f"{paths.CONFIGURATION}/").replace("/", "__")
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """The lines of its content."""
+        return self.content.splitlines()
+
+
+@dataclass(frozen=True)
+class _Mount:
+    volume: str
+    path: str
+    read_only: bool = False
+
+    @property
+    def directory(self) -> str:
+        """The directory of the volume that is mounted; empty for the whole volume."""
+        return _OWN if self.volume in _OWNED else ""
+
+
+def placeholder(path: str) -> str:
+    """What stands for the content of the file `path`, encoded where it is binary: the agent's credential."""
+    form = "base64" if path == paths.AGENT_CREDENTIAL else "content"
+    return f"<{form} of {path}>"
+
+
+def manifest(
+    server: ContainerSpec, agent: ContainerSpec, files: Sequence[ConfigurationFile], *, radius: bool = False
+) -> str:
+    """The text of `mstunnel.yaml`; with `radius` also the Secret with the RADIUS servers.
+
+    Raises StepError `value-unquotable`.
+    """
+    devices = {path: path.removeprefix("/").replace("/", "-") for path in server.devices}
+    mounts = {
+        server.name: [*_of_server(server, devices)],
+        agent.name: [*_volumes(agent, _OF_AGENT), *_memory(agent)],
+    }
+    claimed = {"agent", "certificate", "radius", *devices.values()}
+    temporary = dict.fromkeys(
+        mount.volume for each in mounts.values() for mount in each if mount.volume not in claimed
+    )
+    modes = [*_modes(server)]
+    prepared = {*_OWNED, _OF_SERVER[paths.CONFIGURATION], _OF_AGENT[paths.CONFIGURATION]}
+    prepared |= {_volume_of(server, path) for _mode, path in modes}
+    return rendering.render(
+        "kubernetes/mstunnel.yaml",
+        server=server,
+        agent=agent,
+        files=files,
+        mounts=mounts,
+        prepared=[name for name in temporary if name in prepared],
+        memory=[name for name in temporary if name not in prepared],
+        own=_OWN,
+        device_names=devices,
+        modes=modes,
+        below=_below(paths.ACTIVE, paths.RADIUS, paths.CA_TRUST, paths.CERTIFICATES),
+        below_agent=_below(paths.AGENT_DIRECTORY, paths.INBOX),
+        digest=_digest(server, agent, files),
+        configuration_label=CONFIGURATION_LABEL,
+        configuration=_CONFIGURATION,
+        certificate=_CERTIFICATE,
+        environment=_ENVIRONMENT,
+        identity=_IDENTITY,
+        radius=_RADIUS,
+        radius_files=[(PurePosixPath(path).name, path) for path in RADIUS_FILES] if radius else (),
+        claim=_CLAIM,
+        placeholder=placeholder,
+        chain=CHAIN,
+        key=KEY,
+        chain_name=PurePosixPath(CHAIN).name,
+        key_name=PurePosixPath(KEY).name,
+        environment_file=paths.ENVIRONMENT,
+        identity_file=paths.AGENT_CREDENTIAL,
+        identity_key=PurePosixPath(paths.AGENT_CREDENTIAL).name,
+    )
+
+
+def helm_values(
+    server: ContainerSpec,
+    agent: ContainerSpec,
+    files: Sequence[ConfigurationFile],
+    *,
+    access_log: bool = False,
+) -> str:
+    """The text of `values.yaml` for the Helm chart; `access_log` is whether `env.sh` has it on.
+
+    Raises StepError `value-unquotable`.
+    """
+    return rendering.render(
+        "kubernetes/values.yaml",
+        server=server,
+        agent=agent,
+        files=files,
+        port=server.ports[0].container,
+        access_log=access_log,
+    )
+
+
+def _of_server(server: ContainerSpec, devices: Mapping[str, str]) -> Iterator[_Mount]:
+    yield from _volumes(server, _OF_SERVER)
+    # The directory of the Secret itself, so that a renewed certificate is served without a restart.
+    yield _Mount("certificate", paths.ACTIVE, read_only=True)
+    # There without RADIUS, too: the Secret is optional.
+    yield _Mount("radius", paths.RADIUS, read_only=True)
+    yield from _memory(server)
+    yield from (_Mount(name, path) for path, name in devices.items())
+
+
+def _volumes(spec: ContainerSpec, names: Mapping[str, str]) -> Iterator[_Mount]:
+    for volume in spec.volumes:
+        yield _Mount(names[volume.container], volume.container, read_only="ro" in volume.options)
+
+
+def _memory(spec: ContainerSpec) -> Iterator[_Mount]:
+    """What the specification hides by an empty directory (`ro`) is not in these volumes."""
+    for place in spec.tmpfs:
+        if "ro" not in place.options:
+            yield _Mount(_volume_of(spec, place.path), place.path)
+
+
+def _volume_of(spec: ContainerSpec, path: str) -> str:
+    """The volume for what is in memory at `path`."""
+    return f"{spec.name}{path.replace('/', '-')}"
+
+
+def _below(*names: str) -> Sequence[str]:
+    """Directories by their path below that of the configuration."""
+    return [path.removeprefix(f"{paths.CONFIGURATION}/") for path in names]
+
+
+def _modes(spec: ContainerSpec) -> Iterator[tuple[str, str]]:
+    """Mode and path of each temporary directory that is not writable by all users, as new volumes are."""
+    for place in spec.tmpfs:
+        for option in place.options:
+            if option.startswith("mode=") and "ro" not in place.options:
+                yield option.removeprefix("mode="), place.path
+
+
+def _digest(server: ContainerSpec, agent: ContainerSpec, files: Sequence[ConfigurationFile]) -> str:
+    """SHA-256 in hex of what the pod has to be started again for."""
+    parts = [
+        *server.labels.values(),
+        *agent.labels.values(),
+        *(line for each in files for line in each.lines),
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def compose_file(specs: Sequence[ContainerSpec]) -> str:
+    """The text of `compose.yaml`. Raises StepError `value-unquotable`."""
+    mounts = {spec.name: [mount_words(volume, "docker") for volume in spec.volumes] for spec in specs}
+    memory = {spec.name: [mount_words(place, "docker") for place in spec.tmpfs] for spec in specs}
+    return rendering.render(
+        "compose/compose.yaml",
+        specs=specs,
+        mounts=mounts,
+        memory=memory,
+        digest_label=DIGEST_LABEL,
+        digests={spec.name: split_reference(spec.image)[1] for spec in specs},
+    )
